@@ -1,0 +1,1 @@
+"""Programs: each is one process of the product."""

@@ -1,0 +1,1 @@
+"""Trains, evaluates and exports the bundled networks; needs the train extra."""

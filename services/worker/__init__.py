@@ -1,0 +1,1 @@
+"""Runs the stages: chooses engines and puts the pipeline together."""

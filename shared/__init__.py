@@ -1,0 +1,1 @@
+"""What every service shares: the domain, its ports, the pipeline, and the adapters."""

@@ -1,0 +1,1 @@
+"""Nouns: pure values that every room speaks."""

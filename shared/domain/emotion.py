@@ -1,0 +1,129 @@
+"""Perceived emotion: the labels, distributions over them, and what each sense had to say."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from enum import StrEnum
+from typing import Self, TypeVar
+
+from pydantic import ConfigDict, Field, RootModel, model_validator
+
+from shared.domain.value import Value
+
+
+class Emotion(StrEnum):
+    """Seven perceived emotions; the order is that of every network's output."""
+
+    ANGER = "anger"
+    DISGUST = "disgust"
+    FEAR = "fear"
+    JOY = "joy"
+    NEUTRAL = "neutral"
+    SADNESS = "sadness"
+    SURPRISE = "surprise"
+
+
+class Sentiment(StrEnum):
+    NEGATIVE = "negative"
+    NEUTRAL = "neutral"
+    POSITIVE = "positive"
+
+
+class Modality(StrEnum):
+    """A sense through which emotion is perceived."""
+
+    TEXT = "text"
+    VOICE = "voice"
+    FACE = "face"
+
+
+Label = TypeVar("Label", bound=StrEnum)
+
+EMOTIONS: tuple[Emotion, ...] = tuple(Emotion)
+SENTIMENTS: tuple[Sentiment, ...] = tuple(Sentiment)
+
+
+def _check_distribution(scores: Mapping[Label, float], labels: tuple[Label, ...]) -> None:
+    if set(scores) != set(labels):
+        raise ValueError(f"scores must name exactly {', '.join(labels)}")
+    if any(score < 0 for score in scores.values()):
+        raise ValueError("scores must not be negative")
+    if not math.isclose(sum(scores.values()), 1.0, abs_tol=1e-3):
+        raise ValueError("scores must sum to 1")
+
+
+class EmotionScores(RootModel[dict[Emotion, float]]):
+    """A distribution over the seven emotions."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="after")
+    def _is_distribution(self) -> Self:
+        _check_distribution(self.root, EMOTIONS)
+        return self
+
+    def __getitem__(self, emotion: Emotion) -> float:
+        return self.root[emotion]
+
+    @property
+    def label(self) -> Emotion:
+        return max(self.root, key=self.root.__getitem__)
+
+
+class SentimentScores(RootModel[dict[Sentiment, float]]):
+    """A distribution over negative, neutral, positive."""
+
+    model_config = ConfigDict(frozen=True)
+
+    @model_validator(mode="after")
+    def _is_distribution(self) -> Self:
+        _check_distribution(self.root, SENTIMENTS)
+        return self
+
+    def __getitem__(self, sentiment: Sentiment) -> float:
+        return self.root[sentiment]
+
+    @property
+    def label(self) -> Sentiment:
+        return max(self.root, key=self.root.__getitem__)
+
+
+class SentimentReading(Value):
+    label: Sentiment
+    scores: SentimentScores
+
+
+class SenseStatus(StrEnum):
+    OK = "ok"
+    UNAVAILABLE = "unavailable"  # it could not be perceived here; `reason` says why
+    OFF = "off"  # nobody asked for it, or this deployment does not allow it
+    FAILED = "failed"  # it broke; `reason` carries the error's code
+
+
+class Sense(Value):
+    """What one modality had to say about an utterance, or why it could not."""
+
+    status: SenseStatus
+    reason: str | None = None
+    scores: EmotionScores | None = None
+
+    @model_validator(mode="after")
+    def _tells_all(self) -> Self:
+        if (self.status is SenseStatus.OK) != (self.scores is not None):
+            raise ValueError("a sense has scores exactly when its status is ok")
+        if self.status in (SenseStatus.UNAVAILABLE, SenseStatus.FAILED) and not self.reason:
+            raise ValueError("an unavailable or failed sense says why")
+        return self
+
+
+class EmotionReading(Value):
+    """The emotion perceived in one utterance, with the senses behind it."""
+
+    label: Emotion
+    confidence: float = Field(ge=0, le=1)
+    scores: EmotionScores
+    sentiment: SentimentReading
+    valence: float | None = Field(default=None, ge=-1, le=1)
+    arousal: float | None = Field(default=None, ge=-1, le=1)
+    senses: dict[Modality, Sense]

@@ -1,0 +1,46 @@
+"""What was asked: the recording, what came beside it, and the wishes for its transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from pydantic import Field, model_validator
+
+from shared.domain.emotion import Modality
+from shared.domain.value import Value
+
+
+class Source(Value):
+    """A media file given to us: the client's name is a label, the hash its identity."""
+
+    name: str = Field(min_length=1)
+    sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
+
+
+class Wishes(Value):
+    """How the transcript is wished for; every default means: find out yourself, use everything."""
+
+    language: str | None = None
+    exactly_speakers: int | None = Field(default=None, ge=1, le=64)
+    at_most_speakers: int | None = Field(default=None, ge=1, le=64)
+    modalities: tuple[Modality, ...] = tuple(Modality)
+    # slot -> engine name or name:option, e.g. {"transcriber": "faster-whisper:small"}
+    engines: Mapping[str, str] = {}
+    separate_channels: bool = False
+    purpose: str | None = None
+
+    @model_validator(mode="after")
+    def _one_way_to_count(self) -> Wishes:
+        if self.exactly_speakers and self.at_most_speakers:
+            raise ValueError("give the number of speakers or its maximum, not both")
+        return self
+
+
+class Job(Value):
+    """One recording to annotate: enough, with the files it names, to make the transcript again."""
+
+    id: str = Field(min_length=1)
+    recording: Source
+    tracks: tuple[Source, ...] = ()
+    platform_transcript: Source | None = None
+    wishes: Wishes = Wishes()

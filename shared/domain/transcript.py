@@ -1,0 +1,75 @@
+"""The transcript: who spoke, when, what they said, and how it was perceived."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import Field
+
+from shared.domain.emotion import Modality
+from shared.domain.recording import Recording
+from shared.domain.speech import Utterance
+from shared.domain.value import Value
+
+SCHEMA_VERSION = 1
+
+
+class Speaker(Value):
+    id: str
+    name: str
+    talk_seconds: float = Field(ge=0)
+    utterances: int = Field(ge=0)
+
+
+class Provenance(Value):
+    """Which engine made what, and how long it took."""
+
+    stage: str
+    engine: str
+    seconds: float = Field(ge=0)
+    # Why this engine and not a better one, when there is something to say.
+    note: str | None = None
+
+
+class Disclosure(Value):
+    """What must be said wherever a reading is shown; it cannot be turned off."""
+
+    modalities: tuple[Modality, ...]
+    biometric: bool
+    notice: str
+    limits: str = "docs/governance.md"
+    purpose: str | None = None
+
+
+class Transcript(Value):
+    job_id: str
+    recording: Recording
+    language: str | None
+    speakers: tuple[Speaker, ...]
+    utterances: tuple[Utterance, ...]
+    provenance: tuple[Provenance, ...]
+    warnings: tuple[str, ...] = ()
+    disclosure: Disclosure
+    schema_version: int = SCHEMA_VERSION
+
+    def name_of(self, speaker: str) -> str:
+        return next((known.name for known in self.speakers if known.id == speaker), speaker)
+
+
+NOTICE = (
+    "Perceived emotion, estimated by software from {senses}. It says how an utterance sounds or appears, "
+    "not what a person feels, and it is often wrong."
+)
+
+
+def disclose(modalities: Sequence[Modality], purpose: str | None = None) -> Disclosure:
+    """The disclosure for the senses that were used."""
+    used = tuple(modality for modality in Modality if modality in modalities)
+    words = {Modality.TEXT: "the words", Modality.VOICE: "the voice", Modality.FACE: "the face"}
+    senses = " and ".join(words[modality] for modality in used) or "nothing: every sense was off"
+    return Disclosure(
+        modalities=used,
+        biometric=any(modality is not Modality.TEXT for modality in used),
+        notice=NOTICE.format(senses=senses),
+        purpose=purpose,
+    )

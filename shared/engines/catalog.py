@@ -1,0 +1,86 @@
+"""The catalog of engines: data, imported on demand, and never a silent fallback."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from importlib import import_module
+from typing import Any, Protocol
+
+from shared.domain.error import EngineUnavailable, InvalidRequest
+from shared.engines.settings import EngineSettings, MediaSettings
+
+# slot -> name -> "module:Class", the best first: `auto` takes the first that can run here.
+CATALOG: Mapping[str, Mapping[str, str]] = {
+    "decoder": {"pyav": "shared.engines.decoder_pyav:PyAvDecoder"},
+    "vad": {"silero": "shared.engines.vad_silero:SileroVad"},
+    "asr": {
+        "faster-whisper": "shared.engines.asr_faster_whisper:FasterWhisper",
+        "pocketsphinx": "shared.engines.asr_pocketsphinx:PocketSphinx",
+    },
+    "speaker": {"ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder"},
+    "clusterer": {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"},
+    "faces": {
+        "yunet": "shared.engines.faces_yunet:YuNet",
+        "cascade": "shared.engines.faces_cascade:Cascade",
+    },
+    "text": {"minilm": "shared.engines.text_minilm:MiniLm"},
+    "voice": {"logmel": "shared.engines.voice_logmel:LogMelVoice"},
+    "face": {"cnn48": "shared.engines.face_cnn48:Cnn48"},
+    "fusion": {"loglinear": "shared.engines.fusion_loglinear:LogLinearFusion"},
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Setup:
+    """All that an engine may know of this machine."""
+
+    engines: EngineSettings
+    media: MediaSettings
+
+    @property
+    def threads(self) -> int:
+        return self.engines.threads or len(os.sched_getaffinity(0))
+
+
+class EngineClass(Protocol):
+    @classmethod
+    def load(cls, option: str | None, setup: Setup) -> Any:
+        """Build the engine, or raise EngineUnavailable naming the command that mends it."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class Choice:
+    """An engine, and what stood in the way of the better ones before it."""
+
+    engine: Any
+    passed_over: tuple[EngineUnavailable, ...] = ()
+
+
+def choose(slot: str, wish: str | None, setup: Setup) -> Choice:
+    """The wished engine (`name` or `name:option`), or with no wish the first that can run here."""
+    if slot not in CATALOG:
+        raise InvalidRequest(f"There is no engine slot {slot!r}; the slots are {', '.join(CATALOG)}.")
+    if wish and wish != "auto":
+        name, _, option = wish.partition(":")
+        return Choice(find_class(slot, name).load(option or None, setup))
+    passed_over: list[EngineUnavailable] = []
+    for name in CATALOG[slot]:
+        try:
+            return Choice(find_class(slot, name).load(None, setup), tuple(passed_over))
+        except EngineUnavailable as error:
+            passed_over.append(error)
+    raise EngineUnavailable(
+        f"No engine for {slot!r} can run here: " + " ".join(error.message for error in passed_over),
+        mend=passed_over[-1].mend,
+    )
+
+
+def find_class(slot: str, name: str) -> EngineClass:
+    if name not in CATALOG[slot]:
+        raise InvalidRequest(f"There is no {slot} engine {name!r}; there is {', '.join(CATALOG[slot])}.")
+    module, _, attribute = CATALOG[slot][name].partition(":")
+    found: EngineClass = getattr(import_module(module), attribute)
+    return found

@@ -1,0 +1,52 @@
+"""Settings of the engines and of what the decoder may open; read from the environment as ENGINES__… and MEDIA__…."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+def default_models_dir() -> Path:
+    return Path.home() / ".cache" / "undertone" / "models"
+
+
+class EngineSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="ENGINES__", frozen=True)
+
+    models_dir: Path = Field(default_factory=default_models_dir)
+    """Where `undertone models fetch` puts weights and where engines look for them."""
+
+    threads: int = Field(default=0, ge=0)
+    """Threads for each engine; 0 takes all cores of this machine."""
+
+    commercial_only: bool = False
+    """Refuse weights whose licence or training data forbid commercial use."""
+
+    fetch: bool = False
+    """Let an engine fetch missing weights by itself; otherwise it names the command that does."""
+
+
+class MediaSettings(BaseSettings):
+    """Caps on what the decoder opens: its parsers are the largest attack surface."""
+
+    model_config = SettingsConfigDict(env_prefix="MEDIA__", frozen=True)
+
+    max_seconds: float = Field(default=6 * 3600, gt=0)
+    """Decoded audio, counted in samples; longer recordings are refused."""
+
+    max_audio_streams: int = Field(default=16, ge=1)
+    """Audio streams in one file."""
+
+    max_video_streams: int = Field(default=4, ge=0)
+    """Video streams in one file."""
+
+    max_streams: int = Field(default=32, ge=1)
+    """Streams of any kind in one file."""
+
+    max_pixels: int = Field(default=3840 * 2160, ge=1)
+    """Width times height of one frame."""
+
+    max_memory_mb: int = Field(default=2048, ge=256)
+    """Address space of the decoder's process."""

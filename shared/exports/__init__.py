@@ -1,0 +1,1 @@
+"""Views of a transcript: the formats that people and programs read."""

@@ -1,0 +1,1 @@
+"""Adapters to machines: disks, logs, and later databases and queues."""

@@ -1,0 +1,117 @@
+"""Walk the graph of stages in this process: skip what is there, make what is not."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+
+from shared.domain.error import StorageLost
+from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted, Warned
+from shared.domain.transcript import Provenance, Transcript
+from shared.domain.value import Value
+from shared.pipeline.stage import Stage, Workspace, fingerprint, in_order
+from shared.ports.stores import ArtifactStore
+
+
+class StageRecord(Value):
+    """How a stage's output came to be; it lies beside the output, so that a resumed run can tell it too."""
+
+    provenance: Provenance
+    warnings: tuple[Warned, ...] = ()
+
+
+def annotate(stages: Sequence[Stage], store: ArtifactStore, tell: Callable[[Event], None]) -> Transcript:
+    """Run every stage whose output is missing; the last one's output is the transcript."""
+    folders: dict[str, Path] = {}
+    keys: dict[str, str] = {}
+    ordered = in_order(stages)
+    for stage in ordered:
+        keys[stage.name] = fingerprint(stage, {need: keys[need] for need in stage.needs})
+        inputs = {need: folders[need] for need in stage.needs}
+        folders[stage.name] = ensure(stage, f"{stage.name}/{keys[stage.name]}", inputs, store, tell)
+    last = ordered[-1].name
+    return Transcript.model_validate_json((folders[last] / "transcript.json").read_bytes())
+
+
+def ensure(
+    stage: Stage, key: str, inputs: dict[str, Path], store: ArtifactStore, tell: Callable[[Event], None]
+) -> Path:
+    """The stage's output folder, made now unless it is there."""
+    found = store.find(key)
+    tell(StageStarted(stage=stage.name))
+    if found is not None:
+        record = read_record(found)
+        for warning in record.warnings:
+            tell(warning)
+        tell(StageFinished(stage=stage.name, seconds=record.provenance.seconds, reused=True))
+        return found
+    began = time.monotonic()
+    with store.making(key) as folder:
+        work, warnings = _listening(Workspace(stage=stage.name, inputs=inputs, folder=folder, tell=tell))
+        parts = _ensure_parts(stage, key, work, store)
+        stage.run(work, parts)
+        seconds = time.monotonic() - began
+        _write_record(folder, stage, seconds, warnings)
+    tell(StageFinished(stage=stage.name, seconds=seconds))
+    return _made(store, key)
+
+
+def _ensure_parts(stage: Stage, key: str, whole: Workspace, store: ArtifactStore) -> Sequence[Path]:
+    """Each stretch is an artifact of its own, so that a killed run loses one stretch and not hours."""
+    spans = stage.split(whole)
+    folders: list[Path] = []
+    for number, span in enumerate(spans):
+        part_key = f"{key}.parts/{number:04d}-{span.start:.2f}-{span.end:.2f}"
+        found = store.find(part_key)
+        if found is None:
+            began = time.monotonic()
+            with store.making(part_key) as folder:
+                work, warnings = _listening(_part_of(whole, folder, number, len(spans)))
+                stage.run_part(work, span)
+                _write_record(folder, stage, time.monotonic() - began, warnings)
+            found = _made(store, part_key)
+        else:
+            for warning in read_record(found).warnings:
+                whole.tell(warning)
+        folders.append(found)
+    return folders
+
+
+def _part_of(whole: Workspace, folder: Path, number: int, count: int) -> Workspace:
+    def tell(event: Event) -> None:
+        if isinstance(event, StageProgressed):
+            event = StageProgressed(stage=event.stage, fraction=(number + event.fraction) / count)
+        whole.tell(event)
+
+    return replace(whole, folder=folder, tell=tell)
+
+
+def _listening(work: Workspace) -> tuple[Workspace, list[Warned]]:
+    """The same workspace, with its warnings noted down for the record."""
+    warnings: list[Warned] = []
+
+    def hear(event: Event) -> None:
+        if isinstance(event, Warned):
+            warnings.append(event)
+        work.tell(event)
+
+    return replace(work, tell=hear), warnings
+
+
+def _made(store: ArtifactStore, key: str) -> Path:
+    found = store.find(key)
+    if found is None:
+        raise StorageLost(f"the artifact {key} vanished as soon as it was written")
+    return found
+
+
+def _write_record(folder: Path, stage: Stage, seconds: float, warnings: Sequence[Warned]) -> None:
+    provenance = Provenance(stage=stage.name, engine=stage.engine, seconds=round(seconds, 3))
+    record = StageRecord(provenance=provenance, warnings=tuple(warnings))
+    (folder / "record.json").write_text(record.model_dump_json())
+
+
+def read_record(folder: Path) -> StageRecord:
+    return StageRecord.model_validate_json((folder / "record.json").read_bytes())

@@ -1,0 +1,1 @@
+"""Verbs: Protocols that the pipeline needs and the adapters fulfil."""

@@ -1,0 +1,117 @@
+"""What the pipeline asks of models: Protocols that an engine fulfils by having the methods."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Protocol
+
+from shared.domain.emotion import EmotionReading, Modality
+from shared.domain.span import Span
+from shared.domain.speech import Hearing, Utterance
+from shared.ports.media import Audio, Bytes, Floats, Frame, Progress
+
+
+class Engine(Protocol):
+    """`name` goes into the provenance; `fingerprint` changes whenever its output could."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
+
+
+class SpeechDetector(Engine, Protocol):
+    def detect(self, audio: Audio, progress: Progress) -> Sequence[Span]: ...
+
+
+class Transcriber(Engine, Protocol):
+    def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
+        """The language of the recording, decided on several windows of speech, and how sure that is."""
+        ...
+
+    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+        """The words inside the given stretches of speech, in seconds of the recording."""
+        ...
+
+
+class SpeakerEncoder(Engine, Protocol):
+    window: float  # seconds of speech that one embedding likes best
+
+    def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, dim), unit length
+        ...
+
+
+class SpeakerClusterer(Engine, Protocol):
+    def cluster(self, embeddings: Floats, *, exactly: int | None, at_most: int | None) -> Sequence[int]:
+        """One label for each row; labels count from 0 in the order in which they first appear."""
+        ...
+
+
+@dataclass(frozen=True, slots=True)
+class FaceBox:
+    """A face in one frame, in pixels of that frame."""
+
+    left: float
+    top: float
+    width: float
+    height: float
+    score: float  # 0 to 1
+
+
+class FaceDetector(Engine, Protocol):
+    def detect(self, frame: Frame) -> Sequence[FaceBox]: ...
+
+
+@dataclass(frozen=True, slots=True)
+class FaceClip:
+    """The speaker's face during one utterance."""
+
+    times: Floats  # (frame,)
+    crops: Bytes  # (frame, 48, 48), grey
+    weights: Floats  # (frame,), detector score times sharpness
+    margin: float  # 0 to 1: how clearly this face is the speaker's
+    coverage: float  # share of the utterance's sampled frames that show it
+
+
+@dataclass(frozen=True, slots=True)
+class UtteranceClip:
+    """All that can be perceived of one utterance. `face` is a reason, as a word, where there is none."""
+
+    utterance: Utterance
+    audio: Audio
+    face: FaceClip | str
+
+
+@dataclass(frozen=True, slots=True)
+class Encoding:
+    """What one sense perceived in every utterance of a conversation; rows without evidence are masked by a reason."""
+
+    modality: Modality
+    logits: Floats  # (utterance, 7), in the order of Emotion; zero where unavailable
+    features: Floats  # (utterance, dim); dim may be 0
+    unavailable: tuple[str | None, ...]  # (utterance,): why there is no evidence, None where there is
+    reliability: Floats  # (utterance,), 0 to 1
+    sentiment: Floats | None = None  # (utterance, 3) logits, from the senses that have such a head
+
+
+class ModalityEncoder(Engine, Protocol):
+    modality: Modality
+
+    def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding: ...
+
+
+class FusionModel(Engine, Protocol):
+    def fuse(
+        self,
+        encodings: Sequence[Encoding],
+        *,
+        absent: dict[Modality, str | None],  # senses without an encoding: None when off, else why it failed
+        speakers: Sequence[str],  # (utterance,)
+    ) -> Sequence[EmotionReading]: ...
+
+
+class EmotionReader(Engine, Protocol):
+    """One question, asked of the whole conversation: context needs the neighbours and the speakers."""
+
+    def read(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Sequence[EmotionReading]: ...

@@ -1,0 +1,69 @@
+"""What the pipeline needs of a media library: sound as a file of samples, and frames one at a time."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Protocol, TypeAlias
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.domain.recording import Probe
+from shared.domain.span import Span
+
+Floats: TypeAlias = npt.NDArray[np.float32]
+Bytes: TypeAlias = npt.NDArray[np.uint8]
+# Called with the share that is done, 0 to 1.
+Progress: TypeAlias = Callable[[float], None]
+
+SAMPLE_RATE = 16_000
+
+
+@dataclass(frozen=True, slots=True)
+class Audio:
+    """Mono sound at 16 kHz; `samples` is memory-mapped, so that hours cost disk and not memory."""
+
+    samples: Floats  # (sample,), -1 to 1
+    start: float = 0.0  # where in the recording this piece begins, in seconds
+
+    @property
+    def duration(self) -> float:
+        return len(self.samples) / SAMPLE_RATE
+
+    def cut(self, span: Span) -> Audio:
+        """The piece inside `span` (seconds of the recording), as a view."""
+        first = max(0, round((span.start - self.start) * SAMPLE_RATE))
+        last = max(first, round((span.end - self.start) * SAMPLE_RATE))
+        return Audio(self.samples[first:last], start=self.start + first / SAMPLE_RATE)
+
+
+@dataclass(frozen=True, slots=True)
+class Frame:
+    """One sampled picture of the recording."""
+
+    time: float
+    pixels: Bytes  # (row, column, 3), red green blue
+
+
+class MediaDecoder(Protocol):
+    """Opens what platforms write; everything it returns was counted while decoding, never read from a header."""
+
+    name: str
+
+    def decode(
+        self,
+        media: Path,
+        into: Path,
+        *,
+        tracks: Sequence[tuple[str, Path]],
+        separate_channels: bool,
+        progress: Progress,
+    ) -> Probe:
+        """Write `into`/mix.f32 and one `into`/track-N.f32 per track: raw little-endian float32, mono, 16 kHz."""
+        ...
+
+    def frames(self, media: Path, within: Sequence[Span], *, per_second: float, longest_side: int) -> Iterator[Frame]:
+        """Frames inside the given spans, in order, scaled down to `longest_side`."""
+        ...
