@@ -11,7 +11,8 @@ UndertoneError
 │   ├── InvalidRequest          options that contradict each other or make no sense
 │   ├── InvalidTranscript       a platform transcript that cannot be read
 │   ├── NotFound                a file or thing that is not there
-│   └── ModalityNotAllowed      this deployment does not allow that sense
+│   ├── ModalityNotAllowed      this deployment does not allow that sense
+│   └── PurposeProhibited       the law forbids that sense for that purpose
 ├── EngineError             a model could not do its work
 │   ├── EngineUnavailable       its runtime or weights are missing; `mend` is the command that helps
 │   └── EngineFailed            it broke on this input
@@ -87,6 +88,10 @@ class NotFound(RequestError):
 
 class ModalityNotAllowed(RequestError):
     code = "modality_not_allowed"
+
+
+class PurposeProhibited(RequestError):
+    code = "purpose_prohibited"
 
 
 class EngineError(UndertoneError):

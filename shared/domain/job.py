@@ -7,6 +7,7 @@ from collections.abc import Mapping
 from pydantic import Field, model_validator
 
 from shared.domain.emotion import Modality
+from shared.domain.governance import Purpose
 from shared.domain.value import Value
 
 
@@ -27,7 +28,7 @@ class Wishes(Value):
     # slot -> engine name or name:option, e.g. {"transcriber": "faster-whisper:small"}
     engines: Mapping[str, str] = {}
     separate_channels: bool = False
-    purpose: str | None = None
+    purpose: Purpose | None = None
 
     @model_validator(mode="after")
     def _one_way_to_count(self) -> Wishes:

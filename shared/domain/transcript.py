@@ -7,6 +7,7 @@ from collections.abc import Sequence
 from pydantic import Field
 
 from shared.domain.emotion import Modality
+from shared.domain.governance import Purpose
 from shared.domain.recording import Recording
 from shared.domain.speech import Utterance
 from shared.domain.value import Value
@@ -38,7 +39,7 @@ class Disclosure(Value):
     biometric: bool
     notice: str
     limits: str = "docs/governance.md"
-    purpose: str | None = None
+    purpose: Purpose | None = None
 
 
 class Transcript(Value):
@@ -62,7 +63,7 @@ NOTICE = (
 )
 
 
-def disclose(modalities: Sequence[Modality], purpose: str | None = None) -> Disclosure:
+def disclose(modalities: Sequence[Modality], purpose: Purpose | None = None) -> Disclosure:
     """The disclosure for the senses that were used."""
     used = tuple(modality for modality in Modality if modality in modalities)
     words = {Modality.TEXT: "the words", Modality.VOICE: "the voice", Modality.FACE: "the face"}

@@ -24,9 +24,6 @@ class EngineSettings(BaseSettings):
     commercial_only: bool = False
     """Refuse weights whose licence or training data forbid commercial use."""
 
-    fetch: bool = False
-    """Let an engine fetch missing weights by itself; otherwise it names the command that does."""
-
 
 class MediaSettings(BaseSettings):
     """Caps on what the decoder opens: its parsers are the largest attack surface."""

@@ -1,0 +1,51 @@
+# Undertone: two commands do everything on a fresh machine with Python 3.11 or newer:
+# `make run` annotates the sample meeting, `make test` passes the tests.
+PYTHON ?= python3
+VENV ?= .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip --disable-pip-version-check
+
+.DEFAULT_GOAL := help
+.PHONY: help install run demo test check bench lock train-setup clean
+
+help: ## Say what can be made
+	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
+
+install: $(VENV)/.default ## Install the locked dependencies into .venv
+
+run: demo ## Annotate the sample meeting: the product's main job
+
+demo: $(VENV)/.default ## Annotate the sample meeting and print its transcript
+	$(BIN)/undertone annotate samples/standup.mp4
+
+test: $(VENV)/.dev ## Run the tests
+	$(BIN)/python -m pytest
+
+check: $(VENV)/.dev ## Format, lint, types, import contracts
+	$(BIN)/ruff format --check .
+	$(BIN)/ruff check .
+	$(BIN)/mypy
+	$(BIN)/lint-imports --no-logo
+
+bench: $(VENV)/.dev ## Run the benchmarks (minutes)
+	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
+
+lock: ## Write the lock files anew (needs uv)
+	requirements/lock
+
+train-setup: $(VENV)/.dev ## Add torch and torchaudio for the trainer (5 GB)
+	$(PIP) install --require-hashes -r requirements/train.txt
+
+clean: ## Remove what was installed and cached
+	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
+
+# A stamp is newer than its lock file once everything in it is installed. --no-compile: most modules are never imported.
+$(VENV)/.default: requirements/default.txt pyproject.toml
+	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
+	$(PIP) install --quiet --no-compile --require-hashes -r $<
+	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
+	touch $@
+
+$(VENV)/.dev: requirements/dev.txt $(VENV)/.default
+	$(PIP) install --quiet --no-compile --require-hashes -r $<
+	touch $@
