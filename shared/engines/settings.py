@@ -47,3 +47,6 @@ class MediaSettings(BaseSettings):
 
     max_memory_mb: int = Field(default=2048, ge=256)
     """Address space of the decoder's process."""
+
+    max_decode_seconds: float = Field(default=3600, gt=0)
+    """Wall-clock time of one decoder process; then it is killed."""

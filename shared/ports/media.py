@@ -50,7 +50,10 @@ class Frame:
 class MediaDecoder(Protocol):
     """Opens what platforms write; everything it returns was counted while decoding, never read from a header."""
 
-    name: str
+    @property
+    def name(self) -> str: ...
+    @property
+    def fingerprint(self) -> str: ...
 
     def decode(
         self,

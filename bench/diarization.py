@@ -1,0 +1,143 @@
+"""Diarization error on simulated meetings and on the AMI clips, collar 0, overlap scored.
+
+python bench/diarization.py [FOLDER WITH THE SHARED DATA]
+"""
+
+from __future__ import annotations
+
+import os
+import sys
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+from pyannote.core import Annotation, Segment, Timeline
+from pyannote.metrics.diarization import DiarizationErrorRate
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from shared.domain.speech import SpeakerTurn
+from shared.engines.catalog import Setup, choose
+from shared.engines.decoder_sound import decode_sound
+from shared.engines.settings import EngineSettings, MediaSettings
+from shared.pipeline.diarize import Diarize
+from shared.ports.media import SAMPLE_RATE, Audio, Floats
+
+DATA = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("UNDERTONE_SHARED_DATA", "../shared/data"))
+
+
+@dataclass(frozen=True)
+class Meeting:
+    name: str
+    audio: Audio
+    turns: list[tuple[float, float, str]]
+
+
+def load(path: Path) -> Floats:
+    import tempfile
+
+    with tempfile.TemporaryDirectory() as folder:
+        os.symlink(path.resolve(), f"{folder}/media")
+        decode_sound(
+            f"{folder}/media", Path(folder, "mix"), MediaSettings(), channels_into=None, progress=lambda _: None
+        )
+        return np.fromfile(Path(folder, "mix"), dtype="<f4")
+
+
+def voiced(piece: Floats, pause: float = 0.4, below: float = 35.0) -> Iterator[tuple[float, float]]:
+    """Where a clean recording sounds: the pauses of a reader are not speech."""
+    step = SAMPLE_RATE // 50
+    levels = np.array([np.sqrt(np.mean(piece[first : first + step] ** 2)) for first in range(0, len(piece), step)])
+    loud = np.flatnonzero(levels > levels.max() * 10 ** (-below / 20)) * 0.02
+    if len(loud):
+        breaks = np.flatnonzero(np.diff(loud) > pause)
+        for begin, end in zip([0, *(breaks + 1)], [*breaks, len(loud) - 1], strict=True):
+            yield float(loud[begin]), float(loud[end]) + 0.02
+
+
+def simulated(speakers: int, seed: int, overlap: float = 0.0) -> Meeting:
+    """A minute and a half of read speech in turns of 1.5 to 8 s, with pauses, levels of their own and mild noise."""
+    random = np.random.default_rng(seed)
+    files = sorted((DATA / "speech" / "librispeech_speakers").glob("*.opus"))
+    chosen = [load(files[number]) for number in random.choice(len(files), speakers, replace=False)]
+    chosen = [voice / np.abs(voice).max() * random.uniform(0.15, 0.6) for voice in chosen]
+    sound = np.zeros(200 * SAMPLE_RATE, dtype=np.float32)
+    places = [0] * speakers
+    turns: list[tuple[float, float, str]] = []
+    now, last = 0.5, -1
+    while now < 90:
+        who = int(random.choice([number for number in range(speakers) if number != last or speakers == 1]))
+        length = int(random.uniform(1.5, 8.0) * SAMPLE_RATE)
+        voice = chosen[who]
+        if places[who] + length > len(voice):
+            places[who] = 0
+        piece = voice[places[who] : places[who] + length]
+        places[who] += len(piece)
+        start = int(now * SAMPLE_RATE)
+        sound[start : start + len(piece)] += piece
+        turns += [(now + begin, now + end, f"spk{who}") for begin, end in voiced(piece)]
+        now += len(piece) / SAMPLE_RATE
+        now += -random.uniform(0.3, 1.5) if random.random() < overlap else random.uniform(0.1, 1.0)
+        last = who
+    sound = sound[: int((now + 1) * SAMPLE_RATE)]
+    sound += random.normal(0, 0.002, len(sound)).astype(np.float32)
+    return Meeting(f"{speakers} speakers, overlap {overlap:.0%}, seed {seed}", Audio(sound.astype(np.float32)), turns)
+
+
+def ami() -> Iterator[Meeting]:
+    reference: dict[str, list[tuple[float, float, str]]] = {}
+    for line in (DATA / "speech" / "ami" / "reference.rttm").read_text(encoding="utf-8").splitlines():
+        _, name, _, start, duration, _, _, who, *_ = line.split()
+        reference.setdefault(name, []).append((float(start), float(start) + float(duration), who))
+    for name, turns in sorted(reference.items()):
+        yield Meeting(name, Audio(load(DATA / "speech" / "ami" / f"{name}.flac")), turns)
+
+
+def annotation(turns: list[tuple[float, float, str]]) -> Annotation:
+    made = Annotation()
+    for number, (start, end, who) in enumerate(turns):
+        made[Segment(start, end), number] = who
+    return made
+
+
+def speech_turns(turns: list[SpeakerTurn]) -> list[tuple[float, float, str]]:
+    return [(turn.start, turn.end, turn.speaker) for turn in turns]
+
+
+def main() -> None:
+    setup = Setup(engines=EngineSettings(), media=MediaSettings())
+    detector = choose("vad", None, setup).engine
+    stage = Diarize(choose("speaker", None, setup).engine, choose("clusterer", None, setup).engine)
+    sets = {
+        "AMI clips": list(ami()),
+        "2-4 speakers": [simulated(2 + seed % 3, seed) for seed in range(12)],
+        "5-8 speakers": [simulated(5 + seed % 4, 100 + seed) for seed in range(8)],
+        "2-4 speakers, overlap": [simulated(2 + seed % 3, 200 + seed, overlap=0.4) for seed in range(6)],
+    }
+    for title, meetings in sets.items():
+        metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
+        counted = 0
+        for meeting in meetings:
+            speech = detector.detect(meeting.audio, lambda _: None)
+            turns = stage.diarize(meeting.audio, speech, lambda _: None)
+            whole = Timeline([Segment(0, meeting.audio.duration)])
+            error = metric(annotation(meeting.turns), annotation(speech_turns(turns)), uem=whole)
+            right = len({turn.speaker for turn in turns}) == len({who for _, _, who in meeting.turns})
+            counted += right
+            if "-v" in sys.argv:
+                print(f"  {meeting.name:40} DER {error:.3f}  speakers found {len({t.speaker for t in turns})}")
+        total = sum(row["total"] for _, row in metric.results_)
+        parts = {
+            key: sum(row[key] for _, row in metric.results_) / total
+            for key in ("missed detection", "false alarm", "confusion")
+        }
+        print(
+            f"{title:24} DER {abs(metric):.3f}  "
+            + "  ".join(f"{key} {value:.3f}" for key, value in parts.items())
+            + f"  count right {counted}/{len(meetings)}"
+        )
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,5 @@
+"""`python -m services.cli` is the `undertone` command."""
+
+from services.cli.main import main
+
+main()

@@ -1,0 +1,87 @@
+"""`undertone doctor`: what runs here, what is missing, and which command mends it."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict, dataclass
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from shared.domain.error import EngineUnavailable
+from shared.domain.governance import NOTICE
+from shared.engines.catalog import CATALOG, Setup, find_class
+from shared.engines.settings import EngineSettings, MediaSettings
+from shared.infra.settings import GovernanceSettings
+
+PURPOSES = {
+    "decoder": "opening recordings",
+    "vad": "finding speech",
+    "asr": "transcribing",
+    "speaker": "telling voices apart",
+    "clusterer": "counting speakers",
+    "faces": "finding faces",
+    "text": "emotion in the words",
+    "voice": "emotion in the voice",
+    "face": "emotion in the face",
+    "fusion": "weighing the senses",
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Finding:
+    """One engine of one slot: `used` is the one that runs when nothing else is asked for."""
+
+    engine: str
+    state: str  # used, ready, missing
+    detail: str = ""
+    mend: str | None = None
+
+
+def doctor(
+    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
+) -> None:
+    """Say what runs on this machine and what mends the rest; exit status 1 if some work has no engine at all."""
+    setup = Setup(engines=EngineSettings(), media=MediaSettings())
+    findings = {slot: examine(slot, setup) for slot in CATALOG}
+    if as_json:
+        rows = {slot: [asdict(finding) for finding in found] for slot, found in findings.items()}
+        sys.stdout.write(json.dumps(rows, indent=2) + "\n")
+    else:
+        _print(findings)
+    if not all(any(finding.state == "used" for finding in found) for found in findings.values()):
+        raise typer.Exit(1)
+
+
+def examine(slot: str, setup: Setup) -> list[Finding]:
+    """Try to load every engine of the slot, in the order in which `auto` does."""
+    findings: list[Finding] = []
+    state = "used"
+    for name in CATALOG[slot]:
+        try:
+            engine = find_class(slot, name).load(None, setup)
+        except EngineUnavailable as error:
+            findings.append(Finding(name, "missing", error.message, error.mend))
+            continue
+        findings.append(Finding(engine.name, state, getattr(engine, "note", None) or ""))
+        state = "ready"
+    return findings
+
+
+def _print(findings: dict[str, list[Finding]]) -> None:
+    console = Console()
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for heading in ("work", "engine", "", "what to know"):
+        table.add_column(heading)
+    styles = {"used": "green", "ready": "dim", "missing": "yellow"}
+    for slot, found in findings.items():
+        for number, finding in enumerate(found):
+            detail = finding.detail + (f"\n[bold]→[/bold] {finding.mend}" if finding.mend else "")
+            work = PURPOSES[slot] if number == 0 else ""
+            table.add_row(work, f"{slot}={finding.engine}", f"[{styles[finding.state]}]{finding.state}[/]", detail)
+    console.print(table)
+    allowed = ", ".join(GovernanceSettings().modalities) or "none"
+    console.print(f"\nSenses allowed here: [bold]{allowed}[/bold]. {NOTICE}", soft_wrap=False)

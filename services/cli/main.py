@@ -1,0 +1,43 @@
+"""The `undertone` command: its subcommands, and how an error reaches the terminal."""
+
+from __future__ import annotations
+
+import sys
+
+import typer
+from rich.console import Console
+from rich.text import Text
+
+from services.cli.annotate import annotate
+from services.cli.doctor import doctor
+from services.cli.models import models
+from services.cli.score import score
+from shared.domain.error import UndertoneError
+
+app = typer.Typer(
+    name="undertone",
+    help="Meeting transcripts with speakers, word times and the emotion perceived in every utterance.",
+    no_args_is_help=True,
+    pretty_exceptions_enable=False,  # errors of ours are sentences; anything else is a bug and shows its traceback
+    add_completion=False,
+)
+app.command()(annotate)
+app.command()(doctor)
+app.add_typer(models, name="models")
+app.command()(score)
+
+
+def main() -> None:
+    """Run a command; an error of ours becomes one sentence on stderr and an exit status that fits."""
+    try:
+        app()
+    except UndertoneError as error:
+        sys.exit(explain(error))
+
+
+def explain(error: UndertoneError) -> int:
+    console = Console(stderr=True)
+    console.print(Text.assemble(("error ", "bold red"), (f"[{error.code}] ", "red"), error.message), soft_wrap=True)
+    if error.mend:
+        console.print(Text.assemble(("  → ", "bold"), error.mend), soft_wrap=True)
+    return error.exit_status

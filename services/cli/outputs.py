@@ -1,0 +1,99 @@
+"""Where a transcript goes: files in a folder, each whole or absent, or one format on standard output."""
+
+from __future__ import annotations
+
+import os
+import sys
+import tempfile
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.engines.caption_video import caption_video
+from shared.exports.formats import FORMATS
+
+from shared.domain.error import InvalidRequest
+from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted
+from shared.domain.transcript import Transcript
+from shared.engines.catalog import Setup
+
+VIDEO = "mp4"
+
+
+@dataclass(frozen=True, slots=True)
+class Outputs:
+    """What was asked for with -o and --format."""
+
+    folder: Path | None
+    formats: tuple[str, ...]
+    to_stdout: bool
+    emotion: bool
+    burn: bool
+
+    @classmethod
+    def parse(cls, output: str | None, formats: str | None, *, emotion: bool, burn: bool) -> Outputs:
+        names = tuple(dict.fromkeys(name.strip() for name in (formats or "").split(",") if name.strip()))
+        for name in names:
+            if name != VIDEO and name not in FORMATS:
+                raise InvalidRequest(f"There is no format {name!r}; there is {', '.join((*FORMATS, VIDEO))}.")
+        to_stdout = output == "-" or (output is None and bool(names))
+        if to_stdout and (len(names) != 1 or names[0] == VIDEO):
+            raise InvalidRequest(
+                "Standard output takes one text format.", mend="Use -o - --format json, or -o DIR for files."
+            )
+        folder = Path(output) if output and not to_stdout else None
+        return cls(folder, names or (("json", "vtt") if folder else ()), to_stdout, emotion, burn)
+
+    def prepare(self) -> None:
+        """Fail now rather than after an hour of work."""
+        if self.folder is None:
+            return
+        try:
+            self.folder.mkdir(parents=True, exist_ok=True)
+        except OSError as error:
+            raise InvalidRequest(f"The folder {str(self.folder)!r} cannot be made: {error.strerror}.") from error
+        if not os.access(self.folder, os.W_OK):
+            raise InvalidRequest(f"The folder {str(self.folder)!r} cannot be written to.")
+
+    def write(self, transcript: Transcript, media: Path, setup: Setup, tell: Callable[[Event], None]) -> list[Path]:
+        if self.to_stdout:
+            sys.stdout.buffer.write(FORMATS[self.formats[0]].render(transcript, emotion=self.emotion))
+            sys.stdout.buffer.flush()
+            return []
+        return [self._write_one(name, transcript, media, setup, tell) for name in self.formats if self.folder]
+
+    def _write_one(
+        self, name: str, transcript: Transcript, media: Path, setup: Setup, tell: Callable[[Event], None]
+    ) -> Path:
+        assert self.folder is not None
+        if name == VIDEO:
+            # Never over the recording itself, which may lie in the same folder under the same name.
+            target = self.folder / f"{media.stem}.captioned.mp4"
+            tell(StageStarted(stage="captions"))
+            caption_video(
+                media,
+                transcript,
+                target,
+                burn=self.burn,
+                setup=setup,
+                progress=lambda share: tell(StageProgressed(stage="captions", fraction=share)),
+            )
+            tell(StageFinished(stage="captions", seconds=0))
+            return target
+        format_ = FORMATS[name]
+        target = self.folder / f"{media.stem}.{format_.suffix}"
+        write_whole(target, format_.render(transcript, emotion=self.emotion))
+        return target
+
+
+def write_whole(target: Path, content: bytes) -> None:
+    """Write aside and rename: a reader never sees half a file, and a kill leaves the old one."""
+    handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
+    try:
+        with os.fdopen(handle, "wb") as file:
+            file.write(content)
+        Path(scratch).chmod(0o644)
+        Path(scratch).replace(target)
+    except BaseException:
+        Path(scratch).unlink(missing_ok=True)
+        raise

@@ -1,0 +1,65 @@
+"""The progress of a run on the terminal: one bar per stage, with the time left."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.text import Text
+
+from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted, Warned
+
+DOING = {
+    "decode": "decoding",
+    "detect_speech": "finding speech",
+    "diarize": "telling speakers apart",
+    "transcribe": "transcribing",
+    "track_faces": "following faces",
+    "compose": "composing utterances",
+    "read_emotions": "reading emotions",
+    "publish": "writing the transcript",
+    "captions": "rendering captions",
+}
+
+
+@contextmanager
+def watching(*, quiet: bool) -> Iterator[Callable[[Event], None]]:
+    """A listener that draws on stderr, so that stdout stays the transcript's own."""
+    console = Console(stderr=True, quiet=quiet)
+    columns = (
+        TextColumn("{task.description:24}"),
+        BarColumn(bar_width=28),
+        TextColumn("{task.percentage:>3.0f}%"),
+        TimeElapsedColumn(),
+        TextColumn("[dim]left[/dim]"),
+        TimeRemainingColumn(compact=True),
+    )
+    with Progress(*columns, console=console) as bars:
+        yield _Listener(bars, console)
+
+
+class _Listener:
+    def __init__(self, bars: Progress, console: Console) -> None:
+        self._bars = bars
+        self._console = console
+        self._tasks: dict[str, TaskID] = {}
+        self._said: set[str] = set()
+
+    def __call__(self, event: Event) -> None:
+        match event:
+            case StageStarted():
+                description = DOING.get(event.stage, event.stage)
+                self._tasks[event.stage] = self._bars.add_task(description, total=1.0)
+            case StageProgressed():
+                self._bars.update(self._tasks[event.stage], completed=event.fraction)
+            case StageFinished():
+                # A reused stage is done at once: its bar says so instead of a time.
+                note = " [dim](kept)[/dim]" if event.reused else ""
+                description = DOING.get(event.stage, event.stage)
+                self._bars.update(self._tasks[event.stage], completed=1.0, description=description + note)
+            case Warned():
+                if event.message not in self._said:
+                    self._said.add(event.message)
+                    self._console.print(Text.assemble(("note ", "yellow"), event.message), soft_wrap=True)

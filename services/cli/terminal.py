@@ -1,0 +1,83 @@
+"""The transcript as it is read on a terminal."""
+
+from __future__ import annotations
+
+from rich.console import Console
+from rich.table import Table
+from rich.text import Text
+
+from shared.domain.emotion import Emotion, EmotionReading, Modality, SenseStatus
+from shared.domain.transcript import Transcript
+
+COLOURS = {
+    Emotion.ANGER: "red",
+    Emotion.DISGUST: "green",
+    Emotion.FEAR: "magenta",
+    Emotion.JOY: "yellow",
+    Emotion.NEUTRAL: "dim",
+    Emotion.SADNESS: "blue",
+    Emotion.SURPRISE: "cyan",
+}
+SPEAKER_COLOURS = ("bright_cyan", "bright_green", "bright_magenta", "bright_yellow", "bright_blue", "bright_red")
+SENSE_NAMES = {Modality.TEXT: "words", Modality.VOICE: "voice", Modality.FACE: "face"}
+
+
+def print_transcript(transcript: Transcript, console: Console) -> None:
+    console.print()
+    console.print(_headline(transcript))
+    console.print()
+    console.print(_utterances(transcript))
+    console.print()
+    for warning in transcript.warnings:
+        console.print(Text.assemble(("note ", "yellow"), warning))
+    console.print(Text(transcript.disclosure.notice, style="dim"))
+
+
+def clock(seconds: float) -> str:
+    minutes, rest = divmod(int(seconds), 60)
+    hours, minutes = divmod(minutes, 60)
+    return f"{hours}:{minutes:02d}:{rest:02d}" if hours else f"{minutes:02d}:{rest:02d}"
+
+
+def _headline(transcript: Transcript) -> Text:
+    total = sum(speaker.talk_seconds for speaker in transcript.speakers) or 1.0
+    shares = ", ".join(f"{speaker.name} {speaker.talk_seconds / total:.0%}" for speaker in transcript.speakers)
+    facts = [clock(transcript.recording.duration), transcript.language or "language unknown", shares or "nobody speaks"]
+    return Text.assemble((transcript.recording.name, "bold"), " · ", " · ".join(facts))
+
+
+def _utterances(transcript: Transcript) -> Table:
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table.add_column("time", style="dim", no_wrap=True)
+    table.add_column("speaker", no_wrap=True)
+    table.add_column("words", ratio=1)
+    if transcript.disclosure.modalities:
+        table.add_column("perceived", no_wrap=True)
+        table.add_column("from", no_wrap=True)
+    colours = {
+        speaker.id: SPEAKER_COLOURS[number % len(SPEAKER_COLOURS)] for number, speaker in enumerate(transcript.speakers)
+    }
+    for utterance in transcript.utterances:
+        row = [
+            clock(utterance.start),
+            Text(transcript.name_of(utterance.speaker), style=colours.get(utterance.speaker, "")),
+            Text(utterance.text),
+        ]
+        if utterance.emotion is not None:
+            row += [_label(utterance.emotion), _senses(utterance.emotion)]
+        table.add_row(*row)
+    return table
+
+
+def _label(reading: EmotionReading) -> Text:
+    return Text(f"{reading.label} {reading.confidence:.0%}", style=COLOURS[reading.label])
+
+
+def _senses(reading: EmotionReading) -> Text:
+    """Each sense that had something to say, coloured by what it said; the others are left out."""
+    said = Text()
+    for modality, name in SENSE_NAMES.items():
+        sense = reading.senses.get(modality)
+        if sense is not None and sense.status is SenseStatus.OK and sense.scores is not None:
+            said.append(f"{name} ", style=COLOURS[sense.scores.label])
+    return said

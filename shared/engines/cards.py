@@ -1,0 +1,70 @@
+"""The cards of the bundled weights: what a network learnt from, under which licence, and how well it does."""
+
+from __future__ import annotations
+
+import hashlib
+from functools import lru_cache
+from pathlib import Path
+from typing import Any
+
+from shared.domain.error import EngineUnavailable
+from shared.domain.value import Value
+from shared.engines.settings import EngineSettings
+
+BUNDLED = Path(__file__).parent / "bundled"
+
+
+class DataUse(Value):
+    name: str
+    licence: str
+    split: str
+
+
+class Card(Value):
+    name: str
+    slot: str
+    file: str
+    sha256: str
+    architecture: str
+    licence: str
+    commercial_use: bool
+    data: tuple[DataUse, ...]
+    labels: tuple[str, ...] = ()
+    figures: dict[str, Any]
+    limits: str
+    command: str
+    made: str
+
+    @property
+    def path(self) -> Path:
+        return BUNDLED / self.file
+
+
+def list_cards() -> tuple[Card, ...]:
+    return tuple(load_card(path.stem) for path in sorted(BUNDLED.glob("*.json")) if path.with_suffix(".onnx").exists())
+
+
+def load_card(name: str) -> Card:
+    return Card.model_validate_json((BUNDLED / f"{name}.json").read_bytes())
+
+
+def trusted_weights(name: str, settings: EngineSettings) -> tuple[Path, Card]:
+    """The weights' path, once their hash and their licence have been checked."""
+    card = load_card(name)
+    if settings.commercial_only and not card.commercial_use:
+        raise EngineUnavailable(
+            f"The weights {name!r} may not be used commercially, and ENGINES__COMMERCIAL_ONLY refuses such weights.",
+            mend="Unset ENGINES__COMMERCIAL_ONLY, or leave this sense out with --modalities.",
+        )
+    if not card.path.is_file():
+        raise EngineUnavailable(f"The weights {card.file} are missing from this installation.", mend="make install")
+    if _hash(card.path) != card.sha256:
+        raise EngineUnavailable(
+            f"The weights {card.file} are not those of their card.", mend="git checkout -- shared/engines/bundled"
+        )
+    return card.path, card
+
+
+@lru_cache
+def _hash(path: Path) -> str:
+    return hashlib.sha256(path.read_bytes()).hexdigest()

@@ -1,0 +1,102 @@
+"""Silero VAD, whose weights come in the faster-whisper wheel: where somebody speaks, also far from the microphone."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import faster_whisper.utils
+import numpy as np
+import onnxruntime
+
+from shared.domain.error import EngineUnavailable
+from shared.domain.span import Span, union
+from shared.engines.catalog import Setup
+from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
+
+FRAME = 512  # samples that the network judges at once
+CONTEXT = 64  # samples before them that it also sees
+BLOCK = 2_000 * FRAME  # about a minute: what is in memory at once
+
+ENTER, LEAVE = 0.3, 0.15  # speech begins above the first and lasts until below the second
+SHORTEST_SPEECH = 0.25
+SHORTEST_PAUSE = 0.5
+PADDING = 0.15
+
+LOUD = 10 ** (-23 / 20)  # where loud speech is lifted to; recordings of a room lie 20 dB below
+MOST_GAIN = 10 ** (30 / 20)
+FAINTEST = 10 ** (-65 / 20)  # quieter than this is not lifted: a muted line is silence
+
+
+@dataclass(frozen=True, slots=True)
+class SileroVad:
+    session: Any
+    fingerprint: str
+    name: str = "silero-vad:6"
+
+    @classmethod
+    def load(cls, _option: str | None, _setup: Setup) -> SileroVad:
+        weights = Path(faster_whisper.utils.get_assets_path()) / "silero_vad_v6.onnx"
+        if not weights.is_file():
+            raise EngineUnavailable("The weights of Silero VAD are missing.", mend="make install")
+        options = onnxruntime.SessionOptions()
+        # The network is a chain of small steps: one thread is the fastest.
+        options.intra_op_num_threads = options.inter_op_num_threads = 1
+        session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
+        return cls(session, f"{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}-gain1")
+
+    def detect(self, audio: Audio, progress: Progress) -> Sequence[Span]:
+        blocks: list[Floats] = []
+        for done, block in self._judge(audio.samples):
+            blocks.append(block)
+            progress(done)
+        probabilities = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
+        return spans_of(probabilities, audio.start, audio.duration)
+
+    def _judge(self, samples: Floats) -> Iterator[tuple[float, Floats]]:
+        """The probability of speech in every frame, block by block, with the network's memory carried over."""
+        state = {name: np.zeros((1, 1, 128), dtype=np.float32) for name in ("h", "c")}
+        tail = np.zeros(CONTEXT, dtype=np.float32)
+        gain = np.float32(1.0)
+        for first in range(0, len(samples), BLOCK):
+            block = np.asarray(samples[first : first + BLOCK], dtype=np.float32)
+            block = np.pad(block, (0, -len(block) % FRAME))
+            target = lift(block)
+            block = block * np.linspace(gain, target, len(block), dtype=np.float32) if first else block * target
+            gain = target
+            frames = block.reshape(-1, FRAME)
+            before = np.concatenate([tail[None], frames[:-1, -CONTEXT:]])
+            tail = frames[-1, -CONTEXT:]
+            output, state["h"], state["c"] = self.session.run(None, {"input": np.hstack([before, frames]), **state})
+            yield min(1.0, (first + BLOCK) / len(samples)), output.reshape(-1)
+
+
+def lift(block: Floats) -> np.float32:
+    """The gain that brings the block's loud frames to where the network expects speech; never below 1."""
+    levels = np.sqrt(np.mean(np.square(block.reshape(-1, FRAME)), axis=1))
+    loud = float(np.percentile(levels, 95))
+    if loud < FAINTEST:
+        return np.float32(1.0)
+    return np.float32(min(MOST_GAIN, max(1.0, LOUD / loud)))
+
+
+def spans_of(probabilities: Floats, start: float, duration: float) -> tuple[Span, ...]:
+    """Speech with hysteresis: flickers are dropped, breaths are bridged, edges are padded."""
+    step = FRAME / SAMPLE_RATE
+    found: list[Span] = []
+    begun: int | None = None
+    for number, probability in enumerate(np.append(probabilities, 0.0)):
+        if begun is None and probability >= ENTER:
+            begun = number
+        elif begun is not None and probability < LEAVE:
+            found.append(Span(start=begun * step, end=number * step))
+            begun = None
+    kept = [span for span in union(found, gap=SHORTEST_PAUSE) if span.duration >= SHORTEST_SPEECH]
+    padded = (
+        Span(start=start + max(0.0, span.start - PADDING), end=start + min(duration, span.end + PADDING))
+        for span in kept
+    )
+    return union(padded)

@@ -1,0 +1,47 @@
+"""Decode the recording once; every later stage reads the samples that this one leaves, never the upload."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.domain.job import Job
+from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.ports.media import MediaDecoder
+
+
+@dataclass(frozen=True, slots=True)
+class Decode(WholeStage):
+    decoder: MediaDecoder
+    job: Job
+    media: Path
+    tracks: tuple[Path, ...] = ()
+    name: str = "decode"
+    needs: tuple[str, ...] = ()
+    queue: Queue = "cpu"
+
+    @property
+    def engine(self) -> str:
+        return self.decoder.name
+
+    def identity(self) -> Mapping[str, object]:
+        return {
+            "decoder": self.decoder.fingerprint,
+            "media": self.job.recording.sha256,
+            "tracks": [(track.name, track.sha256) for track in self.job.tracks],
+            "separate_channels": self.job.wishes.separate_channels,
+        }
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        names = (track.name for track in self.job.tracks)
+        probe = self.decoder.decode(
+            self.media,
+            work.folder,
+            tracks=tuple(zip(names, self.tracks, strict=True)),
+            separate_channels=self.job.wishes.separate_channels,
+            progress=work.progress,
+        )
+        for warning in probe.warnings:
+            work.warn("recording_damaged", warning)
+        work.write(probe)

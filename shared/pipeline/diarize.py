@@ -1,0 +1,105 @@
+"""Tell speakers apart: embed windows of speech, cluster them, then decide every tenth of a second again."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from shared.domain.span import Span
+from shared.domain.speech import SpeakerTurn
+from shared.pipeline.artifacts import SpeechMap, Turns, open_audio
+from shared.pipeline.resegment import Window, turns_of
+from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.ports.engines import SpeakerClusterer, SpeakerEncoder
+from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
+
+HOP = 0.4  # seconds between windows of the first pass
+SHORTEST = 0.4  # a shorter stretch says nothing about a voice
+COUNTABLE = 1.0  # windows at least this long are clustered; shorter ones find their voice afterwards
+BATCH = 256
+
+
+@dataclass(frozen=True, slots=True)
+class Diarize(WholeStage):
+    encoder: SpeakerEncoder
+    clusterer: SpeakerClusterer
+    exactly: int | None = None
+    at_most: int | None = None
+    name: str = "diarize"
+    needs: tuple[str, ...] = ("decode", "detect_speech")
+    queue: Queue = "cpu"
+
+    @property
+    def engine(self) -> str:
+        return f"{self.encoder.name}+{self.clusterer.name}"
+
+    def identity(self) -> Mapping[str, object]:
+        return {
+            "encoder": self.encoder.fingerprint,
+            "clusterer": self.clusterer.fingerprint,
+            "exactly": self.exactly,
+            "at_most": self.at_most,
+        }
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        speech = work.read("detect_speech", SpeechMap).tracks[0].spans
+        audio = open_audio(work.inputs["decode"])
+        turns = self.diarize(audio, speech, work.progress)
+        work.write(Turns(turns=tuple(turns)))
+
+    def diarize(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> list[SpeakerTurn]:
+        windows = list(windows_over(speech, self.encoder.window))
+        embeddings = embed_windows(self.encoder, audio, windows, progress)
+        countable = np.array([window.duration >= COUNTABLE for window in windows], dtype=bool)
+        if not countable.any():  # nobody says more than a word: all that can be told apart is told by those
+            countable[:] = True
+        labels = self.clusterer.cluster(embeddings[countable], exactly=self.exactly, at_most=self.at_most)
+        if not labels:
+            return []
+        voices = np.stack([_mean(embeddings[countable][np.array(labels) == voice]) for voice in range(max(labels) + 1)])
+        seen = [Window(span, similarity) for span, similarity in zip(windows, embeddings @ voices.T, strict=True)]
+        return turns_of(seen, speech)
+
+
+def windows_over(speech: Sequence[Span], length: float) -> Iterator[Span]:
+    """Windows that slide over each stretch of speech; a stretch shorter than one window is one by itself."""
+    for stretch in speech:
+        if stretch.duration < SHORTEST:
+            continue
+        count = max(1, round((stretch.duration - length) / HOP) + 1)
+        for number in range(count):
+            start = stretch.start + number * max(0.0, stretch.duration - length) / max(1, count - 1)
+            yield Span(start=start, end=min(stretch.end, start + length))
+
+
+def embed_windows(encoder: SpeakerEncoder, audio: Audio, windows: Sequence[Span], progress: Progress) -> Floats:
+    """Windows of like length share a batch, so that none is filled up with much silence."""
+    order = sorted(range(len(windows)), key=lambda number: (round(windows[number].duration, 1), number))
+    found: dict[int, Floats] = {}
+    for first in range(0, len(order), BATCH):
+        batch = order[first : first + BATCH]
+        clips = [np.asarray(audio.cut(windows[number]).samples) for number in batch]
+        found |= dict(zip(batch, _embed_by_length(encoder, clips), strict=True))
+        progress((first + len(batch)) / len(order))
+    return np.stack([found[number] for number in range(len(windows))]) if windows else np.zeros((0, 1), np.float32)
+
+
+def _embed_by_length(encoder: SpeakerEncoder, clips: Sequence[Floats]) -> Iterator[Floats]:
+    """Runs of clips whose lengths differ by at most a fifth of a second."""
+    run: list[Floats] = []
+    for clip in clips:
+        if run and abs(len(clip) - len(run[0])) > SAMPLE_RATE // 5:
+            yield from encoder.embed(run)
+            run = []
+        run.append(clip)
+    if run:
+        yield from encoder.embed(run)
+
+
+def _mean(vectors: Floats) -> Floats:
+    mean = vectors.mean(axis=0)
+    unit: Floats = mean / max(float(np.linalg.norm(mean)), 1e-9)
+    return unit

@@ -1,0 +1,107 @@
+"""From what windows say about voices to turns: every tenth of a second is decided anew, with a price on each change."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.domain.span import Span
+from shared.domain.speech import SpeakerTurn
+from shared.ports.media import Floats
+
+STEP = 0.1  # seconds that one decision covers
+CHANGE = 0.5  # similarity that a change of speaker must gain in all to be worth it
+SHORTEST_TURN = 0.3
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    """What one window of speech says: its cosine similarity to each voice."""
+
+    span: Span
+    similarity: Floats  # (voice,)
+
+
+def turns_of(windows: Sequence[Window], speech: Sequence[Span]) -> list[SpeakerTurn]:
+    """Turns of S1, S2, … in the order in which they first speak."""
+    turns: list[SpeakerTurn] = []
+    names: dict[int, str] = {}
+    ordered = sorted(windows, key=lambda window: window.span.start)
+    first = 0
+    for stretch in speech:
+        while first < len(ordered) and ordered[first].span.end <= stretch.start:
+            first += 1
+        last = first
+        while last < len(ordered) and ordered[last].span.start < stretch.end:
+            last += 1
+        if first == last:
+            continue
+        for voice, span, confidence in _turns_in(stretch, ordered[first:last]):
+            name = names.setdefault(voice, f"S{len(names) + 1}")
+            turns.append(SpeakerTurn(start=span.start, end=span.end, speaker=name, confidence=confidence))
+        first = last
+    return turns
+
+
+def _turns_in(stretch: Span, windows: Sequence[Window]) -> list[tuple[int, Span, float]]:
+    scores = frame_scores(stretch, windows)
+    path = cheapest_path(scores)
+    edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
+    found: list[tuple[int, Span, float]] = []
+    for begin, end in pairwise(edges):
+        voice = int(path[begin])
+        span = Span(start=stretch.start + begin * STEP, end=min(stretch.end, stretch.start + end * STEP))
+        found.append((voice, span, _confidence(scores[begin:end], voice)))
+    found[-1] = (found[-1][0], Span(start=found[-1][1].start, end=stretch.end), found[-1][2])
+    return found
+
+
+def frame_scores(stretch: Span, windows: Sequence[Window]) -> Floats:  # (frame, voice)
+    """The mean of the windows over each frame, those centred on it counting most."""
+    frames = max(1, round(stretch.duration / STEP))
+    times = stretch.start + (np.arange(frames) + 0.5) * STEP
+    total = np.zeros((frames, len(windows[0].similarity)), dtype=np.float32)
+    weight = np.zeros(frames, dtype=np.float32)
+    for window in windows:
+        near = np.maximum(1e-4, 1.0 - np.abs(times - window.span.middle) / (window.span.duration / 2 + STEP))
+        inside = (times > window.span.start - STEP) & (times < window.span.end + STEP)
+        near = np.where(inside, near**2, 0.0).astype(np.float32)
+        total += near[:, None] * window.similarity[None]
+        weight += near
+    bare = weight == 0
+    if bare.any():  # frames that no window covers take what their nearest neighbour has
+        known = np.flatnonzero(~bare)
+        nearest = known[np.abs(np.flatnonzero(bare)[:, None] - known[None]).argmin(axis=1)]
+        total[bare], weight[bare] = total[nearest], weight[nearest]
+    scores: Floats = total / weight[:, None]
+    return scores
+
+
+def cheapest_path(scores: Floats) -> npt.NDArray[np.int64]:  # (frame,)
+    """Viterbi: the sequence of voices that gains most similarity, paying for every change and for flickers."""
+    frames, voices = scores.shape
+    best = scores[0].astype(np.float64)
+    back = np.zeros((frames, voices), dtype=np.int64)
+    for frame in range(1, frames):
+        leader = int(best.argmax())
+        change = best[leader] - CHANGE > best
+        back[frame] = np.where(change, leader, np.arange(voices))
+        best = np.where(change, best[leader] - CHANGE, best) + scores[frame]
+    path = np.zeros(frames, dtype=np.int64)
+    path[-1] = int(best.argmax())
+    for frame in range(frames - 1, 0, -1):
+        path[frame - 1] = back[frame, path[frame]]
+    return path
+
+
+def _confidence(scores: Floats, voice: int) -> float:
+    """How far the voice stands out from the next one, 0 to 1; alone it is certain."""
+    mean = scores.mean(axis=0)
+    if len(mean) == 1:
+        return 1.0
+    next_best = float(np.delete(mean, voice).max())
+    return round(float(np.clip(0.5 + 2.0 * (float(mean[voice]) - next_best), 0.0, 1.0)), 3)

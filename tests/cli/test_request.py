@@ -1,0 +1,98 @@
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+
+from services.cli.request import grant, make_job, read_engines, read_modalities, read_tracks
+from shared.domain.emotion import Modality
+from shared.domain.error import EmptyFile, InvalidRequest, ModalityNotAllowed, NotFound, PurposeProhibited
+from shared.domain.governance import Purpose
+from shared.domain.job import Wishes
+from shared.infra.settings import GovernanceSettings
+
+EVERYTHING = tuple(Modality)
+
+
+def test_modalities_come_in_one_order_whatever_was_typed() -> None:
+    assert read_modalities("face, text") == (Modality.TEXT, Modality.FACE)
+    assert read_modalities("none") == ()
+    assert read_modalities(None) is None
+
+
+@pytest.mark.parametrize("words", ["smell", "text,,voice", ""])
+def test_an_unknown_modality_is_an_error(words: str) -> None:
+    with pytest.raises(InvalidRequest, match="--modalities"):
+        read_modalities(words)
+
+
+def test_engines_keep_their_option() -> None:
+    assert read_engines(["asr=faster-whisper:small"]) == {"asr": "faster-whisper:small"}
+
+
+@pytest.mark.parametrize("pair", ["asr", "asr=", "=pocketsphinx"])
+def test_half_an_engine_is_an_error(pair: str) -> None:
+    with pytest.raises(InvalidRequest, match="--engine"):
+        read_engines([pair])
+
+
+def test_tracks_keep_their_order_and_may_hold_an_equals_sign_in_the_path() -> None:
+    assert read_tracks(["Ben=b.wav", " Ana =take=2.wav"]) == [("Ben", Path("b.wav")), ("Ana", Path("take=2.wav"))]
+
+
+@pytest.mark.parametrize("pairs", [["ana.wav"], ["=ana.wav"], ["Ana="], ["Ana=a.wav", "Ana=b.wav"]])
+def test_a_track_without_a_name_or_with_a_taken_one_is_an_error(pairs: list[str]) -> None:
+    with pytest.raises(InvalidRequest):
+        read_tracks(pairs)
+
+
+def test_nothing_asked_means_all_that_is_allowed() -> None:
+    allowed = GovernanceSettings(modalities=(Modality.TEXT, Modality.VOICE))
+    assert grant(None, None, allowed) == ((Modality.TEXT, Modality.VOICE), None)
+
+
+def test_a_job_may_ask_for_fewer_senses_but_never_for_more() -> None:
+    only_text = GovernanceSettings(modalities=(Modality.TEXT,))
+    assert grant((), None, only_text) == ((), None)
+    with pytest.raises(ModalityNotAllowed, match="face"):
+        grant((Modality.FACE,), None, only_text)
+
+
+@pytest.mark.parametrize("purpose", ["employee_monitoring", "recruitment", "education_assessment"])
+def test_prohibited_purposes_get_text_alone(purpose: str) -> None:
+    with pytest.raises(PurposeProhibited, match="voice and face"):
+        grant(None, purpose, GovernanceSettings(modalities=EVERYTHING))
+    assert grant((Modality.TEXT,), purpose, GovernanceSettings(modalities=EVERYTHING))[1] == Purpose(purpose)
+
+
+def test_a_deployment_can_insist_on_a_purpose() -> None:
+    strict = GovernanceSettings(modalities=EVERYTHING, require_purpose=True)
+    with pytest.raises(InvalidRequest, match="purpose"):
+        grant(None, None, strict)
+    assert grant(None, "research", strict) == (EVERYTHING, Purpose.RESEARCH)
+    with pytest.raises(InvalidRequest, match="purposes are research"):
+        grant(None, "curiosity", strict)
+
+
+def test_modalities_are_written_with_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GOVERNANCE__MODALITIES", "text, voice")
+    assert GovernanceSettings().modalities == (Modality.TEXT, Modality.VOICE)
+
+
+def test_the_same_files_and_wishes_make_the_same_job(tmp_path: Path) -> None:
+    first, second = tmp_path / "a.wav", tmp_path / "copy.wav"
+    for path in (first, second):
+        path.write_bytes(b"RIFF")
+    track = [("Ana", second)]
+    job, inputs = make_job(first, track, second, Wishes())
+    assert job == make_job(first, track, second, Wishes())[0]
+    assert (job.tracks[0].name, job.recording.name) == ("Ana", "a.wav")
+    assert (inputs.recording, inputs.tracks, inputs.platform_transcript) == (first, (second,), second)
+
+
+def test_a_missing_or_empty_file_is_said_before_any_work(tmp_path: Path) -> None:
+    with pytest.raises(NotFound, match=r"nowhere\.wav"):
+        make_job(tmp_path / "nowhere.wav", [], None, Wishes())
+    (tmp_path / "empty.wav").touch()
+    with pytest.raises(EmptyFile):
+        make_job(tmp_path / "empty.wav", [], None, Wishes())
