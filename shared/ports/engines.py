@@ -26,6 +26,11 @@ class SpeechDetector(Engine, Protocol):
 
 
 class Transcriber(Engine, Protocol):
+    @property
+    def note(self) -> str | None:
+        """What a reader of the transcript should know about this recogniser."""
+        ...
+
     def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
         """The language of the recording, decided on several windows of speech, and how sure that is."""
         ...
