@@ -1,7 +1,7 @@
 """Export the GE2E speaker encoder that the Resemblyzer wheel carries to ONNX, with its card.
 
-    pip install --no-deps resemblyzer==0.1.4 onnx
-    python -m services.trainer.export_ge2e
+pip install --no-deps resemblyzer==0.1.4 onnx
+python -m services.trainer.export_ge2e
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def main() -> None:
     if package is None or package.origin is None:
         raise SystemExit("The resemblyzer wheel is not installed: pip install --no-deps resemblyzer==0.1.4")
     # Only its weights are read: its audio code imports a SciPy path that is about to vanish.
-    state = torch.load(Path(package.origin).with_name("pretrained.pt"), map_location="cpu", weights_only=True)["model_state"]
+    state = torch.load(Path(package.origin).with_name("pretrained.pt"), map_location="cpu", weights_only=True)[
+        "model_state"
+    ]
     network = Ge2e().eval()
     network.load_state_dict({name: value for name, value in state.items() if not name.startswith("similarity")})
     target = BUNDLED / "speaker_ge2e.onnx"

@@ -39,6 +39,7 @@ class PocketSphinx:
     name: str = "pocketsphinx:5-en-us"
     # 2: no second pass, at most 3,000 states, 2 Gaussians: twice as fast as the defaults and as often right.
     fingerprint: str = "pocketsphinx-5-en-us-2"
+    on_gpu: bool = False
     note: str = f"pocketsphinx is a floor: it mishears about every third word of real speech. Better: {GET_WHISPER}"
 
     @classmethod

@@ -21,13 +21,10 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
     },
     "speaker": {"ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder"},
     "clusterer": {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"},
-    "faces": {
-        "yunet": "shared.engines.faces_yunet:YuNet",
-        "cascade": "shared.engines.faces_cascade:Cascade",
-    },
-    "text": {"minilm": "shared.engines.text_minilm:MiniLm"},
-    "voice": {"logmel": "shared.engines.voice_logmel:LogMelVoice"},
-    "face": {"cnn48": "shared.engines.face_cnn48:Cnn48"},
+    "faces": {"cascade": "shared.engines.faces_cascade:Cascade"},
+    "text": {"hashed": "shared.engines.text_hashed:HashedText"},
+    "voice": {"statistics": "shared.engines.voice_statistics:VoiceStatistics"},
+    "face": {"edges": "shared.engines.face_edges:FaceEdges"},
     "fusion": {"loglinear": "shared.engines.fusion_loglinear:LogLinearFusion"},
 }
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -39,13 +39,11 @@ class Transcribe:
         work.write(self._hear(work, part))
 
     def run(self, work: Workspace, parts: Sequence[Path], /) -> None:
-        if self.transcriber.note:
-            work.warn("recogniser", self.transcriber.note)
-        if not parts:
-            work.write(self._hear(work, None))
-            return
         heard = [Hearing.model_validate_json((part / f"{self.name}.json").read_bytes()) for part in parts]
-        words = in_time_order(word for hearing in heard for word in hearing.words)
+        heard = heard or [self._hear(work, None)]
+        words = in_time_order([word for hearing in heard for word in hearing.words])
+        if words and self.transcriber.note:
+            work.warn("recogniser", self.transcriber.note)
         work.write(heard[0].model_copy(update={"words": words}))
 
     def _hear(self, work: Workspace, part: Span | None) -> Hearing:
@@ -74,7 +72,7 @@ class Transcribe:
         return self.transcriber.identify_language(audio, talkative.spans)
 
 
-def in_time_order(words: Iterator[Word] | Sequence[Word]) -> tuple[Word, ...]:
+def in_time_order(words: Sequence[Word]) -> tuple[Word, ...]:
     return tuple(sorted(words, key=lambda word: (word.start, word.end)))
 
 
