@@ -43,12 +43,6 @@ def seconds(match: Sequence[str | None]) -> float:
     return int(hours or 0) * 3600 + int(minutes or 0) * 60 + int(whole or 0) + float(f"0.{thousandths}")
 
 
-def cue(line: int, start: float, end: float, **content: object) -> Cue:
-    if end < start:
-        raise InvalidTranscript(f"The cue in line {line} ends before it starts.", mend=MEND)
-    return Cue.model_validate({"start": start, "end": end, **content})
-
-
 def with_names(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     """`Name: text` split into both, where the file as a whole writes its names so.
 

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from shared.domain.error import InvalidTranscript
 from shared.domain.speech import Word
-from shared.pipeline.platform.cue import CLOCK, MEND, Cue, cue, seconds, with_names
+from shared.pipeline.platform.cue import CLOCK, MEND, Cue, seconds, with_names
 
 TIMING = re.compile(rf"^\s*{CLOCK}\s*-->\s*{CLOCK}(?:\s.*)?$")
 VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>]*)>")
@@ -38,15 +38,17 @@ def _cues(lines: list[str]) -> Iterator[Cue]:
             raise InvalidTranscript(f"Line {place + 1} of the transcript is no cue timing.", mend=MEND)
         start, end = seconds(timing.groups()[:4]), seconds(timing.groups()[4:])
         number = place + 1
+        if end < start:
+            raise InvalidTranscript(f"The cue in line {number} ends before it starts.", mend=MEND)
         place += 1
         body: list[str] = []
         while place < len(lines) and lines[place].strip() and "-->" not in lines[place]:
             body.append(lines[place])
             place += 1
-        yield from _voices(number, start, end, " ".join(body))
+        yield from _voices(start, end, " ".join(body))
 
 
-def _voices(line: int, start: float, end: float, body: str) -> Iterator[Cue]:
+def _voices(start: float, end: float, body: str) -> Iterator[Cue]:
     """One cue for each voice that speaks in it; several share the cue's time by the length of what they say."""
     pieces = VOICE.split(body)  # text before the first voice, then name and text by turns
     said: list[tuple[str | None, str]]
@@ -56,7 +58,7 @@ def _voices(line: int, start: float, end: float, body: str) -> Iterator[Cue]:
     begin = start
     for speaker, text in said:
         share = begin + (end - start) * len(_plain(text)) / total
-        yield cue(line, begin, max(begin, share), speaker=speaker, text=_plain(text), words=_timed(text, begin, share))
+        yield Cue(start=begin, end=share, speaker=speaker, text=_plain(text), words=_timed(text, begin, share))
         begin = share
 
 
