@@ -4,11 +4,12 @@ from __future__ import annotations
 
 import json
 import sys
+from dataclasses import dataclass
 from typing import Annotated, Any
 
 import typer
 from rich.console import Console
-from rich.progress import BarColumn, DownloadColumn, Progress, TextColumn, TimeRemainingColumn
+from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
 from shared.engines.cards import list_cards
@@ -81,3 +82,12 @@ def fetch_model(
                 name, settings, lambda here, total, task=task: bars.update(task, completed=here, total=total)
             )  # type: ignore[misc]
             bars.console.print(f"{name} is in {folder}", highlight=False, soft_wrap=True)
+
+
+@dataclass(frozen=True, slots=True)
+class _Bar:
+    bars: Progress
+    task: TaskID
+
+    def __call__(self, here: int, total: int) -> None:
+        self.bars.update(self.task, completed=here, total=total)
