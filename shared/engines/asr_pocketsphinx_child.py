@@ -37,7 +37,7 @@ def hear(decoder: Any, raw: bytes) -> list[dict[str, Any]]:
             "end": (segment.end_frame + 1) * FRAME,
             "confidence": round(min(1.0, max(0.0, logmath.exp(segment.prob))), 4),
         }
-        for segment in decoder.seg()
+        for segment in decoder.seg() or ()  # None where nothing at all was heard
         if segment.word[0] not in "<[+"
     ]
 
