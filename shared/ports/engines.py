@@ -62,6 +62,7 @@ class FaceBox:
     width: float
     height: float
     score: float  # 0 to 1
+    roll: float = 0.0  # radians that the head leans clockwise in the picture, where the detector sees it
 
 
 class FaceDetector(Engine, Protocol):
