@@ -1,23 +1,34 @@
-"""Calibrated log-linear late fusion: each sense adds its evidence, as far as it can be trusted.
+"""Calibrated log-linear late fusion: each sense adds what it knows beyond its prior, as far as it is trusted.
 
-    l_m(y) = log softmax(z_m / T_m)(y) - log pi_m(y)            the evidence of sense m, clipped
-    p(y)   = softmax( log pi*(y) + sum_m a_m r_m w_m l_m(y) )   a: available, r: reliability, w: weight
+    l_m(y) = log softmax(z_m / T_m)(y) - log pi_m(y), clipped        the evidence of sense m for emotion y
+    p(y)   = softmax( log pi*(y) + sum_m a_m r_m w_m l_m(y) )        a: available, r: reliability, w: weight
 
-pi_m is what the sense's calibrated scores average to on its own data, pi* what is expected of meetings.
+A sense is shown with its own posterior, softmax(log pi* + l_m). With nothing available, p is the prior pi*.
+
+Sentiment is the same formula over three classes. A sense without a sentiment head gives the evidence that follows
+from its emotions by MELD's rule; where no sense has a head, sentiment follows from p itself by that rule.
+Valence and arousal are expectations over fixed anchors of the categories: "acted category means", not measured affect.
+
+The parameters lie in `bundled/fusion_loglinear.json`, in the shape of `Parameters` below.
 """
 
 from __future__ import annotations
 
+import hashlib
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
+from pathlib import Path
+from typing import Self
 
 import numpy as np
+from pydantic import Field
 
 from shared.domain.emotion import (
     EMOTIONS,
+    SENTIMENTS,
     Emotion,
     EmotionReading,
     EmotionScores,
+    Label,
     Modality,
     Sense,
     SenseStatus,
@@ -25,113 +36,164 @@ from shared.domain.emotion import (
     SentimentReading,
     SentimentScores,
 )
+from shared.domain.error import InvalidRequest
+from shared.domain.value import Value
+from shared.engines.cards import BUNDLED
 from shared.engines.catalog import Setup
 from shared.ports.engines import Encoding
 from shared.ports.media import Floats
 
-CLIP = 6.0  # nats; no sense may be surer than that
-# The geometric mean of the dialogue of a television series (MELD train) and of no expectation at all.
-MELD_TRAIN = {
-    "anger": 1109,
-    "disgust": 271,
-    "fear": 268,
-    "joy": 1743,
-    "neutral": 4710,
-    "sadness": 683,
-    "surprise": 1205,
-}
-# Surprise says nothing of its own about good or bad: in MELD train it is negative 614 times and positive 591.
-SURPRISE_NEGATIVE = 0.51
-# Where raters placed each word between -1 and 1 (valence, arousal): the middle of a category, not a measured affect.
-ANCHORS = {
-    Emotion.ANGER: (-0.5, 0.6),
-    Emotion.DISGUST: (-0.6, 0.35),
-    Emotion.FEAR: (-0.6, 0.6),
-    Emotion.JOY: (0.8, 0.5),
-    Emotion.NEUTRAL: (0.0, 0.0),
-    Emotion.SADNESS: (-0.6, -0.3),
-    Emotion.SURPRISE: (0.4, 0.7),
-}
+# Share of each emotion that MELD labels negative, neutral, positive; only surprise is divided.
+SENTIMENT_OF = np.array(
+    [[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [0.51, 0, 0.49]]
+)  # (emotion, sentiment)
+
+# Valence and arousal of each category, after Mehrabian.
+ANCHORS = np.array(
+    [[-0.5, 0.6], [-0.6, 0.35], [-0.6, 0.6], [0.8, 0.5], [0.0, 0.0], [-0.6, -0.3], [0.4, 0.7]]
+)  # (emotion, 2)
 
 
-@dataclass(frozen=True, slots=True)
+class SentimentHead(Value):
+    temperature: float = Field(default=1.0, ge=0.3, le=5)
+    prior: dict[Sentiment, float]
+
+
+class SenseParameters(Value):
+    """How one network's logits become evidence."""
+
+    temperature: float = Field(default=1.0, ge=0.3, le=5)
+    # The effective prior: what its calibrated outputs average to, not merely the frequency of its labels.
+    prior: dict[Emotion, float]
+    weight: float = Field(ge=0)
+    weight_cap: float = Field(ge=0, le=1)  # until the weight is measured on recordings of meetings
+    cannot_emit: tuple[Emotion, ...] = ()  # it is silent about these: no evidence either way
+    sentiment: SentimentHead | None = None
+
+
+class Parameters(Value):
+    version: int = 1
+    fitted: str  # how the figures came to be, in a sentence
+    data: Mapping[str, str] = {}  # file name -> sha256 of what they were fitted on
+    deployment_prior: dict[Emotion, float]
+    clip: float = Field(gt=0)
+    senses: dict[Modality, SenseParameters]
+
+
 class LogLinearFusion:
-    prior: tuple[float, ...]  # (7,), pi*
-    name: str = "loglinear"
+    name = "loglinear"
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._prior = _vector(parameters.deployment_prior, EMOTIONS)
+        digest = hashlib.sha256(parameters.model_dump_json().encode()).hexdigest()
+        self.fingerprint = f"loglinear/1/{digest[:16]}"
 
     @classmethod
-    def load(cls, _option: str | None, _setup: Setup) -> LogLinearFusion:
-        counts = np.array([MELD_TRAIN[emotion] for emotion in EMOTIONS], dtype=np.float64)
-        expected = np.sqrt(counts / counts.sum() / len(counts))
-        return cls(tuple(float(share) for share in expected / expected.sum()))
-
-    @property
-    def fingerprint(self) -> str:
-        return f"1-{self.prior}-{CLIP}"
+    def load(cls, option: str | None, _setup: Setup) -> Self:
+        if option:
+            raise InvalidRequest(f"The log-linear fusion has no option {option!r}.")
+        return cls(read_parameters(BUNDLED / "fusion_loglinear.json"))
 
     def fuse(
-        self, encodings: Sequence[Encoding], *, absent: Mapping[Modality, str | None], speakers: Sequence[str]
+        self, encodings: Sequence[Encoding], *, absent: dict[Modality, str | None], speakers: Sequence[str]
     ) -> Sequence[EmotionReading]:
-        expected = np.log(np.array(self.prior))
-        heard = {encoding.modality: evidence(encoding) for encoding in encodings}
-        readings: list[EmotionReading] = []
-        for row in range(len(speakers)):
-            total = expected.copy()
-            senses: dict[Modality, Sense] = {}
-            for encoding in encodings:
-                reason = encoding.unavailable[row]
-                if reason is None:
-                    own = heard[encoding.modality][row]
-                    total += encoding.calibration.weight * float(encoding.reliability[row]) * own
-                    senses[encoding.modality] = Sense(status=SenseStatus.OK, scores=_scores(expected + own))
-                else:
-                    senses[encoding.modality] = Sense(status=SenseStatus.UNAVAILABLE, reason=reason)
-            for modality, failure in absent.items():
-                status = SenseStatus.OFF if failure is None else SenseStatus.FAILED
-                senses[modality] = Sense(status=status, reason=failure)
-            readings.append(
-                _reading(_scores(total), {modality: senses[modality] for modality in Modality if modality in senses})
-            )
-        return readings
+        heard = {encoding.modality: encoding for encoding in encodings}
+        ordered = [heard[modality] for modality in Modality if modality in heard]
+        evidence = {e.modality: self._evidence(e) for e in ordered}  # (utterance, 7) each
+        start = np.tile(np.log(self._prior), (len(speakers), 1))
+        total = sum((self._trust(e)[:, None] * evidence[e.modality] for e in ordered), start)
+        fused = _softmax(total)
+        shown = {modality: _softmax(start + told) for modality, told in evidence.items()}
+        sentiment = self._sentiment(ordered, shown, fused)
+        return [
+            _reading(fused[row], sentiment[row], {m: _sense(row, m, heard, shown, absent) for m in Modality})
+            for row in range(len(speakers))
+        ]
+
+    def _trust(self, encoding: Encoding) -> Floats:  # (utterance,): a r w
+        sense = self._parameters.senses[encoding.modality]
+        available = np.array([reason is None for reason in encoding.unavailable])
+        return np.asarray(available * encoding.reliability * min(sense.weight, sense.weight_cap))
+
+    def _evidence(self, encoding: Encoding) -> Floats:  # (utterance, 7)
+        sense = self._parameters.senses[encoding.modality]
+        emits = np.array([emotion not in sense.cannot_emit for emotion in EMOTIONS])
+        told = np.zeros(encoding.logits.shape, dtype=np.float32)
+        logits, prior = encoding.logits[:, emits], _vector(sense.prior, EMOTIONS)[emits]
+        told[:, emits] = self._beyond(logits / sense.temperature, prior / prior.sum())
+        return told
+
+    def _beyond(self, logits: Floats, prior: Floats) -> Floats:
+        limit = self._parameters.clip
+        return np.asarray(np.clip(_log_softmax(logits) - np.log(prior), -limit, limit))
+
+    def _sentiment(
+        self, ordered: Sequence[Encoding], shown: Mapping[Modality, Floats], fused: Floats
+    ) -> Floats:  # (utterance, 3)
+        by_rule = fused @ SENTIMENT_OF
+        prior = self._prior @ SENTIMENT_OF
+        total = np.tile(np.log(prior), (len(fused), 1))
+        headed = np.zeros(len(fused), dtype=bool)
+        for encoding in ordered:
+            head, trust = self._parameters.senses[encoding.modality].sentiment, self._trust(encoding)
+            if head is not None and encoding.sentiment is not None:
+                told = self._beyond(encoding.sentiment / head.temperature, _vector(head.prior, SENTIMENTS))
+                headed |= trust > 0
+            else:
+                told = self._beyond(np.log(np.maximum(shown[encoding.modality] @ SENTIMENT_OF, 1e-12)), prior)
+            total += trust[:, None] * told
+        return np.where(headed[:, None], _softmax(total), by_rule)
 
 
-def evidence(encoding: Encoding) -> Floats:  # (utterance, 7)
-    """How much more likely each emotion became by what the sense perceived, in nats."""
-    scaled = encoding.logits.astype(np.float64) / encoding.calibration.temperature
-    posterior = scaled - np.logaddexp.reduce(scaled, axis=1, keepdims=True)
-    prior = np.array(encoding.calibration.prior)
-    able = prior > 0  # a class that a network cannot emit gets no evidence from it
-    likelihood = np.where(able, posterior - np.log(np.where(able, prior, 1.0)), 0.0)
-    return np.clip(likelihood, -CLIP, CLIP)
+def read_parameters(path: Path) -> Parameters:
+    return Parameters.model_validate_json(path.read_bytes())
 
 
-def _scores(logits: Floats) -> EmotionScores:
-    raised = np.exp(logits - logits.max())
-    shares = np.round(raised / raised.sum(), 4)
-    return EmotionScores(dict(zip(EMOTIONS, shares.tolist(), strict=True)))
+def _sense(
+    row: int,
+    modality: Modality,
+    heard: Mapping[Modality, Encoding],
+    shown: Mapping[Modality, Floats],
+    absent: Mapping[Modality, str | None],
+) -> Sense:
+    if modality not in heard:
+        reason = absent[modality]
+        return Sense(status=SenseStatus.FAILED, reason=reason) if reason else Sense(status=SenseStatus.OFF)
+    missing = heard[modality].unavailable[row]
+    if missing is not None:
+        return Sense(status=SenseStatus.UNAVAILABLE, reason=missing)
+    return Sense(status=SenseStatus.OK, scores=_scores(shown[modality][row]))
 
 
-def _reading(scores: EmotionScores, senses: dict[Modality, Sense]) -> EmotionReading:
-    valence, arousal = (sum(scores[emotion] * anchor[axis] for emotion, anchor in ANCHORS.items()) for axis in (0, 1))
+def _reading(fused: Floats, sentiment: Floats, senses: dict[Modality, Sense]) -> EmotionReading:
+    scores = _scores(fused)
+    moods = SentimentScores(dict(zip(SENTIMENTS, map(float, sentiment), strict=True)))
+    valence, arousal = fused @ ANCHORS
     return EmotionReading(
         label=scores.label,
-        confidence=scores[scores.label],
+        confidence=min(1.0, scores[scores.label]),
         scores=scores,
-        sentiment=sentiment_of(scores),
-        valence=round(valence, 3),
-        arousal=round(arousal, 3),
+        sentiment=SentimentReading(label=moods.label, scores=moods),
+        valence=float(valence),
+        arousal=float(arousal),
         senses=senses,
     )
 
 
-def sentiment_of(scores: EmotionScores) -> SentimentReading:
-    """Sentiment follows from emotion, but for surprise, which is split."""
-    surprise = scores[Emotion.SURPRISE]
-    bad = sum(scores[emotion] for emotion in (Emotion.ANGER, Emotion.DISGUST, Emotion.FEAR, Emotion.SADNESS))
-    shares = {
-        Sentiment.NEGATIVE: round(bad + SURPRISE_NEGATIVE * surprise, 4),
-        Sentiment.NEUTRAL: round(scores[Emotion.NEUTRAL], 4),
-        Sentiment.POSITIVE: round(scores[Emotion.JOY] + (1 - SURPRISE_NEGATIVE) * surprise, 4),
-    }
-    found = SentimentScores(shares)
-    return SentimentReading(label=found.label, scores=found)
+def _scores(values: Floats) -> EmotionScores:
+    return EmotionScores(dict(zip(EMOTIONS, map(float, values), strict=True)))
+
+
+def _vector(by_label: Mapping[Label, float], labels: tuple[Label, ...]) -> Floats:
+    values = np.array([by_label[label] for label in labels])
+    return np.asarray(values / values.sum())
+
+
+def _log_softmax(logits: Floats) -> Floats:
+    moved = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.asarray(moved - np.log(np.exp(moved).sum(axis=1, keepdims=True)))
+
+
+def _softmax(logits: Floats) -> Floats:
+    return np.asarray(np.exp(_log_softmax(logits)))

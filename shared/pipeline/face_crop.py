@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import math
+
 import numpy as np
 import numpy.typing as npt
+from numpy.lib.stride_tricks import sliding_window_view
 
 from shared.ports.engines import FaceBox
 from shared.ports.media import Bytes, Floats
@@ -20,15 +23,17 @@ def cut_square(pixels: Bytes, box: FaceBox, *, margin: float = MARGIN, size: int
     Area averaging: the square is sampled more finely than it is shown, and neighbours are averaged.
     """
     side = margin * float(np.sqrt(box.width * box.height))
-    fine = int(np.clip(round(side / size), 2, 4))
-    steps = ((np.arange(size * fine) + 0.5) / (size * fine) - 0.5) * side
-    across, down = np.cos(box.roll) * steps, np.sin(box.roll) * steps
+    fine = int(np.clip(round(side / size), 2, 3))
+    steps = ((np.arange(size * fine, dtype=np.float32) + 0.5) / (size * fine) - 0.5) * side
+    across, down = math.cos(box.roll) * steps, math.sin(box.roll) * steps
     columns = box.left + box.width / 2 + across[None, :] - down[:, None]
     rows = box.top + box.height / 2 + down[None, :] + across[:, None]
     height, width = pixels.shape[:2]
-    samples = pixels[np.clip(rows, 0, height - 1).astype(np.intp), np.clip(columns, 0, width - 1).astype(np.intp)]
-    grey = samples.astype(np.float32) @ LUMA
-    return np.asarray(np.rint(grey.reshape(size, fine, size, fine).mean(axis=(1, 3))), dtype=np.uint8)
+    flat = np.clip(rows, 0, height - 1).astype(np.int32) * width + np.clip(columns, 0, width - 1).astype(np.int32)
+    samples = pixels.reshape(-1, 3).take(flat, axis=0).reshape(size, fine, size, fine, 3)
+    # Few enough are added that 16 bits hold their sum.
+    total = samples.sum(axis=3, dtype=np.uint16).sum(axis=1, dtype=np.uint16)
+    return np.asarray(np.rint(total @ (LUMA / fine**2)), dtype=np.uint8)
 
 
 def sharpness(crop: Bytes) -> float:
@@ -40,19 +45,13 @@ def sharpness(crop: Bytes) -> float:
 
 def mouth_motion(now: Bytes, before: Bytes) -> float:
     """How much the lower third changed between two crops of one face, once the head's own move is taken out."""
-    current, previous = normalised(now), normalised(before)
-    mouth = CROP * 2 // 3
-    inner = slice(SHIFT, -SHIFT)
-    best, motion = np.inf, 0.0
-    for down in range(-SHIFT, SHIFT + 1):
-        for across in range(-SHIFT, SHIFT + 1):
-            moved = np.roll(previous, (down, across), axis=(0, 1))
-            change = np.abs(current - moved)[inner, inner]
-            # The upper part decides how the head moved: brows and eyes say less than the mouth does.
-            head = float(change[: mouth - SHIFT].mean())
-            if head < best:
-                best, motion = head, float(change[mouth - SHIFT :].mean())
-    return motion
+    inner = normalised(now)[SHIFT:-SHIFT, SHIFT:-SHIFT]
+    moved = sliding_window_view(normalised(before), inner.shape)  # (down, across, row, column)
+    change = np.abs(moved - inner)
+    mouth = CROP * 2 // 3 - SHIFT
+    # The upper part decides how the head moved: brows and eyes say less than the mouth does.
+    head = change[:, :, :mouth].mean(axis=(2, 3))
+    return float(change[:, :, mouth:].mean(axis=(2, 3)).flat[head.argmin()])
 
 
 def likeness(one: Bytes, other: Bytes) -> float:

@@ -1,115 +1,147 @@
-"""Whose face it is: the one face in view, else the tile whose mouth moves when that speaker speaks."""
+"""Tell whose face it is: the one face in view, otherwise the mouth that moves while the speaker speaks."""
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 
 import numpy as np
 import numpy.typing as npt
 
-from shared.domain.span import Span
 from shared.domain.speech import Utterance
 from shared.pipeline.artifacts import SeenFaces
+from shared.pipeline.track_faces import PER_SECOND
 from shared.ports.engines import FaceClip
+from shared.ports.media import Floats
 
-FEWEST = 3  # frames that show the face; fewer say nothing
-SMALLEST = 48.0  # pixels; a smaller face is a guess
-CLEAR = 0.25  # how much more a mouth must move (in its own deviations) to be taken for the speaker's
-SURE = 1.0  # from here on it is certain
-LEAST_SOLO = 1.0  # seconds that a speaker must speak alone
+Numbers = npt.NDArray[np.intp]
 
-Floats64 = npt.NDArray[np.float64]
+SMALLEST = 48  # pixels: below, a network trained on 48-pixel faces would be shown made-up detail
+BLURRED = 10.0  # sharpness below which a crop is a smear
+CRISP = 500.0  # sharpness of an ordinary web camera: above, more detail hardly counts for more
+FEWEST = 3  # good frames in an utterance
+CLEAR = 0.15  # margin from which a face counts as the speaker's
+UNPROVEN = 0.5  # margin of the one face in view where other people speak as well, and nothing decides
+ENOUGH = 6  # mouth motions to judge by
+SHRINK = 8  # mouth motions at which half of the evidence is believed
+NOBODY, SEVERAL = -1, -2
 
 
 class FacesOfSpeakers:
+    """Gathers the evidence of the whole recording once, then answers for each utterance."""
+
     def __init__(self, seen: SeenFaces, utterances: Sequence[Utterance]) -> None:
         self._seen = seen
         self._times = np.asarray(seen.faces["time"])
-        numbers = np.asarray(seen.faces["track"])
-        tiles = np.array(seen.summary.tiles, dtype=np.int64)
-        self._tiles = tiles[numbers] if len(numbers) else np.zeros(0, dtype=np.int64)
-        self._owners = owners_of(self._tiles, self._times, np.asarray(seen.faces["mouth_motion"]), utterances)
+        tiles = np.asarray(seen.summary.tiles, dtype=np.intp)
+        self._tiles: Numbers = tiles[np.asarray(seen.faces["track"])] if len(tiles) else np.zeros(0, dtype=np.intp)
+        self._speakers = list(dict.fromkeys(utterance.speaker for utterance in utterances))
+        self._owners = self._assign(_evidence(self._solo(utterances), self._tiles, self._motion(), self._times))
 
-    def clip(self, utterance: Utterance) -> FaceClip | str:
-        """The speaker's face during the utterance, or why there is none."""
+    def face_of(self, utterance: Utterance) -> FaceClip | str:
+        """The speaker's face during the utterance, or the reason why there is none."""
         if self._seen.summary.reason:
             return self._seen.summary.reason
-        rows = np.arange(*np.searchsorted(self._times, (utterance.start, utterance.end)))
-        rows = rows[self._tiles[rows] >= 0]
+        first, last = np.searchsorted(self._times, [utterance.start, utterance.end])
+        rows = first + np.flatnonzero(self._tiles[first:last] >= 0)
         if len(rows) == 0:
             return "no_face"
-        tile, margin = self._owners.get(utterance.speaker, (-1, 0.0))
-        if len(set(self._tiles[rows].tolist())) == 1 and len(set(self._tiles[self._tiles >= 0].tolist())) == 1:
-            tile, margin = int(self._tiles[rows][0]), 1.0
-        rows = rows[self._tiles[rows] == tile]
-        if len(rows) == 0:
+        tile, margin = self._speakers_tile(utterance.speaker, self._tiles[rows])
+        if margin < CLEAR:
             return "no_face_of_speaker"
+        begin, end = np.searchsorted(self._seen.frames, [utterance.start, utterance.end])
+        return self._clip(rows[self._tiles[rows] == tile], margin, int(end - begin))
+
+    def _clip(self, rows: Numbers, margin: float, frames: int) -> FaceClip | str:
         faces = self._seen.faces[rows]
-        if float(np.median(faces["width"])) < SMALLEST:
+        large = np.maximum(faces["width"], faces["height"]) >= SMALLEST
+        if not large.any():
             return "face_too_small"
-        if len(rows) < FEWEST:
+        good = large & (faces["sharpness"] >= BLURRED)
+        if good.sum() < FEWEST:
             return "too_few_frames"
-        frames = int(np.diff(np.searchsorted(self._seen.frames, (utterance.start, utterance.end)))[0])
+        rows, faces = rows[good], faces[good]
         return FaceClip(
             times=faces["time"].astype(np.float32),
             crops=np.asarray(self._seen.crops[rows]),
-            weights=(faces["score"] * faces["sharpness"]).astype(np.float32),
+            weights=faces["score"] * faces["sharpness"] / (faces["sharpness"] + np.float32(CRISP)),
             margin=margin,
-            coverage=min(1.0, len(rows) / max(1, frames)),
+            coverage=min(1.0, len(rows) / frames),
         )
 
+    def _speakers_tile(self, speaker: str, in_view: Numbers) -> tuple[int, float]:
+        """The tile that shows the speaker, and how clearly; a margin of 0 where none does."""
+        tiles = [int(tile) for tile in np.unique(in_view)]
+        owned = [tile for tile in tiles if tile in self._owners and self._owners[tile][0] == speaker]
+        if owned:
+            tile = max(owned, key=lambda tile: int((in_view == tile).sum()))
+            return tile, 1.0 if len(tiles) == 1 else self._owners[tile][1]
+        if len(tiles) > 1:
+            return tiles[0], 0.0
+        owner, margin = self._owners.get(tiles[0], (speaker, 0.0))
+        if owner != speaker and margin >= CLEAR:
+            return tiles[0], 0.0
+        return tiles[0], 1.0 if len(self._speakers) == 1 else UNPROVEN
 
-def owners_of(
-    tiles: npt.NDArray[np.int64], times: Floats64, motion: npt.NDArray[np.float32], utterances: Sequence[Utterance]
-) -> Mapping[str, tuple[int, float]]:
-    """Each speaker's tile and how clearly it is theirs, 0 to 1; the clearest pairs are settled first."""
-    speakers = sorted({utterance.speaker for utterance in utterances})
-    known = sorted(set(tiles[tiles >= 0].tolist()))
-    evidence: list[tuple[float, str, int]] = []
-    for speaker in speakers:
-        alone = _solo(speaker, utterances)
-        if sum(span.duration for span in alone) < LEAST_SOLO:
-            continue
-        moves = {tile: _speaks(tile, alone, tiles, times, motion) for tile in known}
-        for tile, own in moves.items():
-            others = max((other for number, other in moves.items() if number != tile), default=0.0)
-            evidence.append((own - others, speaker, tile))
-    owners: dict[str, tuple[int, float]] = {}
-    for lead, speaker, tile in sorted(evidence, reverse=True):
-        if lead >= CLEAR and speaker not in owners and tile not in {taken for taken, _ in owners.values()}:
-            owners[speaker] = (tile, min(1.0, lead / SURE))
-    return owners
+    def _motion(self) -> Floats:
+        return np.asarray(self._seen.faces["mouth_motion"])
+
+    def _solo(self, utterances: Sequence[Utterance]) -> Numbers:  # (face,)
+        """Who alone speaks while each mouth moved: the middle between its frame and the one before."""
+        times = self._times - 0.5 / PER_SECOND
+        solo = np.full(len(times), NOBODY, dtype=np.intp)
+        for utterance in utterances:
+            first, last = np.searchsorted(times, [utterance.start, utterance.end])
+            speaker = self._speakers.index(utterance.speaker)
+            said = solo[first:last]
+            solo[first:last] = np.where((said == NOBODY) | (said == speaker), speaker, SEVERAL)
+        return solo
+
+    def _assign(self, evidence: dict[tuple[int, int], float]) -> dict[int, tuple[str, float]]:
+        """Each tile's speaker and margin: the clearest pair first, and nobody in two places at one time."""
+        lives = {tile: self._times[self._tiles == tile][[0, -1]] for _, tile in evidence}
+        owners: dict[int, int] = {}
+        margins: dict[int, float] = {}
+        for (speaker, tile), score in sorted(evidence.items(), key=lambda pair: -pair[1]):
+            beside = [t for t in lives if t != tile and _meet(lives[t], lives[tile])]
+            elsewhere = any(owners.get(other) == speaker for other in beside)
+            if score <= 0 or tile in owners or elsewhere:
+                continue
+            rivals = [evidence.get((speaker, other), 0.0) for other in beside]
+            rivals += [value for (who, where), value in evidence.items() if where == tile and who != speaker]
+            owners[tile] = speaker
+            margins[tile] = min(1.0, max(0.0, score - max(0.0, *rivals, 0.0)))
+        return {tile: (self._speakers[owner], margins[tile]) for tile, owner in owners.items()}
 
 
-def _solo(speaker: str, utterances: Sequence[Utterance]) -> list[Span]:
-    """Where this speaker speaks and nobody else does; utterances come in order of their beginning."""
-    alone: list[Span] = []
-    for number, utterance in enumerate(utterances):
-        near = (*utterances[max(0, number - 8) : number], *utterances[number + 1 : number + 9])
-        if utterance.speaker == speaker and not any(
-            other.speaker != speaker and utterance.overlap(other) > 0 for other in near
-        ):
-            alone.append(utterance.span)
-    return alone
+def _evidence(
+    solo: Numbers, tiles: Numbers, motion: Floats, times: npt.NDArray[np.float64]
+) -> dict[tuple[int, int], float]:
+    """For each speaker and tile, -1 to 1: does this mouth move more while the speaker speaks than otherwise?
+
+    "Otherwise" is while others speak; where nobody else does, the other mouths while the speaker speaks.
+    """
+    usable = np.isfinite(motion) & (tiles >= 0)
+    found: dict[tuple[int, int], float] = {}
+    for tile in np.unique(tiles[usable]):
+        here = usable & (tiles == tile)
+        alive = (times >= times[here][0]) & (times <= times[here][-1])
+        for speaker in np.unique(solo[here & (solo >= 0)]):
+            speaking = motion[here & (solo == speaker)]
+            otherwise = motion[here & (solo >= 0) & (solo != speaker)]
+            if len(otherwise) < ENOUGH:
+                otherwise = motion[usable & (tiles != tile) & alive & (solo == speaker)]
+            if min(len(speaking), len(otherwise)) >= ENOUGH:
+                found[int(speaker), int(tile)] = _separation(speaking, otherwise)
+    return found
 
 
-def _speaks(
-    tile: int,
-    alone: Sequence[Span],
-    tiles: npt.NDArray[np.int64],
-    times: Floats64,
-    motion: npt.NDArray[np.float32],
-) -> float:
-    """How much more this mouth moves while the speaker speaks alone than it does otherwise, in deviations."""
-    rows = (tiles == tile) & np.isfinite(motion)
-    if rows.sum() < FEWEST:
-        return 0.0
-    moving, when = motion[rows].astype(np.float64), times[rows]
-    during = np.zeros(len(when), dtype=bool)
-    for span in alone:
-        first, last = np.searchsorted(when, (span.start, span.end))
-        during[first:last] = True
-    deviation = float(moving.std())
-    if not during.any() or during.all() or deviation == 0.0:
-        return 0.0
-    return float((moving[during].mean() - moving[~during].mean()) / deviation)
+def _separation(speaking: Floats, otherwise: Floats) -> float:
+    """How often a motion of the first kind is the larger: twice the area under the ROC curve less one, shrunk."""
+    ordered = np.sort(otherwise)
+    below = np.searchsorted(ordered, speaking, side="left") + np.searchsorted(ordered, speaking, side="right")
+    samples = min(len(speaking), len(otherwise))
+    return float(below.mean() / len(otherwise) - 1) * samples / (samples + SHRINK)
+
+
+def _meet(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> bool:
+    return bool(one[0] <= other[1] and other[0] <= one[1])

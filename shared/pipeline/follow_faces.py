@@ -6,8 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
+import numpy.typing as npt
 
-from shared.pipeline.face_crop import cut_square, likeness
+from shared.pipeline.face_crop import cut_square, likeness, normalised
 from shared.ports.engines import FaceBox, FaceDetector
 from shared.ports.media import Bytes, Floats, Frame
 
@@ -31,7 +32,7 @@ class Track:
     look: Bytes  # (16, 16), the face with its surroundings: who sits there, and before which wall
     first: float
     last: float
-    pose: Bytes  # (48, 48), when the detector last saw it
+    pose: Bytes  # (16, 16), the face alone when the detector last saw it
     sightings: int = 0
     boxes: Floats = field(default_factory=lambda: np.zeros(4, dtype=np.float32))  # sum of centre and size
     looks: Floats = field(default_factory=lambda: np.zeros((16, 16), dtype=np.float32))  # sum
@@ -76,7 +77,7 @@ class FaceFollower:
             return True
         if change < STILL or since < AGAIN:
             return False
-        return any(likeness(track.pose, cut_square(frame.pixels, track.box)) < SAME_POSE for track in self._in_view)
+        return any(likeness(track.pose, _pose(frame, track.box)) < SAME_POSE for track in self._in_view)
 
     def _look(self, frame: Frame) -> None:
         known = [t for t in (*self._in_view, *self._lost) if frame.time - t.last <= FORGET + AGAIN]
@@ -86,36 +87,39 @@ class FaceFollower:
             near = [track for track in known if _close(_place(track.box), _place(box))]
             track = max(near, key=lambda t: likeness(t.look, look), default=None)
             if track is None or likeness(track.look, look) < SAME_LOOK:
-                track = Track(len(self.tracks), box, look, frame.time, frame.time, cut_square(frame.pixels, box))
+                track = Track(len(self.tracks), box, look, frame.time, frame.time, _pose(frame, box))
                 self.tracks.append(track)
             else:
                 known.remove(track)
-                track.box, track.look, track.pose = box, look, cut_square(frame.pixels, box)
+                track.box, track.look, track.pose = box, look, _pose(frame, box)
             self._in_view.append(track)
         self._lost = known
 
 
 def tiles_of(tracks: Sequence[Track]) -> tuple[int, ...]:
     """The tile of each track, so that evidence about one participant adds up over the whole meeting."""
-    tiles: list[list[Track]] = []
+    count = 0
+    places = np.zeros((len(tracks), 4), dtype=np.float32)  # (tile, 4), where its latest track was
+    looks = np.zeros((len(tracks), 16, 16), dtype=np.float32)  # (tile, 16, 16), and how that looked
+    ends = np.zeros(len(tracks))  # (tile,), and when it ended
     numbers: list[int] = []
     for track in tracks:
         if track.sightings < BRIEF:
             numbers.append(-1)
             continue
+        look = normalised(track.looks)
         # A tile that still shows another face cannot be this one's.
-        free = (n for n, tile in enumerate(tiles) if tile[-1].last < track.first and _same_tile(tile[-1], track))
-        number = next(free, len(tiles))
-        if number == len(tiles):
-            tiles.append([])
-        tiles[number].append(track)
+        free = (ends[:count] < track.first) & _close(places[:count], track.place)
+        same = free & ((looks[:count] * look).mean(axis=(1, 2)) >= SAME_LOOK)
+        number = int(same.argmax()) if same.any() else count
+        count = max(count, number + 1)
+        places[number], looks[number], ends[number] = track.place, look, track.last
         numbers.append(number)
     return tuple(numbers)
 
 
-def _same_tile(one: Track, other: Track) -> bool:
-    alike = likeness((one.looks / one.sightings).astype(np.uint8), (other.looks / other.sightings).astype(np.uint8))
-    return _close(one.place, other.place) and alike >= SAME_LOOK
+def _pose(frame: Frame, box: FaceBox) -> Bytes:
+    return cut_square(frame.pixels, box, size=16)
 
 
 def _place(box: FaceBox) -> Floats:
@@ -123,11 +127,12 @@ def _place(box: FaceBox) -> Floats:
     return np.array([*centre, box.width, box.height], dtype=np.float32)
 
 
-def _close(one: Floats, other: Floats) -> bool:
-    size = float(np.sqrt(one[2:].prod() * other[2:].prod())) ** 0.5
-    apart = float(np.hypot(*(one[:2] - other[:2])))
-    growth = float(np.sqrt(one[2:].prod() / other[2:].prod()))
-    return apart < 0.75 * size and 0.6 < growth < 1.7
+def _close(ones: Floats, other: Floats) -> npt.NDArray[np.bool_]:  # (..., 4) and (4,) -> (...,)
+    """Whether two faces are in one place and about as large."""
+    areas, area = ones[..., 2:].prod(axis=-1), other[2:].prod()
+    apart = np.hypot(ones[..., 0] - other[0], ones[..., 1] - other[1])
+    growth = np.sqrt(areas / area)
+    return np.asarray((apart < 0.75 * np.sqrt(np.sqrt(areas * area))) & (growth > 0.6) & (growth < 1.7))
 
 
 def _overview(pixels: Bytes) -> Floats:

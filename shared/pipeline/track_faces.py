@@ -59,7 +59,7 @@ class TrackFaces(WholeStage):
 
     def identity(self) -> Mapping[str, object]:
         return {
-            "decoder": self._decoder.name,
+            "decoder": self._decoder.fingerprint,
             "detector": self._detector.fingerprint,
             "per_second": PER_SECOND,
             "longest_side": LONGEST_SIDE,
