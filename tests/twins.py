@@ -8,15 +8,13 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.domain.emotion import EMOTIONS, EmotionReading, EmotionScores, Modality
+from shared.domain.emotion import EMOTIONS, EmotionReading, EmotionScores, Sentiment, SentimentReading, SentimentScores
 from shared.domain.event import Event
 from shared.domain.recording import Probe
 from shared.domain.span import Span
 from shared.domain.speech import Hearing, SpeakerTurn, Utterance, Word
 from shared.domain.value import Value
-from shared.engines.fusion_loglinear import sentiment_of
-from shared.pipeline.stage import WholeStage, Workspace
-from shared.ports.engines import Encoding, FaceBox, UtteranceClip
+from shared.pipeline.stage import Queue, WholeStage, Workspace
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Frame, Progress
 
 
@@ -39,8 +37,13 @@ def reading(**scores: float) -> EmotionReading:
     """A reading with these scores; what is left goes to the other emotions evenly."""
     rest = (1 - sum(scores.values())) / (len(EMOTIONS) - len(scores)) if len(scores) < len(EMOTIONS) else 0.0
     made = EmotionScores({emotion: scores.get(emotion, rest) for emotion in EMOTIONS})
+    moods = SentimentScores({Sentiment.NEGATIVE: 0.2, Sentiment.NEUTRAL: 0.7, Sentiment.POSITIVE: 0.1})
     return EmotionReading(
-        label=made.label, confidence=made[made.label], scores=made, sentiment=sentiment_of(made), senses={}
+        label=made.label,
+        confidence=made[made.label],
+        scores=made,
+        sentiment=SentimentReading(label=moods.label, scores=moods),
+        senses={},
     )
 
 
@@ -53,16 +56,13 @@ def tone(seconds: float, hertz: float = 220.0, level: float = 0.3) -> Floats:
     return (level * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
 
 
-def workspace(
-    tmp_path: Path, stage: str, heard: list[Event] | None = None, **inputs: Value | Mapping[str, Value]
-) -> Workspace:
+def workspace(tmp_path: Path, stage: str, heard: list[Event] | None = None, /, **inputs: Value) -> Workspace:
     """A workspace whose inputs hold the given values, as the stages of that name would have left them."""
     folders: dict[str, Path] = {}
     for name, value in inputs.items():
         folders[name] = tmp_path / "inputs" / name
         folders[name].mkdir(parents=True, exist_ok=True)
-        if isinstance(value, Value):
-            (folders[name] / f"{name}.json").write_text(value.model_dump_json())
+        (folders[name] / f"{name}.json").write_text(value.model_dump_json())
     folder = tmp_path / "output"
     folder.mkdir(exist_ok=True)
     return Workspace(stage=stage, inputs=folders, folder=folder, tell=(heard if heard is not None else []).append)
@@ -88,7 +88,7 @@ class ScriptedStage(WholeStage):
     name: str
     needs: tuple[str, ...] = ()
     version: int = 1
-    queue: str = "cpu"
+    queue: Queue = "cpu"
     engine: str = "scripted"
     runs: int = 0
     act: Callable[[Workspace], None] = lambda work: None
@@ -181,27 +181,3 @@ class ScriptedDecoder:
         for frame in self.pictures:
             if any(span.start <= frame.time < span.end for span in within):
                 yield frame
-
-
-@dataclass
-class ScriptedFaces:
-    """Finds the faces that a function draws from a frame."""
-
-    find: Callable[[Frame], Sequence[FaceBox]]
-    name: str = "scripted-faces"
-    fingerprint: str = "1"
-
-    def detect(self, frame: Frame) -> Sequence[FaceBox]:
-        return self.find(frame)
-
-
-@dataclass
-class ScriptedSense:
-    modality: Modality
-    answer: Callable[[Sequence[UtteranceClip]], Encoding]
-    name: str = "scripted-sense"
-    fingerprint: str = "1"
-
-    def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
-        progress(1.0)
-        return self.answer(conversation)

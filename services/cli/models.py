@@ -78,9 +78,7 @@ def fetch_model(
     with Progress(*columns, console=Console(stderr=True)) as bars:
         for name in names:
             task = bars.add_task(name, total=None)
-            folder = fetch(
-                name, settings, lambda here, total, task=task: bars.update(task, completed=here, total=total)
-            )  # type: ignore[misc]
+            folder = fetch(name, settings, _Bar(bars, task))
             bars.console.print(f"{name} is in {folder}", highlight=False, soft_wrap=True)
 
 

@@ -61,7 +61,7 @@ def main() -> None:
         "slot": "speaker",
         "file": target.name,
         "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
-        "architecture": "GE2E: 3 LSTM layers of 256 over 40 power mel bands, linear 256, ReLU, unit length; 1.42 M parameters",
+        "architecture": "GE2E: 3 LSTM of 256 over 40 power mel bands, linear 256, ReLU, unit length; 1.42 M parameters",
         "licence": "Apache-2.0",
         "commercial_use": True,
         "data": [
@@ -69,7 +69,7 @@ def main() -> None:
             {"name": "VoxCeleb 1 and 2", "licence": "CC BY 4.0", "split": "as published with Resemblyzer"},
         ],
         "figures": {"export_max_abs_difference": difference},
-        "limits": "A stand-in until an encoder is trained here: emotion moves its embeddings more than a neighbouring speaker does.",
+        "limits": "A stand-in until an encoder is trained here: emotion moves its embeddings more than a new speaker does.",
         "command": COMMAND,
         "made": "exported from the PyPI wheel resemblyzer 0.1.4",
     }

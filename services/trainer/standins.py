@@ -28,8 +28,6 @@ from shared.engines.text_features import DIMENSIONS, hashed
 from shared.engines.voice_features import voice_statistics
 
 BUNDLED = Path(__file__).parents[2] / "shared" / "engines" / "bundled"
-# How far each sense is believed beside the words: caps, for no data at hand has words, voice and face of one utterance.
-WEIGHTS = {"text": 1.0, "voice": 0.35, "face": 0.5}
 LABELS = [str(emotion) for emotion in EMOTIONS]
 RAVDESS = dict(zip(("01", "02", "03", "04", "05", "06", "07", "08"), (4, 4, 3, 5, 0, 2, 1, 6), strict=True))
 EMODB = dict(zip("WEAFNT", (0, 1, 2, 3, 4, 5), strict=True))
@@ -251,14 +249,24 @@ def keep(
         "architecture": architecture, "licence": licence, "commercial_use": commercial,
         "data": [{"name": n, "licence": lic, "split": split} for n, lic, split in data],
         "labels": LABELS,
-        "calibration": {
-            "temperature": temperature, "prior": [round(float(p), 4) for p in prior], "weight": WEIGHTS[slot],
-        },
         "figures": figures, "limits": "A stand-in until a deep network is trained. " + limits,
         "command": f"python -m services.trainer.standins {slot} DATA", "made": "seed 1",
     }  # fmt: skip
     target.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
+    calibrate(slot, temperature, prior)
     print(json.dumps(figures, indent=2))  # noqa: T201
+
+
+def calibrate(slot: str, temperature: float, prior: np.ndarray) -> None:
+    """Tell the fusion how to read this network: its temperature, and what its calibrated scores average to."""
+    path = BUNDLED / "fusion_loglinear.json"
+    parameters = json.loads(path.read_text())
+    effective = {label: round(float(share), 6) for label, share in zip(LABELS, prior / prior.sum(), strict=True)}
+    parameters["senses"][slot] |= {"temperature": temperature, "prior": effective}
+    parameters["fitted"] = (
+        "temperatures by likelihood on held-out splits; weights are caps, not measured: see docs/governance.md"
+    )
+    path.write_text(json.dumps(parameters, indent=2) + "\n")
 
 
 if __name__ == "__main__":

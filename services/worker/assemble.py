@@ -24,6 +24,7 @@ from shared.pipeline.read_emotions import ReadEmotions
 from shared.pipeline.stage import Stage
 from shared.pipeline.track_faces import NoFaces, TrackFaces
 from shared.pipeline.transcribe import Transcribe
+from shared.ports.engines import ModalityEncoder
 
 
 @dataclass(frozen=True, slots=True)
@@ -92,16 +93,16 @@ def _faces(wishes: Wishes, inputs: Inputs, engines: Engines) -> Stage:
 
 def _emotions(wishes: Wishes, engines: Engines) -> EncodeThenFuse:
     """A sense that was asked for by name must have its engine; of the others, those that can run here do."""
-    encoders = []
+    encoders: dict[Modality, ModalityEncoder] = {}
     absent: dict[Modality, str | None] = {}
     for modality in Modality:
         if modality not in wishes.modalities:
             absent[modality] = None
             continue
         try:
-            encoders.append(engines(modality))
+            encoders[modality] = engines(modality)
         except EngineUnavailable as error:
             if modality in wishes.engines:
                 raise
             absent[modality] = error.code
-    return EncodeThenFuse(tuple(encoders), engines("fusion"), absent)
+    return EncodeThenFuse(encoders, engines("fusion"), absent)

@@ -10,9 +10,9 @@ from typing import Any
 from shared.domain.error import EngineUnavailable
 from shared.domain.value import Value
 from shared.engines.settings import EngineSettings
-from shared.ports.engines import Calibration
 
 BUNDLED = Path(__file__).parent / "bundled"
+FUSION = "fusion_loglinear"  # parameters, not weights: they have no card
 
 
 class DataUse(Value):
@@ -31,7 +31,6 @@ class Card(Value):
     commercial_use: bool
     data: tuple[DataUse, ...]
     labels: tuple[str, ...] = ()
-    calibration: Calibration | None = None
     figures: dict[str, Any]
     limits: str
     command: str
@@ -43,7 +42,7 @@ class Card(Value):
 
 
 def list_cards() -> tuple[Card, ...]:
-    return tuple(load_card(path.stem) for path in sorted(BUNDLED.glob("*.json")))
+    return tuple(load_card(path.stem) for path in sorted(BUNDLED.glob("*.json")) if path.stem != FUSION)
 
 
 def load_card(name: str) -> Card:
@@ -70,10 +69,3 @@ def trusted_weights(name: str, settings: EngineSettings) -> tuple[Path, Card]:
 @lru_cache
 def _hash(path: Path) -> str:
     return hashlib.sha256(path.read_bytes()).hexdigest()
-
-
-def calibration_of(card: Card) -> Calibration:
-    """An emotion network without one must not reach the fusion."""
-    if card.calibration is None:
-        raise EngineUnavailable(f"The card of {card.name} holds no calibration.", mend=card.command)
-    return card.calibration

@@ -21,7 +21,10 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
     },
     "speaker": {"ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder"},
     "clusterer": {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"},
-    "faces": {"cascade": "shared.engines.faces_cascade:Cascade"},
+    "faces": {
+        "yunet": "shared.engines.faces_yunet:YuNet",
+        "cascade": "shared.engines.faces_cascade:Cascade",
+    },
     "text": {"hashed": "shared.engines.text_hashed:HashedText"},
     "voice": {"statistics": "shared.engines.voice_statistics:VoiceStatistics"},
     "face": {"edges": "shared.engines.face_edges:FaceEdges"},

@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.domain.emotion import Modality
-from shared.engines.cards import calibration_of, trusted_weights
+from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.face_features import edge_histograms
-from shared.ports.engines import Calibration, Encoding, FaceClip, UtteranceClip
+from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import Floats, Progress
 
 MOST_FRAMES = 16
@@ -22,7 +22,6 @@ FEWEST_FRAMES = 3
 class FaceEdges:
     weights: Floats  # (emotion, feature)
     bias: Floats  # (emotion,)
-    calibration: Calibration
     fingerprint: str
     name: str = "face-edges"
     modality: Modality = Modality.FACE
@@ -32,7 +31,7 @@ class FaceEdges:
     def load(cls, _option: str | None, setup: Setup) -> FaceEdges:
         path, card = trusted_weights("face_edges", setup.engines)
         with np.load(path) as arrays:
-            return cls(arrays["weights"], arrays["bias"], calibration_of(card), card.sha256[:16])
+            return cls(arrays["weights"], arrays["bias"], card.sha256[:16])
 
     def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
         logits = np.zeros((len(conversation), len(self.bias)), dtype=np.float32)
@@ -52,7 +51,6 @@ class FaceEdges:
             features=np.zeros((len(conversation), 0), dtype=np.float32),
             unavailable=tuple(unavailable),
             reliability=reliability,
-            calibration=self.calibration,
         )
 
     def _judge(self, face: FaceClip) -> Floats:  # (emotion,)

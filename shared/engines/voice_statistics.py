@@ -8,10 +8,10 @@ from dataclasses import dataclass
 import numpy as np
 
 from shared.domain.emotion import Modality
-from shared.engines.cards import calibration_of, trusted_weights
+from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.voice_features import voice_statistics
-from shared.ports.engines import Calibration, Encoding, UtteranceClip
+from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 SHORTEST = 1.0  # seconds; less says nothing
@@ -26,7 +26,6 @@ class VoiceStatistics:
     deviation: Floats  # (feature,)
     weights: Floats  # (emotion, feature)
     bias: Floats  # (emotion,)
-    calibration: Calibration
     fingerprint: str
     name: str = "voice-statistics"
     modality: Modality = Modality.VOICE
@@ -41,7 +40,6 @@ class VoiceStatistics:
                 arrays["deviation"],
                 arrays["weights"],
                 arrays["bias"],
-                calibration_of(card),
                 card.sha256[:16],
             )
 
@@ -64,7 +62,6 @@ class VoiceStatistics:
             features=np.zeros((len(conversation), 0), dtype=np.float32),
             unavailable=tuple(unavailable),
             reliability=reliability,
-            calibration=self.calibration,
         )
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -92,15 +92,6 @@ class UtteranceClip:
 
 
 @dataclass(frozen=True, slots=True)
-class Calibration:
-    """What turns an engine's logits into evidence; it comes with the weights, for it was measured on them."""
-
-    temperature: float
-    prior: tuple[float, ...]  # (7,): what its calibrated scores average to on the data it learnt from
-    weight: float  # 0 to 1: how far its evidence is believed beside the words
-
-
-@dataclass(frozen=True, slots=True)
 class Encoding:
     """What one sense perceived in every utterance of a conversation; rows without evidence are masked by a reason."""
 
@@ -109,7 +100,7 @@ class Encoding:
     features: Floats  # (utterance, dim); dim may be 0
     unavailable: tuple[str | None, ...]  # (utterance,): why there is no evidence, None where there is
     reliability: Floats  # (utterance,), 0 to 1
-    calibration: Calibration
+    sentiment: Floats | None = None  # (utterance, 3) logits, from the senses that have such a head
 
 
 class ModalityEncoder(Engine, Protocol):
@@ -123,7 +114,7 @@ class FusionModel(Engine, Protocol):
         self,
         encodings: Sequence[Encoding],
         *,
-        absent: Mapping[Modality, str | None],  # senses without an encoding: None when off, else why it failed
+        absent: dict[Modality, str | None],  # senses without an encoding: None when off, else why it failed
         speakers: Sequence[str],  # (utterance,)
     ) -> Sequence[EmotionReading]: ...
 
@@ -131,6 +122,4 @@ class FusionModel(Engine, Protocol):
 class EmotionReader(Engine, Protocol):
     """One question, asked of the whole conversation: context needs the neighbours and the speakers."""
 
-    def read(
-        self, conversation: Sequence[UtteranceClip], progress: Progress, warn: Callable[[str, str], None]
-    ) -> Sequence[EmotionReading]: ...
+    def read(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Sequence[EmotionReading]: ...

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 import pytest
 
@@ -21,11 +23,12 @@ def voices(*counts: int, spread: float = 0.02) -> Floats:
     random = np.random.default_rng(1)
     rows = [np.eye(64)[voice] + random.normal(0, spread, (count, 64)) for voice, count in enumerate(counts)]
     stacked = np.concatenate(rows).astype(np.float32)
-    return stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
+    scaled: Floats = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
+    return scaled
 
 
-def sizes(labels: object) -> list[int]:
-    return np.bincount(np.array(labels)).tolist()
+def sizes(labels: Sequence[int]) -> list[int]:
+    return [list(labels).count(label) for label in range(max(labels) + 1)]
 
 
 def test_it_counts_voices_and_keeps_them_apart(clusterer: SpeakerClusterer) -> None:

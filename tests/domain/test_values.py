@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 
 import pytest
 from hypothesis import given
@@ -24,7 +25,7 @@ from shared.domain.job import Wishes
 from shared.domain.span import Span, span, union
 from shared.domain.transcript import disclose
 
-UNIFORM = {emotion: 1 / 7 for emotion in EMOTIONS}
+UNIFORM = dict.fromkeys(EMOTIONS, 1 / 7)
 times = st.floats(0, 1000, allow_nan=False)
 spans = st.tuples(times, times).map(lambda pair: span(min(pair), max(pair)))
 
@@ -47,7 +48,7 @@ def test_a_span_that_cannot_be_is_refused(bounds: tuple[float, float]) -> None:
 @given(st.lists(spans, max_size=12), st.floats(0, 5))
 def test_a_union_is_in_order_apart_and_covers_the_same_time(pieces: list[Span], gap: float) -> None:
     joined = union(pieces, gap=gap)
-    assert all(one.end + gap < other.start for one, other in zip(joined, joined[1:], strict=False))
+    assert all(one.end + gap < other.start for one, other in pairwise(joined))
     assert all(any(whole.start <= piece.start and piece.end <= whole.end for whole in joined) for piece in pieces)
     assert {whole.start for whole in joined} <= {piece.start for piece in pieces}
     assert {whole.end for whole in joined} <= {piece.end for piece in pieces}

@@ -45,18 +45,21 @@ class Hub:
 
 def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:  # noqa: N802  (the library's name)
+        def do_GET(self) -> None:
             asked_from = self.headers.get("Range")
             hub.asked.append((self.path, asked_from))
             if self.path.startswith(f"/api/models/{REPOSITORY}"):
-                return self.answer(200, json.dumps(hub.listing()).encode())
+                self.answer(200, json.dumps(hub.listing()).encode())
+                return
             name = self.path.rsplit("/", 1)[-1]
             if name not in hub.files:
-                return self.answer(404, b"")
+                self.answer(404, b"")
+                return
             if hub.redirect_to and not self.path.startswith("/storage"):
                 self.send_response(302)
                 self.send_header("Location", hub.redirect_to + name)
-                return self.end_headers()
+                self.end_headers()
+                return
             start = int(asked_from.removeprefix("bytes=").rstrip("-")) if asked_from else 0
             content = hub.files[name][start:]
             if name == "model.bin" and hub.break_after is not None:
@@ -64,8 +67,9 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content[: hub.break_after])
-                return self.connection.close()
-            return self.answer(206 if asked_from else 200, content)
+                self.connection.close()
+                return
+            self.answer(206 if asked_from else 200, content)
 
         def answer(self, status: int, content: bytes) -> None:
             self.send_response(status)

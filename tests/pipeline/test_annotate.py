@@ -12,7 +12,7 @@ from shared.domain.span import Span, span
 from shared.domain.transcript import Transcript
 from shared.infra.artifacts import FolderArtifacts
 from shared.pipeline.annotate import annotate, ensure
-from shared.pipeline.stage import WholeStage, Workspace, fingerprint, in_order
+from shared.pipeline.stage import Queue, WholeStage, Workspace, fingerprint, in_order
 from tests.exports.sample import transcript
 from tests.twins import ScriptedStage
 
@@ -101,7 +101,7 @@ class SplitStage(WholeStage):
     ran: list[float] = field(default_factory=list)
     name: str = "words"
     needs: tuple[str, ...] = ()
-    queue: str = "cpu"
+    queue: Queue = "cpu"
     engine: str = "scripted"
 
     def identity(self) -> dict[str, object]:

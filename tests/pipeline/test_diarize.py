@@ -18,8 +18,8 @@ from tests.twins import ScriptedEncoder, leave_sound, probe, silent, tone, works
 LOW, MIDDLE, HIGH = 150.0, 450.0, 850.0
 
 
-def stage(**wishes: int) -> Diarize:
-    return Diarize(ScriptedEncoder(), PrototypeClusterer(), **wishes)
+def stage(exactly: int | None = None, at_most: int | None = None) -> Diarize:
+    return Diarize(ScriptedEncoder(), PrototypeClusterer(), exactly, at_most)
 
 
 def conversation(*parts: tuple[float, float]) -> tuple[Audio, tuple[Span, ...]]:

@@ -8,6 +8,7 @@ from shared.domain.job import Job, Source, Wishes
 from shared.domain.recording import VideoProbe
 from shared.domain.speech import Hearing
 from shared.domain.transcript import Provenance, Transcript
+from shared.domain.value import Value
 from shared.pipeline.annotate import StageRecord
 from shared.pipeline.artifacts import Readings, Turns, Utterances
 from shared.pipeline.decode import Decode
@@ -18,14 +19,14 @@ JOB = Job(id="job", recording=Source(name="a.mp4", sha256="a" * 64))
 
 
 def published(tmp_path: Path, readings: Readings) -> Transcript:
-    inputs = {
+    inputs: dict[str, Value] = {
         "decode": probe(10, video=VideoProbe(width=64, height=48, frames_per_second=10), warnings=("It breaks off.",)),
         "diarize": Turns(turns=(), names={"S2": "Ben"}),
         "transcribe": Hearing(words=(), language="en"),
         "compose": Utterances(utterances=(utterance(0, 1, 2, "S2"), utterance(1, 3, 5), utterance(2, 6, 7, "S2"))),
         "read_emotions": readings,
     }
-    work = workspace(tmp_path, "publish", **inputs)
+    work = workspace(tmp_path, "publish", [], **inputs)
     for name in inputs:
         warned = Warned(stage=name, code="x", message="It breaks off.")
         record = StageRecord(provenance=Provenance(stage=name, engine="e", seconds=1.0), warnings=(warned,))
