@@ -1,0 +1,55 @@
+"""The story of the sample meeting: who says what, in which intended emotion."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+from shared.domain.emotion import Emotion
+
+ANGER, DISGUST, FEAR, JOY, NEUTRAL, SADNESS, SURPRISE = Emotion
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    """One turn: `pause` seconds after the turn before it, in one emotion."""
+
+    speaker: str
+    emotion: Emotion
+    pause: float
+    sentences: tuple[str, ...]
+
+    @property
+    def text(self) -> str:
+        return " ".join(self.sentences)
+
+
+# Each participant and the flite voice that speaks for them, in the order of their tiles.
+CAST = {"Ana": "slt", "Ben": "rms", "Carl": "awb", "Dev": "kal16"}
+
+# pocketsphinx hears every word of these; a new wording wants to be tried before it is kept.
+STORY = (
+    Line("Ana", NEUTRAL, 0.6, ("Good morning everyone.", "What is the plan for today?")),
+    Line("Ben", NEUTRAL, 0.7, ("The new page is ready.", "I will test it this afternoon.")),
+    Line("Carl", NEUTRAL, 0.7, ("I will send the report after lunch.",)),
+    Line("Ana", SADNESS, 0.9, ("The news is very sad.", "We lost our best customer on Friday.")),
+    Line("Carl", SADNESS, 0.8, ("I am so sorry to hear that.", "I really miss them already.")),
+    Line("Dev", ANGER, 0.6, ("This makes me so angry!", "I warned the company for months, and nobody listened to me!")),
+    Line("Ben", ANGER, 0.6, ("I hate this.", "They never keep their promises!")),
+    Line("Ana", NEUTRAL, 0.9, ("Please tell us about the problem with the computers.",)),
+    Line("Dev", FEAR, 0.7, ("I was terrified.", "The whole system was down, and I was afraid of losing all the data.")),
+    Line("Carl", FEAR, 0.7, ("I am worried.", "It could happen again tonight.")),
+    Line(
+        "Ben",
+        DISGUST,
+        0.7,
+        ("And that is not all.", "It is disgusting.", "Somebody sold the private letters of our customers."),
+    ),
+    Line("Carl", DISGUST, 0.6, ("That is really gross.", "It makes me sick.")),
+    Line("Dev", SURPRISE, 1.0, ("Oh my god!", "I just got a letter from the customer!")),
+    Line("Carl", SURPRISE, 0.5, ("Really?", "I did not expect that!")),
+    Line("Ana", SURPRISE, 0.6, ("What?", "Are you serious?", "I cannot believe it!")),
+    Line("Dev", JOY, 0.7, ("They want to stay with us!", "They are very happy with the new system.")),
+    Line("Ana", JOY, 0.6, ("That is wonderful!", "I am so happy.", "I love this team.")),
+    Line("Ben", JOY, 0.6, ("This is the best day of the year!", "Great work, everyone.")),
+    Line("Ana", NEUTRAL, 0.8, ("We will meet again tomorrow morning.",)),
+)
