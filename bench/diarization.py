@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import os
 import sys
+import tempfile
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -35,14 +36,10 @@ class Meeting:
 
 
 def load(path: Path) -> Floats:
-    import tempfile
-
     with tempfile.TemporaryDirectory() as folder:
-        os.symlink(path.resolve(), f"{folder}/media")
-        decode_sound(
-            f"{folder}/media", Path(folder, "mix"), MediaSettings(), channels_into=None, progress=lambda _: None
-        )
-        return np.fromfile(Path(folder, "mix"), dtype="<f4")
+        mix = Path(folder, "mix.f32")
+        decode_sound(str(path), mix, MediaSettings(), channels_into=None, progress=lambda _: None)
+        return np.fromfile(mix, dtype="<f4")
 
 
 def voiced(piece: Floats, pause: float = 0.4, below: float = 35.0) -> Iterator[tuple[float, float]]:

@@ -9,13 +9,11 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
-from shared.engines.caption_video import caption_video
-from shared.exports.formats import FORMATS
-
 from shared.domain.error import InvalidRequest
-from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted
+from shared.domain.event import Event
 from shared.domain.transcript import Transcript
 from shared.engines.catalog import Setup
+from shared.exports.formats import FORMATS
 
 VIDEO = "mp4"
 
@@ -60,28 +58,12 @@ class Outputs:
             sys.stdout.buffer.write(FORMATS[self.formats[0]].render(transcript, emotion=self.emotion))
             sys.stdout.buffer.flush()
             return []
-        return [self._write_one(name, transcript, media, setup, tell) for name in self.formats if self.folder]
+        folder = self.folder
+        return [self._write_one(name, folder, transcript, media) for name in self.formats] if folder else []
 
-    def _write_one(
-        self, name: str, transcript: Transcript, media: Path, setup: Setup, tell: Callable[[Event], None]
-    ) -> Path:
-        assert self.folder is not None
-        if name == VIDEO:
-            # Never over the recording itself, which may lie in the same folder under the same name.
-            target = self.folder / f"{media.stem}.captioned.mp4"
-            tell(StageStarted(stage="captions"))
-            caption_video(
-                media,
-                transcript,
-                target,
-                burn=self.burn,
-                setup=setup,
-                progress=lambda share: tell(StageProgressed(stage="captions", fraction=share)),
-            )
-            tell(StageFinished(stage="captions", seconds=0))
-            return target
+    def _write_one(self, name: str, folder: Path, transcript: Transcript, media: Path) -> Path:
         format_ = FORMATS[name]
-        target = self.folder / f"{media.stem}.{format_.suffix}"
+        target = folder / f"{media.stem}.{format_.suffix}"
         write_whole(target, format_.render(transcript, emotion=self.emotion))
         return target
 

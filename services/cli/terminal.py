@@ -58,7 +58,7 @@ def _utterances(transcript: Transcript) -> Table:
         speaker.id: SPEAKER_COLOURS[number % len(SPEAKER_COLOURS)] for number, speaker in enumerate(transcript.speakers)
     }
     for utterance in transcript.utterances:
-        row = [
+        row: list[str | Text] = [
             clock(utterance.start),
             Text(transcript.name_of(utterance.speaker), style=colours.get(utterance.speaker, "")),
             Text(utterance.text),

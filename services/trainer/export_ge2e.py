@@ -1,7 +1,7 @@
 """Export the GE2E speaker encoder that the Resemblyzer wheel carries to ONNX, with its card.
 
-    pip install --no-deps resemblyzer==0.1.4 onnx
-    python -m services.trainer.export_ge2e
+pip install --no-deps resemblyzer==0.1.4 onnx
+python -m services.trainer.export_ge2e
 """
 
 from __future__ import annotations
@@ -39,7 +39,9 @@ def main() -> None:
     if package is None or package.origin is None:
         raise SystemExit("The resemblyzer wheel is not installed: pip install --no-deps resemblyzer==0.1.4")
     # Only its weights are read: its audio code imports a SciPy path that is about to vanish.
-    state = torch.load(Path(package.origin).with_name("pretrained.pt"), map_location="cpu", weights_only=True)["model_state"]
+    state = torch.load(Path(package.origin).with_name("pretrained.pt"), map_location="cpu", weights_only=True)[
+        "model_state"
+    ]
     network = Ge2e().eval()
     network.load_state_dict({name: value for name, value in state.items() if not name.startswith("similarity")})
     target = BUNDLED / "speaker_ge2e.onnx"
@@ -59,7 +61,7 @@ def main() -> None:
         "slot": "speaker",
         "file": target.name,
         "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
-        "architecture": "GE2E: 3 LSTM layers of 256 over 40 power mel bands, linear 256, ReLU, unit length; 1.42 M parameters",
+        "architecture": "GE2E: 3 LSTM of 256 over 40 power mel bands, linear 256, ReLU, unit length; 1.42 M parameters",
         "licence": "Apache-2.0",
         "commercial_use": True,
         "data": [
@@ -67,7 +69,7 @@ def main() -> None:
             {"name": "VoxCeleb 1 and 2", "licence": "CC BY 4.0", "split": "as published with Resemblyzer"},
         ],
         "figures": {"export_max_abs_difference": difference},
-        "limits": "A stand-in until an encoder is trained here: emotion moves its embeddings more than a neighbouring speaker does.",
+        "limits": "A stand-in until an encoder is trained here: emotion moves its embeddings more than a new speaker does.",
         "command": COMMAND,
         "made": "exported from the PyPI wheel resemblyzer 0.1.4",
     }

@@ -67,7 +67,8 @@ def disclose(modalities: Sequence[Modality], purpose: Purpose | None = None) -> 
     """The disclosure for the senses that were used."""
     used = tuple(modality for modality in Modality if modality in modalities)
     words = {Modality.TEXT: "the words", Modality.VOICE: "the voice", Modality.FACE: "the face"}
-    senses = " and ".join(words[modality] for modality in used) or "nothing: every sense was off"
+    *most, last = [words[modality] for modality in used] or ["nothing, for no sense perceived anything"]
+    senses = f"{', '.join(most)} and {last}" if most else last
     return Disclosure(
         modalities=used,
         biometric=any(modality is not Modality.TEXT for modality in used),

@@ -12,6 +12,7 @@ from shared.domain.value import Value
 from shared.engines.settings import EngineSettings
 
 BUNDLED = Path(__file__).parent / "bundled"
+FUSION = "fusion_loglinear"  # parameters, not weights: they have no card
 
 
 class DataUse(Value):
@@ -41,7 +42,7 @@ class Card(Value):
 
 
 def list_cards() -> tuple[Card, ...]:
-    return tuple(load_card(path.stem) for path in sorted(BUNDLED.glob("*.json")) if path.with_suffix(".onnx").exists())
+    return tuple(load_card(path.stem) for path in sorted(BUNDLED.glob("*.json")) if path.stem != FUSION)
 
 
 def load_card(name: str) -> Card:

@@ -25,9 +25,9 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
         "yunet": "shared.engines.faces_yunet:YuNet",
         "cascade": "shared.engines.faces_cascade:Cascade",
     },
-    "text": {"minilm": "shared.engines.text_minilm:MiniLm"},
-    "voice": {"logmel": "shared.engines.voice_logmel:LogMelVoice"},
-    "face": {"cnn48": "shared.engines.face_cnn48:Cnn48"},
+    "text": {"hashed": "shared.engines.text_hashed:HashedText"},
+    "voice": {"statistics": "shared.engines.voice_statistics:VoiceStatistics"},
+    "face": {"edges": "shared.engines.face_edges:FaceEdges"},
     "fusion": {"loglinear": "shared.engines.fusion_loglinear:LogLinearFusion"},
 }
 

@@ -2,99 +2,91 @@
 
 from __future__ import annotations
 
-import json
-import struct
+import errno
 import sys
-from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any, BinaryIO
+from typing import BinaryIO
 
-import av
-import numpy as np
-
-from shared.domain.error import UndertoneError
-from shared.domain.span import Span
+from shared.domain.error import DecodeFailed, StorageFull, UndertoneError
+from shared.domain.recording import Probe, TrackProbe
+from shared.engines.decoder_frames import sample_frames
 from shared.engines.decoder_limits import confine
-from shared.engines.decoder_open import opened, packets, recording_start
+from shared.engines.decoder_open import opened
+from shared.engines.decoder_orders import Failure, FramesOrder, Picture, Report, SoundOrder
 from shared.engines.decoder_sound import decode_sound
 from shared.engines.settings import MediaSettings
 
-# A mark that no error report begins with, then time, rows, columns; a time below zero ends the stream.
-HEADER = struct.Struct("<cdII")
-FRAME = b"F"
+
+def decode(order: SoundOrder, settings: MediaSettings, out: BinaryIO) -> None:
+    """Write mix.f32 and the tracks into the folder that was ordered."""
+    into, parts = Path(order.into), 1 + len(order.tracks)
+
+    def one(path: str, file: str, number: int, channels_into: Path | None) -> Probe:
+        def progress(share: float) -> None:
+            _tell(out, Report(progress=(number + share) / parts))
+
+        return decode_sound(path, into / file, settings, channels_into=channels_into, progress=progress)
+
+    probe = one(order.media, "mix.f32", 0, into if order.separate_channels else None)
+    tracks, warnings = list(probe.tracks), list(probe.warnings)
+    for number, track in enumerate(order.tracks):
+        try:
+            found = one(track.path, f"track-{number}.f32", number + 1, None)
+        except UndertoneError as error:
+            raise type(error)(f"Track {track.name!r}: {error.message}", mend=error.mend) from error
+        tracks.append(TrackProbe(name=track.name, seconds=found.duration))
+        warnings += [f"Track {track.name!r}: {warning}" for warning in found.warnings]
+    _tell(out, Report(probe=probe.model_copy(update={"tracks": tuple(tracks), "warnings": tuple(warnings)})))
 
 
-def decode(order: Mapping[str, Any], settings: MediaSettings, out: BinaryIO) -> None:
-    """Write mix.f32 and the tracks into the folder that was ordered; tell progress and the probe as JSON lines."""
+def frames(order: FramesOrder, settings: MediaSettings, out: BinaryIO) -> None:
+    """Stream the sampled frames: a line that announces each, then its pixels."""
+    with opened(order.media, settings) as container:
+        for frame in sample_frames(
+            container,
+            order.within,
+            per_second=order.per_second,
+            longest_side=order.longest_side,
+            settings=settings,
+        ):
+            rows, columns, _ = frame.pixels.shape
+            _tell(out, Report(picture=Picture(time=frame.time, rows=rows, columns=columns)))
+            out.write(frame.pixels.tobytes())
 
-    def tell(**report: object) -> None:
-        out.write(json.dumps(report).encode() + b"\n")
-        out.flush()
 
-    into = Path(order["into"])
-    jobs: Sequence[tuple[str, str | None]] = [("media", None), *order["tracks"]]
-    probe: dict[str, Any] = {}
-    for number, (name, label) in enumerate(jobs):
-        found = decode_sound(
-            name,
-            into / ("mix.f32" if number == 0 else f"track-{number - 1}.f32"),
-            settings,
-            channels_into=into if number == 0 and order["separate_channels"] else None,
-            progress=lambda share, number=number: tell(progress=(number + share) / len(jobs)),  # type: ignore[misc]
-        )
-        if number == 0:
-            probe = found
+def _tell(out: BinaryIO, report: Report) -> None:
+    out.write(report.model_dump_json(exclude_defaults=True).encode() + b"\n")
+    out.flush()
+
+
+def _run(task: str, settings: MediaSettings, order: bytes, out: BinaryIO) -> None:
+    """Errors that we understand are told as they are; any other ends the child with a status that is not 0."""
+    try:
+        if task == "frames":
+            frames(FramesOrder.model_validate_json(order), settings, out)
         else:
-            probe["tracks"].append({"name": label, "seconds": found["duration"]})
-            probe["warnings"] += [f"{label}: {warning}" for warning in found["warnings"]]
-    tell(probe=probe)
-
-
-def frames(order: Mapping[str, Any], settings: MediaSettings, out: BinaryIO) -> None:
-    """Stream frames on a grid of times inside the spans: a header, then rows x columns x RGB."""
-    spans = [Span(start=start, end=end) for start, end in order["within"]]
-    step = 1.0 / order["per_second"]
-    with opened("media", settings) as container:
-        video = next(iter(container.streams.video), None)
-        if video is None:
-            return
-        video.thread_type = "AUTO"
-        # Frames that no other frame refers to can be left out: at 4 frames per second nobody misses them.
-        video.codec_context.skip_frame = "NONREF"
-        start = recording_start(container)
-        scale = min(1.0, order["longest_side"] / max(video.width, video.height))
-        size = {"width": max(2, round(video.width * scale)), "height": max(2, round(video.height * scale))}
-        for span in spans:
-            # Seeking lands on the key frame before the span; anything nearer is faster to decode through.
-            container.seek(int((span.start + start) * av.time_base), backward=True)
-            due = span.start
-            for batch in packets(container, video):
-                for frame in batch:
-                    time = (frame.time or 0.0) - start
-                    if time < due or time >= span.end:
-                        continue
-                    if frame.width * frame.height > settings.max_pixels:
-                        continue
-                    pixels = frame.to_ndarray(format="rgb24", **size)
-                    turned = np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))
-                    out.write(HEADER.pack(FRAME, time, turned.shape[0], turned.shape[1]))
-                    out.write(turned.tobytes())
-                    due = max(due + step, time + step / 2)
-                if batch and (batch[-1].time or 0.0) - start >= span.end:
-                    break
-    out.write(HEADER.pack(FRAME, -1.0, 0, 0))
+            decode(SoundOrder.model_validate_json(order), settings, out)
+    except MemoryError as error:
+        raise DecodeFailed(
+            "Decoding this recording needs more memory than it may have.", mend="Raise MEDIA__MAX_MEMORY_MB."
+        ) from error
+    except OSError as error:
+        if error.errno in {errno.ENOSPC, errno.EDQUOT}:
+            raise StorageFull("The disk is full.", mend="Free some space, then run the same command again.") from error
+        raise
 
 
 def main() -> None:
-    task, order, settings = sys.argv[1], json.loads(sys.argv[2]), MediaSettings.model_validate_json(sys.argv[3])
-    confine(settings)
+    task, parent = sys.argv[1], int(sys.argv[2])
+    settings = MediaSettings.model_validate_json(sys.stdin.buffer.readline())
+    confine(settings, parent)
     out = sys.stdout.buffer
     try:
-        {"decode": decode, "frames": frames}[task](order, settings, out)
+        _run(task, settings, sys.stdin.buffer.read(), out)
     except UndertoneError as error:
-        report = {"error": error.code, "message": error.message, "mend": error.mend}
-        out.write(json.dumps(report).encode() + b"\n")
-    out.flush()
+        _tell(out, Report(failure=Failure(code=error.code, message=error.message, mend=error.mend)))
+    else:
+        _tell(out, Report(done=True))
 
 
 if __name__ == "__main__":

@@ -3,107 +3,142 @@
 from __future__ import annotations
 
 import ctypes
-import json
 import os
 import resource
+import select
 import signal
 import subprocess
 import sys
 import tempfile
-import threading
-from collections.abc import Iterator, Mapping
+import time
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
-from typing import IO, Any
+
+from pydantic import ValidationError
 
 from shared.domain import error
 from shared.domain.error import DecodeFailed, UndertoneError
+from shared.domain.value import Value
+from shared.engines.decoder_orders import Report
 from shared.engines.settings import MediaSettings
 
+MEND = "Export the recording again, as mp4 or wav."
 PR_SET_PDEATHSIG = 1
-ROOT = Path(__file__).parents[2]  # where the packages `shared` and `services` lie
+LONGEST_LINE = 2**20  # bytes; a report is far shorter, and a child gone wrong must not fill our memory
+ROOT = Path(__file__).parents[2]  # where the package `shared` lies
 BY_CODE = {
     kind.code: kind for kind in vars(error).values() if isinstance(kind, type) and issubclass(kind, UndertoneError)
 }
 
 
-@dataclass(frozen=True, slots=True)
+@dataclass(slots=True)
 class Child:
-    """A running child: its answers arrive on `stdout`, its working folder is private and vanishes with it."""
+    """A running child. It parses hostile input, so what it answers is checked like input."""
 
     process: subprocess.Popen[bytes]
-    stdout: IO[bytes]
+    patience: float  # seconds that we still wait for it; the time we spend on its answers is not counted
+    _ahead: bytearray = field(default_factory=bytearray)
 
-    def finish(self) -> None:
-        """Wait for the end; a signal or a status other than 0 is a failure, never a short success."""
+    def reports(self) -> Iterator[Report]:
+        """Everything it says until it ends; a signal or a status other than 0 is a failure, never a short success."""
+        finished = False
+        while line := self._line():
+            try:
+                report = Report.model_validate_json(line)
+            except ValidationError as cause:
+                raise DecodeFailed("The decoder answered nonsense on this recording.", mend=MEND) from cause
+            if report.failure is not None:
+                kind = BY_CODE.get(report.failure.code, DecodeFailed)
+                raise kind(report.failure.message, mend=report.failure.mend)
+            finished = finished or report.done
+            yield report
         status = self.process.wait()
-        if status != 0:
+        if status != 0 or not finished:
             why = f"was stopped by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+            raise DecodeFailed(f"The decoder {why} on this recording.", mend=MEND)
+
+    def read(self, count: int) -> bytes:
+        while len(self._ahead) < count:
+            if not self._fill():
+                raise DecodeFailed("The decoder broke off in the middle of a frame.", mend=MEND)
+        taken = bytes(self._ahead[:count])
+        del self._ahead[:count]
+        return taken
+
+    def _line(self) -> bytes:
+        while (end := self._ahead.find(b"\n")) < 0:
+            if len(self._ahead) > LONGEST_LINE or not self._fill():
+                taken = bytes(self._ahead)
+                self._ahead.clear()
+                return taken
+        return self.read(end + 1)
+
+    def _fill(self) -> bool:
+        stdout = self.process.stdout
+        assert stdout is not None  # noqa: S101  (limited_child asks for it)
+        began = time.monotonic()
+        waiter = select.poll()
+        waiter.register(stdout, select.POLLIN)
+        if not waiter.poll(max(0.0, self.patience) * 1000):
             raise DecodeFailed(
-                f"The decoder {why} on this recording.", mend="Export the recording again, as mp4 or wav."
+                "Decoding this recording took too long.", mend="Shorten it, or raise MEDIA__MAX_DECODE_SECONDS."
             )
+        self.patience -= time.monotonic() - began
+        piece = os.read(stdout.fileno(), 2**20)
+        self._ahead += piece
+        return bool(piece)
 
 
 @contextmanager
-def limited_child(
-    task: str, order: Mapping[str, Any], media: Mapping[str, Path], settings: MediaSettings
-) -> Iterator[Child]:
-    """Run a task of decoder_child.py in a private folder, without our environment, and never longer than we live.
+def limited_child(task: str, order: Value, open_files: Sequence[int], settings: MediaSettings) -> Iterator[Child]:
+    """Run a task of decoder_child.py in an empty private folder, without our environment, never longer than we live.
 
-    `media` maps neutral names to files: the client's own name never reaches the decoder, which guesses formats by it.
+    It gets open files instead of paths: names stay here, and formats are not guessed by them. The order travels on
+    stdin, because arguments are there for every user of the machine to read. The folder is gone as soon as the child
+    stands in it, so that no kill leaves it behind and nothing can be opened or made there.
     """
     with tempfile.TemporaryDirectory(prefix="undertone-media-") as private:
-        for name, path in media.items():
-            Path(private, name).symlink_to(path.resolve())
         process = subprocess.Popen(
-            [sys.executable, "-m", "shared.engines.decoder_child", task, json.dumps(order), settings.model_dump_json()],
+            [sys.executable, "-P", "-m", "shared.engines.decoder_child", task, str(os.getpid())],
             cwd=private,
-            env={"PYTHONPATH": str(ROOT), "PATH": os.defpath, "LC_ALL": "C.UTF-8"},
-            stdin=subprocess.DEVNULL,
+            # One thread for numpy: each of its threads would take a share of the limited address space.
+            env={"PYTHONPATH": str(ROOT), "PATH": os.defpath, "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},
+            stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
             stderr=subprocess.DEVNULL,
+            pass_fds=open_files,
             process_group=0,
         )
-        watchdog = threading.Timer(settings.max_decode_seconds, _end, (process,))
-        watchdog.daemon = True
-        watchdog.start()
-        stdout = process.stdout
-        assert stdout is not None  # noqa: S101  (asked for above)
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018  (asked for above)
+    try:
         try:
-            yield Child(process, stdout)
-        finally:
-            watchdog.cancel()
-            _end(process)
-            stdout.close()
+            process.stdin.write(settings.model_dump_json().encode() + b"\n" + order.model_dump_json().encode())
+            process.stdin.close()
+        except BrokenPipeError:
+            pass  # it is dead already; `reports` will say how it died
+        yield Child(process, settings.max_decode_seconds)
+    finally:
+        if process.poll() is None:
+            os.killpg(process.pid, signal.SIGKILL)
+            process.wait()
+        process.stdout.close()
 
 
-def _end(process: subprocess.Popen[bytes]) -> None:
-    """Kill whatever is left of the child's process group."""
-    if process.poll() is None:
-        os.killpg(process.pid, signal.SIGKILL)
-        process.wait()
-
-
-def confine(settings: MediaSettings) -> None:
+def confine(settings: MediaSettings, parent: int) -> None:
     """Called by the child itself, before it opens anything."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+    if os.getppid() != parent:  # it died before it could be watched
+        os.kill(os.getpid(), signal.SIGKILL)
     os.umask(0o077)
-    seconds = int(settings.max_decode_seconds)
-    longest_file = int(settings.max_seconds * 16_000 * 4) + 2**20
     for limit, wished in (
         (resource.RLIMIT_AS, settings.max_memory_mb * 2**20),
-        (resource.RLIMIT_CPU, seconds * 2),  # two decoding threads
-        (resource.RLIMIT_FSIZE, longest_file),
+        (resource.RLIMIT_CPU, int(settings.max_decode_seconds) * 2 + 1),  # two decoding threads
+        (resource.RLIMIT_FSIZE, int(settings.max_seconds * 16_000 * 4) + 2**20),
         (resource.RLIMIT_NOFILE, 64),
         (resource.RLIMIT_CORE, 0),
     ):
         hard = resource.getrlimit(limit)[1]
         value = wished if hard == resource.RLIM_INFINITY else min(wished, hard)
         resource.setrlimit(limit, (value, value))
-
-
-def raise_reported(report: Mapping[str, Any]) -> None:
-    """An error that the child met and understood, as the same error on our side."""
-    if "error" in report:
-        raise BY_CODE[report["error"]](report["message"], mend=report["mend"])

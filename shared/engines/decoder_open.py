@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any
@@ -10,42 +10,53 @@ from typing import Any
 import av
 import av.container
 import av.error
+import av.stream
 
-from shared.domain.error import DecodeFailed, MediaTooLarge, UnsupportedMedia
+from shared.domain.error import DecodeFailed, EmptyFile, MediaTooLarge, UnsupportedMedia
 from shared.engines.settings import MediaSettings
 
 # A file named recording.mp4 may be a playlist that names another tenant's file. Only the format whitelist stops
 # that: a protocol whitelist alone does not, and neither does a neutral name.
 FORMATS = "mov,matroska,webm,mp3,wav,flac,ogg,aac,mpegts"
 MEND = "Export the recording as mp4, webm, mkv, mov, m4a, mp3, ogg, wav or flac."
+MOST_IDLE_PACKETS = 10_000
+ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"%PDF", b"7z\xbc\xaf", b"Rar!")
 
 
 @contextmanager
-def opened(name: str, settings: MediaSettings) -> Iterator[av.container.InputContainer]:
+def opened(path: str, settings: MediaSettings) -> Iterator[av.container.InputContainer]:
     """The container, if it is one of ours and within its caps."""
-    _refuse_documents(Path(name))
+    with Path(path).open("rb") as file:
+        head = file.read(4096)
+    _refuse_documents(head)
     try:
         container = av.open(
-            name,
+            path,
             options={"format_whitelist": FORMATS, "protocol_whitelist": "file"},
             metadata_errors="ignore",
             timeout=(10, 10),
         )
+    except MemoryError:
+        raise
     except av.error.FFmpegError as error:
+        if head[4:8] in (b"ftyp", b"mdat", b"wide"):
+            raise DecodeFailed(
+                "The recording is incomplete: its index, which mp4 and mov get when recording ends, is missing.",
+                mend="Download it again; if it is the same, recover it with the program that recorded it.",
+            ) from error
         raise UnsupportedMedia("This is not a recording that can be opened.", mend=MEND) from error
     with container:
         _check_streams(container, settings)
         yield container
 
 
-def _refuse_documents(path: Path) -> None:
+def _refuse_documents(head: bytes) -> None:
     """Text, playlists, archives and pages are refused before a demuxer guesses that they could be sound."""
-    with path.open("rb") as file:
-        head = file.read(4096)
-    if head.startswith((b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"%PDF", b"7z\xbc\xaf", b"Rar!")):
+    if not head:
+        raise EmptyFile("The recording is empty.", mend="Download or export it again.")
+    if head.startswith(ARCHIVES):
         raise UnsupportedMedia("This is an archive or a document, not a recording.", mend=MEND)
-    text = head.removeprefix(b"\xef\xbb\xbf")
-    if text and not any(byte < 9 or 13 < byte < 32 for byte in text):
+    if not any(byte < 9 or 13 < byte < 32 for byte in head):
         raise UnsupportedMedia("This is a text file, not a recording.", mend=MEND)
 
 
@@ -58,42 +69,85 @@ def _check_streams(container: av.container.InputContainer, settings: MediaSettin
     ):
         if count > cap:
             raise MediaTooLarge(f"The recording has {count} {what}; at most {cap} are opened.", mend=MEND)
-    for stream in streams.video:
-        if stream.width * stream.height > settings.max_pixels:
-            raise MediaTooLarge(
-                f"The video is {stream.width} x {stream.height}; at most {settings.max_pixels} pixels are decoded.",
-                mend="Export it at a lower resolution.",
-            )
+    for stream in (*streams.audio, *streams.video):
+        if stream.codec_context is not None:  # None: no decoder for it
+            stream.codec_context.thread_count = 2
+    for video in streams.video:
+        if video.codec_context is None:
+            continue
+        check_size(video.width, video.height, settings)
         # Only here does the cap reach the decoder; among the options of av.open it has no effect.
-        stream.codec_context.options = {"max_pixels": str(settings.max_pixels)}
-        stream.codec_context.thread_count = 2
-    for audio in streams.audio:
-        audio.codec_context.thread_count = 2
+        video.codec_context.options = {"max_pixels": str(settings.max_pixels)}
 
 
-def packets(container: av.container.InputContainer, stream: Any, idle_limit: int = 10_000) -> Iterator[list[Any]]:
-    """The frames of each packet; damaged packets are skipped, but not without end."""
-    idle = 0
-    demuxed = container.demux(stream)
-    while True:
-        try:
-            packet = next(demuxed)
-        except (StopIteration, av.error.EOFError):
-            return
-        except av.error.FFmpegError:
-            return  # the container breaks off here; what was decoded so far is kept
-        try:
-            frames = list(packet.decode())
-        except av.error.EOFError:
-            return
-        except av.error.FFmpegError:
-            frames = []
-        idle = 0 if frames else idle + 1
-        if idle > idle_limit:
-            raise DecodeFailed("The recording is too damaged to decode.", mend=MEND)
-        yield frames
+def check_size(width: int, height: int, settings: MediaSettings) -> None:
+    if width * height > settings.max_pixels:
+        raise MediaTooLarge(
+            f"The video is {width} x {height}; at most {settings.max_pixels} pixels are decoded.",
+            mend="Export it at a lower resolution.",
+        )
+
+
+def find_video(container: av.container.InputContainer) -> Any | None:
+    """The stream of moving pictures; the picture of an album is none."""
+    for stream in container.streams.video:
+        cover = av.stream.Disposition.attached_pic in stream.disposition
+        if stream.codec_context is not None and stream.width and stream.height and not cover:
+            return stream
+    return None
 
 
 def recording_start(container: av.container.InputContainer) -> float:
     """Where the recording's own clock starts, so that sound and picture are told in the same seconds."""
     return (container.start_time or 0) / av.time_base
+
+
+class Packets:
+    """The frames of some streams, packet by packet, and a note of what could not be read."""
+
+    def __init__(self, container: av.container.InputContainer, wanted: Sequence[Any]) -> None:
+        self._container = container
+        self._wanted = {stream.index for stream in wanted}
+        self._start = recording_start(container)
+        self.damaged = 0  # packets that gave nothing
+        self.torn = False  # the last one was cut
+        self.end = 0.0  # the furthest second that any sound or picture was seen at, decoded or not
+
+    def __iter__(self) -> Iterator[tuple[int, list[Any]]]:
+        """Each packet's stream and frames. Damaged packets are skipped, but not without end."""
+        idle = 0
+        for packet in self._demuxed():
+            if packet.stream.index not in self._wanted:
+                continue
+            frames = self._decoded(packet)
+            idle = 0 if frames else idle + 1
+            if idle > MOST_IDLE_PACKETS:
+                raise DecodeFailed("The recording is too damaged to decode.", mend=MEND)
+            yield packet.stream.index, frames
+
+    def _demuxed(self) -> Iterator[Any]:
+        try:
+            for packet in self._container.demux():
+                if packet.stream.type in {"audio", "video"} and packet.pts is not None:
+                    last = (packet.pts + (packet.duration or 0)) * packet.time_base
+                    self.end = max(self.end, float(last) - self._start)
+                yield packet
+        except MemoryError:
+            raise
+        except (av.error.ExitError, av.error.OSError) as error:
+            raise DecodeFailed("The recording could not be read to its end.", mend="Try again.") from error
+        except av.error.FFmpegError:
+            self.torn = True  # the container breaks off here; what was decoded so far is kept
+
+    def _decoded(self, packet: Any) -> list[Any]:
+        damaged, frames = packet.is_corrupt, []
+        try:
+            frames = packet.decode()
+        except MemoryError:
+            raise
+        except av.error.FFmpegError:
+            damaged = True
+        if packet.size:  # the empty packet at the end only empties the decoder
+            self.damaged += damaged
+            self.torn = damaged
+        return frames

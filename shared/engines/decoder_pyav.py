@@ -2,28 +2,31 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
+from importlib.metadata import version
 from pathlib import Path
 
-import av
 import numpy as np
 
-from shared.domain.error import DecodeFailed
+from shared.domain.error import DecodeFailed, InvalidRequest
 from shared.domain.recording import Probe
 from shared.domain.span import Span
 from shared.engines.catalog import Setup
-from shared.engines.decoder_child import FRAME, HEADER
-from shared.engines.decoder_limits import limited_child, raise_reported
+from shared.engines.decoder_limits import MEND, limited_child
+from shared.engines.decoder_orders import FramesOrder, NamedSource, SoundOrder
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Frame, Progress
+
+# Counted up whenever the same file would give other samples or frames than before.
+OURS = 2
 
 
 @dataclass(frozen=True, slots=True)
 class PyAvDecoder:
     settings: MediaSettings
-    name: str = f"pyav:{av.__version__}"
+    name: str = f"pyav:{version('av')}"
 
     @classmethod
     def load(cls, _option: str | None, setup: Setup) -> PyAvDecoder:
@@ -31,7 +34,7 @@ class PyAvDecoder:
 
     @property
     def fingerprint(self) -> str:
-        return self.name
+        return f"{self.name}-{OURS}"
 
     def decode(
         self,
@@ -42,41 +45,48 @@ class PyAvDecoder:
         separate_channels: bool,
         progress: Progress,
     ) -> Probe:
-        files = {"media": media} | {f"track-{number}": path for number, (_, path) in enumerate(tracks)}
-        order = {
-            "into": str(into.resolve()),
-            "tracks": [(f"track-{number}", name) for number, (name, _) in enumerate(tracks)],
-            "separate_channels": separate_channels,
-        }
+        if tracks and separate_channels:
+            raise InvalidRequest(
+                "A recording's channels are not kept apart when its participants come with a track each.",
+                mend="Leave out either the tracks or the separate channels.",
+            )
         probe: Probe | None = None
-        with limited_child("decode", order, files, self.settings) as child:
-            for line in child.stdout:
-                report = json.loads(line)
-                raise_reported(report)
-                if "progress" in report:
-                    progress(report["progress"])
-                else:
-                    probe = Probe.model_validate(report["probe"])
-            child.finish()
+        with ExitStack() as files:
+            opened = [files.enter_context(path.open("rb")).fileno() for path in (media, *(path for _, path in tracks))]
+            order = SoundOrder(
+                media=_path_of(opened[0]),
+                into=str(into.resolve()),
+                tracks=tuple(
+                    NamedSource(path=_path_of(number), name=name)
+                    for number, (name, _) in zip(opened[1:], tracks, strict=True)
+                ),
+                separate_channels=separate_channels,
+            )
+            child = files.enter_context(limited_child("decode", order, opened, self.settings))
+            for report in child.reports():
+                if report.progress is not None:
+                    progress(report.progress)
+                probe = report.probe or probe
         if probe is None:
-            raise DecodeFailed("The decoder ended without an answer.", mend="Export the recording again.")
+            raise DecodeFailed("The decoder ended without an answer.", mend=MEND)
         return probe
 
     def frames(self, media: Path, within: Sequence[Span], *, per_second: float, longest_side: int) -> Iterator[Frame]:
-        order = {
-            "within": [(span.start, span.end) for span in within],
-            "per_second": per_second,
-            "longest_side": longest_side,
-        }
-        with limited_child("frames", order, {"media": media}, self.settings) as child:
-            while len(head := child.stdout.read(HEADER.size)) == HEADER.size:
-                if not head.startswith(FRAME):
-                    raise_reported(json.loads(head + child.stdout.read()))
-                _, time, rows, columns = HEADER.unpack(head)
-                if time < 0:
-                    break
-                pixels = child.stdout.read(rows * columns * 3)
-                if len(pixels) < rows * columns * 3:
-                    break
-                yield Frame(time, np.frombuffer(pixels, dtype=np.uint8).reshape(rows, columns, 3))
-            child.finish()
+        with media.open("rb") as file:
+            spans = tuple(span.span for span in within)
+            order = FramesOrder(
+                media=_path_of(file.fileno()), within=spans, per_second=per_second, longest_side=longest_side
+            )
+            with limited_child("frames", order, [file.fileno()], self.settings) as child:
+                for report in child.reports():
+                    if (picture := report.picture) is None:
+                        continue
+                    if max(picture.rows, picture.columns) > longest_side:
+                        raise DecodeFailed("The decoder sent a frame that is larger than ordered.", mend=MEND)
+                    pixels = np.frombuffer(child.read(picture.rows * picture.columns * 3), dtype=np.uint8)
+                    yield Frame(picture.time, pixels.reshape(picture.rows, picture.columns, 3))
+
+
+def _path_of(file: int) -> str:
+    """The open file as a path that has neither a name nor an ending for a demuxer to guess by."""
+    return f"/proc/self/fd/{file}"

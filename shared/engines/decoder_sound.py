@@ -2,137 +2,214 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, BinaryIO
 
 import av
 import av.container
 import numpy as np
+from av.stream import Disposition
 
-from shared.domain.error import DecodeFailed, MediaTooLarge, NoAudio
-from shared.engines.decoder_open import MEND, opened, packets, recording_start
+from shared.domain.error import DecodeFailed, MediaTooLarge, NoAudio, UnsupportedMedia
+from shared.domain.recording import Probe, TrackProbe, VideoProbe
+from shared.engines.decoder_open import MEND, Packets, find_video, opened, recording_start
+from shared.engines.decoder_warnings import promised_end, warnings_of
 from shared.engines.settings import MediaSettings
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
 
-SMALLEST_GAP = 0.1  # seconds; smaller steps of the clock are jitter
-LONGEST_GAP = 900.0  # seconds; a longer one is a broken clock, not a silence
+SMALLEST_GAP = round(0.1 * SAMPLE_RATE)  # smaller steps of the clock are jitter
+LARGEST_STEP_BACK = SAMPLE_RATE  # a clock that falls behind its own sound by more was set anew
+AUDIBLE = 1e-4  # -80 dBFS: below it a stream carries nothing
+BLOCK = 60 * SAMPLE_RATE
+SAMPLE_BYTES = 4
+# Streams that say the same as the main one in another way: they are not part of the meeting's sound.
+ALTERNATIVES = (
+    Disposition.dub,
+    Disposition.comment,
+    Disposition.karaoke,
+    Disposition.hearing_impaired,
+    Disposition.visual_impaired,
+    Disposition.clean_effects,
+)
 
 
-class _Writer:
-    """Writes blocks of samples behind each other, with silence where the recording's clock has a hole."""
+class _Lane:
+    """One audio stream on its way into the mix; it knows where its next sample belongs."""
 
-    def __init__(self, mix: Path, channels_into: Path | None, cap: float) -> None:
-        self.samples = 0
-        self._mix = mix.open("wb")
-        self._channels_into = channels_into
-        self._channels: list[BinaryIO] = []
-        self._cap = round(cap * SAMPLE_RATE)
+    def __init__(self, stream: Any, mix: BinaryIO, channels: Sequence[BinaryIO], start: float, cap: int) -> None:
+        self.at = 0  # samples since the recording's start
+        self.heard = False
+        self.clock_jumped = False
+        self._stream = stream
+        self._mix, self._channels = mix, channels
+        self._start, self._cap = start, cap
+        self._offset = 0
+        self._layout: str | None = None
+        self._format: tuple[object, ...] = ()
+        self._resampler: av.AudioResampler | None = None
 
-    @property
-    def channels(self) -> int:
-        return len(self._channels)
+    def pour(self, frame: av.AudioFrame) -> None:
+        form = (frame.format.name, frame.layout.name, frame.sample_rate)
+        if form != self._format:
+            # Platforms change rate and channels in the middle; what comes out keeps the first frame's layout.
+            self.drain()
+            self._format, self._layout = form, self._layout or frame.layout.name
+            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=SAMPLE_RATE)
+        if frame.time is not None:
+            self._follow_clock(round((frame.time - self._start) * SAMPLE_RATE))
+        frame.pts = None  # the resampler would answer a hole in the clock with its own guess
+        self._write(frame)
 
-    def write(self, planes: Floats) -> None:  # (channel, sample)
-        self.samples += planes.shape[1]
-        if self.samples > self._cap:
-            raise MediaTooLarge(
-                f"The recording is longer than {self._cap / SAMPLE_RATE / 3600:g} hours.",
-                mend="Cut it, or raise MEDIA__MAX_SECONDS.",
-            )
-        self._mix.write(planes.mean(axis=0, dtype=np.float32).astype("<f4").tobytes())
-        if self._channels_into is not None:
-            if not self._channels:
-                names = (self._channels_into / f"track-{number}.f32" for number in range(len(planes)))
-                self._channels = [name.open("wb") for name in names]
-            for file, plane in zip(self._channels, planes, strict=True):
-                file.write(plane.astype("<f4").tobytes())
+    def drain(self) -> None:
+        """Write what the resampler still holds."""
+        if self._resampler is not None:
+            self._write(None)
+            self._resampler = None
 
-    def silence_until(self, sample: int, channels: int) -> None:
-        while self.samples < sample:
-            self.write(np.zeros((channels, min(sample - self.samples, SAMPLE_RATE)), dtype=np.float32))
+    def _follow_clock(self, due: int) -> None:
+        """Leave a hole, which reads as silence, where nothing was recorded: a muted microphone, a late start."""
+        ahead = due - self._offset - self.at
+        if ahead < -LARGEST_STEP_BACK or self.at + ahead > self._cap:
+            self._offset += ahead
+            self.clock_jumped = True
+        elif ahead > SMALLEST_GAP:
+            self.at += ahead
 
-    def close(self) -> None:
-        for file in (self._mix, *self._channels):
-            file.close()
+    def _write(self, frame: av.AudioFrame | None) -> None:
+        assert self._resampler is not None  # noqa: S101  (both callers see to it)
+        for block in self._resampler.resample(frame):
+            planes = block.to_ndarray().astype("<f4", copy=False)  # (channel, sample)
+            if self.at + planes.shape[1] > self._cap:
+                raise MediaTooLarge(
+                    f"The recording is longer than {self._cap / SAMPLE_RATE / 3600:g} hours.",
+                    mend="Cut it, or raise MEDIA__MAX_SECONDS.",
+                )
+            sound = planes.mean(axis=0, dtype=np.float32)
+            self.heard = self.heard or bool(np.abs(sound).max(initial=0.0) > AUDIBLE)
+            _add(self._mix, self.at, sound)
+            for file, plane in zip(self._channels, planes, strict=bool(self._channels)):
+                _add(file, self.at, plane)
+            self.at += planes.shape[1]
 
 
 def decode_sound(
-    name: str, mix: Path, settings: MediaSettings, *, channels_into: Path | None, progress: Progress
-) -> dict[str, Any]:
-    """Decode one file's sound and tell what it is, in the words of Probe."""
-    with opened(name, settings) as container:
-        # The first or default stream: programs that write several put the mix first.
-        stream = container.streams.best("audio")
-        if stream is None:
-            raise NoAudio("The recording has no sound.", mend="Export it together with its audio.")
-        writer = _Writer(mix, channels_into, settings.max_seconds)
-        try:
-            broken_clock = _pour(container, stream, writer, progress)
-        finally:
-            writer.close()
-        if writer.samples == 0:
+    path: str, mix: Path, settings: MediaSettings, *, channels_into: Path | None, progress: Progress
+) -> Probe:
+    """Decode one file's sound and tell what it is; `channels_into` takes the main stream's channels one by one."""
+    with opened(path, settings) as container:
+        streams = _part_of_meeting(container)
+        main = streams[0]
+        channels = _channel_files(main, channels_into, settings)
+        packets = Packets(container, streams)
+        promised = promised_end(container, Path(path))
+        start, cap = recording_start(container), round(settings.max_seconds * SAMPLE_RATE)
+        with mix.open("w+b") as file:
+            lanes = {
+                stream.index: _Lane(stream, file, channels if stream is main else (), start, cap) for stream in streams
+            }
+            try:
+                _pour(packets, lanes, promised, progress)
+                _level(file, sum(lane.heard for lane in lanes.values()))
+            finally:
+                for channel in channels:
+                    channel.close()
+        samples = max(lane.at for lane in lanes.values())
+        if samples == 0:
             raise DecodeFailed("No sound could be decoded from the recording.", mend=MEND)
-        duration = writer.samples / SAMPLE_RATE
-        return {
-            "duration": duration,
-            "sample_rate": SAMPLE_RATE,
-            "container": container.format.name,
-            "audio_codec": stream.codec_context.name,
-            "video": _video(container),
-            "tracks": [{"name": f"channel {n + 1}", "seconds": duration} for n in range(writer.channels)],
-            "warnings": _warnings(container, duration, broken_clock=broken_clock),
-        }
+        clock_jumped = any(lane.clock_jumped for lane in lanes.values())
+        notes = warnings_of(packets, Path(path), container.format.name, promised, clock_jumped=clock_jumped)
+        if channels_into is not None and not channels:
+            notes.append("The recording has one channel only, so its channels could not be kept apart.")
+        seconds = lanes[main.index].at / SAMPLE_RATE
+        return Probe(
+            duration=samples / SAMPLE_RATE,
+            sample_rate=SAMPLE_RATE,
+            container=container.format.name,
+            audio_codec=main.codec_context.name,
+            video=_probe_video(container),
+            tracks=tuple(TrackProbe(name=f"channel {n + 1}", seconds=seconds) for n in range(len(channels))),
+            warnings=tuple(notes),
+        )
 
 
-def _pour(container: av.container.InputContainer, stream: Any, writer: _Writer, progress: Progress) -> bool:
-    """Everything the stream holds, into the writer; True if its clock had to be ignored."""
-    start, expected = recording_start(container), _promised(container)
-    resampler: av.AudioResampler | None = None
-    offset, told, broken_clock = 0, 0.0, False
-    for frames in packets(container, stream):
+def _part_of_meeting(container: av.container.InputContainer) -> list[Any]:
+    """The streams that are mixed, the main one first.
+
+    Recorders either put the mix first and its parts behind it (OBS), or one participant in each (Craig, Riverside).
+    Nothing in the file tells which. Adding a part to its mix only makes it louder, leaving a participant out loses
+    words: so all are mixed, but for translations and commentaries, which would talk over the meeting.
+    """
+    if not container.streams.audio:
+        raise NoAudio("The recording has no sound.", mend="Export it together with its audio.")
+    known = [stream for stream in container.streams.audio if stream.codec_context is not None]
+    if not known:
+        raise UnsupportedMedia("The recording's sound is in a codec that cannot be decoded.", mend=MEND)
+    main = next((stream for stream in known if Disposition.default in stream.disposition), known[0])
+    others = [
+        stream
+        for stream in known
+        if stream is not main
+        and not any(kind in stream.disposition for kind in ALTERNATIVES)
+        and _language(stream) in {None, _language(main)}
+    ]
+    return [main, *others]
+
+
+def _language(stream: Any) -> str | None:
+    language: str = stream.metadata.get("language", "und")
+    return None if language == "und" else language
+
+
+def _channel_files(stream: Any, folder: Path | None, settings: MediaSettings) -> list[BinaryIO]:
+    count = stream.codec_context.channels
+    if folder is None or count < 2:
+        return []
+    if count > settings.max_audio_streams:
+        raise MediaTooLarge(
+            f"The recording has {count} channels; at most {settings.max_audio_streams} are kept apart.",
+            mend="Decode it without separate channels.",
+        )
+    return [(folder / f"track-{number}.f32").open("w+b") for number in range(count)]
+
+
+def _pour(packets: Packets, lanes: dict[int, _Lane], promised: float | None, progress: Progress) -> None:
+    told = 0.0
+    for index, frames in packets:
         for frame in frames:
-            channels = len(frame.layout.channels)
-            if resampler is None:
-                resampler = av.AudioResampler(format="fltp", layout=frame.layout.name, rate=SAMPLE_RATE)
-            if frame.time is not None:
-                due = round((frame.time - start) * SAMPLE_RATE) - offset
-                gap = due - writer.samples
-                if gap > LONGEST_GAP * SAMPLE_RATE:
-                    offset, broken_clock = offset + gap, True
-                elif gap > SMALLEST_GAP * SAMPLE_RATE:
-                    writer.silence_until(due, channels)
-            frame.pts = None  # the resampler would answer a hole in the clock with its own guess
-            for block in resampler.resample(frame):
-                writer.write(block.to_ndarray().astype(np.float32, copy=False))
-        if expected and (share := min(1.0, writer.samples / SAMPLE_RATE / expected)) >= told + 0.01:
+            lanes[index].pour(frame)
+        if promised and (share := min(1.0, lanes[index].at / SAMPLE_RATE / promised)) >= told + 0.01:
             told = share
             progress(share)
-    for block in resampler.resample(None) if resampler else ():
-        writer.write(block.to_ndarray().astype(np.float32, copy=False))
-    return broken_clock
+    for lane in lanes.values():
+        lane.drain()
 
 
-def _promised(container: av.container.InputContainer) -> float | None:
-    """What the header says; good for a progress bar and for noticing a loss, for nothing else."""
-    return container.duration / av.time_base if container.duration else None
+def _add(file: BinaryIO, at: int, samples: Floats) -> None:
+    """Add samples to those that other streams put there; a hole before them costs no disk."""
+    file.seek(at * SAMPLE_BYTES)
+    there = np.frombuffer(file.read(len(samples) * SAMPLE_BYTES), dtype="<f4")
+    if len(there):
+        samples = samples.copy()
+        samples[: len(there)] += there
+        file.seek(at * SAMPLE_BYTES)
+    file.write(samples.astype("<f4", copy=False).tobytes())
 
 
-def _video(container: av.container.InputContainer) -> dict[str, Any] | None:
-    for stream in container.streams.video:
-        cover = av.stream.Disposition.attached_pic in stream.disposition  # a picture of an album is no video
-        rate = stream.average_rate or stream.guessed_rate
-        if not cover and rate and stream.width and stream.height:
-            return {"width": stream.width, "height": stream.height, "frames_per_second": float(rate)}
-    return None
+def _level(mix: BinaryIO, voices: int) -> None:
+    """Divide the sum of several streams by their number, so that it cannot clip."""
+    if voices < 2:
+        return
+    mix.seek(0)
+    while block := mix.read(BLOCK * SAMPLE_BYTES):
+        mix.seek(-len(block), 1)
+        mix.write((np.frombuffer(block, dtype="<f4") / np.float32(voices)).tobytes())
+        mix.flush()
 
 
-def _warnings(container: av.container.InputContainer, duration: float, *, broken_clock: bool) -> list[str]:
-    found = []
-    promised = _promised(container)
-    if promised and duration < promised - max(1.0, 0.02 * promised):
-        found.append(
-            f"The recording breaks off: {duration:.0f} seconds could be decoded, its header promises {promised:.0f}."
-        )
-    if broken_clock:
-        found.append("The recording's clock jumps; times after the jump count the sound itself.")
-    return found
+def _probe_video(container: av.container.InputContainer) -> VideoProbe | None:
+    stream = find_video(container)
+    rate = stream and (stream.average_rate or stream.guessed_rate)
+    if stream is None or not rate:
+        return None
+    return VideoProbe(width=stream.width, height=stream.height, frames_per_second=float(rate))

@@ -24,6 +24,9 @@ class EngineSettings(BaseSettings):
     commercial_only: bool = False
     """Refuse weights whose licence or training data forbid commercial use."""
 
+    hub_url: str = "https://huggingface.co"
+    """The hub that `undertone models fetch` asks; a mirror of it inside your network works as well."""
+
 
 class MediaSettings(BaseSettings):
     """Caps on what the decoder opens: its parsers are the largest attack surface."""

@@ -6,7 +6,7 @@
 | detect_speech | detect_speech.json (SpeechMap)                                    |
 | transcribe    | transcribe.json (Hearing)                                         |
 | diarize       | diarize.json (Turns)                                              |
-| track_faces   | track_faces.json (FaceTracks), crops.npy (face, 48, 48) uint8     |
+| track_faces   | track_faces.json (FaceTracks), frames.npy, faces.npy, crops.npy   |
 | compose       | compose.json (Utterances)                                         |
 | read_emotions | read_emotions.json (Readings)                                     |
 | publish       | transcript.json (Transcript)                                      |
@@ -14,15 +14,17 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 from pydantic import Field
 
 from shared.domain.emotion import EmotionReading, Modality
 from shared.domain.speech import SpeakerTurn, Speech, Utterance
 from shared.domain.value import Value
-from shared.ports.media import Audio
+from shared.ports.media import Audio, Bytes
 
 
 class SpeechMap(Value):
@@ -37,31 +39,40 @@ class Turns(Value):
     names: dict[str, str] = Field(default_factory=dict)
 
 
-class FaceSighting(Value):
-    """One face in one sampled frame; row `crop` of crops.npy is its picture."""
-
-    time: float
-    left: float
-    top: float
-    width: float
-    height: float
-    score: float
-    sharpness: float
-    mouth_motion: float
-    crop: int
-
-
-class FaceTrack(Value):
-    """The same face followed through neighbouring frames."""
-
-    id: int
-    sightings: tuple[FaceSighting, ...]
-
-
 class FaceTracks(Value):
-    tracks: tuple[FaceTrack, ...]
-    frame_times: tuple[float, ...]  # every frame that was looked at, with or without a face
-    reason: str | None = None  # why there are none: off, no_video
+    """What was seen, in short; the sightings themselves lie beside it as arrays, for hours hold many."""
+
+    frames: int  # that were looked at, with or without a face
+    faces: int  # seen in them
+    # The tile of each track: tracks at one place that look alike are one tile; -1 for too brief to count.
+    tiles: tuple[int, ...] = ()
+    reason: str | None = None  # why no face was looked for: off, no_video, or an error's code
+
+
+# One face in one sampled frame, in pixels of that frame; the same row of crops.npy is its picture.
+FACE = np.dtype(
+    [
+        ("time", "<f8"),
+        ("track", "<i4"),  # the same face followed through neighbouring frames
+        ("left", "<f4"),
+        ("top", "<f4"),
+        ("width", "<f4"),
+        ("height", "<f4"),
+        ("score", "<f4"),
+        ("sharpness", "<f4"),
+        ("mouth_motion", "<f4"),  # NaN where there is no frame before to compare with
+    ]
+)
+
+
+@dataclass(frozen=True, slots=True)
+class SeenFaces:
+    """The arrays that `track_faces` left, memory-mapped."""
+
+    summary: FaceTracks
+    frames: npt.NDArray[np.float64]  # (frame,), the time of each
+    faces: npt.NDArray[np.void]  # (face,), of FACE
+    crops: Bytes  # (face, 48, 48), grey
 
 
 class Utterances(Value):
@@ -79,3 +90,9 @@ def open_audio(decoded: Path, track: int | None = None) -> Audio:
     if path.stat().st_size == 0:
         return Audio(np.zeros(0, dtype=np.float32))
     return Audio(np.memmap(path, dtype="<f4", mode="r"))
+
+
+def open_faces(tracked: Path) -> SeenFaces:
+    summary = FaceTracks.model_validate_json((tracked / "track_faces.json").read_bytes())
+    frames, faces, crops = (np.load(tracked / f"{name}.npy", mmap_mode="r") for name in ("frames", "faces", "crops"))
+    return SeenFaces(summary, frames, faces, crops)

@@ -9,6 +9,7 @@ from pathlib import Path
 from shared.domain.recording import Probe
 from shared.domain.speech import Speech
 from shared.pipeline.artifacts import SpeechMap, open_audio
+from shared.pipeline.crosstalk import own_voice
 from shared.pipeline.stage import Queue, WholeStage, Workspace
 from shared.ports.engines import SpeechDetector
 
@@ -25,19 +26,22 @@ class DetectSpeech(WholeStage):
         return self.detector.name
 
     def identity(self) -> Mapping[str, object]:
-        return {"detector": self.detector.fingerprint}
+        return {"detector": self.detector.fingerprint, "crosstalk": 1}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
-        probe = work.read("decode", Probe)
-        tracks: list[tuple[int | None, str | None]] = [
-            (number, track.name) for number, track in enumerate(probe.tracks)
-        ]
+        names = [track.name for track in work.read("decode", Probe).tracks]
+        if not names:
+            audio = open_audio(work.inputs["decode"])
+            work.write(SpeechMap(tracks=(Speech(spans=tuple(self.detector.detect(audio, work.progress))),)))
+            return
+        audios = [open_audio(work.inputs["decode"], number) for number in range(len(names))]
         found: list[Speech] = []
-        for done, (number, name) in enumerate(tracks or [(None, None)]):
-            audio = open_audio(work.inputs["decode"], number)
+        for done, (name, audio) in enumerate(zip(names, audios, strict=True)):
             spans = self.detector.detect(
                 audio,
-                lambda share, done=done: work.progress((done + share) / max(1, len(tracks))),  # type: ignore[misc]
+                lambda share, done=done: work.progress((done + share) / len(names)),  # type: ignore[misc]
             )
-            found.append(Speech(track=name, spans=tuple(spans)))
+            others = [other for other in audios if other is not audio]
+            own = tuple(piece for span in spans for piece in own_voice(span, audio, others))
+            found.append(Speech(track=name, spans=own))
         work.write(SpeechMap(tracks=tuple(found)))

@@ -26,6 +26,13 @@ class SpeechDetector(Engine, Protocol):
 
 
 class Transcriber(Engine, Protocol):
+    @property
+    def on_gpu(self) -> bool: ...
+    @property
+    def note(self) -> str | None:
+        """What a reader of the transcript should know about this recogniser."""
+        ...
+
     def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
         """The language of the recording, decided on several windows of speech, and how sure that is."""
         ...
@@ -57,6 +64,7 @@ class FaceBox:
     width: float
     height: float
     score: float  # 0 to 1
+    roll: float = 0.0  # radians that the head leans clockwise in the picture, where the detector sees it
 
 
 class FaceDetector(Engine, Protocol):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import mmap
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -37,6 +38,17 @@ class Audio:
         first = max(0, round((span.start - self.start) * SAMPLE_RATE))
         last = max(first, round((span.end - self.start) * SAMPLE_RATE))
         return Audio(self.samples[first:last], start=self.start + first / SAMPLE_RATE)
+
+    def release(self) -> None:
+        """Give back the memory of samples that were read; they stay readable, from disk.
+
+        Pages of a mapped file count as this process's memory once touched: call this between blocks of a long pass.
+        """
+        base = self.samples.base
+        while isinstance(base, np.ndarray):
+            base = base.base
+        if isinstance(base, mmap.mmap):
+            base.madvise(mmap.MADV_DONTNEED)
 
 
 @dataclass(frozen=True, slots=True)

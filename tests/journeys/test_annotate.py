@@ -22,7 +22,13 @@ COMMAND = (sys.executable, "-m", "services.cli")
 def run(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
     environment = {"PATH": os.environ["PATH"], "HOME": str(home), "COLUMNS": "120", "TMPDIR": str(home)}
     return subprocess.run(
-        [*COMMAND, *map(str, arguments)], cwd=ROOT, env=environment, capture_output=True, text=True, timeout=300, check=False
+        [*COMMAND, *map(str, arguments)],
+        cwd=ROOT,
+        env=environment,
+        capture_output=True,
+        text=True,
+        timeout=300,
+        check=False,
     )
 
 

@@ -1,0 +1,145 @@
+"""faster-whisper: batched recognition in some hundred languages, with guards against what was never said."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
+from pathlib import Path
+from typing import Any
+
+import ctranslate2
+import numpy as np
+from faster_whisper import BatchedInferencePipeline, WhisperModel
+
+from shared.domain.error import EngineUnavailable, InvalidRequest
+from shared.domain.span import Span
+from shared.domain.speech import Hearing, Word
+from shared.engines.catalog import Setup
+from shared.engines.hallucination import believable, without_loops
+from shared.engines.stretches import stretches
+from shared.engines.weights import require
+from shared.ports.media import SAMPLE_RATE, Audio, Progress
+
+BRIDGE = 1.0  # seconds: pauses that stay inside one window
+WINDOWS = 5  # that decide on the language, spread over the recording
+BATCH = 8
+BEAM = 5
+DEFAULT = "small"
+
+
+@dataclass(frozen=True)
+class FasterWhisper:
+    """The model is opened when it is first needed, and kept."""
+
+    folder: Path
+    fingerprint: str
+    name: str
+    threads: int
+    on_gpu: bool = field(default_factory=lambda: ctranslate2.get_cuda_device_count() > 0)
+    note: str | None = None
+
+    @classmethod
+    def load(cls, option: str | None, setup: Setup) -> FasterWhisper:
+        """`option` is a model's name, or the path of a converted model's folder."""
+        size = option or (DEFAULT if not ctranslate2.get_cuda_device_count() else "large-v3-turbo")
+        if (Path(size) / "model.bin").is_file():
+            content = (Path(size) / "model.bin").read_bytes()
+            return cls(
+                Path(size),
+                f"{zlib.crc32(content):08x}-{len(content)}",
+                f"faster-whisper:{Path(size).name}",
+                setup.threads,
+            )
+        if "/" in size:
+            raise EngineUnavailable(f"There is no converted Whisper model in {size!r}.", mend="undertone models list")
+        folder, fingerprint = require(f"faster-whisper:{size}", setup.engines)
+        return cls(folder, fingerprint, f"faster-whisper:{size}", setup.threads)
+
+    @cached_property
+    def _model(self) -> Any:
+        return WhisperModel(
+            str(self.folder),
+            device="cuda" if self.on_gpu else "cpu",
+            compute_type="float16" if self.on_gpu else "int8",
+            cpu_threads=self.threads,
+        )
+
+    def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
+        """A vote of windows spread over the recording, each as strong as it is sure."""
+        if not self._model.model.is_multilingual:
+            return "en", 1.0
+        windows = list(stretches(audio, speech, longest=self._longest, bridge=BRIDGE))
+        if not windows:
+            return None, None
+        chosen = sorted(windows, key=lambda window: -window.duration)[: 4 * WINDOWS]
+        chosen = sorted(chosen, key=lambda window: window.start)[:: max(1, len(chosen) // WINDOWS)]
+        votes: dict[str, float] = {}
+        for window in chosen:
+            samples = np.asarray(audio.cut(window).samples, dtype=np.float32)
+            _, _, shares = self._model.detect_language(samples)
+            for language, share in shares:
+                votes[language] = votes.get(language, 0.0) + share * window.duration
+        best = max(votes, key=lambda language: votes[language])
+        return best, round(min(1.0, votes[best] / sum(votes.values())), 4)
+
+    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+        if language is not None and language not in self._model.supported_languages:
+            raise InvalidRequest(f"{self.name} does not know the language {language!r}.")
+        windows = list(stretches(audio, speech, longest=self._longest, bridge=BRIDGE))
+        words: list[Word] = []
+        for first in range(0, len(windows), BATCH):
+            batch = windows[first : first + BATCH]
+            words += self._hear(audio, batch, language)
+            progress((first + len(batch)) / len(windows))
+        return Hearing(words=tuple(without_loops(words)), language=language)
+
+    @property
+    def _longest(self) -> float:
+        return float(self._model.feature_extractor.chunk_length)
+
+    def _hear(self, audio: Audio, windows: Sequence[Span], language: str | None) -> Iterator[Word]:
+        """All windows at once; what does not look like speech is heard again on its own, more patiently."""
+        around = Span(start=windows[0].start, end=windows[-1].end)
+        sound = audio.cut(around)
+        samples = np.asarray(sound.samples, dtype=np.float32)
+        clips = [{"start": w.start - sound.start, "end": min(w.end - sound.start, sound.duration)} for w in windows]
+        segments, _ = BatchedInferencePipeline(self._model).transcribe(
+            samples,
+            language=language,
+            beam_size=BEAM,
+            batch_size=len(clips),
+            clip_timestamps=clips,
+            word_timestamps=True,
+        )
+        for segment in segments:
+            if believable(segment):
+                yield from _words(segment, sound.start, windows)
+                continue
+            first, last = (round(time * SAMPLE_RATE) for time in (segment.start, segment.end))
+            again, _ = self._model.transcribe(
+                samples[first:last],
+                language=language,
+                beam_size=BEAM,
+                word_timestamps=True,
+                condition_on_previous_text=False,
+            )
+            for retried in again:
+                if believable(retried):
+                    yield from _words(retried, sound.start + segment.start, windows)
+
+
+def _words(segment: Any, offset: float, windows: Sequence[Span]) -> Iterator[Word]:
+    """Words that lie in a window of speech; the alignment sometimes puts one into the silence after it."""
+    for word in segment.words or ():
+        text = word.word.strip()
+        start, end = float(word.start) + offset, float(word.end) + offset
+        if not text or not any(window.start - 0.5 <= start <= window.end for window in windows):
+            continue
+        yield Word(
+            text=text,
+            start=round(max(0.0, start), 3),
+            end=round(max(0.0, start, end), 3),
+            confidence=round(min(1.0, max(0.0, float(word.probability))), 4),
+        )

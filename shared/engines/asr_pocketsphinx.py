@@ -1,0 +1,136 @@
+"""pocketsphinx: recognition without a download, in parallel over stretches of speech; a floor, and marked as such."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from contextlib import contextmanager
+from dataclasses import dataclass
+from pathlib import Path
+from queue import SimpleQueue
+from typing import IO
+
+import numpy as np
+
+from shared.domain.error import EngineFailed, EngineUnavailable
+from shared.domain.span import Span
+from shared.domain.speech import Hearing, Word
+from shared.engines.catalog import Setup
+from shared.engines.stretches import stretches
+from shared.ports.media import Audio, Floats, Progress
+
+ROOT = Path(__file__).parents[2]
+LONGEST = 20.0  # seconds of one stretch
+BRIDGE = 0.3  # a shorter pause does not end a stretch: the language model wants whole phrases
+MARGIN = 0.15  # seconds of silence around a stretch; the recogniser expects some
+LOUDNESS = 0.7  # peak of what it hears
+GET_WHISPER = "undertone models fetch faster-whisper:small"
+
+
+@dataclass(frozen=True, slots=True)
+class PocketSphinx:
+    """Runs recognisers in processes of their own: one alone holds the interpreter while it searches."""
+
+    processes: int
+    name: str = "pocketsphinx:5-en-us"
+    # 2: no second pass, at most 3,000 states, 2 Gaussians: twice as fast as the defaults and as often right.
+    fingerprint: str = "pocketsphinx-5-en-us-2"
+    on_gpu: bool = False
+    note: str = f"pocketsphinx is a floor: it mishears about every third word of real speech. Better: {GET_WHISPER}"
+
+    @classmethod
+    def load(cls, _option: str | None, setup: Setup) -> PocketSphinx:
+        return cls(setup.threads)
+
+    def identify_language(self, _audio: Audio, _speech: Sequence[Span]) -> tuple[str | None, float | None]:
+        return "en", None  # the only one it knows; it cannot say how sure that is
+
+    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+        if language not in (None, "en"):
+            raise EngineUnavailable(f"pocketsphinx hears English only, not {language!r}.", mend=GET_WHISPER)
+        pieces = list(stretches(audio, speech, longest=LONGEST, bridge=BRIDGE))
+        words: list[Word] = []
+        with (
+            _recognisers(min(self.processes, max(1, len(pieces)))) as idle,
+            ThreadPoolExecutor(self.processes) as threads,
+        ):
+
+            def hear(piece: Span) -> list[Word]:
+                recogniser = idle.get()
+                try:
+                    return recogniser.hear(audio, piece)
+                finally:
+                    idle.put(recogniser)
+
+            try:
+                for done, heard in enumerate(threads.map(hear, pieces)):
+                    words += heard
+                    progress((done + 1) / len(pieces))
+            except BaseException:
+                threads.shutdown(wait=False, cancel_futures=True)
+                raise
+        return Hearing(words=tuple(words), language="en")
+
+
+@dataclass(frozen=True, slots=True)
+class _Recogniser:
+    process: subprocess.Popen[bytes]
+    ask: IO[bytes]
+    answer: IO[bytes]
+
+    def hear(self, audio: Audio, piece: Span) -> list[Word]:
+        around = Span(start=max(audio.start, piece.start - MARGIN), end=piece.end + MARGIN)
+        sound = audio.cut(around)
+        raw = _to_int16(np.asarray(sound.samples))
+        try:
+            self.ask.write(len(raw).to_bytes(8, "little") + raw)
+            self.ask.flush()
+            line = self.answer.readline()
+        except OSError:
+            line = b""
+        if not line:
+            raise EngineFailed(
+                "A recogniser process ended in the middle of its work.", mend="Run the same command again."
+            )
+        return [_place(word, sound.start, piece) for word in json.loads(line)]
+
+
+def _place(word: dict[str, float | str], offset: float, piece: Span) -> Word:
+    start = min(max(piece.start, float(word["start"]) + offset), piece.end)
+    end = min(max(start, float(word["end"]) + offset), piece.end)
+    return Word(text=str(word["text"]), start=round(start, 3), end=round(end, 3), confidence=float(word["confidence"]))
+
+
+def _to_int16(samples: Floats) -> bytes:
+    peak = float(np.abs(samples).max()) if len(samples) else 0.0
+    scaled = samples * (LOUDNESS / peak) if peak > 1e-6 else samples
+    return (scaled * 32767).astype("<i2").tobytes()
+
+
+@contextmanager
+def _recognisers(count: int) -> Iterator[SimpleQueue[_Recogniser]]:
+    """Recogniser processes that wait for work; they end when their standard input does, or when they are killed."""
+    idle: SimpleQueue[_Recogniser] = SimpleQueue()
+    started: list[subprocess.Popen[bytes]] = []
+    try:
+        for _ in range(count):
+            process = subprocess.Popen(
+                [sys.executable, "-m", "shared.engines.asr_pocketsphinx_child"],
+                env={**os.environ, "PYTHONPATH": str(ROOT)},
+                stdin=subprocess.PIPE,
+                stdout=subprocess.PIPE,
+                process_group=0,  # Ctrl-C is ours to handle; they go when we go
+            )
+            started.append(process)
+            assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018  (asked for above)
+            idle.put(_Recogniser(process, process.stdin, process.stdout))
+        yield idle
+    finally:
+        for process in started:
+            process.kill()
+        for process in started:
+            process.communicate()

@@ -1,0 +1,76 @@
+"""Finds faces with YuNet, a small network that also sees turned, leaning and half-hidden ones."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Self
+
+import cv2
+import numpy as np
+from onnxruntime.capi.onnxruntime_pybind11_state import Fail
+
+from shared.domain.error import EngineFailed, EngineUnavailable, InvalidRequest
+from shared.engines.catalog import Setup
+from shared.engines.runtime import open_session
+from shared.ports.engines import FaceBox
+from shared.ports.media import Bytes, Floats, Frame
+
+SIDE = 640  # pixels: the network's input, each way
+STRIDES = (8, 16, 32)
+SURE = 0.6  # score below which a box is no face
+OVERLAP = 0.3  # intersection over union above which two boxes are one face
+
+
+class YuNet:
+    name = "yunet"
+
+    def __init__(self, weights: Path, threads: int) -> None:
+        self._session = open_session(weights, threads)
+        self._outputs = [output.name for output in self._session.get_outputs()]
+        self.fingerprint = f"yunet/{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}/{SURE}"
+
+    @classmethod
+    def load(cls, option: str | None, setup: Setup) -> Self:
+        if option:
+            raise InvalidRequest(f"YuNet has no option {option!r}.")
+        weights = next(iter(sorted((setup.engines.models_dir / "yunet").glob("*.onnx"))), None)
+        if weights is None:
+            raise EngineUnavailable("The weights of YuNet are not here.", mend="undertone models fetch yunet")
+        return cls(weights, setup.threads)
+
+    def detect(self, frame: Frame) -> Sequence[FaceBox]:
+        picture, scale = _fitted(frame.pixels)
+        try:
+            values = dict(zip(self._outputs, self._session.run(None, {"input": picture}), strict=True))
+        except Fail as error:
+            raise EngineFailed(f"YuNet broke on a frame: {error}") from error
+        found = np.concatenate([_decoded(values, stride) for stride in STRIDES])
+        boxes = found[:, :4] / scale
+        kept = cv2.dnn.NMSBoxes(boxes.tolist(), found[:, 4].tolist(), SURE, OVERLAP)
+        rows = np.asarray(kept, dtype=np.intp).ravel()
+        return [FaceBox(*row) for row in np.column_stack([boxes, found[:, 4:]])[rows].tolist()]
+
+
+def _fitted(pixels: Bytes) -> tuple[Floats, float]:
+    """The frame in the upper left of the network's square: blue green red, 0 to 255, and its scale."""
+    height, width = pixels.shape[:2]
+    scale = SIDE / max(height, width)
+    size = (max(1, round(width * scale)), max(1, round(height * scale)))
+    small = cv2.resize(pixels, size, interpolation=cv2.INTER_AREA if scale < 1 else cv2.INTER_LINEAR)
+    square = np.zeros((1, 3, SIDE, SIDE), dtype=np.float32)
+    square[0, :, : size[1], : size[0]] = small[:, :, ::-1].transpose(2, 0, 1)
+    return square, scale
+
+
+def _decoded(values: dict[str, Floats], stride: int) -> Floats:  # (face, 6): left, top, width, height, score, roll
+    """The cells of one stride that hold a face, in pixels of the network's square."""
+    scores = np.sqrt(values[f"cls_{stride}"][0, :, 0] * values[f"obj_{stride}"][0, :, 0])
+    cells = np.flatnonzero(scores > SURE)
+    corner = np.stack([cells % (SIDE // stride), cells // (SIDE // stride)], axis=1)
+    shape = values[f"bbox_{stride}"][0, cells]
+    centre, size = (corner + shape[:, :2]) * stride, np.exp(shape[:, 2:]) * stride
+    eyes = values[f"kps_{stride}"][0, cells, :4]
+    roll = np.arctan2(eyes[:, 3] - eyes[:, 1], eyes[:, 2] - eyes[:, 0])
+    return np.column_stack([centre - size / 2, size, scores[cells], roll]).astype(np.float32)

@@ -1,0 +1,140 @@
+"""Fetch weights from a hub: in pieces that survive a kill, verified before they are opened, whole or not there."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import re
+import shutil
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from urllib.parse import quote, urlsplit
+
+import httpx
+
+from shared.domain.error import EngineUnavailable, StorageFull
+from shared.engines.settings import EngineSettings
+from shared.engines.weights import MANIFEST, HubFile, HubModel, Manifest, folder_of, hub_model, verify
+
+WANTED = re.compile(r"(config|preprocessor_config|tokenizer|vocabulary)\.(json|txt)|model\.bin")
+MOST_BYTES = 8 * 2**30
+MOST_REDIRECTS = 5
+RESERVE = 256 * 2**20  # bytes that stay free on the disk
+
+Progress = Callable[[int, int], None]  # bytes here, bytes in all
+
+
+def fetch(name: str, settings: EngineSettings, progress: Progress) -> Path:
+    """Bring the weights unless they are here already and whole; return their folder."""
+    model = hub_model(name)
+    if settings.commercial_only and not model.commercial_use:
+        raise EngineUnavailable(
+            f"The weights {name} may not be used commercially, and ENGINES__COMMERCIAL_ONLY is set."
+        )
+    target = folder_of(name, settings)
+    partial = target.with_name(f".{target.name}.partial")
+    partial.mkdir(parents=True, exist_ok=True)
+    try:
+        with _alone(partial), httpx.Client(timeout=30.0, follow_redirects=False, trust_env=True) as client:
+            manifest = _manifest(client, model, settings.hub_url)
+            _fetch_files(client, manifest, settings.hub_url, partial, progress)
+            (partial / MANIFEST).write_text(manifest.model_dump_json(indent=2))
+            shutil.rmtree(target, ignore_errors=True)
+            (partial / ".lock").unlink()
+            partial.rename(target)
+    except httpx.HTTPError as error:
+        raise EngineUnavailable(
+            f"{name} could not be fetched: {type(error).__name__}.",
+            mend=f"Check the connection to {settings.hub_url}; `{model.mend}` then goes on where it stopped.",
+        ) from error
+    return target
+
+
+def _manifest(client: httpx.Client, model: HubModel, hub: str) -> Manifest:
+    """The repository's files at its present revision, with their hashes, as the hub tells them."""
+    url = f"{hub}/api/models/{model.repository}?blobs=true"
+    with _get(client, url) as answer:
+        answer.read()
+        listing = answer.json()
+    files = tuple(
+        HubFile(
+            path=entry["rfilename"],
+            size=entry["size"],
+            sha256=(entry.get("lfs") or {}).get("sha256"),
+            blob_id=entry.get("blobId"),
+        )
+        for entry in listing["siblings"]
+        if WANTED.fullmatch(entry["rfilename"])
+    )
+    if not any(file.path == "model.bin" and file.sha256 for file in files):
+        raise EngineUnavailable(f"{model.repository} holds no weights that we can open.")
+    if sum(file.size for file in files) > MOST_BYTES:
+        raise EngineUnavailable(f"{model.repository} is larger than {MOST_BYTES // 2**30} GiB.")
+    return Manifest(repository=model.repository, revision=listing["sha"], files=files)
+
+
+def _fetch_files(client: httpx.Client, manifest: Manifest, hub: str, folder: Path, progress: Progress) -> None:
+    total = sum(file.size for file in manifest.files)
+    before = 0
+    for file in manifest.files:
+        path = folder / file.path
+        url = f"{hub}/{manifest.repository}/resolve/{manifest.revision}/{quote(file.path)}"
+        if not verify(path, file):
+            for here in _download(client, url, path, file):
+                progress(before + here, total)
+            if not verify(path, file):
+                path.unlink(missing_ok=True)
+                raise EngineUnavailable(f"{file.path} is not what the hub announced; it was thrown away.")
+        before += file.size
+        progress(before, total)
+
+
+def _download(client: httpx.Client, url: str, path: Path, file: HubFile) -> Iterator[int]:
+    """Append what is missing, and tell how much is here."""
+    have = path.stat().st_size if path.exists() else 0
+    if have >= file.size:
+        path.unlink(missing_ok=True)
+        have = 0
+    if shutil.disk_usage(path.parent).free - (file.size - have) < RESERVE:
+        raise StorageFull(f"There is no room for {file.path} ({file.size // 2**20} MiB).", mend="Free some space.")
+    with _get(client, url, {"Range": f"bytes={have}-"} if have else {}) as answer:
+        resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT
+        here = have if resumed else 0
+        with path.open("ab" if resumed else "wb") as out:
+            for block in answer.iter_raw(1 << 20):
+                here += len(block)
+                if here > file.size:
+                    raise EngineUnavailable(f"{file.path} is longer than the hub announced.")
+                out.write(block)
+                yield here
+            out.flush()
+            os.fsync(out.fileno())
+
+
+@contextmanager
+def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
+    """Follow redirects by hand: a hub hands large files to its storage, but never from https to http."""
+    first = urlsplit(url)
+    for _ in range(MOST_REDIRECTS + 1):
+        plain_allowed = first.scheme == "http" and urlsplit(url).hostname == first.hostname
+        if urlsplit(url).scheme != "https" and not plain_allowed:
+            raise EngineUnavailable("The hub answered with an address that is not https.")
+        with client.stream("GET", url, headers={"Accept-Encoding": "identity", **(headers or {})}) as answer:
+            if answer.has_redirect_location:
+                url = str(answer.url.join(answer.headers["location"]))
+                continue
+            if answer.status_code == httpx.codes.NOT_FOUND:
+                raise EngineUnavailable(f"The hub does not have {urlsplit(url).path}.")
+            answer.raise_for_status()
+            yield answer
+            return
+    raise EngineUnavailable("The hub redirects without end.")
+
+
+@contextmanager
+def _alone(folder: Path) -> Iterator[None]:
+    """Two fetches of the same weights take turns; the second finds them there."""
+    with (folder / ".lock").open("w") as lock:
+        fcntl.flock(lock, fcntl.LOCK_EX)
+        yield

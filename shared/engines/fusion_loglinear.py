@@ -1,0 +1,199 @@
+"""Calibrated log-linear late fusion: each sense adds what it knows beyond its prior, as far as it is trusted.
+
+    l_m(y) = log softmax(z_m / T_m)(y) - log pi_m(y), clipped        the evidence of sense m for emotion y
+    p(y)   = softmax( log pi*(y) + sum_m a_m r_m w_m l_m(y) )        a: available, r: reliability, w: weight
+
+A sense is shown with its own posterior, softmax(log pi* + l_m). With nothing available, p is the prior pi*.
+
+Sentiment is the same formula over three classes. A sense without a sentiment head gives the evidence that follows
+from its emotions by MELD's rule; where no sense has a head, sentiment follows from p itself by that rule.
+Valence and arousal are expectations over fixed anchors of the categories: "acted category means", not measured affect.
+
+The parameters lie in `bundled/fusion_loglinear.json`, in the shape of `Parameters` below.
+"""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import Self
+
+import numpy as np
+from pydantic import Field
+
+from shared.domain.emotion import (
+    EMOTIONS,
+    SENTIMENTS,
+    Emotion,
+    EmotionReading,
+    EmotionScores,
+    Label,
+    Modality,
+    Sense,
+    SenseStatus,
+    Sentiment,
+    SentimentReading,
+    SentimentScores,
+)
+from shared.domain.error import InvalidRequest
+from shared.domain.value import Value
+from shared.engines.cards import BUNDLED
+from shared.engines.catalog import Setup
+from shared.ports.engines import Encoding
+from shared.ports.media import Floats
+
+# Share of each emotion that MELD labels negative, neutral, positive; only surprise is divided.
+SENTIMENT_OF = np.array(
+    [[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [0.51, 0, 0.49]]
+)  # (emotion, sentiment)
+
+# Valence and arousal of each category, after Mehrabian.
+ANCHORS = np.array(
+    [[-0.5, 0.6], [-0.6, 0.35], [-0.6, 0.6], [0.8, 0.5], [0.0, 0.0], [-0.6, -0.3], [0.4, 0.7]]
+)  # (emotion, 2)
+
+
+class SentimentHead(Value):
+    temperature: float = Field(default=1.0, ge=0.3, le=5)
+    prior: dict[Sentiment, float]
+
+
+class SenseParameters(Value):
+    """How one network's logits become evidence."""
+
+    temperature: float = Field(default=1.0, ge=0.3, le=5)
+    # The effective prior: what its calibrated outputs average to, not merely the frequency of its labels.
+    prior: dict[Emotion, float]
+    weight: float = Field(ge=0)
+    weight_cap: float = Field(ge=0, le=1)  # until the weight is measured on recordings of meetings
+    cannot_emit: tuple[Emotion, ...] = ()  # it is silent about these: no evidence either way
+    sentiment: SentimentHead | None = None
+
+
+class Parameters(Value):
+    version: int = 1
+    fitted: str  # how the figures came to be, in a sentence
+    data: Mapping[str, str] = {}  # file name -> sha256 of what they were fitted on
+    deployment_prior: dict[Emotion, float]
+    clip: float = Field(gt=0)
+    senses: dict[Modality, SenseParameters]
+
+
+class LogLinearFusion:
+    name = "loglinear"
+
+    def __init__(self, parameters: Parameters) -> None:
+        self._parameters = parameters
+        self._prior = _vector(parameters.deployment_prior, EMOTIONS)
+        digest = hashlib.sha256(parameters.model_dump_json().encode()).hexdigest()
+        self.fingerprint = f"loglinear/1/{digest[:16]}"
+
+    @classmethod
+    def load(cls, option: str | None, _setup: Setup) -> Self:
+        if option:
+            raise InvalidRequest(f"The log-linear fusion has no option {option!r}.")
+        return cls(read_parameters(BUNDLED / "fusion_loglinear.json"))
+
+    def fuse(
+        self, encodings: Sequence[Encoding], *, absent: dict[Modality, str | None], speakers: Sequence[str]
+    ) -> Sequence[EmotionReading]:
+        heard = {encoding.modality: encoding for encoding in encodings}
+        ordered = [heard[modality] for modality in Modality if modality in heard]
+        evidence = {e.modality: self._evidence(e) for e in ordered}  # (utterance, 7) each
+        start = np.tile(np.log(self._prior), (len(speakers), 1))
+        total = sum((self._trust(e)[:, None] * evidence[e.modality] for e in ordered), start)
+        fused = _softmax(total)
+        shown = {modality: _softmax(start + told) for modality, told in evidence.items()}
+        sentiment = self._sentiment(ordered, shown, fused)
+        return [
+            _reading(fused[row], sentiment[row], {m: _sense(row, m, heard, shown, absent) for m in Modality})
+            for row in range(len(speakers))
+        ]
+
+    def _trust(self, encoding: Encoding) -> Floats:  # (utterance,): a r w
+        sense = self._parameters.senses[encoding.modality]
+        available = np.array([reason is None for reason in encoding.unavailable])
+        return np.asarray(available * encoding.reliability * min(sense.weight, sense.weight_cap))
+
+    def _evidence(self, encoding: Encoding) -> Floats:  # (utterance, 7)
+        sense = self._parameters.senses[encoding.modality]
+        emits = np.array([emotion not in sense.cannot_emit for emotion in EMOTIONS])
+        told = np.zeros(encoding.logits.shape, dtype=np.float32)
+        logits, prior = encoding.logits[:, emits], _vector(sense.prior, EMOTIONS)[emits]
+        told[:, emits] = self._beyond(logits / sense.temperature, prior / prior.sum())
+        return told
+
+    def _beyond(self, logits: Floats, prior: Floats) -> Floats:
+        limit = self._parameters.clip
+        return np.asarray(np.clip(_log_softmax(logits) - np.log(prior), -limit, limit))
+
+    def _sentiment(
+        self, ordered: Sequence[Encoding], shown: Mapping[Modality, Floats], fused: Floats
+    ) -> Floats:  # (utterance, 3)
+        by_rule = fused @ SENTIMENT_OF
+        prior = self._prior @ SENTIMENT_OF
+        total = np.tile(np.log(prior), (len(fused), 1))
+        headed = np.zeros(len(fused), dtype=bool)
+        for encoding in ordered:
+            head, trust = self._parameters.senses[encoding.modality].sentiment, self._trust(encoding)
+            if head is not None and encoding.sentiment is not None:
+                told = self._beyond(encoding.sentiment / head.temperature, _vector(head.prior, SENTIMENTS))
+                headed |= trust > 0
+            else:
+                told = self._beyond(np.log(np.maximum(shown[encoding.modality] @ SENTIMENT_OF, 1e-12)), prior)
+            total += trust[:, None] * told
+        return np.where(headed[:, None], _softmax(total), by_rule)
+
+
+def read_parameters(path: Path) -> Parameters:
+    return Parameters.model_validate_json(path.read_bytes())
+
+
+def _sense(
+    row: int,
+    modality: Modality,
+    heard: Mapping[Modality, Encoding],
+    shown: Mapping[Modality, Floats],
+    absent: Mapping[Modality, str | None],
+) -> Sense:
+    if modality not in heard:
+        reason = absent[modality]
+        return Sense(status=SenseStatus.FAILED, reason=reason) if reason else Sense(status=SenseStatus.OFF)
+    missing = heard[modality].unavailable[row]
+    if missing is not None:
+        return Sense(status=SenseStatus.UNAVAILABLE, reason=missing)
+    return Sense(status=SenseStatus.OK, scores=_scores(shown[modality][row]))
+
+
+def _reading(fused: Floats, sentiment: Floats, senses: dict[Modality, Sense]) -> EmotionReading:
+    scores = _scores(fused)
+    moods = SentimentScores(dict(zip(SENTIMENTS, map(float, sentiment), strict=True)))
+    valence, arousal = fused @ ANCHORS
+    return EmotionReading(
+        label=scores.label,
+        confidence=min(1.0, scores[scores.label]),
+        scores=scores,
+        sentiment=SentimentReading(label=moods.label, scores=moods),
+        valence=float(valence),
+        arousal=float(arousal),
+        senses=senses,
+    )
+
+
+def _scores(values: Floats) -> EmotionScores:
+    return EmotionScores(dict(zip(EMOTIONS, map(float, values), strict=True)))
+
+
+def _vector(by_label: Mapping[Label, float], labels: tuple[Label, ...]) -> Floats:
+    values = np.array([by_label[label] for label in labels])
+    return np.asarray(values / values.sum())
+
+
+def _log_softmax(logits: Floats) -> Floats:
+    moved = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.asarray(moved - np.log(np.exp(moved).sum(axis=1, keepdims=True)))
+
+
+def _softmax(logits: Floats) -> Floats:
+    return np.asarray(np.exp(_log_softmax(logits)))

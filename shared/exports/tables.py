@@ -1,0 +1,41 @@
+"""CSV: one row for each utterance, safe to open in a spreadsheet."""
+
+from __future__ import annotations
+
+import csv
+import io
+
+from shared.domain.emotion import EMOTIONS, EmotionReading, Modality
+from shared.domain.transcript import Transcript
+from shared.exports.captions import plain
+
+COLUMNS = ("index", "start", "end", "speaker", "text")
+EMOTION_COLUMNS = ("emotion", "confidence", "sentiment", *EMOTIONS, *(f"sense_{modality}" for modality in Modality))
+
+
+def render_csv(transcript: Transcript, *, emotion: bool) -> bytes:
+    out = io.StringIO()
+    writer = csv.writer(out)
+    writer.writerow(COLUMNS + EMOTION_COLUMNS if emotion else COLUMNS)
+    for utterance in transcript.utterances:
+        name = transcript.name_of(utterance.speaker)
+        row = [utterance.index, f"{utterance.start:.3f}", f"{utterance.end:.3f}", _cell(name), _cell(utterance.text)]
+        if emotion:
+            row += _reading(utterance.emotion) if utterance.emotion else [""] * len(EMOTION_COLUMNS)
+        writer.writerow(row)
+    return out.getvalue().encode()
+
+
+def _cell(text: str) -> str:
+    """A cell that begins like a formula would be run by a spreadsheet."""
+    text = plain(text)
+    return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
+
+
+def _reading(reading: EmotionReading) -> list[object]:
+    scores = [f"{reading.scores[emotion]:.4f}" for emotion in EMOTIONS]
+    senses = []
+    for modality in Modality:
+        sense = reading.senses.get(modality)
+        senses.append("" if sense is None else f"{sense.status}:{sense.reason}" if sense.reason else str(sense.status))
+    return [reading.label, f"{reading.confidence:.4f}", reading.sentiment.label, *scores, *senses]

@@ -1,0 +1,104 @@
+"""Make utterances of words and turns: every word in exactly one, cut where a speaker, a pause or a sentence ends."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.domain.span import union
+from shared.domain.speech import Hearing, Utterance, Word
+from shared.pipeline.artifacts import SpeechMap, Turns, Utterances
+from shared.pipeline.attribute import attribute, within_speech
+from shared.pipeline.stage import Queue, WholeStage, Workspace
+
+PAUSE = 0.9  # seconds of silence that end an utterance
+SENTENCE_PAUSE = 0.25  # enough after a full stop
+LONG = 8.0  # an utterance this long ends with its sentence, pause or not
+LONGEST = 15.0  # nothing is longer: a reading of a whole minute says nothing
+SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
+
+
+@dataclass(frozen=True, slots=True)
+class Compose(WholeStage):
+    engine: str = "undertone"
+    name: str = "compose"
+    needs: tuple[str, ...] = ("detect_speech", "transcribe", "diarize")
+    queue: Queue = "cpu"
+
+    def identity(self) -> Mapping[str, object]:
+        return {"rules": 1}
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        speech = work.read("detect_speech", SpeechMap)
+        words = work.read("transcribe", Hearing).words
+        turns = work.read("diarize", Turns)
+        spoken = union(span for track in speech.tracks for span in track.spans)
+        ids = {name: speaker for speaker, name in turns.names.items()}
+        known = [_renamed(word, ids) for word in within_speech(words, spoken)]
+        work.write(Utterances(utterances=tuple(compose(attribute(known, turns.turns), apart=bool(ids)))))
+
+
+def _renamed(word: Word, ids: Mapping[str, str]) -> Word:
+    """A word that carries a participant's name gets that participant's id."""
+    speaker = ids.get(word.speaker) if word.speaker else None
+    return word.model_copy(update={"speaker": speaker}) if speaker else word
+
+
+def compose(words: Sequence[Word], *, apart: bool) -> list[Utterance]:
+    """Utterances in order of their beginning. `apart`: each speaker was heard alone, so two may well talk at once."""
+    streams = _by_speaker(words) if apart else [list(words)]
+    pieces = [piece for stream in streams for run in _runs(stream) for piece in _short_enough(run)]
+    pieces.sort(key=lambda piece: (piece[0].start, piece[-1].end))
+    return [_utterance(index, piece) for index, piece in enumerate(pieces)]
+
+
+def _by_speaker(words: Sequence[Word]) -> list[list[Word]]:
+    streams: dict[str | None, list[Word]] = {}
+    for word in words:
+        streams.setdefault(word.speaker, []).append(word)
+    return list(streams.values())
+
+
+def _runs(words: Sequence[Word]) -> Iterator[list[Word]]:
+    """Words up to a change of speaker, a pause, or the end of a sentence."""
+    run: list[Word] = []
+    for word in words:
+        if run and _ends(run, word):
+            yield run
+            run = []
+        run.append(word)
+    if run:
+        yield run
+
+
+def _ends(run: Sequence[Word], following: Word) -> bool:
+    last = run[-1]
+    gap = following.start - last.end
+    if following.speaker != last.speaker or gap >= PAUSE:
+        return True
+    sentence = last.text.rstrip("\"'”’)").endswith(SENTENCE_ENDS)
+    return sentence and (gap >= SENTENCE_PAUSE or last.end - run[0].start >= LONG)
+
+
+def _short_enough(run: list[Word]) -> Iterator[list[Word]]:
+    """Too long a run is cut at its widest pause, but never near its ends."""
+    while len(run) > 1 and run[-1].end - run[0].start > LONGEST:
+        limit = run[0].start + LONGEST
+        reach = max(1, next((n for n, word in enumerate(run) if word.end > limit), len(run) - 1))
+        first = max(1, reach // 2)
+        cut = max(range(first, reach + 1), key=lambda n: (run[n].start - run[n - 1].end, n))
+        yield run[:cut]
+        run = run[cut:]
+    yield run
+
+
+def _utterance(index: int, words: Sequence[Word]) -> Utterance:
+    return Utterance(
+        index=index,
+        start=words[0].start,
+        end=max(word.end for word in words),
+        speaker=words[0].speaker or "",
+        text=" ".join(word.text for word in words),
+        words=tuple(words),
+    )

@@ -1,0 +1,70 @@
+"""Reads emotion one sense at a time, and fuses what the senses had to say."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping, Sequence
+
+import numpy as np
+
+from shared.domain.emotion import EMOTIONS, EmotionReading, Modality
+from shared.domain.error import EngineFailed, Interrupted, UndertoneError
+from shared.ports.engines import Encoding, FusionModel, ModalityEncoder, UtteranceClip
+from shared.ports.media import Progress
+
+log = logging.getLogger(__name__)
+
+
+class EncodeThenFuse:
+    """`absent` names the senses that no encoder fills: None for one that is off, else why it cannot be had."""
+
+    def __init__(
+        self,
+        encoders: Mapping[Modality, ModalityEncoder],
+        fusion: FusionModel,
+        absent: Mapping[Modality, str | None],
+    ) -> None:
+        self._encoders = encoders
+        self._fusion = fusion
+        self._absent = absent
+
+    @property
+    def name(self) -> str:
+        senses = ", ".join(f"{modality}={encoder.name}" for modality, encoder in self._encoders.items())
+        return f"{self._fusion.name}({senses})"
+
+    @property
+    def fingerprint(self) -> str:
+        parts = [f"{modality}={encoder.fingerprint}" for modality, encoder in sorted(self._encoders.items())]
+        parts += [f"{modality}!{reason}" for modality, reason in sorted(self._absent.items())]
+        return " ".join([self._fusion.fingerprint, *parts])
+
+    def read(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Sequence[EmotionReading]:
+        encodings: list[Encoding] = []
+        absent = dict(self._absent)
+        for number, (modality, encoder) in enumerate(self._encoders.items()):
+            try:
+                encodings.append(_encode(encoder, conversation, _share(progress, number, len(self._encoders))))
+            except Interrupted:
+                raise
+            # Broad on purpose, and only here: whatever breaks inside one network, the words, the speakers and
+            # the other senses are worth having, and the transcript shows the sense as failed.
+            except Exception as error:  # noqa: BLE001
+                absent[modality] = error.code if isinstance(error, UndertoneError) else EngineFailed.code
+                # The kind of error alone: its message may quote the recording.
+                log.warning("sense.failed modality=%s error=%s", modality, type(error).__name__)
+        speakers = [clip.utterance.speaker for clip in conversation]
+        readings = self._fusion.fuse(encodings, absent=absent, speakers=speakers)
+        progress(1.0)
+        return readings
+
+
+def _encode(encoder: ModalityEncoder, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
+    encoding = encoder.encode(conversation, progress)
+    if encoding.logits.shape != (len(conversation), len(EMOTIONS)) or np.isnan(encoding.logits).any():
+        raise EngineFailed(f"{encoder.name} gave no usable answer for every utterance")
+    return encoding
+
+
+def _share(progress: Progress, number: int, count: int) -> Progress:
+    return lambda fraction: progress((number + fraction) / count)

@@ -1,0 +1,147 @@
+"""Tell whose face it is: the one face in view, otherwise the mouth that moves while the speaker speaks."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import numpy as np
+import numpy.typing as npt
+
+from shared.domain.speech import Utterance
+from shared.pipeline.artifacts import SeenFaces
+from shared.pipeline.track_faces import PER_SECOND
+from shared.ports.engines import FaceClip
+from shared.ports.media import Floats
+
+Numbers = npt.NDArray[np.intp]
+
+SMALLEST = 48  # pixels: below, a network trained on 48-pixel faces would be shown made-up detail
+BLURRED = 10.0  # sharpness below which a crop is a smear
+CRISP = 500.0  # sharpness of an ordinary web camera: above, more detail hardly counts for more
+FEWEST = 3  # good frames in an utterance
+CLEAR = 0.15  # margin from which a face counts as the speaker's
+UNPROVEN = 0.5  # margin of the one face in view where other people speak as well, and nothing decides
+ENOUGH = 6  # mouth motions to judge by
+SHRINK = 8  # mouth motions at which half of the evidence is believed
+NOBODY, SEVERAL = -1, -2
+
+
+class FacesOfSpeakers:
+    """Gathers the evidence of the whole recording once, then answers for each utterance."""
+
+    def __init__(self, seen: SeenFaces, utterances: Sequence[Utterance]) -> None:
+        self._seen = seen
+        self._times = np.asarray(seen.faces["time"])
+        tiles = np.asarray(seen.summary.tiles, dtype=np.intp)
+        self._tiles: Numbers = tiles[np.asarray(seen.faces["track"])] if len(tiles) else np.zeros(0, dtype=np.intp)
+        self._speakers = list(dict.fromkeys(utterance.speaker for utterance in utterances))
+        self._owners = self._assign(_evidence(self._solo(utterances), self._tiles, self._motion(), self._times))
+
+    def face_of(self, utterance: Utterance) -> FaceClip | str:
+        """The speaker's face during the utterance, or the reason why there is none."""
+        if self._seen.summary.reason:
+            return self._seen.summary.reason
+        first, last = np.searchsorted(self._times, [utterance.start, utterance.end])
+        rows = first + np.flatnonzero(self._tiles[first:last] >= 0)
+        if len(rows) == 0:
+            return "no_face"
+        tile, margin = self._speakers_tile(utterance.speaker, self._tiles[rows])
+        if margin < CLEAR:
+            return "no_face_of_speaker"
+        begin, end = np.searchsorted(self._seen.frames, [utterance.start, utterance.end])
+        return self._clip(rows[self._tiles[rows] == tile], margin, int(end - begin))
+
+    def _clip(self, rows: Numbers, margin: float, frames: int) -> FaceClip | str:
+        faces = self._seen.faces[rows]
+        large = np.maximum(faces["width"], faces["height"]) >= SMALLEST
+        if not large.any():
+            return "face_too_small"
+        good = large & (faces["sharpness"] >= BLURRED)
+        if good.sum() < FEWEST:
+            return "too_few_frames"
+        rows, faces = rows[good], faces[good]
+        return FaceClip(
+            times=faces["time"].astype(np.float32),
+            crops=np.asarray(self._seen.crops[rows]),
+            weights=faces["score"] * faces["sharpness"] / (faces["sharpness"] + np.float32(CRISP)),
+            margin=margin,
+            coverage=min(1.0, len(rows) / frames),
+        )
+
+    def _speakers_tile(self, speaker: str, in_view: Numbers) -> tuple[int, float]:
+        """The tile that shows the speaker, and how clearly; a margin of 0 where none does."""
+        tiles = [int(tile) for tile in np.unique(in_view)]
+        owned = [tile for tile in tiles if tile in self._owners and self._owners[tile][0] == speaker]
+        if owned:
+            tile = max(owned, key=lambda tile: int((in_view == tile).sum()))
+            return tile, 1.0 if len(tiles) == 1 else self._owners[tile][1]
+        if len(tiles) > 1:
+            return tiles[0], 0.0
+        owner, margin = self._owners.get(tiles[0], (speaker, 0.0))
+        if owner != speaker and margin >= CLEAR:
+            return tiles[0], 0.0
+        return tiles[0], 1.0 if len(self._speakers) == 1 else UNPROVEN
+
+    def _motion(self) -> Floats:
+        return np.asarray(self._seen.faces["mouth_motion"])
+
+    def _solo(self, utterances: Sequence[Utterance]) -> Numbers:  # (face,)
+        """Who alone speaks while each mouth moved: the middle between its frame and the one before."""
+        times = self._times - 0.5 / PER_SECOND
+        solo = np.full(len(times), NOBODY, dtype=np.intp)
+        for utterance in utterances:
+            first, last = np.searchsorted(times, [utterance.start, utterance.end])
+            speaker = self._speakers.index(utterance.speaker)
+            said = solo[first:last]
+            solo[first:last] = np.where((said == NOBODY) | (said == speaker), speaker, SEVERAL)
+        return solo
+
+    def _assign(self, evidence: dict[tuple[int, int], float]) -> dict[int, tuple[str, float]]:
+        """Each tile's speaker and margin: the clearest pair first, and nobody in two places at one time."""
+        lives = {tile: self._times[self._tiles == tile][[0, -1]] for _, tile in evidence}
+        owners: dict[int, int] = {}
+        margins: dict[int, float] = {}
+        for (speaker, tile), score in sorted(evidence.items(), key=lambda pair: -pair[1]):
+            beside = [t for t in lives if t != tile and _meet(lives[t], lives[tile])]
+            elsewhere = any(owners.get(other) == speaker for other in beside)
+            if score <= 0 or tile in owners or elsewhere:
+                continue
+            rivals = [evidence.get((speaker, other), 0.0) for other in beside]
+            rivals += [value for (who, where), value in evidence.items() if where == tile and who != speaker]
+            owners[tile] = speaker
+            margins[tile] = min(1.0, max(0.0, score - max(0.0, *rivals, 0.0)))
+        return {tile: (self._speakers[owner], margins[tile]) for tile, owner in owners.items()}
+
+
+def _evidence(
+    solo: Numbers, tiles: Numbers, motion: Floats, times: npt.NDArray[np.float64]
+) -> dict[tuple[int, int], float]:
+    """For each speaker and tile, -1 to 1: does this mouth move more while the speaker speaks than otherwise?
+
+    "Otherwise" is while others speak; where nobody else does, the other mouths while the speaker speaks.
+    """
+    usable = np.isfinite(motion) & (tiles >= 0)
+    found: dict[tuple[int, int], float] = {}
+    for tile in np.unique(tiles[usable]):
+        here = usable & (tiles == tile)
+        alive = (times >= times[here][0]) & (times <= times[here][-1])
+        for speaker in np.unique(solo[here & (solo >= 0)]):
+            speaking = motion[here & (solo == speaker)]
+            otherwise = motion[here & (solo >= 0) & (solo != speaker)]
+            if len(otherwise) < ENOUGH:
+                otherwise = motion[usable & (tiles != tile) & alive & (solo == speaker)]
+            if min(len(speaking), len(otherwise)) >= ENOUGH:
+                found[int(speaker), int(tile)] = _separation(speaking, otherwise)
+    return found
+
+
+def _separation(speaking: Floats, otherwise: Floats) -> float:
+    """How often a motion of the first kind is the larger: twice the area under the ROC curve less one, shrunk."""
+    ordered = np.sort(otherwise)
+    below = np.searchsorted(ordered, speaking, side="left") + np.searchsorted(ordered, speaking, side="right")
+    samples = min(len(speaking), len(otherwise))
+    return float(below.mean() / len(otherwise) - 1) * samples / (samples + SHRINK)
+
+
+def _meet(one: npt.NDArray[np.float64], other: npt.NDArray[np.float64]) -> bool:
+    return bool(one[0] <= other[1] and other[0] <= one[1])

@@ -1,0 +1,83 @@
+"""The stages that take a platform's words and names in place of our own transcription and diarization."""
+
+from __future__ import annotations
+
+from bisect import bisect_left
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+from shared.domain.error import InvalidTranscript
+from shared.domain.recording import Probe
+from shared.domain.span import union
+from shared.domain.speech import Hearing, SpeakerTurn, Word
+from shared.pipeline.artifacts import SpeechMap, Turns
+from shared.pipeline.platform.cue import Cue
+from shared.pipeline.platform.reading import words_of
+from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.transcribe import in_time_order
+
+
+@dataclass(frozen=True, slots=True)
+class ReadPlatformTranscript(WholeStage):
+    """Takes the place of `transcribe`."""
+
+    cues: tuple[Cue, ...]
+    sha256: str
+    language: str | None = None
+    engine: str = "platform-transcript"
+    name: str = "transcribe"
+    needs: tuple[str, ...] = ("decode", "detect_speech")
+    queue: Queue = "cpu"
+
+    def identity(self) -> Mapping[str, object]:
+        return {"platform_transcript": self.sha256, "language": self.language, "rules": 1}
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        duration = work.read("decode", Probe).duration
+        speech = union(span for track in work.read("detect_speech", SpeechMap).tracks for span in track.spans)
+        inside = [cue for cue in self.cues if cue.start < duration]
+        if not inside:
+            raise InvalidTranscript(
+                "Every cue of the transcript lies beyond the end of the recording.",
+                mend="Give the transcript that belongs to this recording.",
+            )
+        if len(inside) < len(self.cues):
+            work.warn(
+                "cues_beyond_end",
+                f"{len(self.cues) - len(inside)} cues lie beyond the recording's end and were left out.",
+            )
+        starts = [span.start for span in speech]
+        words: list[Word] = []
+        for number, cue in enumerate(inside):
+            # Only the speech near the cue: going through all of it for each cue would take hours of cues squared.
+            near = speech[max(0, bisect_left(starts, cue.start) - 1) : bisect_left(starts, cue.end)]
+            words += [word for word in words_of(cue, near) if word.start < duration]
+            work.progress((number + 1) / len(inside))
+        work.write(Hearing(words=in_time_order(words), language=self.language))
+
+
+@dataclass(frozen=True, slots=True)
+class TurnsFromWords(WholeStage):
+    """Takes the place of `diarize` where the words name their speakers."""
+
+    engine: str = "platform-transcript"
+    name: str = "diarize"
+    needs: tuple[str, ...] = ("transcribe",)
+    queue: Queue = "cpu"
+
+    def identity(self) -> Mapping[str, object]:
+        return {"rules": 1}
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        words = work.read("transcribe", Hearing).words
+        ids: dict[str, str] = {}
+        turns: list[SpeakerTurn] = []
+        for word in words:
+            speaker = ids.setdefault(word.speaker or "Unknown", f"S{len(ids) + 1}")
+            last = turns[-1] if turns else None
+            if last and last.speaker == speaker and word.start - last.end < 1.0:
+                turns[-1] = last.model_copy(update={"end": max(last.end, word.end)})
+            else:
+                turns.append(SpeakerTurn(start=word.start, end=word.end, speaker=speaker))
+        work.write(Turns(turns=tuple(turns), names={speaker: name for name, speaker in ids.items()}))

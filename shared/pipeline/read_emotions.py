@@ -1,0 +1,92 @@
+"""Ask, for the conversation as a whole, which emotion each utterance is perceived with."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+from typing import overload
+
+from shared.domain.emotion import EmotionReading, Modality, SenseStatus
+from shared.domain.recording import Probe
+from shared.domain.speech import Utterance
+from shared.pipeline.artifacts import Readings, SeenFaces, Turns, Utterances, open_audio, open_faces
+from shared.pipeline.faces_of_speakers import FacesOfSpeakers
+from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.ports.engines import EmotionReader, UtteranceClip
+from shared.ports.media import Audio
+
+
+class ReadEmotions(WholeStage):
+    name = "read_emotions"
+    needs: tuple[str, ...] = ("decode", "diarize", "compose", "track_faces")
+    queue: Queue = "cpu"
+
+    def __init__(self, reader: EmotionReader) -> None:
+        self._reader = reader
+
+    @property
+    def engine(self) -> str:
+        return self._reader.name
+
+    def identity(self) -> Mapping[str, object]:
+        return {"reader": self._reader.fingerprint, "version": 1}
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        utterances = work.read("compose", Utterances).utterances
+        conversation = Conversation(utterances, _voices(work), open_faces(work.inputs["track_faces"]))
+        readings = tuple(self._reader.read(conversation, work.progress))
+        for modality, reason in _failures(readings).items():
+            work.warn(
+                "sense_failed", f"The sense {modality} failed in this recording ({reason}); the others were used."
+            )
+        work.write(Readings(readings=readings, used=_used(readings)))
+
+
+class Conversation(Sequence[UtteranceClip]):
+    """The utterances with their sound and faces, cut out only when looked at: hours of them cost no memory."""
+
+    def __init__(self, utterances: Sequence[Utterance], voices: Mapping[str | None, Audio], seen: SeenFaces) -> None:
+        self._utterances = utterances
+        self._voices = voices
+        self._faces = FacesOfSpeakers(seen, utterances)
+
+    def __len__(self) -> int:
+        return len(self._utterances)
+
+    @overload
+    def __getitem__(self, index: int) -> UtteranceClip: ...
+    @overload
+    def __getitem__(self, index: slice) -> Sequence[UtteranceClip]: ...
+    def __getitem__(self, index: int | slice) -> UtteranceClip | Sequence[UtteranceClip]:
+        if isinstance(index, slice):
+            return [self._clip(utterance) for utterance in self._utterances[index]]
+        return self._clip(self._utterances[index])
+
+    def _clip(self, utterance: Utterance) -> UtteranceClip:
+        voice = self._voices.get(utterance.speaker, self._voices[None])
+        return UtteranceClip(utterance, voice.cut(utterance.span), self._faces.face_of(utterance))
+
+
+def _voices(work: Workspace) -> Mapping[str | None, Audio]:
+    """Each speaker's own track where there is one, by the speaker's id; None is the mix of everybody."""
+    decoded = work.inputs["decode"]
+    tracks = {track.name: number for number, track in enumerate(work.read("decode", Probe).tracks)}
+    voices: dict[str | None, Audio] = {None: open_audio(decoded)}
+    for speaker, name in work.read("diarize", Turns).names.items():
+        if name in tracks:
+            voices[speaker] = open_audio(decoded, tracks[name])
+    return voices
+
+
+def _used(readings: Sequence[EmotionReading]) -> tuple[Modality, ...]:
+    heard = {modality for r in readings for modality, sense in r.senses.items() if sense.status is SenseStatus.OK}
+    return tuple(modality for modality in Modality if modality in heard)
+
+
+def _failures(readings: Sequence[EmotionReading]) -> dict[Modality, str | None]:
+    return {
+        modality: sense.reason
+        for reading in readings
+        for modality, sense in reading.senses.items()
+        if sense.status is SenseStatus.FAILED
+    }

@@ -1,0 +1,124 @@
+"""Look for faces while somebody speaks, and follow them through the recording."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from contextlib import ExitStack
+from pathlib import Path
+
+import numpy as np
+
+from shared.domain.error import EngineError, RecordingError
+from shared.domain.recording import Probe
+from shared.domain.span import Span, union
+from shared.pipeline.artifacts import FACE, FaceTracks, SpeechMap
+from shared.pipeline.face_crop import CROP, cut_square, mouth_motion, sharpness
+from shared.pipeline.follow_faces import FaceFollower, tiles_of
+from shared.pipeline.growing_array import GrowingArray
+from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.ports.engines import FaceDetector
+from shared.ports.media import Frame, MediaDecoder
+
+PER_SECOND = 4.0
+LONGEST_SIDE = 960  # pixels: a face in a gallery of four by four tiles still has about 55
+PAUSE = 1.0  # seconds of silence that are looked at too, so that frames stay neighbours
+
+
+class NoFaces(WholeStage):
+    """Stands in where nobody asked for the face, so that the stages after it need not know."""
+
+    name = "track_faces"
+    needs: tuple[str, ...] = ()
+    queue: Queue = "cpu"
+
+    def __init__(self, reason: str) -> None:
+        self._reason = reason
+        self.engine = reason
+
+    def identity(self) -> Mapping[str, object]:
+        return {"reason": self._reason}
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        with FaceWriter(work.folder) as writer:
+            work.write(writer.summary(self._reason))
+
+
+class TrackFaces(WholeStage):
+    name = "track_faces"
+    needs: tuple[str, ...] = ("decode", "detect_speech")
+    queue: Queue = "cpu"
+
+    def __init__(self, media: Path, decoder: MediaDecoder, detector: FaceDetector) -> None:
+        self._media = media
+        self._decoder = decoder
+        self._detector = detector
+
+    @property
+    def engine(self) -> str:
+        return self._detector.name
+
+    def identity(self) -> Mapping[str, object]:
+        return {
+            "decoder": self._decoder.fingerprint,
+            "detector": self._detector.fingerprint,
+            "per_second": PER_SECOND,
+            "longest_side": LONGEST_SIDE,
+            "version": 1,
+        }
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        probe = work.read("decode", Probe)
+        heard = (speech for track in work.read("detect_speech", SpeechMap).tracks for speech in track.spans)
+        speech = union((piece.span for piece in heard), gap=PAUSE)
+        with FaceWriter(work.folder) as writer:
+            reason = None if probe.video else "no_video"
+            if probe.video and speech:
+                reason = self._watch(work, speech, writer)
+            work.write(writer.summary(reason))
+
+    def _watch(self, work: Workspace, speech: Sequence[Span], writer: FaceWriter) -> str | None:
+        follower = FaceFollower(self._detector)
+        frames = self._decoder.frames(self._media, speech, per_second=PER_SECOND, longest_side=LONGEST_SIDE)
+        reason = None
+        try:
+            for frame in frames:
+                writer.add(frame, follower)
+                work.progress(frame.time / speech[-1].end)
+        except (RecordingError, EngineError) as error:
+            # A damaged picture costs the face from there on, never the transcript.
+            work.warn(error.code, f"The picture could be watched only in part: {error.message}")
+            reason = None if writer.looked else error.code
+        writer.tiles = tiles_of(follower.tracks)
+        return reason
+
+
+class FaceWriter(ExitStack):
+    """Streams what was seen to disk."""
+
+    def __init__(self, folder: Path) -> None:
+        super().__init__()
+        self._frames = self.enter_context(GrowingArray(folder / "frames.npy", "<f8"))
+        self._faces = self.enter_context(GrowingArray(folder / "faces.npy", FACE))
+        self._crops = self.enter_context(GrowingArray(folder / "crops.npy", np.uint8, (CROP, CROP)))
+        self._before: Frame | None = None
+        self.tiles: tuple[int, ...] = ()
+
+    @property
+    def looked(self) -> bool:
+        return self._frames.rows > 0
+
+    def summary(self, reason: str | None) -> FaceTracks:
+        return FaceTracks(frames=self._frames.rows, faces=self._faces.rows, tiles=self.tiles, reason=reason)
+
+    def add(self, frame: Frame, follower: FaceFollower) -> None:
+        before = self._before if self._before and frame.time - self._before.time < 1.5 / PER_SECOND else None
+        for track in follower.follow(frame):
+            box, crop = track.box, cut_square(frame.pixels, track.box)
+            # The same square in both frames: a box that trembles must not look like a mouth that moves.
+            steady = before is not None and track.first <= before.time
+            motion = mouth_motion(crop, cut_square(before.pixels, box)) if before and steady else np.nan
+            place = (box.left, box.top, box.width, box.height)
+            self._faces.append(np.array((frame.time, track.id, *place, box.score, sharpness(crop), motion), FACE))
+            self._crops.append(crop)
+        self._frames.append(frame.time)
+        self._before = frame

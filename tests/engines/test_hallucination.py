@@ -1,0 +1,44 @@
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import pytest
+
+from shared.engines.hallucination import believable, without_loops
+from tests.twins import word
+
+
+@dataclass
+class Heard:
+    avg_logprob: float = -0.3
+    no_speech_prob: float = 0.1
+    compression_ratio: float = 1.3
+
+
+@pytest.mark.parametrize(
+    ("segment", "kept"),
+    [
+        (Heard(), True),
+        (Heard(compression_ratio=3.0), False),
+        (Heard(no_speech_prob=0.9), True),
+        (Heard(no_speech_prob=0.9, avg_logprob=-1.5), False),
+        (Heard(avg_logprob=-1.5), True),
+    ],
+)
+def test_words_over_silence_and_loops_are_not_believed(segment: Heard, kept: bool) -> None:
+    assert believable(segment) is kept
+
+
+@pytest.mark.parametrize(
+    ("said", "kept"),
+    [
+        ("no no no", "no no no"),
+        ("no No, no. no yes", "no yes"),
+        ("thank you thank you thank you thank you thank you bye", "thank you bye"),
+        ("a b c", "a b c"),
+        ("", ""),
+    ],
+)
+def test_a_phrase_that_comes_a_fourth_time_is_a_loop(said: str, kept: str) -> None:
+    words = [word(token, n, n + 1) for n, token in enumerate(said.split())]
+    assert " ".join(one.text for one in without_loops(words)) == kept

@@ -1,0 +1,185 @@
+"""Every format reads back with the library that its users read it with."""
+
+from __future__ import annotations
+
+import csv
+import io
+import json
+from pathlib import Path
+
+import meeteval
+import pympi
+import pysubs2
+import pytest
+import webvtt
+from praatio import textgrid
+from pyannote.database.util import load_rttm
+
+from shared.domain.emotion import EMOTIONS
+from shared.domain.speech import Utterance
+from shared.domain.transcript import Transcript
+from shared.exports.document import transcript_schema
+from shared.exports.formats import FORMATS
+from tests.exports.sample import ANA, BEN, EVE, transcript
+from tests.twins import utterance
+
+SCHEMA = Path(__file__).parents[2] / "docs" / "transcript.schema.json"
+
+
+def render(name: str, *, emotion: bool = True, given: Transcript | None = None) -> bytes:
+    return FORMATS[name].render(given or transcript(), emotion=emotion)
+
+
+def saved(tmp_path: Path, name: str, **options: object) -> Path:
+    path = tmp_path / f"out.{name}"
+    path.write_bytes(render(name, **options))  # type: ignore[arg-type]
+    return path
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_an_empty_transcript_is_still_a_file(name: str, tmp_path: Path) -> None:
+    assert isinstance(render(name, given=transcript(())), bytes)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_emotion_can_be_left_out_of_any_format(name: str) -> None:
+    assert b"sadness" not in render(name, emotion=False)
+
+
+@pytest.mark.parametrize("name", ["json", "vtt", "txt", "md"])
+def test_what_a_reading_is_stands_in_every_format_that_can_say_it(name: str) -> None:
+    assert b"erceived emotion" in render(name)
+    assert b"erceived emotion" in render(name, emotion=False)
+
+
+def test_json_reads_back_as_the_same_transcript() -> None:
+    assert Transcript.model_validate_json(render("json")) == transcript()
+    first = json.loads(render("json"))["utterances"][0]
+    assert (first["start"], first["emotion"]["scores"]["sadness"]) == (0.48, 0.6)
+
+
+def test_the_schema_that_is_published_is_the_one_that_is_written() -> None:
+    assert json.loads(SCHEMA.read_text()) == transcript_schema()
+
+
+def test_webvtt_keeps_every_word_and_names_the_voice_of_every_cue(tmp_path: Path) -> None:
+    cues = list(webvtt.read(str(saved(tmp_path, "vtt"))))
+    assert cues[0].voice == "Ana &lt;Ops› &amp; Co"
+    assert cues[0].raw_text.startswith("<v.sadness ")
+    assert cues[0].text == "We lost the customer --&gt; yesterday."
+    assert cues[1].raw_text.startswith(f"<v {BEN}>")
+    assert cues[1].text == 'She said "no" &amp; left &lt;there&gt; at once.'
+    assert all(cue.voice for cue in cues)
+    assert sum(cue.text.count("word") for cue in cues) == 60
+    assert all(len(cue.text) <= 90 for cue in cues)
+    assert cues[-1].start == "99:59:59.000"
+    assert cues[-1].end == "100:00:01.500"
+
+
+def test_srt_keeps_every_word_and_names_whoever_begins_to_speak(tmp_path: Path) -> None:
+    events = pysubs2.load(str(saved(tmp_path, "srt", emotion=False))).events
+    assert events[0].plaintext == "Ana ‹Ops› & Co: We lost the customer --› yesterday."
+    assert events[1].plaintext == f'{BEN}: She said "no" & left ‹there› at once.'
+    continued = [event.plaintext for event in events if event.plaintext.startswith("word")]
+    assert continued, "a turn in several captions names its speaker once"
+    assert events[-1].start == 359_999_000
+
+
+def test_csv_reads_back_and_no_cell_is_a_formula() -> None:
+    rows = list(csv.DictReader(io.StringIO(render("csv").decode())))
+    assert len(rows) == 6
+    assert rows[2]["speaker"] == f"'{EVE}"
+    assert rows[4]["text"].startswith("'-1")
+    assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
+    assert sum(float(rows[0][emotion]) for emotion in EMOTIONS) == pytest.approx(1.0, abs=1e-3)
+    assert rows[0]["sense_face"] == "unavailable:no_video"
+    assert rows[1]["emotion"] == ""
+    bare = csv.DictReader(io.StringIO(render("csv", emotion=False).decode()))
+    assert set(bare.fieldnames or ()) == {
+        "index", "start", "end", "speaker", "text",
+    }  # fmt: skip
+
+
+def test_rttm_has_a_turn_for_each_utterance_that_lasts(tmp_path: Path) -> None:
+    path = saved(tmp_path, "rttm")
+    turns = load_rttm(path)["stand_up"]
+    assert [label for _, _, label in turns.itertracks(yield_label=True)][:2] == ["Ana_<Ops>_&_Co", "Ben_Müller"]
+    assert len(list(meeteval.io.load(path))) == 5, "an utterance without length is no turn"
+
+
+def test_ctm_is_in_order_and_says_how_sure_each_word_is(tmp_path: Path) -> None:
+    lines = list(meeteval.io.load(saved(tmp_path, "ctm")))
+    starts = [float(line.begin_time) for line in lines]
+    assert starts == sorted(starts)
+    assert len(lines) == sum(len(u.words) for u in transcript().utterances)
+
+
+def test_stm_keeps_words_and_speakers(tmp_path: Path) -> None:
+    lines = list(meeteval.io.load(saved(tmp_path, "stm")))
+    assert lines[1].transcript == 'She said "no" & left ‹there› at once.'
+    assert lines[0].speaker_id == "Ana_<Ops>_&_Co"
+
+
+def test_textgrid_has_two_tiers_for_each_speaker(tmp_path: Path) -> None:
+    grid = textgrid.openTextgrid(str(saved(tmp_path, "TextGrid")), includeEmptyIntervals=False)
+    assert set(grid.tierNames) == {ANA, f"{ANA}-emotion", BEN, f"{BEN}-emotion", EVE, f"{EVE}-emotion"}
+    assert grid.getTier(BEN).entries[0].label == 'She said "no" & left <there> at once.'
+    assert grid.getTier(f"{ANA}-emotion").entries[0].label == "sadness"
+    assert "-emotion" not in saved(tmp_path, "TextGrid", emotion=False).read_text()
+
+
+def test_eaf_hangs_the_emotion_on_what_was_said(tmp_path: Path) -> None:
+    file = pympi.Elan.Eaf(str(saved(tmp_path, "eaf")))
+    assert set(file.get_tier_names()) == {ANA, f"{ANA}-emotion", BEN, f"{BEN}-emotion", EVE, f"{EVE}-emotion"}
+    assert file.get_annotation_data_for_tier(ANA)[0] == (480, 3920, "We lost the customer --> yesterday.")
+    assert file.get_ref_annotation_data_for_tier(f"{ANA}-emotion")[0][2] == "sadness"
+    bare = pympi.Elan.Eaf(str(saved(tmp_path, "eaf", emotion=False)))
+    assert set(bare.get_tier_names()) == {ANA, BEN, EVE}
+
+
+def overlapping() -> tuple[Utterance, ...]:
+    return (
+        utterance(0, 0.0, 2.0),
+        utterance(1, 1.0, 3.0),
+        utterance(2, 1.5, 2.5),
+        utterance(3, 2.9998, 3.0003),
+        utterance(4, 5.0, 6.0, "S2"),
+    )
+
+
+def test_within_a_tier_nothing_overlaps(tmp_path: Path) -> None:
+    """A speaker whose utterances overlap (two devices) is clipped, and what has no length left is dropped."""
+    given = transcript(overlapping())
+    grid = textgrid.openTextgrid(str(saved(tmp_path, "TextGrid", given=given)), includeEmptyIntervals=False)
+    assert [entry[:2] for entry in grid.getTier(ANA).entries] == [(0.0, 2.0), (2.0, 3.0)]
+    file = pympi.Elan.Eaf(str(saved(tmp_path, "eaf", given=given)))
+    assert [data[:2] for data in file.get_annotation_data_for_tier(ANA)] == [(0, 2000), (2000, 3000)]
+
+
+def test_speakers_of_one_name_keep_tiers_of_their_own(tmp_path: Path) -> None:
+    given = transcript(overlapping())
+    twins = tuple(speaker.model_copy(update={"name": "Ana"}) for speaker in given.speakers)
+    grid = textgrid.openTextgrid(
+        str(saved(tmp_path, "TextGrid", given=given.model_copy(update={"speakers": twins}), emotion=False)),
+        includeEmptyIntervals=False,
+    )
+    assert grid.tierNames == ("Ana", "Ana 2")
+
+
+def test_markdown_escapes_what_would_be_markup() -> None:
+    lines = render("md").decode().splitlines()
+    assert lines[0].startswith("> ")
+    assert r"\| \*bold\* \[link\] \# \`code\` \\ \_x\_" in lines[-2]
+    assert all(line.replace("\\|", "").count("|") == 5 for line in lines if line.startswith("| 0"))
+
+
+def test_text_is_read_from_top_to_bottom() -> None:
+    lines = render("txt").decode().splitlines()
+    assert lines[0] == "stand up.mp4"
+    assert lines[3] == f"00:00:00  {ANA}: We lost the customer --> yesterday.  [sadness 60%]"
+
+
+def test_a_corrected_utterance_keeps_its_text_in_one_piece() -> None:
+    """Its words still have the times of what was heard, so they cannot cut the new text."""
+    corrected = utterance(0, 0.0, 2.0).model_copy(update={"text": "Good bye, then."})
+    assert b"Good bye, then." in render("vtt", given=transcript((corrected,)))

@@ -1,0 +1,151 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import pytest
+
+from shared.domain.error import StorageLost
+from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted, Warned
+from shared.domain.span import Span, span
+from shared.domain.transcript import Transcript
+from shared.infra.artifacts import FolderArtifacts
+from shared.pipeline.annotate import annotate, ensure
+from shared.pipeline.stage import Queue, WholeStage, Workspace, fingerprint, in_order
+from tests.exports.sample import transcript
+from tests.twins import ScriptedStage
+
+
+def publish(work: Workspace) -> None:
+    (work.folder / "transcript.json").write_text(transcript().model_dump_json())
+
+
+def graph() -> tuple[ScriptedStage, ScriptedStage, ScriptedStage]:
+    return (
+        ScriptedStage("decode"),
+        ScriptedStage("listen", ("decode",), act=lambda work: work.warn("odd", "Something is odd.")),
+        ScriptedStage("publish", ("decode", "listen"), act=publish),
+    )
+
+
+def finished(heard: Sequence[Event]) -> list[tuple[str, bool]]:
+    return [(event.stage, event.reused) for event in heard if isinstance(event, StageFinished)]
+
+
+def test_stages_run_after_what_they_need_and_the_last_one_makes_the_transcript(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    made = annotate(tuple(reversed(graph()[:2])) + graph()[2:], FolderArtifacts(tmp_path), heard.append)
+    assert made == transcript()
+    assert isinstance(made, Transcript)
+    assert finished(heard) == [("decode", False), ("listen", False), ("publish", False)]
+    assert [event.stage for event in heard if isinstance(event, StageStarted)] == ["decode", "listen", "publish"]
+
+
+def test_a_second_run_makes_nothing_and_warns_the_same(tmp_path: Path) -> None:
+    stages, store, heard = graph(), FolderArtifacts(tmp_path), list[Event]()
+    annotate(stages, store, lambda event: None)
+    annotate(stages, store, heard.append)
+    assert [stage.runs for stage in stages] == [1, 1, 1]
+    assert finished(heard) == [("decode", True), ("listen", True), ("publish", True)]
+    assert [event.code for event in heard if isinstance(event, Warned)] == ["odd"]
+
+
+def test_another_engine_makes_its_own_output_and_all_that_follows_from_it(tmp_path: Path) -> None:
+    stages, store = graph(), FolderArtifacts(tmp_path)
+    annotate(stages, store, lambda event: None)
+    stages[1].version = 2
+    annotate(stages, store, lambda event: None)
+    assert [stage.runs for stage in stages] == [1, 2, 2]
+
+
+def test_a_stage_that_fails_leaves_nothing_and_runs_again(tmp_path: Path) -> None:
+    def fail(work: Workspace) -> None:
+        (work.folder / "half").write_text("half")
+        raise ZeroDivisionError
+
+    stages, store = graph(), FolderArtifacts(tmp_path)
+    stages[1].act = fail
+    with pytest.raises(ZeroDivisionError):
+        annotate(stages, store, lambda event: None)
+    assert not list(tmp_path.rglob("half"))
+    stages[1].act = lambda work: None
+    annotate(stages, store, lambda event: None)
+    assert [stage.runs for stage in stages] == [1, 2, 1]
+
+
+def test_a_circle_and_a_need_that_nobody_meets_are_refused() -> None:
+    with pytest.raises(ValueError, match="circle: a, b"):
+        in_order((ScriptedStage("a", ("b",)), ScriptedStage("b", ("a",))))
+    with pytest.raises(ValueError, match="no stage makes words"):
+        in_order((ScriptedStage("a", ("words",)),))
+
+
+def test_a_fingerprint_changes_with_everything_the_output_depends_on() -> None:
+    stage = ScriptedStage("a")
+    same = fingerprint(stage, {"decode": "1"})
+    assert same == fingerprint(ScriptedStage("a"), {"decode": "1"})
+    others = [
+        fingerprint(stage, {"decode": "2"}),
+        fingerprint(ScriptedStage("b"), {"decode": "1"}),
+        fingerprint(ScriptedStage("a", version=2), {"decode": "1"}),
+    ]
+    assert len({same, *others}) == 4
+
+
+@dataclass
+class SplitStage(WholeStage):
+    """Writes its parts one by one; `kill_at` stops it in the middle, as a kill would."""
+
+    kill_at: int | None = None
+    ran: list[float] = field(default_factory=list)
+    name: str = "words"
+    needs: tuple[str, ...] = ()
+    queue: Queue = "cpu"
+    engine: str = "scripted"
+
+    def identity(self) -> dict[str, object]:
+        return {}
+
+    def split(self, work: Workspace, /) -> Sequence[Span]:
+        return [span(0, 10), span(10, 20), span(20, 30)]
+
+    def run_part(self, work: Workspace, part: Span, /) -> None:
+        if self.kill_at == part.start:
+            raise KeyboardInterrupt
+        self.ran.append(part.start)
+        work.warn("part", f"from {part.start:.0f}")
+        work.progress(1.0)
+        (work.folder / "part.txt").write_text(f"{part.start:.0f}")
+
+    def run(self, work: Workspace, parts: Sequence[Path], /) -> None:
+        (work.folder / "all.txt").write_text(",".join((part / "part.txt").read_text() for part in parts))
+
+
+def test_a_killed_split_stage_goes_on_with_the_part_it_died_in(tmp_path: Path) -> None:
+    store, stage, heard = FolderArtifacts(tmp_path), SplitStage(kill_at=20), list[Event]()
+    with pytest.raises(KeyboardInterrupt):
+        ensure(stage, "words/1", {}, store, lambda event: None)
+    assert store.find("words/1") is None
+    stage.kill_at = None
+    made = ensure(stage, "words/1", {}, store, heard.append)
+    assert (made / "all.txt").read_text() == "0,10,20"
+    assert stage.ran == [0, 10, 20], "no part ran twice"
+    assert [event.message for event in heard if isinstance(event, Warned)] == ["from 0", "from 10", "from 20"]
+    assert [event.fraction for event in heard if isinstance(event, StageProgressed)] == [1.0]
+
+
+def test_a_whole_stage_has_no_parts_to_run(tmp_path: Path) -> None:
+    work = Workspace("a", {}, tmp_path, lambda event: None)
+    assert ScriptedStage("a").split(work) == ()
+    with pytest.raises(NotImplementedError):
+        ScriptedStage("a").run_part(work, span(0, 1))
+
+
+def test_a_store_that_loses_what_it_was_given_is_an_error(tmp_path: Path) -> None:
+    class Forgetful(FolderArtifacts):
+        def find(self, key: str) -> Path | None:
+            return None
+
+    with pytest.raises(StorageLost):
+        ensure(ScriptedStage("a"), "a/1", {}, Forgetful(tmp_path), lambda event: None)

@@ -1,0 +1,155 @@
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+
+import numpy as np
+import pytest
+
+from shared.domain.speech import Utterance
+from shared.pipeline.artifacts import FACE, FaceTracks, SeenFaces
+from shared.pipeline.faces_of_speakers import UNPROVEN, FacesOfSpeakers
+from shared.ports.engines import FaceClip
+
+Look = tuple[int, float]  # track and mouth motion
+
+
+def said(speaker: str, start: float, end: float) -> Utterance:
+    return Utterance(index=0, speaker=speaker, text="hm", words=(), start=start, end=end)
+
+
+def seen(
+    seconds: float,
+    look: Callable[[float], Sequence[Look]],
+    *,
+    tiles: Sequence[int],
+    size: float = 100,
+    sharpness: float = 800,
+    reason: str | None = None,
+) -> SeenFaces:
+    times = np.arange(0, seconds, 0.25)
+    rows = [
+        (time, track, 0, 0, size, size, 0.8, sharpness, motion) for time in times for track, motion in look(float(time))
+    ]
+    faces = np.array(rows, FACE)
+    crops = (np.arange(len(rows))[:, None, None] % 256 + np.zeros((1, 48, 48))).astype(np.uint8)
+    summary = FaceTracks(frames=len(times), faces=len(rows), tiles=tuple(tiles), reason=reason)
+    return SeenFaces(summary, times, faces, crops)
+
+
+# Ana speaks in the even stretches of five seconds, Ben in the odd ones.
+TURNS = [said("Ana" if n % 2 == 0 else "Ben", 5.0 * n, 5.0 * n + 5) for n in range(8)]
+
+
+def talking(time: float, who: int, seed: int) -> float:
+    """The mouth motion of a participant: large while they speak, but for chance."""
+    chance = float(np.random.default_rng([seed, int(time * 4)]).uniform(0, 0.25))
+    # Motion is seen in the frame after it.
+    return chance + (0.2 if int((time - 0.125) // 5) % 2 == who else 0.0)
+
+
+def gallery(time: float) -> list[Look]:
+    return [(0, talking(time, 0, 1)), (1, talking(time, 1, 2))]
+
+
+def clip(faces: SeenFaces, utterances: Sequence[Utterance], utterance: Utterance) -> FaceClip:
+    found = FacesOfSpeakers(faces, utterances).face_of(utterance)
+    assert isinstance(found, FaceClip), found
+    return found
+
+
+def test_in_a_gallery_the_mouth_that_moves_with_the_voice_is_the_speakers() -> None:
+    faces = seen(40, gallery, tiles=[0, 1])
+    for number, turn in enumerate(TURNS):
+        found = clip(faces, TURNS, turn)
+        rows = found.crops[:, 0, 0].astype(int)
+        assert set(rows % 2) == {number % 2}  # rows alternate between the two tiles
+        assert found.margin > 0.4
+        assert found.coverage == 1
+        assert len(found.times) == 20
+
+
+def test_evidence_adds_up_over_the_tracks_of_one_tile() -> None:
+    """A tile that is lost again and again is still one participant's."""
+
+    def broken(time: float) -> list[Look]:
+        return [(2 * int(time // 5) + tile, motion) for tile, motion in gallery(time)]
+
+    faces = seen(40, broken, tiles=[0, 1] * 8)
+    assert clip(faces, TURNS, TURNS[0]).margin == clip(seen(40, gallery, tiles=[0, 1]), TURNS, TURNS[0]).margin
+
+
+def test_mouths_that_tell_nothing_belong_to_nobody() -> None:
+    still = seen(40, lambda _: [(0, 0.1), (1, 0.1)], tiles=[0, 1])
+    assert FacesOfSpeakers(still, TURNS).face_of(TURNS[0]) == "no_face_of_speaker"
+
+
+def test_one_speaker_among_several_faces_is_the_one_who_moves() -> None:
+    monologue = [said("Ana", 0, 20)]
+    faces = seen(20, lambda t: [(0, talking(0, 0, int(4 * t))), (1, 0.02)], tiles=[0, 1])
+    found = clip(faces, monologue, monologue[0])
+    assert set(found.crops[:, 0, 0].astype(int) % 2) == {0}
+
+
+def test_the_only_face_of_the_only_speaker_is_hers() -> None:
+    faces = seen(4, lambda _: [(0, 0.1)], tiles=[0])
+    assert clip(faces, [said("Ana", 0, 4)], said("Ana", 1, 3)).margin == 1
+
+
+def test_the_only_face_is_not_that_of_somebody_whose_camera_is_off() -> None:
+    """Ana's mouth moves with her own speech, so it is not Ben's, though hers is the only face."""
+    faces = seen(40, lambda t: [(0, talking(t, 0, 1))], tiles=[0])
+    assert clip(faces, TURNS, TURNS[0]).margin == 1
+    assert FacesOfSpeakers(faces, TURNS).face_of(TURNS[1]) == "no_face_of_speaker"
+
+
+def test_the_only_face_in_view_is_taken_with_half_a_margin_where_nothing_decides() -> None:
+    """Speaker view: the picture cuts to whoever speaks, so each tile is seen with one voice only."""
+    faces = seen(40, lambda t: [(int(t // 5) % 2, 0.1)], tiles=[0, 1])
+    assert clip(faces, TURNS, said("Ana", 1, 4)).margin == UNPROVEN
+
+
+def test_overlapped_speech_is_no_evidence() -> None:
+    overlapped = [said("Ana", 0, 40), said("Ben", 0, 40)]
+    assert FacesOfSpeakers(seen(40, gallery, tiles=[0, 1]), overlapped).face_of(overlapped[0]) == "no_face_of_speaker"
+
+
+def test_after_the_gallery_is_rearranged_each_speaker_is_found_again() -> None:
+    def rearranged(time: float) -> list[Look]:
+        return [(tile + (2 if time >= 20 else 0), motion) for tile, motion in gallery(time)]
+
+    faces = seen(40, rearranged, tiles=[0, 1, 2, 3])
+    tracks = [set(clip(faces, TURNS, turn).crops[:, 0, 0].astype(int) % 2) for turn in TURNS]
+    assert tracks == [{0}, {1}] * 4
+
+
+def test_a_speaker_is_not_in_two_places_at_once() -> None:
+    """Two tiles move with Ana's voice; only the clearer one can be hers, and then not clearly."""
+    faces = seen(40, lambda t: [(0, talking(t, 0, 1)), (1, talking(t, 0, 2))], tiles=[0, 1])
+    assert FacesOfSpeakers(faces, TURNS).face_of(TURNS[0]) == "no_face_of_speaker"
+
+
+def test_the_weights_favour_sure_and_sharp_sightings() -> None:
+    faces = seen(4, lambda _: [(0, 0.1)], tiles=[0])
+    faces.faces["sharpness"][4] = 50
+    faces.faces["score"][5] = 0.4
+    weights = clip(faces, [said("Ana", 0, 4)], said("Ana", 0, 4)).weights
+    assert weights[4] < weights[0] / 3
+    assert weights[5] == pytest.approx(weights[0] / 2)
+    assert weights.max() <= 1
+
+
+@pytest.mark.parametrize(
+    ("faces", "reason"),
+    [
+        (seen(4, lambda _: [], tiles=[], reason="no_video"), "no_video"),
+        (seen(4, lambda _: [], tiles=[]), "no_face"),
+        (seen(4, lambda _: [(0, 0.1)], tiles=[-1]), "no_face"),
+        (seen(4, lambda t: [(0, 0.1)] if t < 1 else [], tiles=[0]), "no_face"),
+        (seen(4, lambda _: [(0, 0.1)], tiles=[0], size=40), "face_too_small"),
+        (seen(4, lambda _: [(0, 0.1)], tiles=[0], sharpness=1), "too_few_frames"),
+        (seen(4, lambda t: [(0, 0.1)] if 2 <= t < 2.5 else [], tiles=[0]), "too_few_frames"),
+    ],
+)
+def test_an_utterance_without_its_face_says_why(faces: SeenFaces, reason: str) -> None:
+    utterance = said("Ana", 2, 4)
+    assert FacesOfSpeakers(faces, [utterance]).face_of(utterance) == reason

@@ -1,0 +1,128 @@
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.domain.emotion import (
+    EMOTIONS,
+    Emotion,
+    EmotionReading,
+    EmotionScores,
+    Modality,
+    Sense,
+    SenseStatus,
+    Sentiment,
+    SentimentReading,
+    SentimentScores,
+)
+from shared.domain.event import Event, Warned
+from shared.domain.recording import Probe, TrackProbe
+from shared.domain.speech import Utterance
+from shared.pipeline.artifacts import Readings, Turns, Utterances
+from shared.pipeline.read_emotions import ReadEmotions
+from shared.pipeline.stage import Workspace
+from shared.pipeline.track_faces import NoFaces
+from shared.ports.engines import UtteranceClip
+from shared.ports.media import SAMPLE_RATE, Progress
+
+NEUTRAL = EmotionScores({emotion: float(emotion is Emotion.NEUTRAL) for emotion in EMOTIONS})
+CALM = SentimentScores({sentiment: float(sentiment is Sentiment.NEUTRAL) for sentiment in Sentiment})
+OK = Sense(status=SenseStatus.OK, scores=NEUTRAL)
+OFF = Sense(status=SenseStatus.OFF)
+
+
+def reading(**senses: Sense) -> EmotionReading:
+    return EmotionReading(
+        label=Emotion.NEUTRAL,
+        confidence=1,
+        scores=NEUTRAL,
+        sentiment=SentimentReading(label=Sentiment.NEUTRAL, scores=CALM),
+        senses={Modality(name): sense for name, sense in senses.items()},
+    )
+
+
+@dataclass
+class ScriptedReader:
+    """Gives the same senses to every utterance, and keeps what it was shown."""
+
+    senses: dict[str, Sense] = field(default_factory=lambda: {"text": OK, "voice": OK, "face": OFF})
+    shown: list[UtteranceClip] = field(default_factory=list)
+    slice: Sequence[UtteranceClip] = ()
+    name: str = "scripted"
+    fingerprint: str = "scripted/1"
+
+    def read(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Sequence[EmotionReading]:
+        self.shown = list(conversation)
+        self.slice = conversation[1:]
+        return [reading(**self.senses) for _ in conversation]
+
+
+def run(tmp_path: Path, reader: ScriptedReader, *, tracks: Sequence[str] = ()) -> tuple[Readings, list[Event]]:
+    """Ana then Ben, a second each; the mix is all zeros and track N all N + 1."""
+    folders = {name: tmp_path / name for name in ("decode", "diarize", "compose", "track_faces", "out")}
+    for folder in folders.values():
+        folder.mkdir()
+    told: list[Event] = []
+
+    def at(stage: str) -> Workspace:
+        return Workspace(stage, folders, folders["out" if stage == "read_emotions" else stage], told.append)
+
+    for number, name in enumerate(["mix", *(f"track-{n}" for n in range(len(tracks)))]):
+        np.full(2 * SAMPLE_RATE, number, "<f4").tofile(folders["decode"] / f"{name}.f32")
+    probes = tuple(TrackProbe(name=name, seconds=2) for name in tracks)
+    at("decode").write(Probe(duration=2, sample_rate=48_000, container="wav", audio_codec="pcm", tracks=probes))
+    at("diarize").write(Turns(turns=(), names={"S1": "Ana", "S2": "Ben"}))
+    words = [Utterance(index=n, speaker=f"S{n + 1}", text="hello", words=(), start=n, end=n + 1) for n in range(2)]
+    at("compose").write(Utterances(utterances=tuple(words)))
+    NoFaces("no_video").run(at("track_faces"), ())
+    ReadEmotions(reader).run(at("read_emotions"), ())
+    return Readings.model_validate_json((folders["out"] / "read_emotions.json").read_bytes()), told
+
+
+def test_every_utterance_is_read_with_its_own_sound(tmp_path: Path) -> None:
+    reader = ScriptedReader()
+    readings, told = run(tmp_path, reader)
+    assert len(readings.readings) == 2
+    assert [clip.utterance.speaker for clip in reader.shown] == ["S1", "S2"]
+    assert [(clip.audio.start, clip.audio.duration) for clip in reader.shown] == [(0, 1), (1, 1)]
+    assert [clip.face for clip in reader.shown] == ["no_video", "no_video"]
+    assert [clip.utterance.index for clip in reader.slice] == [1]
+    assert told == []
+
+
+@pytest.mark.parametrize(
+    ("tracks", "levels"), [([], [0, 0]), (["Ana", "Ben"], [1, 2]), (["Ben", "Ana"], [2, 1]), (["Ben"], [0, 1])]
+)
+def test_the_voice_comes_from_the_speakers_own_track_where_there_is_one(
+    tmp_path: Path, tracks: list[str], levels: list[int]
+) -> None:
+    reader = ScriptedReader()
+    run(tmp_path, reader, tracks=tracks)
+    assert [float(clip.audio.samples.mean()) for clip in reader.shown] == levels
+
+
+def test_the_senses_that_had_something_to_say_were_used(tmp_path: Path) -> None:
+    unavailable = Sense(status=SenseStatus.UNAVAILABLE, reason="low_snr")
+    readings, told = run(tmp_path, ScriptedReader({"face": OFF, "voice": unavailable, "text": OK}))
+    assert readings.used == (Modality.TEXT,)
+    assert told == []
+
+
+def test_a_sense_that_failed_is_said_aloud_once(tmp_path: Path) -> None:
+    failed = Sense(status=SenseStatus.FAILED, reason="engine_failed")
+    readings, told = run(tmp_path, ScriptedReader({"text": OK, "voice": failed, "face": OFF}))
+    assert readings.used == (Modality.TEXT,)
+    (warning,) = told
+    assert isinstance(warning, Warned)
+    assert warning.code == "sense_failed"
+    assert "voice" in warning.message
+    assert "engine_failed" in warning.message
+
+
+def test_another_reader_makes_another_output() -> None:
+    assert ReadEmotions(ScriptedReader()).identity() != ReadEmotions(ScriptedReader(fingerprint="other")).identity()
+    assert ReadEmotions(ScriptedReader()).engine == "scripted"
