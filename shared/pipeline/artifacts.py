@@ -66,13 +66,23 @@ FACE = np.dtype(
 
 
 @dataclass(frozen=True, slots=True)
+class RowsOnDisk:
+    """A .npy file that is mapped for each look only: pages left mapped would pile up as memory over hours."""
+
+    path: Path
+
+    def __getitem__(self, rows: npt.NDArray[np.intp] | npt.NDArray[np.bool_] | slice) -> Bytes:
+        return np.array(np.load(self.path, mmap_mode="r")[rows])
+
+
+@dataclass(frozen=True, slots=True)
 class SeenFaces:
-    """The arrays that `track_faces` left, memory-mapped."""
+    """What `track_faces` left."""
 
     summary: FaceTracks
     frames: npt.NDArray[np.float64]  # (frame,), the time of each
     faces: npt.NDArray[np.void]  # (face,), of FACE
-    crops: Bytes  # (face, 48, 48), grey
+    crops: RowsOnDisk | Bytes  # (face, 48, 48), grey
 
 
 class Utterances(Value):
@@ -94,5 +104,5 @@ def open_audio(decoded: Path, track: int | None = None) -> Audio:
 
 def open_faces(tracked: Path) -> SeenFaces:
     summary = FaceTracks.model_validate_json((tracked / "track_faces.json").read_bytes())
-    frames, faces, crops = (np.load(tracked / f"{name}.npy", mmap_mode="r") for name in ("frames", "faces", "crops"))
-    return SeenFaces(summary, frames, faces, crops)
+    frames, faces = (np.load(tracked / f"{name}.npy", mmap_mode="r") for name in ("frames", "faces"))
+    return SeenFaces(summary, frames, faces, RowsOnDisk(tracked / "crops.npy"))

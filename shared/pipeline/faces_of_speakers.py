@@ -62,7 +62,7 @@ class FacesOfSpeakers:
         rows, faces = rows[good], faces[good]
         return FaceClip(
             times=faces["time"].astype(np.float32),
-            crops=np.asarray(self._seen.crops[rows]),
+            crops=self._seen.crops[rows],
             weights=faces["score"] * faces["sharpness"] / (faces["sharpness"] + np.float32(CRISP)),
             margin=margin,
             coverage=min(1.0, len(rows) / frames),

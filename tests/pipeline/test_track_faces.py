@@ -88,13 +88,13 @@ def test_faces_are_looked_for_only_while_somebody_speaks(tmp_path: Path) -> None
     seen, told = run(tmp_path, track(decoder), speech=[span(10, 12), span(1, 3), span(2, 4), span(4.5, 5)])
     assert decoder.asked == [(span(1, 5), span(10, 12))]
     assert len(seen.frames) == seen.summary.frames == 24
-    assert len(seen.faces) == len(seen.crops) == seen.summary.faces == 24
+    assert len(seen.faces) == len(seen.crops[:]) == seen.summary.faces == 24
     assert [event.fraction for event in told if isinstance(event, StageProgressed)][-1] == pytest.approx(11.75 / 12)
 
 
 def test_each_sighting_has_its_picture_and_measures(tmp_path: Path) -> None:
     seen, _ = run(tmp_path, track(ScriptedVideo()), speech=[span(0, 2), span(9, 11)])
-    assert seen.crops.shape == (16, 48, 48)
+    assert seen.crops[:].shape == (16, 48, 48)
     np.testing.assert_allclose(seen.faces["left"], 150)
     np.testing.assert_allclose(seen.faces["score"], 0.9)
     assert (seen.faces["sharpness"] > 0).all()
@@ -116,7 +116,7 @@ def test_without_video_or_speech_nothing_is_opened(
     decoder = ScriptedVideo()
     seen, _ = run(tmp_path, track(decoder), speech=speech, video=video)
     assert seen.summary.reason == reason
-    assert (len(seen.frames), len(seen.faces), len(seen.crops)) == (0, 0, 0)
+    assert (len(seen.frames), len(seen.faces), len(seen.crops[:])) == (0, 0, 0)
     assert decoder.asked == []
 
 
