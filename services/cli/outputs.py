@@ -5,15 +5,18 @@ from __future__ import annotations
 import os
 import sys
 import tempfile
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.domain.error import InvalidRequest
-from shared.domain.event import Event
+from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted
 from shared.domain.transcript import Transcript
+from shared.engines.caption_video import caption_video
 from shared.engines.catalog import Setup
 from shared.exports.formats import FORMATS
+from shared.exports.video import lines_of
 
 VIDEO = "mp4"
 
@@ -58,8 +61,31 @@ class Outputs:
             sys.stdout.buffer.write(FORMATS[self.formats[0]].render(transcript, emotion=self.emotion))
             sys.stdout.buffer.flush()
             return []
-        folder = self.folder
-        return [self._write_one(name, folder, transcript, media) for name in self.formats] if folder else []
+        if self.folder is None:
+            return []
+        written = [self._write_one(name, self.folder, transcript, media) for name in self.formats if name != VIDEO]
+        if VIDEO in self.formats:
+            written.append(self._write_video(self.folder, transcript, media, setup, tell))
+        return written
+
+    def _write_video(
+        self, folder: Path, transcript: Transcript, media: Path, setup: Setup, tell: Callable[[Event], None]
+    ) -> Path:
+        # Never over the recording itself, which may lie in the same folder.
+        target = folder / f"{media.stem}.captioned.mp4"
+        began = time.monotonic()
+        tell(StageStarted(stage="captions"))
+        caption_video(
+            media,
+            lines_of(transcript, emotion=self.emotion),
+            transcript.disclosure.notice,
+            target,
+            burn=self.burn,
+            settings=setup.media,
+            progress=lambda share: tell(StageProgressed(stage="captions", fraction=share)),
+        )
+        tell(StageFinished(stage="captions", seconds=time.monotonic() - began))
+        return target
 
     def _write_one(self, name: str, folder: Path, transcript: Transcript, media: Path) -> Path:
         format_ = FORMATS[name]

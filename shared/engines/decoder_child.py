@@ -9,6 +9,8 @@ from typing import BinaryIO
 
 from shared.domain.error import DecodeFailed, StorageFull, UndertoneError
 from shared.domain.recording import Probe, TrackProbe
+from shared.engines.caption_orders import CaptionOrder
+from shared.engines.caption_render import render
 from shared.engines.decoder_frames import sample_frames
 from shared.engines.decoder_limits import confine
 from shared.engines.decoder_open import opened
@@ -64,6 +66,8 @@ def _run(task: str, settings: MediaSettings, order: bytes, out: BinaryIO) -> Non
     try:
         if task == "frames":
             frames(FramesOrder.model_validate_json(order), settings, out)
+        elif task == "captions":
+            render(CaptionOrder.model_validate_json(order), settings, lambda share: _tell(out, Report(progress=share)))
         else:
             decode(SoundOrder.model_validate_json(order), settings, out)
     except MemoryError as error:

@@ -1,0 +1,16 @@
+"""A line of a captioned video: who, what, how it is perceived, and in which colours it is shown."""
+
+from __future__ import annotations
+
+from shared.domain.span import Span
+
+Colour = tuple[int, int, int]
+
+
+class Line(Span):
+    speaker: str
+    text: str
+    colour: Colour
+    emotion: str | None = None
+    confidence: float = 0.0
+    emotion_colour: Colour = (0, 0, 0)

@@ -1,0 +1,179 @@
+"""Inside the limited child: the recording again as mp4, with its captions burnt in or as a subtitle track."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from fractions import Fraction
+from typing import Any
+
+import av
+import av.container
+import numpy as np
+from av.audio.resampler import AudioResampler
+
+from shared.domain.caption import Line
+from shared.domain.error import NoAudio
+from shared.engines.caption_drawing import draw
+from shared.engines.caption_orders import CaptionOrder
+from shared.engines.decoder_open import MEND, Packets, check_size, find_video, opened, recording_start
+from shared.engines.settings import MediaSettings
+from shared.ports.media import Progress
+
+CLOCK = Fraction(1, 90_000)
+BLANK = (640, 360)  # the picture of a recording that has none
+BLANK_RATE = 10  # frames per second of it
+BACKGROUND = (24, 28, 38)
+FRAME_SIZE = 1024  # samples that an AAC frame holds
+RATE = 48_000
+
+
+def render(order: CaptionOrder, settings: MediaSettings, progress: Progress) -> None:
+    with opened(order.media, settings) as source, av.open(order.into, "w", format="mp4") as target:
+        if order.burn:
+            _Burner(source, target, order, settings).run(progress)
+        else:
+            _add_track(source, target, order)
+
+
+class _Burner:
+    """Decodes, draws and encodes packet by packet; only the frame at hand is in memory."""
+
+    def __init__(
+        self,
+        source: av.container.InputContainer,
+        target: av.container.OutputContainer,
+        order: CaptionOrder,
+        settings: MediaSettings,
+    ) -> None:
+        self._source, self._target, self._order, self._settings = source, target, order, settings
+        self._sound, self._picture = source.streams.best("audio"), find_video(source)
+        if self._sound is None and self._picture is None:
+            raise NoAudio("The recording has neither sound nor picture.", mend=MEND)
+        self._start = recording_start(source)
+        self._video = self._video_stream()
+        self._audio: Any = None
+        self._resampler: AudioResampler | None = None
+        if self._sound is not None:
+            self._audio = target.add_stream("aac", rate=RATE, layout="stereo")
+            self._resampler = AudioResampler("fltp", "stereo", RATE, frame_size=FRAME_SIZE)
+        self._shown = -1  # the last picture's time on our clock: times must grow
+        self._heard = 0  # samples so far
+
+    def _video_stream(self) -> Any:
+        rate = (self._picture.average_rate or 25) if self._picture is not None else BLANK_RATE
+        stream = self._target.add_stream("libx264", rate=rate, options={"preset": "veryfast", "crf": "23"})
+        stream.codec_context.thread_count = 2
+        width, height = (self._picture.width, self._picture.height) if self._picture is not None else BLANK
+        if self._picture is not None and self._turned():
+            width, height = height, width
+        stream.width, stream.height, stream.pix_fmt = width // 2 * 2, height // 2 * 2, "yuv420p"
+        stream.codec_context.time_base = CLOCK
+        return stream
+
+    def _turned(self) -> bool:
+        """Whether the first frame says that the picture lies on its side."""
+        frame = next((frame for _, frames in Packets(self._source, [self._picture]) for frame in frames), None)
+        self._source.seek(0)
+        return frame is not None and frame.rotation % 180 != 0
+
+    def run(self, progress: Progress) -> None:
+        wanted = [stream for stream in (self._sound, self._picture) if stream is not None]
+        whole = (self._source.duration or 0) / av.time_base
+        told = 0.0
+        for index, frames in Packets(self._source, wanted):
+            for frame in frames:
+                if self._picture is not None and index == self._picture.index:
+                    self._show(frame)
+                else:
+                    self._hear(frame)
+            now = self._heard / RATE if self._sound is not None else self._shown * float(CLOCK)
+            if whole and now / whole >= told + 0.01:
+                told = min(1.0, now / whole)
+                progress(told)
+        self._finish()
+
+    def _show(self, frame: Any) -> None:
+        if frame.time is None:
+            return
+        check_size(frame.width, frame.height, self._settings)
+        time = max(0.0, frame.time - self._start)
+        pixels = np.rot90(frame.to_ndarray(format="rgb24"), round(frame.rotation / 90))
+        self._encode(np.ascontiguousarray(pixels), time)
+
+    def _encode(self, pixels: Any, time: float) -> None:
+        moment = round(time / CLOCK)
+        if moment <= self._shown:
+            return
+        self._shown = moment
+        picture = av.VideoFrame.from_ndarray(draw(pixels, time, self._order.lines, self._order.notice), format="rgb24")
+        picture.pts, picture.time_base = moment, CLOCK
+        fitted = picture.reformat(self._video.width, self._video.height, "yuv420p")
+        self._target.mux(self._video.encode(fitted))
+
+    def _hear(self, frame: Any) -> None:
+        if self._resampler is None:
+            return
+        if frame.time is not None and self._heard == 0:
+            self._heard = max(0, round((frame.time - self._start) * RATE))
+        frame.pts = None
+        for block in self._resampler.resample(frame):
+            self._write(block)
+
+    def _write(self, block: Any) -> None:
+        if self._picture is None:
+            self._fill_blank((self._heard + block.samples) / RATE)
+        block.pts, block.time_base = self._heard, Fraction(1, RATE)
+        self._heard += block.samples
+        self._target.mux(self._audio.encode(block))
+
+    def _fill_blank(self, until: float) -> None:
+        """The plain picture goes along with the sound, so that neither waits for the other."""
+        while (
+            moment := max(0, self._shown + round(1 / BLANK_RATE / CLOCK)) if self._shown >= 0 else 0
+        ) * CLOCK < until:
+            width, height = BLANK
+            self._encode(np.full((height, width, 3), BACKGROUND, dtype=np.uint8), float(moment * CLOCK))
+
+    def _finish(self) -> None:
+        if self._resampler is not None and self._heard:
+            for block in self._resampler.resample(None):
+                self._write(block)
+            self._target.mux(self._audio.encode(None))
+        self._target.mux(self._video.encode(None))
+
+
+def _add_track(source: av.container.InputContainer, target: av.container.OutputContainer, order: CaptionOrder) -> None:
+    """Picture and sound as they are, and the captions as a track that a player can switch."""
+    streams = [stream for stream in (find_video(source), source.streams.best("audio")) if stream is not None]
+    copies = {stream.index: target.add_stream_from_template(stream) for stream in streams}
+    subtitles: Any = target.add_stream("mov_text")
+    # The encoder is opened for its description of the track; the packets are simple enough to be written by hand.
+    subtitles.codec_context.subtitle_header = b"[Script Info]\r\n[V4+ Styles]\r\n[Events]\r\n"
+    subtitles.time_base = Fraction(1, 1000)
+    waiting = _subtitle_packets(order.lines, subtitles)
+    following = next(waiting, None)
+    for packet in source.demux(streams):
+        if packet.dts is None:
+            continue
+        while following is not None and following.pts * following.time_base <= packet.dts * packet.time_base:
+            target.mux(following)
+            following = next(waiting, None)
+        packet.stream = copies[packet.stream.index]
+        target.mux(packet)
+    while following is not None:
+        target.mux(following)
+        following = next(waiting, None)
+
+
+def _subtitle_packets(lines: Sequence[Line], stream: Any) -> Iterator[Any]:
+    """One packet after the other without overlap: two bytes of length, then the text."""
+    ordered = sorted(lines, key=lambda line: line.start)
+    for number, line in enumerate(ordered):
+        end = min([line.end, *(later.start for later in ordered[number + 1 : number + 2])])
+        label = f" [{line.emotion}]" if line.emotion else ""
+        text = f"{line.speaker}{label}: {line.text}".encode()
+        packet = av.Packet(len(text).to_bytes(2, "big") + text)
+        packet.stream, packet.time_base = stream, Fraction(1, 1000)
+        packet.pts = packet.dts = round(line.start * 1000)
+        packet.duration = max(1, round((end - line.start) * 1000))
+        yield packet

@@ -1,0 +1,41 @@
+"""The captioned video: the recording as mp4, with speaker, words and perceived emotion in it or beside it."""
+
+from __future__ import annotations
+
+import tempfile
+from collections.abc import Sequence
+from pathlib import Path
+
+from shared.domain.caption import Line
+from shared.engines.caption_orders import CaptionOrder
+from shared.engines.decoder_limits import limited_child
+from shared.engines.settings import MediaSettings
+from shared.ports.media import Progress
+
+
+def caption_video(
+    media: Path,
+    lines: Sequence[Line],
+    notice: str,
+    target: Path,
+    *,
+    burn: bool,
+    settings: MediaSettings,
+    progress: Progress,
+) -> None:
+    """Written aside and renamed: the target is whole or untouched."""
+    with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder, media.open("rb") as file:
+        made = Path(folder, "captioned.mp4").resolve()
+        order = CaptionOrder(
+            media=f"/proc/self/fd/{file.fileno()}",
+            into=str(made),
+            burn=burn,
+            notice=notice,
+            lines=tuple(lines),
+        )
+        with limited_child("captions", order, [file.fileno()], settings) as child:
+            for report in child.reports():
+                if report.progress is not None:
+                    progress(report.progress)
+        made.chmod(0o644)
+        made.replace(target)

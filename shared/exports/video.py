@@ -1,0 +1,39 @@
+"""The lines of a captioned video."""
+
+from __future__ import annotations
+
+from shared.domain.caption import Colour, Line
+from shared.domain.transcript import Transcript
+from shared.exports.captions import captions
+
+SPEAKER_COLOURS: tuple[Colour, ...] = (
+    (124, 214, 255), (144, 238, 144), (255, 183, 213), (255, 221, 120), (190, 170, 255), (255, 170, 130),
+)  # fmt: skip
+EMOTION_COLOURS: dict[str, Colour] = {
+    "anger": (235, 87, 87),
+    "disgust": (126, 176, 84),
+    "fear": (187, 107, 217),
+    "joy": (242, 201, 76),
+    "neutral": (170, 170, 170),
+    "sadness": (86, 140, 236),
+    "surprise": (86, 204, 242),
+}
+
+
+def lines_of(transcript: Transcript, *, emotion: bool) -> tuple[Line, ...]:
+    speakers = [speaker.name for speaker in transcript.speakers]
+    made = []
+    for caption in captions(transcript, emotion=emotion):
+        place = speakers.index(caption.speaker) if caption.speaker in speakers else 0
+        line = Line(
+            start=caption.start,
+            end=caption.end,
+            speaker=caption.speaker,
+            text=caption.text,
+            colour=SPEAKER_COLOURS[place % len(SPEAKER_COLOURS)],
+        )
+        if caption.emotion is not None:
+            reading = {"emotion": str(caption.emotion.label), "confidence": caption.emotion.confidence}
+            line = line.model_copy(update={**reading, "emotion_colour": EMOTION_COLOURS[caption.emotion.label]})
+        made.append(line)
+    return tuple(made)
