@@ -38,7 +38,7 @@ PROSODY = {
     Emotion.FEAR: Prosody(stretch=1.0, pitch=1.06, gain=-1),
     Emotion.JOY: Prosody(stretch=1.0, pitch=1.1, gain=1),
     Emotion.NEUTRAL: Prosody(),
-    Emotion.SADNESS: Prosody(stretch=1.12, pitch=0.93, gain=-2),
+    Emotion.SADNESS: Prosody(stretch=1.06, pitch=0.93, gain=-2),
     Emotion.SURPRISE: Prosody(stretch=1.02, pitch=1.12, gain=1),
 }
 
