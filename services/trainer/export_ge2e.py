@@ -20,7 +20,7 @@ FRAMES, BANDS = 160, 40
 COMMAND = "python -m services.trainer.export_ge2e"
 
 
-class Ge2e(torch.nn.Module):
+class Ge2e(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
     """Three LSTM layers over power mel frames; the last hidden state, projected and scaled to unit length."""
 
     def __init__(self) -> None:
@@ -69,7 +69,7 @@ def main() -> None:
             {"name": "VoxCeleb 1 and 2", "licence": "CC BY 4.0", "split": "as published with Resemblyzer"},
         ],
         "figures": {"export_max_abs_difference": difference},
-        "limits": "A stand-in until an encoder is trained here: emotion moves its embeddings more than a new speaker does.",
+        "limits": "A stand-in until an encoder is trained here: emotion moves its voices more than a new speaker does.",
         "command": COMMAND,
         "made": "exported from the PyPI wheel resemblyzer 0.1.4",
     }

@@ -61,13 +61,15 @@ def text(data: Path) -> None:
             logits([bare(line) for line, _ in rows]) / temperature, truth
         )
     keep(
-        "text_hashed", "text", {"weights": network.coef_.astype(np.float16), "bias": network.intercept_.astype(np.float32)},
+        "text_hashed", "text",
+        {"weights": network.coef_.astype(np.float16), "bias": network.intercept_.astype(np.float32)},
         temperature, np.bincount(labels, minlength=7) / len(labels), figures,
         architecture=f"logistic regression over {DIMENSIONS} hashed words, pairs and character pieces",
         licence="Apache-2.0", commercial=True,
         data=[("MELD", "GPL-3.0 repository; lines of a television series", "train; dev for the temperature"),
               ("GoEmotions", "CC BY 4.0", "train, rows with one Ekman label")],
-        limits="English only. It sees words, not sentences: no context, no irony. Learnt from television dialogue and comments on the internet.",
+        limits="English only. It sees words, not sentences: no context, no irony. "
+        "Learnt from television dialogue and comments on the internet.",
     )  # fmt: skip
 
 
@@ -85,7 +87,9 @@ def voice(data: Path) -> None:
         return lambda x: np.asarray(((x - mean) / deviation) @ network.coef_.T + network.intercept_)
 
     scale: dict[str, np.ndarray] = {}
-    held_logits, held_truth, recalls = [], [], {"ravdess": [], "emodb": []}
+    held_logits: list[np.ndarray] = []
+    held_truth: list[np.ndarray] = []
+    recalls: dict[str, list[float]] = {"ravdess": [], "emodb": []}
     for actors, germans in FOLDS:
         held = np.array(
             [who in {f"r{actor:02d}" for actor in actors} | {f"e{one}" for one in germans} for who in speakers]
@@ -122,10 +126,11 @@ def voice(data: Path) -> None:
     keep(
         "voice_statistics", "voice", {name: value.astype(np.float32) for name, value in scale.items()},
         temperature, np.full(7, 1 / 7), figures,
-        architecture=f"balanced logistic regression over {features.shape[1]} statistics of log-mel bands, loudness and pitch",
+        architecture=f"balanced logistic regression over {features.shape[1]} statistics of mel bands, level and pitch",
         licence="CC BY-NC-SA 4.0", commercial=False,
         data=[("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-20"), ("EmoDB", "CC0-1.0", "speakers 03, 08-14")],
-        limits="Acted speech of a handful of fixed sentences: across corpora little of it transfers, hence its small weight in the fusion.",
+        limits="Acted speech of a handful of fixed sentences: across corpora little of it transfers, "
+        "hence its small weight in the fusion.",
     )  # fmt: skip
 
 
@@ -156,11 +161,14 @@ def face(data: Path) -> None:
     found, truth = logits(dev["images"]), dev["labels"].astype(int)
     temperature = fit_temperature(found, truth)
     keep(
-        "face_edges", "face", {"weights": network.coef_.astype(np.float32), "bias": network.intercept_.astype(np.float32)},
-        temperature, np.bincount(labels, minlength=7) / len(labels), {"FER2013 PublicTest": measure(found / temperature, truth)},
+        "face_edges", "face",
+        {"weights": network.coef_.astype(np.float32), "bias": network.intercept_.astype(np.float32)},
+        temperature, np.bincount(labels, minlength=7) / len(labels),
+        {"FER2013 PublicTest": measure(found / temperature, truth)},
         architecture=f"logistic regression over {features.shape[1]} edge histograms of a 48-pixel face",
         licence="research use", commercial=False,
-        data=[("FER2013", "no clear licence for the photographs; research data, consent of depicted people unknown", "train without the images of PublicTest; PublicTest for the temperature")],
+        data=[("FER2013", "no clear licence for the photographs; research data, consent of depicted people unknown",
+               "train without the images of PublicTest; PublicTest for the temperature")],
         limits="Frontal faces of 48 pixels or more. Labels agree with people about two times in three.",
     )  # fmt: skip
 
@@ -243,7 +251,7 @@ def keep(
     *, architecture: str, licence: str, commercial: bool, data: list[tuple[str, str, str]], limits: str,
 ) -> None:  # fmt: skip
     target = BUNDLED / f"{name}.npz"
-    np.savez_compressed(target, **arrays)
+    np.savez_compressed(target, **arrays)  # type: ignore[arg-type]  # numpy types its one other keyword only
     card = {
         "name": name, "slot": slot, "file": target.name, "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
         "architecture": architecture, "licence": licence, "commercial_use": commercial,
