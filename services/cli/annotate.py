@@ -16,7 +16,7 @@ from services.cli.progress import watching
 from services.cli.request import grant, make_job, read_engines, read_modalities, read_tracks
 from services.cli.terminal import print_transcript
 from services.worker.assemble import assemble
-from shared.domain.error import Interrupted
+from shared.domain.error import Interrupted, InvalidRequest
 from shared.domain.job import Wishes
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
@@ -60,6 +60,8 @@ def annotate(
     ] = False,
 ) -> None:
     """Turn a recording into a transcript with speakers, word times and perceived emotion."""
+    if speakers and at_most:
+        raise InvalidRequest("Give --speakers or --at-most, not both.")
     granted, why = grant(read_modalities(modalities), purpose, GovernanceSettings())
     wishes = Wishes(
         language=language,

@@ -12,7 +12,7 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from shared.engines.cards import list_cards
+from shared.engines.cards import BUNDLED, list_cards
 from shared.engines.fetch import fetch
 from shared.engines.settings import EngineSettings
 from shared.engines.weights import fetched, hub_models
@@ -45,7 +45,7 @@ def _bundled() -> list[dict[str, Any]]:
             "slot": card.slot,
             "licence": card.licence,
             "commercial_use": card.commercial_use,
-            "megabytes": round(card.path.stat().st_size / 1e6, 1),
+            "megabytes": round((BUNDLED / card.file).stat().st_size / 1e6, 1),
             "where": "bundled",
             "limits": card.limits,
             "figures": card.figures,

@@ -28,6 +28,7 @@ LONGEST = 20.0  # seconds of one stretch
 BRIDGE = 0.3  # a shorter pause does not end a stretch: the language model wants whole phrases
 MARGIN = 0.15  # seconds of silence around a stretch; the recogniser expects some
 LOUDNESS = 0.7  # peak of what it hears
+SILENT = 10 ** (-70 / 20)  # peak below which nobody speaks, and a recogniser would invent words
 GET_WHISPER = "undertone models fetch faster-whisper:small"
 
 
@@ -85,7 +86,10 @@ class _Recogniser:
     def hear(self, audio: Audio, piece: Span) -> list[Word]:
         around = Span(start=max(audio.start, piece.start - MARGIN), end=piece.end + MARGIN)
         sound = audio.cut(around)
-        raw = _to_int16(np.asarray(sound.samples))
+        samples = np.asarray(sound.samples, dtype=np.float32)
+        if np.abs(samples).max(initial=0.0) < SILENT:
+            return []
+        raw = _to_int16(samples)
         try:
             self.ask.write(len(raw).to_bytes(8, "little") + raw)
             self.ask.flush()
@@ -106,9 +110,7 @@ def _place(word: dict[str, float | str], offset: float, piece: Span) -> Word:
 
 
 def _to_int16(samples: Floats) -> bytes:
-    peak = float(np.abs(samples).max()) if len(samples) else 0.0
-    scaled = samples * (LOUDNESS / peak) if peak > 1e-6 else samples
-    return (scaled * 32767).astype("<i2").tobytes()
+    return (samples * (LOUDNESS / np.abs(samples).max()) * 32767).astype("<i2").tobytes()
 
 
 @contextmanager

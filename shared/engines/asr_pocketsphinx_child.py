@@ -24,8 +24,6 @@ def main() -> None:
 
 def hear(decoder: Any, raw: bytes) -> list[dict[str, Any]]:
     """The words of one stretch; silences, noises and numbers of pronunciation variants are left out."""
-    if not raw:
-        return []
     decoder.start_utt()
     decoder.process_raw(raw, no_search=False, full_utt=True)
     decoder.end_utt()

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -36,36 +35,28 @@ class Card(Value):
     command: str
     made: str
 
-    @property
-    def path(self) -> Path:
-        return BUNDLED / self.file
-
 
 def list_cards() -> tuple[Card, ...]:
     return tuple(load_card(path.stem) for path in sorted(BUNDLED.glob("*.json")) if path.stem != FUSION)
 
 
-def load_card(name: str) -> Card:
-    return Card.model_validate_json((BUNDLED / f"{name}.json").read_bytes())
+def load_card(name: str, folder: Path = BUNDLED) -> Card:
+    return Card.model_validate_json((folder / f"{name}.json").read_bytes())
 
 
-def trusted_weights(name: str, settings: EngineSettings) -> tuple[Path, Card]:
+def trusted_weights(name: str, settings: EngineSettings, folder: Path = BUNDLED) -> tuple[Path, Card]:
     """The weights' path, once their hash and their licence have been checked."""
-    card = load_card(name)
+    card = load_card(name, folder)
+    path = folder / card.file
     if settings.commercial_only and not card.commercial_use:
         raise EngineUnavailable(
             f"The weights {name!r} may not be used commercially, and ENGINES__COMMERCIAL_ONLY refuses such weights.",
             mend="Unset ENGINES__COMMERCIAL_ONLY, or leave this sense out with --modalities.",
         )
-    if not card.path.is_file():
+    if not path.is_file():
         raise EngineUnavailable(f"The weights {card.file} are missing from this installation.", mend="make install")
-    if _hash(card.path) != card.sha256:
+    if hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
         raise EngineUnavailable(
             f"The weights {card.file} are not those of their card.", mend="git checkout -- shared/engines/bundled"
         )
-    return card.path, card
-
-
-@lru_cache
-def _hash(path: Path) -> str:
-    return hashlib.sha256(path.read_bytes()).hexdigest()
+    return path, card

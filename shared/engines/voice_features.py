@@ -13,7 +13,8 @@ LOWEST, HIGHEST = 70, 400  # Hz
 
 
 def voice_statistics(samples: Floats) -> Floats:  # (feature,)
-    """Independent of level: the loudest tenth of the utterance is the measure of the rest."""
+    """Independent of level: the peak is lifted to one, and the loudest tenth is the measure of the rest."""
+    samples = samples / max(float(np.abs(samples).max(initial=0.0)), 1e-6)
     mel = np.log(mel_power(samples, bands=BANDS, low=50.0, high=7600.0) + 1e-8)
     loudness = mel.mean(axis=1)
     voiced = mel[loudness > np.percentile(loudness, 90) - 4.0]

@@ -1,0 +1,90 @@
+"""The small commands, in this process, through typer's own runner."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.main import app, explain, main
+from shared.domain.error import EngineUnavailable, NoAudio
+from shared.engines.catalog import CATALOG
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINES__MODELS_DIR", str(tmp_path))
+    monkeypatch.setenv("COLUMNS", "200")
+
+
+def test_doctor_says_what_is_used_and_what_mends_the_rest() -> None:
+    result = runner.invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 0
+    found = json.loads(result.stdout)
+    assert set(found) == set(CATALOG)
+    assert {row["engine"]: row["state"] for row in found["asr"]} == {
+        "faster-whisper": "missing", "pocketsphinx:5-en-us": "used",
+    }  # fmt: skip
+    assert found["asr"][0]["mend"] == "undertone models fetch faster-whisper:small"
+
+
+def test_doctor_names_the_ban_in_plain_words() -> None:
+    result = runner.invoke(app, ["doctor"])
+    assert "AI Act" in result.stdout
+    assert "asr=pocketsphinx" in result.stdout
+
+
+def test_doctor_fails_where_some_work_has_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINES__COMMERCIAL_ONLY", "true")
+    result = runner.invoke(app, ["doctor", "--json"])
+    assert result.exit_code == 1
+    assert json.loads(result.stdout)["voice"][0]["state"] == "missing"
+
+
+def test_models_are_listed_with_their_licence() -> None:
+    result = runner.invoke(app, ["models", "list", "--json"])
+    rows = {row["name"]: row for row in json.loads(result.stdout)}
+    assert rows["voice_statistics"]["commercial_use"] is False
+    assert rows["faster-whisper:small"]["where"] == "undertone models fetch faster-whisper:small"
+    assert "CC BY-NC-SA" in runner.invoke(app, ["models", "list"]).stdout
+
+
+def test_a_hub_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINES__HUB_URL", "http://127.0.0.1:9")
+    result = runner.invoke(app, ["models", "fetch", "faster-whisper:tiny"])
+    assert isinstance(result.exception, EngineUnavailable)
+    assert "goes on where it stopped" in (result.exception.mend or "")
+
+
+def test_an_error_is_a_sentence_a_code_and_an_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+    assert explain(NoAudio("The recording has no sound.", mend="Export it again.")) == 65
+    printed = capsys.readouterr().err
+    assert "[no_audio] The recording has no sound." in printed
+    assert "→ Export it again." in printed
+
+
+def test_the_program_ends_with_the_errors_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("sys.argv", ["undertone", "annotate", "nowhere.mp4"])
+    with pytest.raises(SystemExit) as caught:
+        main()
+    assert caught.value.code == 66
+
+
+def test_options_that_make_no_sense_are_refused_before_any_work(tmp_path: Path) -> None:
+    (tmp_path / "a.wav").write_bytes(b"RIFF")
+    recording = str(tmp_path / "a.wav")
+    for arguments, code in (
+        (["--engine", "asr=hal9000"], "invalid_request"),
+        (["--engine", "brain=pocketsphinx"], "invalid_request"),
+        (["--modalities", "smell"], "invalid_request"),
+        (["--purpose", "recruitment"], "purpose_prohibited"),
+        (["--engine", "asr=faster-whisper:small"], "engine_unavailable"),
+        (["--speakers", "2", "--at-most", "3"], "invalid_request"),
+        (["--format", "docx", "-o", str(tmp_path)], "invalid_request"),
+    ):
+        result = runner.invoke(app, ["annotate", recording, "-q", *arguments])
+        assert getattr(result.exception, "code", None) == code, arguments
