@@ -60,8 +60,11 @@ class _Reader:
         self._running: Iterator[tuple[float, Any]] = self._decoded()
         self._last: tuple[float, Any] | None = None
         self._at = self._key = 0.0
+        self._ended = False
 
     def frames_from(self, time: float) -> Iterator[tuple[float, Any]]:
+        if self._ended:
+            return
         # A seek lands on the last key frame before its target. Recorders in browsers write hardly any: unless the
         # jump is further than the stretch since the last one, it could lead back to what was decoded already.
         if self._seekable and time - self._at > max(WORTH_A_SEEK, self._at - self._key):
@@ -71,6 +74,7 @@ class _Reader:
         for latest in self._running:
             self._last = latest
             yield latest
+        self._ended = True
 
     def _seek(self, time: float) -> None:
         try:

@@ -76,8 +76,9 @@ def _check_streams(container: av.container.InputContainer, settings: MediaSettin
         if video.codec_context is None:
             continue
         check_size(video.width, video.height, settings)
-        # Only here does the cap reach the decoder; among the options of av.open it has no effect.
-        video.codec_context.options = {"max_pixels": str(settings.max_pixels)}
+        # Only here does the cap reach the decoder; among the options of av.open it has no effect. It counts whole
+        # blocks, 1920 x 1088 for 1920 x 1080; `check_size` judges each frame by what is shown.
+        video.codec_context.options = {"max_pixels": str(round(settings.max_pixels * 1.1))}
 
 
 def check_size(width: int, height: int, settings: MediaSettings) -> None:

@@ -20,6 +20,7 @@ from shared.ports.media import SAMPLE_RATE, Floats, Progress
 
 SMALLEST_GAP = round(0.1 * SAMPLE_RATE)  # smaller steps of the clock are jitter
 LARGEST_STEP_BACK = SAMPLE_RATE  # a clock that falls behind its own sound by more was set anew
+RESAMPLER_LAG = 64  # samples of its input that it may keep or add at its ends
 AUDIBLE = 1e-4  # -80 dBFS: below it a stream carries nothing
 BLOCK = 60 * SAMPLE_RATE
 SAMPLE_BYTES = 4
@@ -39,6 +40,7 @@ class _Lane:
 
     def __init__(self, stream: Any, mix: BinaryIO, channels: Sequence[BinaryIO], start: float, cap: int) -> None:
         self.at = 0  # samples since the recording's start
+        self.end = 0  # behind the last one that was written; a hole at the end is nobody's sound
         self.heard = False
         self.clock_jumped = False
         self._stream = stream
@@ -47,25 +49,34 @@ class _Lane:
         self._offset = 0
         self._layout: str | None = None
         self._format: tuple[object, ...] = ()
+        self._rate = SAMPLE_RATE
         self._resampler: av.AudioResampler | None = None
+        self._owed = 0.0  # seconds that went into the resampler and have not come out
 
     def pour(self, frame: av.AudioFrame) -> None:
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form != self._format:
             # Platforms change rate and channels in the middle; what comes out keeps the first frame's layout.
             self.drain()
-            self._format, self._layout = form, self._layout or frame.layout.name
-            self._resampler = av.AudioResampler(format="fltp", layout=self._layout, rate=SAMPLE_RATE)
+            self._format, self._layout, self._rate = form, self._layout or frame.layout.name, frame.sample_rate
+            # Interleaved: PyAV 18 reads beyond its memory when a planar frame has more than 8 channels.
+            self._resampler = av.AudioResampler(format="flt", layout=self._layout, rate=SAMPLE_RATE)
         if frame.time is not None:
             self._follow_clock(round((frame.time - self._start) * SAMPLE_RATE))
         frame.pts = None  # the resampler would answer a hole in the clock with its own guess
+        self._owed += frame.samples / frame.sample_rate
         self._write(frame)
 
     def drain(self) -> None:
-        """Write what the resampler still holds."""
-        if self._resampler is not None:
-            self._write(None)
-            self._resampler = None
+        """Write what the resampler still holds; without memory it drops sound and says nothing, so we count."""
+        if self._resampler is None:
+            return
+        self._write(None)
+        if self._owed > SMALLEST_GAP / SAMPLE_RATE + RESAMPLER_LAG / self._rate:
+            raise DecodeFailed(
+                "Sound was lost while it was brought to 16 kHz.", mend="Raise MEDIA__MAX_MEMORY_MB, or export it again."
+            )
+        self._resampler, self._owed = None, 0.0
 
     def _follow_clock(self, due: int) -> None:
         """Leave a hole, which reads as silence, where nothing was recorded: a muted microphone, a late start."""
@@ -79,7 +90,7 @@ class _Lane:
     def _write(self, frame: av.AudioFrame | None) -> None:
         assert self._resampler is not None  # noqa: S101  (both callers see to it)
         for block in self._resampler.resample(frame):
-            planes = block.to_ndarray().astype("<f4", copy=False)  # (channel, sample)
+            planes = block.to_ndarray().reshape(-1, block.layout.nb_channels).T  # (channel, sample)
             if self.at + planes.shape[1] > self._cap:
                 raise MediaTooLarge(
                     f"The recording is longer than {self._cap / SAMPLE_RATE / 3600:g} hours.",
@@ -91,6 +102,8 @@ class _Lane:
             for file, plane in zip(self._channels, planes, strict=bool(self._channels)):
                 _add(file, self.at, plane)
             self.at += planes.shape[1]
+            self.end = self.at
+            self._owed -= planes.shape[1] / SAMPLE_RATE
 
 
 def decode_sound(
@@ -114,14 +127,14 @@ def decode_sound(
             finally:
                 for channel in channels:
                     channel.close()
-        samples = max(lane.at for lane in lanes.values())
+        samples = max(lane.end for lane in lanes.values())
         if samples == 0:
             raise DecodeFailed("No sound could be decoded from the recording.", mend=MEND)
         clock_jumped = any(lane.clock_jumped for lane in lanes.values())
         notes = warnings_of(packets, Path(path), container.format.name, promised, clock_jumped=clock_jumped)
         if channels_into is not None and not channels:
             notes.append("The recording has one channel only, so its channels could not be kept apart.")
-        seconds = lanes[main.index].at / SAMPLE_RATE
+        seconds = lanes[main.index].end / SAMPLE_RATE
         return Probe(
             duration=samples / SAMPLE_RATE,
             sample_rate=SAMPLE_RATE,
@@ -193,7 +206,7 @@ def _add(file: BinaryIO, at: int, samples: Floats) -> None:
         samples = samples.copy()
         samples[: len(there)] += there
         file.seek(at * SAMPLE_BYTES)
-    file.write(samples.astype("<f4", copy=False).tobytes())
+    file.write(samples.astype("<f4").tobytes())
 
 
 def _level(mix: BinaryIO, voices: int) -> None:

@@ -21,14 +21,18 @@ FRAME = 512  # samples that the network judges at once
 CONTEXT = 64  # samples before them that it also sees
 BLOCK = 2_000 * FRAME  # about a minute: what is in memory at once
 
-ENTER, LEAVE = 0.3, 0.15  # speech begins above the first and lasts until below the second
+# Chosen on five AMI clips (far microphones), on read speech with noise, and on noises without speech.
+ENTER, LEAVE = 0.25, 0.12  # speech begins above the first and lasts until below the second
 SHORTEST_SPEECH = 0.25
 SHORTEST_PAUSE = 0.5
 PADDING = 0.15
 
+# A room swallows the high sounds that tell speech from rumble: without this, quiet speakers are missed.
+EMPHASIS = np.float32(0.8)
 LOUD = 10 ** (-23 / 20)  # where loud speech is lifted to; recordings of a room lie 20 dB below
-MOST_GAIN = 10 ** (30 / 20)
-FAINTEST = 10 ** (-65 / 20)  # quieter than this is not lifted: a muted line is silence
+MOST_GAIN = 10 ** (45 / 20)
+FAINTEST = 10 ** (-70 / 20)  # quieter than this is not lifted: a muted line is silence
+RAMP = SAMPLE_RATE // 2  # samples from one block's gain to the next one's
 
 
 @dataclass(frozen=True, slots=True)
@@ -46,12 +50,13 @@ class SileroVad:
         # The network is a chain of small steps: one thread is the fastest.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-        return cls(session, f"{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}-gain1")
+        return cls(session, f"{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}-emphasis1")
 
     def detect(self, audio: Audio, progress: Progress) -> Sequence[Span]:
         blocks: list[Floats] = []
         for done, block in self._judge(audio.samples):
             blocks.append(block)
+            audio.release()
             progress(done)
         probabilities = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
         return spans_of(probabilities, audio.start, audio.duration)
@@ -59,19 +64,27 @@ class SileroVad:
     def _judge(self, samples: Floats) -> Iterator[tuple[float, Floats]]:
         """The probability of speech in every frame, block by block, with the network's memory carried over."""
         state = {name: np.zeros((1, 1, 128), dtype=np.float32) for name in ("h", "c")}
-        tail = np.zeros(CONTEXT, dtype=np.float32)
-        gain = np.float32(1.0)
+        before = np.zeros(CONTEXT, dtype=np.float32)
+        gain: np.float32 | None = None
         for first in range(0, len(samples), BLOCK):
-            block = np.asarray(samples[first : first + BLOCK], dtype=np.float32)
-            block = np.pad(block, (0, -len(block) % FRAME))
+            block = emphasised(samples, first)
             target = lift(block)
-            block = block * np.linspace(gain, target, len(block), dtype=np.float32) if first else block * target
-            gain = target
-            frames = block.reshape(-1, FRAME)
-            before = np.concatenate([tail[None], frames[:-1, -CONTEXT:]])
-            tail = frames[-1, -CONTEXT:]
-            output, state["h"], state["c"] = self.session.run(None, {"input": np.hstack([before, frames]), **state})
+            gains = np.full(len(block), target)
+            ramp = min(RAMP, len(block))
+            gains[:ramp] = np.linspace(target if gain is None else gain, target, ramp, dtype=np.float32)
+            frames = (block * gains).reshape(-1, FRAME)
+            context = np.concatenate([before[None], frames[:-1, -CONTEXT:]])
+            gain, before = target, frames[-1, -CONTEXT:]
+            output, state["h"], state["c"] = self.session.run(None, {"input": np.hstack([context, frames]), **state})
             yield min(1.0, (first + BLOCK) / len(samples)), output.reshape(-1)
+
+
+def emphasised(samples: Floats, first: int) -> Floats:
+    """One block, filled up to whole frames, with its high sounds raised."""
+    previous = samples[first - 1] if first else np.float32(0.0)
+    block = np.asarray(samples[first : first + BLOCK], dtype=np.float32)
+    raised = block - EMPHASIS * np.concatenate([[previous], block[:-1]])
+    return np.pad(raised, (0, -len(raised) % FRAME)).astype(np.float32, copy=False)
 
 
 def lift(block: Floats) -> np.float32:

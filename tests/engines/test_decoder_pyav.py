@@ -1,0 +1,209 @@
+"""The decoder as the pipeline sees it: a child that is limited, sees no names, and never outlives us."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from shared.domain.error import DecodeFailed, InvalidRequest, NoAudio
+from shared.domain.span import span
+from shared.engines.catalog import Setup, choose
+from shared.engines.decoder_limits import limited_child
+from shared.engines.decoder_orders import SoundOrder
+from shared.engines.decoder_pyav import PyAvDecoder
+from shared.engines.settings import EngineSettings, MediaSettings
+from tests.media_files import Picture, silence, tone, write_media
+
+DECODER = PyAvDecoder(MediaSettings())
+ROOT = Path(__file__).parents[2]
+
+
+@pytest.fixture
+def into(tmp_path: Path) -> Path:
+    folder = tmp_path / "into"
+    folder.mkdir()
+    return folder
+
+
+@pytest.fixture(autouse=True)
+def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """The folder for temporary files; every test here leaves it as empty as it was."""
+    folder = tmp_path / "scratch"
+    folder.mkdir()
+    monkeypatch.setattr("tempfile.tempdir", str(folder))
+    return folder
+
+
+def decode(media: Path, into: Path, decoder: PyAvDecoder = DECODER) -> None:
+    decoder.decode(media, into, tracks=(), separate_channels=False, progress=lambda _: None)
+
+
+def children() -> set[int]:
+    listed = Path(f"/proc/self/task/{os.getpid()}/children").read_text().split()
+    return {int(pid) for pid in listed}
+
+
+def test_it_is_what_the_catalog_chooses() -> None:
+    chosen = choose("decoder", None, Setup(EngineSettings(), MediaSettings())).engine
+    assert isinstance(chosen, PyAvDecoder)
+    assert chosen.name.startswith("pyav:")
+    assert chosen.fingerprint.startswith(chosen.name)
+
+
+def test_mix_and_tracks_are_written_with_their_names(tmp_path: Path, into: Path, scratch: Path) -> None:
+    shares: list[float] = []
+    tracks = [("Ana", write_media(tmp_path / "1.ogg", tone(2))), ("Ben", write_media(tmp_path / "2.mp3", tone(1)))]
+    media = write_media(tmp_path / "a.mp4", tone(2), picture=Picture(2))
+    probe = DECODER.decode(media, into, tracks=tracks, separate_channels=False, progress=shares.append)
+    assert [track.name for track in probe.tracks] == ["Ana", "Ben"]
+    assert [round(track.seconds, 1) for track in probe.tracks] == [2.0, 1.0]
+    assert {file.name for file in into.iterdir()} == {"mix.f32", "track-0.f32", "track-1.f32"}
+    assert (into / "track-1.f32").stat().st_size == round(probe.tracks[1].seconds * 16_000) * 4
+    assert shares == sorted(shares)
+    assert list(scratch.iterdir()) == []
+
+
+def test_an_error_in_a_track_names_the_track(tmp_path: Path, into: Path) -> None:
+    film = write_media(tmp_path / "b.mp4", picture=Picture(1))
+    with pytest.raises(NoAudio, match="Track 'Ben'"):
+        DECODER.decode(
+            write_media(tmp_path / "a.wav", tone(1)),
+            into,
+            tracks=[("Ben", film)],
+            separate_channels=False,
+            progress=lambda _: None,
+        )
+
+
+def test_tracks_and_channels_contradict_each_other(tmp_path: Path, into: Path) -> None:
+    media = write_media(tmp_path / "a.wav", tone(1))
+    with pytest.raises(InvalidRequest):
+        DECODER.decode(media, into, tracks=[("Ana", media)], separate_channels=True, progress=lambda _: None)
+
+
+def test_frames_arrive_one_at_a_time(tmp_path: Path) -> None:
+    media = write_media(tmp_path / "a.mp4", tone(4), picture=Picture(4))
+    frames = list(DECODER.frames(media, [span(1, 3)], per_second=4, longest_side=80))
+    assert len(frames) == 8
+    assert frames[0].pixels.shape == (60, 80, 3)
+    assert frames[0].pixels.dtype == np.uint8
+
+
+def test_more_spans_than_a_command_line_can_carry(tmp_path: Path) -> None:
+    media = write_media(tmp_path / "a.mp4", tone(1), picture=Picture(1))
+    spans = [span(0, 0.5), *(span(1000 + n / 3, 1000 + n / 3 + 0.1) for n in range(20_000))]
+    assert len(list(DECODER.frames(media, spans, per_second=4, longest_side=80))) == 2
+
+
+def test_an_iterator_that_is_closed_early_ends_its_child(tmp_path: Path, scratch: Path) -> None:
+    media = write_media(tmp_path / "a.mp4", tone(20), picture=Picture(20, width=640, height=480))
+    before = children()
+    frames = DECODER.frames(media, [span(0, 60)], per_second=10, longest_side=640)
+    next(iter(frames))
+    assert len(children() - before) == 1
+    frames.close()  # type: ignore[attr-defined]
+    assert children() == before
+    assert list(scratch.iterdir()) == []
+
+
+def test_a_film_that_cannot_be_opened_fails_for_its_frames_too(tmp_path: Path) -> None:
+    (tmp_path / "a.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(100))
+    with pytest.raises(DecodeFailed):
+        list(DECODER.frames(tmp_path / "a.mp4", [span(0, 1)], per_second=4, longest_side=80))
+
+
+def test_decoding_ends_when_its_time_is_up(tmp_path: Path, into: Path, scratch: Path) -> None:
+    media = write_media(tmp_path / "a.wav", silence(10))
+    before = children()
+    with pytest.raises(DecodeFailed, match="too long"):
+        decode(media, into, PyAvDecoder(MediaSettings(max_decode_seconds=0.05)))
+    assert children() == before
+    assert list(scratch.iterdir()) == []
+
+
+def test_the_time_that_we_take_over_frames_is_not_the_childs(tmp_path: Path) -> None:
+    media = write_media(tmp_path / "a.mp4", tone(2), picture=Picture(2))
+    decoder = PyAvDecoder(MediaSettings(max_decode_seconds=20))
+    frames = decoder.frames(media, [span(0, 2)], per_second=2, longest_side=80)
+    with limited_child("frames", SoundOrder(media="", into=""), [], MediaSettings(max_decode_seconds=0.2)) as child:
+        time.sleep(0.5)
+        assert child.patience == 0.2
+    assert len(list(frames)) == 4
+
+
+def test_an_order_that_makes_no_sense_is_a_failure_not_a_short_success() -> None:
+    """Any status other than 0 is: here the child meets an error that it does not understand."""
+    with (
+        limited_child("decode", SoundOrder(media="/nowhere", into="/nowhere"), [], MediaSettings()) as child,
+        pytest.raises(DecodeFailed, match="status 1"),
+    ):
+        list(child.reports())
+
+
+def test_a_killed_child_is_a_failure() -> None:
+    with limited_child("decode", SoundOrder(media="/nowhere", into="/"), [], MediaSettings()) as child:
+        os.kill(child.process.pid, signal.SIGKILL)
+        with pytest.raises(DecodeFailed, match="SIGKILL"):
+            list(child.reports())
+
+
+def test_the_child_sees_no_secret_and_stands_nowhere(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scratch: Path
+) -> None:
+    monkeypatch.setenv("SECRET_KEY", "not for parsers")
+    order = SoundOrder(media="/nowhere", into=str(tmp_path))
+    with limited_child("decode", order, [], MediaSettings()) as child:
+        process = Path(f"/proc/{child.process.pid}")
+        assert b"SECRET_KEY" not in (process / "environ").read_bytes()
+        assert b"nowhere" not in (process / "cmdline").read_bytes()
+        assert str((process / "cwd").readlink()).endswith("(deleted)")
+        assert os.getpgid(child.process.pid) == child.process.pid
+        assert list(scratch.iterdir()) == []
+
+
+WAITS = """
+import sys, time
+from pathlib import Path
+from shared.domain.span import span
+from shared.engines.decoder_pyav import PyAvDecoder
+from shared.engines.settings import MediaSettings
+frames = PyAvDecoder(MediaSettings()).frames(Path(sys.argv[1]), [span(0, 60)], per_second=10, longest_side=640)
+next(frames)
+print(Path(f"/proc/self/task/{__import__('os').getpid()}/children").read_text(), flush=True)
+time.sleep(60)
+"""
+
+
+def test_the_child_dies_with_us_and_leaves_nothing(tmp_path: Path) -> None:
+    media = write_media(tmp_path / "a.mp4", tone(20), picture=Picture(20, width=640, height=480))
+    scratch = tmp_path / "killed"
+    scratch.mkdir()
+    parent = subprocess.Popen(
+        [sys.executable, "-c", WAITS, str(media)],
+        env={"PYTHONPATH": str(ROOT), "TMPDIR": str(scratch), "PATH": os.environ["PATH"]},
+        stdout=subprocess.PIPE,
+    )
+    assert parent.stdout is not None
+    child = int(parent.stdout.readline())
+    parent.kill()
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while _alive(child) and time.monotonic() < deadline:
+        time.sleep(0.02)
+    assert not _alive(child)
+    assert list(scratch.iterdir()) == []
+
+
+def _alive(pid: int) -> bool:
+    try:
+        return Path(f"/proc/{pid}/stat").read_text().rpartition(")")[2].split()[0] != "Z"
+    except (FileNotFoundError, ProcessLookupError):
+        return False

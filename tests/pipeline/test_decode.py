@@ -1,0 +1,81 @@
+"""The stage that decodes: what identifies it, what it leaves, what it tells."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+from shared.domain.event import Event, StageProgressed, Warned
+from shared.domain.job import Job, Source, Wishes
+from shared.domain.recording import Probe, TrackProbe
+from shared.domain.span import Span
+from shared.pipeline.decode import Decode
+from shared.pipeline.stage import Workspace, fingerprint
+from shared.ports.media import Frame, Progress
+
+
+@dataclass(frozen=True, slots=True)
+class ScriptedDecoder:
+    warnings: tuple[str, ...] = ()
+    fingerprint: str = "scripted-1"
+    name: str = "scripted"
+
+    def decode(
+        self,
+        media: Path,
+        into: Path,
+        *,
+        tracks: Sequence[tuple[str, Path]],
+        separate_channels: bool,
+        progress: Progress,
+    ) -> Probe:
+        (into / "mix.f32").write_bytes(media.read_bytes())
+        progress(0.5)
+        return Probe(
+            duration=1.0,
+            sample_rate=16_000,
+            container="wav",
+            audio_codec="pcm",
+            tracks=tuple(TrackProbe(name=f"{name} {path.name}", seconds=1.0) for name, path in tracks),
+            warnings=self.warnings,
+        )
+
+    def frames(self, media: Path, within: Sequence[Span], *, per_second: float, longest_side: int) -> Iterator[Frame]:
+        return iter(())
+
+
+JOB = Job(id="j", recording=Source(name="a.mp4", sha256="a" * 64))
+
+
+def test_it_leaves_the_probe_and_the_samples_and_passes_warnings_on(tmp_path: Path) -> None:
+    (tmp_path / "media").write_bytes(b"1234")
+    told: list[Event] = []
+    job = JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})
+    stage = Decode(ScriptedDecoder(("It breaks off.",)), job, tmp_path / "media", (tmp_path / "ana.m4a",))
+    stage.run(Workspace("decode", {}, tmp_path, told.append), ())
+    probe = Probe.model_validate_json((tmp_path / "decode.json").read_bytes())
+    assert [track.name for track in probe.tracks] == ["Ana ana.m4a"]
+    assert (tmp_path / "mix.f32").read_bytes() == b"1234"
+    assert told == [
+        StageProgressed(stage="decode", fraction=0.5),
+        Warned(stage="decode", code="recording_damaged", message="It breaks off."),
+    ]
+
+
+def test_it_is_another_artifact_when_anything_it_rests_on_changes() -> None:
+    stage = Decode(ScriptedDecoder(), JOB, Path("a.mp4"))
+    others = (
+        replace(stage, decoder=ScriptedDecoder(fingerprint="scripted-2")),
+        replace(stage, job=JOB.model_copy(update={"recording": Source(name="a.mp4", sha256="c" * 64)})),
+        replace(stage, job=JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})),
+        replace(stage, job=JOB.model_copy(update={"wishes": Wishes(separate_channels=True)})),
+    )
+    assert len({fingerprint(each, {}) for each in (stage, *others)}) == 5
+
+
+def test_it_is_the_same_artifact_wherever_the_file_lies_and_whatever_it_is_called() -> None:
+    renamed = JOB.model_copy(update={"recording": Source(name="b.mp4", sha256="a" * 64)})
+    stages = (Decode(ScriptedDecoder(), JOB, Path("a.mp4")), Decode(ScriptedDecoder(), renamed, Path("b.mp4")))
+    assert len({fingerprint(stage, {}) for stage in stages}) == 1
+    assert stages[0].engine == "scripted"
