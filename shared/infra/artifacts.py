@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import os
 import shutil
 import tempfile
 from collections.abc import Iterator
@@ -19,6 +20,14 @@ class FolderArtifacts:
         self._root = root
         self._scratch = root / ".scratch"
         self._scratch.mkdir(parents=True, exist_ok=True)
+        self._sweep()
+
+    def _sweep(self) -> None:
+        """Remove what processes left that were killed; their number stands in the folder's name."""
+        for left in self._scratch.iterdir():
+            owner = left.name.partition("-")[0]
+            if owner.isdigit() and not Path("/proc", owner).exists():
+                shutil.rmtree(left, ignore_errors=True)
 
     def find(self, key: str) -> Path | None:
         folder = self._root / key
@@ -26,7 +35,7 @@ class FolderArtifacts:
 
     @contextmanager
     def making(self, key: str) -> Iterator[Path]:
-        folder = Path(tempfile.mkdtemp(dir=self._scratch))
+        folder = Path(tempfile.mkdtemp(dir=self._scratch, prefix=f"{os.getpid()}-"))
         try:
             yield folder
             self._keep(folder, self._root / key)

@@ -1,0 +1,79 @@
+"""What every store of artifacts promises: whole or absent, the first one wins, nothing left behind."""
+
+from __future__ import annotations
+
+import errno
+from pathlib import Path
+
+import pytest
+
+from shared.domain.error import StorageFull
+from shared.infra.artifacts import FolderArtifacts
+from shared.ports.stores import ArtifactStore
+
+
+@pytest.fixture
+def store(tmp_path: Path) -> ArtifactStore:
+    return FolderArtifacts(tmp_path)
+
+
+def make(store: ArtifactStore, key: str, content: str) -> None:
+    with store.making(key) as folder:
+        (folder / "a.txt").write_text(content)
+
+
+def scratch(root: Path) -> list[Path]:
+    return [path for path in (root / ".scratch").iterdir() if path.is_dir()]
+
+
+def test_what_is_made_is_found_and_what_is_not_is_none(store: ArtifactStore, tmp_path: Path) -> None:
+    assert store.find("stage/1") is None
+    make(store, "stage/1", "one")
+    found = store.find("stage/1")
+    assert found is not None and (found / "a.txt").read_text() == "one"
+    assert scratch(tmp_path) == []
+
+
+def test_a_failure_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
+    def fail() -> None:
+        with store.making("stage/1") as folder:
+            (folder / "a.txt").write_text("half")
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        fail()
+    assert store.find("stage/1") is None
+    assert scratch(tmp_path) == []
+
+
+def test_of_two_who_make_the_same_the_first_one_stays(store: ArtifactStore) -> None:
+    with store.making("stage/1") as folder:
+        (folder / "a.txt").write_text("second")
+        make(store, "stage/1", "first")
+    found = store.find("stage/1")
+    assert found is not None and (found / "a.txt").read_text() == "first"
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EIO, OSError)]
+)
+def test_a_full_disk_is_said_as_such(store: ArtifactStore, number: int, kind: type[Exception]) -> None:
+    with pytest.raises(kind), store.making("stage/1"):
+        raise OSError(number, "as the system says it")
+    assert store.find("stage/1") is None
+
+
+def test_what_a_killed_maker_left_is_swept_when_the_store_opens(tmp_path: Path) -> None:
+    store = FolderArtifacts(tmp_path)
+    dead = tmp_path / ".scratch" / "999999999-dead"
+    dead.mkdir(parents=True)
+    with store.making("stage/1"):
+        FolderArtifacts(tmp_path)
+        assert not dead.exists()
+        assert len(scratch(tmp_path)) == 1, "what a living process makes is left alone"
+
+
+def test_a_target_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+    (tmp_path / "stage").write_text("a file where a folder should be")
+    with pytest.raises(OSError, match="stage"):
+        make(FolderArtifacts(tmp_path), "stage/1", "one")
