@@ -92,6 +92,7 @@ class FasterWhisper:
         for first in range(0, len(windows), BATCH):
             batch = windows[first : first + BATCH]
             words += self._hear(audio, batch, language)
+            audio.release()
             progress((first + len(batch)) / len(windows))
         return Hearing(words=tuple(without_loops(words)), language=language)
 

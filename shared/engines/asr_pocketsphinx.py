@@ -90,6 +90,7 @@ class _Recogniser:
         if np.abs(samples).max(initial=0.0) < SILENT:
             return []
         raw = _to_int16(samples)
+        sound.release()
         try:
             self.ask.write(len(raw).to_bytes(8, "little") + raw)
             self.ask.flush()

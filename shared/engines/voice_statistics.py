@@ -55,6 +55,7 @@ class VoiceStatistics:
                 features = voice_statistics(_middle(audio))
                 logits[number] = self.weights @ np.clip((features - self.mean) / self.deviation, -4, 4) + self.bias
                 reliability[number] = min(audio.duration / 2, 1.0) * float(np.clip((snr - 5) / 10, 0.0, 1.0))
+            audio.release()
             progress((number + 1) / len(conversation))
         return Encoding(
             modality=self.modality,

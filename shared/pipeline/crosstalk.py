@@ -33,4 +33,6 @@ def own_voice(span: Span, audio: Audio, others: Sequence[Audio]) -> Iterator[Spa
 
 def _level(audio: Audio, piece: Span) -> float:
     samples = np.asarray(audio.cut(piece).samples)
-    return float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
+    level = float(np.sqrt(np.mean(np.square(samples)))) if len(samples) else 0.0
+    audio.release()
+    return level

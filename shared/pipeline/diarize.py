@@ -83,6 +83,7 @@ def embed_windows(encoder: SpeakerEncoder, audio: Audio, windows: Sequence[Span]
         batch = order[first : first + BATCH]
         clips = [np.asarray(audio.cut(windows[number]).samples) for number in batch]
         found |= dict(zip(batch, _embed_by_length(encoder, clips), strict=True))
+        audio.release()
         progress((first + len(batch)) / len(order))
     return np.stack([found[number] for number in range(len(windows))]) if windows else np.zeros((0, 1), np.float32)
 
