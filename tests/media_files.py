@@ -57,7 +57,7 @@ def write_media(
         video = None if picture is None else _video_stream(container, picture, PICTURE_CODECS[ending])
         streams: list[Any] = []
         for number, sound in enumerate(sounds):
-            stream = container.add_stream(SOUND_CODECS[ending], rate=RATE)
+            stream: Any = container.add_stream(SOUND_CODECS[ending], rate=RATE)
             stream.layout = {1: "mono", 2: "stereo"}.get(np.atleast_2d(sound).shape[0], "5.1")
             if languages:
                 stream.metadata["language"] = languages[number]

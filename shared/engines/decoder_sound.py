@@ -90,7 +90,8 @@ class _Lane:
     def _write(self, frame: av.AudioFrame | None) -> None:
         assert self._resampler is not None  # noqa: S101  (both callers see to it)
         for block in self._resampler.resample(frame):
-            planes = block.to_ndarray().reshape(-1, block.layout.nb_channels).T  # (channel, sample)
+            interleaved = np.asarray(block.to_ndarray(), dtype=np.float32)
+            planes = interleaved.reshape(-1, block.layout.nb_channels).T  # (channel, sample)
             if self.at + planes.shape[1] > self._cap:
                 raise MediaTooLarge(
                     f"The recording is longer than {self._cap / SAMPLE_RATE / 3600:g} hours.",

@@ -122,7 +122,7 @@ def _long_flac(path: Path, *, hours: float, stated: float) -> Path:
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=8000)
-        stream.layout, stream.format = "mono", "s16"  # type: ignore[assignment, misc]
+        stream.layout, stream.format = "mono", "s16"
         frame = av.AudioFrame.from_ndarray(np.zeros((1, 4608), dtype=np.int16), format="s16", layout="mono")
         frame.sample_rate = 8000
         for number in range(round(hours * 3600 * 8000 / 4608)):
