@@ -111,7 +111,8 @@ def _place(word: dict[str, float | str], offset: float, piece: Span) -> Word:
 
 
 def _to_int16(samples: Floats) -> bytes:
-    return (samples * (LOUDNESS / np.abs(samples).max()) * 32767).astype("<i2").tobytes()
+    lifted = np.asarray(samples * (LOUDNESS / np.abs(samples).max()) * 32767, dtype="<i2")
+    return lifted.tobytes()
 
 
 @contextmanager

@@ -85,8 +85,6 @@ def render_eaf(transcript: Transcript, *, emotion: bool) -> bytes:
             file.add_tier(tier, ling="emotion", parent=name)
         for start, end, utterance in _apart(utterances):
             first, last = round(start * 1000), round(end * 1000)
-            if last <= first:
-                continue
             file.add_annotation(name, first, last, plain(utterance.text))
             if emotion and utterance.emotion:
                 file.add_ref_annotation(tier, name, (first + last) // 2, str(utterance.emotion.label))

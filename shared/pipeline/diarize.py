@@ -90,14 +90,11 @@ def embed_windows(encoder: SpeakerEncoder, audio: Audio, windows: Sequence[Span]
 
 def _embed_by_length(encoder: SpeakerEncoder, clips: Sequence[Floats]) -> Iterator[Floats]:
     """Runs of clips whose lengths differ by at most a fifth of a second."""
-    run: list[Floats] = []
-    for clip in clips:
-        if run and abs(len(clip) - len(run[0])) > SAMPLE_RATE // 5:
-            yield from encoder.embed(run)
-            run = []
-        run.append(clip)
-    if run:
-        yield from encoder.embed(run)
+    first = 0
+    for number in range(1, len(clips) + 1):
+        if number == len(clips) or abs(len(clips[number]) - len(clips[first])) > SAMPLE_RATE // 5:
+            yield from encoder.embed(clips[first:number])
+            first = number
 
 
 def _mean(vectors: Floats) -> Floats:

@@ -33,7 +33,8 @@ def voice(seconds: float, level: float = 0.2) -> Floats:
     """Something like a voice: a buzz that comes and goes, over a little noise."""
     samples = tone(seconds, 140.0, level) + tone(seconds, 280.0, level / 2)
     rhythm = np.clip(np.sin(2 * np.pi * 3 * np.arange(len(samples)) / 16_000), 0, 1)
-    return (samples * rhythm + np.random.default_rng(0).normal(0, 1e-4, len(samples))).astype(np.float32)
+    sound: Floats = (samples * rhythm + np.random.default_rng(0).normal(0, 1e-4, len(samples))).astype(np.float32)
+    return sound
 
 
 def face(frames: int = 8) -> FaceClip:

@@ -142,7 +142,7 @@ def overlapping() -> tuple[Utterance, ...]:
         utterance(0, 0.0, 2.0),
         utterance(1, 1.0, 3.0),
         utterance(2, 1.5, 2.5),
-        utterance(3, 2.9998, 3.0003),
+        utterance(3, 3.4996, 3.4999, text="a"),
         utterance(4, 5.0, 6.0, "S2"),
     )
 

@@ -64,6 +64,10 @@ class TestAttribution:
     def test_a_word_without_length_still_lies_somewhere(self) -> None:
         assert speakers(attribute([word("oh", 2.5, 2.5)], [turn("S1", 0, 2), turn("S2", 2, 3)])) == ["S2"]
 
+    def test_a_turn_without_length_is_no_evidence(self) -> None:
+        turns = [turn("S1", 0, 2), turn("S2", 1.2, 1.2)]
+        assert speakers(attribute([word("well", 1, 1.4)], turns)) == ["S1"]
+
 
 class TestWordEnds:
     def test_a_last_word_does_not_reach_over_the_silence_after_it(self) -> None:

@@ -123,3 +123,10 @@ def test_frames_that_no_window_reaches_go_with_their_neighbours() -> None:
     turns = turns_of([window(0, 1, 0.9, 0.1), window(4, 5, 0.1, 0.9)], [span(0, 5)])
     assert [turn.speaker for turn in turns] == ["S1", "S2"]
     assert turns_of([window(0, 1, 0.9)], [span(3, 4)]) == [], "a stretch without a window has no turn"
+
+
+def test_windows_of_other_lengths_are_embedded_apart() -> None:
+    audio, speech = conversation((HIGH, 0.5), (LOW, 1.0), (HIGH, 4), (LOW, 4))
+    made = stage()
+    made.diarize(audio, speech, lambda share: None)
+    assert made.encoder.calls >= 3  # type: ignore[attr-defined]

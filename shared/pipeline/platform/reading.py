@@ -77,8 +77,9 @@ def words_of(cue: Cue, speech: Sequence[Span]) -> list[Word]:
 
 def _place(spoken: Sequence[Span], said: float, *, ending: bool = False) -> float:
     """Where in the recording `said` seconds of speech have passed; a word's end stays before a pause, not after."""
-    for span in spoken:
+    *earlier, last = spoken
+    for span in earlier:
         if said < span.duration or (ending and said <= span.duration + 1e-6):
             return span.start + said
         said -= span.duration
-    return spoken[-1].end
+    return min(last.end, last.start + said)

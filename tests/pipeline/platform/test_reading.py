@@ -153,3 +153,10 @@ def test_words_without_times_are_laid_over_the_speech_in_their_cue() -> None:
 def test_words_in_a_silent_cue_share_the_whole_of_it() -> None:
     words = words_of(Cue(start=2, end=4, text="one two"), [])
     assert [(word.start, word.end) for word in words] == [(2.0, 3.0), (3.0, 4.0)]
+
+
+def test_rounding_never_pushes_a_word_out_of_its_cue() -> None:
+    cue = Cue(start=0, end=1, text=" ".join("abc" for _ in range(37)))
+    words = words_of(cue, [span(0.1, 0.3), span(0.5, 0.7000001)])
+    assert all(0 <= one.start <= one.end <= 1 for one in words)
+    assert words[-1].end == pytest.approx(0.7, abs=1e-3)

@@ -1,0 +1,99 @@
+"""`undertone annotate` in this process, with the platform's transcript in place of recognition, which takes longest."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner, Result
+
+from services.cli.main import app
+from services.worker.assemble import Inputs, assemble
+from shared.domain.emotion import Modality
+from shared.domain.error import Interrupted
+from shared.domain.job import Job, Source, Wishes
+from shared.domain.transcript import Transcript
+from shared.engines.catalog import Setup
+from shared.pipeline.stage import Stage
+
+SAMPLES = Path(__file__).parents[2] / "samples"
+SAMPLE, CAPTIONS = SAMPLES / "standup.mp4", SAMPLES / "standup.vtt"
+
+
+@pytest.fixture(scope="module")
+def cache(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return tmp_path_factory.mktemp("cache")
+
+
+def run(*arguments: str | Path) -> Result:
+    return CliRunner().invoke(app, ["annotate", str(SAMPLE), *map(str, arguments)], env={"COLUMNS": "140"})
+
+
+def test_the_platforms_words_are_kept_and_read(cache: Path, tmp_path: Path) -> None:
+    done = run("--transcript", CAPTIONS, "--modalities", "text,voice", "--cache", cache, "-o", tmp_path)
+    assert done.exit_code == 0, done.output
+    made = Transcript.model_validate_json((tmp_path / "standup.json").read_bytes())
+    assert [speaker.name for speaker in made.speakers] == ["Ana", "Ben", "Carl", "Dev"]
+    assert made.utterances[0].text.startswith("Good morning everyone.")
+    assert all(u.emotion is not None for u in made.utterances)
+    assert {p.engine for p in made.provenance} >= {"platform-transcript"}
+    assert made.disclosure.modalities == (Modality.TEXT, Modality.VOICE)
+    assert (tmp_path / "standup.vtt").is_file()
+    assert "Good morning everyone." in done.output
+    assert "perceived" in done.output
+
+
+def test_a_pipe_gets_the_format_and_nothing_else(cache: Path) -> None:
+    done = run("--transcript", CAPTIONS, "--modalities", "text,voice", "--cache", cache, "--format", "json", "-q")
+    assert json.loads(done.stdout)["schema_version"] == 1
+
+
+def test_without_any_sense_there_are_words_and_no_emotion(cache: Path) -> None:
+    done = run("--transcript", CAPTIONS, "--modalities", "none", "--cache", cache)
+    assert done.exit_code == 0, done.output
+    assert "perceived " not in done.output.split("Perceived emotion")[0]
+
+
+def test_the_captioned_video_lies_beside_the_recording_never_over_it(cache: Path, tmp_path: Path) -> None:
+    arguments = ("--transcript", CAPTIONS, "--modalities", "text,voice", "--cache", cache)
+    done = run(*arguments, "--no-burn", "--format", "mp4", "-o", tmp_path)
+    assert done.exit_code == 0, done.output
+    assert [path.name for path in tmp_path.iterdir()] == ["standup.captioned.mp4"]
+
+
+def test_a_run_that_is_stopped_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+    def stop(*arguments: object) -> None:
+        raise KeyboardInterrupt
+
+    monkeypatch.setattr("services.cli.annotate.walk", stop)
+    with_cache, without = run("-q", "--cache", cache), run("-q")
+    assert isinstance(with_cache.exception, Interrupted)
+    assert "goes on where it stopped" in (with_cache.exception.mend or "")
+    assert isinstance(without.exception, Interrupted)
+    assert "--cache" in (without.exception.mend or "")
+
+
+def stages(setup: Setup, wishes: Wishes, inputs: Inputs | None = None, **sources: object) -> dict[str, Stage]:
+    source = Source(name="a.mp4", sha256="a" * 64)
+    job = Job.model_validate({"id": "job", "recording": source, "wishes": wishes, **sources})
+    return {stage.name: stage for stage in assemble(job, inputs or Inputs(SAMPLE), setup)}
+
+
+def test_a_job_becomes_the_stages_that_fit_it(setup: Setup) -> None:
+    plain = stages(setup, Wishes())
+    assert list(plain)[-1] == "publish"
+    assert plain["diarize"].engine == "ge2e+prototypes"
+    assert plain["track_faces"].engine == "cascade"
+    track = Source(name="Ana", sha256="b" * 64)
+    apart = stages(setup, Wishes(), Inputs(SAMPLE, tracks=(SAMPLE,)), tracks=(track,))
+    assert apart["diarize"].engine == "tracks"
+    assert stages(setup, Wishes(separate_channels=True))["diarize"].engine == "tracks"
+    assert stages(setup, Wishes(modalities=()))["track_faces"].engine == "off"
+
+
+def test_a_sense_whose_weights_are_refused_is_shown_as_failed(setup: Setup) -> None:
+    strict = Setup(setup.engines.model_copy(update={"commercial_only": True}), setup.media)
+    reader = stages(strict, Wishes())["read_emotions"]
+    assert "voice" not in reader.engine
+    assert "text" in reader.engine
