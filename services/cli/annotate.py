@@ -75,9 +75,8 @@ def annotate(
     job, inputs = make_job(recording, read_tracks(track or []), transcript, wishes)
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     outputs = Outputs.parse(output, formats, emotion=emotion, burn=burn)
-    outputs.prepare()
     try:
-        with _store(cache) as store, watching(quiet=quiet) as tell:
+        with outputs.prepared(), _store(cache) as store, watching(quiet=quiet) as tell:
             stages = assemble(job, inputs, setup)
             made = walk(stages, store, tell)
             written = outputs.write(made, inputs.recording, setup, tell)

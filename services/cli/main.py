@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import signal
 import sys
 
 import typer
@@ -29,6 +30,8 @@ app.command()(score)
 
 def main() -> None:
     """Run a command; an error of ours becomes one sentence on stderr and an exit status that fits."""
+    # A polite kill ends a run as Ctrl-C does: what is finished is kept, scratch folders are removed.
+    signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
     except UndertoneError as error:

@@ -6,7 +6,8 @@ import os
 import sys
 import tempfile
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -45,16 +46,30 @@ class Outputs:
         folder = Path(output) if output and not to_stdout else None
         return cls(folder, names or (("json", "vtt") if folder else ()), to_stdout, emotion, burn)
 
-    def prepare(self) -> None:
-        """Fail now rather than after an hour of work."""
+    @contextmanager
+    def prepared(self) -> Iterator[None]:
+        """Fail now rather than after an hour of work; a failed run leaves no empty folder of its own behind."""
         if self.folder is None:
+            yield
             return
+        was_there = self.folder.exists()
+        self._make(self.folder)
         try:
-            self.folder.mkdir(parents=True, exist_ok=True)
+            yield
+        except BaseException:
+            if not was_there:
+                with suppress(OSError):  # not empty: what was finished stays
+                    self.folder.rmdir()
+            raise
+
+    @staticmethod
+    def _make(folder: Path) -> None:
+        try:
+            folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InvalidRequest(f"The folder {str(self.folder)!r} cannot be made: {error.strerror}.") from error
-        if not os.access(self.folder, os.W_OK):
-            raise InvalidRequest(f"The folder {str(self.folder)!r} cannot be written to.")
+            raise InvalidRequest(f"The folder {str(folder)!r} cannot be made: {error.strerror}.") from error
+        if not os.access(folder, os.W_OK):
+            raise InvalidRequest(f"The folder {str(folder)!r} cannot be written to.")
 
     def write(self, transcript: Transcript, media: Path, setup: Setup, tell: Callable[[Event], None]) -> list[Path]:
         if self.to_stdout:

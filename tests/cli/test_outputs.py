@@ -39,8 +39,17 @@ def test_a_format_asked_twice_is_written_once() -> None:
 
 def test_a_folder_that_cannot_be_made_is_said_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
-    with pytest.raises(InvalidRequest, match="cannot be made"):
-        parse(str(tmp_path / "file" / "out"), None).prepare()
+    outputs = parse(str(tmp_path / "file" / "out"), None)
+    with pytest.raises(InvalidRequest, match="cannot be made"), outputs.prepared():
+        pass
+
+
+def test_a_failed_run_leaves_a_folder_only_where_there_was_one(tmp_path: Path) -> None:
+    (tmp_path / "mine").mkdir()
+    for name, stays in (("mine", True), ("new", False)):
+        with pytest.raises(KeyboardInterrupt), parse(str(tmp_path / name), None).prepared():
+            raise KeyboardInterrupt
+        assert (tmp_path / name).exists() is stays
 
 
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
