@@ -64,9 +64,7 @@ def test_of_threads_that_claim_the_same_exactly_one_wins(database: Database) -> 
     store, work = SqlJobStore(database), SqlWorkStore(database)
     for _ in range(5):
         job = store.add("ours", new_job(ONE_STAGE))
-        found = at_once(
-            *[lambda n=n, job=job: work.claim(job.id, "publish", f"w{n}", MINUTE) for n in range(TOGETHER)]
-        )
+        found = at_once(*[lambda n=n, job=job: work.claim(job.id, "publish", f"w{n}", MINUTE) for n in range(TOGETHER)])
         assert sorted(isinstance(claim, Claim) for claim in found) == [False] * (TOGETHER - 1) + [True]
         assert found.count(Refusal.HELD) == TOGETHER - 1
 

@@ -9,9 +9,10 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from shared.engines.settings import EngineSettings, MediaSettings
+from shared.infra.address_rule import OutboundSettings
 from shared.infra.settings import GovernanceSettings
 
-ROOMS: tuple[type[BaseSettings], ...] = (EngineSettings, MediaSettings, GovernanceSettings)
+ROOMS: tuple[type[BaseSettings], ...] = (EngineSettings, MediaSettings, GovernanceSettings, OutboundSettings)
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
