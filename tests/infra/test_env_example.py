@@ -11,8 +11,15 @@ from pydantic_settings import BaseSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.settings import GovernanceSettings
+from shared.infra.web_auth import AccessSettings
 
-ROOMS: tuple[type[BaseSettings], ...] = (EngineSettings, MediaSettings, GovernanceSettings, OutboundSettings)
+ROOMS: tuple[type[BaseSettings], ...] = (
+    EngineSettings,
+    MediaSettings,
+    GovernanceSettings,
+    OutboundSettings,
+    AccessSettings,
+)
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
