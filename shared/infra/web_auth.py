@@ -16,7 +16,7 @@ from shared.domain.error import AccessError, KeyRefused, ScopeMissing, SettingUn
 from shared.domain.tenant import Scope
 from shared.domain.value import Value
 from shared.infra.database.engine import Clock, utc_now
-from shared.infra.key_text import opens, read_key
+from shared.infra.keys import Doorkeeper
 from shared.ports.keys import KeyStore
 
 LOCAL_TENANT = "local"
@@ -53,9 +53,8 @@ class Admission:
     """The check at the door; with `keyless`, whoever stands on this machine is its user."""
 
     def __init__(self, keys: KeyStore, *, keyless: bool = False, clock: Clock = utc_now) -> None:
-        self._keys = keys
+        self._doorkeeper = Doorkeeper(keys, clock)
         self._keyless = keyless
-        self._clock = clock
         if keyless:
             keys.ensure_tenant(LOCAL_TENANT)
 
@@ -67,19 +66,8 @@ class Admission:
             return Caller(tenant=LOCAL_TENANT, scopes=frozenset(Scope), address=address)
         if not presented:
             raise KeyRefused("There is no key.", mend="Send the header Authorization: Bearer ut_…")
-        parts = read_key(presented)
-        if parts is None:
-            raise _refused()
-        key = self._keys.find(parts.key_id)
-        # Unknown, wrong, revoked and expired are one answer: nobody learns which ids exist.
-        if not opens(key, parts.secret) or key is None or not key.usable(self._clock()):
-            raise _refused()
-        self._keys.used(key.id)
+        key = self._doorkeeper.admit(presented)
         return Caller(tenant=key.tenant, key_id=key.id, scopes=key.scopes, defaults=key.defaults, address=address)
-
-
-def _refused() -> KeyRefused:
-    return KeyRefused("That key is not valid.", mend="Check it, or ask for a new one.")
 
 
 def check_keyless(keyless: bool, bound_to: str) -> None:

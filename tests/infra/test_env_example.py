@@ -8,9 +8,11 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from services.courier.settings import CourierSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
-from shared.infra.settings import GovernanceSettings
+from shared.infra.sealing import SecretSettings
+from shared.infra.settings import DatabaseSettings, GovernanceSettings, StorageSettings
 from shared.infra.web_auth import AccessSettings
 
 ROOMS: tuple[type[BaseSettings], ...] = (
@@ -18,6 +20,10 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     MediaSettings,
     GovernanceSettings,
     OutboundSettings,
+    StorageSettings,
+    DatabaseSettings,
+    SecretSettings,
+    CourierSettings,
     AccessSettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"

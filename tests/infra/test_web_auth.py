@@ -15,7 +15,7 @@ from shared.domain.error import SettingUnusable
 from shared.domain.tenant import Scope
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.key_text import mint_key
+from shared.infra.keys import make_key
 from shared.infra.web_auth import LOCAL_TENANT, Admission, Caller, caller, caller_with, check_keyless
 from shared.infra.web_problems import install_problems
 from tests.service_twins import MINUTE, MovableClock
@@ -59,28 +59,28 @@ def with_key(text: str) -> dict[str, str]:
 
 
 def test_a_key_is_its_tenant_and_is_noted(keys: SqlKeyStore, clock: MovableClock) -> None:
-    key, text = mint_key("ours", {Scope.WEBHOOKS_WRITE}, now=clock.now)
+    text, key = make_key("ours", {Scope.WEBHOOKS_WRITE}, clock.now)
     keys.add(key)
     web = client(keys, clock)
-    assert web.get("/who", headers=with_key(text.get_secret_value())).json() == {
+    assert web.get("/who", headers=with_key(text)).json() == {
         "tenant": "ours",
         "key": key.id,
         "scopes": 1,
     }
     found = keys.find(key.id)
     assert found is not None and found.last_used_at == clock.now
-    assert text.get_secret_value() not in repr(key) + repr(found) + repr(text)
+    assert key.secret_sha256 not in repr(key) + repr(found)
 
 
 def test_every_key_that_opens_nothing_gets_the_same_answer(keys: SqlKeyStore, clock: MovableClock) -> None:
-    revoked, revoked_text = mint_key("ours", set(Scope), now=clock.now)
-    expired, expired_text = mint_key("ours", set(Scope), now=clock.now, expires_at=clock.now + MINUTE)
+    revoked_text, revoked = make_key("ours", set(Scope), clock.now)
+    expired_text, expired = make_key("ours", set(Scope), clock.now, expires_at=clock.now + MINUTE)
     for key in (revoked, expired):
         keys.add(key)
     keys.revoke("ours", revoked.id)
     clock.move(timedelta(hours=1))
     wrong_secret = f"ut_{revoked.id}_{'x' * 43}"
-    texts = [revoked_text.get_secret_value(), expired_text.get_secret_value(), wrong_secret, "ut_0_" + "x" * 43, "sk-1"]
+    texts = [revoked_text, expired_text, wrong_secret, "ut_0_" + "x" * 43, "sk-1"]
     answers = [client(keys, clock).get("/who", headers=with_key(text)) for text in texts]
     assert {answer.status_code for answer in answers} == {401}
     assert {answer.text for answer in answers} == {answers[0].text}
@@ -89,15 +89,15 @@ def test_every_key_that_opens_nothing_gets_the_same_answer(keys: SqlKeyStore, cl
 
 
 def test_a_scope_that_is_missing_is_named(keys: SqlKeyStore, clock: MovableClock) -> None:
-    poor, poor_text = mint_key("ours", {Scope.EMOTIONS_READ}, now=clock.now)
-    admin, admin_text = mint_key("ours", {Scope.ADMIN}, now=clock.now)
+    poor_text, poor = make_key("ours", {Scope.EMOTIONS_READ}, clock.now)
+    admin_text, admin = make_key("ours", {Scope.ADMIN}, clock.now)
     for key in (poor, admin):
         keys.add(key)
     web = client(keys, clock)
-    refused = web.get("/read", headers=with_key(poor_text.get_secret_value()))
+    refused = web.get("/read", headers=with_key(poor_text))
     assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
     assert "transcripts:read" in refused.json()["mend"]
-    assert web.get("/read", headers=with_key(admin_text.get_secret_value())).json() == "ours"
+    assert web.get("/read", headers=with_key(admin_text)).json() == "ours"
 
 
 def test_without_keys_this_machines_programs_are_its_user(keys: SqlKeyStore, clock: MovableClock) -> None:
