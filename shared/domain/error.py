@@ -12,6 +12,12 @@ UndertoneError
 │   ├── InvalidTranscript       a platform transcript that cannot be read
 │   ├── NotFound                a file or thing that is not there
 │   ├── StateConflict           not in the state in which that can be done
+│   │   ├── NotReady                its job has not come to that yet
+│   │   ├── JobFailed               its job came to no result; the answer carries the job's own code
+│   │   ├── NoReading               no emotion was perceived there that could be corrected
+│   │   └── VideoNotMade            nobody has made the captioned video that was asked for
+│   ├── ChangedMeanwhile        somebody changed it since it was read
+│   ├── RangeUnusable           a range that lies outside
 │   ├── UploadTooLarge          more bytes than this deployment takes
 │   ├── ModalityNotAllowed      this deployment does not allow that sense
 │   └── PurposeProhibited       the law forbids that sense for that purpose
@@ -101,6 +107,36 @@ class NotFound(RequestError):
 class StateConflict(RequestError):
     code = "state_conflict"
     status = 409
+
+
+class NotReady(StateConflict):
+    code = "not_ready"
+
+
+class JobFailed(StateConflict):
+    code = "job_failed"
+
+    def __init__(self, message: str, *, job_code: str, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.job_code = job_code
+
+
+class NoReading(StateConflict):
+    code = "no_reading"
+
+
+class VideoNotMade(StateConflict):
+    code = "video_not_made"
+
+
+class ChangedMeanwhile(RequestError):
+    code = "changed_meanwhile"
+    status = 412
+
+
+class RangeUnusable(RequestError):
+    code = "range_unusable"
+    status = 416
 
 
 class UploadTooLarge(RequestError):
