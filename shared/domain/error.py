@@ -11,6 +11,7 @@ UndertoneError
 │   ├── InvalidRequest          options that contradict each other or make no sense
 │   ├── InvalidTranscript       a platform transcript that cannot be read
 │   ├── NotFound                a file or thing that is not there
+│   ├── KeyReused               an idempotency key that was used for another request
 │   ├── StateConflict           not in the state in which that can be done
 │   │   ├── NotReady                its job has not come to that yet
 │   │   ├── JobFailed               its job came to no result; the answer carries the job's own code
@@ -102,6 +103,10 @@ class NotFound(RequestError):
     code = "not_found"
     status = 404
     exit_status = 66
+
+
+class KeyReused(RequestError):
+    code = "idempotency_key_reused"
 
 
 class StateConflict(RequestError):

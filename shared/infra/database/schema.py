@@ -225,7 +225,7 @@ idempotency = Table(
     Column("method", String(8), primary_key=True),
     Column("path", String(255), primary_key=True),
     Column("key", String(255), primary_key=True),
-    Column("fingerprint", String(64)),
+    Column("fingerprint", String(64), nullable=False),
     Column("status", Integer),  # None while the first request runs
     Column("body", LargeBinary),
     Column("job_id", String(64)),  # its erasure takes the stored answer along
