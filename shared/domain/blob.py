@@ -24,13 +24,3 @@ def blob_path(tenant: str, key: str) -> str:
     if not all(_PART.fullmatch(part) for part in parts):
         raise ValueError("a blob key is made of plain words with slashes between them")
     return "/".join(parts)
-
-
-def transcript_key(job_id: str) -> str:
-    """The transcript as it was published; corrections are kept beside it and never change it."""
-    return f"jobs/{job_id}/transcript.json"
-
-
-def captioned_key(job_id: str) -> str:
-    """The video with burnt or attached captions, showing the transcript as it was published, with its readings."""
-    return f"jobs/{job_id}/captioned.mp4"

@@ -14,10 +14,10 @@ from shared.domain.error import ChangedMeanwhile, InvalidRequest, NotFound
 from shared.domain.search import SearchQuery
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
-from shared.infra.database.audit import SqlAuditTrail
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.requests import SqlAuditTrail
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import json
 from collections.abc import Sequence
+from uuid import uuid4
 
 from sqlalchemy import Connection, func, insert, select
 
@@ -11,9 +13,9 @@ from shared.domain.error import ChangedMeanwhile, NotFound
 from shared.domain.job_record import JobStatus
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
-from shared.infra.database.audit import write_entry
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import locked
+from shared.infra.database.schema import audit
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import write_utterances
 
@@ -57,7 +59,8 @@ class SqlCorrectionStore:
             rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
             connection.execute(insert(corrections), rows)
             write_utterances(connection, tenant, shown)
-            write_entry(connection, entry)
+            line = entry.model_dump(exclude={"facts"})
+            connection.execute(insert(audit).values(id=uuid4().hex, facts=json.dumps(dict(entry.facts)), **line))
             return made
 
 
