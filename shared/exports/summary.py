@@ -69,13 +69,14 @@ def summarize(transcript: Transcript, *, emotion: bool) -> Summary:
     """`emotion=False` leaves out whatever follows from readings."""
     utterances = sorted(transcript.utterances, key=lambda one: (one.start, one.index))
     duration = max([transcript.recording.duration, *(one.end for one in utterances)])
+    whole = Span(start=0, end=duration)
     windows = tuple(_windows(duration)) if emotion else ()
     valence = tuple(_valence(utterances, windows))
     talked = sum(one.duration for one in utterances)
     return Summary(
         job_id=transcript.job_id,
         duration=round(duration, 3),
-        speakers=tuple(_speaker(one, utterances, windows, talked, emotion) for one in transcript.speakers),
+        speakers=tuple(_speaker(one, utterances, whole, windows, talked, emotion) for one in transcript.speakers),
         valence=valence if emotion else None,
         turning_points=tuple(_turning_points(valence, utterances)) if emotion else None,
         disclosure=transcript.disclosure,
@@ -93,7 +94,12 @@ def _windows(duration: float) -> Iterator[Span]:
 
 
 def _speaker(
-    speaker: Speaker, utterances: Sequence[Utterance], windows: Sequence[Span], talked: float, emotion: bool
+    speaker: Speaker,
+    utterances: Sequence[Utterance],
+    whole: Span,
+    windows: Sequence[Span],
+    talked: float,
+    emotion: bool,
 ) -> SpeakerSummary:
     own = [one for one in utterances if one.speaker == speaker.id]
     seconds = sum(one.duration for one in own)
@@ -105,7 +111,7 @@ def _speaker(
         turns=_turns(utterances, speaker.id),
         interruptions=_interruptions(utterances, speaker.id),
         words=sum(len(one.words) or len(one.text.split()) for one in own),
-        perceived=_mean(_read(own, Span(start=0, end=math.ceil(own[-1].end)))) if emotion and own else None,
+        perceived=_mean(_read(own, whole)) if emotion else None,
         course=tuple(
             EmotionPoint(start=window.start, end=window.end, perceived=_mean(_read(own, window))) for window in windows
         )
