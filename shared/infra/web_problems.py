@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-import logging
 import traceback
 from collections.abc import Mapping, Sequence
 from http import HTTPStatus
+from pathlib import Path
 from typing import Any
 
+import structlog
 from fastapi import FastAPI, Request
 from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
@@ -18,7 +19,7 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from shared.domain.error import InvalidRequest, KeyRefused, UndertoneError
 
 MEDIA_TYPE = "application/problem+json"
-_log = logging.getLogger(__name__)
+log = structlog.get_logger()
 
 
 class Problem(BaseModel):
@@ -67,9 +68,8 @@ def answers(*errors: type[UndertoneError]) -> dict[int | str, dict[str, Any]]:
         by_status.setdefault(error.status, []).append(error.code)
     return {
         status: {
-            "model": Problem,
             "description": f"{HTTPStatus(status).phrase}: {', '.join(f'`{code}`' for code in codes)}",
-            "content": {MEDIA_TYPE: {}},
+            "content": {MEDIA_TYPE: {"schema": Problem.model_json_schema()}},
         }
         for status, codes in sorted(by_status.items())
     }
@@ -133,7 +133,7 @@ class LastResort:
             if scope["type"] != "http":
                 raise
             last = traceback.extract_tb(error.__traceback__)[-1]
-            _log.error("unforeseen %s at %s:%s", type(error).__name__, last.filename, last.lineno)
+            log.error("web.unforeseen", error=type(error).__name__, file=Path(last.filename).name, line=last.lineno)  # noqa: TRY400
             if began:
                 raise RuntimeError("an answer broke off half-way") from None
             answer = problem(500, UndertoneError.code, "Something broke here; it is in our log.")

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
+from services.results.settings import ResultsSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.sealing import SecretSettings
@@ -25,6 +26,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     SecretSettings,
     CourierSettings,
     AccessSettings,
+    ResultsSettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 

@@ -1,0 +1,16 @@
+"""Settings of the results service; read from the environment as RESULTS__…."""
+
+from __future__ import annotations
+
+from pydantic import Field
+from pydantic_settings import BaseSettings, SettingsConfigDict
+
+
+class ResultsSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="RESULTS__", frozen=True)
+
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+
+    port: int = Field(default=8001, ge=1, le=65535)
+    """The port to listen on."""
