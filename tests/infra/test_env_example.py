@@ -10,9 +10,17 @@ from pydantic_settings import BaseSettings
 
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
+from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.settings import GovernanceSettings
 
-ROOMS: tuple[type[BaseSettings], ...] = (EngineSettings, MediaSettings, GovernanceSettings, OutboundSettings)
+ROOMS: tuple[type[BaseSettings], ...] = (
+    EngineSettings,
+    MediaSettings,
+    GovernanceSettings,
+    OutboundSettings,
+    RedisSettings,
+    QueueSettings,
+)
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 
