@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from services.courier.settings import CourierSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
+from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.sealing import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, StorageSettings
 
@@ -23,6 +24,8 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     DatabaseSettings,
     SecretSettings,
     CourierSettings,
+    RedisSettings,
+    QueueSettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 

@@ -1,31 +1,23 @@
-"""API keys: made once and shown once, recognized by their hash, in about the same time whether they exist or not."""
+"""Who asks: a key's tenant and rights, or, where no keys are wanted, the one user of this machine."""
 
 from __future__ import annotations
 
-import hashlib
-import hmac
-import secrets
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from dataclasses import dataclass, field
-from datetime import datetime
 
 from pydantic import JsonValue
 
 from shared.domain.error import KeyRefused, ScopeMissing
-from shared.domain.tenant import ApiKey, Scope
-from shared.ports.keys import KeyStore
+from shared.domain.tenant import Scope
+from shared.infra.keys import Doorkeeper
 
-PREFIX = "ut"
-ID_BYTES = 8
-SECRET_BYTES = 32
-LONGEST = 200
+LONGEST = 300
 KEYLESS_TENANT = "local"
-_NOBODY = hashlib.sha256(b"nobody").hexdigest()
 
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """Who asks: the tenant, and what they may do."""
+    """The tenant who asks, with which key and from where, and what they may do."""
 
     tenant: str
     key_id: str | None
@@ -42,58 +34,28 @@ class Caller:
 
     def need(self, scope: Scope) -> None:
         if not self.may(scope):
-            raise ScopeMissing(
-                f"This key was not made for that: it lacks the scope {scope}.", mend="Use a key that has it."
-            )
-
-
-def make_key(
-    tenant: str, scopes: frozenset[Scope], now: datetime, *, name: str = "", expires_at: datetime | None = None
-) -> tuple[ApiKey, str]:
-    """A new key as it is kept, and its text, which nobody will see again."""
-    key_id, secret = secrets.token_hex(ID_BYTES), secrets.token_urlsafe(SECRET_BYTES)
-    key = ApiKey(
-        id=key_id,
-        tenant=tenant,
-        name=name,
-        secret_sha256=hashlib.sha256(secret.encode()).hexdigest(),
-        scopes=scopes,
-        created_at=now,
-        expires_at=expires_at,
-    )
-    return key, f"{PREFIX}_{key_id}_{secret}"
+            raise ScopeMissing(f"This needs a key with the scope {scope}.", mend="Make one with `undertone keys create`.")
 
 
 def bearer(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip():
+    if scheme.lower() != "bearer" or not token.strip() or len(token) > LONGEST:
         raise KeyRefused("This needs a key.", mend="Send the header `Authorization: Bearer ut_…`.")
     return token.strip()
 
 
-class Gatekeeper:
-    """Turns a key's text into its caller. Keyless, everybody is the one local tenant, with every right."""
+class Admission:
+    """Turns a key's text into its caller. Without a doorkeeper everybody is the one local tenant, with every right."""
 
-    def __init__(self, keys: KeyStore, clock: Callable[[], datetime], *, keyless: bool = False) -> None:
-        self._keys = keys
-        self._clock = clock
-        self.keyless = keyless
-        if keyless:
-            keys.ensure_tenant(KEYLESS_TENANT, "this machine")
+    def __init__(self, doorkeeper: Doorkeeper | None) -> None:
+        self._doorkeeper = doorkeeper
+
+    @property
+    def keyless(self) -> bool:
+        return self._doorkeeper is None
 
     def admit(self, token: str, address: str | None) -> Caller:
-        if self.keyless:
+        if self._doorkeeper is None:
             return Caller(tenant=KEYLESS_TENANT, key_id=None, scopes=frozenset(Scope), address=address)
-        prefix, _, rest = token.partition("_")
-        key_id, _, secret = rest.partition("_")
-        plausible = prefix == PREFIX and len(token) <= LONGEST and key_id.isascii() and key_id.isalnum()
-        key = self._keys.find(key_id) if plausible else None
-        offered = hashlib.sha256(secret.encode(errors="replace")).hexdigest()
-        # Also without such a key something is compared, so that time does not tell which ids exist.
-        equal = hmac.compare_digest(offered, key.secret_sha256 if key else _NOBODY)
-        if key is None or not equal or not key.usable(self._clock()):
-            raise KeyRefused("This key is not valid, or not any more.", mend="Ask the operator for a new one.")
-        self._keys.used(key.id)
-        return Caller(
-            tenant=key.tenant, key_id=key.id, scopes=key.scopes, address=address, defaults=key.defaults
-        )
+        key = self._doorkeeper.admit(token)
+        return Caller(tenant=key.tenant, key_id=key.id, scopes=key.scopes, address=address, defaults=key.defaults)

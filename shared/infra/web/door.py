@@ -13,7 +13,7 @@ from starlette.responses import Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.domain.error import UndertoneError, UploadTooLarge
-from shared.infra.web.api_keys import Caller, Gatekeeper, bearer
+from shared.infra.web.api_keys import Admission, Caller, bearer
 from shared.infra.web.loopback import check_local
 from shared.infra.web.turnstile import Buckets, network_of
 
@@ -28,14 +28,14 @@ class Door:
         self,
         app: ASGIApp,
         *,
-        gatekeeper: Gatekeeper,
+        admission: Admission,
         per_key: Buckets,
         per_address: Buckets,
         open_paths: Collection[str],
         refuse: Refuse,
     ) -> None:
         self._app = app
-        self._gatekeeper = gatekeeper
+        self._admission = admission
         self._per_key = per_key
         self._per_address = per_address
         self._open = frozenset(open_paths)
@@ -48,7 +48,7 @@ class Door:
         headers = Headers(scope=scope)
         address = scope["client"][0] if scope.get("client") else None
         try:
-            if self._gatekeeper.keyless:
+            if self._admission.keyless:
                 check_local(headers, address)
             if scope["path"] not in self._open:
                 self._per_address.take(network_of(address))
@@ -62,8 +62,8 @@ class Door:
         await self._app(scope, receive, send)
 
     async def _admit(self, headers: Headers, address: str | None) -> Caller:
-        token = "" if self._gatekeeper.keyless else bearer(headers.get("authorization"))
-        caller = await anyio.to_thread.run_sync(self._gatekeeper.admit, token, address)
+        token = "" if self._admission.keyless else bearer(headers.get("authorization"))
+        caller = await anyio.to_thread.run_sync(self._admission.admit, token, address)
         self._per_key.take(caller.who)
         return caller
 
