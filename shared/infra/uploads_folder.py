@@ -128,5 +128,3 @@ def _write_note(folder: Path, upload: Upload) -> None:
     aside = folder / f".{uuid4().hex}"
     aside.write_text(upload.model_dump_json())
     aside.replace(folder / NOTE)
-
-

@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
+from services.gateway.settings import GatewaySettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
@@ -24,6 +25,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     DatabaseSettings,
     SecretSettings,
     CourierSettings,
+    GatewaySettings,
     RedisSettings,
     QueueSettings,
 )

@@ -64,9 +64,7 @@ class SqlArrivalStore:
 
     def renew(self, job_id: str) -> None:
         with self._database.writing() as connection:
-            connection.execute(
-                update(arrivals).where(arrivals.c.job_id == job_id).values(seen_at=self._database.now)
-            )
+            connection.execute(update(arrivals).where(arrivals.c.job_id == job_id).values(seen_at=self._database.now))
 
     def end(self, job_id: str) -> None:
         with self._database.writing() as connection:

@@ -34,7 +34,9 @@ class Caller:
 
     def need(self, scope: Scope) -> None:
         if not self.may(scope):
-            raise ScopeMissing(f"This needs a key with the scope {scope}.", mend="Make one with `undertone keys create`.")
+            raise ScopeMissing(
+                f"This needs a key with the scope {scope}.", mend="Make one with `undertone keys create`."
+            )
 
 
 def bearer(authorization: str | None) -> str:

@@ -1,9 +1,9 @@
-"""The body of a request, pulled block by block from a worker thread: nothing is kept, nothing is waited for too long."""
+"""The body of a request, pulled block by block by a worker thread: nothing is kept, and nothing waited for too long."""
 
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
 
 import anyio
@@ -33,7 +33,6 @@ class Body:
         self._began = time.monotonic()
         self._ended = False
         self._claimed = claimed_length(headers)
-        self.on_block: Callable[[], None] = _nothing
         if self._claimed is not None and self._claimed > limits.at_most:
             raise self._too_large()
 
@@ -44,7 +43,6 @@ class Body:
     def blocks(self) -> Iterator[bytes]:
         """Only from a worker thread: each block is waited for on the event loop."""
         while (block := anyio.from_thread.run(self._next)) is not None:
-            self.on_block()
             if block:
                 yield block
 
@@ -90,7 +88,3 @@ def claimed_length(headers: Headers) -> int | None:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise BodyUnreadable("The Content-Length is no number.")
     return int(text)
-
-
-def _nothing() -> None:
-    pass
