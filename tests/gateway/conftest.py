@@ -11,6 +11,7 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
+from services.gateway.assemble import Deployment, assemble
 from services.gateway.settings import GatewaySettings
 from shared.domain.tenant import Scope
 from shared.infra.address_rule import OutboundSettings
@@ -20,7 +21,6 @@ from shared.infra.keys import make_key
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.sealing import SecretSettings, new_key
 from shared.infra.settings import GovernanceSettings, StorageSettings
-from services.gateway.assemble import Deployment, assemble
 from tests.gateway.serving import Gateway, MemoryQueue, running
 
 LOCAL: dict[str, Any] = {"allow": ("127.0.0.0/8",), "plain_http": True}
