@@ -1,4 +1,4 @@
-"""The service about itself: alive, ready, counted and described; errors are problems, and logs say nothing of content."""
+"""The service about itself: alive, ready, counted, described; errors are problems, and logs tell no content."""
 
 from __future__ import annotations
 
@@ -71,7 +71,7 @@ def test_the_description_tells_every_answer_and_every_problem(gateway: Gateway) 
     described = create_app(gateway.context).openapi()
     text = json.dumps(described)
     schemas = described["components"]["schemas"]
-    for reference in set(part.split('"')[0] for part in text.split("#/components/schemas/")[1:]):
+    for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert reference in schemas, reference
     assert "HTTPValidationError" not in schemas, "422 is a problem like the others"
     for path, item in described["paths"].items():

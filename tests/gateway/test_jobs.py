@@ -3,16 +3,19 @@
 from __future__ import annotations
 
 import json
-import threading
 from collections.abc import Iterator
 from datetime import timedelta
 
 import httpx
 import pytest
 
+from shared.domain.asked import Asked
+from shared.domain.idempotency import RequestKey
 from shared.domain.job_record import JobFailure
 from shared.infra.database.work import SqlWorkStore
+from shared.infra.intake import digest_of
 from tests.gateway.serving import MP4, Gateway, eventually
+from tests.local_server import Reply, serving
 from tests.service_twins import MINUTE, held, new_job
 
 FILES = {"file": ("a.mp4", MP4, "video/mp4")}
@@ -148,30 +151,20 @@ def test_a_key_counts_for_its_tenant_and_is_free_again_after_a_failure(
 
 
 def test_while_the_first_request_runs_the_second_is_told_to_wait(gateway: Gateway, client: httpx.Client) -> None:
-    go_on, began = threading.Event(), threading.Event()
+    key = RequestKey(tenant="ours", method="POST", path="/v1/recordings", key="k")
+    url = "http://127.0.0.1:9/a.mp4"
+    gateway.context.requests.begin(key, digest_of(f"url {url}", Asked().model_dump_json()))
+    answer = client.post("/v1/recordings", json={"url": url}, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_busy")
+    assert int(answer.headers["retry-after"]) > 0
 
-    def slowly() -> Iterator[bytes]:
-        yield MP4
-        began.set()
-        go_on.wait(10)
-        yield MP4
 
-    headers = {"content-type": "video/mp4", "Idempotency-Key": "k"}
-    answers = []
-
-    def first() -> None:
-        with gateway.client() as own:
-            answers.append(own.post("/v1/recordings", content=slowly(), headers=headers).status_code)
-
-    thread = threading.Thread(target=first)
-    thread.start()
-    assert began.wait(10)
-    assert eventually(
-        lambda: client.post("/v1/recordings", content=MP4, headers=headers).json()["code"] == "idempotency_key_busy"
-    )
-    go_on.set()
-    thread.join()
-    assert answers == [202]
+def test_a_repeated_address_is_not_fetched_again(gateway: Gateway, client: httpx.Client) -> None:
+    key = {"Idempotency-Key": "k"}
+    with serving(Reply(body=MP4)) as other:
+        answers = [client.post("/v1/recordings", json={"url": other.url}, headers=key) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 202] and len(other.asked) == 1
+    assert answers[0].json()["id"] == answers[1].json()["id"]
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", '""'])

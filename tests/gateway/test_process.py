@@ -1,4 +1,4 @@
-"""The program itself: it refuses to start half-configured, and a kill in the middle of an upload loses nothing that came."""
+"""The program itself: it does not start half-configured, and a kill in the middle of an upload loses nothing."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Resumable uploads: a stock client works, what arrived stays, and a gateway that is killed is no reason to begin again."""
+"""Resumable uploads: a stock client works, what arrived stays, and it expires after a while."""
 
 from __future__ import annotations
 
