@@ -11,6 +11,7 @@ from rich.text import Text
 
 from services.cli.annotate import annotate
 from services.cli.doctor import doctor
+from services.cli.keys import keys
 from services.cli.models import models
 from services.cli.score import score
 from shared.domain.error import UndertoneError
@@ -25,6 +26,7 @@ app = typer.Typer(
 app.command()(annotate)
 app.command()(doctor)
 app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
 app.command()(score)
 
 

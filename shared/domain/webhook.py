@@ -59,12 +59,11 @@ class DeliveryState(StrEnum):
 
 
 class Delivery(Value):
-    """One announcement on its way to one endpoint. Replays keep `message_id`, by which receivers deduplicate."""
+    """One announcement on its way to one endpoint; its id is what receivers deduplicate on, so replays keep it."""
 
-    id: str
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")  # no dot: dots part what is signed
     tenant: str
     endpoint_id: str
-    message_id: str
     job_id: str | None
     topic: Topic
     body: bytes = Field(repr=False)
@@ -80,7 +79,6 @@ class Attempt(Value):
     """One try, as the log shows it."""
 
     delivery_id: str
-    message_id: str
     endpoint_id: str
     series: int
     number: int = Field(ge=1)

@@ -141,13 +141,13 @@ class Outbound:
         backend = JudgedBackend(self._judged(target), deadline=time.monotonic() + limits.total)
         origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
         url = httpcore.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=target.path.encode())
-        sent: dict[str | bytes, str | bytes] = {
-            **headers,
-            "Host": target.authority,
-            "User-Agent": USER_AGENT,
-            "Accept-Encoding": "identity",
-            "Connection": "close",
-        }
+        sent: list[tuple[bytes | str, bytes | str]] = [
+            *headers.items(),
+            ("Host", target.authority),
+            ("User-Agent", USER_AGENT),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
+        ]
         waits = {"connect": limits.connect, "read": limits.next_byte, "write": limits.next_byte, "pool": 0.0}
         with (
             _failures_named(),

@@ -73,6 +73,7 @@ def open_database(url: str, *, clock: Clock = utc_now) -> Database:
 
 
 def _engine(url: str) -> Engine:
+    # Parameters are hidden: an error's text ends in logs, and rows hold names.
     try:
         address = make_url(url)
     except ArgumentError:
@@ -84,9 +85,10 @@ def _engine(url: str) -> Engine:
         case "sqlite":
             if address.database:
                 Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-            return _sqlite(create_engine(address, connect_args={"timeout": BUSY_MS / 1000}))
+            return _sqlite(create_engine(address, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000}))
         case "postgresql":
-            return create_engine(address.set(drivername="postgresql+psycopg"), pool_pre_ping=True)
+            driver = address.set(drivername="postgresql+psycopg")
+            return create_engine(driver, hide_parameters=True, pool_pre_ping=True)
         case other:
             raise SettingUnusable(f"There is no support for {other} databases.", mend="Use SQLite or PostgreSQL.")
 

@@ -112,20 +112,13 @@ def end_job(
 
 
 def put_in_outbox(
-    connection: Connection,
-    tenant: str,
-    announcement: Announcement,
-    now: datetime,
-    *,
-    job_id: str | None = None,
-    endpoint_id: str | None = None,
+    connection: Connection, tenant: str, announcement: Announcement, now: datetime, *, job_id: str
 ) -> None:
     connection.execute(
         insert(outbox).values(
             id=uuid4().hex,
             tenant=tenant,
             job_id=job_id,
-            endpoint_id=endpoint_id,
             topic=announcement.topic,
             body=announcement.body,
             created_at=now,

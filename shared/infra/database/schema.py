@@ -133,7 +133,6 @@ outbox = Table(
     _id(),
     _tenant(),
     Column("job_id", String(64)),
-    Column("endpoint_id", String(64)),  # a test ping goes to one endpoint only
     Column("topic", String(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
@@ -168,7 +167,6 @@ deliveries = Table(
     _tenant(),
     Column("endpoint_id", String(64), ForeignKey("endpoints.id"), nullable=False),
     Column("event_id", String(64), nullable=False),
-    Column("message_id", String(64), nullable=False),
     Column("job_id", String(64)),
     Column("topic", String(32), nullable=False),
     Column("body", LargeBinary, nullable=False),

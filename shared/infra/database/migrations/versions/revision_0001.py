@@ -12,7 +12,6 @@ down_revision = None
 
 
 def upgrade() -> None:
-
     op.create_table(
         "audit",
         sa.Column("id", sa.String(length=64), nullable=False),
@@ -123,7 +122,6 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("job_id", sa.String(length=64), nullable=True),
-        sa.Column("endpoint_id", sa.String(length=64), nullable=True),
         sa.Column("topic", sa.String(length=32), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", schema.Instant(), nullable=False),
@@ -143,7 +141,6 @@ def upgrade() -> None:
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("endpoint_id", sa.String(length=64), nullable=False),
         sa.Column("event_id", sa.String(length=64), nullable=False),
-        sa.Column("message_id", sa.String(length=64), nullable=False),
         sa.Column("job_id", sa.String(length=64), nullable=True),
         sa.Column("topic", sa.String(length=32), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
