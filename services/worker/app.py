@@ -57,6 +57,7 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
             # Whoever may write to the broker must not command workers by it.
             "worker_enable_remote_control": False,
             "worker_send_task_events": False,
+            "worker_redirect_stdouts": False,  # our own log lines are written as they are
             "worker_proc_alive_timeout": 60,  # the default of 4 s is short on a machine that works hard
         }
     )

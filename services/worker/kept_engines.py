@@ -11,7 +11,7 @@ from typing import Any
 
 import structlog
 
-from services.worker.assemble import load_engine
+from services.worker.assemble import Loader, load_engine
 from shared.engines.catalog import Setup
 
 log = structlog.get_logger()
@@ -20,7 +20,8 @@ log = structlog.get_logger()
 class KeptEngines:
     """Lives in the forked process that uses it: models opened before a fork would share threads that are not there."""
 
-    def __init__(self, idle_seconds: float) -> None:
+    def __init__(self, idle_seconds: float, load: Loader = load_engine) -> None:
+        self._load = load
         self._idle = idle_seconds
         self._lock = threading.Lock()
         self._engines: dict[tuple[str, str | None], Any] = {}
@@ -32,7 +33,7 @@ class KeptEngines:
         """The setup is the machine's: it is the same in every call."""
         key = (slot, wish)
         if key not in self._engines:
-            self._engines[key] = load_engine(slot, wish, setup)
+            self._engines[key] = self._load(slot, wish, setup)
         return self._engines[key]
 
     @contextmanager
