@@ -72,6 +72,7 @@ class Service:
             "REDIS__URL": self.redis.url,
             "WORKER__SCRATCH": str(self.scratch),
             "WORKER__LEASE_SECONDS": str(self.lease),
+            "QUEUE__SWEEP_SECONDS": "0.5",
             "WORKER__LOOK_SECONDS": "0.3",
             "WORKER__SHUTDOWN_SECONDS": "0.5",
             "ENGINES__THREADS": "1",

@@ -24,7 +24,18 @@ def main() -> int:
         return error.exit_status
     name = f"worker-{uuid4().hex[:8]}@%h"
     app.worker_main(
-        ["worker", "-n", name, "-Q", ",".join(settings.queues), "-l", "WARNING", "--without-gossip", "--without-mingle"]
+        [
+            "--quiet",
+            "worker",
+            "-n",
+            name,
+            "-Q",
+            ",".join(settings.queues),
+            "-l",
+            "WARNING",
+            "--without-gossip",
+            "--without-mingle",
+        ]
     )
     return 0
 

@@ -27,7 +27,6 @@ from shared.ports.queue import CountedQueue
 log = structlog.get_logger()
 
 LOOK = 0.5  # seconds between looks for something to send
-SWEEP = 5.0
 # Messages that wait this long in a queue that is empty are lost: Redis forgets its last second in a crash.
 LOST = timedelta(seconds=15)
 LATE = timedelta(minutes=30)
@@ -41,6 +40,7 @@ class Dispatcher:
     queue: CountedQueue
     blobs: BlobStore
     most_waiting: int
+    sweep_seconds: float = 5.0
     queues: Sequence[str] = QUEUES
 
     def fill(self) -> int:
@@ -70,7 +70,7 @@ class Dispatcher:
             chores: list[Callable[[], object]] = [self.fill]
             if time.monotonic() >= next_sweep:
                 chores = [self.sweep, self.erase, self.fill]
-                next_sweep = time.monotonic() + SWEEP
+                next_sweep = time.monotonic() + self.sweep_seconds
             for chore in chores:
                 try:
                     chore()
@@ -94,7 +94,8 @@ def main() -> int:
         settings, storage = QueueSettings(), StorageSettings()
         queue = CeleryQueue(RedisSettings(), settings)
         database = database_of(DatabaseSettings(), storage)
-        Dispatcher(SqlWorkQueue(database), queue, blobs_of(storage), settings.most_waiting).run(stop)
+        work, blobs = SqlWorkQueue(database), blobs_of(storage)
+        Dispatcher(work, queue, blobs, settings.most_waiting, settings.sweep_seconds).run(stop)
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status

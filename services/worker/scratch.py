@@ -5,17 +5,19 @@ from __future__ import annotations
 import fcntl
 import os
 import shutil
-import tempfile
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from uuid import uuid4
 
 LOCK = ".lock"
-OLD = 60.0  # seconds: a folder without a lock is only just being made, or its maker was killed there and then
 
 
 class Scratch:
-    """A living process holds a lock in its folder. The system lets go of it on any death, unlike a number in a name."""
+    """A living process holds a lock beside its folder. The system lets go of it on any death, unlike a number in a name.
+
+    The lock is there before the folder and goes after it: so a folder whose lock is free, or missing, is nobody's.
+    """
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -23,47 +25,56 @@ class Scratch:
 
     @contextmanager
     def room(self) -> Iterator[Path]:
-        folder = Path(tempfile.mkdtemp(dir=self._root, prefix="stage-"))
-        lock = os.open(folder / LOCK, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
-        try:
-            fcntl.flock(lock, fcntl.LOCK_EX)
-            yield folder
-        finally:
-            shutil.rmtree(folder, ignore_errors=True)
-            os.close(lock)
+        folder = self._root / f"stage-{uuid4().hex[:12]}"
+        with self._locked(folder):
+            try:
+                folder.mkdir(mode=0o700)
+                yield folder
+            finally:
+                shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> int:
         """Remove what killed processes left; how many folders it was."""
-        return sum(self._remove(folder) for folder in self._root.iterdir() if folder.is_dir())
+        names = {path.name.removesuffix(LOCK) for path in self._root.iterdir() if path.name.startswith("stage-")}
+        return sum(self._remove(self._root / name) for name in names)
+
+    @contextmanager
+    def _locked(self, folder: Path) -> Iterator[None]:
+        path = _lock_of(folder)
+        while True:
+            lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            if _is_still(path, lock):
+                break
+            os.close(lock)  # a sweep took it for left over, in the moment before it was ours
+        try:
+            yield
+        finally:
+            path.unlink(missing_ok=True)
+            os.close(lock)
 
     def _remove(self, folder: Path) -> bool:
-        try:
-            lock = os.open(folder / LOCK, os.O_RDWR | os.O_CLOEXEC)
-        except FileNotFoundError:
-            if not _older(folder):
-                return False
-            shutil.rmtree(folder, ignore_errors=True)
-            return True
+        path = _lock_of(folder)
+        lock = os.open(path, os.O_CREAT | os.O_RDWR | os.O_CLOEXEC, 0o600)
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             return False
         else:
             shutil.rmtree(folder, ignore_errors=True)
+            if _is_still(path, lock):
+                path.unlink()
             return True
         finally:
             os.close(lock)
 
 
-def _older(folder: Path) -> bool:
+def _lock_of(folder: Path) -> Path:
+    return folder.with_name(folder.name + LOCK)
+
+
+def _is_still(path: Path, lock: int) -> bool:
     try:
-        made = folder.stat().st_mtime
+        return path.stat().st_ino == os.fstat(lock).st_ino
     except FileNotFoundError:
         return False
-    return _now_of(folder) - made > OLD
-
-
-def _now_of(folder: Path) -> float:
-    """The file system's own clock: that of a network drive may differ from ours."""
-    with tempfile.TemporaryFile(dir=folder.parent) as probe:
-        return os.fstat(probe.fileno()).st_mtime

@@ -14,7 +14,7 @@ from typing import Any
 
 import pytest
 
-from shared.domain.job_blobs import job_folder
+from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobStatus
 from shared.domain.plan import plan_of
 from shared.domain.work import StageRow, StageState
@@ -147,10 +147,15 @@ def test_a_worker_told_to_end_hands_its_stage_back_uncounted(service: Service, r
 def test_a_cancelled_job_stops_within_seconds_and_an_erased_one_leaves_nothing(
     service: Service, recording: Path
 ) -> None:
-    cancelled, erased = service.submit(recording), service.submit(recording)
+    cancelled = service.submit(recording)
     service.wait_for("transcribe", lambda: running(service, cancelled, "transcribe"))
     service.jobs.cancel(TENANT, cancelled)
-    service.wait_for("the other's decoding", lambda: running(service, erased, "decode"), 15)
+    service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
+    assert service.record(cancelled).status is JobStatus.CANCELLED
+    assert service.blobs.size(TENANT, transcript_key(cancelled)) is None
+
+    erased = service.submit(recording)
+    service.wait_for("transcribe", lambda: running(service, erased, "transcribe"))
     service.jobs.erase(TENANT, erased, by="test", reason="asked for")
 
     def gone() -> bool:
@@ -158,7 +163,5 @@ def test_a_cancelled_job_stops_within_seconds_and_an_erased_one_leaves_nothing(
         return stone is not None and stone.erased_at is not None
 
     service.wait_for("the erasure", gone, 30)
+    service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
     assert list(service.blobs.keys(TENANT, job_folder(erased))) == []
-    assert service.record(cancelled).status is JobStatus.CANCELLED
-    service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 10)
-    assert service.blobs.size(TENANT, f"{job_folder(cancelled)}/transcript.json") is None
