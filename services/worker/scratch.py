@@ -14,7 +14,7 @@ LOCK = ".lock"
 
 
 class Scratch:
-    """A living process holds a lock beside its folder. The system lets go of it on any death, unlike a number in a name.
+    """A living process holds a lock beside its folder, and the system lets go of it however the process dies.
 
     The lock is there before the folder and goes after it: so a folder whose lock is free, or missing, is nobody's.
     """
