@@ -13,6 +13,14 @@ UndertoneError
 │   ├── NotFound                a file or thing that is not there
 │   ├── StateConflict           not in the state in which that can be done
 │   ├── UploadTooLarge          more bytes than this deployment takes
+│   ├── BodyUnreadable          the request breaks off, or is not what its headers say
+│   ├── BodyTooSlow             its bytes come too slowly to wait for them
+│   ├── UnknownContentType      a body of a kind that this call does not take
+│   ├── IdempotencyKeyBusy      the first request with that key has not ended
+│   ├── IdempotencyKeyReused    that key came with another request
+│   ├── UploadGone              a resumable upload that expired
+│   ├── UploadHeld              somebody else is writing to it
+│   ├── ProtocolVersion         a version of tus that is not spoken here
 │   ├── ModalityNotAllowed      this deployment does not allow that sense
 │   └── PurposeProhibited       the law forbids that sense for that purpose
 ├── EngineError             a model could not do its work
@@ -20,7 +28,9 @@ UndertoneError
 │   └── EngineFailed            it broke on this input
 ├── AccessError             who asks may not
 │   ├── KeyRefused              no key, or none that is valid now
-│   └── ScopeMissing            a valid key that was not made for this
+│   ├── ScopeMissing            a valid key that was not made for this
+│   ├── HostRefused             keyless, but not from a program on this machine
+│   └── TooManyRequests         more than this key or address may ask at once
 ├── WorkError               a worker's hold on a stage
 │   ├── LeaseLost               somebody else has it, or the job has ended: stop and write nothing
 │   ├── TimedOut                an attempt took longer than it may
@@ -109,6 +119,48 @@ class UploadTooLarge(RequestError):
     status = 413
 
 
+class BodyUnreadable(RequestError):
+    code = "body_unreadable"
+    status = 400
+
+
+class BodyTooSlow(RequestError):
+    code = "body_too_slow"
+    status = 408
+    retryable = True
+
+
+class UnknownContentType(RequestError):
+    code = "unknown_content_type"
+    status = 415
+
+
+class IdempotencyKeyBusy(RequestError):
+    code = "idempotency_key_busy"
+    status = 409
+    retryable = True
+
+
+class IdempotencyKeyReused(RequestError):
+    code = "idempotency_key_reused"
+
+
+class UploadGone(RequestError):
+    code = "upload_gone"
+    status = 410
+
+
+class UploadHeld(RequestError):
+    code = "upload_held"
+    status = 423
+    retryable = True
+
+
+class ProtocolVersion(RequestError):
+    code = "protocol_version"
+    status = 412
+
+
 class ModalityNotAllowed(RequestError):
     code = "modality_not_allowed"
 
@@ -145,6 +197,20 @@ class KeyRefused(AccessError):
 
 class ScopeMissing(AccessError):
     code = "scope_missing"
+
+
+class HostRefused(AccessError):
+    code = "host_refused"
+
+
+class TooManyRequests(AccessError):
+    code = "too_many_requests"
+    status = 429
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: int = 1, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.retry_after = retry_after
 
 
 class WorkError(UndertoneError):

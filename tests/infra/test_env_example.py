@@ -9,6 +9,7 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
+from services.gateway.settings import GatewaySettings
 from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
@@ -21,13 +22,14 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     MediaSettings,
     GovernanceSettings,
     OutboundSettings,
-    RedisSettings,
-    QueueSettings,
     StorageSettings,
     DatabaseSettings,
     SecretSettings,
     CourierSettings,
     WorkerSettings,
+    GatewaySettings,
+    RedisSettings,
+    QueueSettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 

@@ -91,6 +91,7 @@ jobs = Table(
     Column("request", Text),
     Column("metadata", Text),
     Column("consent", Text),
+    Column("retention", Text),
     Column("error", Text),
     Column("key_id", String(64)),
     Column("digest", String(64)),
@@ -229,7 +230,17 @@ idempotency = Table(
     Column("status", Integer),  # None while the first request runs
     Column("body", LargeBinary),
     Column("job_id", String(64)),  # its erasure takes the stored answer along
+    Column("holder", String(64)),  # who works on it: one that was taken for dead writes nothing
     Column("created_at", Instant, nullable=False),
     Index(None, "created_at"),
     Index(None, "job_id"),
+)
+
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("job_id", String(64), primary_key=True),  # there is no such job yet
+    _tenant(),
+    Column("seen_at", Instant, nullable=False),
+    Index(None, "seen_at"),
 )

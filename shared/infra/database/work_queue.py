@@ -93,7 +93,7 @@ class SqlWorkQueue:
             connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(own)))
             for table in (deliveries, outbox, endpoints, idempotency, stages):
                 connection.execute(delete(table).where(table.c.job_id == job_id))
-            empty: dict[str, Any] = dict.fromkeys(("request", "metadata", "consent", "error", "digest"))
+            empty: dict[str, Any] = dict.fromkeys(("request", "metadata", "consent", "retention", "error", "digest"))
             connection.execute(
                 update(jobs)
                 .where(jobs.c.id == job_id)
