@@ -40,7 +40,7 @@ def cut(target: Path, seconds: float = 6.0, source: Path = SAMPLE) -> Path:
     with av.open(str(source)) as whole, av.open(str(target), "w") as part:
         streams = {stream.index: part.add_stream_from_template(stream) for stream in whole.streams}
         for packet in whole.demux():
-            if packet.dts is not None and packet.pts * packet.time_base < seconds:
+            if packet.pts is not None and packet.pts * packet.time_base < seconds:
                 packet.stream = streams[packet.stream.index]
                 part.mux(packet)
     return target
@@ -113,6 +113,10 @@ class Service:
         process.kill()
         process.wait()
 
+    def kill_all(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+
     def end(self, name: str, patience: float = 30.0) -> None:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)
@@ -162,7 +166,7 @@ def serving(folder: Path, *, workers: int = 1, **changes: object) -> Iterator[Se
     with ExitStack() as after:
         after.callback(service.database.close)
         after.callback(service.redis.forget_socket)
-        after.callback(lambda: [service.kill(name) for name in list(service.processes)])
+        after.callback(service.kill_all)
         service.start_redis()
         service.start_dispatcher()
         for number in range(workers):
