@@ -74,8 +74,14 @@ class Runner:
         with hold.beating():
             ended = self._attempt(hold)
         log.info("worker.ended", job=job_id, stage=stage, attempt=claim.attempt, how=ended)
-        self.refill()
+        self._refill()
         return ended
+
+    def _refill(self) -> None:
+        try:
+            self.refill()
+        except Exception as error:  # noqa: BLE001 - Redis is away: the stage has ended well, and the dispatcher goes on
+            log.warning("worker.queue_unreachable", error=type(error).__name__)
 
     @property
     def _lease(self) -> timedelta:

@@ -127,7 +127,8 @@ def test_redis_killed_and_started_again_loses_nothing(service: Service, recordin
     service.start_redis()
     for job_id in jobs:
         assert service.wait_ended(job_id).status is JobStatus.DONE, service.logs()
-        assert max(service.attempts(job_id).values()) <= 2
+        # The stage that ran was stopped, for its message comes again; nobody is to blame for that.
+        assert set(service.attempts(job_id).values()) == {1}
 
 
 def test_a_worker_told_to_end_hands_its_stage_back_uncounted(service: Service, recording: Path) -> None:
