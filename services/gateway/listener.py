@@ -6,7 +6,7 @@ import asyncio
 from typing import Any
 
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from services.gateway.settings import GatewaySettings
@@ -52,7 +52,7 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def listen(app: FastAPI, settings: GatewaySettings) -> None:
+def listen(app: ASGIApp, settings: GatewaySettings) -> None:
     """Until SIGTERM; what is under way then has a little time to end."""
     uvicorn.Server(
         uvicorn.Config(

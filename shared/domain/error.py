@@ -33,6 +33,7 @@ UndertoneError
 │   └── TooManyRequests         more than this key or address may ask at once
 ├── WorkError               a worker's hold on a stage
 │   ├── LeaseLost               somebody else has it, or the job has ended: stop and write nothing
+│   ├── TimedOut                an attempt took longer than it may
 │   └── Poisoned                the recording ended its worker again and again
 ├── OutboundError           a request to an address that we were told to call
 │   ├── AddressBlocked          it may not be called; which rule or answer is not told
@@ -219,6 +220,12 @@ class WorkError(UndertoneError):
 class LeaseLost(WorkError):
     code = "lease_lost"
     status = 409
+
+
+class TimedOut(WorkError):
+    code = "timed_out"
+    status = 504
+    retryable = True
 
 
 class Poisoned(WorkError):

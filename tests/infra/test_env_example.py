@@ -10,6 +10,7 @@ from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
 from services.gateway.settings import GatewaySettings
+from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
@@ -25,6 +26,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     DatabaseSettings,
     SecretSettings,
     CourierSettings,
+    WorkerSettings,
     GatewaySettings,
     RedisSettings,
     QueueSettings,
