@@ -12,7 +12,7 @@ from shared.infra.database.engine import open_database
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 
-LEASE = timedelta(seconds=3)
+LEASE = timedelta(seconds=6)  # a busy machine must not make a living worker look dead
 
 
 def work(address: str, name: str) -> None:

@@ -14,6 +14,7 @@ from services.cli.doctor import doctor
 from services.cli.keys import keys
 from services.cli.models import models
 from services.cli.score import score
+from services.cli.serve import serve
 from shared.domain.error import UndertoneError
 
 app = typer.Typer(
@@ -28,6 +29,7 @@ app.command()(doctor)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.command()(score)
+app.command()(serve)
 
 
 def main() -> None:

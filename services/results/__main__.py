@@ -4,36 +4,43 @@ from __future__ import annotations
 
 import sys
 
+import structlog
 import uvicorn
 
+from services.results.access import admission_of
 from services.results.app import results_app
 from services.results.settings import ResultsSettings
 from shared.domain.error import UndertoneError
+from shared.infra.database.keys import SqlKeyStore
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
-from shared.infra.web_auth import AccessSettings, check_keyless
 
-DRAIN = 30  # seconds for answers under way when told to stop
+log = structlog.get_logger()
+
+GRACE_SECONDS = 20  # for answers under way when told to stop
 
 
 def main() -> int:
     try:
-        settings, access = ResultsSettings(), AccessSettings()
-        check_keyless(access.keyless, settings.host)
-        database = database_of(DatabaseSettings(), StorageSettings())
-        app = results_app(database, blobs_of(StorageSettings()), keyless=access.keyless)
+        settings, storage = ResultsSettings(), StorageSettings()
+        database = database_of(DatabaseSettings(), storage)
+        admission = admission_of(settings, SqlKeyStore(database), database.clock)
+        app = results_app(
+            database, blobs_of(storage), admission=admission, requests_per_minute=settings.requests_per_minute
+        )
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
-    # The server's own log of requests would hold what was searched for.
+    log.info("results.starts", keyless=settings.keyless)
     uvicorn.run(
         app,
         host=settings.host,
         port=settings.port,
-        access_log=False,
+        access_log=False,  # ours names routes; a query holds what was looked for
+        log_level="warning",
         server_header=False,
-        proxy_headers=not access.keyless,
-        timeout_graceful_shutdown=DRAIN,
+        proxy_headers=False,
+        timeout_graceful_shutdown=GRACE_SECONDS,
     )
     database.close()
     return 0

@@ -12,7 +12,7 @@ from starlette.responses import Response, StreamingResponse
 
 from services.results.file_name import disposition
 from shared.domain.error import RangeUnusable
-from shared.infra.web_problems import problem
+from shared.infra.web.problems import problem
 
 _RANGE = re.compile(r"bytes=([0-9]{0,18})-([0-9]{0,18})")
 _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e]*")|\*')
@@ -72,9 +72,9 @@ def deliver(request: Request, content: Content) -> Response:
         start, end, status = 0, content.size, 200
     elif wanted[0] >= wanted[1]:
         detail = f"The range lies outside of the {content.size} bytes."
-        return problem(
-            RangeUnusable.status, RangeUnusable.code, detail, headers={"Content-Range": f"bytes */{content.size}"}
-        )
+        refused = problem(RangeUnusable.code, RangeUnusable.status, detail, instance=request.url.path)
+        refused.headers["Content-Range"] = f"bytes */{content.size}"
+        return refused
     else:
         start, end, status = *wanted, 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"

@@ -9,6 +9,7 @@ from fastapi import APIRouter, Depends, Header, Path
 from pydantic import Field, JsonValue
 from starlette.responses import Response
 
+from services.results.access import caller_with
 from services.results.answer import etag_of, matches
 from services.results.described import Answers, of_transcript
 from services.results.reading_room import ReadingRoom, Shown, seen
@@ -22,14 +23,14 @@ from shared.domain.correction import (
     renaming,
     utterance_of,
 )
-from shared.domain.error import ChangedMeanwhile, InvalidRequest, NoReading, UndertoneError, UploadTooLarge
+from shared.domain.error import ChangedMeanwhile, InvalidRequest, NoReading, UndertoneError
 from shared.domain.speech import Utterance
 from shared.domain.tenant import Scope
 from shared.domain.transcript import Speaker, Transcript
 from shared.domain.value import Value
 from shared.exports.captions import plain
 from shared.exports.document import render_json
-from shared.infra.web_auth import Caller, caller_with
+from shared.infra.web.api_keys import Caller
 
 ATTEMPTS = 5
 Reader = Annotated[Caller, Depends(caller_with(Scope.TRANSCRIPTS_READ))]
@@ -100,7 +101,7 @@ def correction_routes(room: ReadingRoom) -> APIRouter:
 
 
 def _patched(model: type[Value], description: str, *more: type[UndertoneError]) -> Answers:
-    also = of_transcript(*more, ChangedMeanwhile, UploadTooLarge)
+    also = of_transcript(*more, ChangedMeanwhile)
     return {200: {"model": model, "description": f"{description} The ETag is that of the transcript."}, **also}
 
 

@@ -1,51 +1,63 @@
-"""`/livez`, `/readyz`, `/metrics`: for whoever runs the service; without keys, and without anything of a tenant's."""
+"""`/livez`, `/readyz`, `/metrics`: for whoever runs the service, without anything of a tenant's."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
+from typing import Annotated
 
 import structlog
-from fastapi import APIRouter
+from fastapi import APIRouter, Depends
 from starlette.responses import JSONResponse, Response
 
-from shared.infra.web_metrics import RequestFigures
-from shared.infra.web_problems import MEDIA_TYPE, Problem, problem
-from shared.ports.blobs import BlobStore
-from shared.ports.keys import KeyStore
+from services.results.access import caller_with
+from services.results.described import refusals
+from services.results.meters import Meters
+from shared.domain.tenant import Scope
+from shared.infra.web.api_keys import Caller
+from shared.infra.web.problems import MEDIA_TYPE, SCHEMA, problem
 
 log = structlog.get_logger()
 
+OPEN_PATHS = ("/livez", "/readyz", "/openapi.json")
+Operator = Annotated[Caller, Depends(caller_with(Scope.ADMIN))]
 
-def health_routes(keys: KeyStore, blobs: BlobStore, figures: RequestFigures) -> APIRouter:
-    routes = APIRouter(tags=["operation"])
-    checks: dict[str, Callable[[], object]] = {
-        "database": lambda: keys.find("0"),
-        "storage": lambda: blobs.size("readyz", "nothing"),
-    }
 
-    @routes.get("/livez", summary="Whether the process answers.", response_class=JSONResponse)
+def health_routes(checks: Mapping[str, Callable[[], object]], meters: Meters) -> APIRouter:
+    routes = APIRouter(tags=["service"])
+
+    @routes.get("/livez", summary="The process answers")
     def livez() -> dict[str, str]:
         return {"status": "ok"}
 
-    content = {MEDIA_TYPE: {"schema": Problem.model_json_schema()}}
-    refused = {"description": "Service Unavailable: `not_serving`; it says what does not answer.", "content": content}
+    refused = {
+        "description": "Service Unavailable: `not_serving`; it says what does not answer",
+        "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}},
+    }
 
-    @routes.get("/readyz", summary="Whether requests can be served.", responses={503: refused})
+    @routes.get("/readyz", summary="Requests can be served", responses={503: refused})
     def readyz() -> Response:
-        failed = []
-        for name, check in checks.items():
-            try:
-                check()
-            # Whatever breaks, the answer is the same; an error's own words could name an address.
-            except Exception as error:  # noqa: BLE001
-                log.error("results.not_ready", check=name, error=type(error).__name__)  # noqa: TRY400
-                failed.append(name)
+        failed = [name for name, check in checks.items() if not _answers(name, check)]
         if failed:
-            return problem(503, "not_serving", f"There is no answer from: {', '.join(failed)}.")
+            return problem("not_serving", 503, f"There is no answer from: {', '.join(failed)}.")
         return JSONResponse({"status": "ok"})
 
-    @routes.get("/metrics", summary="Figures for Prometheus.", response_class=Response)
-    def metrics() -> Response:
-        return figures.answer()
+    @routes.get(
+        "/metrics",
+        summary="Figures for Prometheus",
+        response_class=Response,
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **refusals()},
+    )
+    def metrics(_operator: Operator) -> Response:
+        return Response(meters.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
 
     return routes
+
+
+def _answers(name: str, check: Callable[[], object]) -> bool:
+    try:
+        check()
+    # Whatever breaks, the answer is the same; an error's own words could name an address.
+    except Exception as error:  # noqa: BLE001
+        log.warning("results.not_ready", check=name, error=type(error).__name__)
+        return False
+    return True

@@ -16,7 +16,7 @@ from shared.domain.job_record import JobRecord, JobStatus
 from shared.domain.tenant import AuditEntry, Scope
 from shared.domain.transcript import Transcript
 from shared.infra.database.engine import Clock
-from shared.infra.web_auth import Caller
+from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
 from shared.ports.jobs import JobStore
 from shared.ports.keys import AuditTrail

@@ -7,14 +7,14 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from services.results.described import ANYWHERE
+from services.results.access import caller_with
+from services.results.described import refusals
 from services.results.reading_room import ReadingRoom
 from shared.domain.emotion import Emotion
 from shared.domain.search import SearchQuery, highlight
 from shared.domain.tenant import Scope
 from shared.domain.value import Value
-from shared.infra.web_auth import Caller, caller_with
-from shared.infra.web_problems import answers
+from shared.infra.web.api_keys import Caller
 from shared.ports.transcripts import TranscriptIndex
 
 Reader = Annotated[Caller, Depends(caller_with(Scope.TRANSCRIPTS_READ))]
@@ -50,7 +50,7 @@ class Hits(Value):
 def search_routes(room: ReadingRoom, index: TranscriptIndex) -> APIRouter:
     routes = APIRouter(tags=["search"])
 
-    @routes.get("/v1/search", summary="Utterances, of the newest job first.", responses=answers(*ANYWHERE))
+    @routes.get("/v1/search", summary="Utterances, of the newest job first.", responses=refusals())
     def search(
         caller: Reader,
         q: Words = None,

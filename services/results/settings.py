@@ -14,3 +14,9 @@ class ResultsSettings(BaseSettings):
 
     port: int = Field(default=8001, ge=1, le=65535)
     """The port to listen on."""
+
+    keyless: bool = False
+    """Answer without a key: only for a service on a loopback address, whose only user sits at this machine."""
+
+    requests_per_minute: int = Field(default=600, ge=1)
+    """Requests that one key, and likewise one address, may make to this process."""

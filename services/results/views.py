@@ -10,6 +10,7 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
+from services.results.access import caller_with
 from services.results.answer import Content, deliver, tag, unchanged
 from services.results.described import of_content
 from services.results.file_name import file_name
@@ -19,7 +20,7 @@ from shared.domain.job_blobs import job_folder
 from shared.domain.tenant import Scope
 from shared.exports.formats import FORMATS, Format
 from shared.exports.summary import render_summary
-from shared.infra.web_auth import Caller, caller_with
+from shared.infra.web.api_keys import Caller
 
 Reader = Annotated[Caller, Depends(caller_with(Scope.TRANSCRIPTS_READ))]
 Emotion = Annotated[

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -17,6 +17,7 @@ from shared.pipeline.detect_speech import DetectSpeech
 from shared.pipeline.diarize import Diarize
 from shared.pipeline.diarize_tracks import DiarizeTracks
 from shared.pipeline.emotion_reader import EncodeThenFuse
+from shared.pipeline.platform.cue import Cue
 from shared.pipeline.platform.reading import names_speakers, read_platform_transcript
 from shared.pipeline.platform.stages import ReadPlatformTranscript, TurnsFromWords
 from shared.pipeline.publish import Publish
@@ -36,53 +37,71 @@ class Inputs:
     platform_transcript: Path | None = None
 
 
+Loader = Callable[[str, str | None, Setup], Any]
+Recipe = Callable[[], Stage]
+
+
+def load_engine(slot: str, wish: str | None, setup: Setup) -> Any:
+    return choose(slot, wish, setup).engine
+
+
 @dataclass(frozen=True, slots=True)
 class Engines:
     """The engine of each slot, as wished or as this machine can."""
 
     wished: Mapping[str, str]
     setup: Setup
+    load: Loader
 
     def __call__(self, slot: str) -> Any:
-        return choose(slot, self.wished.get(slot), self.setup).engine
+        return self.load(slot, self.wished.get(slot), self.setup)
 
 
-def assemble(job: Job, inputs: Inputs, setup: Setup) -> tuple[Stage, ...]:
+def assemble(job: Job, inputs: Inputs, setup: Setup, load: Loader = load_engine) -> tuple[Stage, ...]:
     """Every stage of this job with its engine, the last of them publishing the transcript."""
+    return tuple(build() for build in recipes(job, inputs, setup, load).values())
+
+
+def recipes(job: Job, inputs: Inputs, setup: Setup, load: Loader = load_engine) -> Mapping[str, Recipe]:
+    """How to build each stage, in order: a worker that runs one of them needs no engine of the others."""
     unknown = set(job.wishes.engines) - set(CATALOG)
     if unknown:
         raise InvalidRequest(
             f"There is no engine slot {', '.join(sorted(unknown))}; the slots are {', '.join(CATALOG)}."
         )
-    engines = Engines(job.wishes.engines, setup)
-    decoder = engines("decoder")
-    stages = (
-        Decode(decoder, job, inputs.recording, inputs.tracks),
-        DetectSpeech(engines("vad")),
-        *_words_and_turns(job, inputs, engines),
-        _faces(job.wishes, inputs, engines),
-        Compose(),
-        ReadEmotions(_emotions(job.wishes, engines)),
-    )
-    return (*stages, Publish(job, needs=tuple(stage.name for stage in stages)))
+    engines = Engines(job.wishes.engines, setup, load)
+    stages: dict[str, Recipe] = {
+        "decode": lambda: Decode(engines("decoder"), job, inputs.recording, inputs.tracks),
+        "detect_speech": lambda: DetectSpeech(engines("vad")),
+        "transcribe": lambda: _words(job, inputs, engines),
+        "diarize": lambda: _turns(job, inputs, engines),
+        "track_faces": lambda: _faces(job.wishes, inputs, engines),
+        "compose": Compose,
+        "read_emotions": lambda: ReadEmotions(_emotions(job.wishes, engines)),
+    }
+    return {**stages, "publish": lambda: Publish(job, needs=tuple(stages))}
 
 
-def _words_and_turns(job: Job, inputs: Inputs, engines: Engines) -> tuple[Stage, Stage]:
-    """The platform's own words and names, one track per participant, or all found out by listening."""
-    wishes = job.wishes
-    apart = bool(job.tracks) or wishes.separate_channels
-    cues = read_platform_transcript(inputs.platform_transcript.read_bytes()) if inputs.platform_transcript else ()
-    words: Stage
+def _words(job: Job, inputs: Inputs, engines: Engines) -> Stage:
+    """The platform's own words, or what a recogniser hears."""
     if job.platform_transcript:
-        words = ReadPlatformTranscript(cues, job.platform_transcript.sha256, wishes.language)
-    else:
-        transcriber = engines("asr")
-        words = Transcribe(transcriber, wishes.language, "gpu" if transcriber.on_gpu else "cpu")
-    if names_speakers(cues):
-        return words, TurnsFromWords()
-    if apart:
-        return words, DiarizeTracks()
-    return words, Diarize(engines("speaker"), engines("clusterer"), wishes.exactly_speakers, wishes.at_most_speakers)
+        return ReadPlatformTranscript(_cues(inputs), job.platform_transcript.sha256, job.wishes.language)
+    transcriber = engines("asr")
+    return Transcribe(transcriber, job.wishes.language, "gpu" if transcriber.on_gpu else "cpu")
+
+
+def _turns(job: Job, inputs: Inputs, engines: Engines) -> Stage:
+    """The platform's own names, one track per participant, or voices told apart by listening."""
+    wishes = job.wishes
+    if names_speakers(_cues(inputs)):
+        return TurnsFromWords()
+    if job.tracks or wishes.separate_channels:
+        return DiarizeTracks()
+    return Diarize(engines("speaker"), engines("clusterer"), wishes.exactly_speakers, wishes.at_most_speakers)
+
+
+def _cues(inputs: Inputs) -> tuple[Cue, ...]:
+    return read_platform_transcript(inputs.platform_transcript.read_bytes()) if inputs.platform_transcript else ()
 
 
 def _faces(wishes: Wishes, inputs: Inputs, engines: Engines) -> Stage:

@@ -20,6 +20,13 @@ UndertoneError
 │   ├── ChangedMeanwhile        somebody changed it since it was read
 │   ├── RangeUnusable           a range that lies outside
 │   ├── UploadTooLarge          more bytes than this deployment takes
+│   ├── BodyUnreadable          the request breaks off, or is not what its headers say
+│   ├── BodyTooSlow             its bytes come too slowly to wait for them
+│   ├── UnknownContentType      a body of a kind that this call does not take
+│   ├── IdempotencyKeyBusy      the first request with that key has not ended
+│   ├── UploadGone              a resumable upload that expired
+│   ├── UploadHeld              somebody else is writing to it
+│   ├── ProtocolVersion         a version of tus that is not spoken here
 │   ├── ModalityNotAllowed      this deployment does not allow that sense
 │   └── PurposeProhibited       the law forbids that sense for that purpose
 ├── EngineError             a model could not do its work
@@ -27,9 +34,12 @@ UndertoneError
 │   └── EngineFailed            it broke on this input
 ├── AccessError             who asks may not
 │   ├── KeyRefused              no key, or none that is valid now
-│   └── ScopeMissing            a valid key that was not made for this
+│   ├── ScopeMissing            a valid key that was not made for this
+│   ├── HostRefused             keyless, but not from a program on this machine
+│   └── TooManyRequests         more than this key or address may ask at once
 ├── WorkError               a worker's hold on a stage
 │   ├── LeaseLost               somebody else has it, or the job has ended: stop and write nothing
+│   ├── TimedOut                an attempt took longer than it may
 │   └── Poisoned                the recording ended its worker again and again
 ├── OutboundError           a request to an address that we were told to call
 │   ├── AddressBlocked          it may not be called; which rule or answer is not told
@@ -149,6 +159,44 @@ class UploadTooLarge(RequestError):
     status = 413
 
 
+class BodyUnreadable(RequestError):
+    code = "body_unreadable"
+    status = 400
+
+
+class BodyTooSlow(RequestError):
+    code = "body_too_slow"
+    status = 408
+    retryable = True
+
+
+class UnknownContentType(RequestError):
+    code = "unknown_content_type"
+    status = 415
+
+
+class IdempotencyKeyBusy(RequestError):
+    code = "idempotency_key_busy"
+    status = 409
+    retryable = True
+
+
+class UploadGone(RequestError):
+    code = "upload_gone"
+    status = 410
+
+
+class UploadHeld(RequestError):
+    code = "upload_held"
+    status = 423
+    retryable = True
+
+
+class ProtocolVersion(RequestError):
+    code = "protocol_version"
+    status = 412
+
+
 class ModalityNotAllowed(RequestError):
     code = "modality_not_allowed"
 
@@ -187,6 +235,20 @@ class ScopeMissing(AccessError):
     code = "scope_missing"
 
 
+class HostRefused(AccessError):
+    code = "host_refused"
+
+
+class TooManyRequests(AccessError):
+    code = "too_many_requests"
+    status = 429
+    retryable = True
+
+    def __init__(self, message: str, *, retry_after: int = 1, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.retry_after = retry_after
+
+
 class WorkError(UndertoneError):
     code = "work_error"
 
@@ -194,6 +256,12 @@ class WorkError(UndertoneError):
 class LeaseLost(WorkError):
     code = "lease_lost"
     status = 409
+
+
+class TimedOut(WorkError):
+    code = "timed_out"
+    status = 504
+    retryable = True
 
 
 class Poisoned(WorkError):

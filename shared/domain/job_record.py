@@ -11,6 +11,7 @@ from pydantic import Field, JsonValue, field_validator
 from shared.domain.error import InvalidRequest
 from shared.domain.governance import Consent
 from shared.domain.job import Job
+from shared.domain.retention import Retention
 from shared.domain.value import Value
 from shared.domain.work import PlannedStage, StageRow, StageState, check_plan
 
@@ -50,6 +51,7 @@ class NewJob(Value):
     stages: tuple[PlannedStage, ...]
     metadata: Mapping[str, JsonValue] = {}
     consent: Consent | None = None
+    retention: Retention | None = None
     key_id: str | None = None
     # The media's hash with the normalized options: a client's repeat is attached to the running job.
     digest: str | None = None
@@ -73,6 +75,7 @@ class JobRecord(Value):
     stages: tuple[StageRow, ...]
     metadata: Mapping[str, JsonValue] = {}
     consent: Consent | None = None
+    retention: Retention | None = None
     key_id: str | None = None
     digest: str | None = None
     error: JobFailure | None = None

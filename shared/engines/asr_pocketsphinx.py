@@ -56,8 +56,9 @@ class PocketSphinx:
         pieces = list(stretches(audio, speech, longest=LONGEST, bridge=BRIDGE))
         words: list[Word] = []
         with (
-            _recognisers(min(self.processes, max(1, len(pieces)))) as idle,
+            # Whoever is stopped half-way ends the recognisers first: their threads wait for answers.
             ThreadPoolExecutor(self.processes) as threads,
+            _recognisers(min(self.processes, max(1, len(pieces)))) as idle,
         ):
 
             def hear(piece: Span) -> list[Word]:

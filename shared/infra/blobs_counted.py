@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import errno
 import hashlib
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
 
 from shared.domain.blob import Blob
 from shared.domain.error import StorageFull, UploadTooLarge
@@ -35,3 +37,14 @@ class CountedBlocks:
 
 def storage_full() -> StorageFull:
     return StorageFull("The storage is full.", mend="Free some space, or have its operator add some; then try again.")
+
+
+@contextmanager
+def full_said() -> Iterator[None]:
+    """A full disk, in the words of our errors."""
+    try:
+        yield
+    except OSError as error:
+        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+            raise storage_full() from error
+        raise

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import errno
 import os
 import shutil
 import tempfile
@@ -13,7 +12,7 @@ from pathlib import Path
 
 from shared.domain.blob import Blob, blob_path
 from shared.domain.error import NotFound
-from shared.infra.blobs_counted import BLOCK, CountedBlocks, storage_full
+from shared.infra.blobs_counted import BLOCK, CountedBlocks, full_said, storage_full
 
 SCRATCH = ".scratch"
 ABANDONED_SECONDS = 3600
@@ -44,7 +43,7 @@ class FolderBlobs:
     def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, at_most: int | None = None) -> Blob:
         target = self._root / blob_path(tenant, key)
         counted = CountedBlocks(blocks, at_most)
-        with _full_said(), self._aside() as (handle, aside):
+        with full_said(), self._aside() as (handle, aside):
             with os.fdopen(handle, "wb") as out:
                 for block in counted:
                     self._check_room()
@@ -114,13 +113,3 @@ def _blocks(path: Path, start: int, end: int | None) -> Iterator[bytes]:
         while left > 0 and (block := file.read(min(BLOCK, left))):
             left -= len(block)
             yield block
-
-
-@contextmanager
-def _full_said() -> Iterator[None]:
-    try:
-        yield
-    except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
-            raise storage_full() from error
-        raise

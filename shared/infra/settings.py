@@ -18,6 +18,9 @@ class GovernanceSettings(BaseSettings):
     """The senses that this deployment allows; a job may ask for fewer, never for more.
     In the EU, inferring emotions from voice or face at work or in education is prohibited (AI Act, Art. 5(1)(f))."""
 
+    require_consent: bool = False
+    """Refuse voice and face for a job whose consent does not say that the participants were informed."""
+
     require_purpose: bool = False
     """Refuse a job that does not say its purpose."""
 

@@ -21,6 +21,10 @@ class KeyStore(Protocol):
         """The one question that names no tenant: its answer is who asks."""
         ...
 
+    def any_usable(self) -> bool:
+        """Whether there is a key at all that somebody could come in with."""
+        ...
+
     def used(self, key_id: str) -> None:
         """Note the last use; to the minute is exact enough."""
         ...

@@ -72,6 +72,15 @@ def test_what_came_to_no_answer_is_processed_again(requests: AnsweredRequests, c
     assert requests.begin(ONE, "same").new
 
 
+def test_what_was_killed_does_not_hold_its_key_for_ever(requests: AnsweredRequests, clock: MovableClock) -> None:
+    requests.begin(ONE, "same")
+    clock.move(timedelta(hours=3))
+    assert requests.begin(ONE, "same").new
+    requests.answer(ONE, ANSWER)
+    clock.move(timedelta(hours=3))
+    assert requests.begin(ONE, "same").answer == ANSWER
+
+
 def test_of_repeats_at_once_one_is_processed(requests: AnsweredRequests) -> None:
     begun = at_once(*[lambda: requests.begin(ONE, "same")] * 6)
     assert [one.new for one in begun].count(True) == 1

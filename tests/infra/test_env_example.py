@@ -9,12 +9,14 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
+from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
+from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
+from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.sealing import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, StorageSettings
-from shared.infra.web_auth import AccessSettings
 
 ROOMS: tuple[type[BaseSettings], ...] = (
     EngineSettings,
@@ -25,7 +27,10 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     DatabaseSettings,
     SecretSettings,
     CourierSettings,
-    AccessSettings,
+    WorkerSettings,
+    GatewaySettings,
+    RedisSettings,
+    QueueSettings,
     ResultsSettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"

@@ -22,7 +22,7 @@ from tests.service_twins import new_job
 
 JOBS = 8
 KILLS = 2  # three on one stage would rightly count as poison
-PATIENCE = 90
+PATIENCE = 240
 
 
 def start(address: str, name: str) -> subprocess.Popen[str]:

@@ -10,7 +10,9 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
+from services.results.access import admission_of
 from services.results.app import results_app
+from services.results.settings import ResultsSettings
 from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobFailure
 from shared.domain.tenant import Scope
@@ -23,12 +25,14 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.keys import make_key
+from shared.ports.blobs import BlobStore
 from tests.exports.sample import transcript
 from tests.service_twins import ONE_STAGE, MovableClock, held, new_job
 
 READ = frozenset({Scope.TRANSCRIPTS_READ})
 FEEL = READ | {Scope.EMOTIONS_READ}
 ALL = FEEL | {Scope.RECORDINGS_WRITE}
+ADMIN = frozenset({Scope.ADMIN})
 
 
 @dataclass
@@ -67,6 +71,12 @@ class House:
         return job_id
 
 
+def opened_app(database: Database, blobs: BlobStore, *, keyless: bool = False, per_minute: int = 100_000) -> FastAPI:
+    settings = ResultsSettings(keyless=keyless)
+    admission = admission_of(settings, SqlKeyStore(database), database.clock)
+    return results_app(database, blobs, admission=admission, requests_per_minute=per_minute)
+
+
 @pytest.fixture
 def house(tmp_path: Path) -> Iterator[House]:
     clock = MovableClock()
@@ -74,5 +84,5 @@ def house(tmp_path: Path) -> Iterator[House]:
     for tenant in ("ours", "theirs"):
         SqlKeyStore(database).ensure_tenant(tenant)
     blobs = FolderBlobs(tmp_path / "blobs")
-    yield House(database, blobs, clock, results_app(database, blobs))
+    yield House(database, blobs, clock, opened_app(database, blobs))
     database.close()

@@ -13,6 +13,7 @@ from sqlalchemy import Connection, RowMapping, insert, select, update
 from shared.domain.governance import Consent
 from shared.domain.job import Job
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus, Tombstone
+from shared.domain.retention import Retention
 from shared.domain.webhook import Announcement, announce
 from shared.domain.work import StageRow, StageState
 from shared.infra.database.schema import jobs, outbox, stages
@@ -26,6 +27,7 @@ def read_job(row: RowMapping, stage_rows: Sequence[StageRow]) -> JobRecord:
         stages=tuple(stage_rows),
         metadata=json.loads(row["metadata"] or "{}"),
         consent=Consent.model_validate_json(row["consent"]) if row["consent"] else None,
+        retention=Retention.model_validate_json(row["retention"]) if row["retention"] else None,
         key_id=row["key_id"],
         digest=row["digest"],
         error=JobFailure.model_validate_json(row["error"]) if row["error"] else None,

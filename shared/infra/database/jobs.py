@@ -50,6 +50,7 @@ class SqlJobStore:
                     request=new.job.model_dump_json(),
                     metadata=json.dumps(dict(new.metadata)),
                     consent=new.consent.model_dump_json() if new.consent else None,
+                    retention=new.retention.model_dump_json() if new.retention else None,
                     key_id=new.key_id,
                     digest=new.digest,
                     created_at=now,

@@ -52,6 +52,12 @@ class SqlKeyStore:
             row = connection.execute(select(keys).where(keys.c.id == key_id)).mappings().one_or_none()
             return None if row is None else _read(row)
 
+    def any_usable(self) -> bool:
+        valid = or_(keys.c.expires_at.is_(None), keys.c.expires_at > self._database.now)
+        query = select(keys.c.id).where(keys.c.revoked_at.is_(None), valid).limit(1)
+        with self._database.reading() as connection:
+            return connection.execute(query).first() is not None
+
     def used(self, key_id: str) -> None:
         now = self._database.now
         stale = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at <= now - USE_NOTED)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from datetime import datetime
+from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
@@ -18,6 +18,7 @@ from shared.infra.database.engine import Database
 from shared.infra.database.schema import audit, idempotency
 
 MOST_PER_PAGE = 1000
+LONGEST = timedelta(hours=2)  # no request runs longer: what is not answered then was killed
 
 
 class SqlAuditTrail:
@@ -53,7 +54,11 @@ class SqlAnsweredRequests:
         self._database = database
 
     def begin(self, request: RequestKey, fingerprint: str) -> Begun:
-        row = request.model_dump() | {"fingerprint": fingerprint, "created_at": self._database.now}
+        now = self._database.now
+        row = request.model_dump() | {"fingerprint": fingerprint, "created_at": now}
+        lost = (*_same(request), idempotency.c.status.is_(None), idempotency.c.created_at < now - LONGEST)
+        with self._database.writing() as connection:
+            connection.execute(delete(idempotency).where(*lost))
         try:
             with self._database.writing() as connection:
                 connection.execute(insert(idempotency).values(**row))

@@ -91,6 +91,7 @@ jobs = Table(
     Column("request", Text),
     Column("metadata", Text),
     Column("consent", Text),
+    Column("retention", Text),
     Column("error", Text),
     Column("key_id", String(64)),
     Column("digest", String(64)),
@@ -232,4 +233,13 @@ idempotency = Table(
     Column("created_at", Instant, nullable=False),
     Index(None, "created_at"),
     Index(None, "job_id"),
+)
+
+arrivals = Table(
+    "arrivals",
+    metadata,
+    Column("job_id", String(64), primary_key=True),  # there is no such job yet
+    _tenant(),
+    Column("seen_at", Instant, nullable=False),
+    Index(None, "seen_at"),
 )

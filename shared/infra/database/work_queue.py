@@ -96,7 +96,7 @@ class SqlWorkQueue:
             forget_utterances(connection, job_id)
             for table in (deliveries, outbox, endpoints, idempotency, corrections, stages):
                 connection.execute(delete(table).where(table.c.job_id == job_id))
-            empty: dict[str, Any] = dict.fromkeys(("request", "metadata", "consent", "error", "digest"))
+            empty: dict[str, Any] = dict.fromkeys(("request", "metadata", "consent", "retention", "error", "digest"))
             connection.execute(
                 update(jobs)
                 .where(jobs.c.id == job_id)

@@ -8,7 +8,7 @@ from alembic import op
 from shared.infra.database import schema
 
 revision = "0003"
-down_revision = "0001"  # 0002 is the gateway's, and comes between where both are there
+down_revision = "0002"
 
 # The columns lie in `search_utterances`; the index holds the words only.
 SQLITE = (

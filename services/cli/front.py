@@ -1,0 +1,71 @@
+"""`python -m services.cli.front`: gateway and results on one port, each request to whoever has its route."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import AsyncIterator, Sequence
+from contextlib import AsyncExitStack, asynccontextmanager
+from typing import Any
+
+import structlog
+from starlette.applications import Starlette
+from starlette.routing import Match
+from starlette.types import Receive, Scope, Send
+
+from services.gateway.app import create_app
+from services.gateway.assemble import Deployment, assemble
+from services.gateway.listener import listen
+from shared.domain.error import UndertoneError
+from shared.domain.governance import NOTICE
+from shared.infra.queue_celery import CeleryQueue
+from shared.infra.settings import DatabaseSettings
+from shared.infra.state import database_of
+
+log = structlog.get_logger()
+
+
+class Front:
+    """The first application that knows the path answers, and the last one says that nobody does."""
+
+    def __init__(self, apps: Sequence[Starlette]) -> None:
+        self._apps = tuple(apps)
+        self._own = Starlette(lifespan=self._living)
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        app = self._own if scope["type"] == "lifespan" else self._whose(scope)
+        await app(scope, receive, send)
+
+    def _whose(self, scope: Scope) -> Starlette:
+        asked: dict[str, Any] = dict(scope)
+        for wanted in (Match.FULL, Match.PARTIAL):  # partial: the path is right, the method is not
+            for app in self._apps:
+                if any(route.matches(asked)[0] is wanted for route in app.routes):
+                    return app
+        return self._apps[-1]
+
+    @asynccontextmanager
+    async def _living(self, _app: Starlette) -> AsyncIterator[None]:
+        async with AsyncExitStack() as stack:
+            for app in self._apps:
+                await stack.enter_async_context(app.router.lifespan_context(app))
+            yield
+
+
+def main() -> int:
+    try:
+        deployment = Deployment.from_environment()
+        queue = CeleryQueue(deployment.redis, deployment.queue)
+        database = database_of(DatabaseSettings(), deployment.storage)
+        front = Front([create_app(assemble(deployment, database, queue))])
+    except UndertoneError as error:
+        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
+        return error.exit_status
+    log.info("front.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
+    listen(front, deployment.gateway)
+    queue.close()
+    database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,162 @@
+"""`undertone serve`: the whole service on this machine, as child processes on one port, with its data in one folder."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import signal
+import socket
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from functools import partial
+from pathlib import Path
+from threading import Event
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.cli.children import Children, Program
+from shared.domain.error import SettingUnusable, StateConflict
+from shared.domain.plan import QUEUES
+from shared.infra.queue_settings import RedisSettings
+from shared.infra.redis_server import RedisServer
+from shared.infra.sealing import SecretSettings, new_key
+from shared.infra.settings import StorageSettings
+
+LOOPBACK = ("127.0.0.1", "::1", "localhost")
+WORKER_GRACE = 20.0
+
+
+@dataclass(frozen=True, slots=True)
+class Plan:
+    """Where it listens and keeps its state, and how much of the machine it takes."""
+
+    data: Path
+    host: str
+    port: int
+    workers: int
+
+    @property
+    def loopback(self) -> bool:
+        return self.host in LOOPBACK
+
+    @property
+    def address(self) -> str:
+        return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
+
+    def environment(self, redis_url: str) -> dict[str, str]:
+        """For every child; what the operator has set himself stays."""
+        cores = len(os.sched_getaffinity(0))
+        ours = {
+            "STORAGE__FOLDER": str(self.data),
+            "REDIS__URL": redis_url,
+            "GATEWAY__HOST": self.host,
+            "GATEWAY__PORT": str(self.port),
+        }
+        defaults = {
+            "SECRETS__KEYS": secret_key(self.data),
+            # The only user of a loopback address sits at this machine.
+            "GATEWAY__KEYLESS": "true" if self.loopback else "false",
+            "WORKER__QUEUES": ",".join(QUEUES),
+            "WORKER__SCRATCH": str(self.data / "scratch"),
+            "WORKER__SHUTDOWN_SECONDS": "2",  # whoever pressed Ctrl-C waits for it; the stage is handed back
+            "ENGINES__THREADS": str(max(1, cores // self.workers)),
+        }
+        return {**{name: os.environ.get(name) or value for name, value in defaults.items()}, **ours}
+
+    def programs(self) -> Iterator[Program]:
+        module = (sys.executable, "-m")
+        yield Program("web", (*module, "services.cli.front"), ready=partial(listens, self.host, self.port))
+        yield Program("courier", (*module, "services.courier", *(["--loopback"] if self.loopback else [])))
+        yield Program("dispatch", (*module, "services.worker.dispatch"))
+        for number in range(self.workers):
+            yield Program(f"worker-{number + 1}", (*module, "services.worker"), grace=WORKER_GRACE)
+
+
+def serve(
+    data: Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")] = None,
+    host: Annotated[
+        str, typer.Option(help="Address to listen on; beyond loopback, requests need a key.")
+    ] = "127.0.0.1",
+    port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Stages that run side by side.")] = None,
+    verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the log here, not in files.")] = False,
+) -> None:
+    """Serve recordings in, transcripts out, on this machine until Ctrl-C."""
+    folder = (data or StorageSettings().folder).expanduser().resolve()
+    plan = Plan(folder, host, port, workers or max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
+    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    logs = None if verbose else folder / "logs"
+    if logs is not None:
+        logs.mkdir(exist_ok=True, mode=0o700)
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    with alone_in(folder), running(plan, logs, stop) as children:
+        console = Console(stderr=True)
+        console.print(f"Undertone serves at [bold]{plan.address}[/bold]; its data lie in {folder}. Ctrl-C ends it.")
+        children.watch(stop)
+
+
+@contextmanager
+def running(plan: Plan, logs: Path | None, stop: Event) -> Iterator[Children]:
+    """Every program started, and ended with the block."""
+    if listens(plan.host, plan.port):
+        raise SettingUnusable(f"Something else listens on port {plan.port}.", mend="Choose another one with --port.")
+    with ExitStack() as after:
+        url = RedisSettings().url.get_secret_value()
+        server = None if url else RedisServer.at(plan.data / "redis")
+        if server is not None:
+            after.callback(server.forget_socket)
+        children = Children(plan.environment(server.url if server else url), logs)
+        after.callback(children.end)
+        if server is not None:
+            children.start(Program("redis", server.command(), ready=server.answers))
+        for program in plan.programs():
+            if stop.is_set():
+                break
+            children.start(program)
+        yield children
+
+
+@contextmanager
+def alone_in(folder: Path) -> Iterator[None]:
+    """Two services in one folder would sweep each other's work away."""
+    lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
+    try:
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
+        except BlockingIOError:
+            raise StateConflict(
+                f"Another `undertone serve` uses {folder}.", mend="End it, or choose another folder with --data."
+            ) from None
+        yield
+    finally:
+        os.close(lock)
+
+
+def secret_key(folder: Path) -> str:
+    """The key that seals secrets in this folder's database, made when the folder is new."""
+    if kept := SecretSettings().keys.get_secret_value():
+        return kept
+    path = folder / "secret.key"
+    try:
+        handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)
+    except FileExistsError:
+        return path.read_text().strip()
+    with os.fdopen(handle, "w") as file:
+        file.write(new_key())
+        file.flush()
+        os.fsync(file.fileno())
+    return path.read_text().strip()
+
+
+def listens(host: str, port: int) -> bool:
+    try:
+        with socket.create_connection((host, port), timeout=0.5):
+            return True
+    except OSError:
+        return False

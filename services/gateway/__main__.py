@@ -1,0 +1,38 @@
+"""`python -m services.gateway`: answer requests until SIGTERM."""
+
+from __future__ import annotations
+
+import sys
+
+import structlog
+
+from services.gateway.app import create_app
+from services.gateway.assemble import Deployment, assemble
+from services.gateway.listener import listen
+from shared.domain.error import UndertoneError
+from shared.domain.governance import NOTICE
+from shared.infra.queue_celery import CeleryQueue
+from shared.infra.settings import DatabaseSettings
+from shared.infra.state import database_of
+
+log = structlog.get_logger()
+
+
+def main() -> int:
+    try:
+        deployment = Deployment.from_environment()
+        queue = CeleryQueue(deployment.redis, deployment.queue)
+        database = database_of(DatabaseSettings(), deployment.storage)
+        app = create_app(assemble(deployment, database, queue))
+    except UndertoneError as error:
+        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
+        return error.exit_status
+    log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
+    listen(app, deployment.gateway)
+    queue.close()
+    database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,53 @@
+"""A delivery and its attempts, as the owner of the endpoint sees them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime
+
+from pydantic import BaseModel, Field
+
+from shared.domain.webhook import Attempt, Delivery, DeliveryState, Topic
+
+
+class AttemptView(BaseModel):
+    series: int
+    number: int
+    at: datetime
+    seconds: float
+    status: int | None = Field(description="What the receiver answered")
+    error: str | None = Field(description="A class such as timeout, tls, dns or blocked")
+    answer: str = Field(description="The beginning of what the receiver answered")
+    next_attempt_at: datetime | None
+
+
+class DeliveryView(BaseModel):
+    id: str = Field(description="The `webhook-id` of every attempt")
+    endpoint_id: str
+    job_id: str | None
+    type: Topic
+    state: DeliveryState
+    series: int
+    attempts: int
+    next_attempt_at: datetime | None
+    created_at: datetime
+    finished_at: datetime | None
+
+
+class DeliveryLog(DeliveryView):
+    log: tuple[AttemptView, ...]
+
+
+class DeliveryPage(BaseModel):
+    items: tuple[DeliveryView, ...]
+    next_cursor: str | None = None
+
+
+def delivery_view(delivery: Delivery) -> DeliveryView:
+    shown = delivery.model_dump(exclude={"tenant", "body", "topic"})
+    return DeliveryView(**shown, type=delivery.topic)
+
+
+def delivery_log(delivery: Delivery, attempts: Sequence[Attempt]) -> DeliveryLog:
+    log = tuple(AttemptView(**attempt.model_dump(exclude={"delivery_id", "endpoint_id"})) for attempt in attempts)
+    return DeliveryLog(**delivery_view(delivery).model_dump(), log=log)

@@ -1,0 +1,103 @@
+"""The service about itself: alive, ready, counted, described; and the trail of what was done in it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from typing import Annotated, Any
+
+import structlog
+from fastapi import APIRouter, Query, Request
+from pydantic import BaseModel, JsonValue
+from starlette.responses import JSONResponse, Response
+
+from services.gateway.context import Context
+from shared.domain.tenant import Scope
+from shared.exports.document import transcript_schema
+from shared.infra.web.door import caller_of
+from shared.infra.web.problems import answers
+
+log = structlog.get_logger()
+
+SCHEMA = "/v1/schema/transcript.json"
+OPEN_PATHS = ("/livez", "/readyz", "/openapi.json", SCHEMA)
+
+
+class Readiness(BaseModel):
+    ready: bool
+    checks: Mapping[str, bool]
+
+
+class AuditView(BaseModel):
+    at: datetime
+    key_id: str | None
+    action: str
+    subject: str
+    facts: Mapping[str, JsonValue]
+    address: str | None
+
+
+class AuditPage(BaseModel):
+    items: tuple[AuditView, ...]
+    next_cursor: str | None = None
+
+
+def routes(context: Context) -> APIRouter:
+    router = APIRouter(tags=["service"])
+    schema = transcript_schema()
+
+    @router.get("/livez", summary="The process answers")
+    def alive() -> dict[str, str]:
+        return {"status": "ok"}
+
+    @router.get(
+        "/readyz",
+        response_model=Readiness,
+        responses={503: {"model": Readiness, "description": "Send work elsewhere"}},
+        summary="Work can be taken",
+    )
+    def ready() -> Response:
+        checks = {
+            "database": _database_answers(context),
+            "queue": context.dispatcher.reachable(),
+            "disk": context.disk.has_room(),
+        }
+        told = Readiness(ready=all(checks.values()), checks=checks)
+        return JSONResponse(told.model_dump(), 200 if told.ready else 503)
+
+    @router.get(
+        "/metrics",
+        responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **answers(422)},
+        response_class=Response,
+        summary="Figures for Prometheus",
+    )
+    def metrics(request: Request) -> Response:
+        caller_of(request).need(Scope.ADMIN)
+        return Response(context.meters.page(), media_type="text/plain; version=0.0.4; charset=utf-8")
+
+    @router.get(SCHEMA, summary="The JSON Schema of a transcript")
+    def transcript() -> dict[str, Any]:
+        return schema
+
+    @router.get("/v1/audit", responses=answers(422), summary="Who did what, from new to old")
+    def audit(
+        request: Request,
+        cursor: Annotated[str | None, Query(max_length=500)] = None,
+        limit: Annotated[int, Query(ge=1, le=500)] = 100,
+    ) -> AuditPage:
+        caller = caller_of(request)
+        caller.need(Scope.ADMIN)
+        page = context.audit.list(caller.tenant, cursor=cursor, limit=limit)
+        items = tuple(AuditView(**entry.model_dump(exclude={"tenant"})) for entry in page.items)
+        return AuditPage(items=items, next_cursor=page.next_cursor)
+
+    return router
+
+
+def _database_answers(context: Context) -> bool:
+    try:
+        context.check_database()
+    except Exception as error:  # noqa: BLE001 - not ready is the answer, whatever the driver raises
+        log.warning("gateway.database_unreachable", error=type(error).__name__)
+        return False
+    return True

@@ -1,0 +1,74 @@
+"""The server under the application: strict HTTP/1.1, and no patience with headers that never end."""
+
+from __future__ import annotations
+
+import asyncio
+from typing import Any
+
+import uvicorn
+from starlette.types import ASGIApp
+from uvicorn.protocols.http.h11_impl import H11Protocol
+
+from services.gateway.settings import GatewaySettings
+
+HEADER_SECONDS = 20.0
+GRACE_SECONDS = 20
+MOST_HEADERS = 32 * 1024
+MOST_CONNECTIONS = 2000
+
+
+class PatientProtocol(H11Protocol):
+    """The server itself waits for a request's headers for ever; a thousand half-written ones would block it."""
+
+    _waiting: asyncio.TimerHandle | None = None
+
+    def connection_made(self, transport: Any) -> None:
+        super().connection_made(transport)
+        self._mind()
+
+    def data_received(self, data: bytes) -> None:
+        super().data_received(data)
+        self._mind()
+
+    def connection_lost(self, exc: Exception | None) -> None:
+        self._forget()
+        super().connection_lost(exc)
+
+    def _mind(self) -> None:
+        if self.cycle is not None and not self.cycle.response_complete:
+            self._forget()  # a request is being answered
+        elif self._waiting is None:
+            self._waiting = self.loop.call_later(HEADER_SECONDS, self._give_up)
+
+    def _forget(self) -> None:
+        if self._waiting is not None:
+            self._waiting.cancel()
+            self._waiting = None
+
+    def _give_up(self) -> None:
+        self._waiting = None
+        answering = self.cycle is not None and not self.cycle.response_complete
+        if not answering and not self.transport.is_closing():
+            self.transport.close()
+
+
+def listen(app: ASGIApp, settings: GatewaySettings) -> None:
+    """Until SIGTERM; what is under way then has a little time to end."""
+    uvicorn.Server(
+        uvicorn.Config(
+            app,
+            host=settings.host,
+            port=settings.port,
+            http=PatientProtocol,
+            ws="none",
+            lifespan="on",
+            access_log=False,  # ours names routes; paths and queries may carry what nobody should read
+            log_level="warning",
+            server_header=False,
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
+            timeout_graceful_shutdown=GRACE_SECONDS,
+            h11_max_incomplete_event_size=MOST_HEADERS,
+            limit_concurrency=MOST_CONNECTIONS,
+        )
+    ).run()

@@ -1,0 +1,43 @@
+"""What is counted for Prometheus: requests, their time, and uploads; labels name routes and codes, never ids."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+
+BUCKETS = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600)
+
+
+class Meters:
+    def __init__(self) -> None:
+        self._registry = CollectorRegistry()
+        labels = ("method", "route", "status")
+        self._requests = Counter(
+            "undertone_gateway_requests", "Requests by route and status", labels, registry=self._registry
+        )
+        self._seconds = Histogram(
+            "undertone_gateway_request_seconds",
+            "Seconds until a request was answered",
+            ("route",),
+            buckets=BUCKETS,
+            registry=self._registry,
+        )
+        self._uploads = Gauge("undertone_gateway_uploads", "Uploads under way", registry=self._registry)
+        self._jobs = Counter("undertone_gateway_jobs", "Jobs that were queued", registry=self._registry)
+
+    def answered(self, method: str, route: str, status: int, seconds: float) -> None:
+        self._requests.labels(method, route, str(status)).inc()
+        self._seconds.labels(route).observe(seconds)
+
+    def queued(self) -> None:
+        self._jobs.inc()
+
+    @contextmanager
+    def uploading(self) -> Iterator[None]:
+        with self._uploads.track_inprogress():
+            yield
+
+    def page(self) -> bytes:
+        return generate_latest(self._registry)

@@ -1,0 +1,100 @@
+"""The headers of tus 1.0: versions, lengths, offsets, and metadata, which are labels and nothing else."""
+
+from __future__ import annotations
+
+import base64
+import binascii
+import re
+from datetime import datetime
+from email.utils import format_datetime
+
+from starlette.datastructures import Headers, MutableHeaders
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.domain.error import InvalidRequest, ProtocolVersion
+from shared.infra.web.problems import problem_of
+
+VERSION = "1.0.0"
+EXTENSIONS = "creation,creation-with-upload,termination,expiration"
+PREFIX = "/v1/uploads"
+CONTENT_TYPE = "application/offset+octet-stream"
+MOST_METADATA = 4096
+EXPOSED = (
+    "Location",
+    "Upload-Offset",
+    "Upload-Length",
+    "Upload-Expires",
+    "Upload-Metadata",
+    "Tus-Resumable",
+    "Tus-Version",
+    "Tus-Extension",
+    "Tus-Max-Size",
+    "Retry-After",
+    "Idempotency-Replayed",
+)
+_KEY = re.compile(r"[!-+\--~]{1,64}")
+
+
+def number(headers: Headers, name: str) -> int:
+    text = headers.get(name, "")
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise BadHeader(f"The header {name} is missing, or no number.")
+    return int(text)
+
+
+class BadHeader(InvalidRequest):
+    """The protocol wants 400 where our own API says 422."""
+
+    status = 400
+
+
+def read_metadata(text: str) -> dict[str, str]:
+    """`key base64,key2 base64`; keys come once, values may be empty."""
+    found: dict[str, str] = {}
+    if len(text) > MOST_METADATA:
+        raise BadHeader(f"Upload-Metadata is longer than {MOST_METADATA} characters.")
+    for pair in filter(None, (pair.strip() for pair in text.split(","))):
+        key, _, value = pair.partition(" ")
+        try:
+            decoded = base64.b64decode(value, validate=True).decode(errors="replace")
+        except binascii.Error:
+            raise BadHeader("A value of Upload-Metadata is not base64.") from None
+        if not _KEY.fullmatch(key) or key in found:
+            raise BadHeader("A key of Upload-Metadata is empty, odd, or comes twice.")
+        found[key] = decoded
+    return found
+
+
+def http_date(at: datetime) -> str:
+    return format_datetime(at, usegmt=True)
+
+
+class TusProtocol:
+    """Says the version on every answer below /v1/uploads, and processes nothing of another version."""
+
+    def __init__(self, app: ASGIApp) -> None:
+        self._app = app
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http" or not (scope["path"] + "/").startswith(PREFIX + "/"):
+            await self._app(scope, receive, send)
+            return
+        headers = Headers(scope=scope)
+        if scope["method"] == "POST" and "x-http-method-override" in headers:
+            scope = {**scope, "method": headers["x-http-method-override"].upper()}
+
+        async def versioned(message: Message) -> None:
+            if message["type"] == "http.response.start":
+                told = MutableHeaders(scope=message)
+                told["Tus-Resumable"] = VERSION
+                if message["status"] == ProtocolVersion.status:
+                    told["Tus-Version"] = VERSION
+            await send(message)
+
+        if scope["method"] != "OPTIONS" and headers.get("tus-resumable") != VERSION:
+            error = ProtocolVersion(f"Only tus {VERSION} is spoken here.", mend=f"Send `Tus-Resumable: {VERSION}`.")
+            answer = problem_of(error, scope["path"])
+            answer.headers["Connection"] = "close"
+            await answer(scope, receive, versioned)
+            return
+        await self._app(scope, receive, versioned)

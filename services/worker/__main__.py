@@ -1,0 +1,44 @@
+"""`python -m services.worker`: run a worker until SIGTERM."""
+
+from __future__ import annotations
+
+import os
+import sys
+from uuid import uuid4
+
+# Read by Celery's process pool when it is imported: SIGTERM hands work back soon, rather than wait for its end.
+os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
+
+from services.worker.app import make_app
+from services.worker.settings import WorkerSettings
+from shared.domain.error import UndertoneError
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+
+
+def main() -> int:
+    settings = WorkerSettings()
+    try:
+        app = make_app(settings, QueueSettings(), RedisSettings())
+    except UndertoneError as error:
+        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
+        return error.exit_status
+    name = f"worker-{uuid4().hex[:8]}@%h"
+    app.worker_main(
+        [
+            "--quiet",
+            "worker",
+            "-n",
+            name,
+            "-Q",
+            ",".join(settings.queues),
+            "-l",
+            "WARNING",
+            "--without-gossip",
+            "--without-mingle",
+        ]
+    )
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,109 @@
+"""`python -m services.worker.dispatch`: keeps a short queue in Redis filled in turns between tenants, and sweeps."""
+
+from __future__ import annotations
+
+import signal
+import sys
+import time
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import timedelta
+from threading import Event
+
+import structlog
+
+from shared.domain.error import UndertoneError
+from shared.domain.job_blobs import job_folder
+from shared.domain.plan import QUEUES
+from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.queue_celery import CeleryQueue
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.state import blobs_of, database_of
+from shared.ports.blobs import BlobStore
+from shared.ports.jobs import WorkQueue
+from shared.ports.queue import CountedQueue
+
+log = structlog.get_logger()
+
+LOOK = 0.5  # seconds between looks for something to send
+# Messages that wait this long in a queue that is empty are lost: Redis forgets its last second in a crash.
+LOST = timedelta(seconds=15)
+LATE = timedelta(minutes=30)
+
+
+@dataclass(frozen=True, slots=True)
+class Dispatcher:
+    """Every chore may run beside another dispatcher's or the courier's, and twice."""
+
+    work: WorkQueue
+    queue: CountedQueue
+    blobs: BlobStore
+    most_waiting: int
+    sweep_seconds: float = 5.0
+    queues: Sequence[str] = QUEUES
+
+    def fill(self) -> int:
+        """Send what may run now, as far as there is room; how many tickets it was."""
+        self.queue.waiting(self.queues[0])  # fails where Redis is away: what is marked as sent should have been
+        count = 0
+        for name in self.queues:
+            for ticket in self.work.next_tickets(name, most_waiting=self.most_waiting):
+                self.queue.send(ticket)
+                count += 1
+        return count
+
+    def sweep(self) -> None:
+        swept = self.work.sweep(lost_after=LOST if self._empty() else LATE)
+        if swept.freed or swept.poisoned:
+            log.info("dispatch.swept", freed=swept.freed, poisoned=swept.poisoned)
+
+    def erase(self) -> None:
+        for stone in self.work.erasing():
+            self.blobs.delete_prefix(stone.tenant, job_folder(stone.id))
+            if not any(True for _ in self.blobs.keys(stone.tenant, job_folder(stone.id))):
+                self.work.erased(stone.tenant, stone.id)
+                log.info("dispatch.erased", job=stone.id)
+
+    def run(self, stop: Event) -> None:
+        next_sweep = 0.0
+        while not stop.is_set():
+            chores: list[Callable[[], object]] = [self.fill]
+            if time.monotonic() >= next_sweep:
+                chores = [self.sweep, self.erase, self.fill]
+                next_sweep = time.monotonic() + self.sweep_seconds
+            for chore in chores:
+                try:
+                    chore()
+                except Exception as error:  # noqa: BLE001 - database or Redis are away: the next look tries again
+                    log.warning("dispatch.chore_failed", chore=chore.__name__, error=type(error).__name__)
+            stop.wait(LOOK)
+
+    def _empty(self) -> bool:
+        try:
+            return not any(self.queue.waiting(name) for name in self.queues)
+        except Exception as error:  # noqa: BLE001 - Redis is away: dead leases are swept all the same
+            log.warning("dispatch.queue_away", error=type(error).__name__)
+            return False
+
+
+def main() -> int:
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        settings, storage = QueueSettings(), StorageSettings()
+        queue = CeleryQueue(RedisSettings(), settings)
+        database = database_of(DatabaseSettings(), storage)
+        work, blobs = SqlWorkQueue(database), blobs_of(storage)
+        Dispatcher(work, queue, blobs, settings.most_waiting, settings.sweep_seconds).run(stop)
+    except UndertoneError as error:
+        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
+        return error.exit_status
+    queue.close()
+    database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -1,0 +1,62 @@
+"""Settings of the worker; read from the environment as WORKER__…."""
+
+from __future__ import annotations
+
+import tempfile
+from pathlib import Path
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.domain.plan import CPU, QUEUES
+
+
+def default_scratch() -> Path:
+    return Path(tempfile.gettempdir()) / "undertone-worker"
+
+
+class WorkerSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="WORKER__", frozen=True)
+
+    queues: Annotated[tuple[str, ...], NoDecode] = (CPU,)
+    """Queues that this worker serves: cpu, gpu, or both with a comma."""
+
+    processes: int = Field(default=1, ge=1)
+    """Stages that run side by side in this worker; leave it at 1 on a GPU."""
+
+    scratch: Path = Field(default_factory=default_scratch)
+    """Where stages keep their files while they run."""
+
+    lease_seconds: float = Field(default=90, gt=0)
+    """A stage whose worker has died is given to another after this long; a third of it lies between extensions."""
+
+    look_seconds: float = Field(default=2, gt=0)
+    """How often a running stage looks whether its job was cancelled."""
+
+    shutdown_seconds: float = Field(default=30, ge=0)
+    """How long a running stage may go on after SIGTERM before it is handed back; less than the container's grace."""
+
+    idle_unload_seconds: float = Field(default=600, gt=0)
+    """Engines that nothing used for this long are dropped from memory."""
+
+    tasks_per_process: int = Field(default=50, ge=0)
+    """Stages after which a process is replaced, against leaks in native code; 0 means never."""
+
+    memory_per_process_mb: int = Field(default=6144, ge=0)
+    """A process that holds more than this after a stage is replaced; 0 means never."""
+
+    @field_validator("queues", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """In the environment a list is written with commas."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value
+
+    @field_validator("queues")
+    @classmethod
+    def _known(cls, queues: tuple[str, ...]) -> tuple[str, ...]:
+        if not queues or not set(queues) <= set(QUEUES):
+            raise ValueError(f"the queues are {', '.join(QUEUES)}")
+        return queues

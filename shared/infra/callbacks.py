@@ -1,0 +1,69 @@
+"""A callback that came with one job: an endpoint that hears of nothing else, with a secret of its own."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import datetime
+from uuid import uuid4
+
+from shared.domain.error import InvalidRequest, OutboundFailed, SettingUnusable
+from shared.domain.webhook import SealedSecret, Topic, WebhookEndpoint
+from shared.infra.outbound import Outbound
+from shared.infra.sealing import Sealer, new_webhook_secret
+from shared.ports.webhooks import EndpointStore
+
+
+class Callbacks:
+    def __init__(
+        self, endpoints: EndpointStore, outbound: Outbound, sealer: Sealer | None, clock: Callable[[], datetime]
+    ) -> None:
+        self._endpoints = endpoints
+        self._outbound = outbound
+        self._sealer = sealer
+        self._clock = clock
+
+    @contextmanager
+    def adding(self, tenant: str, job_id: str, url: str | None) -> Iterator[str | None]:
+        """The endpoint is there before its job, which could end at once; without the job it goes again."""
+        if url is None:
+            yield None
+            return
+        endpoint, secret = self.make(tenant, url, frozenset({Topic.TRANSCRIPT_READY, Topic.JOB_FAILED}), job_id=job_id)
+        try:
+            yield secret
+        except BaseException:
+            self._endpoints.delete(tenant, endpoint.id)
+            raise
+
+    def make(
+        self, tenant: str, url: str, topics: frozenset[Topic], *, job_id: str | None = None, description: str = ""
+    ) -> tuple[WebhookEndpoint, str]:
+        """A new endpoint, and its secret, which is shown this once."""
+        self.check(url)
+        secret, endpoint_id = new_webhook_secret(), uuid4().hex
+        endpoint = WebhookEndpoint(
+            id=endpoint_id,
+            tenant=tenant,
+            url=url,
+            topics=topics,
+            description=description,
+            secrets=(SealedSecret(sealed=self.sealer.seal(secret, endpoint_id)),),
+            job_id=job_id,
+            created_at=self._clock(),
+        )
+        self._endpoints.add(endpoint)
+        return endpoint, secret
+
+    def check(self, url: str) -> None:
+        """A fast error for an address that will never be called; it is judged again at every attempt."""
+        try:
+            self._outbound.check(url)
+        except OutboundFailed:
+            raise InvalidRequest("The callback's host leads nowhere.", mend="Check its name.") from None
+
+    @property
+    def sealer(self) -> Sealer:
+        if self._sealer is None:
+            raise SettingUnusable("There is no key to encrypt secrets with.", mend="Set SECRETS__KEYS.")
+        return self._sealer

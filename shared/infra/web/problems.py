@@ -1,0 +1,134 @@
+"""Errors as RFC 9457 problems: a stable code and a sentence; nothing that came in is repeated."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI, Request
+from fastapi.exceptions import RequestValidationError
+from pydantic import BaseModel, Field
+from starlette.exceptions import HTTPException
+from starlette.responses import Response
+
+from shared.domain.error import TooManyRequests, UndertoneError
+
+MEDIA_TYPE = "application/problem+json"
+DOCUMENTATION = "https://undertone.example/errors/"
+RETRY_SECONDS = 5
+
+# What the framework says with a bare status, in our words.
+_BARE = {
+    400: ("invalid_request", "The request cannot be read."),
+    404: ("not_found", "There is nothing here."),
+    405: ("method_not_allowed", "That method is not for this address."),
+    408: ("body_too_slow", "The request's body comes too slowly."),
+    413: ("upload_too_large", "The request's body is larger than this call takes."),
+    415: ("unknown_content_type", "This call does not take that kind of body."),
+}
+
+
+class FieldProblem(BaseModel):
+    field: str
+    message: str
+
+
+class Problem(BaseModel):
+    """What every refused or failed request is answered with."""
+
+    type: str = Field(description="Where the error is documented")
+    title: str
+    status: int
+    detail: str
+    code: str = Field(description="Stable: what programs should look at")
+    instance: str | None = None
+    mend: str | None = Field(default=None, description="What helps")
+    errors: tuple[FieldProblem, ...] = ()
+
+
+def problem(
+    code: str,
+    status: int,
+    detail: str,
+    *,
+    instance: str | None = None,
+    mend: str | None = None,
+    errors: Sequence[FieldProblem] = (),
+) -> Response:
+    told = Problem(
+        type=DOCUMENTATION + code.replace("_", "-"),
+        title=HTTPStatus(status).phrase,
+        status=status,
+        detail=detail,
+        code=code,
+        instance=instance,
+        mend=mend,
+        errors=tuple(errors),
+    )
+    body = told.model_dump_json(exclude_none=True, exclude=None if errors else {"errors"})
+    return Response(body, status, media_type=MEDIA_TYPE)
+
+
+def problem_of(error: UndertoneError, instance: str | None = None) -> Response:
+    """A fault of ours says only its code: its message could name a path or an address inside."""
+    ours = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    message = "Something broke here; the operator's log says what." if ours else error.message
+    answer = problem(error.code, error.status, message, instance=instance, mend=None if ours else error.mend)
+    if error.status == HTTPStatus.UNAUTHORIZED:
+        answer.headers["WWW-Authenticate"] = "Bearer"
+    if isinstance(error, TooManyRequests):
+        answer.headers["Retry-After"] = str(error.retry_after)
+    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE or (error.retryable and error.status < 500):
+        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    return answer
+
+
+def install(app: FastAPI) -> None:
+    """Let every error of this application be answered as a problem."""
+
+    @app.exception_handler(UndertoneError)
+    async def _ours(request: Request, error: UndertoneError) -> Response:
+        answer = problem_of(error, request.url.path)
+        if request.headers.get("transfer-encoding") or request.headers.get("content-length", "0") != "0":
+            # The body may not have been read to its end: what follows on this connection would be its rest.
+            answer.headers["Connection"] = "close"
+        return answer
+
+    @app.exception_handler(HTTPException)
+    async def _bare(request: Request, error: HTTPException) -> Response:
+        code, detail = _BARE.get(error.status_code, ("request_unusable", "The request cannot be answered."))
+        answer = problem(code, error.status_code, detail, instance=request.url.path)
+        answer.headers.update(error.headers or {})
+        return answer
+
+    @app.exception_handler(RequestValidationError)
+    async def _unreadable(request: Request, error: RequestValidationError) -> Response:
+        errors = field_problems(error.errors())
+        detail = "Some fields are missing or not as they must be."
+        return problem("invalid_request", 422, detail, instance=request.url.path, errors=errors)
+
+
+def field_problems(found: Sequence[Any], *, within: int = 1) -> list[FieldProblem]:
+    """pydantic's findings without what was sent: neither values nor names of fields that are none of ours."""
+    told = []
+    for one in found:
+        place = [str(part) for part in one["loc"][within:]][:1]
+        if one["type"] == "extra_forbidden":
+            told.append(FieldProblem(field="", message="There is a field that is not known here."))
+        elif one["type"] == "value_error":
+            told.append(FieldProblem(field=".".join(place), message="This is not as it must be."))
+        else:
+            told.append(FieldProblem(field=".".join(place), message=one["msg"]))
+    return told
+
+
+def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+    """The problems of a route, for its description."""
+    return {
+        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}}}
+        for status in sorted({*statuses, 401, 403, 422, 429, 500})
+    }
+
+
+SCHEMA = "#/components/schemas/Problem"

@@ -1,0 +1,46 @@
+from __future__ import annotations
+
+from collections.abc import AsyncIterator
+from contextlib import asynccontextmanager
+
+import httpx
+from starlette.applications import Starlette
+from starlette.requests import Request
+from starlette.responses import PlainTextResponse
+from starlette.routing import Route
+from starlette.testclient import TestClient
+
+from services.cli.front import Front
+
+
+def app(name: str, *routes: tuple[str, str], lived: list[str]) -> Starlette:
+    async def answer(request: Request) -> PlainTextResponse:
+        return PlainTextResponse(name)
+
+    @asynccontextmanager
+    async def living(_: Starlette) -> AsyncIterator[None]:
+        lived.append(f"{name} begins")
+        yield
+        lived.append(f"{name} ends")
+
+    return Starlette(routes=[Route(path, answer, methods=[method]) for method, path in routes], lifespan=living)
+
+
+def test_each_request_goes_to_whoever_has_its_route() -> None:
+    lived: list[str] = []
+    doors = [("POST", "/v1/jobs"), ("GET", "/livez"), ("GET", "/v1/both")]
+    views = [("GET", "/v1/transcripts/{id}"), ("GET", "/livez"), ("PATCH", "/v1/both")]
+    front = Front([app("gateway", *doors, lived=lived), app("results", *views, lived=lived)])
+    with TestClient(front) as client:
+        assert lived == ["gateway begins", "results begins"]
+        assert said(client.post("/v1/jobs")) == (200, "gateway")
+        assert said(client.get("/v1/transcripts/j")) == (200, "results")
+        assert said(client.get("/livez")) == (200, "gateway"), "the first one that knows it"
+        assert said(client.patch("/v1/both")) == (200, "results"), "by its method too"
+        assert client.get("/v1/jobs").status_code == 405
+        assert client.get("/nowhere").status_code == 404
+    assert lived[2:] == ["results ends", "gateway ends"]
+
+
+def said(answer: httpx.Response) -> tuple[int, str]:
+    return answer.status_code, answer.text

@@ -1,0 +1,168 @@
+"""The service as it runs: a real Redis, real workers and a real database, any of which may be killed at any time."""
+
+from __future__ import annotations
+
+import json
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from shared.domain.job_blobs import job_folder, transcript_key
+from shared.domain.job_record import JobStatus
+from shared.domain.plan import plan_of
+from shared.domain.work import StageRow, StageState
+from tests.service_running import ENGINES, ROOT, TENANT, Service, cut, serving
+
+LONG = ("decode", "transcribe", "track_faces")  # long enough to be hit for certain
+
+
+@pytest.fixture(scope="module")
+def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    return cut(tmp_path_factory.mktemp("short") / "standup.mp4", seconds=4.0)
+
+
+@pytest.fixture
+def service(tmp_path: Path) -> Iterator[Service]:
+    with serving(tmp_path) as running:
+        yield running
+
+
+def stage_of(service: Service, job_id: str, name: str) -> StageRow:
+    return next(stage for stage in service.record(job_id).stages if stage.name == name)
+
+
+def running(service: Service, job_id: str, name: str) -> bool:
+    return stage_of(service, job_id, name).state is StageState.RUNNING
+
+
+def kill_child(row: StageRow) -> None:
+    """As the kernel does when memory runs out: the process that runs the stage, not the one that watches it."""
+    assert row.worker is not None
+    os.kill(int(row.worker.split(":")[1]), signal.SIGKILL)
+
+
+def nothing_left_in_scratch(service: Service) -> bool:
+    return not list(service.scratch.iterdir())
+
+
+def without_times(document: dict[str, Any]) -> dict[str, Any]:
+    made = [{**one, "seconds": 0} for one in document["provenance"]]
+    return {**document, "job_id": "", "provenance": made}
+
+
+def test_a_job_through_the_queue_says_what_the_command_says(service: Service, recording: Path, tmp_path: Path) -> None:
+    job_id = service.submit(recording)
+    engines = [word for slot, name in ENGINES.items() for word in ("--engine", f"{slot}={name}")]
+    command = [sys.executable, "-m", "services.cli", "annotate", str(recording), "--format", "json", "-o", "-", "-q"]
+    said = subprocess.run([*command, *engines], cwd=ROOT, capture_output=True, check=True, timeout=120)
+    record = service.wait_ended(job_id)
+    assert record.status is JobStatus.DONE, service.logs()
+    assert set(service.attempts(job_id).values()) == {1}
+    assert record.progress == 1.0
+    ours = json.loads(service.transcript(job_id).model_dump_json())
+    assert without_times(ours) == without_times(json.loads(said.stdout))
+    service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 10)
+    log = service.logs()
+    assert recording.name not in log
+    words = {word.text for utterance in service.transcript(job_id).utterances for word in utterance.words}
+    assert not [word for word in words if len(word) > 4 and f" {word} " in log], "no word of a recording in a log"
+
+
+def test_a_worker_killed_in_every_stage_still_brings_the_job_to_its_end(service: Service, recording: Path) -> None:
+    job_id = service.submit(recording)
+    kills: dict[str, int] = {}
+    for number, planned in enumerate(plan_of(service.record(job_id).job)):
+        name = planned.name
+        service.wait_for(name, lambda name=name: stage_of(service, job_id, name).attempts > 0)
+        row = stage_of(service, job_id, name)
+        if row.state is not StageState.RUNNING:
+            continue  # it was over before it could be hit
+        if number % 2:
+            kill_child(row)
+        else:
+            service.kill("worker-0")
+            service.start_worker("worker-0")
+        after = stage_of(service, job_id, name)
+        kills[name] = int(after.state is StageState.RUNNING)
+    record = service.wait_ended(job_id)
+    assert record.status is JobStatus.DONE, service.logs()
+    assert all(kills[name] for name in LONG)
+    for name, count in service.attempts(job_id).items():
+        assert count <= 1 + kills.get(name, 0), (name, kills)
+    assert service.transcript(job_id).utterances
+    # What a killed process left goes when its successor begins.
+    service.kill("worker-0")
+    service.start_worker("worker-0")
+    service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 30)
+
+
+def test_a_recording_that_kills_its_worker_every_time_fails_as_poisonous(service: Service, recording: Path) -> None:
+    job_id = service.submit(recording)
+    for attempt in (1, 2, 3):
+        service.wait_for(
+            f"attempt {attempt}",
+            lambda attempt=attempt: (
+                running(service, job_id, "transcribe") and stage_of(service, job_id, "transcribe").attempts == attempt
+            ),
+        )
+        kill_child(stage_of(service, job_id, "transcribe"))
+    record = service.wait_ended(job_id)
+    assert record.status is JobStatus.FAILED
+    assert record.error is not None and (record.error.code, record.error.stage) == ("poisoned", "transcribe")
+    assert service.attempts(job_id)["transcribe"] == 3
+
+
+def test_redis_killed_and_started_again_loses_nothing(service: Service, recording: Path) -> None:
+    jobs = [service.submit(recording), service.submit(recording)]
+    service.wait_for("transcribe", lambda: running(service, jobs[0], "transcribe"))
+    service.kill("redis")
+    time.sleep(1)
+    service.start_redis()
+    for job_id in jobs:
+        assert service.wait_ended(job_id).status is JobStatus.DONE, service.logs()
+        # The stage that ran was stopped, for its message comes again; nobody is to blame for that.
+        assert set(service.attempts(job_id).values()) == {1}
+
+
+def test_a_worker_told_to_end_hands_its_stage_back_uncounted(service: Service, recording: Path) -> None:
+    job_id = service.submit(recording)
+    service.wait_for("transcribe", lambda: running(service, job_id, "transcribe"))
+    began = time.monotonic()
+    service.end("worker-0")
+    assert time.monotonic() - began < 15
+    row = stage_of(service, job_id, "transcribe")
+    assert (row.state, row.attempts) == (StageState.PENDING, 0)
+    assert nothing_left_in_scratch(service)
+    service.start_worker("worker-0")
+    assert service.wait_ended(job_id).status is JobStatus.DONE
+    assert set(service.attempts(job_id).values()) == {1}
+
+
+def test_a_cancelled_job_stops_within_seconds_and_an_erased_one_leaves_nothing(
+    service: Service, recording: Path
+) -> None:
+    cancelled = service.submit(recording)
+    service.wait_for("transcribe", lambda: running(service, cancelled, "transcribe"))
+    service.jobs.cancel(TENANT, cancelled)
+    service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
+    assert service.record(cancelled).status is JobStatus.CANCELLED
+    assert service.blobs.size(TENANT, transcript_key(cancelled)) is None
+
+    erased = service.submit(recording)
+    service.wait_for("transcribe", lambda: running(service, erased, "transcribe"))
+    service.jobs.erase(TENANT, erased, by="test", reason="asked for")
+
+    def gone() -> bool:
+        stone = service.jobs.tombstone(TENANT, erased)
+        return stone is not None and stone.erased_at is not None
+
+    service.wait_for("the erasure", gone, 30)
+    service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
+    assert list(service.blobs.keys(TENANT, job_folder(erased))) == []

@@ -1,0 +1,272 @@
+from __future__ import annotations
+
+import errno
+import time
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.worker.run_stage import Ended
+from shared.domain.error import DecodeFailed, EngineFailed, StorageFull
+from shared.domain.job_blobs import artifacts_folder, job_folder, transcript_key
+from shared.domain.job_record import JobStatus
+from shared.domain.span import Span, span
+from shared.domain.speech import Hearing
+from shared.domain.transcript import Transcript
+from shared.domain.work import StageState
+from shared.engines.catalog import Setup
+from shared.ports.media import Audio, Progress
+from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, word
+from tests.worker.workshop import TENANT, Workshop, engines
+
+
+@pytest.fixture
+def shop(tmp_path: Path, setup: Setup) -> Iterator[Workshop]:
+    made = Workshop.at(tmp_path, setup)
+    yield made
+    made.database.close()
+
+
+@dataclass
+class Breaking(ScriptedTranscriber):
+    """Raises what it is told, one after the other, and then hears."""
+
+    words: Sequence[Any] = (word("hello", 0.5, 1.0),)
+    errors: list[BaseException] = field(default_factory=list)
+
+    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+        if self.errors:
+            raise self.errors.pop(0)
+        return super().transcribe(audio, speech, language=language, progress=progress)
+
+
+def breaking(tmp_path: Path, setup: Setup, *errors: BaseException) -> Workshop:
+    return Workshop.at(tmp_path, setup, {**engines(), "asr": Breaking(errors=list(errors))})
+
+
+def test_a_job_runs_stage_by_stage_until_its_transcript_lies_in_storage(shop: Workshop, tmp_path: Path) -> None:
+    job_id = shop.submit()
+    assert sorted(shop.run_out()) == sorted(stage.name for stage in shop.record(job_id).stages)
+    record = shop.record(job_id)
+    assert record.status is JobStatus.DONE
+    made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
+    assert [utterance.text for utterance in made.utterances] == ["hello there"]
+    assert made.job_id == job_id
+    assert [one.stage for one in made.provenance] == [stage.name for stage in record.stages[:-1]]
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_message_that_comes_twice_does_nothing_twice(shop: Workshop) -> None:
+    job_id = shop.submit()
+    shop.until("nothing")
+    shop.run_out()
+    assert shop.runner.run(job_id, "decode") is Ended.REFUSED
+    assert shop.runner.run("no such job", "decode") is Ended.REFUSED
+
+
+def test_an_output_that_is_there_is_not_made_again(tmp_path: Path, setup: Setup) -> None:
+    """A worker that broke between its upload and the row: the next one only finishes."""
+    slots = engines()
+    shop = Workshop.at(tmp_path, setup, slots)
+    job_id = shop.submit()
+    shop.until("transcribe")
+    worker = shop.changed(work=ForgetsToFinish(shop.runner.work))
+    assert worker.run(job_id, "transcribe") is Ended.GIVEN_BACK
+    shop.later(60)
+    assert shop.runner.run(job_id, "transcribe") is Ended.DONE
+    assert len(slots["asr"].asked) == 1
+
+
+class ForgetsToFinish:
+    """A work store whose connection breaks as a stage is finished."""
+
+    def __init__(self, work: Any) -> None:
+        self._work = work
+
+    def __getattr__(self, name: str) -> Any:
+        return getattr(self._work, name)
+
+    def finish_stage(self, *_: Any, **__: Any) -> None:
+        raise ConnectionError
+
+
+def test_a_recording_at_fault_fails_at_once_with_its_code(tmp_path: Path, setup: Setup) -> None:
+    shop = breaking(tmp_path, setup, DecodeFailed("The decoder gave up."))
+    job_id = shop.submit()
+    shop.run_out()
+    record = shop.record(job_id)
+    assert record.status is JobStatus.FAILED and record.error is not None
+    assert (record.error.code, record.error.stage) == ("decode_failed", "transcribe")
+
+
+@pytest.mark.parametrize(
+    ("error", "code"), [(EngineFailed("It broke."), "engine_failed"), (KeyError("a word"), "internal_error")]
+)
+def test_what_may_go_better_is_tried_three_times(error: Exception, code: str, tmp_path: Path, setup: Setup) -> None:
+    shop = breaking(tmp_path, setup, error, error, error)
+    job_id = shop.submit()
+    shop.until("transcribe")
+    assert shop.runner.run(job_id, "transcribe") is Ended.GIVEN_BACK
+    assert shop.runner.run(job_id, "transcribe") is Ended.REFUSED, "not at once"
+    shop.later(60)
+    assert shop.runner.run(job_id, "transcribe") is Ended.GIVEN_BACK
+    shop.later(60)
+    assert shop.runner.run(job_id, "transcribe") is Ended.FAILED
+    record = shop.record(job_id)
+    assert record.error is not None
+    assert record.error.code == code
+    assert "word" not in record.error.message
+
+
+@pytest.mark.parametrize("error", [StorageFull("full"), OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "full")])
+def test_a_full_disk_is_nobodys_fault_and_not_counted(error: Exception, tmp_path: Path, setup: Setup) -> None:
+    shop = breaking(tmp_path, setup, *[error] * 5)
+    job_id = shop.submit()
+    shop.until("transcribe")
+    for _ in range(5):
+        assert shop.runner.run(job_id, "transcribe") is Ended.GIVEN_BACK
+        assert shop.stage(job_id, "transcribe").attempts == 0
+        shop.later(61)
+    shop.run_out()
+    assert shop.record(job_id).status is JobStatus.DONE
+
+
+LONG = tuple(span(start, start + 50) for start in range(0, 2000, 60))
+
+
+def long_slots(asr: ScriptedTranscriber) -> dict[str, Any]:
+    decoder, vad = ScriptedDecoder(silent(2100)), ScriptedDetector(LONG)
+    return {**engines(), "decoder": decoder, "vad": vad, "asr": asr}
+
+
+def test_a_long_stage_goes_on_at_the_part_that_it_reached(tmp_path: Path, setup: Setup) -> None:
+    """Four parts; the attempt breaks in the third, and the next one hears the third and fourth only."""
+
+    @dataclass
+    class BreaksInThird(ScriptedTranscriber):
+        calls: int = 0
+
+        def transcribe(self, *args: Any, **more: Any) -> Hearing:
+            self.calls += 1
+            if self.calls == 3:
+                raise EngineFailed("It broke.")
+            return super().transcribe(*args, **more)
+
+    asr = BreaksInThird([word(f"w{one.start:.0f}", one.start + 1, one.start + 2) for one in LONG])
+    shop = Workshop.at(tmp_path, setup, long_slots(asr))
+    job_id = shop.submit()
+    shop.until("transcribe")
+    assert shop.runner.run(job_id, "transcribe") is Ended.GIVEN_BACK
+    shop.later(60)
+    assert shop.runner.run(job_id, "transcribe") is Ended.DONE
+    assert asr.calls == 5
+    shop.run_out()
+    made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
+    assert [w.text for u in made.utterances for w in u.words] == [one.text for one in asr.words]
+
+
+@dataclass
+class Sleeping(ScriptedTranscriber):
+    """Works for long, with or without progress."""
+
+    words: Sequence[Any] = ()
+    then: Any = None
+    quick: int = 0
+
+    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+        if self.quick:
+            self.quick -= 1
+            return super().transcribe(audio, speech, language=language, progress=progress)
+        progress(0.5)
+        if self.then:
+            self.then()
+        time.sleep(20)
+        raise AssertionError("nobody stopped it")
+
+
+def test_a_stage_that_takes_too_long_is_stopped_and_counted(tmp_path: Path, setup: Setup) -> None:
+    shop = Workshop.at(tmp_path, setup, {**engines(), "asr": Sleeping()}, longest=1)
+    job_id = shop.submit()
+    shop.until("transcribe")
+    for ended in (Ended.GIVEN_BACK, Ended.GIVEN_BACK, Ended.FAILED):
+        assert shop.runner.run(job_id, "transcribe") is ended
+        shop.later(60)
+    error = shop.record(job_id).error
+    assert error is not None and error.code == "timed_out"
+
+
+def test_a_long_stage_that_made_a_part_in_its_time_is_not_counted(tmp_path: Path, setup: Setup) -> None:
+    asr = Sleeping(quick=1)
+    shop = Workshop.at(tmp_path, setup, long_slots(asr))
+    job_id = shop.submit()
+    shop.until("transcribe")
+    assert shop.changed(longest=1).run(job_id, "transcribe") is Ended.GIVEN_BACK
+    row = shop.stage(job_id, "transcribe")
+    assert (row.state, row.attempts) == (StageState.PENDING, 0)
+
+
+def test_a_cancelled_stage_stops_at_once_and_writes_nothing(tmp_path: Path, setup: Setup) -> None:
+    asr = Sleeping()
+    shop = Workshop.at(tmp_path, setup, {**engines(), "asr": asr})
+    job_id = shop.submit()
+    asr.then = lambda: shop.jobs.cancel(TENANT, job_id)
+    shop.until("transcribe")
+    before = set(shop.blobs.keys(TENANT, artifacts_folder(job_id)))
+    began = time.monotonic()
+    assert shop.runner.run(job_id, "transcribe") is Ended.STOPPED
+    assert time.monotonic() - began < 5
+    assert set(shop.blobs.keys(TENANT, artifacts_folder(job_id))) == before
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_what_was_erased_while_a_stage_ran_does_not_come_back(tmp_path: Path, setup: Setup) -> None:
+    """Even if the worker slept through its lease, and storage was swept and confirmed in the meantime."""
+    shop = Workshop.at(tmp_path, setup)
+    job_id = shop.submit()
+    shop.until("publish")
+
+    class SleepsThroughItsLease(ForgetsToFinish):
+        def publish(self, *args: Any, **more: Any) -> Any:
+            shop.jobs.erase(TENANT, job_id, by="test", reason="asked for")
+            shop.later(600)
+            shop.dispatcher.erase()
+            shop.blobs.put(TENANT, transcript_key(job_id), [b"too late"])
+            return self._work.publish(*args, **more)
+
+    assert shop.changed(work=SleepsThroughItsLease(shop.runner.work)).run(job_id, "publish") is Ended.STOPPED
+    assert list(shop.blobs.keys(TENANT, job_folder(job_id))) == []
+    stone = shop.jobs.tombstone(TENANT, job_id)
+    assert stone is not None and stone.erased_at is not None
+
+
+def test_progress_is_written_while_the_stage_runs(tmp_path: Path, setup: Setup) -> None:
+    asr = Sleeping()
+    shop = Workshop.at(tmp_path, setup, {**engines(), "asr": asr})
+    job_id = shop.submit()
+    seen: list[float] = []
+
+    def watch() -> None:
+        deadline = time.monotonic() + 5
+        while not seen or (seen[-1] == 0 and time.monotonic() < deadline):
+            seen.append(shop.stage(job_id, "transcribe").progress)
+            time.sleep(0.05)
+        shop.jobs.cancel(TENANT, job_id)
+
+    asr.then = watch
+    shop.until("transcribe")
+    shop.runner.run(job_id, "transcribe")
+    assert seen[-1] == 0.5
+
+
+def test_an_input_that_storage_lost_is_said(shop: Workshop) -> None:
+    job_id = shop.submit()
+    shop.until("compose")
+    shop.blobs.delete_prefix(TENANT, f"{artifacts_folder(job_id)}/transcribe")
+    for _ in range(3):
+        shop.runner.run(job_id, "compose")
+        shop.later(60)
+    error = shop.record(job_id).error
+    assert error is not None and error.code == "storage_lost"

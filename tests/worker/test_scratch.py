@@ -1,0 +1,40 @@
+from __future__ import annotations
+
+import os
+import signal
+import time
+from pathlib import Path
+
+from services.worker.scratch import Scratch
+
+
+def test_a_room_is_there_for_its_stage_only(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "scratch")
+    with scratch.room() as room:
+        (room / "file").write_text("something")
+        assert scratch.sweep() == 0, "somebody is in it"
+        assert room.is_dir()
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path / "scratch")
+    child = os.fork()
+    if child == 0:
+        with scratch.room() as room:
+            (room / "file").write_text("something")
+            time.sleep(60)
+    while not list((tmp_path / "scratch").glob("*/file")):
+        time.sleep(0.01)
+    assert scratch.sweep() == 0
+    os.kill(child, signal.SIGKILL)
+    os.waitpid(child, 0)
+    assert scratch.sweep() == 1
+    assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_a_folder_without_a_lock_is_nobodys(tmp_path: Path) -> None:
+    scratch = Scratch(tmp_path)
+    (tmp_path / "stage-left").mkdir()
+    assert scratch.sweep() == 1
+    assert list(tmp_path.iterdir()) == []

@@ -1,0 +1,155 @@
+"""A worker in this process, over a real database and real blobs, with scripted engines and a clock moved by hand."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field, replace
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import numpy as np
+
+from services.worker.assemble import load_engine
+from services.worker.dispatch import Dispatcher
+from services.worker.kept_engines import KeptEngines
+from services.worker.run_stage import Ended, Runner
+from services.worker.scratch import Scratch
+from services.worker.settings import WorkerSettings
+from shared.domain.job import Job, Source, Wishes
+from shared.domain.job_blobs import recording_key
+from shared.domain.job_record import JobRecord, NewJob
+from shared.domain.plan import plan_of
+from shared.domain.span import span
+from shared.domain.work import StageRow, Ticket
+from shared.engines.catalog import Setup
+from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.database.engine import Database, open_database
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.database.work_queue import SqlWorkQueue
+from shared.ports.blobs import BlobStore
+from tests.service_twins import MovableClock
+from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedEncoder, ScriptedTranscriber, tone, word
+
+TENANT = "ours"
+MEDIA = b"a recording"
+
+
+@dataclass
+class MemoryQueue:
+    """Holds what was sent, in order."""
+
+    tickets: list[Ticket] = field(default_factory=list)
+
+    def send(self, ticket: Ticket) -> None:
+        self.tickets.append(ticket)
+
+    def waiting(self, queue: str) -> int:
+        return sum(ticket.queue == queue for ticket in self.tickets)
+
+
+class OneSpeaker:
+    name = "scripted-clusterer"
+    fingerprint = "1"
+
+    def cluster(self, embeddings: Any, *, exactly: int | None, at_most: int | None) -> list[int]:
+        return [0] * len(embeddings)
+
+
+def engines() -> dict[str, Any]:
+    return {
+        "decoder": ScriptedDecoder(tone(3.0)),
+        "vad": ScriptedDetector([span(0.2, 2.8)]),
+        "asr": ScriptedTranscriber([word("hello", 0.5, 1.0), word("there", 1.0, 1.5)]),
+        "speaker": ScriptedEncoder(),
+        "clusterer": OneSpeaker(),
+    }
+
+
+@dataclass
+class Workshop:
+    database: Database
+    clock: MovableClock
+    blobs: BlobStore
+    runner: Runner
+    queue: MemoryQueue
+    dispatcher: Dispatcher
+    jobs: SqlJobStore
+
+    @classmethod
+    def at(cls, folder: Path, setup: Setup, slots: Mapping[str, Any] | None = None, longest: float = 3600) -> Workshop:
+        clock = MovableClock()
+        database = open_database(f"sqlite:///{folder / 'undertone.db'}", clock=clock)
+        for tenant in (TENANT, "theirs"):
+            SqlKeyStore(database).ensure_tenant(tenant)
+        blobs = FolderBlobs(folder / "blobs")
+        queue, jobs = MemoryQueue(), SqlJobStore(database)
+        dispatcher = Dispatcher(SqlWorkQueue(database), queue, blobs, most_waiting=4)
+        filled = engines() if slots is None else slots
+
+        def load(slot: str, wish: str | None, machine: Setup) -> Any:
+            return filled[slot] if slot in filled else load_engine(slot, wish, machine)
+
+        runner = Runner(
+            worker="w1",
+            work=SqlWorkStore(database),
+            jobs=jobs,
+            blobs=blobs,
+            engines=KeptEngines(600, load),
+            setup=setup,
+            scratch=Scratch(folder / "scratch"),
+            settings=WorkerSettings(look_seconds=0.05, scratch=folder / "scratch"),
+            longest=longest,
+            refill=dispatcher.fill,
+        )
+        return cls(database, clock, blobs, runner, queue, dispatcher, jobs)
+
+    def changed(self, **changes: Any) -> Runner:
+        return replace(self.runner, **changes)
+
+    def submit(self, tenant: str = TENANT) -> str:
+        recording = Source(name="secret-name.mp4", sha256=hashlib.sha256(MEDIA).hexdigest())
+        job = Job(id=uuid4().hex, recording=recording, wishes=Wishes(modalities=()))
+        self.blobs.put(tenant, recording_key(job.id), [MEDIA])
+        self.jobs.add(tenant, NewJob(job=job, stages=plan_of(job)))
+        return job.id
+
+    def until(self, stage: str) -> None:
+        """Run whatever comes before this stage."""
+        self.dispatcher.fill()
+        while self.queue.tickets and (ticket := self._next(lambda one: one.stage != stage)) is not None:
+            assert self.runner.run(ticket.job_id, ticket.stage) is Ended.DONE
+
+    def run_out(self) -> list[str]:
+        """Run until nothing is left to do; the stages, in the order in which they were run."""
+        ran: list[str] = []
+        self.dispatcher.fill()
+        while (ticket := self._next(lambda one: True)) is not None:
+            self.runner.run(ticket.job_id, ticket.stage)
+            ran.append(ticket.stage)
+        return ran
+
+    def _next(self, wanted: Callable[[Ticket], bool]) -> Ticket | None:
+        found = next((ticket for ticket in self.queue.tickets if wanted(ticket)), None)
+        if found is not None:
+            self.queue.tickets.remove(found)
+        return found
+
+    def record(self, job_id: str) -> JobRecord:
+        found = self.jobs.find(TENANT, job_id)
+        assert found is not None
+        return found
+
+    def stage(self, job_id: str, name: str) -> StageRow:
+        return next(stage for stage in self.record(job_id).stages if stage.name == name)
+
+    def later(self, seconds: float) -> None:
+        self.clock.move(timedelta(seconds=seconds))
+
+
+def samples_of(folder: Path) -> Any:
+    return np.fromfile(folder / "mix.f32", dtype="<f4")
