@@ -23,6 +23,7 @@ from shared.domain.error import LeaseLost, StorageFull, TimedOut, UndertoneError
 from shared.domain.event import Event, StageProgressed, Warned
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobFailure, JobRecord
+from shared.domain.transcript import Transcript
 from shared.domain.work import MOST_DELIVERIES, Claim, Refusal
 from shared.engines.catalog import Setup
 from shared.infra.artifacts_blobs import blocks_of
@@ -30,6 +31,7 @@ from shared.pipeline.annotate import ensure, read_record
 from shared.pipeline.stage import Stage, fingerprint
 from shared.ports.blobs import BlobStore
 from shared.ports.jobs import JobStore, WorkStore
+from shared.ports.transcripts import TranscriptIndex
 
 log = structlog.get_logger()
 
@@ -57,6 +59,7 @@ class Runner:
     work: WorkStore
     jobs: JobStore
     blobs: BlobStore
+    index: TranscriptIndex
     engines: KeptEngines
     setup: Setup
     scratch: Scratch
@@ -150,7 +153,10 @@ class Runner:
         seconds = read_record(made).provenance.seconds
         hold.check()
         if claim.stage == PUBLISH:
-            self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(made / "transcript.json"))
+            transcript = made / "transcript.json"
+            self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(transcript))
+            # Before the job is done: until then nothing of it is found, and afterwards all of it.
+            self.index.index_transcript(claim.tenant, Transcript.model_validate_json(transcript.read_bytes()))
             self.work.publish(claim, seconds=seconds)
         else:
             self.work.finish_stage(claim, seconds=seconds)

@@ -13,11 +13,13 @@ from services.worker.run_stage import Ended
 from shared.domain.error import DecodeFailed, EngineFailed, StorageFull
 from shared.domain.job_blobs import artifacts_folder, job_folder, transcript_key
 from shared.domain.job_record import JobStatus
+from shared.domain.search import SearchQuery
 from shared.domain.span import Span, span
 from shared.domain.speech import Hearing
 from shared.domain.transcript import Transcript
 from shared.domain.work import StageState
 from shared.engines.catalog import Setup
+from shared.infra.database.search import SqlTranscriptIndex
 from shared.ports.media import Audio, Progress
 from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, word
 from tests.worker.workshop import TENANT, Workshop, engines
@@ -270,3 +272,13 @@ def test_an_input_that_storage_lost_is_said(shop: Workshop) -> None:
         shop.later(60)
     error = shop.record(job_id).error
     assert error is not None and error.code == "storage_lost"
+
+
+def test_what_was_said_can_be_looked_for_once_the_job_is_done(shop: Workshop) -> None:
+    job_id = shop.submit()
+    shop.until("publish")
+    index = SqlTranscriptIndex(shop.database)
+    query = SearchQuery.parse("hello", emotion=None, speaker=None, job=None)
+    assert index.search(TENANT, query).items == ()
+    shop.run_out()
+    assert [found.job_id for found in index.search(TENANT, query).items] == [job_id]
