@@ -63,6 +63,7 @@ def together(deployment: Deployment, database: Database, queue: CountedQueue) ->
         blobs_of(deployment.storage),
         admission=context.admission,
         requests_per_minute=deployment.gateway.requests_per_minute,
+        cors_origins=deployment.gateway.cors_origins,
     )
     own = gateway.openapi()
     theirs = results.openapi()

@@ -26,7 +26,11 @@ def main() -> int:
         database = database_of(DatabaseSettings(), storage)
         admission = admission_of(settings, SqlKeyStore(database), database.clock)
         app = results_app(
-            database, blobs_of(storage), admission=admission, requests_per_minute=settings.requests_per_minute
+            database,
+            blobs_of(storage),
+            admission=admission,
+            requests_per_minute=settings.requests_per_minute,
+            cors_origins=settings.cors_origins,
         )
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))

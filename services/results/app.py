@@ -2,7 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 from fastapi import FastAPI, Request
+from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from services.results.corrections import correction_routes
@@ -27,11 +30,19 @@ from shared.infra.web.problems import install, problem, problem_of
 from shared.infra.web.turnstile import Buckets
 from shared.ports.blobs import BlobStore
 
+EXPOSED = ("ETag", "Content-Range", "Content-Disposition", "X-Request-Id")  # to pages of allowed origins
 MOST_BODY = 128 * 1024  # bytes; the longest text of an utterance fits, however it is escaped
 ABOUT = "Transcripts with perceived emotion, as JSON and in every format, summed up, searched and corrected."
 
 
-def results_app(database: Database, blobs: BlobStore, *, admission: Admission, requests_per_minute: int) -> FastAPI:
+def results_app(
+    database: Database,
+    blobs: BlobStore,
+    *,
+    admission: Admission,
+    requests_per_minute: int,
+    cors_origins: Sequence[str] = (),
+) -> FastAPI:
     app = FastAPI(
         title="Undertone results",
         description=ABOUT,
@@ -66,6 +77,14 @@ def results_app(database: Database, blobs: BlobStore, *, admission: Admission, r
         open_paths=OPEN_PATHS,
         refuse=problem_of,
     )
+    if cors_origins:
+        app.add_middleware(
+            CORSMiddleware,
+            allow_origins=cors_origins,
+            allow_methods=["GET", "HEAD", "PATCH", "OPTIONS"],
+            allow_headers=["*"],
+            expose_headers=EXPOSED,
+        )
     app.add_middleware(Journal, measured=meters.answered)
     app.add_middleware(SecurityHeaders)
     return app

@@ -71,10 +71,14 @@ class House:
         return job_id
 
 
-def opened_app(database: Database, blobs: BlobStore, *, keyless: bool = False, per_minute: int = 100_000) -> FastAPI:
-    settings = ResultsSettings(keyless=keyless)
+def opened_app(
+    database: Database, blobs: BlobStore, *, keyless: bool = False, per_minute: int = 100_000, origins: str = ""
+) -> FastAPI:
+    settings = ResultsSettings.model_validate({"keyless": keyless, "cors_origins": origins})
     admission = admission_of(settings, SqlKeyStore(database), database.clock)
-    return results_app(database, blobs, admission=admission, requests_per_minute=per_minute)
+    return results_app(
+        database, blobs, admission=admission, requests_per_minute=per_minute, cors_origins=settings.cors_origins
+    )
 
 
 @pytest.fixture

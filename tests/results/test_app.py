@@ -182,3 +182,19 @@ def test_who_asks_too_often_waits(house: House) -> None:
     web = TestClient(app, headers={"Authorization": f"Bearer {house.key()}"})
     codes = [web.get(f"/v1/transcripts/{made.job_id}").status_code for _ in range(4)]
     assert codes == [200, 200, 200, 429]
+
+
+def test_pages_of_allowed_origins_may_use_it_and_no_others(house: House) -> None:
+    made = house.done()
+    web = TestClient(opened_app(house.database, house.blobs, origins="https://app.example, https://b.example"))
+    path = f"/v1/transcripts/{made.job_id}"
+    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+    allowed = web.options(path, headers={"Origin": "https://app.example", **asked})
+    assert allowed.headers["access-control-allow-origin"] == "https://app.example"
+    key = {"Authorization": f"Bearer {house.key()}"}
+    read = web.get(path, headers={"Origin": "https://b.example", **key})
+    assert (read.status_code, read.headers["access-control-allow-origin"]) == (200, "https://b.example")
+    assert "ETag" in read.headers["access-control-expose-headers"]
+    other = web.get(path, headers={"Origin": "https://evil.example", **key})
+    assert "access-control-allow-origin" not in other.headers
+    assert "access-control-allow-origin" not in house.web().get(path, headers={"Origin": "https://app.example"}).headers

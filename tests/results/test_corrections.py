@@ -3,12 +3,22 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
+from services.results.corrections import ATTEMPTS, _correct
+from services.results.reading_room import ReadingRoom
+from shared.domain.correction import Change, Corrected, Correction, renaming
+from shared.domain.error import ChangedMeanwhile
+from shared.domain.tenant import AuditEntry
+from shared.domain.transcript import Transcript
 from shared.exports.formats import FORMATS
+from shared.infra.database.corrections import SqlCorrectionStore
+from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditTrail
+from shared.infra.web.api_keys import Caller
 from tests.exports.sample import ANA
 from tests.results.conftest import ALL, FEEL, READ, House
 
@@ -145,3 +155,39 @@ def test_what_was_corrected_is_found_and_what_was_wrong_is_not(house: House) -> 
 
     assert (found(q="won"), found(q="lost"), found(emotion="joy")) == ([0], [], [0])
     assert found(speaker="anna") == [0, 3]
+
+
+class OthersFirst(SqlCorrectionStore):
+    """Somebody else corrects between our look and our write, so many times."""
+
+    times = 0
+
+    def add(
+        self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
+    ) -> tuple[Correction, ...]:
+        if self.times > 0:
+            self.times -= 1
+            other = (Change(field=Corrected.NAME, target="S2", old="", new=f"Other {self.times}"),)
+            super().add(tenant, job_id, other, after=after, shown=shown, entry=entry)
+        return super().add(tenant, job_id, changes, after=after, shown=shown, entry=entry)
+
+
+def test_who_comes_second_tries_again_unless_they_named_what_they_read(house: House) -> None:
+    made = house.done()
+    store = OthersFirst(house.database)
+    room = ReadingRoom(
+        SqlJobStore(house.database), house.blobs, store, SqlAuditTrail(house.database), house.database.clock
+    )
+    caller = Caller(tenant="ours", key_id="k", scopes=frozenset(ALL))
+
+    def name(new: str, if_match: str | None = None) -> str:
+        plan = _correct(room, caller, made.job_id, if_match, lambda given: renaming(given, "S1", new))
+        return plan.transcript.name_of("S1")
+
+    store.times = ATTEMPTS - 1
+    assert name("Anna") == "Anna"
+    for times, condition in ((1, "*"), (ATTEMPTS, None)):
+        store.times = times
+        with pytest.raises(ChangedMeanwhile):
+            name("Zoe", condition)
+    assert room.show(caller, made.job_id).transcript.name_of("S1") == "Anna"
