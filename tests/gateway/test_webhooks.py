@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -15,10 +16,10 @@ from tests.gateway.serving import Gateway
 URL = "http://127.0.0.1:9999/hook"
 
 
-def make(client: httpx.Client, **wish: object) -> dict[str, str]:
+def make(client: httpx.Client, **wish: object) -> dict[str, Any]:
     answer = client.post("/v1/webhooks", json={"url": URL, **wish})
     assert answer.status_code == 201, answer.text
-    made: dict[str, str] = answer.json()
+    made: dict[str, Any] = answer.json()
     return made
 
 
