@@ -37,6 +37,13 @@ def test_too_large_by_its_length_is_refused_before_a_byte_comes(opened: Open) ->
         assert clean(gateway)
 
 
+def test_who_goes_on_sending_gets_to_read_the_refusal(opened: Open) -> None:
+    with opened(max_upload_mb=1) as gateway, gateway.client() as client:
+        for _ in range(10):
+            answer = client.post("/v1/recordings", content=MP4 * 200, headers={"content-type": "video/mp4"})
+            assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large")
+
+
 @pytest.mark.parametrize("form", [True, False])
 def test_too_large_by_its_count_is_refused_while_it_comes(opened: Open, form: bool) -> None:
     def endless() -> Iterator[bytes]:
