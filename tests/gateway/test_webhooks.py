@@ -75,6 +75,20 @@ def test_a_test_event_is_sent_logged_and_replayed(gateway: Gateway, client: http
     assert [item["id"] for item in page["items"]] == [again["id"]] and page["next_cursor"] is None
 
 
+def test_a_repeated_request_makes_one_endpoint_and_tells_its_secret_again(
+    gateway: Gateway, client: httpx.Client
+) -> None:
+    key = {"Idempotency-Key": "once"}
+    wish = {"url": URL, "events": ["job.failed", "transcript.ready"]}
+    first = client.post("/v1/webhooks", json=wish, headers=key)
+    again = client.post("/v1/webhooks", json={**wish, "events": wish["events"][::-1]}, headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert client.post("/v1/webhooks", json={"url": URL + "2"}, headers=key).json()["code"] == "idempotency_key_reused"
+    assert len(gateway.context.endpoints.list("ours")) == 1
+    kept = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
+    assert first.json()["secret"].encode() not in kept
+
+
 @pytest.mark.parametrize(
     ("wish", "code"),
     [
