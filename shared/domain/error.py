@@ -11,13 +11,13 @@ UndertoneError
 │   ├── InvalidRequest          options that contradict each other or make no sense
 │   ├── InvalidTranscript       a platform transcript that cannot be read
 │   ├── NotFound                a file or thing that is not there
+│   ├── KeyReused               an idempotency key that was used for another request
 │   ├── StateConflict           not in the state in which that can be done
 │   ├── UploadTooLarge          more bytes than this deployment takes
 │   ├── BodyUnreadable          the request breaks off, or is not what its headers say
 │   ├── BodyTooSlow             its bytes come too slowly to wait for them
 │   ├── UnknownContentType      a body of a kind that this call does not take
 │   ├── IdempotencyKeyBusy      the first request with that key has not ended
-│   ├── IdempotencyKeyReused    that key came with another request
 │   ├── UploadGone              a resumable upload that expired
 │   ├── UploadHeld              somebody else is writing to it
 │   ├── ProtocolVersion         a version of tus that is not spoken here
@@ -109,6 +109,10 @@ class NotFound(RequestError):
     exit_status = 66
 
 
+class KeyReused(RequestError):
+    code = "idempotency_key_reused"
+
+
 class StateConflict(RequestError):
     code = "state_conflict"
     status = 409
@@ -139,10 +143,6 @@ class IdempotencyKeyBusy(RequestError):
     code = "idempotency_key_busy"
     status = 409
     retryable = True
-
-
-class IdempotencyKeyReused(RequestError):
-    code = "idempotency_key_reused"
 
 
 class UploadGone(RequestError):

@@ -127,7 +127,7 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its description."""
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}}}
-        for status in sorted({*statuses, 401, 403, 429, 500})
+        for status in sorted({*statuses, 401, 403, 422, 429, 500})
     }
 
 
