@@ -87,7 +87,7 @@ def runner() -> Runner:
         work=SqlWorkStore(database),
         jobs=SqlJobStore(database),
         blobs=blobs,
-        index=SqlTranscriptIndex(database),
+        index=SqlTranscriptIndex(database).index_transcript,
         engines=KeptEngines(worker.idle_unload_seconds),
         setup=Setup(engines=EngineSettings(), media=MediaSettings()),
         scratch=scratch,

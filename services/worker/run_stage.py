@@ -31,7 +31,6 @@ from shared.pipeline.annotate import ensure, read_record
 from shared.pipeline.stage import Stage, fingerprint
 from shared.ports.blobs import BlobStore
 from shared.ports.jobs import JobStore, WorkStore
-from shared.ports.transcripts import TranscriptIndex
 
 log = structlog.get_logger()
 
@@ -59,13 +58,13 @@ class Runner:
     work: WorkStore
     jobs: JobStore
     blobs: BlobStore
-    index: TranscriptIndex
     engines: KeptEngines
     setup: Setup
     scratch: Scratch
     settings: WorkerSettings
     longest: float
     refill: Callable[[], object]  # sends what may run now, in turns between tenants
+    index: Callable[[str, Transcript], object] | None = None  # hears of a tenant's transcript just before its job ends
 
     def run(self, job_id: str, stage: str) -> Ended:
         claim = self.work.claim(job_id, stage, self.worker, self._lease)
@@ -153,13 +152,16 @@ class Runner:
         seconds = read_record(made).provenance.seconds
         hold.check()
         if claim.stage == PUBLISH:
-            transcript = made / "transcript.json"
-            self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(transcript))
-            # Before the job is done: until then nothing of it is found, and afterwards all of it.
-            self.index.index_transcript(claim.tenant, Transcript.model_validate_json(transcript.read_bytes()))
+            self._publish(claim, made / "transcript.json")
             self.work.publish(claim, seconds=seconds)
         else:
             self.work.finish_stage(claim, seconds=seconds)
+
+    def _publish(self, claim: Claim, transcript: Path) -> None:
+        """Only a job that is done shows what is written here; so whatever ends it earlier has shown nothing."""
+        self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(transcript))
+        if self.index is not None:
+            self.index(claim.tenant, Transcript.model_validate_json(transcript.read_bytes()))
 
     def _stopped(self, claim: Claim, why: Why, parts: list[str]) -> Ended:
         match why:

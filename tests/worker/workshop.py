@@ -100,7 +100,7 @@ class Workshop:
             work=SqlWorkStore(database),
             jobs=jobs,
             blobs=blobs,
-            index=SqlTranscriptIndex(database),
+            index=SqlTranscriptIndex(database).index_transcript,
             engines=KeptEngines(600, load),
             setup=setup,
             scratch=Scratch(folder / "scratch"),
