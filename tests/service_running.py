@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import wave
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import av
+import numpy as np
 
 from shared.domain.job import Job, Source, Wishes
 from shared.domain.job_blobs import recording_key, transcript_key
@@ -43,6 +46,24 @@ def cut(target: Path, seconds: float = 6.0, source: Path = SAMPLE) -> Path:
             if packet.pts is not None and packet.pts * packet.time_base < seconds:
                 packet.stream = streams[packet.stream.index]
                 part.mux(packet)
+    return target
+
+
+def spread(target: Path, starts: Sequence[float], length: float) -> Path:
+    """A long recording in which the sample's first sentence is said at these times, and nothing else."""
+    rate = 16_000
+    with av.open(str(SAMPLE)) as whole:
+        resampler = av.AudioResampler("s16", "mono", rate)
+        heard = (piece.to_ndarray()[0] for frame in whole.decode(audio=0) for piece in resampler.resample(frame))
+        sentence = np.concatenate(list(itertools.islice(heard, 200)))[: 4 * rate]
+    samples = np.zeros(round(length * rate), dtype="<i2")
+    for start in starts:
+        samples[round(start * rate) :][: len(sentence)] = sentence
+    with wave.open(str(target), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
     return target
 
 

@@ -59,6 +59,18 @@ def test_a_job_runs_stage_by_stage_until_its_transcript_lies_in_storage(shop: Wo
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_whoever_indexes_hears_of_a_transcript_before_its_job_is_done(shop: Workshop) -> None:
+    heard: list[tuple[str, str, JobStatus]] = []
+
+    def index(tenant: str, transcript: Transcript) -> None:
+        heard.append((tenant, transcript.job_id, shop.record(job_id).status))
+
+    job_id = shop.submit()
+    shop.until("publish")
+    assert shop.changed(index=index).run(job_id, "publish") is Ended.DONE
+    assert heard == [(TENANT, job_id, JobStatus.RUNNING)]
+
+
 def test_a_message_that_comes_twice_does_nothing_twice(shop: Workshop) -> None:
     job_id = shop.submit()
     shop.until("nothing")
