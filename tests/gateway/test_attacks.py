@@ -133,7 +133,7 @@ def part(name: str, content: bytes = b"x", filename: str | None = None) -> bytes
         (b"no boundary at all" * 100, 400),
         (part("file", MP4, "a") + b"--b", 400),
         (part("file", MP4, "a"), 400),
-        (b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", 400),
+        (b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", 422),
         (b"--b\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\nx\r\n--b--\r\n", 400),
         (b"--b\r\n" + b"X-Many: 1\r\n" * 50 + b"\r\nx\r\n--b--\r\n", 400),
         (part("language") * 100 + b"--b--\r\n", 400),
