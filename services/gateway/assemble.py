@@ -114,7 +114,7 @@ def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database)
         if not is_loopback(settings.host):
             raise SettingUnusable(
                 "Without keys the gateway listens on a loopback address only.",
-                mend="Set GATEWAY__HOST=127.0.0.1, or make keys with `undertone keys create` and turn GATEWAY__KEYLESS off.",
+                mend="Set GATEWAY__HOST=127.0.0.1, or GATEWAY__KEYLESS=false; `undertone keys create` makes keys.",
             )
         keys.ensure_tenant(KEYLESS_TENANT, "this machine")
         return Admission(None)

@@ -48,7 +48,7 @@ def opened(tmp_path: Path) -> Open:
         keys = SqlKeyStore(database)
         texts = {}
         for tenant, scopes in (
-            ("ours", Scope),
+            ("ours", set(Scope)),
             ("theirs", set(Scope) - {Scope.ADMIN}),
             ("readers", {Scope.EMOTIONS_READ}),
         ):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import timedelta
+from typing import Any
 
 import httpx
 import pytest
@@ -15,10 +16,10 @@ from tests.gateway.serving import Gateway
 URL = "http://127.0.0.1:9999/hook"
 
 
-def make(client: httpx.Client, **wish: object) -> dict[str, str]:
+def make(client: httpx.Client, **wish: object) -> dict[str, Any]:
     answer = client.post("/v1/webhooks", json={"url": URL, **wish})
     assert answer.status_code == 201, answer.text
-    made: dict[str, str] = answer.json()
+    made: dict[str, Any] = answer.json()
     return made
 
 
@@ -72,6 +73,20 @@ def test_a_test_event_is_sent_logged_and_replayed(gateway: Gateway, client: http
     assert (again["id"], again["state"], again["series"]) == (sent.json()["id"], "pending", 2)
     page = client.get(f"/v1/webhooks/{made['id']}/deliveries").json()
     assert [item["id"] for item in page["items"]] == [again["id"]] and page["next_cursor"] is None
+
+
+def test_a_repeated_request_makes_one_endpoint_and_tells_its_secret_again(
+    gateway: Gateway, client: httpx.Client
+) -> None:
+    key = {"Idempotency-Key": "once"}
+    wish = {"url": URL, "events": ["job.failed", "transcript.ready"]}
+    first = client.post("/v1/webhooks", json=wish, headers=key)
+    again = client.post("/v1/webhooks", json={**wish, "events": wish["events"][::-1]}, headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert client.post("/v1/webhooks", json={"url": URL + "2"}, headers=key).json()["code"] == "idempotency_key_reused"
+    assert len(gateway.context.endpoints.list("ours")) == 1
+    kept = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
+    assert first.json()["secret"].encode() not in kept
 
 
 @pytest.mark.parametrize(
