@@ -14,11 +14,13 @@ from shared.domain.error import DecodeFailed, EngineFailed, StorageFull
 from shared.domain.job_blobs import artifacts_folder, job_folder, media_folder, recording_key, transcript_key
 from shared.domain.job_record import JobStatus
 from shared.domain.recording import Probe, TrackProbe
+from shared.domain.search import SearchQuery
 from shared.domain.span import Span, span
 from shared.domain.speech import Hearing
 from shared.domain.transcript import Transcript
 from shared.domain.work import StageState
 from shared.engines.catalog import Setup
+from shared.infra.database.search import SqlTranscriptIndex
 from shared.ports.media import Audio, Progress
 from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, tone, word
 from tests.worker.workshop import MEDIA, TENANT, Workshop, engines
@@ -329,3 +331,13 @@ def test_a_queue_that_is_away_does_not_spoil_what_was_done(shop: Workshop) -> No
     job_id = shop.submit()
     assert shop.changed(refill=away).run(job_id, "decode") is Ended.DONE
     assert shop.stage(job_id, "decode").state is StageState.DONE
+
+
+def test_what_was_said_can_be_looked_for_once_the_job_is_done(shop: Workshop) -> None:
+    job_id = shop.submit()
+    shop.until("publish")
+    index = SqlTranscriptIndex(shop.database)
+    query = SearchQuery.parse("hello", emotion=None, speaker=None, job=None)
+    assert index.search(TENANT, query).items == ()
+    shop.run_out()
+    assert [found.job_id for found in index.search(TENANT, query).items] == [job_id]

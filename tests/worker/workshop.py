@@ -27,6 +27,7 @@ from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.ports.blobs import BlobStore
@@ -97,6 +98,7 @@ class Workshop:
             work=SqlWorkStore(database),
             jobs=jobs,
             blobs=blobs,
+            index=SqlTranscriptIndex(database).index_transcript,
             engines=KeptEngines(600, load),
             setup=setup,
             scratch=Scratch(folder / "scratch"),
