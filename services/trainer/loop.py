@@ -93,7 +93,11 @@ def fit(network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, re
                 optimizer.step()
                 schedule.step()
                 optimizer.zero_grad()
-                _follow(averaged, _bare(network), min(recipe.average, (1 + schedule.last_epoch) / (10 + schedule.last_epoch)))
+                _follow(
+                    averaged,
+                    _bare(network),
+                    min(recipe.average, (1 + schedule.last_epoch) / (10 + schedule.last_epoch)),
+                )
                 state["step"] += accelerator.num_processes
                 bar.update(line, completed=state["step"], description=f"epoch {epoch + 1} loss {loss.item():.3f}")
                 board.add_scalar("loss", loss.item(), schedule.last_epoch)

@@ -26,7 +26,9 @@ SHARE_OF_DIALOGUE = 0.45
 
 def bare(text: str) -> str:
     """As a recogniser writes it: lower case, no punctuation."""
-    return " ".join("".join(letter for letter in text.lower().replace("’", "'") if letter.isalnum() or letter in " '").split())
+    return " ".join(
+        "".join(letter for letter in text.lower().replace("’", "'") if letter.isalnum() or letter in " '").split()
+    )
 
 
 @dataclass
