@@ -11,6 +11,7 @@ from rich.text import Text
 
 from services.cli.annotate import annotate
 from services.cli.doctor import doctor
+from services.cli.evaluate import evaluate
 from services.cli.models import models
 from services.cli.score import score
 from shared.domain.error import UndertoneError
@@ -26,6 +27,7 @@ app.command()(annotate)
 app.command()(doctor)
 app.add_typer(models, name="models")
 app.command()(score)
+app.add_typer(evaluate, name="evaluate")
 
 
 def main() -> None:

@@ -84,6 +84,23 @@ SENTIMENT_OF = {
     Emotion.SADNESS: Sentiment.NEGATIVE,
 }
 
+# How often each emotion occurs in a corpus' training split, in their order: what to expect of its other splits.
+COUNTS = {
+    "meld": (1109, 271, 268, 1743, 4710, 683, 1205),
+    "goemotions": (5579, 793, 726, 17410, 14219, 3263, 5367),
+    "emorynlp": (785, 1, 941, 1677, 3674, 474, 1),
+    "fer2013": (3995, 436, 4097, 7215, 4965, 4830, 3171),
+    "ravdess": (160, 160, 160, 160, 240, 160, 160),
+    "emodb": (1, 1, 1, 1, 1, 1, 0),  # as if balanced; it has no surprise
+    "crema-d": (1, 1, 1, 1, 1, 1, 0),
+}
+
+
+def prior_of(corpus: str) -> np.ndarray | None:
+    """None where nothing is known of the corpus."""
+    counts = COUNTS.get(corpus)
+    return None if counts is None else np.maximum(np.array(counts) / sum(counts), 1e-4)
+
 
 def prior(labels: list[int] | np.ndarray, classes: int) -> np.ndarray:
     """The share of each class among the known labels; no class is taken to be impossible."""

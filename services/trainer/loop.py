@@ -7,7 +7,7 @@ import math
 import os
 import random
 import time
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Iterable, Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, Protocol
@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-CHECKPOINT = "checkpoint.pt"
+CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,71 +54,110 @@ def fit(network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, re
     """Train, and leave the best averaged weights in the folder; a second call goes on, or does nothing."""
     folder.mkdir(parents=True, exist_ok=True)
     seed_everything(recipe.seed)
-    # Half precision and several devices only where there is a GPU: on a CPU it runs as it is.
-    accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
-    optimizer = torch.optim.AdamW(list(parameters))
-    steps = len(task.batches(0)) * recipe.epochs
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, recipe))
-    network, optimizer = accelerator.prepare(network, optimizer)
-    averaged = {name: value.detach().clone() for name, value in _bare(network).state_dict().items()}
-    state: dict[str, Any] = {"epoch": 0, "step": 0, "best": -math.inf, "best_epoch": -1, "done": False}
-    if (folder / CHECKPOINT).is_file():
-        kept = torch.load(folder / CHECKPOINT, map_location="cpu", weights_only=True)
-        _bare(network).load_state_dict(kept["network"])
-        optimizer.load_state_dict(kept["optimizer"])
-        schedule.load_state_dict(kept["schedule"])
-        averaged, state = kept["averaged"], kept["state"]
-    (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2))
-
-    def save() -> None:
-        if accelerator.is_main_process:
-            parts = {"network": _bare(network), "optimizer": optimizer, "schedule": schedule}
-            whole = {name: part.state_dict() for name, part in parts.items()} | {"averaged": averaged, "state": state}
-            _write_whole(whole, folder / CHECKPOINT)
-
+    run = _Run(network, parameters, task, recipe, folder)
+    run.resume()
     with SummaryWriter(str(folder)) as board, _bar() as bar:
-        while state["epoch"] < recipe.epochs and not state["done"]:
-            epoch = state["epoch"]
-            todo = task.batches(epoch)[state["step"] :]
-            line = bar.add_task(f"epoch {epoch + 1}", total=len(task.batches(epoch)), completed=state["step"])
-            network.train()
-            for number, batch in enumerate(todo[accelerator.process_index :: accelerator.num_processes]):
-                # Seeded by place, so that a resumed run draws what the unbroken one would have drawn.
-                seed_everything(hash((recipe.seed, epoch, state["step"])) % 2**31)
-                tensors = {name: value.to(accelerator.device) for name, value in task.load(batch, epoch).items()}
-                with accelerator.autocast():
-                    loss = task.loss(network, tensors)
-                accelerator.backward(loss)
-                accelerator.clip_grad_norm_(network.parameters(), recipe.clip)
-                optimizer.step()
-                schedule.step()
-                optimizer.zero_grad()
-                _follow(
-                    averaged,
-                    _bare(network),
-                    min(recipe.average, (1 + schedule.last_epoch) / (10 + schedule.last_epoch)),
-                )
-                state["step"] += accelerator.num_processes
-                bar.update(line, completed=state["step"], description=f"epoch {epoch + 1} loss {loss.item():.3f}")
-                board.add_scalar("loss", loss.item(), schedule.last_epoch)
-                if number % recipe.save_every == recipe.save_every - 1:
-                    save()
-            state["epoch"], state["step"] = epoch + 1, 0
-            figure, figures = _judge(task, _bare(network), averaged)
-            for name, value in figures.items():
-                board.add_scalar(f"dev/{name}", value, epoch)
-            bar.console.print(f"epoch {epoch + 1}: {figure:.4f} {figures}")
-            if figure > state["best"]:
-                state["best"], state["best_epoch"] = figure, epoch
-                _write_whole(averaged, folder / "best.pt")
-            state["done"] = epoch - state["best_epoch"] >= recipe.patience
-            save()
-    return folder / "best.pt"
+        while run.state["epoch"] < recipe.epochs and not run.state["done"]:
+            run.learn(board, bar)
+            run.judge(board, bar)
+            run.save()
+    return folder / BEST
+
+
+class _Run:
+    """The parts of a run that go into its checkpoint, and what is done with them."""
+
+    def __init__(
+        self, network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, recipe: Recipe, folder: Path
+    ) -> None:
+        # Half precision and several devices only where there is a GPU: on a CPU it runs as it is.
+        self.accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+        self.task, self.recipe, self.folder = task, recipe, folder
+        steps = len(task.batches(0)) * recipe.epochs
+        optimizer = torch.optim.AdamW(list(parameters))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, recipe))
+        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        self.averaged = {name: value.detach().clone() for name, value in self.bare.state_dict().items()}
+        self.state: dict[str, Any] = {"epoch": 0, "step": 0, "best": -math.inf, "best_epoch": -1, "done": False}
+        (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2))
+
+    @property
+    def bare(self) -> nn.Module:
+        """The network itself, whatever spreads it over devices."""
+        return self.accelerator.unwrap_model(self.network)
+
+    def resume(self) -> None:
+        if not (self.folder / CHECKPOINT).is_file():
+            return
+        kept = torch.load(self.folder / CHECKPOINT, map_location=self.accelerator.device, weights_only=True)
+        for name, part in self._parts().items():
+            part.load_state_dict(kept[name])
+        self.averaged, self.state = kept["averaged"], kept["state"]
+
+    def save(self) -> None:
+        if self.accelerator.is_main_process:
+            parts = {name: part.state_dict() for name, part in self._parts().items()}
+            _write_whole(parts | {"averaged": self.averaged, "state": self.state}, self.folder / CHECKPOINT)
+
+    def _parts(self) -> dict[str, Any]:
+        return {"network": self.bare, "optimizer": self.optimizer, "schedule": self.schedule}
+
+    def learn(self, board: SummaryWriter, bar: Progress) -> None:
+        """One epoch, from the step at which a kill left it."""
+        epoch, devices = self.state["epoch"], self.accelerator.num_processes
+        batches = self.task.batches(epoch)
+        line = bar.add_task(f"epoch {epoch + 1}", total=len(batches))
+        self.network.train()
+        while self.state["step"] + devices <= len(batches):
+            mine = self.state["step"] + self.accelerator.process_index
+            # Seeded by place, so that a resumed run draws what the unbroken one would have drawn.
+            seed_everything(hash((self.recipe.seed, epoch, mine)) % 2**31)
+            loss = self._step(self.task.load(batches[mine], epoch))
+            self.state["step"] += devices
+            bar.update(line, completed=self.state["step"], description=f"epoch {epoch + 1}, loss {loss:.3f}")
+            board.add_scalar("loss", loss, self.schedule.last_epoch)
+            if self.state["step"] % self.recipe.save_every < devices:
+                self.save()
+        self.state["epoch"], self.state["step"] = epoch + 1, 0
+
+    def _step(self, batch: dict[str, Tensor]) -> float:
+        tensors = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        with self.accelerator.autocast():
+            loss = self.task.loss(self.network, tensors)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        # Early averages would remember the start: the memory grows with the run.
+        _follow(
+            self.averaged,
+            self.bare,
+            min(self.recipe.average, self.schedule.last_epoch / (10 + self.schedule.last_epoch)),
+        )
+        return float(loss)
+
+    def judge(self, board: SummaryWriter, bar: Progress) -> None:
+        """Keep the averaged weights if they are the best so far."""
+        epoch = self.state["epoch"] - 1
+        own = {name: value.clone() for name, value in self.bare.state_dict().items()}
+        self.bare.load_state_dict(self.averaged)
+        self.bare.eval()
+        with torch.no_grad():
+            figure, figures = self.task.judge(self.bare)
+        self.bare.load_state_dict(own)
+        for name, value in figures.items():
+            board.add_scalar(f"dev/{name}", value, epoch)
+        bar.console.print(f"epoch {epoch + 1}: {figure:.4f} {figures}")
+        if figure > self.state["best"]:
+            self.state["best"], self.state["best_epoch"] = figure, epoch
+            _write_whole(self.averaged, self.folder / BEST)
+        self.state["done"] = epoch - self.state["best_epoch"] >= self.recipe.patience
 
 
 def seed_everything(seed: int) -> None:
     random.seed(seed)
-    np.random.seed(seed)  # noqa: NPY002  # libraries that augment draw from it
+    np.random.seed(seed)  # libraries that augment draw from it
     torch.manual_seed(seed)
 
 
@@ -137,21 +176,6 @@ def _follow(averaged: dict[str, Tensor], network: nn.Module, decay: float) -> No
             averaged[name].lerp_(value, 1 - decay)
         else:
             averaged[name].copy_(value)
-
-
-def _judge(task: Task, network: nn.Module, averaged: dict[str, Tensor]) -> tuple[float, dict[str, float]]:
-    own = {name: value.clone() for name, value in network.state_dict().items()}
-    network.load_state_dict(averaged)
-    network.eval()
-    with torch.no_grad():
-        judged = task.judge(network)
-    network.load_state_dict(own)
-    return judged
-
-
-def _bare(network: nn.Module) -> nn.Module:
-    """The network itself, whatever spreads it over devices."""
-    return network.module if isinstance(network, nn.parallel.DistributedDataParallel) else network
 
 
 def _write_whole(content: object, path: Path) -> None:

@@ -22,7 +22,7 @@ def pair(tokenizer: Tokenizer, line: str, speaker: str, before: Sequence[tuple[s
     for name, _ in before[:CONTEXT]:
         # Names would be learnt by heart; who speaks again and who answers is what matters.
         tags.setdefault(name, ascii_lowercase[len(tags)])
-    start, end = tokenizer.token_to_id("[CLS]"), tokenizer.token_to_id("[SEP]")
+    start, end = (tokenizer.encode(mark, add_special_tokens=False).ids[0] for mark in ("[CLS]", "[SEP]"))
     own = [start, *_pieces(tokenizer, f"a: {line}")[: LIMIT - 2], end]
     context = [piece for name, text in before[:CONTEXT] for piece in _pieces(tokenizer, f"{tags[name]}: {text}")]
     room = LIMIT - len(own) - 1

@@ -11,7 +11,7 @@ from shared.domain.emotion import Modality
 from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.voice_features import voice_statistics
-from shared.ports.engines import Encoding, UtteranceClip
+from shared.ports.engines import Calibration, Encoding, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 SHORTEST = 1.0  # seconds; less says nothing
@@ -27,6 +27,7 @@ class VoiceStatistics:
     weights: Floats  # (emotion, feature)
     bias: Floats  # (emotion,)
     fingerprint: str
+    calibration: Calibration
     name: str = "voice-statistics"
     modality: Modality = Modality.VOICE
     note: str = "A linear stand-in until the bundled voice network is trained."
@@ -40,7 +41,8 @@ class VoiceStatistics:
                 arrays["deviation"],
                 arrays["weights"],
                 arrays["bias"],
-                card.sha256[:16],
+                card.fingerprint,
+                card.calibration,
             )
 
     def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
@@ -63,6 +65,7 @@ class VoiceStatistics:
             features=np.zeros((len(conversation), 0), dtype=np.float32),
             unavailable=tuple(unavailable),
             reliability=reliability,
+            calibration=self.calibration,
         )
 
 

@@ -123,9 +123,9 @@ def test_weights_are_fetched_verified_and_found(hub: Hub, tmp_path: Path) -> Non
 
 def test_a_model_of_one_file_brings_that_file_and_not_its_siblings(hub: Hub, tmp_path: Path) -> None:
     hub.repository = "opencv/face_detection_yunet"
-    hub.files = {
-        name: b"network" for name in ("face_detection_yunet_2023mar.onnx", "face_detection_yunet_2023mar_int8.onnx")
-    }
+    hub.files = dict.fromkeys(
+        ("face_detection_yunet_2023mar.onnx", "face_detection_yunet_2023mar_int8.onnx"), b"network"
+    )
     folder = run(hub, tmp_path, "yunet")
     assert [path.name for path in folder.glob("*.onnx")] == ["face_detection_yunet_2023mar.onnx"]
 

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 import ast
 import csv
-from collections.abc import Iterator
+from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 from services.trainer.labels import EKMAN_OF_GOEMOTIONS, EMORYNLP, NUMBER, SENTIMENT_NUMBER, SENTIMENT_OF, UNKNOWN
-from shared.domain.emotion import Emotion
+from shared.domain.emotion import Emotion, Sentiment
 
 CONTEXT = 3  # turns before the line that the network may see
 
@@ -25,6 +26,14 @@ class Line:
     fine: tuple[int, ...] = ()  # GoEmotions' own 28 labels
 
 
+class Row(NamedTuple):
+    dialogue: Hashable
+    speaker: str
+    text: str
+    label: str
+    sentiment: str = ""
+
+
 def read_lines(path: Path, layout: str) -> list[Line]:
     return list({"meld": _meld, "emorynlp": _emorynlp, "goemotions": _goemotions, "csv": _csv}[layout](path))
 
@@ -32,18 +41,18 @@ def read_lines(path: Path, layout: str) -> list[Line]:
 def _meld(path: Path) -> Iterator[Line]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
-            (row["Dialogue_ID"], row["Speaker"], row["Utterance"], row["Emotion"], row["Sentiment"])
+            Row(row["Dialogue_ID"], row["Speaker"], row["Utterance"], row["Emotion"], row["Sentiment"])
             for row in csv.DictReader(file)
         ]
-    for (_, speaker, text, emotion, sentiment), before in _with_context(rows):
-        label = NUMBER[Emotion(emotion)]
-        yield Line("meld", text, speaker, before, (label,), SENTIMENT_NUMBER[sentiment])  # type: ignore[index]
+    for row, before in _with_context(rows):
+        sentiment = SENTIMENT_NUMBER[Sentiment(row.sentiment)]
+        yield Line("meld", row.text, row.speaker, before, (NUMBER[Emotion(row.label)],), sentiment)
 
 
 def _emorynlp(path: Path) -> Iterator[Line]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
-            (
+            Row(
                 (row["Season"], row["Episode"], row["Scene_ID"]),
                 ", ".join(ast.literal_eval(row["Speaker"])),
                 row["Utterance"],
@@ -51,16 +60,16 @@ def _emorynlp(path: Path) -> Iterator[Line]:
             )
             for row in csv.DictReader(file)
         ]
-    for (_, speaker, text, emotion), before in _with_context(rows):
-        label = EMORYNLP[emotion]
-        yield Line("emorynlp", text, speaker, before, (NUMBER[label],), _sentiment([label]))
+    for row, before in _with_context(rows):
+        label = EMORYNLP[row.label]
+        yield Line("emorynlp", row.text, row.speaker, before, (NUMBER[label],), _sentiment([label]))
 
 
 def _goemotions(path: Path) -> Iterator[Line]:
     """Tab-separated text, label indices and id; `labels.txt` beside it names the indices: Ekman's seven or all 28."""
     names = (path.parent / "labels.txt").read_text(encoding="utf-8").split()
-    for row in path.read_text(encoding="utf-8").splitlines():
-        text, marks, *_ = row.split("\t")
+    for line in path.read_text(encoding="utf-8").splitlines():
+        text, marks, *_ = line.split("\t")
         fine = tuple(int(mark) for mark in marks.split(","))
         emotions = [EKMAN_OF_GOEMOTIONS[names[mark]] if len(names) > 7 else Emotion(names[mark]) for mark in fine]
         text = text.replace("[NAME]", "someone").replace("[RELIGION]", "religion")
@@ -72,22 +81,22 @@ def _csv(path: Path) -> Iterator[Line]:
     """Columns text and label; dialogue and speaker where there are any."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
-            (row.get("dialogue") or f"row {number}", row.get("speaker") or "", row["text"], row["label"])
+            Row(row.get("dialogue") or f"row {number}", row.get("speaker") or "", row["text"], row["label"])
             for number, row in enumerate(csv.DictReader(file))
         ]
-    for (_, speaker, text, name), before in _with_context(rows):
-        label = Emotion(name)
-        yield Line("csv", text, speaker, before, (NUMBER[label],), _sentiment([label]))
+    for row, before in _with_context(rows):
+        label = Emotion(row.label)
+        yield Line("csv", row.text, row.speaker, before, (NUMBER[label],), _sentiment([label]))
 
 
-def _with_context(rows: list[tuple]) -> Iterator[tuple[tuple, tuple[tuple[str, str], ...]]]:
+def _with_context(rows: list[Row]) -> Iterator[tuple[Row, tuple[tuple[str, str], ...]]]:
     before: tuple[tuple[str, str], ...] = ()
-    dialogue: object = None
+    dialogue: Hashable = None
     for row in rows:
-        if row[0] != dialogue:
-            dialogue, before = row[0], ()
+        if row.dialogue != dialogue:
+            dialogue, before = row.dialogue, ()
         yield row, before
-        before = ((row[1], row[2]), *before)[:CONTEXT]
+        before = ((row.speaker, row.text), *before)[:CONTEXT]
 
 
 def _sentiment(emotions: list[Emotion]) -> int:

@@ -68,9 +68,8 @@ class TextTask:
         rows: list[tuple[str, int]] = []
         for corpus, count in (("meld", dialogue), ("goemotions", self.rows_per_epoch - dialogue)):
             lines = len(self.train[corpus])
-            while count > 0:
-                rows += [(corpus, number) for number in draw.sample(range(lines), min(count, lines))]
-                count -= lines
+            rounds = [*[lines] * (count // lines), count % lines]  # every row once before any row twice
+            rows += [(corpus, number) for size in rounds for number in draw.sample(range(lines), size)]
         draw.shuffle(rows)
         batches = []
         for start in range(0, len(rows), BATCH * 50):
