@@ -42,7 +42,8 @@ lock: ## Write the lock files anew (needs uv)
 	requirements/lock
 
 train-setup: $(VENV)/.dev ## Add torch and torchaudio for the trainer (5 GB)
-	$(PIP) install --require-hashes -r requirements/train.txt
+	$(PIP) install --quiet --no-compile --require-hashes -r requirements/train.txt
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements/teacher.txt
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
