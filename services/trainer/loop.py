@@ -32,6 +32,7 @@ class Recipe:
     clip: float = 1.0
     average: float = 0.999  # decay of the averaged weights, which are the ones that are judged and kept
     patience: int = 3  # epochs without a better figure
+    keep: str = "best"  # or last: where the held-out data are to stay unseen by every choice
     save_every: int = 200  # steps
     schedule: str = "linear"  # or cosine
 
@@ -149,7 +150,7 @@ class _Run:
         for name, value in figures.items():
             board.add_scalar(f"dev/{name}", value, epoch)
         bar.console.print(f"epoch {epoch + 1}: {figure:.4f} {figures}")
-        if figure > self.state["best"]:
+        if figure > self.state["best"] or self.recipe.keep == "last":
             self.state["best"], self.state["best_epoch"] = figure, epoch
             _write_whole(self.averaged, self.folder / BEST)
         self.state["done"] = epoch - self.state["best_epoch"] >= self.recipe.patience
