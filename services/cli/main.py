@@ -14,6 +14,7 @@ from services.cli.doctor import doctor
 from services.cli.evaluate import evaluate
 from services.cli.models import models
 from services.cli.score import score
+from services.cli.train import export_command, train_command
 from shared.domain.error import UndertoneError
 
 app = typer.Typer(
@@ -28,6 +29,8 @@ app.command()(doctor)
 app.add_typer(models, name="models")
 app.command()(score)
 app.add_typer(evaluate, name="evaluate")
+app.command("train")(train_command)
+app.command("export")(export_command)
 
 
 def main() -> None:

@@ -16,8 +16,6 @@ from shared.domain.emotion import EMOTIONS
 from shared.engines.cards import BUNDLED, Card, DataUse
 from shared.ports.engines import Calibration
 
-WORST_DIFFERENCE = 1e-4
-
 
 def write_card(
     file: Path,
@@ -64,9 +62,3 @@ def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     best = minimize_scalar(surprise, bounds=(0.3, 5.0), args=(fitted,), method="bounded")
     temperature = round(float(best.x), 4)
     return temperature if surprise(temperature, checked) < surprise(1.0, checked) else 1.0
-
-
-def check_parity(difference: float) -> float:
-    if difference > WORST_DIFFERENCE:
-        raise SystemExit(f"The export differs from torch by {difference}; at most {WORST_DIFFERENCE} is allowed.")
-    return difference

@@ -20,10 +20,10 @@ LARGEST_CROP = 2 * CROP  # pixels; a larger picture shows more than a face, and 
 
 def read_faces(path: Path, layout: str, detector: FaceDetector) -> tuple[Bytes, np.ndarray]:
     """Crops (face, 48, 48) and labels (face,)."""
-    return _csv(path, detector) if layout == "csv" else _fer2013(path)
+    return _csv(path, detector) if layout == "csv" else read_fer2013(path)
 
 
-def _fer2013(path: Path) -> tuple[Bytes, np.ndarray]:
+def read_fer2013(path: Path) -> tuple[Bytes, np.ndarray]:
     """An archive with `images`, `labels` and `label_names`."""
     with np.load(path) as archive:
         names = [str(name) for name in archive["label_names"]]

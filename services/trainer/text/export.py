@@ -3,19 +3,20 @@
 from __future__ import annotations
 
 import shutil
+from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
-from services.trainer.bundle import check_parity, fit_temperature, write_card
+from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.measure import measure
-from services.trainer.text.minilm import MiniLM
+from services.trainer.onnx import Inputs, worst_difference, write_onnx
+from services.trainer.text.minilm import PIECES, MiniLM
 from services.trainer.text.start import start_of
 from services.trainer.text.task import TextTask, bare
 from shared.engines.cards import BUNDLED
@@ -25,7 +26,7 @@ from shared.engines.text_pair import pair
 from shared.ports.engines import Calibration, SentimentHead
 
 NAME = "text_minilm"
-INPUTS, OUTPUTS = ("ids", "mask", "segment"), ("emotion", "sentiment", "embedding")
+OUTPUTS = ("emotion", "sentiment", "embedding")
 
 
 class Served(nn.Module):
@@ -50,8 +51,8 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     target = BUNDLED / f"{NAME}.onnx"
     with TemporaryDirectory() as folder:
         whole = Path(folder, "fp32.onnx")
-        write_onnx(served, whole)
-        difference = check_parity(parity(served, whole))
+        write_onnx(served, next(tries()), {name: {0: "row"} for name in OUTPUTS}, whole)
+        difference = worst_difference(served, whole, tries())
         # Weights of 7 bits: on processors without VNNI, products of 8 bits can overflow their 16-bit sums.
         quantize_dynamic(
             whole, target, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8,
@@ -89,31 +90,17 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     return figures
 
 
-def write_onnx(served: Served, path: Path) -> None:
-    example = tuple(torch.ones(2, 8, dtype=torch.int64) for _ in INPUTS)
-    axes = {name: {0: "pair", 1: "piece"} for name in INPUTS} | {name: {0: "pair"} for name in OUTPUTS}
-    torch.onnx.export(
-        served, example, str(path), input_names=list(INPUTS), output_names=list(OUTPUTS), dynamic_axes=axes,
-        opset_version=17, dynamo=False,
-    )  # fmt: skip
-
-
-def parity(served: Served, path: Path) -> float:
-    """The largest difference from torch over 64 random inputs of several batches and lengths, one without a mask."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+def tries() -> Iterator[Inputs]:
+    """Several batches and lengths, some of them all masked."""
     draw = np.random.default_rng(0)
-    worst = 0.0
     for number in range(64):
-        shape = ((1, 2, 7)[number % 3], int(draw.integers(3, 97)))
-        ids, segment = draw.integers(0, 30_522, shape), draw.integers(0, 2, shape)
-        mask = (np.arange(shape[1]) < draw.integers(0 if number % 8 == 0 else 1, shape[1] + 1, (shape[0], 1))).astype(
-            np.int64
-        )
-        with torch.no_grad():
-            ours = served(*(torch.from_numpy(array) for array in (ids, mask, segment)))
-        theirs = session.run(None, {"ids": ids, "mask": mask, "segment": segment})
-        worst = max(worst, *(float(np.abs(one.numpy() - two).max()) for one, two in zip(ours, theirs, strict=True)))
-    return worst
+        shape = ((2, 1, 7)[number % 3], int(draw.integers(3, 97)))
+        length = draw.integers(0 if number % 8 == 7 else 1, shape[1] + 1, (shape[0], 1))
+        yield {
+            "ids": draw.integers(0, PIECES, shape),
+            "mask": (np.arange(shape[1]) < length).astype(np.int64),
+            "segment": draw.integers(0, 2, shape),
+        }
 
 
 def _logits(session: Any, task: TextTask) -> dict[str, tuple[np.ndarray, np.ndarray]]:

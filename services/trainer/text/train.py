@@ -15,6 +15,10 @@ from services.trainer.text.task import TextTask
 ENCODER_RATE, HEAD_RATE, DECAY, LAYER_DECAY = 8e-5, 1e-3, 0.01, 0.9
 
 
+def recipe_of(seed: int) -> Recipe:
+    return Recipe(seed=seed, epochs=3)
+
+
 def train(data: Path, run: Path, recipe: Recipe) -> Path:
     weights, tokenizer = start_of()
     seed_everything(recipe.seed)

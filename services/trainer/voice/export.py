@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
 import numpy as np
-import onnxruntime
 import torch
 
-from services.trainer.bundle import check_parity, fit_temperature, write_card
+from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.measure import measure
+from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.voice.network import VoiceCnn
 from shared.engines.cards import BUNDLED
 from shared.engines.voice_mel import BANDS
@@ -24,9 +25,9 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
     network = VoiceCnn()
     network.load_state_dict(torch.load(run / "everybody" / "best.pt", weights_only=True))
     target = BUNDLED / f"{NAME}.onnx"
-    write_onnx(network.eval(), target)
+    write_onnx(network, next(tries()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
     figures: dict[str, Any] = json.loads((run / "figures.json").read_text())
-    figures["export_max_abs_difference"] = check_parity(parity(network, target))
+    figures["export_max_abs_difference"] = worst_difference(network, target, tries())
     with np.load(run / "held_out.npz") as held_out:
         logits, truth = held_out["logits"], held_out["truth"]
     temperature = fit_temperature(logits, truth)
@@ -47,31 +48,10 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
     return figures
 
 
-def write_onnx(network: VoiceCnn, path: Path) -> None:
-    example = torch.rand(2, 200, BANDS), torch.ones(2, 200, dtype=torch.bool)
-    axes = {
-        "mels": {0: "clip", 1: "frame"},
-        "mask": {0: "clip", 1: "frame"},
-        "emotion": {0: "clip"},
-        "embedding": {0: "clip"},
-    }
-    torch.onnx.export(
-        network, example, str(path), input_names=["mels", "mask"], output_names=["emotion", "embedding"],
-        dynamic_axes=axes, opset_version=17, dynamo=False,
-    )  # fmt: skip
-
-
-def parity(network: VoiceCnn, path: Path) -> float:
-    """The largest difference from torch over 64 random inputs of several batches and lengths, some all masked."""
-    session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
+def tries() -> Iterator[Inputs]:
+    """Several batches and lengths, some of them all masked."""
     draw = np.random.default_rng(0)
-    worst = 0.0
     for number in range(64):
-        batch, frames = (1, 2, 7)[number % 3], int(draw.integers(40, 301))
-        mels = draw.normal(size=(batch, frames, BANDS)).astype(np.float32)
-        mask = np.arange(frames) < draw.integers(0 if number % 8 == 0 else 8, frames + 1, (batch, 1))
-        with torch.no_grad():
-            ours = network(torch.from_numpy(mels), torch.from_numpy(mask))
-        theirs = session.run(None, {"mels": mels, "mask": mask})
-        worst = max(worst, *(float(np.abs(one.numpy() - two).max()) for one, two in zip(ours, theirs, strict=True)))
-    return worst
+        batch, frames = (2, 1, 7)[number % 3], int(draw.integers(40, 301))
+        mask = np.arange(frames) < draw.integers(0 if number % 8 == 7 else 8, frames + 1, (batch, 1))
+        yield {"mels": draw.normal(size=(batch, frames, BANDS)).astype(np.float32), "mask": mask}
