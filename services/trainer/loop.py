@@ -136,7 +136,7 @@ class _Run:
             self.bare,
             min(self.recipe.average, self.schedule.last_epoch / (10 + self.schedule.last_epoch)),
         )
-        return float(loss)
+        return float(loss.detach())
 
     def judge(self, board: SummaryWriter, bar: Progress) -> None:
         """Keep the averaged weights if they are the best so far."""

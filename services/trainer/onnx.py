@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -21,11 +22,14 @@ def write_onnx(network: nn.Module, example: Inputs, outputs: Mapping[str, dict[i
     axes = {name: {0: "row", 1: "step"} for name, value in example.items() if value.ndim > 1} | dict(outputs)
     if all(value.ndim == 4 for value in example.values()):  # pictures: their sides are fixed
         axes |= {name: {0: "row"} for name in example}
-    torch.onnx.export(
-        network.eval(), tuple(torch.from_numpy(value) for value in example.values()), str(path),
-        input_names=list(example), output_names=list(outputs), dynamic_axes=axes, opset_version=OPSET,
-        dynamo=False,  # keeps recurrent layers one operator, which ONNX Runtime runs whole
-    )  # fmt: skip
+    with warnings.catch_warnings():
+        # Torch would rather have its newer exporter used, which takes recurrent layers apart; ours must stay whole.
+        warnings.simplefilter("ignore", DeprecationWarning)
+        torch.onnx.export(
+            network.eval(), tuple(torch.from_numpy(value) for value in example.values()), str(path),
+            input_names=list(example), output_names=list(outputs), dynamic_axes=axes, opset_version=OPSET,
+            dynamo=False,
+        )  # fmt: skip
 
 
 def worst_difference(network: nn.Module, path: Path, tries: Iterable[Inputs]) -> float:
