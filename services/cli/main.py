@@ -12,6 +12,7 @@ from rich.text import Text
 from services.cli.annotate import annotate
 from services.cli.doctor import doctor
 from services.cli.evaluate import evaluate
+from services.cli.keys import keys
 from services.cli.models import models
 from services.cli.score import score
 from services.cli.train import export_command, train_command
@@ -27,6 +28,7 @@ app = typer.Typer(
 app.command()(annotate)
 app.command()(doctor)
 app.add_typer(models, name="models")
+app.add_typer(keys, name="keys")
 app.command()(score)
 app.add_typer(evaluate, name="evaluate")
 app.command("train")(train_command)

@@ -11,11 +11,24 @@ UndertoneError
 │   ├── InvalidRequest          options that contradict each other or make no sense
 │   ├── InvalidTranscript       a platform transcript that cannot be read
 │   ├── NotFound                a file or thing that is not there
+│   ├── KeyReused               an idempotency key that was used for another request
+│   ├── StateConflict           not in the state in which that can be done
+│   ├── UploadTooLarge          more bytes than this deployment takes
 │   ├── ModalityNotAllowed      this deployment does not allow that sense
 │   └── PurposeProhibited       the law forbids that sense for that purpose
 ├── EngineError             a model could not do its work
 │   ├── EngineUnavailable       its runtime or weights are missing; `mend` is the command that helps
 │   └── EngineFailed            it broke on this input
+├── AccessError             who asks may not
+│   ├── KeyRefused              no key, or none that is valid now
+│   └── ScopeMissing            a valid key that was not made for this
+├── WorkError               a worker's hold on a stage
+│   ├── LeaseLost               somebody else has it, or the job has ended: stop and write nothing
+│   └── Poisoned                the recording ended its worker again and again
+├── OutboundError           a request to an address that we were told to call
+│   ├── AddressBlocked          it may not be called; which rule or answer is not told
+│   └── OutboundFailed          it could not be called, or did not answer as it should
+├── SettingUnusable         a deployment's setting is missing or wrong
 ├── StorageFull             no room to write
 ├── StorageLost             something written is no longer there
 └── Interrupted             stopped by its user; what is finished is kept
@@ -86,6 +99,20 @@ class NotFound(RequestError):
     exit_status = 66
 
 
+class KeyReused(RequestError):
+    code = "idempotency_key_reused"
+
+
+class StateConflict(RequestError):
+    code = "state_conflict"
+    status = 409
+
+
+class UploadTooLarge(RequestError):
+    code = "upload_too_large"
+    status = 413
+
+
 class ModalityNotAllowed(RequestError):
     code = "modality_not_allowed"
 
@@ -107,6 +134,62 @@ class EngineUnavailable(EngineError):
 class EngineFailed(EngineError):
     code = "engine_failed"
     retryable = True
+
+
+class AccessError(UndertoneError):
+    code = "access_refused"
+    status = 403
+    exit_status = 77
+
+
+class KeyRefused(AccessError):
+    code = "key_refused"
+    status = 401
+
+
+class ScopeMissing(AccessError):
+    code = "scope_missing"
+
+
+class WorkError(UndertoneError):
+    code = "work_error"
+
+
+class LeaseLost(WorkError):
+    code = "lease_lost"
+    status = 409
+
+
+class Poisoned(WorkError):
+    code = "poisoned"
+    status = 422
+
+
+class OutboundError(UndertoneError):
+    code = "outbound_error"
+    status = 502
+    exit_status = 69
+
+
+class AddressBlocked(OutboundError):
+    code = "address_blocked"
+    status = 422
+
+
+class OutboundFailed(OutboundError):
+    """`reason` is a class for the log: dns, connect, tls, timeout, protocol, redirect or too_large."""
+
+    code = "outbound_failed"
+    retryable = True
+
+    def __init__(self, message: str, *, reason: str, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.reason = reason
+
+
+class SettingUnusable(UndertoneError):
+    code = "setting_unusable"
+    exit_status = 78
 
 
 class StorageFull(UndertoneError):

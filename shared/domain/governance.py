@@ -6,6 +6,7 @@ from enum import StrEnum
 
 from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, ModalityNotAllowed, PurposeProhibited
+from shared.domain.value import Value
 
 
 class Purpose(StrEnum):
@@ -23,6 +24,16 @@ class Purpose(StrEnum):
     EMPLOYEE_MONITORING = "employee_monitoring"
     RECRUITMENT = "recruitment"
     EDUCATION_ASSESSMENT = "education_assessment"
+
+
+class Consent(Value):
+    """What the sender says about the people who are heard and seen; stored as given."""
+
+    basis: str | None = None
+    participants_informed: bool = False
+    attested_by: str | None = None
+    attested_at: str | None = None
+    reference: str | None = None
 
 
 PROHIBITED = frozenset({Purpose.EMPLOYEE_MONITORING, Purpose.RECRUITMENT, Purpose.EDUCATION_ASSESSMENT})

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+from pathlib import Path
 from typing import Annotated
 
-from pydantic import field_validator
+from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
 from shared.domain.emotion import Modality
@@ -27,3 +28,35 @@ class GovernanceSettings(BaseSettings):
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value
+
+
+class StorageSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="STORAGE__", frozen=True)
+
+    folder: Path = Path.home() / ".local" / "share" / "undertone"
+    """Where one machine keeps its state: blobs, and the database unless DATABASE__URL names another."""
+
+    reserve_mb: int = Field(default=512, ge=0)
+    """Megabytes that stay free in the folder; what would not fit is refused."""
+
+    bucket: str = ""
+    """Keep blobs in this bucket of an S3-compatible storage, and not in the folder."""
+
+    endpoint: str = ""
+    """The storage's address; empty means AWS."""
+
+    region: str = "us-east-1"
+    """The bucket's region."""
+
+    access_key: SecretStr = SecretStr("")
+    """The id of the storage's key; empty means the machine's own credentials."""
+
+    secret_key: SecretStr = SecretStr("")
+    """The secret of the storage's key."""
+
+
+class DatabaseSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="DATABASE__", frozen=True)
+
+    url: SecretStr = SecretStr("")
+    """postgresql://user:password@host/database, or sqlite:///file; empty means a file in STORAGE__FOLDER."""

@@ -8,10 +8,22 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from services.courier.settings import CourierSettings
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.infra.settings import GovernanceSettings
+from shared.infra.address_rule import OutboundSettings
+from shared.infra.sealing import SecretSettings
+from shared.infra.settings import DatabaseSettings, GovernanceSettings, StorageSettings
 
-ROOMS: tuple[type[BaseSettings], ...] = (EngineSettings, MediaSettings, GovernanceSettings)
+ROOMS: tuple[type[BaseSettings], ...] = (
+    EngineSettings,
+    MediaSettings,
+    GovernanceSettings,
+    OutboundSettings,
+    StorageSettings,
+    DatabaseSettings,
+    SecretSettings,
+    CourierSettings,
+)
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
 

@@ -1,0 +1,63 @@
+"""`python -m services.courier`: run the courier until SIGTERM."""
+
+from __future__ import annotations
+
+import signal
+import sys
+from contextlib import closing
+from datetime import timedelta
+from threading import Event
+
+from services.courier.deliver import Deliverer
+from services.courier.house import House
+from services.courier.loop import Courier
+from services.courier.settings import CourierSettings
+from shared.domain.error import UndertoneError
+from shared.infra.address_rule import OutboundSettings
+from shared.infra.database.engine import Database
+from shared.infra.database.outbox import SqlOutbox
+from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
+from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.outbound import Outbound
+from shared.infra.sealing import Sealer, SecretSettings
+from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.state import blobs_of, database_of
+from shared.ports.jobs import JobQueue
+
+LOOPBACK = "--loopback"
+
+
+def assemble(database: Database, *, loopback: bool, queue: JobQueue | None = None) -> Courier:
+    """`loopback` is for the one-machine mode, whose only user may call back to programs beside it."""
+    settings = CourierSettings()
+    outbox = SqlOutbox(database)
+    outbound = Outbound(OutboundSettings(), loopback=loopback)
+    house = House(
+        work=SqlWorkQueue(database),
+        outbox=outbox,
+        trail=SqlAuditTrail(database),
+        requests=SqlAnsweredRequests(database),
+        blobs=blobs_of(StorageSettings()),
+        clock=database.clock,
+        lost_after=timedelta(minutes=settings.lost_minutes),
+        keep_log=timedelta(days=settings.log_days),
+        queue=queue,
+    )
+    return Courier(outbox, Deliverer(outbox, outbound, Sealer.of(SecretSettings()), database.clock), house, settings)
+
+
+def main(arguments: list[str]) -> int:
+    stop = Event()
+    for number in (signal.SIGTERM, signal.SIGINT):
+        signal.signal(number, lambda *_: stop.set())
+    try:
+        with closing(database_of(DatabaseSettings(), StorageSettings())) as database:
+            assemble(database, loopback=LOOPBACK in arguments).run(stop)
+    except UndertoneError as error:
+        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
+        return error.exit_status
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

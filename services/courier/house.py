@@ -1,0 +1,81 @@
+"""What keeps the service tidy: dead leases are freed, work is enqueued in turns, erasures are finished, old logs go."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from datetime import datetime, timedelta
+
+import structlog
+
+from shared.ports.blobs import BlobStore
+from shared.ports.jobs import JobQueue, WorkQueue
+from shared.ports.keys import AnsweredRequests, AuditTrail
+from shared.ports.webhooks import Outbox
+
+log = structlog.get_logger()
+
+NO_SUCCESS = timedelta(days=5)
+RECENT = timedelta(days=1)
+KEEP_ANSWERS = timedelta(days=1)
+KEEP_AUDIT = timedelta(days=365)
+REASON = "no_success_for_5_days"
+
+
+@dataclass(frozen=True, slots=True)
+class House:
+    """Every chore is safe to run twice and beside another courier's."""
+
+    work: WorkQueue
+    outbox: Outbox
+    trail: AuditTrail
+    requests: AnsweredRequests
+    blobs: BlobStore
+    clock: Callable[[], datetime]
+    lost_after: timedelta
+    keep_log: timedelta
+    queue: JobQueue | None = None  # without a broker nothing is enqueued
+    queues: Sequence[str] = ("cpu", "gpu")
+    most_waiting: int = 16
+
+    def sweep(self) -> None:
+        for chore in (self._free, self._enqueue, self._erase, self._disable, self._forget):
+            try:
+                chore()
+            # One chore that breaks must not stop the others; it comes again. A traceback could carry an address.
+            except Exception as error:  # noqa: BLE001
+                log.error(  # noqa: TRY400
+                    "courier.chore_failed", chore=chore.__name__.strip("_"), error=type(error).__name__
+                )
+
+    def _free(self) -> None:
+        swept = self.work.sweep(lost_after=self.lost_after)
+        if swept.freed or swept.poisoned:
+            log.info("courier.swept", freed=swept.freed, poisoned=swept.poisoned)
+
+    def _enqueue(self) -> None:
+        if self.queue is None:
+            return
+        for name in self.queues:
+            for ticket in self.work.next_tickets(name, most_waiting=self.most_waiting):
+                self.queue.send(ticket)
+
+    def _erase(self) -> None:
+        for stone in self.work.erasing():
+            prefix = f"jobs/{stone.id}"
+            count = self.blobs.delete_prefix(stone.tenant, prefix)
+            if any(True for _ in self.blobs.keys(stone.tenant, prefix)):
+                continue  # storage has not let go of everything: the next sweep asks again
+            self.work.erased(stone.tenant, stone.id)
+            log.info("courier.erased", job=stone.id, blobs=count)
+
+    def _disable(self) -> None:
+        count = self.outbox.disable_failing(reason=REASON, after=NO_SUCCESS, recent=RECENT)
+        if count:
+            log.warning("courier.endpoints_disabled", count=count, reason=REASON)
+
+    def _forget(self) -> None:
+        now = self.clock()
+        self.outbox.forget(now - self.keep_log)
+        self.requests.forget(now - KEEP_ANSWERS)
+        self.trail.forget(now - KEEP_AUDIT)

@@ -1,0 +1,113 @@
+"""A job as the service keeps it: whose it is, where it stands, how it ended, and what is left after erasure."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field, JsonValue, field_validator
+
+from shared.domain.error import InvalidRequest
+from shared.domain.governance import Consent
+from shared.domain.job import Job
+from shared.domain.value import Value
+from shared.domain.work import PlannedStage, StageRow, StageState, check_plan
+
+MOST_METADATA = 8192  # bytes as JSON: it travels in every webhook, which must stay under 20 kB
+
+
+class JobStatus(StrEnum):
+    QUEUED = "queued"
+    RUNNING = "running"
+    DONE = "done"
+    FAILED = "failed"
+    CANCELLED = "cancelled"
+    ERASING = "erasing"  # to its tenant already gone; the sweep goes on until storage confirms
+    ERASED = "erased"  # only the tombstone is left
+
+    @property
+    def alive(self) -> bool:
+        return self in (JobStatus.QUEUED, JobStatus.RUNNING)
+
+    @property
+    def gone(self) -> bool:
+        return self in (JobStatus.ERASING, JobStatus.ERASED)
+
+
+class JobFailure(Value):
+    """Why a job failed: a code of ours, a sentence without a word of the recording, and the stage if there is one."""
+
+    code: str
+    message: str
+    stage: str | None = None
+
+
+class NewJob(Value):
+    """What is handed in: the request, the plan of its stages, and what the client wants to get back."""
+
+    job: Job
+    stages: tuple[PlannedStage, ...]
+    metadata: Mapping[str, JsonValue] = {}
+    consent: Consent | None = None
+    key_id: str | None = None
+    # The media's hash with the normalized options: a client's repeat is attached to the running job.
+    digest: str | None = None
+
+    @field_validator("stages")
+    @classmethod
+    def _runnable(cls, stages: tuple[PlannedStage, ...]) -> tuple[PlannedStage, ...]:
+        check_plan(stages)
+        return stages
+
+    def check(self) -> None:
+        """What only a client can get wrong."""
+        if len(self.model_dump_json(include={"metadata"})) > MOST_METADATA:
+            raise InvalidRequest(f"The metadata are longer than {MOST_METADATA} bytes as JSON.")
+
+
+class JobRecord(Value):
+    job: Job
+    tenant: str
+    status: JobStatus
+    stages: tuple[StageRow, ...]
+    metadata: Mapping[str, JsonValue] = {}
+    consent: Consent | None = None
+    key_id: str | None = None
+    digest: str | None = None
+    error: JobFailure | None = None
+    created_at: datetime
+    started_at: datetime | None = None
+    finished_at: datetime | None = None
+
+    @property
+    def id(self) -> str:
+        return self.job.id
+
+    @property
+    def progress(self) -> float:
+        """The share of the stages that is done; a running one counts by its own share."""
+        if not self.stages:
+            return 0.0
+        shares = (1.0 if stage.state is StageState.DONE else stage.progress for stage in self.stages)
+        return sum(shares) / len(self.stages)
+
+
+class Tombstone(Value):
+    """What stays of an erased job: enough to prove the erasure, nothing of what was erased."""
+
+    id: str
+    tenant: str
+    created_at: datetime
+    erased_at: datetime | None = Field(description="None while storage has not confirmed yet")
+    erased_by: str
+    reason: str
+
+
+class JobFilter(Value):
+    """Which jobs a list shows; every field left out means all."""
+
+    statuses: frozenset[JobStatus] = frozenset()
+    created_from: datetime | None = None
+    created_before: datetime | None = None
+    digest: str | None = None

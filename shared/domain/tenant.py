@@ -1,0 +1,59 @@
+"""Who may do what: tenants, the scopes of their keys, and the audit trail of what was done."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field, JsonValue
+
+from shared.domain.value import Value
+
+
+class Scope(StrEnum):
+    RECORDINGS_WRITE = "recordings:write"
+    TRANSCRIPTS_READ = "transcripts:read"
+    EMOTIONS_READ = "emotions:read"  # without it, transcripts and exports come without readings
+    WEBHOOKS_WRITE = "webhooks:write"
+    ADMIN = "admin"
+
+
+class Tenant(Value):
+    id: str = Field(min_length=1, max_length=64)
+    name: str = ""
+    created_at: datetime
+
+
+class ApiKey(Value):
+    """What we keep of a key: never its secret, only the secret's hash."""
+
+    id: str = Field(pattern=r"^[0-9a-zA-Z]{1,32}$")
+    tenant: str
+    name: str = ""
+    secret_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
+    scopes: frozenset[Scope]
+    # Purpose, consent and modalities for requests that name none: dialects have no field for them.
+    defaults: Mapping[str, JsonValue] = {}
+    created_at: datetime
+    expires_at: datetime | None = None
+    revoked_at: datetime | None = None
+    last_used_at: datetime | None = None
+
+    def usable(self, now: datetime) -> bool:
+        return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
+
+    def may(self, scope: Scope) -> bool:
+        return scope in self.scopes or Scope.ADMIN in self.scopes
+
+
+class AuditEntry(Value):
+    """One line of the audit trail: who did what to which thing, when and from where; never content."""
+
+    tenant: str
+    at: datetime
+    key_id: str | None
+    action: str
+    subject: str
+    facts: Mapping[str, JsonValue] = {}
+    address: str | None = None

@@ -1,0 +1,135 @@
+"""Webhooks: who wants to hear of what, what was announced, and how each delivery went."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from datetime import UTC, datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from shared.domain.job_record import JobRecord
+from shared.domain.value import Value
+
+
+class Topic(StrEnum):
+    TRANSCRIPT_READY = "transcript.ready"
+    JOB_FAILED = "job.failed"
+    TEST = "webhook.test"
+
+
+class SealedSecret(Value):
+    """A signing secret, encrypted; after a rotation the old one still signs until it expires."""
+
+    sealed: str = Field(repr=False)
+    expires_at: datetime | None = None
+
+
+class WebhookEndpoint(Value):
+    id: str
+    tenant: str
+    url: str = Field(repr=False)  # it may carry a token of the receiver's
+    topics: frozenset[Topic]
+    description: str = ""
+    secrets: tuple[SealedSecret, ...] = ()  # the newest first
+    job_id: str | None = None  # a callback that was given with one job hears of nothing else
+    created_at: datetime
+    disabled_at: datetime | None = None
+    disabled_reason: str | None = None
+
+    def signing(self, now: datetime) -> tuple[str, ...]:
+        """The sealed secrets that sign at this time, new before old."""
+        return tuple(secret.sealed for secret in self.secrets if secret.expires_at is None or now < secret.expires_at)
+
+
+class Announcement(Value):
+    """Something happened: serialized once, so that every attempt sends the very bytes that are signed."""
+
+    topic: Topic
+    body: bytes
+
+
+class DeliveryState(StrEnum):
+    PENDING = "pending"
+    DELIVERED = "delivered"
+    FAILED = "failed"  # the schedule came to its end
+    BLOCKED = "blocked"  # the address may not be called; it is not tried again
+    DROPPED = "dropped"  # the endpoint was disabled
+
+
+class Delivery(Value):
+    """One announcement on its way to one endpoint; its id is what receivers deduplicate on, so replays keep it."""
+
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")  # no dot: dots part what is signed
+    tenant: str
+    endpoint_id: str
+    job_id: str | None
+    topic: Topic
+    body: bytes = Field(repr=False)
+    state: DeliveryState
+    series: int = Field(default=1, ge=1)  # a replay begins a new one
+    attempts: int = Field(default=0, ge=0)  # within the series
+    next_attempt_at: datetime | None
+    created_at: datetime
+    finished_at: datetime | None = None
+
+
+class Attempt(Value):
+    """One try, as the log shows it."""
+
+    delivery_id: str
+    endpoint_id: str
+    series: int
+    number: int = Field(ge=1)
+    at: datetime
+    seconds: float = Field(ge=0)
+    status: int | None = None
+    error: str | None = None  # a class such as timeout, tls, dns, blocked; never an internal address
+    answer: str = Field(default="", repr=False)
+    next_attempt_at: datetime | None = None
+
+
+class Outgoing(Value):
+    """A delivery that is due, with the endpoint as it stands; `lease` fences out a courier that was too slow."""
+
+    delivery: Delivery
+    endpoint: WebhookEndpoint
+    lease: str
+
+
+class Outcome(Value):
+    """What an attempt means: for the delivery, and for the endpoint."""
+
+    state: DeliveryState
+    next_attempt_at: datetime | None = None
+    disable: str | None = None  # the reason, if the endpoint must be disabled
+    slow_until: datetime | None = None  # the receiver asked for rest: its other deliveries wait too
+
+
+def compose(topic: Topic, at: datetime, data: dict[str, object]) -> Announcement:
+    stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
+    body = json.dumps({"type": topic, "timestamp": stamp, "data": data}, ensure_ascii=False, separators=(",", ":"))
+    return Announcement(topic=topic, body=body.encode())
+
+
+def announce(record: JobRecord, at: datetime, public_url: str = "") -> Announcement:
+    """How a job ended: ids, codes and the client's own metadata; no word of the transcript, no emotion."""
+    data: dict[str, object] = {"job_id": record.id, "status": record.status, "metadata": dict(record.metadata)}
+    if record.error is not None:
+        data["error"] = {"code": record.error.code, "stage": record.error.stage}
+        return compose(Topic.JOB_FAILED, at, data)
+    data["transcript_url"] = f"{public_url}/v1/transcripts/{record.id}"
+    return compose(Topic.TRANSCRIPT_READY, at, data)
+
+
+def rotate(
+    secrets: Sequence[SealedSecret], sealed: str, now: datetime, old_until: datetime
+) -> tuple[SealedSecret, ...]:
+    """The new secret first; the one that signed until now goes on for a while, older ones are forgotten."""
+    kept = [
+        SealedSecret(sealed=old.sealed, expires_at=min(old_until, old.expires_at or old_until))
+        for old in secrets
+        if old.expires_at is None or now < old.expires_at
+    ]
+    return (SealedSecret(sealed=sealed), *kept)

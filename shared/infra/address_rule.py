@@ -1,0 +1,156 @@
+"""Which addresses may be called: the text of a URL is taken apart once, and what its name resolves to is judged."""
+
+from __future__ import annotations
+
+import re
+import unicodedata
+from collections.abc import Sequence
+from dataclasses import dataclass
+from ipaddress import IPv4Address, IPv4Network, IPv6Address, IPv6Network, ip_address, ip_network
+from typing import Annotated
+from urllib.parse import quote
+
+import idna
+from pydantic import field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+from shared.domain.error import AddressBlocked
+
+Address = IPv4Address | IPv6Address
+
+# `is_global` alone lets through NAT64, IPv4-compatible, site-local and, in some versions of Python, 6to4 addresses.
+GLOBAL_UNICAST = IPv6Network("2000::/3")
+NOT_PUBLIC = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
+# Databases, brokers, caches, directories, remote desktops and control planes: nothing that takes webhooks.
+_DENIED = (
+    "1433 1521 2049 2375 2376 2379 2380 3268 3306 3389 4369 5432 5672 5900 5984 6000 6379 6443 8500 "
+    "9042 9092 9200 9300 10250 10255 11211 15672 25672 26379 27017"
+)
+DENIED_PORTS = frozenset(map(int, _DENIED.split()))
+WEB_PORTS = {"https": 443, "http": 80}
+
+_URL = re.compile(
+    r"(?P<scheme>[A-Za-z]+)://(?P<host>\[[0-9A-Fa-f:.]+\]|[^/?#:@\[\]]+)(?::(?P<port>[0-9]{1,5}))?"
+    r"(?P<path>/[^?#]*)?(?:\?(?P<query>[^#]*))?"
+)
+_NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
+
+
+class OutboundSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="OUTBOUND__", frozen=True)
+
+    allow: Annotated[tuple[str, ...], NoDecode] = ()
+    """Hosts, addresses or networks on private addresses that may be called all the same: your own platform servers."""
+
+    plain_http: bool = False
+    """Allow http besides https; what is sent can then be read on the way."""
+
+    own_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    """Our own public host name and the names of the deployment's services; they are never called."""
+
+    @field_validator("allow", "own_hosts", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """In the environment a list is written with commas."""
+        if isinstance(value, str):
+            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
+        return value
+
+
+@dataclass(frozen=True, slots=True)
+class Target:
+    """A URL in its parts; the request is built from these, never from the text again."""
+
+    scheme: str
+    host: str  # ASCII, lower case, without brackets
+    port: int
+    path: str  # with the query; ASCII
+
+    @property
+    def authority(self) -> str:
+        name = f"[{self.host}]" if ":" in self.host else self.host
+        return name if self.port == WEB_PORTS[self.scheme] else f"{name}:{self.port}"
+
+    @property
+    def url(self) -> str:
+        return f"{self.scheme}://{self.authority}{self.path}"
+
+
+def parse(url: str) -> Target:
+    """Take the text apart. Whatever two parsers could read differently is refused."""
+    found = _URL.fullmatch(url)
+    if found is None or any(sign == "\\" or unicodedata.category(sign)[0] in "CZ" for sign in url):
+        raise AddressBlocked("That is no plain address: scheme, host, path and query, no user, no fragment, no spaces.")
+    scheme = found["scheme"].lower()
+    if scheme not in WEB_PORTS:
+        raise AddressBlocked("Only https addresses are called.")
+    port = int(found["port"] or WEB_PORTS[scheme])
+    if (port not in WEB_PORTS.values() and not 1024 <= port <= 65535) or port in DENIED_PORTS:
+        raise AddressBlocked(f"The port {port} is not called.", mend="Use 443, or another web port above 1023.")
+    query = "" if found["query"] is None else f"?{found['query']}"
+    path = quote((found["path"] or "/") + query, safe="%/:=&?~+!$,;'@()*[]-._")
+    return Target(scheme=scheme, host=_host(found["host"]), port=port, path=path)
+
+
+def _host(text: str) -> str:
+    if text.startswith("["):
+        return text[1:-1]
+    try:
+        name = (text if text.isascii() else idna.encode(text, uts46=True).decode()).lower().removesuffix(".")
+    except idna.IDNAError:
+        name = ""
+    if not _NAME.fullmatch(name):
+        raise AddressBlocked("That host is none that a name server knows.")
+    return name
+
+
+def is_public(address: Address) -> bool:
+    """Whether the address lies in the public internet, whatever form it is written in."""
+    if isinstance(address, IPv6Address):
+        if address.ipv4_mapped is None:
+            return address in GLOBAL_UNICAST and not any(address in network for network in NOT_PUBLIC)
+        address = address.ipv4_mapped
+    return address.is_global and not address.is_multicast
+
+
+class AddressRule:
+    """One deployment's rule. `loopback` is for a service whose only user sits at the same machine."""
+
+    def __init__(self, settings: OutboundSettings, *, loopback: bool = False) -> None:
+        self._settings = settings
+        self._loopback = loopback
+        self._networks = [network for entry in settings.allow if (network := _network(entry))]
+        self._hosts = {entry for entry in settings.allow if _network(entry) is None}
+
+    def judge(self, target: Target, answers: Sequence[str]) -> None:
+        """Every answer must be allowed: of two, a caller could choose the worse one."""
+        # A scope such as fe80::1%eth0 names an interface of ours; what has one is never public.
+        addresses = [ip_address(answer.partition("%")[0]) for answer in answers]
+        if target.host in self._settings.own_hosts:
+            raise AddressBlocked("That is one of our own hosts.")
+        if not addresses or not all(self._allowed(target.host, address) for address in addresses):
+            raise AddressBlocked("That address may not be called.", mend="Its operator can name it in OUTBOUND__ALLOW.")
+        local = self._loopback and all(_is_loopback(address) for address in addresses)
+        if target.scheme == "http" and not self._settings.plain_http and not local:
+            raise AddressBlocked("Only https addresses are called.", mend="OUTBOUND__PLAIN_HTTP=true allows http too.")
+
+    def _allowed(self, host: str, address: Address) -> bool:
+        if is_public(address) or host in self._hosts or (self._loopback and _is_loopback(address)):
+            return True
+        plain = _unmapped(address)
+        return any(plain in network for network in self._networks)
+
+
+def _unmapped(address: Address) -> Address:
+    return (address.ipv4_mapped or address) if isinstance(address, IPv6Address) else address
+
+
+def _is_loopback(address: Address) -> bool:
+    return _unmapped(address).is_loopback
+
+
+def _network(entry: str) -> IPv4Network | IPv6Network | None:
+    try:
+        return ip_network(entry, strict=False)
+    except ValueError:
+        return None

@@ -1,0 +1,37 @@
+"""Bytes on their way into storage: counted, hashed, and stopped at the limit."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Iterable, Iterator
+
+from shared.domain.blob import Blob
+from shared.domain.error import StorageFull, UploadTooLarge
+
+BLOCK = 1 << 20
+
+
+class CountedBlocks:
+    """Passes blocks on; afterwards it knows what went by."""
+
+    def __init__(self, blocks: Iterable[bytes], at_most: int | None) -> None:
+        self._blocks = blocks
+        self._at_most = at_most
+        self._hash = hashlib.sha256()
+        self._size = 0
+
+    def __iter__(self) -> Iterator[bytes]:
+        for block in self._blocks:
+            self._size += len(block)
+            if self._at_most is not None and self._size > self._at_most:
+                raise UploadTooLarge(f"The file is larger than {self._at_most} bytes, the most that is taken here.")
+            self._hash.update(block)
+            yield block
+
+    @property
+    def blob(self) -> Blob:
+        return Blob(size=self._size, sha256=self._hash.hexdigest())
+
+
+def storage_full() -> StorageFull:
+    return StorageFull("The storage is full.", mend="Free some space, or have its operator add some; then try again.")

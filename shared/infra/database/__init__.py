@@ -1,0 +1,1 @@
+"""The database: its schema, its migrations, and the stores over it. Nobody else writes SQL."""

@@ -1,0 +1,109 @@
+"""Open a database by its address: SQLite with a write-ahead log, or PostgreSQL; its schema is brought up to date."""
+
+from __future__ import annotations
+
+import zlib
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from datetime import UTC, datetime
+from pathlib import Path
+from typing import Any
+
+from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy.engine import make_url
+from sqlalchemy.exc import ArgumentError
+
+from shared.domain.error import SettingUnusable
+from shared.infra.database.migrate import migrate
+
+Clock = Callable[[], datetime]
+BUSY_MS = 30_000
+WRITES = "undertone_writes"
+
+
+def utc_now() -> datetime:
+    return datetime.now(UTC)
+
+
+class Database:
+    """Transactions that read and transactions that write; SQLite must know which before the first statement."""
+
+    def __init__(self, engine: Engine, clock: Clock = utc_now) -> None:
+        self._engine = engine
+        self.clock = clock
+
+    @property
+    def now(self) -> datetime:
+        return self.clock()
+
+    @contextmanager
+    def reading(self) -> Iterator[Connection]:
+        with self._engine.begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing(self) -> Iterator[Connection]:
+        with self._engine.execution_options(**{WRITES: True}).begin() as connection:
+            yield connection
+
+    @contextmanager
+    def writing_alone(self, what: str) -> Iterator[Connection]:
+        """A transaction that no other one of the same name runs beside."""
+        with self.writing() as connection:
+            take_turns(connection, what)
+            yield connection
+
+    def close(self) -> None:
+        self._engine.dispose()
+
+
+def take_turns(connection: Connection, what: str) -> None:
+    # On SQLite every writing transaction is alone already.
+    if connection.dialect.name == "postgresql":
+        connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": zlib.crc32(what.encode())})
+
+
+def open_database(url: str, *, clock: Clock = utc_now) -> Database:
+    """The database at this address, with the newest schema; two that open it at once take turns."""
+    engine = _engine(url)
+    database = Database(engine, clock)
+    with database.writing_alone("migrations") as connection:
+        migrate(connection)
+    return database
+
+
+def _engine(url: str) -> Engine:
+    # Parameters are hidden: an error's text ends in logs, and rows hold names.
+    try:
+        address = make_url(url)
+    except ArgumentError:
+        raise SettingUnusable(
+            "The address of the database cannot be read.",
+            mend="Write sqlite:///path/to/file or postgresql://user:password@host/database.",
+        ) from None
+    match address.get_backend_name():
+        case "sqlite":
+            if address.database:
+                Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+            return _sqlite(create_engine(address, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000}))
+        case "postgresql":
+            driver = address.set(drivername="postgresql+psycopg")
+            return create_engine(driver, hide_parameters=True, pool_pre_ping=True)
+        case other:
+            raise SettingUnusable(f"There is no support for {other} databases.", mend="Use SQLite or PostgreSQL.")
+
+
+def _sqlite(engine: Engine) -> Engine:
+    @event.listens_for(engine, "connect")
+    def _connected(connection: Any, _record: Any) -> None:
+        connection.isolation_level = None  # the driver's own transactions begin too late and leave DDL outside
+        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+            connection.execute(f"PRAGMA {pragma}")
+
+    @event.listens_for(engine, "begin")
+    def _begun(connection: Connection) -> None:
+        # A reader that becomes a writer half-way fails at once when somebody else wrote meanwhile; so say it first.
+        writes = connection.get_execution_options().get(WRITES, False)
+        connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
+
+    return engine

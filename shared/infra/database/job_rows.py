@@ -1,0 +1,126 @@
+"""Jobs and stages between their rows and the domain, and the changes of rows that several stores make."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Mapping, Sequence
+from datetime import datetime
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping, insert, select, update
+
+from shared.domain.governance import Consent
+from shared.domain.job import Job
+from shared.domain.job_record import JobFailure, JobRecord, JobStatus, Tombstone
+from shared.domain.webhook import Announcement, announce
+from shared.domain.work import StageRow, StageState
+from shared.infra.database.schema import jobs, outbox, stages
+
+
+def read_job(row: RowMapping, stage_rows: Sequence[StageRow]) -> JobRecord:
+    return JobRecord(
+        job=Job.model_validate_json(row["request"]),
+        tenant=row["tenant"],
+        status=JobStatus(row["status"]),
+        stages=tuple(stage_rows),
+        metadata=json.loads(row["metadata"] or "{}"),
+        consent=Consent.model_validate_json(row["consent"]) if row["consent"] else None,
+        key_id=row["key_id"],
+        digest=row["digest"],
+        error=JobFailure.model_validate_json(row["error"]) if row["error"] else None,
+        created_at=row["created_at"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )
+
+
+def read_tombstone(row: RowMapping) -> Tombstone:
+    return Tombstone(
+        id=row["id"],
+        tenant=row["tenant"],
+        created_at=row["created_at"],
+        erased_at=row["erased_at"],
+        erased_by=row["erased_by"],
+        reason=row["erased_reason"],
+    )
+
+
+def read_stage(row: RowMapping) -> StageRow:
+    return StageRow(
+        name=row["name"],
+        needs=tuple(row["needs"].split()),
+        queue=row["queue"],
+        state=StageState(row["state"]),
+        attempts=row["attempts"],
+        worker=row["worker"],
+        lease_until=row["lease_until"],
+        progress=row["progress"],
+        seconds=row["seconds"],
+        started_at=row["started_at"],
+        finished_at=row["finished_at"],
+    )
+
+
+def stages_of(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[StageRow]]:
+    found: dict[str, list[StageRow]] = {job_id: [] for job_id in job_ids}
+    query = select(stages).where(stages.c.job_id.in_(job_ids)).order_by(stages.c.position)
+    for row in connection.execute(query).mappings():
+        found[row["job_id"]].append(read_stage(row))
+    return found
+
+
+def locked(connection: Connection, job_id: str, tenant: str | None = None) -> RowMapping | None:
+    """The job's row, held until the transaction ends: whoever changes a job or its stages takes it first."""
+    query = select(jobs).where(jobs.c.id == job_id).with_for_update()
+    if tenant is not None:
+        query = query.where(jobs.c.tenant == tenant)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def full(connection: Connection, job_id: str) -> JobRecord:
+    row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one()
+    return read_job(row, stages_of(connection, [job_id])[job_id])
+
+
+def ready_now(rows: Sequence[StageRow]) -> tuple[StageRow, ...]:
+    """The waiting stages whose needs are all done."""
+    done = {row.name for row in rows if row.state is StageState.DONE}
+    return tuple(row for row in rows if row.state is StageState.WAITING and set(row.needs) <= done)
+
+
+def set_stage(connection: Connection, job_id: str, name: str, changes: Mapping[str, Any]) -> None:
+    connection.execute(update(stages).where(stages.c.job_id == job_id, stages.c.name == name).values(**changes))
+
+
+FREE: Mapping[str, Any] = {"worker": None, "lease_until": None, "enqueued_at": None, "progress": 0.0}
+
+
+def end_job(
+    connection: Connection, job_id: str, now: datetime, public_url: str, failure: JobFailure | None = None
+) -> JobRecord:
+    """Done or failed, with what is to be announced, in the caller's transaction."""
+    changes: dict[str, Any] = {"status": JobStatus.FAILED if failure else JobStatus.DONE, "finished_at": now}
+    if failure:
+        changes["error"] = failure.model_dump_json()
+        if failure.stage:
+            set_stage(connection, job_id, failure.stage, {**FREE, "state": StageState.FAILED, "finished_at": now})
+    connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
+    record = full(connection, job_id)
+    put_in_outbox(connection, record.tenant, announce(record, now, public_url), now, job_id=record.id)
+    return record
+
+
+def put_in_outbox(
+    connection: Connection, tenant: str, announcement: Announcement, now: datetime, *, job_id: str
+) -> None:
+    connection.execute(
+        insert(outbox).values(
+            id=uuid4().hex,
+            tenant=tenant,
+            job_id=job_id,
+            topic=announcement.topic,
+            body=announcement.body,
+            created_at=now,
+        )
+    )

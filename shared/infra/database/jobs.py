@@ -1,0 +1,161 @@
+"""Jobs as their tenant sees them, in the database."""
+
+from __future__ import annotations
+
+import json
+from typing import Any
+
+from sqlalchemy import RowMapping, Select, insert, literal, select, tuple_, update
+from sqlalchemy.engine import Connection
+
+from shared.domain.error import NotFound, StateConflict
+from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob, Tombstone
+from shared.domain.page import Cursor, Page
+from shared.domain.webhook import DeliveryState
+from shared.domain.work import StageState
+from shared.infra.database.engine import Database
+from shared.infra.database.job_rows import FREE, full, locked, read_job, read_tombstone, ready_now, set_stage, stages_of
+from shared.infra.database.schema import deliveries, jobs, outbox, stages
+
+GONE = tuple(status for status in JobStatus if status.gone)
+MOST_PER_PAGE = 200
+
+
+class SqlJobStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, tenant: str, new: NewJob) -> JobRecord:
+        new.check()
+        now = self._database.now
+        rows = [
+            {
+                "job_id": new.job.id,
+                "name": stage.name,
+                "position": position,
+                "needs": " ".join(stage.needs),
+                "queue": stage.queue,
+                "state": StageState.WAITING if stage.needs else StageState.PENDING,
+                "attempts": 0,
+                "progress": 0.0,
+            }
+            for position, stage in enumerate(new.stages)
+        ]
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(jobs).values(
+                    id=new.job.id,
+                    tenant=tenant,
+                    status=JobStatus.QUEUED,
+                    request=new.job.model_dump_json(),
+                    metadata=json.dumps(dict(new.metadata)),
+                    consent=new.consent.model_dump_json() if new.consent else None,
+                    key_id=new.key_id,
+                    digest=new.digest,
+                    created_at=now,
+                )
+            )
+            connection.execute(insert(stages), rows)
+            return full(connection, new.job.id)
+
+    def find(self, tenant: str, job_id: str) -> JobRecord | None:
+        with self._database.reading() as connection:
+            row = connection.execute(_visible(tenant).where(jobs.c.id == job_id)).mappings().one_or_none()
+            return None if row is None else read_job(row, stages_of(connection, [job_id])[job_id])
+
+    def list(
+        self, tenant: str, *, only: JobFilter | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[JobRecord]:
+        limit = max(1, min(limit, MOST_PER_PAGE))
+        query = _filtered(_visible(tenant), only or JobFilter())
+        if cursor is not None:
+            last = Cursor.parse(cursor)
+            query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*_values(last)))
+        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit + 1)
+        with self._database.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+            shown = rows[:limit]
+            by_job = stages_of(connection, [row["id"] for row in shown])
+        items = tuple(read_job(row, by_job[row["id"]]) for row in shown)
+        more = len(rows) > limit
+        return Page(items=items, next_cursor=str(Cursor(at=items[-1].created_at, id=items[-1].id)) if more else None)
+
+    def cancel(self, tenant: str, job_id: str) -> JobRecord:
+        with self._database.writing() as connection:
+            row = _present(connection, tenant, job_id)
+            if not JobStatus(row["status"]).alive:
+                raise StateConflict(f"The job is {row['status']}; there is nothing to cancel.")
+            change: dict[str, Any] = {"status": JobStatus.CANCELLED, "finished_at": self._database.now}
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
+            return full(connection, job_id)
+
+    def retry(self, tenant: str, job_id: str) -> JobRecord:
+        with self._database.writing() as connection:
+            row = _present(connection, tenant, job_id)
+            if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
+                raise StateConflict(f"The job is {row['status']}; only a failed or cancelled one is run again.")
+            change: dict[str, Any] = {"status": JobStatus.QUEUED, "error": None, "finished_at": None}
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
+            again = {**FREE, "state": StageState.WAITING, "attempts": 0, "not_before": None, "finished_at": None}
+            connection.execute(
+                update(stages).where(stages.c.job_id == job_id, stages.c.state != StageState.DONE).values(**again)
+            )
+            for stage in ready_now(stages_of(connection, [job_id])[job_id]):
+                set_stage(connection, job_id, stage.name, {"state": StageState.PENDING})
+            return full(connection, job_id)
+
+    def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> Tombstone:
+        now = self._database.now
+        with self._database.writing() as connection:
+            row = locked(connection, job_id, tenant)
+            if row is None:
+                raise NotFound("There is no such job.")
+            if not JobStatus(row["status"]).gone:
+                change: dict[str, Any] = {"status": JobStatus.ERASING, "erased_by": by, "erased_reason": reason}
+                change["finished_at"] = row["finished_at"] or now
+                connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
+                # Nothing about it is sent from now on.
+                connection.execute(update(outbox).where(outbox.c.job_id == job_id).values(fanned_out_at=now))
+                connection.execute(
+                    update(deliveries)
+                    .where(deliveries.c.job_id == job_id, deliveries.c.state == DeliveryState.PENDING)
+                    .values(state=DeliveryState.DROPPED, next_attempt_at=None, finished_at=now)
+                )
+            return _tombstone(connection, job_id)
+
+    def tombstone(self, tenant: str, job_id: str) -> Tombstone | None:
+        query = select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id, jobs.c.status.in_(GONE))
+        with self._database.reading() as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            return None if row is None else read_tombstone(row)
+
+
+def _visible(tenant: str) -> Select[Any]:
+    return select(jobs).where(jobs.c.tenant == tenant, jobs.c.status.not_in(GONE))
+
+
+def _filtered(query: Select[Any], only: JobFilter) -> Select[Any]:
+    if only.statuses:
+        query = query.where(jobs.c.status.in_(only.statuses))
+    if only.created_from is not None:
+        query = query.where(jobs.c.created_at >= only.created_from)
+    if only.created_before is not None:
+        query = query.where(jobs.c.created_at < only.created_before)
+    if only.digest is not None:
+        query = query.where(jobs.c.digest == only.digest)
+    return query
+
+
+def _values(cursor: Cursor) -> tuple[Any, Any]:
+    return literal(cursor.at, jobs.c.created_at.type), literal(cursor.id, jobs.c.id.type)
+
+
+def _present(connection: Connection, tenant: str, job_id: str) -> RowMapping:
+    row = locked(connection, job_id, tenant)
+    if row is None or JobStatus(row["status"]).gone:
+        raise NotFound("There is no such job.")
+    return row
+
+
+def _tombstone(connection: Connection, job_id: str) -> Tombstone:
+    return read_tombstone(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())

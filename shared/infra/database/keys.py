@@ -1,0 +1,88 @@
+"""Tenants and their keys, in the database."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+from sqlalchemy import RowMapping, insert, or_, select, update
+from sqlalchemy.exc import IntegrityError
+
+from shared.domain.error import NotFound
+from shared.domain.tenant import ApiKey, Scope, Tenant
+from shared.infra.database.engine import Database
+from shared.infra.database.schema import keys, tenants
+
+USE_NOTED = timedelta(minutes=1)  # a write for every request would cost more than the figure is worth
+
+
+class SqlKeyStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def ensure_tenant(self, tenant: str, name: str = "") -> Tenant:
+        query = select(tenants).where(tenants.c.id == tenant)
+        with self._database.writing_alone("tenants") as connection:
+            row = connection.execute(query).mappings().one_or_none()
+            if row is None:
+                connection.execute(insert(tenants).values(id=tenant, name=name, created_at=self._database.now))
+                row = connection.execute(query).mappings().one()
+            return Tenant(**row)
+
+    def add(self, key: ApiKey) -> None:
+        with self._database.writing() as connection:
+            try:
+                connection.execute(
+                    insert(keys).values(
+                        id=key.id,
+                        tenant=key.tenant,
+                        name=key.name,
+                        secret_sha256=key.secret_sha256,
+                        scopes=" ".join(sorted(key.scopes)),
+                        defaults=json.dumps(dict(key.defaults)),
+                        created_at=key.created_at,
+                        expires_at=key.expires_at,
+                    )
+                )
+            except IntegrityError:
+                raise NotFound(f"There is no tenant {key.tenant}, or a key of that id exists.") from None
+
+    def find(self, key_id: str) -> ApiKey | None:
+        with self._database.reading() as connection:
+            row = connection.execute(select(keys).where(keys.c.id == key_id)).mappings().one_or_none()
+            return None if row is None else _read(row)
+
+    def used(self, key_id: str) -> None:
+        now = self._database.now
+        stale = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at <= now - USE_NOTED)
+        with self._database.reading() as connection:
+            if connection.execute(select(keys.c.id).where(keys.c.id == key_id, stale)).first() is None:
+                return
+        with self._database.writing() as connection:
+            connection.execute(update(keys).where(keys.c.id == key_id).values(last_used_at=now))
+
+    def list(self, tenant: str) -> tuple[ApiKey, ...]:
+        query = select(keys).where(keys.c.tenant == tenant).order_by(keys.c.created_at, keys.c.id)
+        with self._database.reading() as connection:
+            return tuple(_read(row) for row in connection.execute(query).mappings())
+
+    def revoke(self, tenant: str, key_id: str) -> ApiKey:
+        own = (keys.c.tenant == tenant, keys.c.id == key_id)
+        with self._database.writing() as connection:
+            connection.execute(
+                update(keys).where(*own, keys.c.revoked_at.is_(None)).values(revoked_at=self._database.now)
+            )
+            row = connection.execute(select(keys).where(*own)).mappings().one_or_none()
+            if row is None:
+                raise NotFound("There is no such key.", mend="See `undertone keys list`.")
+            return _read(row)
+
+
+def _read(row: RowMapping) -> ApiKey:
+    return ApiKey(
+        **{
+            **row,
+            "scopes": frozenset(Scope(word) for word in row["scopes"].split()),
+            "defaults": json.loads(row["defaults"]),
+        }
+    )

@@ -1,0 +1,172 @@
+"""The courier's side of webhooks, in the database: announcements become deliveries, deliveries become attempts."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, RowMapping, Subquery, and_, delete, exists, func, insert, or_, select, update
+
+from shared.domain.webhook import Attempt, DeliveryState, Outcome, Outgoing, Topic
+from shared.infra.database.engine import Database
+from shared.infra.database.schema import attempts, deliveries, endpoints, outbox
+from shared.infra.database.webhook_rows import disable, read_delivery, read_endpoint
+from shared.infra.database.webhooks import delivery_id
+
+AT_ONCE = 4  # deliveries to one endpoint side by side: a slow one must not hold all threads
+
+
+class SqlOutbox:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def fan_out(self, *, limit: int = 100) -> int:
+        query = select(outbox).where(outbox.c.fanned_out_at.is_(None)).order_by(outbox.c.created_at).limit(limit)
+        now = self._database.now
+        with self._database.writing() as connection:
+            events = connection.execute(query.with_for_update(skip_locked=True)).mappings().all()
+            made = sum(_spread(connection, event, now) for event in events)
+            done = [event["id"] for event in events]
+            connection.execute(update(outbox).where(outbox.c.id.in_(done)).values(fanned_out_at=now))
+            return made
+
+    def due(self, *, limit: int, lease: timedelta) -> tuple[Outgoing, ...]:
+        now = self._database.now
+        free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now)
+        going = _going(now)
+        order = (deliveries.c.next_attempt_at, deliveries.c.id)
+        rank = func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=order)
+        turn = (rank + func.coalesce(going.c.number, 0)).label("turn")
+        ripe = (
+            select(deliveries.c.id, deliveries.c.next_attempt_at, turn)
+            .join(endpoints, endpoints.c.id == deliveries.c.endpoint_id)
+            .outerjoin(going, going.c.endpoint_id == deliveries.c.endpoint_id)
+            .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.next_attempt_at <= now, free)
+            .where(endpoints.c.disabled_at.is_(None))
+            .where(or_(endpoints.c.slow_until.is_(None), endpoints.c.slow_until <= now))
+            .subquery()
+        )
+        chosen = (
+            select(ripe.c.id).where(ripe.c.turn <= AT_ONCE).order_by(ripe.c.turn, ripe.c.next_attempt_at).limit(limit)
+        )
+        with self._database.writing_alone("deliveries") as connection:
+            found = connection.execute(chosen).scalars().all()
+            return tuple(_taken(connection, one, now + lease) for one in found)
+
+    def record(self, outgoing: Outgoing, attempt: Attempt, outcome: Outcome) -> bool:
+        delivery = outgoing.delivery
+        at_endpoint = endpoints.c.id == delivery.endpoint_id
+        with self._database.writing() as connection:
+            # The endpoint before the delivery, always: disabling goes from the one to many of the other.
+            endpoint = connection.execute(select(endpoints).where(at_endpoint).with_for_update()).mappings().first()
+            query = select(deliveries).where(deliveries.c.id == delivery.id).with_for_update()
+            row = connection.execute(query).mappings().first()
+            if endpoint is None or row is None:
+                return False  # erased meanwhile: nothing about it is written any more
+            log = attempt.model_dump() | {"id": uuid4().hex, "tenant": delivery.tenant}
+            connection.execute(insert(attempts).values(**log))
+            connection.execute(update(endpoints).where(at_endpoint).values(**_health(endpoint, attempt, outcome)))
+            ours: bool = row["state"] == DeliveryState.PENDING and row["lease"] == outgoing.lease
+            if ours:
+                ended = None if outcome.state is DeliveryState.PENDING else self._database.now
+                changes: dict[str, Any] = {"state": outcome.state, "attempts": attempt.number, "finished_at": ended}
+                changes |= {"next_attempt_at": outcome.next_attempt_at, "lease": None, "lease_until": None}
+                connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**changes))
+            if outcome.disable is not None and endpoint["disabled_at"] is None:
+                disable(connection, delivery.endpoint_id, outcome.disable, self._database.now)
+            return ours
+
+    def disable_failing(self, *, reason: str, after: timedelta, recent: timedelta) -> int:
+        now = self._database.now
+
+        def tried(since: datetime, until: datetime) -> Any:
+            return exists().where(
+                and_(attempts.c.endpoint_id == endpoints.c.id, attempts.c.at > since, attempts.c.at <= until)
+            )
+
+        query = select(endpoints.c.id).where(
+            endpoints.c.disabled_at.is_(None),
+            endpoints.c.failing_since <= now - after,
+            tried(now - recent, now),
+            tried(now - 2 * recent, now - recent),
+        )
+        with self._database.writing() as connection:
+            failing = connection.execute(query.with_for_update()).scalars().all()
+            for endpoint in failing:
+                disable(connection, endpoint, reason, now)
+            return len(failing)
+
+    def forget(self, before: datetime) -> int:
+        old = select(deliveries.c.id).where(deliveries.c.finished_at < before)
+        unused = ~exists().where(deliveries.c.endpoint_id == endpoints.c.id)
+        with self._database.writing() as connection:
+            connection.execute(delete(attempts).where(or_(attempts.c.at < before, attempts.c.delivery_id.in_(old))))
+            gone = connection.execute(delete(deliveries).where(deliveries.c.finished_at < before)).rowcount
+            connection.execute(delete(outbox).where(outbox.c.fanned_out_at < before))
+            connection.execute(
+                delete(endpoints).where(endpoints.c.job_id.is_not(None), endpoints.c.created_at < before, unused)
+            )
+            return gone
+
+
+def _going(now: datetime) -> Subquery:
+    """How many deliveries to each endpoint somebody holds a lease on."""
+    return (
+        select(deliveries.c.endpoint_id, func.count().label("number"))
+        .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.lease_until > now)
+        .group_by(deliveries.c.endpoint_id)
+        .subquery()
+    )
+
+
+def _spread(connection: Connection, event: RowMapping, now: datetime) -> int:
+    """One delivery for each endpoint that wants to hear; a disabled one gets it dropped, so that it can be replayed."""
+    heard = select(endpoints).where(
+        endpoints.c.tenant == event["tenant"],
+        or_(endpoints.c.job_id.is_(None), endpoints.c.job_id == event["job_id"]),
+    )
+    wanting = [
+        endpoint
+        for endpoint in map(read_endpoint, connection.execute(heard).mappings())
+        if Topic(event["topic"]) in endpoint.topics
+    ]
+    rows = [
+        {
+            "id": delivery_id(),
+            "tenant": event["tenant"],
+            "endpoint_id": endpoint.id,
+            "event_id": event["id"],
+            "job_id": event["job_id"],
+            "topic": event["topic"],
+            "body": event["body"],
+            "state": DeliveryState.DROPPED if endpoint.disabled_at else DeliveryState.PENDING,
+            "series": 1,
+            "attempts": 0,
+            "next_attempt_at": None if endpoint.disabled_at else now,
+            "created_at": now,
+            "finished_at": now if endpoint.disabled_at else None,
+        }
+        for endpoint in wanting
+    ]
+    if rows:
+        connection.execute(insert(deliveries), rows)
+    return len(rows)
+
+
+def _taken(connection: Connection, delivery: str, until: datetime) -> Outgoing:
+    lease = uuid4().hex
+    own = deliveries.c.id == delivery
+    connection.execute(update(deliveries).where(own).values(lease=lease, lease_until=until))
+    row = connection.execute(select(deliveries).where(own)).mappings().one()
+    endpoint = connection.execute(select(endpoints).where(endpoints.c.id == row["endpoint_id"])).mappings().one()
+    return Outgoing(delivery=read_delivery(row), endpoint=read_endpoint(endpoint), lease=lease)
+
+
+def _health(endpoint: RowMapping, attempt: Attempt, outcome: Outcome) -> dict[str, Any]:
+    if outcome.state is DeliveryState.DELIVERED:
+        return {"failing_since": None, "slow_until": None}
+    return {
+        "failing_since": endpoint["failing_since"] or attempt.at,
+        "slow_until": outcome.slow_until or endpoint["slow_until"],
+    }

@@ -1,0 +1,235 @@
+"""Every table of the service; what a row means stands in `shared.domain`."""
+
+from __future__ import annotations
+
+from datetime import UTC, datetime, timedelta
+
+from sqlalchemy import (
+    BigInteger,
+    Column,
+    Dialect,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    LargeBinary,
+    MetaData,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
+from sqlalchemy.types import TypeDecorator
+
+EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+class Instant(TypeDecorator[datetime]):
+    """A point in time as microseconds since 1970: exact, ordered, and the same in every database."""
+
+    impl = BigInteger
+    cache_ok = True
+
+    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
+        del dialect
+        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
+
+    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
+        del dialect
+        return None if value is None else EPOCH + timedelta(microseconds=value)
+
+
+def _id(name: str = "id", *, primary: bool = True) -> Column[str]:
+    return Column(name, String(64), primary_key=primary, nullable=False)
+
+
+def _tenant() -> Column[str]:
+    return Column("tenant", String(64), ForeignKey("tenants.id"), nullable=False)
+
+
+# Names of constraints are fixed, so that a migration can name them on every database.
+metadata = MetaData(
+    naming_convention={
+        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
+        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
+        "fk": "fk_%(table_name)s_%(column_0_name)s",
+        "pk": "pk_%(table_name)s",
+    }
+)
+
+tenants = Table(
+    "tenants",
+    metadata,
+    _id(),
+    Column("name", Text, nullable=False),
+    Column("created_at", Instant, nullable=False),
+)
+
+keys = Table(
+    "keys",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("name", Text, nullable=False),
+    Column("secret_sha256", String(64), nullable=False),
+    Column("scopes", Text, nullable=False),  # words with spaces between
+    Column("defaults", Text, nullable=False),  # JSON
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant),
+    Column("revoked_at", Instant),
+    Column("last_used_at", Instant),
+    Index(None, "tenant", "created_at"),
+)
+
+jobs = Table(
+    "jobs",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("status", String(16), nullable=False),
+    # JSON texts; all of them are emptied when the row becomes a tombstone.
+    Column("request", Text),
+    Column("metadata", Text),
+    Column("consent", Text),
+    Column("error", Text),
+    Column("key_id", String(64)),
+    Column("digest", String(64)),
+    Column("created_at", Instant, nullable=False),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("erased_at", Instant),
+    Column("erased_by", Text),
+    Column("erased_reason", Text),
+    Index(None, "tenant", "created_at", "id"),
+    Index(None, "tenant", "digest"),
+    Index(None, "status"),
+)
+
+stages = Table(
+    "stages",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("name", String(64), primary_key=True),
+    Column("position", Integer, nullable=False),
+    Column("needs", Text, nullable=False),  # names with spaces between
+    Column("queue", String(32), nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("worker", Text),
+    Column("lease_until", Instant),
+    Column("progress", Float, nullable=False),
+    Column("seconds", Float),
+    Column("started_at", Instant),
+    Column("finished_at", Instant),
+    Column("not_before", Instant),
+    Column("enqueued_at", Instant),  # when its message was sent; None: to be sent
+    Index(None, "queue", "state", "enqueued_at"),
+    Index(None, "state", "lease_until"),
+)
+
+outbox = Table(
+    "outbox",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("job_id", String(64)),
+    Column("topic", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("fanned_out_at", Instant),
+    Index(None, "fanned_out_at", "created_at"),
+    Index(None, "job_id"),
+)
+
+endpoints = Table(
+    "endpoints",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("url", Text, nullable=False),
+    Column("topics", Text, nullable=False),
+    Column("description", Text, nullable=False),
+    Column("secrets", Text, nullable=False),  # JSON; sealed
+    Column("job_id", String(64)),
+    Column("created_at", Instant, nullable=False),
+    Column("disabled_at", Instant),
+    Column("disabled_reason", Text),
+    Column("failing_since", Instant),
+    Column("slow_until", Instant),
+    Index(None, "tenant", "created_at", "id"),
+    Index(None, "job_id"),
+)
+
+deliveries = Table(
+    "deliveries",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("endpoint_id", String(64), ForeignKey("endpoints.id"), nullable=False),
+    Column("event_id", String(64), nullable=False),
+    Column("job_id", String(64)),
+    Column("topic", String(32), nullable=False),
+    Column("body", LargeBinary, nullable=False),
+    Column("state", String(16), nullable=False),
+    Column("series", Integer, nullable=False),
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", Instant),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    Column("lease", String(64)),
+    Column("lease_until", Instant),
+    UniqueConstraint("event_id", "endpoint_id"),
+    Index(None, "state", "next_attempt_at"),
+    Index(None, "tenant", "created_at", "id"),
+    Index(None, "endpoint_id", "created_at"),
+    Index(None, "job_id"),
+)
+
+attempts = Table(
+    "attempts",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("delivery_id", String(64), ForeignKey("deliveries.id"), nullable=False),
+    Column("endpoint_id", String(64), nullable=False),
+    Column("series", Integer, nullable=False),
+    Column("number", Integer, nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("seconds", Float, nullable=False),
+    Column("status", Integer),
+    Column("error", String(64)),
+    Column("answer", Text, nullable=False),
+    Column("next_attempt_at", Instant),
+    Index(None, "delivery_id", "at"),
+    Index(None, "endpoint_id", "at"),
+)
+
+audit = Table(
+    "audit",
+    metadata,
+    _id(),
+    Column("tenant", String(64), nullable=False),
+    Column("at", Instant, nullable=False),
+    Column("key_id", String(64)),
+    Column("action", String(64), nullable=False),
+    Column("subject", Text, nullable=False),
+    Column("facts", Text, nullable=False),
+    Column("address", Text),
+    Index(None, "tenant", "at", "id"),
+)
+
+idempotency = Table(
+    "idempotency",
+    metadata,
+    Column("tenant", String(64), primary_key=True),
+    Column("method", String(8), primary_key=True),
+    Column("path", String(255), primary_key=True),
+    Column("key", String(255), primary_key=True),
+    Column("fingerprint", String(64), nullable=False),
+    Column("status", Integer),  # None while the first request runs
+    Column("body", LargeBinary),
+    Column("job_id", String(64)),  # its erasure takes the stored answer along
+    Column("created_at", Instant, nullable=False),
+    Index(None, "created_at"),
+    Index(None, "job_id"),
+)

@@ -1,0 +1,74 @@
+"""Endpoints, deliveries and attempts between their rows and the domain."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from datetime import datetime
+from typing import Any
+
+from pydantic import TypeAdapter
+from sqlalchemy import Connection, RowMapping, update
+
+from shared.domain.webhook import Attempt, Delivery, DeliveryState, SealedSecret, Topic, WebhookEndpoint
+from shared.infra.database.schema import deliveries, endpoints
+
+_SECRETS = TypeAdapter(tuple[SealedSecret, ...])
+
+
+def write_secrets(secrets: tuple[SealedSecret, ...]) -> str:
+    return _SECRETS.dump_json(secrets).decode()
+
+
+def write_topics(topics: Iterable[Topic]) -> str:
+    return json.dumps(sorted(topics))
+
+
+def read_endpoint(row: RowMapping) -> WebhookEndpoint:
+    return WebhookEndpoint(
+        id=row["id"],
+        tenant=row["tenant"],
+        url=row["url"],
+        topics=frozenset(Topic(word) for word in json.loads(row["topics"])),
+        description=row["description"],
+        secrets=_SECRETS.validate_json(row["secrets"]),
+        job_id=row["job_id"],
+        created_at=row["created_at"],
+        disabled_at=row["disabled_at"],
+        disabled_reason=row["disabled_reason"],
+    )
+
+
+def read_delivery(row: RowMapping) -> Delivery:
+    return Delivery(
+        id=row["id"],
+        tenant=row["tenant"],
+        endpoint_id=row["endpoint_id"],
+        job_id=row["job_id"],
+        topic=Topic(row["topic"]),
+        body=row["body"],
+        state=DeliveryState(row["state"]),
+        series=row["series"],
+        attempts=row["attempts"],
+        next_attempt_at=row["next_attempt_at"],
+        created_at=row["created_at"],
+        finished_at=row["finished_at"],
+    )
+
+
+def read_attempt(row: RowMapping) -> Attempt:
+    shown = {name: value for name, value in row.items() if name not in ("id", "tenant")}
+    return Attempt.model_validate(shown)
+
+
+def disable(connection: Connection, endpoint_id: str, reason: str, now: datetime) -> None:
+    """What was still to be sent is dropped, which means: it waits for a replay."""
+    connection.execute(
+        update(endpoints).where(endpoints.c.id == endpoint_id).values(disabled_at=now, disabled_reason=reason)
+    )
+    dropped: dict[str, Any] = {"state": DeliveryState.DROPPED, "next_attempt_at": None, "finished_at": now}
+    connection.execute(
+        update(deliveries)
+        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == DeliveryState.PENDING)
+        .values(**dropped)
+    )

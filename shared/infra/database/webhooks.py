@@ -1,0 +1,197 @@
+"""Webhook endpoints and what was sent to them, as their tenant sees it, in the database."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+from uuid import uuid4
+
+from sqlalchemy import Connection, Select, delete, insert, literal, select, tuple_, update
+
+from shared.domain.error import NotFound, StateConflict
+from shared.domain.page import Cursor, Page
+from shared.domain.webhook import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    SealedSecret,
+    Topic,
+    WebhookEndpoint,
+    compose,
+)
+from shared.infra.database.engine import Database
+from shared.infra.database.schema import attempts, deliveries, endpoints
+from shared.infra.database.webhook_rows import (
+    disable,
+    read_attempt,
+    read_delivery,
+    read_endpoint,
+    write_secrets,
+    write_topics,
+)
+
+MOST_PER_PAGE = 200
+
+
+def delivery_id() -> str:
+    return f"msg_{uuid4().hex}"
+
+
+class SqlEndpointStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def add(self, endpoint: WebhookEndpoint) -> None:
+        with self._database.writing() as connection:
+            connection.execute(
+                insert(endpoints).values(
+                    id=endpoint.id,
+                    tenant=endpoint.tenant,
+                    url=endpoint.url,
+                    topics=write_topics(endpoint.topics),
+                    description=endpoint.description,
+                    secrets=write_secrets(endpoint.secrets),
+                    job_id=endpoint.job_id,
+                    created_at=endpoint.created_at,
+                )
+            )
+
+    def find(self, tenant: str, endpoint_id: str) -> WebhookEndpoint | None:
+        with self._database.reading() as connection:
+            return _endpoint(connection, tenant, endpoint_id)
+
+    def list(self, tenant: str) -> tuple[WebhookEndpoint, ...]:
+        query = select(endpoints).where(endpoints.c.tenant == tenant, endpoints.c.job_id.is_(None))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(endpoints.c.created_at, endpoints.c.id)).mappings()
+            return tuple(read_endpoint(row) for row in rows)
+
+    def change(
+        self,
+        tenant: str,
+        endpoint_id: str,
+        *,
+        url: str | None = None,
+        topics: Iterable[Topic] | None = None,
+        description: str | None = None,
+        enabled: bool | None = None,
+    ) -> WebhookEndpoint:
+        changes: dict[str, Any] = {"url": url, "description": description}
+        changes["topics"] = None if topics is None else write_topics(topics)
+        changes = {name: value for name, value in changes.items() if value is not None}
+        if enabled:
+            changes |= {"disabled_at": None, "disabled_reason": None, "failing_since": None, "slow_until": None}
+        with self._database.writing() as connection:
+            found = _present(connection, tenant, endpoint_id)
+            if changes:
+                connection.execute(update(endpoints).where(endpoints.c.id == endpoint_id).values(**changes))
+            if enabled is False and found.disabled_at is None:
+                disable(connection, endpoint_id, "asked", self._database.now)
+            return _present(connection, tenant, endpoint_id)
+
+    def set_secrets(self, tenant: str, endpoint_id: str, secrets: tuple[SealedSecret, ...]) -> WebhookEndpoint:
+        with self._database.writing() as connection:
+            _present(connection, tenant, endpoint_id)
+            connection.execute(
+                update(endpoints).where(endpoints.c.id == endpoint_id).values(secrets=write_secrets(secrets))
+            )
+            return _present(connection, tenant, endpoint_id)
+
+    def delete(self, tenant: str, endpoint_id: str) -> None:
+        with self._database.writing() as connection:
+            _present(connection, tenant, endpoint_id)
+            for table in (attempts, deliveries):
+                own = select(deliveries.c.id).where(deliveries.c.endpoint_id == endpoint_id)
+                key = attempts.c.delivery_id if table is attempts else deliveries.c.id
+                connection.execute(delete(table).where(key.in_(own)))
+            connection.execute(delete(endpoints).where(endpoints.c.id == endpoint_id))
+
+
+class SqlDeliveryStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(
+        self, tenant: str, *, endpoint_id: str | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[Delivery]:
+        limit = max(1, min(limit, MOST_PER_PAGE))
+        query = _own(tenant)
+        if endpoint_id is not None:
+            query = query.where(deliveries.c.endpoint_id == endpoint_id)
+        if cursor is not None:
+            last = Cursor.parse(cursor)
+            at = literal(last.at, deliveries.c.created_at.type)
+            query = query.where(tuple_(deliveries.c.created_at, deliveries.c.id) < tuple_(at, literal(last.id)))
+        query = query.order_by(deliveries.c.created_at.desc(), deliveries.c.id.desc()).limit(limit + 1)
+        with self._database.reading() as connection:
+            found = [read_delivery(row) for row in connection.execute(query).mappings()]
+        items = tuple(found[:limit])
+        more = len(found) > limit
+        return Page(items=items, next_cursor=str(Cursor(at=items[-1].created_at, id=items[-1].id)) if more else None)
+
+    def find(self, tenant: str, delivery_id: str) -> Delivery | None:
+        with self._database.reading() as connection:
+            row = connection.execute(_own(tenant).where(deliveries.c.id == delivery_id)).mappings().one_or_none()
+            return None if row is None else read_delivery(row)
+
+    def attempts(self, tenant: str, delivery_id: str) -> tuple[Attempt, ...]:
+        own = (attempts.c.tenant == tenant, attempts.c.delivery_id == delivery_id)
+        query = select(attempts).where(*own).order_by(attempts.c.at, attempts.c.series, attempts.c.number)
+        with self._database.reading() as connection:
+            return tuple(read_attempt(row) for row in connection.execute(query).mappings())
+
+    def replay(self, tenant: str, delivery_id: str) -> Delivery:
+        query = _own(tenant).where(deliveries.c.id == delivery_id)
+        with self._database.writing() as connection:
+            row = connection.execute(query.with_for_update()).mappings().one_or_none()
+            if row is None:
+                raise NotFound("There is no such delivery.")
+            _enabled(_present(connection, tenant, row["endpoint_id"]))
+            if row["state"] == DeliveryState.PENDING:
+                raise StateConflict("That delivery is still on its way.", mend="Wait until it has ended.")
+            again: dict[str, Any] = {"state": DeliveryState.PENDING, "series": row["series"] + 1, "attempts": 0}
+            again |= {"next_attempt_at": self._database.now, "finished_at": None, "lease": None, "lease_until": None}
+            connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**again))
+            return read_delivery(connection.execute(query).mappings().one())
+
+    def ping(self, tenant: str, endpoint_id: str) -> Delivery:
+        now = self._database.now
+        test = compose(Topic.TEST, now, {"endpoint_id": endpoint_id})
+        with self._database.writing() as connection:
+            _enabled(_present(connection, tenant, endpoint_id))
+            row = insert(deliveries).values(
+                id=delivery_id(),
+                tenant=tenant,
+                endpoint_id=endpoint_id,
+                event_id=uuid4().hex,
+                topic=test.topic,
+                body=test.body,
+                state=DeliveryState.PENDING,
+                series=1,
+                attempts=0,
+                next_attempt_at=now,
+                created_at=now,
+            )
+            return read_delivery(connection.execute(row.returning(deliveries)).mappings().one())
+
+
+def _own(tenant: str) -> Select[Any]:
+    return select(deliveries).where(deliveries.c.tenant == tenant)
+
+
+def _endpoint(connection: Connection, tenant: str, endpoint_id: str) -> WebhookEndpoint | None:
+    query = select(endpoints).where(endpoints.c.tenant == tenant, endpoints.c.id == endpoint_id)
+    row = connection.execute(query).mappings().one_or_none()
+    return None if row is None else read_endpoint(row)
+
+
+def _present(connection: Connection, tenant: str, endpoint_id: str) -> WebhookEndpoint:
+    found = _endpoint(connection, tenant, endpoint_id)
+    if found is None:
+        raise NotFound("There is no such webhook endpoint.")
+    return found
+
+
+def _enabled(endpoint: WebhookEndpoint) -> None:
+    if endpoint.disabled_at is not None:
+        raise StateConflict("The endpoint is disabled.", mend="Enable it first: PATCH it with enabled true.")

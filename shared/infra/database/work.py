@@ -1,0 +1,167 @@
+"""Workers' holds on stages, in the database: compare-and-set claims, leases, and the end of a job with its outbox."""
+
+from __future__ import annotations
+
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, RowMapping, Update, exists, select, update
+
+from shared.domain.error import LeaseLost, StateConflict
+from shared.domain.job_record import JobFailure, JobRecord, JobStatus
+from shared.domain.work import MOST_DELIVERIES, Claim, Refusal, StageState, Ticket
+from shared.infra.database.engine import Database
+from shared.infra.database.job_rows import FREE, end_job, full, locked, ready_now, set_stage, stages_of
+from shared.infra.database.schema import jobs, stages
+
+
+class SqlWorkStore:
+    """Whoever changes a stage holds its job's row, so that two stages ending at once both see what is ready now."""
+
+    def __init__(self, database: Database, *, public_url: str = "") -> None:
+        self._database = database
+        self._public_url = public_url
+
+    def claim(self, job_id: str, stage: str, worker: str, lease: timedelta) -> Claim | Refusal:
+        with self._database.writing() as connection:
+            now = self._database.now
+            job = locked(connection, job_id)
+            row = _stage(connection, job_id, stage)
+            if job is None or row is None:
+                return Refusal.UNKNOWN
+            refusal = _why_not(job, row, now)
+            if refusal is Refusal.POISONED:
+                end_job(connection, job_id, now, self._public_url, poisoned(stage))
+            if refusal is not None:
+                return refusal
+            attempt = row["attempts"] + 1
+            taken = connection.execute(
+                update(stages)
+                .where(stages.c.job_id == job_id, stages.c.name == stage)
+                .where(stages.c.state == row["state"], stages.c.attempts == row["attempts"])
+                .values(
+                    state=StageState.RUNNING,
+                    attempts=attempt,
+                    worker=worker,
+                    lease_until=now + lease,
+                    progress=0.0,
+                    started_at=now,
+                )
+            )
+            if taken.rowcount != 1:
+                return Refusal.HELD
+            if job["status"] == JobStatus.QUEUED:
+                connection.execute(
+                    update(jobs)
+                    .where(jobs.c.id == job_id)
+                    .values(status=JobStatus.RUNNING, started_at=job["started_at"] or now)
+                )
+            return Claim(
+                tenant=job["tenant"],
+                job_id=job_id,
+                stage=stage,
+                worker=worker,
+                attempt=attempt,
+                lease_until=now + lease,
+            )
+
+    def job(self, claim: Claim) -> JobRecord:
+        with self._database.reading() as connection:
+            held = connection.execute(select(stages.c.name).where(*_hold(claim))).first()
+            if held is None:
+                raise _lost(claim)
+            return full(connection, claim.job_id)
+
+    def extend(self, claim: Claim, lease: timedelta, *, progress: float | None = None) -> Claim:
+        now = self._database.now
+        changes: dict[str, Any] = {"lease_until": now + lease}
+        if progress is not None:
+            changes["progress"] = progress
+        with self._database.writing() as connection:
+            _change_held(connection, update(stages).where(*_hold(claim)).values(**changes), claim)
+        return claim.model_copy(update={"lease_until": now + lease})
+
+    def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
+        with self._database.writing() as connection:
+            self._finish(connection, claim, seconds)
+            ready = ready_now(stages_of(connection, [claim.job_id])[claim.job_id])
+            for stage in ready:
+                set_stage(connection, claim.job_id, stage.name, {"state": StageState.PENDING})
+            return tuple(Ticket(job_id=claim.job_id, stage=stage.name, queue=stage.queue) for stage in ready)
+
+    def publish(self, claim: Claim, *, seconds: float) -> JobRecord:
+        with self._database.writing() as connection:
+            self._finish(connection, claim, seconds)
+            rows = stages_of(connection, [claim.job_id])[claim.job_id]
+            missing = [row.name for row in rows if row.state is not StageState.DONE]
+            if missing:
+                raise StateConflict(f"The job cannot be published before {', '.join(missing)}.")
+            return end_job(connection, claim.job_id, self._database.now, self._public_url)
+
+    def give_back(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
+        with self._database.writing() as connection:
+            locked(connection, claim.job_id)
+            changes = {**FREE, "state": StageState.PENDING, "not_before": self._database.now + delay}
+            changes["attempts"] = claim.attempt if counted else claim.attempt - 1
+            _change_held(connection, update(stages).where(*_hold(claim)).values(**changes), claim)
+
+    def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
+        with self._database.writing() as connection:
+            locked(connection, claim.job_id)
+            now = self._database.now
+            _change_held(connection, update(stages).where(*_hold(claim)).values(finished_at=now), claim)
+            told = failure.model_copy(update={"stage": claim.stage})
+            return end_job(connection, claim.job_id, now, self._public_url, told)
+
+    def _finish(self, connection: Connection, claim: Claim, seconds: float) -> None:
+        locked(connection, claim.job_id)
+        done = {**FREE, "state": StageState.DONE, "progress": 1.0, "seconds": seconds}
+        done |= {"worker": claim.worker, "finished_at": self._database.now}
+        _change_held(connection, update(stages).where(*_hold(claim)).values(**done), claim)
+
+
+def poisoned(stage: str) -> JobFailure:
+    message = f"The stage {stage} ended its worker {MOST_DELIVERIES} times; the recording is not tried again."
+    return JobFailure(code="poisoned", message=message, stage=stage)
+
+
+def _stage(connection: Connection, job_id: str, stage: str) -> RowMapping | None:
+    query = select(stages).where(stages.c.job_id == job_id, stages.c.name == stage)
+    return connection.execute(query).mappings().one_or_none()
+
+
+def _why_not(job: RowMapping, row: RowMapping, now: datetime) -> Refusal | None:
+    if not JobStatus(job["status"]).alive:
+        return Refusal.JOB_ENDED
+    match StageState(row["state"]):
+        case StageState.DONE:
+            return Refusal.DONE
+        case StageState.WAITING | StageState.FAILED:
+            return Refusal.NOT_READY
+        case StageState.RUNNING if row["lease_until"] > now:
+            return Refusal.HELD
+        case StageState.PENDING if row["not_before"] is not None and row["not_before"] > now:
+            return Refusal.NOT_READY
+    return Refusal.POISONED if row["attempts"] >= MOST_DELIVERIES else None
+
+
+def _hold(claim: Claim) -> tuple[Any, ...]:
+    """True for the row while this very claim holds: nobody took it over, and the job still runs."""
+    runs = exists().where(jobs.c.id == stages.c.job_id, jobs.c.status == JobStatus.RUNNING)
+    return (
+        stages.c.job_id == claim.job_id,
+        stages.c.name == claim.stage,
+        stages.c.state == StageState.RUNNING,
+        stages.c.worker == claim.worker,
+        stages.c.attempts == claim.attempt,
+        runs,
+    )
+
+
+def _change_held(connection: Connection, change: Update, claim: Claim) -> None:
+    if connection.execute(change).rowcount != 1:
+        raise _lost(claim)
+
+
+def _lost(claim: Claim) -> LeaseLost:
+    return LeaseLost(f"The claim on {claim.stage} of job {claim.job_id} no longer holds; nothing was written.")

@@ -1,0 +1,156 @@
+"""What keeps work flowing, in the database: fair turns between tenants, sweeps of dead leases, erasures."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from datetime import datetime, timedelta
+from typing import Any
+
+from sqlalchemy import Connection, Subquery, and_, delete, exists, func, or_, select, update
+
+from shared.domain.job_record import JobStatus, Tombstone
+from shared.domain.work import MOST_DELIVERIES, StageState, Swept, Ticket
+from shared.infra.database.engine import Database
+from shared.infra.database.job_rows import FREE, end_job, locked, read_tombstone, set_stage
+from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
+from shared.infra.database.work import poisoned
+
+ALIVE = tuple(status for status in JobStatus if status.alive)
+
+
+class SqlWorkQueue:
+    def __init__(self, database: Database, *, public_url: str = "") -> None:
+        self._database = database
+        self._public_url = public_url
+
+    def next_tickets(self, queue: str, *, most_waiting: int) -> tuple[Ticket, ...]:
+        now = self._database.now
+        with self._database.writing_alone(f"queue {queue}") as connection:
+            waiting = connection.execute(
+                select(func.count())
+                .select_from(stages.join(jobs, jobs.c.id == stages.c.job_id))
+                .where(stages.c.queue == queue, stages.c.state == StageState.PENDING)
+                .where(stages.c.enqueued_at.is_not(None), jobs.c.status.in_(ALIVE))
+            ).scalar_one()
+            chosen = _in_turns(connection, queue, now, most_waiting - waiting) if waiting < most_waiting else ()
+            return tuple(ticket for ticket in chosen if _mark_sent(connection, ticket, now))
+
+    def sweep(self, *, lost_after: timedelta) -> Swept:
+        now = self._database.now
+        with self._database.writing() as connection:
+            connection.execute(
+                update(stages)
+                .where(stages.c.state == StageState.PENDING, stages.c.enqueued_at <= now - lost_after)
+                .values(enqueued_at=None)
+            )
+        expired = (
+            select(stages.c.job_id, stages.c.name)
+            .join(jobs, jobs.c.id == stages.c.job_id)
+            .where(stages.c.state == StageState.RUNNING, stages.c.lease_until <= now, jobs.c.status.in_(ALIVE))
+        )
+        with self._database.reading() as connection:
+            found = connection.execute(expired).all()
+        verdicts = [self._free(job_id, stage) for job_id, stage in found]
+        return Swept(freed=verdicts.count("freed"), poisoned=verdicts.count("poisoned"))
+
+    def _free(self, job_id: str, stage: str) -> str:
+        """One stage in its own transaction; between the look and the lock it may have come to life again."""
+        with self._database.writing() as connection:
+            now = self._database.now
+            job = locked(connection, job_id)
+            row = connection.execute(
+                select(stages.c.attempts).where(
+                    stages.c.job_id == job_id,
+                    stages.c.name == stage,
+                    stages.c.state == StageState.RUNNING,
+                    stages.c.lease_until <= now,
+                )
+            ).one_or_none()
+            if job is None or row is None or not JobStatus(job["status"]).alive:
+                return "alive"
+            if row.attempts >= MOST_DELIVERIES:
+                end_job(connection, job_id, now, self._public_url, poisoned(stage))
+                return "poisoned"
+            set_stage(connection, job_id, stage, {**FREE, "state": StageState.PENDING})
+            return "freed"
+
+    def erasing(self, *, limit: int = 100) -> tuple[Tombstone, ...]:
+        held = exists().where(
+            stages.c.job_id == jobs.c.id,
+            stages.c.state == StageState.RUNNING,
+            stages.c.lease_until > self._database.now,
+        )
+        query = select(jobs).where(jobs.c.status == JobStatus.ERASING, ~held).order_by(jobs.c.finished_at).limit(limit)
+        with self._database.reading() as connection:
+            return tuple(read_tombstone(row) for row in connection.execute(query).mappings())
+
+    def erased(self, tenant: str, job_id: str) -> None:
+        with self._database.writing() as connection:
+            job = locked(connection, job_id, tenant)
+            if job is None or job["status"] != JobStatus.ERASING:
+                return
+            own = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
+            connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(own)))
+            for table in (deliveries, outbox, endpoints, idempotency, stages):
+                connection.execute(delete(table).where(table.c.job_id == job_id))
+            empty: dict[str, Any] = dict.fromkeys(("request", "metadata", "consent", "error", "digest"))
+            connection.execute(
+                update(jobs)
+                .where(jobs.c.id == job_id)
+                .values(**empty, status=JobStatus.ERASED, erased_at=self._database.now)
+            )
+
+
+def _in_turns(connection: Connection, queue: str, now: datetime, room: int) -> Sequence[Ticket]:
+    """Each tenant's oldest work first, and the tenant with the least in flight first: 500 jobs do not delay one."""
+    ranked = _ranked(queue, now)
+    busy = _in_flight(queue)
+    turn = ranked.c.rank + func.coalesce(busy.c.number, 0)
+    query = (
+        select(ranked.c.job_id, ranked.c.name)
+        .select_from(ranked.outerjoin(busy, busy.c.tenant == ranked.c.tenant))
+        .order_by(turn, ranked.c.created_at, ranked.c.job_id, ranked.c.position)
+        .limit(room)
+    )
+    return [Ticket(job_id=job_id, stage=name, queue=queue) for job_id, name in connection.execute(query)]
+
+
+def _ranked(queue: str, now: datetime) -> Subquery:
+    """All that may be sent, numbered within its tenant."""
+    order = (jobs.c.created_at, jobs.c.id, stages.c.position)
+    return (
+        select(
+            jobs.c.tenant,
+            jobs.c.created_at,
+            stages.c.job_id,
+            stages.c.name,
+            stages.c.position,
+            func.row_number().over(partition_by=jobs.c.tenant, order_by=order).label("rank"),
+        )
+        .join(jobs, jobs.c.id == stages.c.job_id)
+        .where(stages.c.queue == queue, stages.c.state == StageState.PENDING, stages.c.enqueued_at.is_(None))
+        .where(or_(stages.c.not_before.is_(None), stages.c.not_before <= now), jobs.c.status.in_(ALIVE))
+        .subquery()
+    )
+
+
+def _in_flight(queue: str) -> Subquery:
+    """How much of each tenant waits in the queue or runs."""
+    sent = and_(stages.c.state == StageState.PENDING, stages.c.enqueued_at.is_not(None))
+    return (
+        select(jobs.c.tenant, func.count().label("number"))
+        .select_from(stages.join(jobs, jobs.c.id == stages.c.job_id))
+        .where(stages.c.queue == queue, or_(sent, stages.c.state == StageState.RUNNING), jobs.c.status.in_(ALIVE))
+        .group_by(jobs.c.tenant)
+        .subquery()
+    )
+
+
+def _mark_sent(connection: Connection, ticket: Ticket, now: datetime) -> bool:
+    marked = connection.execute(
+        update(stages)
+        .where(stages.c.job_id == ticket.job_id, stages.c.name == ticket.stage)
+        .where(stages.c.state == StageState.PENDING, stages.c.enqueued_at.is_(None))
+        .values(enqueued_at=now)
+    )
+    return marked.rowcount == 1

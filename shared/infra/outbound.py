@@ -1,0 +1,188 @@
+"""Every request to an address that somebody told us: resolved once, judged, and sent to exactly what was judged."""
+
+from __future__ import annotations
+
+import socket
+import ssl
+import time
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass
+from urllib.parse import urljoin
+
+import certifi
+import httpcore
+
+from shared.domain.error import OutboundFailed
+from shared.infra.address_rule import AddressRule, OutboundSettings, Target, parse
+from shared.infra.outbound_wire import JudgedBackend
+
+Resolve = Callable[[str, int], Sequence[str]]
+USER_AGENT = "undertone/1 (+webhooks)"
+OK = 200
+REDIRECTS = (301, 302, 303, 307, 308)
+MOST_REDIRECTS = 3
+# What must not travel on to another host.
+PRIVATE_HEADERS = ("authorization", "cookie")
+
+
+@dataclass(frozen=True, slots=True)
+class Limits:
+    """Seconds until connected, until the next byte, and in all."""
+
+    connect: float = 5.0
+    next_byte: float = 10.0
+    total: float = 15.0
+
+
+WEBHOOK = Limits()
+MEDIA = Limits(next_byte=30.0, total=3600.0)
+EXCERPT = 1000  # bytes of an answer that are kept for the delivery log
+
+
+@dataclass(frozen=True, slots=True)
+class Answer:
+    status: int
+    headers: Mapping[str, str]  # names in lower case
+    excerpt: str
+    seconds: float
+
+
+@dataclass(frozen=True, slots=True)
+class Download:
+    headers: Mapping[str, str]
+    blocks: Iterator[bytes]
+
+
+def resolve(host: str, port: int) -> Sequence[str]:
+    """What the machine's resolver says; how long it tries is its own setting (resolv.conf)."""
+    return tuple(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
+
+
+def default_trust() -> ssl.SSLContext:
+    """The machine's authorities, so that operators can add theirs, and the public ones where an image has none."""
+    context = ssl.create_default_context()
+    context.load_verify_locations(certifi.where())
+    return context
+
+
+class Outbound:
+    """The one way out. Proxy variables of the environment have no say; nothing is decompressed."""
+
+    def __init__(
+        self,
+        settings: OutboundSettings,
+        *,
+        loopback: bool = False,
+        resolve: Resolve = resolve,
+        trust: ssl.SSLContext | None = None,
+    ) -> None:
+        self._rule = AddressRule(settings, loopback=loopback)
+        self._resolve = resolve
+        self._trust = trust or default_trust()
+
+    def check(self, url: str) -> None:
+        """Whether the address could be called now: a fast error for whoever hands it in."""
+        self._judged(parse(url))
+
+    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limits: Limits = WEBHOOK) -> Answer:
+        """Send it once; a redirect is an answer like any other."""
+        began = time.monotonic()
+        with self._asking("POST", parse(url), headers, body, limits) as response:
+            excerpt = bytearray()
+            try:
+                for block in response.iter_stream():
+                    excerpt += block
+                    if len(excerpt) >= EXCERPT:
+                        break
+            except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
+                pass  # the status is here; what stands in the body changes nothing
+            return Answer(
+                status=response.status,
+                headers=_headers(response),
+                excerpt=bytes(excerpt[:EXCERPT]).decode(errors="replace"),
+                seconds=time.monotonic() - began,
+            )
+
+    @contextmanager
+    def fetching(
+        self, url: str, headers: Mapping[str, str], *, at_most: int, limits: Limits = MEDIA
+    ) -> Iterator[Download]:
+        """Follow at most three redirects, each judged anew, and hand the bytes on as they come."""
+        target = parse(url)
+        sent = dict(headers)
+        for _ in range(MOST_REDIRECTS + 1):
+            with self._asking("GET", target, sent, None, limits) as response:
+                found = _headers(response)
+                if response.status in REDIRECTS and "location" in found:
+                    following = parse(urljoin(target.url, found["location"]))
+                    if (following.scheme, following.authority) != (target.scheme, target.authority):
+                        sent = {name: value for name, value in sent.items() if name.lower() not in PRIVATE_HEADERS}
+                    target = following
+                    continue
+                if response.status != OK:
+                    raise OutboundFailed(f"The address answered {response.status}.", reason="status")
+                yield Download(headers=found, blocks=_counted(response, found, at_most))
+                return
+        raise OutboundFailed(f"The address redirects more than {MOST_REDIRECTS} times.", reason="redirect")
+
+    def _judged(self, target: Target) -> Sequence[str]:
+        try:
+            answers = self._resolve(target.host, target.port)
+        except (OSError, UnicodeError):
+            raise OutboundFailed("The host's name leads nowhere.", reason="dns") from None
+        self._rule.judge(target, answers)
+        return answers
+
+    @contextmanager
+    def _asking(
+        self, method: str, target: Target, headers: Mapping[str, str], body: bytes | None, limits: Limits
+    ) -> Iterator[httpcore.Response]:
+        backend = JudgedBackend(self._judged(target), deadline=time.monotonic() + limits.total)
+        origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
+        url = httpcore.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=target.path.encode())
+        sent: list[tuple[bytes | str, bytes | str]] = [
+            *headers.items(),
+            ("Host", target.authority),
+            ("User-Agent", USER_AGENT),
+            ("Accept-Encoding", "identity"),
+            ("Connection", "close"),
+        ]
+        waits = {"connect": limits.connect, "read": limits.next_byte, "write": limits.next_byte, "pool": 0.0}
+        with (
+            _failures_named(),
+            httpcore.HTTPConnection(origin, ssl_context=self._trust, network_backend=backend) as connection,
+            connection.stream(method, url, headers=sent, content=body, extensions={"timeout": waits}) as response,
+        ):
+            yield response
+
+
+def _headers(response: httpcore.Response) -> dict[str, str]:
+    return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
+
+
+def _counted(response: httpcore.Response, headers: Mapping[str, str], at_most: int) -> Iterator[bytes]:
+    too_large = OutboundFailed(f"The file is larger than {at_most} bytes.", reason="too_large")
+    if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > at_most:
+        raise too_large  # a hint, but one that saves the way
+    size = 0
+    for block in response.iter_stream():
+        size += len(block)
+        if size > at_most:
+            raise too_large
+        yield block
+
+
+@contextmanager
+def _failures_named() -> Iterator[None]:
+    """Which class of failure it was; never where, for that could be a map of our network."""
+    try:
+        yield
+    except httpcore.TimeoutException:
+        raise OutboundFailed("The address did not answer in time.", reason="timeout") from None
+    except httpcore.ConnectError as error:
+        if isinstance(error.__cause__, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError):
+            raise OutboundFailed("The address could not prove that it is itself (TLS).", reason="tls") from None
+        raise OutboundFailed("The address could not be reached.", reason="connect") from None
+    except (httpcore.NetworkError, httpcore.ProtocolError):
+        raise OutboundFailed("The address broke off, or did not speak HTTP.", reason="protocol") from None

@@ -1,0 +1,25 @@
+"""Where a deployment's state lies, from its settings: the database, and the blobs beside it or in object storage."""
+
+from __future__ import annotations
+
+from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.blobs_object import s3_blobs
+from shared.infra.database.engine import Database, open_database
+from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.ports.blobs import BlobStore
+
+
+def database_of(settings: DatabaseSettings, storage: StorageSettings) -> Database:
+    return open_database(settings.url.get_secret_value() or f"sqlite:///{storage.folder.expanduser() / 'undertone.db'}")
+
+
+def blobs_of(storage: StorageSettings) -> BlobStore:
+    if not storage.bucket:
+        return FolderBlobs(storage.folder.expanduser() / "blobs", reserve=storage.reserve_mb << 20)
+    return s3_blobs(
+        storage.bucket,
+        endpoint=storage.endpoint or None,
+        region=storage.region,
+        access_key=storage.access_key.get_secret_value() or None,
+        secret_key=storage.secret_key.get_secret_value() or None,
+    )

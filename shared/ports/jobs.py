@@ -1,0 +1,96 @@
+"""Where jobs are kept: as their tenant sees them, as workers work on them, and as the sweep keeps them going."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Protocol
+
+from shared.domain.job_record import JobFailure, JobFilter, JobRecord, NewJob, Tombstone
+from shared.domain.page import Page
+from shared.domain.work import Claim, Refusal, Swept, Ticket
+
+
+class JobStore(Protocol):
+    """What a tenant may do with its jobs; another tenant's job is NotFound, like one that never was."""
+
+    def add(self, tenant: str, new: NewJob) -> JobRecord:
+        """Keep the job with its stages, queued, in one transaction."""
+        ...
+
+    def find(self, tenant: str, job_id: str) -> JobRecord | None: ...
+
+    def list(
+        self, tenant: str, *, only: JobFilter | None = None, cursor: str | None = None, limit: int = 50
+    ) -> Page[JobRecord]:
+        """The jobs from new to old."""
+        ...
+
+    def cancel(self, tenant: str, job_id: str) -> JobRecord:
+        """StateConflict when it has ended already."""
+        ...
+
+    def retry(self, tenant: str, job_id: str) -> JobRecord:
+        """Run again what is missing of a failed or cancelled job."""
+        ...
+
+    def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> Tombstone:
+        """Gone for its tenant from now on; the sweep erases what it left. Doing it again is no error."""
+        ...
+
+    def tombstone(self, tenant: str, job_id: str) -> Tombstone | None: ...
+
+
+class WorkStore(Protocol):
+    """What a worker does, on ids out of our own queue and never out of a request: they name no tenant, claims do."""
+
+    def claim(self, job_id: str, stage: str, worker: str, lease: timedelta) -> Claim | Refusal:
+        """Take the stage if it is free, or its holder's lease ran out; the attempt is counted before any work."""
+        ...
+
+    def job(self, claim: Claim) -> JobRecord:
+        """The job that the claim is for. Like all that follows: LeaseLost if the claim no longer holds."""
+        ...
+
+    def extend(self, claim: Claim, lease: timedelta, *, progress: float | None = None) -> Claim: ...
+
+    def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
+        """Done; the stages whose needs are met now are pending, and returned."""
+        ...
+
+    def publish(self, claim: Claim, *, seconds: float) -> JobRecord:
+        """Finish the last stage: the job is done and its announcement is in the outbox, in one transaction."""
+        ...
+
+    def give_back(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
+        """Another attempt later; uncounted when neither recording nor worker is to blame, as with a full disk."""
+        ...
+
+    def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
+        """The job has failed, and its announcement is in the outbox."""
+        ...
+
+
+class WorkQueue(Protocol):
+    """What keeps work flowing, for all tenants together; each call may run anywhere, any time, twice."""
+
+    def next_tickets(self, queue: str, *, most_waiting: int) -> tuple[Ticket, ...]:
+        """What to enqueue now so that about `most_waiting` messages wait: in turns between tenants, marked as sent."""
+        ...
+
+    def sweep(self, *, lost_after: timedelta) -> Swept:
+        """Free what a dead worker held, fail what is poisonous, send again what the queue lost."""
+        ...
+
+    def erasing(self, *, limit: int = 100) -> tuple[Tombstone, ...]:
+        """Jobs whose blobs may be erased now: nobody holds a lease on them any more."""
+        ...
+
+    def erased(self, tenant: str, job_id: str) -> None:
+        """Storage has confirmed: what the database still knows goes too, and the tombstone stays."""
+        ...
+
+
+class JobQueue(Protocol):
+    """The broker. A message may be lost or come twice: the sweep and the claims make both harmless."""
+
+    def send(self, ticket: Ticket) -> None: ...

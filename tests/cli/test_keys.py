@@ -1,0 +1,71 @@
+"""`undertone keys`, on a database of its own."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+
+import pytest
+from typer.testing import CliRunner
+
+from services.cli.main import app
+from shared.domain.error import KeyRefused, NotFound
+from shared.domain.tenant import ApiKey, Scope
+from shared.infra.database.engine import open_database, utc_now
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.keys import Doorkeeper
+from shared.infra.sealing import Sealer
+
+runner = CliRunner()
+
+
+@pytest.fixture(autouse=True)
+def state(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))
+    monkeypatch.setenv("DATABASE__URL", "")
+    monkeypatch.setenv("COLUMNS", "200")
+    return tmp_path
+
+
+def run(*words: str) -> str:
+    result = runner.invoke(app, ["keys", *words])
+    assert result.exit_code == 0, result.output
+    return result.stdout
+
+
+def admitted(state: Path, text: str) -> ApiKey:
+    database = open_database(f"sqlite:///{state / 'undertone.db'}")
+    try:
+        return Doorkeeper(SqlKeyStore(database), utc_now).admit(text)
+    finally:
+        database.close()
+
+
+def test_a_key_is_made_listed_and_revoked(state: Path) -> None:
+    text = run("create", "--name", "laptop", "--scope", "transcripts:read", "--days", "3").strip()
+    key = admitted(state, text)
+    assert (key.tenant, key.name, key.scopes) == ("default", "laptop", frozenset({Scope.TRANSCRIPTS_READ}))
+    (listed,) = json.loads(run("list", "--json"))
+    assert (listed["id"], "secret_sha256" in listed) == (key.id, False)
+    assert text.split("_", 2)[2] not in run("list", "--json") + run("list")
+    assert "valid" in run("list")
+    run("revoke", key.id)
+    assert "revoked" in run("list")
+    with pytest.raises(KeyRefused):
+        admitted(state, text)
+
+
+def test_a_key_may_do_all_but_administer_unless_told_otherwise(state: Path) -> None:
+    assert admitted(state, run("create").strip()).scopes == set(Scope) - {Scope.ADMIN}
+
+
+def test_keys_belong_to_tenants() -> None:
+    key_id = run("create", "--tenant", "acme").split("_")[1]
+    assert json.loads(run("list", "--json")) == []
+    result = runner.invoke(app, ["keys", "revoke", key_id])
+    assert isinstance(result.exception, NotFound)
+    run("revoke", key_id, "--tenant", "acme")
+
+
+def test_a_sealing_key_is_printed() -> None:
+    assert Sealer([run("seal").strip()])

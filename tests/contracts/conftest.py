@@ -1,0 +1,51 @@
+"""Databases to run a contract over: SQLite in a file, and PostgreSQL where a server is named."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from sqlalchemy import create_engine, text
+from sqlalchemy.engine import make_url
+
+from shared.infra.database.engine import Database, open_database
+from shared.infra.database.keys import SqlKeyStore
+from tests.service_twins import MovableClock
+
+POSTGRES = "UNDERTONE_TEST_POSTGRES"
+
+
+@pytest.fixture(params=["sqlite", "postgres"])
+def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
+    """An empty database of this test's own."""
+    if request.param == "sqlite":
+        yield f"sqlite:///{tmp_path / 'undertone.db'}"
+        return
+    if POSTGRES not in os.environ:
+        pytest.skip(f"no PostgreSQL here ({POSTGRES}=postgresql://user:password@host/database names one)")
+    url = make_url(os.environ[POSTGRES])
+    schema = f"test_{uuid4().hex}"
+    admin = create_engine(url.set(drivername="postgresql+psycopg"))
+    with admin.begin() as connection:
+        connection.execute(text(f"CREATE SCHEMA {schema}"))
+    yield url.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
+    with admin.begin() as connection:
+        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
+    admin.dispose()
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def database(address: str, clock: MovableClock) -> Iterator[Database]:
+    opened = open_database(address, clock=clock)
+    for tenant in ("ours", "theirs"):
+        SqlKeyStore(opened).ensure_tenant(tenant)
+    yield opened
+    opened.close()

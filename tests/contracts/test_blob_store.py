@@ -1,0 +1,204 @@
+"""What every blob store promises: whole or absent, counted and hashed, one tenant's things are not another's."""
+
+from __future__ import annotations
+
+import errno
+import hashlib
+import os
+import subprocess
+from collections.abc import Iterator
+from itertools import chain
+from pathlib import Path
+from uuid import uuid4
+
+import pytest
+from obstore.store import LocalStore, MemoryStore
+
+from shared.domain.error import NotFound, StorageFull, UploadTooLarge
+from shared.infra.blobs_folder import SCRATCH, FolderBlobs
+from shared.infra.blobs_object import ObjectBlobs, s3_blobs
+from shared.ports.blobs import BlobStore
+
+S3 = "UNDERTONE_TEST_S3"
+BIG = (b"0123456789abcdef" * 65536,) * 20  # 20 MiB: more than one part
+
+
+@pytest.fixture(params=["folder", "memory", "local", "s3"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
+    match request.param:
+        case "folder":
+            yield FolderBlobs(tmp_path)
+        case "memory":
+            yield ObjectBlobs(MemoryStore())
+        case "local":
+            yield ObjectBlobs(LocalStore(tmp_path))
+        case _:
+            yield from s3_server()
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "key" not in path.name], "something was left"
+
+
+def s3_server() -> Iterator[BlobStore]:
+    """UNDERTONE_TEST_S3=http://key:secret@host:port/bucket names an S3-compatible server that tests may write to."""
+    if S3 not in os.environ:
+        pytest.skip(f"no S3 server here ({S3}=http://key:secret@host:port/bucket names one)")
+    scheme, _, rest = os.environ[S3].partition("://")
+    keys, _, place = rest.rpartition("@")
+    host, _, bucket = place.partition("/")
+    access, _, secret = keys.partition(":")
+    yield s3_blobs(bucket, endpoint=f"{scheme}://{host}", region="us-east-1", access_key=access, secret_key=secret)
+
+
+@pytest.fixture
+def tenant() -> str:
+    return f"t-{uuid4().hex}"  # a server's bucket is shared with other runs
+
+
+def put(store: BlobStore, tenant: str, key: str, *blocks: bytes) -> None:
+    store.put(tenant, key, blocks)
+
+
+@pytest.mark.parametrize("blocks", [(), (b"",), (b"one ", b"two"), BIG], ids=["none", "empty", "small", "parts"])
+def test_what_is_put_comes_back_counted_and_hashed(store: BlobStore, tenant: str, blocks: tuple[bytes, ...]) -> None:
+    whole = b"".join(blocks)
+    blob = store.put(tenant, "jobs/1/key", iter(blocks))
+    assert (blob.size, blob.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
+    assert store.size(tenant, "jobs/1/key") == len(whole)
+    assert b"".join(store.read(tenant, "jobs/1/key")) == whole
+
+
+@pytest.mark.parametrize(
+    ("start", "end", "part"),
+    [(0, 3, b"012"), (4, None, b"456789"), (8, 99, b"89"), (3, 3, b""), (10, None, b""), (99, 200, b"")],
+)
+def test_a_range_is_half_open_and_ends_with_the_blob(
+    store: BlobStore, tenant: str, start: int, end: int | None, part: bytes
+) -> None:
+    put(store, tenant, "key", b"0123456789")
+    assert b"".join(store.read(tenant, "key", start=start, end=end)) == part
+
+
+def test_a_range_of_a_large_blob_crosses_blocks(store: BlobStore, tenant: str) -> None:
+    put(store, tenant, "key", *BIG)
+    start, end = (1 << 20) - 3, (3 << 20) + 5
+    assert b"".join(store.read(tenant, "key", start=start, end=end)) == b"".join(BIG)[start:end]
+
+
+def test_what_is_not_there_is_said_at_once(store: BlobStore, tenant: str) -> None:
+    assert store.size(tenant, "key") is None
+    with pytest.raises(NotFound):
+        store.read(tenant, "key")
+
+
+def test_a_sender_who_breaks_off_leaves_nothing_and_what_was_there_stays(store: BlobStore, tenant: str) -> None:
+    def broken() -> Iterator[bytes]:
+        yield from BIG
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        store.put(tenant, "a-key", broken())
+    assert store.size(tenant, "a-key") is None
+    put(store, tenant, "a-key", b"old")
+    with pytest.raises(ConnectionResetError):
+        store.put(tenant, "a-key", broken())
+    assert b"".join(store.read(tenant, "a-key")) == b"old"
+
+
+def test_more_than_the_limit_is_refused_while_it_comes(store: BlobStore, tenant: str) -> None:
+    def endless() -> Iterator[bytes]:
+        yield from chain(BIG, BIG)
+        pytest.fail("it went on reading")
+
+    with pytest.raises(UploadTooLarge, match="1000"):
+        store.put(tenant, "key", endless(), at_most=1000)
+    assert store.size(tenant, "key") is None
+    assert store.put(tenant, "key", (b"x" * 1000,), at_most=1000).size == 1000
+
+
+def test_putting_again_replaces(store: BlobStore, tenant: str) -> None:
+    put(store, tenant, "key", b"one")
+    put(store, tenant, "key", b"second")
+    assert b"".join(store.read(tenant, "key")) == b"second"
+
+
+def test_a_prefix_is_a_folder_and_erasing_it_twice_is_no_error(store: BlobStore, tenant: str) -> None:
+    for key in ("jobs/1/key", "jobs/1/sub/key", "jobs/10/key"):
+        put(store, tenant, key, b"x")
+    assert sorted(store.keys(tenant, "jobs/1")) == ["jobs/1/key", "jobs/1/sub/key"]
+    assert store.delete_prefix(tenant, "jobs/1") == 2
+    assert store.delete_prefix(tenant, "jobs/1") == 0
+    assert list(store.keys(tenant, "jobs")) == ["jobs/10/key"]
+
+
+def test_one_tenant_sees_and_erases_nothing_of_another(store: BlobStore, tenant: str) -> None:
+    other = f"{tenant}x"
+    put(store, tenant, "jobs/1/key", b"x")
+    assert store.size(other, "jobs/1/key") is None
+    assert list(store.keys(other, "jobs")) == []
+    assert store.delete_prefix(other, "jobs") == 0
+    assert store.size(tenant, "jobs/1/key") == 1
+
+
+def test_a_key_that_climbs_is_refused(store: BlobStore, tenant: str) -> None:
+    for key in ("../other/key", "/etc/key", ".scratch/key"):
+        with pytest.raises(ValueError, match="plain words"):
+            put(store, tenant, key, b"x")
+
+
+def test_the_reserve_of_a_disk_is_not_touched(tmp_path: Path, tenant: str) -> None:
+    store = FolderBlobs(tmp_path, reserve=1 << 60)
+    assert not store.has_room()
+    with pytest.raises(StorageFull):
+        put(store, tenant, "key", b"x")
+    assert store.size(tenant, "key") is None
+
+
+@pytest.mark.parametrize(
+    ("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EIO, OSError)]
+)
+def test_a_full_disk_is_said_as_such(tmp_path: Path, tenant: str, number: int, kind: type[Exception]) -> None:
+    def failing() -> Iterator[bytes]:
+        yield b"x"
+        raise OSError(number, "as the system says it")
+
+    with pytest.raises(kind):
+        FolderBlobs(tmp_path).put(tenant, "key", failing())
+    assert not list((tmp_path / SCRATCH).iterdir())
+
+
+@pytest.fixture
+def tiny_disk(tmp_path: Path) -> Iterator[Path]:
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mounted = subprocess.run(
+        ["/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
+    )
+    if mounted.returncode:
+        pytest.skip("a small disk can be mounted by root only")
+    yield disk
+    subprocess.run(["/bin/umount", "-l", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("kind", ["folder", "local"])
+def test_a_disk_that_fills_up_in_truth(tiny_disk: Path, tenant: str, kind: str) -> None:
+    store: BlobStore = FolderBlobs(tiny_disk) if kind == "folder" else ObjectBlobs(LocalStore(tiny_disk))
+    with pytest.raises(StorageFull):
+        store.put(tenant, "key", BIG)
+    assert store.size(tenant, "key") is None
+    put(store, tenant, "key", b"x" * 1000)
+
+
+def test_what_a_killed_writer_left_is_swept_when_the_store_opens(tmp_path: Path, tenant: str) -> None:
+    store = FolderBlobs(tmp_path)
+    dead = tmp_path / SCRATCH / "999999999-dead"
+    young = tmp_path / SCRATCH / "999999999-in-another-container"
+    for path in (dead, young):
+        path.write_bytes(b"half")
+    os.utime(dead, (0, 0))
+
+    def meanwhile() -> Iterator[bytes]:
+        yield b"x"
+        FolderBlobs(tmp_path)
+        yield b"y"
+
+    assert store.put(tenant, "key", meanwhile()).size == 2, "what a living process writes is left alone"
+    assert list((tmp_path / SCRATCH).iterdir()) == [young]

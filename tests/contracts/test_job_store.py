@@ -1,0 +1,171 @@
+"""What every job store promises its tenants: pages, cancelling, running again, and erasure that leaves a tombstone."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+
+import pytest
+
+from shared.domain.error import InvalidRequest, LeaseLost, NotFound, StateConflict
+from shared.domain.governance import Consent
+from shared.domain.job_record import JobFailure, JobFilter, JobRecord, JobStatus
+from shared.domain.work import Refusal, StageState
+from shared.infra.database.engine import Database
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.schema import metadata
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.database.work_queue import SqlWorkQueue
+from shared.ports.jobs import JobStore, WorkQueue, WorkStore
+from tests.service_twins import MINUTE, ONE_STAGE, MovableClock, held, new_job
+
+
+@pytest.fixture
+def store(database: Database) -> JobStore:
+    return SqlJobStore(database)
+
+
+@pytest.fixture
+def work(database: Database) -> WorkStore:
+    return SqlWorkStore(database)
+
+
+@pytest.fixture
+def queue(database: Database) -> WorkQueue:
+    return SqlWorkQueue(database)
+
+
+def test_a_job_comes_back_as_it_was_handed_in(store: JobStore) -> None:
+    new = new_job(metadata={"meeting": 7}, consent=Consent(participants_informed=True), key_id="k1", digest="d")
+    record = store.add("ours", new)
+    assert store.find("ours", record.id) == record
+    assert (record.job, record.metadata, record.consent, record.key_id) == (
+        new.job,
+        new.metadata,
+        new.consent,
+        new.key_id,
+    )
+    assert (record.status, record.progress) == (JobStatus.QUEUED, 0)
+    assert [stage.state for stage in record.stages] == [StageState.PENDING, *[StageState.WAITING] * 3]
+    assert [stage.needs for stage in record.stages] == [stage.needs for stage in new.stages]
+
+
+def test_another_tenants_job_is_one_that_never_was(store: JobStore) -> None:
+    record = store.add("theirs", new_job())
+    assert store.find("ours", record.id) is None
+    assert store.tombstone("ours", record.id) is None
+    assert store.list("ours").items == ()
+    for act in (store.cancel, store.retry):
+        with pytest.raises(NotFound) as unknown:
+            act("ours", "0" * 32)
+        with pytest.raises(NotFound) as foreign:
+            act("ours", record.id)
+        assert foreign.value.message == unknown.value.message
+    with pytest.raises(NotFound):
+        store.erase("ours", record.id, by="k1", reason="asked")
+    assert store.find("theirs", record.id) == record
+
+
+def test_pages_lead_through_all_jobs_once_from_new_to_old(store: JobStore, clock: MovableClock) -> None:
+    records = []
+    for number in range(7):
+        records.append(store.add("ours", new_job(ONE_STAGE)))
+        if number % 2:  # some share their time; the id decides then
+            clock.move(timedelta(microseconds=1))
+    expected = sorted(records, key=lambda record: (record.created_at, record.id), reverse=True)
+    seen: list[JobRecord] = []
+    cursor = None
+    for count in (3, 3, 1):
+        page = store.list("ours", cursor=cursor, limit=3)
+        assert len(page.items) == count
+        seen += page.items
+        cursor = page.next_cursor
+        clock.move(MINUTE)
+        store.add("ours", new_job(ONE_STAGE))  # a newer one does not shift the pages
+    assert cursor is None
+    assert seen == expected
+    with pytest.raises(InvalidRequest):
+        store.list("ours", cursor="rubbish")
+
+
+def test_a_list_is_narrowed_by_status_time_and_digest(store: JobStore, clock: MovableClock) -> None:
+    old = store.add("ours", new_job(digest="same"))
+    clock.move(MINUTE)
+    new = store.add("ours", new_job(digest="other"))
+    store.cancel("ours", new.id)
+
+    def listed(**only: object) -> list[str]:
+        return [record.id for record in store.list("ours", only=JobFilter.model_validate(only)).items]
+
+    assert listed() == [new.id, old.id]
+    assert listed(statuses={JobStatus.QUEUED}) == [old.id]
+    assert listed(statuses={JobStatus.QUEUED, JobStatus.CANCELLED}) == [new.id, old.id]
+    assert listed(created_from=clock.now) == [new.id]
+    assert listed(created_before=clock.now) == [old.id]
+    assert listed(digest="same") == [old.id]
+
+
+def test_a_cancelled_job_stops_its_workers_and_is_cancelled_once(store: JobStore, work: WorkStore) -> None:
+    record = store.add("ours", new_job())
+    claim = held(work, record.id, "decode")
+    assert store.cancel("ours", record.id).status is JobStatus.CANCELLED
+    with pytest.raises(LeaseLost):
+        work.extend(claim, MINUTE)
+    with pytest.raises(LeaseLost):
+        work.finish_stage(claim, seconds=1)
+    assert work.claim(record.id, "decode", "w2", MINUTE) is Refusal.JOB_ENDED
+    with pytest.raises(StateConflict, match="cancelled"):
+        store.cancel("ours", record.id)
+
+
+def test_running_again_keeps_what_is_done(store: JobStore, work: WorkStore) -> None:
+    record = store.add("ours", new_job())
+    with pytest.raises(StateConflict, match="queued"):
+        store.retry("ours", record.id)
+    work.finish_stage(held(work, record.id, "decode"), seconds=1)
+    failed = work.fail(held(work, record.id, "diarize"), JobFailure(code="engine_failed", message="It broke."))
+    assert (failed.status, failed.error and failed.error.stage) == (JobStatus.FAILED, "diarize")
+    again = store.retry("ours", record.id)
+    assert (again.status, again.error, again.finished_at) == (JobStatus.QUEUED, None, None)
+    assert [stage.state for stage in again.stages] == [
+        StageState.DONE,
+        StageState.PENDING,
+        StageState.PENDING,
+        StageState.WAITING,
+    ]
+    assert held(work, record.id, "diarize").attempt == 1
+
+
+def test_erasing_waits_for_the_last_lease_and_leaves_a_tombstone(
+    store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock, database: Database
+) -> None:
+    record = store.add("ours", new_job(metadata={"topic": "secret-topic"}, digest="secret-digest"))
+    claim = held(work, record.id, "decode")
+    stone = store.erase("ours", record.id, by="k1", reason="asked")
+    assert (stone.erased_by, stone.reason, stone.erased_at) == ("k1", "asked", None)
+    assert store.erase("ours", record.id, by="k2", reason="again") == stone, "doing it again is no error"
+    assert store.find("ours", record.id) is None and store.list("ours").items == ()
+    with pytest.raises(NotFound):
+        store.retry("ours", record.id)
+    with pytest.raises(LeaseLost):
+        work.publish(claim, seconds=1)
+    assert queue.erasing() == (), "a worker may still be writing"
+    clock.move(2 * MINUTE)
+    assert [stone.id for stone in queue.erasing()] == [record.id]
+    queue.erased("ours", record.id)
+    queue.erased("ours", record.id)
+    assert queue.erasing() == ()
+    left = store.tombstone("ours", record.id)
+    assert left is not None and left.erased_at == clock.now
+    assert "secret" not in dump(database)
+
+
+def test_only_an_erasing_job_is_erased(store: JobStore, queue: WorkQueue) -> None:
+    record = store.add("ours", new_job())
+    queue.erased("ours", record.id)
+    assert store.find("ours", record.id) == record
+    assert store.tombstone("ours", record.id) is None
+
+
+def dump(database: Database) -> str:
+    with database.reading() as connection:
+        return str([connection.execute(table.select()).all() for table in metadata.sorted_tables])

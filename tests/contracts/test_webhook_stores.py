@@ -1,0 +1,382 @@
+"""What every store of webhooks promises: each event once to each endpoint, a lease for each attempt, a true log."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from uuid import uuid4
+
+import pytest
+
+from shared.domain.error import NotFound, StateConflict
+from shared.domain.webhook import (
+    Attempt,
+    Delivery,
+    DeliveryState,
+    Outcome,
+    Outgoing,
+    SealedSecret,
+    Topic,
+    WebhookEndpoint,
+)
+from shared.infra.database.engine import Database
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.outbox import AT_ONCE, SqlOutbox
+from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.database.work_queue import SqlWorkQueue
+from shared.ports.webhooks import DeliveryStore, EndpointStore, Outbox
+from tests.contracts.test_database_races import at_once
+from tests.service_twins import MINUTE, ONE_STAGE, MovableClock, held, new_job
+
+DAY = timedelta(days=1)
+DONE = Outcome(state=DeliveryState.DELIVERED)
+
+
+@pytest.fixture
+def endpoints(database: Database) -> EndpointStore:
+    return SqlEndpointStore(database)
+
+
+@pytest.fixture
+def deliveries(database: Database) -> DeliveryStore:
+    return SqlDeliveryStore(database)
+
+
+@pytest.fixture
+def outbox(database: Database) -> Outbox:
+    return SqlOutbox(database)
+
+
+def endpoint(tenant: str = "ours", topics: set[Topic] | None = None, job_id: str | None = None) -> WebhookEndpoint:
+    return WebhookEndpoint(
+        id=uuid4().hex,
+        tenant=tenant,
+        url="https://hook.example/token",
+        topics=frozenset(Topic if topics is None else topics),
+        secrets=(SealedSecret(sealed="sealed"),),
+        job_id=job_id,
+        created_at=MovableClock().now,
+    )
+
+
+def added(endpoints: EndpointStore, **facts: object) -> WebhookEndpoint:
+    made = endpoint(**facts)  # type: ignore[arg-type]
+    endpoints.add(made)
+    return made
+
+
+def publish(database: Database, tenant: str = "ours") -> str:
+    """A job that ends, with its announcement in the outbox."""
+    job = SqlJobStore(database).add(tenant, new_job(ONE_STAGE))
+    work = SqlWorkStore(database)
+    work.publish(held(work, job.id, "publish"), seconds=1)
+    return job.id
+
+
+def due(outbox: Outbox, limit: int = 50) -> tuple[Outgoing, ...]:
+    outbox.fan_out()
+    return outbox.due(limit=limit, lease=MINUTE)
+
+
+def attempt(outgoing: Outgoing, clock: MovableClock, **facts: object) -> Attempt:
+    delivery = outgoing.delivery
+    return Attempt.model_validate(
+        {
+            "delivery_id": delivery.id,
+            "endpoint_id": delivery.endpoint_id,
+            "series": delivery.series,
+            "number": delivery.attempts + 1,
+            "at": clock.now,
+            "seconds": 0.1,
+            **facts,
+        }
+    )
+
+
+def test_an_event_goes_once_to_each_endpoint_that_wants_it(
+    endpoints: EndpointStore, outbox: Outbox, database: Database
+) -> None:
+    job_id = publish(database)
+    wanting = [
+        added(endpoints),
+        added(endpoints, topics={Topic.TRANSCRIPT_READY}),
+        added(endpoints, job_id=job_id),
+    ]
+    added(endpoints, topics={Topic.JOB_FAILED})
+    added(endpoints, job_id="another job")
+    added(endpoints, tenant="theirs")
+    assert sum(at_once(*[outbox.fan_out] * 4)) == 3
+    found = outbox.due(limit=50, lease=MINUTE)
+    assert {outgoing.endpoint for outgoing in found} == set(wanting)
+    assert len({outgoing.delivery.id for outgoing in found}) == 3
+    assert len({outgoing.delivery.body for outgoing in found}) == 1
+    assert {outgoing.delivery.job_id for outgoing in found} == {job_id}
+
+
+def test_a_lease_keeps_others_away_until_it_ends(
+    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    added(endpoints)
+    publish(database)
+    outbox.fan_out()
+    taken = [one for batch in at_once(*[lambda: outbox.due(limit=5, lease=MINUTE)] * 4) for one in batch]
+    assert len(taken) == 1
+    clock.move(MINUTE)
+    (again,) = outbox.due(limit=5, lease=MINUTE)
+    assert outbox.record(taken[0], attempt(taken[0], clock), DONE) is False, "the courier that was too slow"
+    assert outbox.record(again, attempt(again, clock), DONE) is True
+
+
+def test_the_log_tells_each_attempt_and_what_comes_next(
+    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    added(endpoints)
+    publish(database)
+    (first,) = due(outbox)
+    later = clock.now + 5 * MINUTE
+    told = attempt(first, clock, status=500, answer="oh", next_attempt_at=later)
+    outbox.record(first, told, Outcome(state=DeliveryState.PENDING, next_attempt_at=later))
+    assert due(outbox) == ()
+    clock.move(5 * MINUTE)
+    (second,) = due(outbox)
+    assert (second.delivery.id, second.delivery.attempts) == (first.delivery.id, 1)
+    final = attempt(second, clock, error="timeout")
+    outbox.record(second, final, Outcome(state=DeliveryState.FAILED))
+    assert deliveries.attempts("ours", first.delivery.id) == (told, final)
+    assert deliveries.attempts("theirs", first.delivery.id) == ()
+    found = deliveries.find("ours", first.delivery.id)
+    assert found is not None
+    assert (found.state, found.attempts, found.finished_at) == (DeliveryState.FAILED, 2, clock.now)
+
+
+def ended(outbox: Outbox, database: Database, clock: MovableClock) -> Delivery:
+    publish(database)
+    (outgoing,) = due(outbox)
+    outbox.record(outgoing, attempt(outgoing, clock, status=200), DONE)
+    return outgoing.delivery
+
+
+def test_a_replay_sends_the_same_in_a_new_series(
+    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    hook = added(endpoints)
+    delivery = ended(outbox, database, clock)
+    again = deliveries.replay("ours", delivery.id)
+    assert (again.id, again.body) == (delivery.id, delivery.body)
+    assert (again.state, again.series, again.attempts) == (DeliveryState.PENDING, 2, 0)
+    with pytest.raises(StateConflict, match="on its way"):
+        deliveries.replay("ours", delivery.id)
+    (outgoing,) = due(outbox)
+    outbox.record(outgoing, attempt(outgoing, clock, status=200), DONE)
+    assert [one.series for one in deliveries.attempts("ours", delivery.id)] == [1, 2]
+    endpoints.change("ours", hook.id, enabled=False)
+    with pytest.raises(StateConflict, match="disabled"):
+        deliveries.replay("ours", delivery.id)
+
+
+def test_a_ping_goes_to_its_endpoint_whatever_that_listens_to(
+    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox
+) -> None:
+    hook = added(endpoints, topics=set())
+    added(endpoints)
+    ping = deliveries.ping("ours", hook.id)
+    (outgoing,) = due(outbox)
+    assert (outgoing.delivery.id, outgoing.endpoint.id) == (ping.id, hook.id)
+    assert outgoing.delivery.topic is Topic.TEST
+    endpoints.change("ours", hook.id, enabled=False)
+    with pytest.raises(StateConflict, match="disabled"):
+        deliveries.ping("ours", hook.id)
+
+
+def test_a_disabled_endpoint_drops_what_can_be_replayed_later(
+    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    hook = added(endpoints)
+    publish(database)
+    publish(database)
+    first, second = due(outbox)
+    outbox.record(first, attempt(first, clock, status=410), Outcome(state=DeliveryState.DROPPED, disable="gone"))
+    publish(database)
+    assert due(outbox) == ()
+    assert {one.state for one in deliveries.list("ours").items} == {DeliveryState.DROPPED}
+    assert len(deliveries.list("ours", endpoint_id=hook.id).items) == 3
+    found = endpoints.find("ours", hook.id)
+    assert found is not None and (found.disabled_at, found.disabled_reason) == (clock.now, "gone")
+    assert outbox.record(second, attempt(second, clock, status=200), DONE) is False, "it was dropped meanwhile"
+    again = endpoints.change("ours", hook.id, enabled=True)
+    assert (again.disabled_at, again.disabled_reason) == (None, None)
+    deliveries.replay("ours", first.delivery.id)
+    assert len(due(outbox)) == 1
+
+
+def test_a_receiver_that_asked_for_rest_gets_it_from_all_its_deliveries(
+    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    added(endpoints)
+    publish(database)
+    (outgoing,) = due(outbox)
+    rest = clock.now + 10 * MINUTE
+    resting = Outcome(state=DeliveryState.PENDING, next_attempt_at=rest, slow_until=rest)
+    outbox.record(outgoing, attempt(outgoing, clock, status=429), resting)
+    publish(database)
+    assert due(outbox) == ()
+    clock.move(10 * MINUTE)
+    assert len(due(outbox)) == 2
+
+
+def test_a_slow_endpoint_does_not_take_all_hands(
+    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    slow = added(endpoints)
+    for _ in range(AT_ONCE + 2):
+        publish(database)
+    quick = added(endpoints, tenant="theirs")
+    clock.move(MINUTE)
+    publish(database, "theirs")
+    found = [outgoing.endpoint.id for outgoing in due(outbox)]
+    assert (found.count(slow.id), found.count(quick.id)) == (AT_ONCE, 1)
+    assert due(outbox) == (), "those under way count"
+
+
+def fail_daily(
+    endpoints_store: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock, days: int
+) -> str:
+    hook = added(endpoints_store)
+    for _ in range(days):
+        publish(database)
+        for outgoing in due(outbox):
+            outbox.record(outgoing, attempt(outgoing, clock, status=500), Outcome(state=DeliveryState.FAILED))
+        clock.move(DAY)
+    return hook.id
+
+
+def test_an_endpoint_without_success_for_days_is_disabled(
+    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    def disabled() -> int:
+        return outbox.disable_failing(reason="no success", after=5 * DAY, recent=DAY)
+
+    hook = fail_daily(endpoints, outbox, database, clock, 5)
+    clock.move(-MINUTE)
+    assert disabled() == 0
+    clock.move(MINUTE)
+    clock.move(-timedelta(seconds=1))
+    assert disabled() == 0, "not yet five days"
+    clock.move(timedelta(seconds=1))
+    publish(database)
+    (outgoing,) = due(outbox)
+    outbox.record(outgoing, attempt(outgoing, clock, status=500), Outcome(state=DeliveryState.FAILED))
+    assert disabled() == 1
+    assert disabled() == 0
+    found = endpoints.find("ours", hook)
+    assert found is not None and found.disabled_reason == "no success"
+
+
+def test_silence_is_no_failure_and_a_success_begins_anew(
+    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    fail_daily(endpoints, outbox, database, clock, 5)
+    clock.move(2 * DAY)
+    assert outbox.disable_failing(reason="", after=5 * DAY, recent=DAY) == 0, "nothing was tried in the last days"
+    ended(outbox, database, clock)
+    fail_again = due(outbox)
+    assert fail_again == ()
+    for _ in range(2):
+        publish(database)
+        (outgoing,) = due(outbox)
+        outbox.record(outgoing, attempt(outgoing, clock, status=500), Outcome(state=DeliveryState.FAILED))
+        clock.move(DAY - MINUTE)
+    assert outbox.disable_failing(reason="", after=5 * DAY, recent=DAY) == 0
+
+
+def test_the_log_is_forgotten_after_its_time(
+    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    added(endpoints)
+    callback = added(endpoints, job_id="a job of long ago")
+    old = ended(outbox, database, clock)
+    clock.move(30 * DAY)
+    new = ended(outbox, database, clock)
+    assert outbox.forget(clock.now - DAY) == 1
+    assert outbox.forget(clock.now - DAY) == 0
+    assert [one.id for one in deliveries.list("ours").items] == [new.id]
+    assert deliveries.attempts("ours", old.id) == ()
+    assert endpoints.find("ours", callback.id) is None
+
+
+def test_another_tenants_endpoint_is_one_that_never_was(
+    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    hook = added(endpoints)
+    delivery = ended(outbox, database, clock)
+    assert endpoints.find("theirs", hook.id) is None
+    assert endpoints.list("theirs") == ()
+    assert deliveries.find("theirs", delivery.id) is None
+    assert deliveries.list("theirs").items == ()
+    for act in (
+        lambda: endpoints.change("theirs", hook.id, description="mine"),
+        lambda: endpoints.set_secrets("theirs", hook.id, ()),
+        lambda: endpoints.delete("theirs", hook.id),
+        lambda: deliveries.replay("theirs", delivery.id),
+        lambda: deliveries.ping("theirs", hook.id),
+    ):
+        with pytest.raises(NotFound):
+            act()
+    assert endpoints.find("ours", hook.id) == hook
+
+
+def test_an_endpoint_is_changed_listed_and_deleted_with_its_log(
+    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    hook = added(endpoints)
+    added(endpoints, job_id="j")
+    changed = endpoints.change("ours", hook.id, url="https://new.example/", topics={Topic.TEST}, description="new")
+    assert (changed.url, changed.topics, changed.description) == (
+        "https://new.example/",
+        frozenset({Topic.TEST}),
+        "new",
+    )
+    assert endpoints.change("ours", hook.id) == changed
+    secrets = (SealedSecret(sealed="two"), SealedSecret(sealed="one", expires_at=clock.now))
+    assert endpoints.set_secrets("ours", hook.id, secrets).secrets == secrets
+    assert [one.id for one in endpoints.list("ours")] == [hook.id], "callbacks of single jobs are not shown"
+    ping = deliveries.ping("ours", hook.id)
+    (outgoing,) = due(outbox)
+    outbox.record(outgoing, attempt(outgoing, clock), DONE)
+    endpoints.delete("ours", hook.id)
+    assert endpoints.list("ours") == ()
+    assert deliveries.attempts("ours", ping.id) == ()
+    assert outbox.record(outgoing, attempt(outgoing, clock), DONE) is False
+
+
+def test_deliveries_come_in_pages(endpoints: EndpointStore, deliveries: DeliveryStore, clock: MovableClock) -> None:
+    hook = added(endpoints)
+    sent = []
+    for _ in range(5):
+        clock.move(MINUTE)
+        sent.append(deliveries.ping("ours", hook.id))
+    first = deliveries.list("ours", limit=3)
+    second = deliveries.list("ours", limit=3, cursor=first.next_cursor)
+    assert [*first.items, *second.items] == sent[::-1]
+    assert second.next_cursor is None
+
+
+def test_erasing_a_job_takes_what_was_and_would_have_been_sent(
+    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+) -> None:
+    added(endpoints)
+    first = publish(database)
+    callback = added(endpoints, job_id=first)
+    outgoing, _other = due(outbox)
+    second = publish(database)
+    jobs, queue = SqlJobStore(database), SqlWorkQueue(database)
+    for job_id in (first, second):
+        jobs.erase("ours", job_id, by="k1", reason="asked")
+    assert due(outbox) == (), "neither the pending nor the announced"
+    assert outbox.record(outgoing, attempt(outgoing, clock), DONE) is False
+    for job_id in (first, second):
+        queue.erased("ours", job_id)
+    assert deliveries.list("ours").items == ()
+    assert deliveries.attempts("ours", outgoing.delivery.id) == ()
+    assert endpoints.find("ours", callback.id) is None
+    assert outbox.record(outgoing, attempt(outgoing, clock), DONE) is False

@@ -1,0 +1,252 @@
+"""What every store of work promises: one holder at a time, nothing lost to a kill, an end for what is poisonous."""
+
+from __future__ import annotations
+
+import json
+from datetime import timedelta
+
+import pytest
+from sqlalchemy import select
+
+from shared.domain.error import LeaseLost, StateConflict
+from shared.domain.job_record import JobFailure, JobRecord, JobStatus
+from shared.domain.work import MOST_DELIVERIES, PlannedStage, Refusal, StageState, Swept
+from shared.infra.database.engine import Database
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.schema import outbox
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.database.work_queue import SqlWorkQueue
+from shared.ports.jobs import JobStore, WorkQueue, WorkStore
+from tests.service_twins import MINUTE, ONE_STAGE, MovableClock, held, new_job
+
+LOST = timedelta(hours=1)
+
+
+@pytest.fixture
+def store(database: Database) -> JobStore:
+    return SqlJobStore(database)
+
+
+@pytest.fixture
+def work(database: Database) -> WorkStore:
+    return SqlWorkStore(database, public_url="https://our.example")
+
+
+@pytest.fixture
+def queue(database: Database) -> WorkQueue:
+    return SqlWorkQueue(database)
+
+
+@pytest.fixture
+def job(store: JobStore) -> JobRecord:
+    return store.add("ours", new_job(metadata={"meeting": 7}))
+
+
+def announced(database: Database) -> list[dict[str, object]]:
+    with database.reading() as connection:
+        return [json.loads(body) for (body,) in connection.execute(select(outbox.c.body))]
+
+
+def test_a_claim_counts_before_work_and_starts_the_job(
+    store: JobStore, work: WorkStore, job: JobRecord, clock: MovableClock
+) -> None:
+    claim = held(work, job.id, "decode")
+    found = store.find("ours", job.id)
+    assert found is not None
+    assert (found.status, found.started_at) == (JobStatus.RUNNING, clock.now)
+    row = found.stages[0]
+    assert (row.state, row.attempts, row.worker, row.lease_until) == (
+        StageState.RUNNING,
+        1,
+        "w1",
+        clock.now + MINUTE,
+    )
+    assert (claim.tenant, claim.attempt) == ("ours", 1)
+    assert work.job(claim) == found
+
+
+def test_a_live_lease_is_refused_and_a_dead_one_is_taken_over(
+    work: WorkStore, job: JobRecord, clock: MovableClock
+) -> None:
+    first = held(work, job.id, "decode", "w1")
+    assert work.claim(job.id, "decode", "w2", MINUTE) is Refusal.HELD
+    clock.move(MINUTE / 2)
+    first = work.extend(first, MINUTE, progress=0.5)
+    clock.move(MINUTE / 2)
+    assert work.claim(job.id, "decode", "w2", MINUTE) is Refusal.HELD, "it was extended"
+    clock.move(MINUTE / 2)
+    second = held(work, job.id, "decode", "w2")
+    assert second.attempt == 2
+    for act in (
+        lambda: work.extend(first, MINUTE),
+        lambda: work.finish_stage(first, seconds=1),
+        lambda: work.publish(first, seconds=1),
+        lambda: work.fail(first, JobFailure(code="engine_failed", message="It broke.")),
+        lambda: work.give_back(first, delay=MINUTE),
+        lambda: work.job(first),
+    ):
+        with pytest.raises(LeaseLost):
+            act()
+    assert work.finish_stage(second, seconds=1)
+
+
+def test_what_cannot_be_claimed_says_why(work: WorkStore, job: JobRecord) -> None:
+    assert work.claim("0" * 32, "decode", "w1", MINUTE) is Refusal.UNKNOWN
+    assert work.claim(job.id, "nonsense", "w1", MINUTE) is Refusal.UNKNOWN
+    assert work.claim(job.id, "publish", "w1", MINUTE) is Refusal.NOT_READY
+    work.finish_stage(held(work, job.id, "decode"), seconds=1)
+    assert work.claim(job.id, "decode", "w1", MINUTE) is Refusal.DONE
+
+
+def test_a_finished_stage_readies_those_whose_needs_are_met(store: JobStore, work: WorkStore, job: JobRecord) -> None:
+    def finish(stage: str) -> list[str]:
+        return [ticket.stage for ticket in work.finish_stage(held(work, job.id, stage), seconds=2.5)]
+
+    assert finish("decode") == ["diarize", "transcribe"]
+    assert finish("transcribe") == []
+    assert finish("diarize") == ["publish"]
+    found = store.find("ours", job.id)
+    assert found is not None and (found.stages[0].seconds, found.progress) == (2.5, 0.75)
+
+
+def test_publishing_ends_the_job_and_announces_it_in_one_transaction(
+    store: JobStore, work: WorkStore, database: Database, clock: MovableClock
+) -> None:
+    job = store.add("ours", new_job(ONE_STAGE, metadata={"meeting": 7}))
+    claim = held(work, job.id, "publish")
+    done = work.publish(claim, seconds=1)
+    assert (done.status, done.progress, done.finished_at) == (JobStatus.DONE, 1, clock.now)
+    assert [event["data"] for event in announced(database)] == [
+        {
+            "job_id": job.id,
+            "status": "done",
+            "metadata": {"meeting": 7},
+            "transcript_url": f"https://our.example/v1/transcripts/{job.id}",
+        }
+    ]
+    with pytest.raises(LeaseLost):
+        work.publish(claim, seconds=1)
+    assert len(announced(database)) == 1
+    with pytest.raises(StateConflict, match="done"):
+        store.cancel("ours", job.id)
+
+
+@pytest.mark.parametrize("ended", ["cancelled", "erasing"])
+def test_a_job_that_ended_meanwhile_is_not_published(
+    store: JobStore, work: WorkStore, database: Database, ended: str
+) -> None:
+    job = store.add("ours", new_job(ONE_STAGE))
+    claim = held(work, job.id, "publish")
+    if ended == "cancelled":
+        store.cancel("ours", job.id)
+    else:
+        store.erase("ours", job.id, by="k1", reason="asked")
+    with pytest.raises(LeaseLost):
+        work.publish(claim, seconds=1)
+    assert announced(database) == []
+
+
+def test_publishing_before_all_is_done_changes_nothing(store: JobStore, work: WorkStore, database: Database) -> None:
+    job = store.add("ours", new_job((PlannedStage(name="a"), PlannedStage(name="b"))))
+    claim = held(work, job.id, "a")
+    with pytest.raises(StateConflict, match="before b"):
+        work.publish(claim, seconds=1)
+    assert announced(database) == []
+    assert work.job(claim).stages[0].state is StageState.RUNNING, "the transaction was undone as a whole"
+
+
+def test_a_failure_ends_the_job_with_its_stage_and_is_announced(
+    work: WorkStore, job: JobRecord, database: Database
+) -> None:
+    record = work.fail(held(work, job.id, "decode"), JobFailure(code="no_audio", message="There is no audio."))
+    assert record.error == JobFailure(code="no_audio", message="There is no audio.", stage="decode")
+    assert record.stages[0].state is StageState.FAILED
+    assert [event["type"] for event in announced(database)] == ["job.failed"]
+
+
+@pytest.mark.parametrize("who", ["next claim", "sweep"])
+def test_what_kills_its_worker_three_times_is_poisoned(
+    store: JobStore,
+    work: WorkStore,
+    queue: WorkQueue,
+    job: JobRecord,
+    clock: MovableClock,
+    database: Database,
+    who: str,
+) -> None:
+    for attempt in range(1, MOST_DELIVERIES + 1):
+        assert held(work, job.id, "decode", f"w{attempt}").attempt == attempt
+        clock.move(2 * MINUTE)
+    if who == "sweep":
+        assert queue.sweep(lost_after=LOST) == Swept(poisoned=1)
+    else:
+        assert work.claim(job.id, "decode", "w4", MINUTE) is Refusal.POISONED
+    found = store.find("ours", job.id)
+    assert found is not None and found.error is not None
+    assert (found.status, found.error.code, found.error.stage) == (JobStatus.FAILED, "poisoned", "decode")
+    assert [event["type"] for event in announced(database)] == ["job.failed"]
+    assert queue.sweep(lost_after=LOST) == Swept()
+    assert work.claim(job.id, "decode", "w5", MINUTE) is Refusal.JOB_ENDED
+
+
+def test_what_is_given_back_waits_and_counts_only_if_it_should(
+    work: WorkStore, queue: WorkQueue, job: JobRecord, clock: MovableClock
+) -> None:
+    for _ in range(MOST_DELIVERIES + 1):  # a full disk never poisons
+        claim = held(work, job.id, "decode")
+        work.give_back(claim, delay=MINUTE, counted=False)
+        assert work.claim(job.id, "decode", "w1", MINUTE) is Refusal.NOT_READY
+        assert queue.next_tickets("cpu", most_waiting=1) == ()
+        clock.move(MINUTE)
+    work.give_back(held(work, job.id, "decode"), delay=MINUTE)
+    clock.move(MINUTE)
+    assert held(work, job.id, "decode").attempt == 2
+
+
+def test_the_sweep_frees_dead_leases_and_sends_lost_messages_again(
+    work: WorkStore, queue: WorkQueue, job: JobRecord, clock: MovableClock
+) -> None:
+    assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=5)] == ["decode"]
+    assert queue.next_tickets("cpu", most_waiting=5) == (), "it is on its way"
+    held(work, job.id, "decode")
+    assert queue.sweep(lost_after=LOST) == Swept(), "its lease is alive"
+    clock.move(MINUTE)
+    assert queue.sweep(lost_after=LOST) == Swept(freed=1)
+    assert queue.sweep(lost_after=LOST) == Swept(), "safe to run twice"
+    assert [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=5)] == [job.id]
+    clock.move(LOST)
+    queue.sweep(lost_after=LOST)
+    assert [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=5)] == [job.id]
+
+
+def test_one_tenants_five_hundred_jobs_do_not_delay_anothers_one(
+    store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock
+) -> None:
+    """What is enqueued next goes in turns between tenants, those with the least in flight first."""
+    many = []
+    for _ in range(60):  # enough to fill the queue many times over
+        many.append(store.add("theirs", new_job(ONE_STAGE)).id)
+        clock.move(timedelta(seconds=1))
+    first = [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=4)]
+    assert first == many[:4], "alone, a tenant has it all, oldest first"
+    late = [store.add("ours", new_job(ONE_STAGE)).id for _ in range(2)]
+    held(work, first[0], "publish")
+    held(work, first[1], "publish")
+    following = [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=4)]
+    assert sorted(following) == sorted(late), "theirs have four in flight, so ours are next"
+    assert queue.next_tickets("cpu", most_waiting=4) == (), "the queue stays short, or turns would mean nothing"
+    for job_id in (*first[2:], *late):
+        held(work, job_id, "publish")
+    assert [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=4)] == many[4:8]
+
+
+def test_each_queue_has_its_own_work(work: WorkStore, queue: WorkQueue, job: JobRecord) -> None:
+    assert queue.next_tickets("gpu", most_waiting=5) == ()
+    work.finish_stage(held(work, job.id, "decode"), seconds=1)
+    assert [ticket.stage for ticket in queue.next_tickets("gpu", most_waiting=5)] == ["transcribe"]
+    assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=5)] == ["diarize"]
+
+
+def test_cancelled_work_is_not_enqueued(store: JobStore, queue: WorkQueue, job: JobRecord) -> None:
+    store.cancel("ours", job.id)
+    assert queue.next_tickets("cpu", most_waiting=5) == ()

@@ -1,0 +1,141 @@
+"""What may be called: every address and spelling that a caller could reach our network with is a case here."""
+
+from __future__ import annotations
+
+from ipaddress import ip_address
+
+import pytest
+
+from shared.domain.error import AddressBlocked
+from shared.infra.address_rule import AddressRule, OutboundSettings, is_public, parse
+from shared.infra.outbound import resolve
+
+NOT_PUBLIC = (
+    "224.0.0.1 ff02::1 ::127.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b::808:808 fec0::1 3fff::1 2002:7f00:1:: "
+    "64:ff9b:1::1 127.0.0.1 10.0.0.1 100.64.0.1 169.254.169.254 198.18.0.1 240.0.0.1 0.0.0.0 ::1 fc00::1 fe80::1 "
+    "::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 :: 172.16.0.1 192.168.1.1 255.255.255.255 "
+    "192.0.2.1 2001::1 2001:db8::1 fd00:ec2::254"
+)
+PUBLIC = ["8.8.8.8", "1.1.1.1", "::ffff:8.8.8.8", "2606:4700:4700::1111", "2a00:1450:4001::1"]
+DEFAULT = OutboundSettings(_env_file=None)
+
+
+@pytest.mark.parametrize("address", NOT_PUBLIC.split())
+def test_what_is_not_the_public_internet_is_blocked(address: str) -> None:
+    assert not is_public(ip_address(address))
+    with pytest.raises(AddressBlocked):
+        AddressRule(DEFAULT).judge(parse("https://hook.example/"), [address])
+
+
+@pytest.mark.parametrize("address", PUBLIC)
+def test_the_public_internet_is_allowed(address: str) -> None:
+    assert is_public(ip_address(address))
+    AddressRule(DEFAULT).judge(parse("https://hook.example/"), [address])
+
+
+@pytest.mark.parametrize("host", ["127.1", "0x7f000001", "2130706433", "0177.0.0.1", "①②⑦.0.0.1", "localhost"])
+def test_every_spelling_of_loopback_is_judged_as_the_address_that_it_is(host: str) -> None:
+    target = parse(f"https://{host}/")
+    with pytest.raises(AddressBlocked):
+        AddressRule(DEFAULT).judge(target, resolve(target.host, target.port))
+
+
+@pytest.mark.parametrize(
+    "url",
+    [
+        "",
+        "hook.example",
+        "//hook.example/",
+        "https:///path",
+        "https://",
+        "https://:443/",
+        "https://user@hook.example/",
+        "https://user:secret@hook.example/",
+        "https://hook.example/#part",
+        "http://127.0.0.1:80\\@ok.example/",
+        "https://hook.example\\@ok.example/",
+        "https://hook.example/a b",
+        " https://hook.example/",
+        "https://hook.example/\n",
+        "https://hook.example/\x00",
+        "https://hook.example/\u202e",
+        "https://hook\u3000.example/",
+        "https://[::1/",
+        "https://[fe80::1%25eth0]/",
+        "https://hook.example:/",
+        "https://hook.example:99999/",
+        "https://ho%6fk.example/",
+        "https://-hook.example/",
+        "https://ex\u00adample\u2100.example/",
+        "ftp://hook.example/",
+        "file:///etc/passwd",
+        "gopher://hook.example/",
+    ],
+)
+def test_an_address_that_parsers_could_read_differently_is_refused(url: str) -> None:
+    with pytest.raises(AddressBlocked):
+        parse(url)
+
+
+@pytest.mark.parametrize("port", [0, 22, 25, 442, 1023, 2375, 5432, 6379, 9200, 11211, 27017, 65536])
+def test_ports_of_other_things_are_refused(port: int) -> None:
+    with pytest.raises(AddressBlocked):
+        parse(f"https://hook.example:{port}/")
+
+
+@pytest.mark.parametrize(
+    ("url", "parts"),
+    [
+        ("https://Hook.Example", ("https", "hook.example", 443, "/", "hook.example")),
+        ("HTTPS://hook.example.:8443/a?b=c%20d", ("https", "hook.example", 8443, "/a?b=c%20d", "hook.example:8443")),
+        ("https://[2606:4700::1]/", ("https", "2606:4700::1", 443, "/", "[2606:4700::1]")),
+        ("http://bücher.example:80/ä?", ("http", "xn--bcher-kva.example", 80, "/%C3%A4?", "xn--bcher-kva.example")),
+        ("https://hook.example?q=1", ("https", "hook.example", 443, "/?q=1", "hook.example")),
+        ("https://my_service/@user", ("https", "my_service", 443, "/@user", "my_service")),
+    ],
+)
+def test_a_plain_address_is_taken_apart_once(url: str, parts: tuple[object, ...]) -> None:
+    target = parse(url)
+    assert (target.scheme, target.host, target.port, target.path, target.authority) == parts
+    assert parse(target.url) == target
+
+
+def test_of_several_answers_all_must_be_allowed() -> None:
+    for answers in ([], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["fe80::1%eth0"]):
+        with pytest.raises(AddressBlocked) as blocked:
+            AddressRule(DEFAULT).judge(parse("https://hook.example/"), answers)
+        assert "10.0.0.1" not in blocked.value.message, "which internal address answered is not told"
+
+
+def test_http_needs_a_setting() -> None:
+    target = parse("http://hook.example/")
+    with pytest.raises(AddressBlocked, match="https"):
+        AddressRule(DEFAULT).judge(target, ["8.8.8.8"])
+    AddressRule(DEFAULT.model_copy(update={"plain_http": True})).judge(target, ["8.8.8.8"])
+
+
+def test_an_operator_names_hosts_and_networks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("OUTBOUND__ALLOW", "BBB.internal, 10.1.0.0/16,192.168.7.7")
+    rule = AddressRule(OutboundSettings())
+    rule.judge(parse("https://bbb.internal/"), ["172.16.0.9"])
+    for allowed in ("10.1.2.3", "::ffff:10.1.2.3", "192.168.7.7"):
+        rule.judge(parse("https://other.example/"), [allowed])
+    for refused in ("10.2.0.1", "192.168.7.8", "127.0.0.1"):
+        with pytest.raises(AddressBlocked):
+            rule.judge(parse("https://sub.bbb.internal/"), [refused])
+
+
+def test_loopback_is_allowed_to_a_service_that_only_its_own_machine_reaches() -> None:
+    rule = AddressRule(DEFAULT, loopback=True)
+    for answer in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
+        rule.judge(parse("http://localhost:8000/"), [answer])
+    for answers in (["10.0.0.1"], ["169.254.169.254"], ["127.0.0.1", "8.8.8.8"]):
+        with pytest.raises(AddressBlocked):
+            rule.judge(parse("http://localhost:8000/"), answers)
+
+
+def test_our_own_hosts_are_not_called() -> None:
+    rule = AddressRule(DEFAULT.model_copy(update={"own_hosts": ("our.example", "redis")}), loopback=True)
+    for host in ("our.example", "OUR.example.", "redis"):
+        with pytest.raises(AddressBlocked, match="own"):
+            rule.judge(parse(f"https://{host}/"), ["8.8.8.8"])

@@ -1,0 +1,75 @@
+"""Who is let in with which key, and what is said to whom is not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.domain.error import KeyRefused, ScopeMissing
+from shared.domain.tenant import Scope
+from shared.infra.database.engine import Database, open_database
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.keys import Doorkeeper, demand, make_key
+from tests.service_twins import MovableClock
+
+DAY = timedelta(days=1)
+READ = frozenset({Scope.TRANSCRIPTS_READ})
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def database(tmp_path: Path, clock: MovableClock) -> Iterator[Database]:
+    opened = open_database(f"sqlite:///{tmp_path / 'undertone.db'}", clock=clock)
+    SqlKeyStore(opened).ensure_tenant("ours")
+    yield opened
+    opened.close()
+
+
+def test_a_key_lets_its_tenant_in(database: Database, clock: MovableClock) -> None:
+    store = SqlKeyStore(database)
+    text, key = make_key("ours", READ, clock.now, name="laptop")
+    store.add(key)
+    admitted = Doorkeeper(store, clock).admit(text)
+    assert (admitted.tenant, admitted.scopes, admitted.id) == ("ours", READ, key.id)
+    secret = text.split("_", 2)[2]
+    assert len(secret) == 43 and secret not in key.model_dump_json()
+    demand(admitted, Scope.TRANSCRIPTS_READ)
+    with pytest.raises(ScopeMissing, match="emotions:read"):
+        demand(admitted, Scope.EMOTIONS_READ)
+
+
+def test_what_is_not_a_valid_key_is_refused_in_the_same_words(database: Database, clock: MovableClock) -> None:
+    store = SqlKeyStore(database)
+    door = Doorkeeper(store, clock)
+    text, key = make_key("ours", READ, clock.now, expires_at=clock.now + DAY)
+    store.add(key)
+    other, _unknown = make_key("ours", READ, clock.now)
+    secret = text.split("_", 2)[2]
+    wrong = (f"ut_{key.id}_{secret[:-1]}", f"ut_{key.id}_", f"ut_{key.id}", f"xx_{key.id}_{secret}", secret, "", "ut")
+    said = set()
+    for shown in (other, *wrong, "ut__", "ut_ä_\ud800", "_" * 50):
+        with pytest.raises(KeyRefused) as refused:
+            door.admit(shown)
+        said.add(refused.value.message)
+    assert door.admit(text).id == key.id
+    clock.move(DAY)
+    with pytest.raises(KeyRefused) as refused:
+        door.admit(text)
+    assert said == {refused.value.message}
+
+
+def test_a_revoked_key_is_refused_at_once(database: Database, clock: MovableClock) -> None:
+    store = SqlKeyStore(database)
+    text, key = make_key("ours", READ, clock.now)
+    store.add(key)
+    Doorkeeper(store, clock).admit(text)
+    store.revoke("ours", key.id)
+    with pytest.raises(KeyRefused):
+        Doorkeeper(store, clock).admit(text)

@@ -1,0 +1,46 @@
+"""What tests of the service need: a clock that is moved by hand, and small jobs."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from datetime import UTC, datetime, timedelta
+from typing import Any
+from uuid import uuid4
+
+from shared.domain.job import Job, Source
+from shared.domain.job_record import NewJob
+from shared.domain.work import Claim, PlannedStage
+from shared.ports.jobs import WorkStore
+
+MINUTE = timedelta(minutes=1)
+
+# The graph in small: two that run side by side, one that needs both.
+PLAN = (
+    PlannedStage(name="decode"),
+    PlannedStage(name="diarize", needs=("decode",)),
+    PlannedStage(name="transcribe", needs=("decode",), queue="gpu"),
+    PlannedStage(name="publish", needs=("diarize", "transcribe")),
+)
+ONE_STAGE = (PlannedStage(name="publish"),)
+
+
+@dataclass
+class MovableClock:
+    now: datetime = datetime(2026, 11, 2, 12, 0, tzinfo=UTC)
+
+    def __call__(self) -> datetime:
+        return self.now
+
+    def move(self, by: timedelta) -> None:
+        self.now += by
+
+
+def new_job(stages: tuple[PlannedStage, ...] = PLAN, **changes: Any) -> NewJob:
+    recording = Source(name="secret-name.mp4", sha256="0" * 64)
+    return NewJob(job=Job(id=uuid4().hex, recording=recording), stages=stages, **changes)
+
+
+def held(work: WorkStore, job_id: str, stage: str, worker: str = "w1", lease: timedelta = MINUTE) -> Claim:
+    claim = work.claim(job_id, stage, worker, lease)
+    assert isinstance(claim, Claim), claim
+    return claim
