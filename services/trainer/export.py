@@ -41,6 +41,8 @@ def write_graph(
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         # It also warns that an LSTM's batch may be fixed; parity over three batch sizes answers that.
         warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
+        # So does torch's own check of an LSTM's input; in our modules a choice that depends on data stays an error.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module=r"torch\.nn\.modules\.rnn")
         torch.onnx.export(
             module,
             tuple(sample.values()),

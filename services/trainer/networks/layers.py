@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 from torch import nn
 
-from services.trainer.networks.contract import EMOTION_COUNT, SENTIMENT_COUNT
+from services.trainer.networks.contract import EMOTION_COUNT, ROW, SENTIMENT_COUNT, UTTERANCE, Input
 from services.trainer.networks.masking import MaskedBatchNorm, align
 
 
@@ -66,3 +66,12 @@ def head(width: int, hidden: int | None, classes: int, dropout: float) -> nn.Mod
     if hidden is None:
         return nn.Linear(width, classes)
     return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, classes))
+
+
+def dialogue_inputs(widths: dict[str, int]) -> tuple[Input, ...]:
+    """A feature and a mask of each sense per utterance."""
+    return tuple(
+        tensor
+        for name, width in widths.items()
+        for tensor in (Input(name, (ROW, UTTERANCE, width)), Input(f"{name}_mask", (ROW, UTTERANCE), "mask"))
+    )

@@ -22,6 +22,11 @@ def cross_entropy(
     return total / share.sum().clamp(min=1e-6)
 
 
+def only_where(available: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
+    """The labels for a head that reads one sense: it has nothing to learn where that sense is absent."""
+    return labels.masked_fill(~available, UNLABELLED)
+
+
 def dual_head(
     emotion_logits: torch.Tensor,
     sentiment_logits: torch.Tensor,
@@ -85,11 +90,10 @@ def self_distillation(
     A head counts only where its modality is there. The teacher is detached, or it would be pulled toward its pupils,
     and the divergence is scaled by the square of the temperature, without which its slope vanishes as that rises.
     """
-    own = torch.where(available, labels.unsqueeze(-1), torch.full_like(labels.unsqueeze(-1), UNLABELLED))
     loss = cross_entropy(fused, labels)
     teacher = functional.log_softmax(fused.detach() / temperature, -1)
     for at in range(heads.shape[-2]):
-        loss = loss + cross_entropy(heads[..., at, :], own[..., at])
+        loss = loss + cross_entropy(heads[..., at, :], only_where(available[..., at], labels))
         pupil = functional.log_softmax(heads[..., at, :] / temperature, -1)
         apart = (teacher.exp() * (teacher - pupil)).sum(-1).masked_fill(~available[..., at], 0.0)
         loss = loss + temperature**2 * apart.sum() / available[..., at].sum().clamp(min=1)

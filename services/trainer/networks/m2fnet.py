@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from services.trainer.networks.attention import Attention, Encoder, places, sinusoids
-from services.trainer.networks.contract import ROW, UTTERANCE, Input, Network, NetworkSpec, Outputs
-from services.trainer.networks.layers import Absent, DualHead
+from services.trainer.networks.contract import Input, Network, NetworkSpec, Outputs
+from services.trainer.networks.layers import Absent, DualHead, dialogue_inputs
 from services.trainer.networks.masking import blank
 
 # Mean, deviation, maximum and 90th percentile of 17 action units over an utterance.
@@ -126,15 +126,6 @@ class M2fnet(Network):
 def inputs(config: M2fnetConfig) -> tuple[Input, ...]:
     widths = {"text": config.text_width, "voice": config.voice_width, "face": config.face_inputs}
     return dialogue_inputs(widths)
-
-
-def dialogue_inputs(widths: dict[str, int]) -> tuple[Input, ...]:
-    """A feature and a mask of each sense per utterance."""
-    return tuple(
-        tensor
-        for name, width in widths.items()
-        for tensor in (Input(name, (ROW, UTTERANCE, width)), Input(f"{name}_mask", (ROW, UTTERANCE), "mask"))
-    )
 
 
 SPEC = NetworkSpec(name="m2fnet", kind="dialogue", config=M2fnetConfig(), build=M2fnet, inputs=inputs)

@@ -126,8 +126,8 @@ def export_two(network: Mme2eSparse, folder: Path) -> None:
             f"{sense}_place": torch.arange(mask.shape[1]).repeat(len(mask), 1),
         }
     axes = {name: step.get(name.split("_")[0], {0: "row"}) for name in gathered}
-    write_graph(Read(network), gathered, Outputs._fields, axes | dict.fromkeys(Outputs._fields, {0: "row"}),
-                folder / "read.onnx")  # fmt: skip
+    axes |= {name: {0: "row"} for name in Outputs._fields}
+    write_graph(Read(network), gathered, Outputs._fields, axes, folder / "read.onnx")
 
 
 def gather(

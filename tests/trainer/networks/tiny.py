@@ -7,12 +7,15 @@ from typing import Any
 
 import torch
 
+from services.trainer.networks.av_transformer import AvConfig
 from services.trainer.networks.clip_encoder import ClipConfig
 from services.trainer.networks.contract import Network, load
+from services.trainer.networks.ensemble import EnsembleConfig
 from services.trainer.networks.late_fusion import LateFusionConfig
 from services.trainer.networks.m2fnet import M2fnetConfig
 from services.trainer.networks.masking import MaskedBatchNorm
 from services.trainer.networks.mme2e_sparse import SparseConfig
+from services.trainer.networks.sdt import SdtConfig
 
 CLIP: dict[str, Any] = {
     "text_width": 12, "side": 16, "bands": 16, "frames": 16, "stem": 4, "stages": (6, 8, 8), "hidden": 24,
@@ -21,6 +24,8 @@ CLIP: dict[str, Any] = {
 
 # Work this small is over before a second thread has woken up, and threads that wait take turns from other programs.
 torch.set_num_threads(1)
+
+PRIOR = (0.1, 0.05, 0.05, 0.2, 0.4, 0.1, 0.1)
 
 TINY: dict[str, Any] = {
     "late-fusion": LateFusionConfig(
@@ -32,6 +37,15 @@ TINY: dict[str, Any] = {
     ),
     "mme2e": ClipConfig(**CLIP),
     "mme2e-sparse": SparseConfig(**CLIP),
+    "av-transformer": AvConfig(
+        side=32, widths=(4, 6, 8, 8), states=3, state_width=8, width=16, layers=1, feed_forward=16, dropout=0.0
+    ),
+    "ensemble": EnsembleConfig(
+        bands=8, frames=8, channels=(4, 6), pools=(2, 4), hidden=16, dropout=0.0, voice_prior=PRIOR
+    ),
+    "sdt": SdtConfig(
+        text_width=12, voice_width=10, face_width=9, width=16, heads=2, speakers=4, dropout=0.0, temperature=2.0
+    ),
 }  # fmt: skip
 
 
