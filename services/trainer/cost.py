@@ -11,7 +11,10 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def flops(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> int:
-    """Floating-point operations of matrix products and convolutions in one call; the rest is small beside them."""
+    """Floating-point operations of matrix products and convolutions in one call; the rest is small beside them.
+
+    A multiplication and the addition after it count as two.
+    """
     module.eval()
     counter = FlopCounterMode(display=False)
     with torch.no_grad(), counter:

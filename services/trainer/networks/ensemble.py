@@ -73,7 +73,7 @@ class SoundNetwork(nn.Module):
         steps = values.flatten(1).reshape(mask.shape[0], mask.shape[1], self.lstm.input_size)
         states, _ = self.lstm(steps)
         # The state after the last window that is there: the first of those counted from the end.
-        left = mask.flip(1).cumsum(1).flip(1)
+        left = mask.long().flip(1).cumsum(1).flip(1)
         last = (mask & (left == 1)).to(states.dtype)
         return self.out((states * last.unsqueeze(-1)).sum(1))
 

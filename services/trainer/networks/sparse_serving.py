@@ -152,19 +152,21 @@ def gather(
     return maps[rows, place], keep[rows, place], gates[rows, place].astype(np.float32), place
 
 
-def measure_saving(network: Mme2eSparse, inputs: Mapping[str, torch.Tensor], folder: Path) -> Saving:
+def measure_saving(
+    network: Mme2eSparse, inputs: Mapping[str, torch.Tensor], folder: Path, *, threads: int = 0, budget: float = 1.0
+) -> Saving:
     """Run both forms and the dense network of the same widths over these inputs; writes its graphs to the folder."""
     dense = Mme2e(network.config)
     export(dense, DENSE, folder / "dense.onnx")
     export_two(network, folder)
-    two = TwoGraphs(folder, network.config.step_mass)
+    two = TwoGraphs(folder, network.config.step_mass, threads)
     gathered = two.gathered(inputs)
-    session = open_graph(folder / "dense.onnx")
+    session = open_graph(folder / "dense.onnx", threads)
     kept, there = (sum(float(given[f"{sense}_mask"].sum()) for sense in SENSES) for given in (gathered, inputs))
     return Saving(
         kept_share=kept / there,
         gflops=(flops(Look(network), inputs) + flops(Read(network), gathered)) / 1e9,
         dense_gflops=flops(dense, inputs) / 1e9,
-        seconds=seconds_per_call(lambda: two(inputs)),
-        dense_seconds=seconds_per_call(lambda: run_graph(session, inputs)),
+        seconds=seconds_per_call(lambda: two(inputs), budget=budget),
+        dense_seconds=seconds_per_call(lambda: run_graph(session, inputs), budget=budget),
     )
