@@ -25,7 +25,10 @@ def test_every_network_is_registered_under_its_own_name() -> None:
 
 
 def test_listing_the_networks_imports_none() -> None:
-    asked = "import sys, services.trainer.networks.contract as c; print([m for m in c.REGISTRY.values() if m.split(':')[0] in sys.modules])"
+    asked = (
+        "import sys; from services.trainer.networks.contract import REGISTRY; "
+        "print([module for module in REGISTRY.values() if module.split(':')[0] in sys.modules])"
+    )
     found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
