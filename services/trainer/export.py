@@ -17,8 +17,8 @@ from shared.domain.error import EngineFailed
 OPSET = 17
 TOLERANCE = 1e-4
 BATCHES = (1, 2, 7)
-# Valid steps of the rows, in turn: one alone, short, long, ragged, and nothing at all.
-LENGTHS: tuple[tuple[int, ...], ...] = ((1,), (3,), (13,), (9, 1, 4), (0,), (0, 6))
+# Valid steps of the rows, in turn: one alone, short, ragged, as long as usual, nothing at all, and nothing in some.
+LENGTHS: tuple[tuple[int, ...] | None, ...] = ((1,), (3,), (13,), (9, 1, 4), None, (0,), (0, 6))
 
 
 def export(network: Network, spec: NetworkSpec, path: Path) -> None:
