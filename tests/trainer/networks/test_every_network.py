@@ -135,6 +135,16 @@ def test_a_label_that_is_missing_costs_nothing(spec: NetworkSpec, network: Netwo
     assert torch.isfinite(less) and less < more
 
 
+def test_nothing_is_made_on_another_device(spec: NetworkSpec, network: Network) -> None:
+    """The device without memory refuses what was made elsewhere, as a GPU would."""
+    network.to("meta").train()
+    inputs = {name: values.to("meta") for name, values in example(spec, TINY[spec.name], 3, (3, 2)).items()}
+    outputs = network(**inputs)
+    labels = torch.zeros(outputs.emotion_logits.shape[:-1], dtype=torch.long, device="meta")
+    network.loss(outputs, Targets(labels, labels), inputs).backward()
+    assert outputs.embedding.is_meta
+
+
 def test_the_export_agrees_with_torch(spec: NetworkSpec, network: Network, tmp_path: Path) -> None:
     inputs, _ = samples(spec, 32)
     acquaint(network, inputs)
