@@ -18,7 +18,7 @@ from services.trainer.networks.mme2e_sparse import SparseConfig
 from services.trainer.networks.sdt import SdtConfig
 
 CLIP: dict[str, Any] = {
-    "text_width": 12, "side": 16, "bands": 16, "frames": 16, "stem": 4, "stages": (6, 8, 8), "hidden": 24,
+    "text_width": 12, "side": 8, "bands": 8, "frames": 8, "stem": 4, "stages": (6, 8), "hidden": 24,
     "width": 16, "layers": 1, "heads": 2, "feed_forward": 24, "dropout": 0.0,
 }  # fmt: skip
 
