@@ -10,6 +10,7 @@ from rich.console import Console
 from rich.text import Text
 
 from services.cli.annotate import annotate
+from services.cli.bench import bench
 from services.cli.doctor import doctor
 from services.cli.evaluate import evaluate
 from services.cli.keys import keys
@@ -31,6 +32,7 @@ app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.command()(score)
 app.add_typer(evaluate, name="evaluate")
+app.add_typer(bench, name="bench")
 app.command("train")(train_command)
 app.command("export")(export_command)
 

@@ -40,8 +40,13 @@ def _export_of(name: str) -> Callable[[Path, Path], dict[str, Any]]:
 def _module(name: str, part: str) -> Any:
     if name not in NETWORKS:
         raise InvalidRequest(f"There is no network {name!r} to train; there is {', '.join(NETWORKS)}.")
+    return needing_torch(f"{NETWORKS[name]}.{part}")
+
+
+def needing_torch(module: str) -> Any:
+    """A module of the trainer, or the command that brings what it needs."""
     try:
-        return import_module(f"{NETWORKS[name]}.{part}")
+        return import_module(module)
     except ModuleNotFoundError as error:
         if error.name and error.name.startswith(("services", "shared")):
             raise

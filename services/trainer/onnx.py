@@ -1,8 +1,7 @@
-"""Exporting a network to ONNX, and holding the export against torch."""
+"""Exporting a bundled network to ONNX, and holding the export against torch."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Iterable, Mapping
 from pathlib import Path
 
@@ -11,8 +10,7 @@ import onnxruntime
 import torch
 from torch import nn
 
-OPSET = 17
-WORST_DIFFERENCE = 1e-4
+from services.trainer.export import TOLERANCE, write_graph
 
 Inputs = Mapping[str, np.ndarray]  # by the name that the export gives them, in the order of forward's arguments
 
@@ -22,14 +20,8 @@ def write_onnx(network: nn.Module, example: Inputs, outputs: Mapping[str, dict[i
     axes = {name: {0: "row", 1: "step"} for name, value in example.items() if value.ndim > 1} | dict(outputs)
     if all(value.ndim == 4 for value in example.values()):  # pictures: their sides are fixed
         axes |= {name: {0: "row"} for name in example}
-    with warnings.catch_warnings():
-        # Torch would rather have its newer exporter used, which takes recurrent layers apart; ours must stay whole.
-        warnings.simplefilter("ignore", DeprecationWarning)
-        torch.onnx.export(
-            network.eval(), tuple(torch.from_numpy(value) for value in example.values()), str(path),
-            input_names=list(example), output_names=list(outputs), dynamic_axes=axes, opset_version=OPSET,
-            dynamo=False,
-        )  # fmt: skip
+    tensors = {name: torch.from_numpy(value) for name, value in example.items()}
+    write_graph(network, tensors, list(outputs), axes, path)
 
 
 def worst_difference(network: nn.Module, path: Path, tries: Iterable[Inputs]) -> float:
@@ -41,6 +33,6 @@ def worst_difference(network: nn.Module, path: Path, tries: Iterable[Inputs]) ->
             ours = network(*(torch.from_numpy(value) for value in inputs.values()))
         for one, two in zip(ours, session.run(None, dict(inputs)), strict=True):
             worst = max(worst, float(np.abs(one.numpy() - two).max()))
-    if worst > WORST_DIFFERENCE:
-        raise SystemExit(f"The export differs from torch by {worst}; at most {WORST_DIFFERENCE} is allowed.")
+    if worst > TOLERANCE:
+        raise SystemExit(f"The export differs from torch by {worst}; at most {TOLERANCE} is allowed.")
     return worst
