@@ -17,6 +17,8 @@ import pytest
 
 from tests.service_running import ROOT, cut
 
+pytestmark = pytest.mark.slow
+
 
 @dataclass
 class Served:
