@@ -20,6 +20,8 @@ from shared.domain.plan import plan_of
 from shared.domain.work import StageRow, StageState
 from tests.service_running import ENGINES, ROOT, TENANT, Service, cut, serving, spread
 
+pytestmark = pytest.mark.slow
+
 LONG = ("decode", "transcribe", "track_faces")  # long enough to be hit for certain
 
 
