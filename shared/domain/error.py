@@ -13,6 +13,12 @@ UndertoneError
 │   ├── NotFound                a file or thing that is not there
 │   ├── KeyReused               an idempotency key that was used for another request
 │   ├── StateConflict           not in the state in which that can be done
+│   │   ├── NotReady                its job has not come to that yet
+│   │   ├── JobFailed               its job came to no result; the answer carries the job's own code
+│   │   ├── NoReading               no emotion was perceived there that could be corrected
+│   │   └── VideoNotMade            nobody has made the captioned video that was asked for
+│   ├── ChangedMeanwhile        somebody changed it since it was read
+│   ├── RangeUnusable           a range that lies outside
 │   ├── UploadTooLarge          more bytes than this deployment takes
 │   ├── BodyUnreadable          the request breaks off, or is not what its headers say
 │   ├── BodyTooSlow             its bytes come too slowly to wait for them
@@ -116,6 +122,36 @@ class KeyReused(RequestError):
 class StateConflict(RequestError):
     code = "state_conflict"
     status = 409
+
+
+class NotReady(StateConflict):
+    code = "not_ready"
+
+
+class JobFailed(StateConflict):
+    code = "job_failed"
+
+    def __init__(self, message: str, *, job_code: str, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.job_code = job_code
+
+
+class NoReading(StateConflict):
+    code = "no_reading"
+
+
+class VideoNotMade(StateConflict):
+    code = "video_not_made"
+
+
+class ChangedMeanwhile(RequestError):
+    code = "changed_meanwhile"
+    status = 412
+
+
+class RangeUnusable(RequestError):
+    code = "range_unusable"
+    status = 416
 
 
 class UploadTooLarge(RequestError):

@@ -2,6 +2,7 @@ from __future__ import annotations
 
 from collections.abc import AsyncIterator
 from contextlib import asynccontextmanager
+from pathlib import Path
 from typing import Any
 
 from starlette.applications import Starlette
@@ -10,7 +11,15 @@ from starlette.responses import PlainTextResponse
 from starlette.routing import Route
 from starlette.testclient import TestClient
 
-from services.cli.front import Front
+from services.cli.front import Front, together
+from services.gateway.assemble import Deployment
+from services.gateway.settings import GatewaySettings
+from shared.infra.address_rule import OutboundSettings
+from shared.infra.database.engine import open_database
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.sealing import SecretSettings
+from shared.infra.settings import GovernanceSettings, StorageSettings
+from tests.gateway.serving import MemoryQueue
 
 
 def app(name: str, *routes: tuple[str, str], lived: list[str]) -> Starlette:
@@ -44,3 +53,25 @@ def test_each_request_goes_to_whoever_has_its_route() -> None:
 
 def said(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.text
+
+
+def test_gateway_and_results_are_one_service(tmp_path: Path) -> None:
+    deployment = Deployment(
+        gateway=GatewaySettings(keyless=True),
+        storage=StorageSettings(folder=tmp_path, reserve_mb=1),
+        governance=GovernanceSettings(),
+        outbound=OutboundSettings(),
+        secrets=SecretSettings(),
+        redis=RedisSettings(),
+        queue=QueueSettings(),
+    )
+    database = open_database(f"sqlite:///{tmp_path / 'undertone.db'}")
+    front = together(deployment, database, MemoryQueue())
+    with TestClient(front, base_url="http://127.0.0.1:8000", client=("127.0.0.1", 50000)) as client:
+        assert client.get("/v1/jobs").json()["items"] == []
+        assert client.get("/v1/search", params={"q": "hello"}).json()["items"] == []
+        assert client.get("/v1/transcripts/unknown.vtt").json()["code"] == "not_found"
+        described = client.get("/openapi.json").json()
+    assert described["paths"].keys() >= {"/v1/recordings", "/v1/search", "/v1/transcripts/{job_id}.vtt", "/livez"}
+    assert described["components"]["schemas"].keys() >= {"Problem", "Hits", "UtterancePatch"}
+    database.close()

@@ -95,6 +95,9 @@ def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: S
 
         until(lambda: status() in ("done", "failed"), served.logs())
         assert status() == "done", client.get(job).text
+        transcript = job.replace("/jobs/", "/transcripts/")
+        assert client.get(transcript).json()["utterances"]
+        assert client.get(f"{transcript}.vtt").text.startswith("WEBVTT")
     after = served.children()
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(timeout=60) == 0

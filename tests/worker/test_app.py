@@ -1,9 +1,11 @@
 from __future__ import annotations
 
+from pathlib import Path
+
 import pytest
 from pydantic import ValidationError
 
-from services.worker.app import make_app
+from services.worker.app import make_app, run_stage, runner
 from services.worker.limits import longest_attempt
 from services.worker.settings import WorkerSettings
 from shared.infra.queue_celery import TASK, CeleryQueue
@@ -57,3 +59,23 @@ def test_limits_grow_with_the_recording_and_end_below_the_queues() -> None:
     short, hour = (longest_attempt("transcribe", seconds, longest=36000) for seconds in (60.0, 3600.0))
     assert short < hour
     assert longest_attempt("transcribe", 1e6, longest=3600) == longest_attempt("decode", None, longest=3600) == 3480
+
+
+def test_a_process_makes_its_means_once_and_sweeps_what_a_killed_one_left(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Everything comes from the environment, as in a container; a message that nobody knows is forgotten."""
+    for name, value in {
+        "STORAGE__FOLDER": str(tmp_path),
+        "WORKER__SCRATCH": str(tmp_path / "scratch"),
+        "REDIS__URL": "redis://localhost:1/0",
+    }.items():
+        monkeypatch.setenv(name, value)
+    (tmp_path / "scratch" / "stage-left").mkdir(parents=True)
+    runner.cache_clear()
+    try:
+        run_stage("no such job", "decode")
+        assert runner() is runner()
+        assert list((tmp_path / "scratch").iterdir()) == []
+    finally:
+        runner.cache_clear()
