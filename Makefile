@@ -1,25 +1,29 @@
 # Undertone: two commands do everything on a fresh machine with Python 3.11 or newer:
-# `make run` annotates the sample meeting, `make test` passes the tests.
+# `make run` serves and annotates the sample meeting, `make test` passes the tests.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check lint coverage bench lock train-setup test-train clean
+.PHONY: help install run demo test test-slow check lint coverage bench lock train-setup test-train clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/.default ## Install the locked dependencies into .venv
 
-run: demo ## Annotate the sample meeting: the product's main job
+run: $(VENV)/.default ## Serve on this machine, and annotate the sample meeting over HTTP
+	$(BIN)/undertone serve --first samples/standup.mp4
 
 demo: $(VENV)/.default ## Annotate the sample meeting and print its transcript
 	$(BIN)/undertone annotate samples/standup.mp4
 
 test: $(VENV)/.dev ## Run the tests
-	$(BIN)/python -m pytest
+	$(BIN)/python -m pytest -n 2 -m "not slow"
+
+test-slow: $(VENV)/.dev ## Run the tests that start whole services and kill them
+	$(BIN)/python -m pytest -m slow
 
 check: lint coverage ## Format, lint, types, import contracts, and the coverage that the tests must reach
 
@@ -31,7 +35,7 @@ lint: $(VENV)/.dev
 
 # The science is covered to the last branch; what touches machines and libraries to nine tenths.
 coverage: $(VENV)/.dev
-	$(BIN)/python -m pytest --cov --cov-report=
+	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --skip-covered
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include='shared/domain/*,shared/pipeline/*,shared/exports/*'
 

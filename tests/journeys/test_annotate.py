@@ -13,6 +13,7 @@ from pathlib import Path
 import pytest
 
 from shared.domain.transcript import Transcript
+from tests.service_running import cut
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "samples" / "standup.mp4"
@@ -80,7 +81,8 @@ def test_nothing_is_left_behind_outside_what_was_asked_for(
 def test_a_stopped_run_leaves_no_half_file_and_goes_on_where_it_stopped(
     tmp_path: Path, signal_: signal.Signals, status: int
 ) -> None:
-    arguments = ("annotate", SAMPLE, "-o", tmp_path / "out", "--format", "json", "--cache", tmp_path / "cache", "-q")
+    recording = cut(tmp_path / "standup.mp4", seconds=15.0)
+    arguments = ("annotate", recording, "-o", tmp_path / "out", "--format", "json", "--cache", tmp_path / "cache", "-q")
     environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     command = [*COMMAND, *map(str, arguments)]
     # A shell starts what it puts in the background deaf to Ctrl-C, and children inherit that.
