@@ -76,9 +76,7 @@ def keep_secrets(given: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
 
 def kept_secrets(folder: Path = FOLDER) -> dict[str, str]:
     return {
-        secret.variable: (folder / secret.path).read_text()
-        for secret in SECRETS
-        if (folder / secret.path).is_file()
+        secret.variable: (folder / secret.path).read_text() for secret in SECRETS if (folder / secret.path).is_file()
     }
 
 

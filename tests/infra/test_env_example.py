@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from services.container.settings import LogSettings
 from services.courier.settings import CourierSettings
 from services.gateway.settings import GatewaySettings
 from services.worker.settings import WorkerSettings
@@ -30,6 +31,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     GatewaySettings,
     RedisSettings,
     QueueSettings,
+    LogSettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
