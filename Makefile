@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test check lint coverage images bench lock train-setup clean
+.PHONY: help install run demo test check lint coverage images bench lock train-setup test-train clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -46,7 +46,11 @@ lock: ## Write the lock files anew (needs uv)
 	requirements/lock
 
 train-setup: $(VENV)/.dev ## Add torch and torchaudio for the trainer (5 GB)
-	$(PIP) install --require-hashes -r requirements/train.txt
+	$(PIP) install --quiet --no-compile --require-hashes -r requirements/train.txt
+	$(PIP) install --quiet --no-deps --require-hashes -r requirements/teacher.txt
+
+test-train: train-setup ## Run the trainer's tests, those that need torch too
+	$(BIN)/python -m pytest tests/trainer
 
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage

@@ -103,6 +103,9 @@ def speech_turns(turns: list[SpeakerTurn]) -> list[tuple[float, float, str]]:
 
 
 def main() -> None:
+    if not DATA.is_dir():
+        print(f"skipped: there is no {DATA}; UNDERTONE_SHARED_DATA names the folder of the shared data")
+        return
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     detector = choose("vad", None, setup).engine
     stage = Diarize(choose("speaker", None, setup).engine, choose("clusterer", None, setup).engine)

@@ -3,18 +3,21 @@
 from __future__ import annotations
 
 import hashlib
+import itertools
 import os
 import signal
 import subprocess
 import sys
 import time
-from collections.abc import Iterator
+import wave
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
 from uuid import uuid4
 
 import av
+import numpy as np
 
 from shared.domain.job import Job, Source, Wishes
 from shared.domain.job_blobs import recording_key, transcript_key
@@ -40,9 +43,27 @@ def cut(target: Path, seconds: float = 6.0, source: Path = SAMPLE) -> Path:
     with av.open(str(source)) as whole, av.open(str(target), "w") as part:
         streams = {stream.index: part.add_stream_from_template(stream) for stream in whole.streams}
         for packet in whole.demux():
-            if packet.dts is not None and packet.pts * packet.time_base < seconds:
+            if packet.pts is not None and packet.pts * packet.time_base < seconds:
                 packet.stream = streams[packet.stream.index]
                 part.mux(packet)
+    return target
+
+
+def spread(target: Path, starts: Sequence[float], length: float) -> Path:
+    """A long recording in which the sample's first sentence is said at these times, and nothing else."""
+    rate = 16_000
+    with av.open(str(SAMPLE)) as whole:
+        resampler = av.AudioResampler("s16", "mono", rate)
+        heard = (piece.to_ndarray()[0] for frame in whole.decode(audio=0) for piece in resampler.resample(frame))
+        sentence = np.concatenate(list(itertools.islice(heard, 200)))[: 4 * rate]
+    samples = np.zeros(round(length * rate), dtype="<i2")
+    for start in starts:
+        samples[round(start * rate) :][: len(sentence)] = sentence
+    with wave.open(str(target), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(rate)
+        file.writeframes(samples.tobytes())
     return target
 
 
@@ -113,6 +134,10 @@ class Service:
         process.kill()
         process.wait()
 
+    def kill_all(self) -> None:
+        for name in list(self.processes):
+            self.kill(name)
+
     def end(self, name: str, patience: float = 30.0) -> None:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)
@@ -162,7 +187,7 @@ def serving(folder: Path, *, workers: int = 1, **changes: object) -> Iterator[Se
     with ExitStack() as after:
         after.callback(service.database.close)
         after.callback(service.redis.forget_socket)
-        after.callback(lambda: [service.kill(name) for name in list(service.processes)])
+        after.callback(service.kill_all)
         service.start_redis()
         service.start_dispatcher()
         for number in range(workers):

@@ -2,13 +2,29 @@
 
 from __future__ import annotations
 
+import sys
 from collections.abc import AsyncIterator, Sequence
 from contextlib import AsyncExitStack, asynccontextmanager
 from typing import Any
 
+import structlog
 from starlette.applications import Starlette
 from starlette.routing import Match
 from starlette.types import Receive, Scope, Send
+
+from services.gateway.app import create_app
+from services.gateway.assemble import Deployment, assemble
+from services.gateway.listener import listen
+from services.results.app import results_app
+from shared.domain.error import UndertoneError
+from shared.domain.governance import NOTICE
+from shared.infra.database.engine import Database
+from shared.infra.queue_celery import CeleryQueue
+from shared.infra.settings import DatabaseSettings
+from shared.infra.state import blobs_of, database_of
+from shared.ports.queue import CountedQueue
+
+log = structlog.get_logger()
 
 
 class Front:
@@ -36,3 +52,42 @@ class Front:
             for app in self._apps:
                 await stack.enter_async_context(app.router.lifespan_context(app))
             yield
+
+
+def together(deployment: Deployment, database: Database, queue: CountedQueue) -> Front:
+    """Behind one door policy, described as one."""
+    context = assemble(deployment, database, queue)
+    gateway = create_app(context)
+    results = results_app(
+        database,
+        blobs_of(deployment.storage),
+        admission=context.admission,
+        requests_per_minute=deployment.gateway.requests_per_minute,
+        cors_origins=deployment.gateway.cors_origins,
+    )
+    own = gateway.openapi()
+    theirs = results.openapi()
+    schemas = {**theirs["components"]["schemas"], **own["components"]["schemas"]}
+    components = {**own["components"], "schemas": schemas}
+    gateway.openapi_schema = {**own, "paths": {**theirs["paths"], **own["paths"]}, "components": components}
+    return Front([gateway, results])
+
+
+def main() -> int:
+    try:
+        deployment = Deployment.from_environment()
+        queue = CeleryQueue(deployment.redis, deployment.queue)
+        database = database_of(DatabaseSettings(), deployment.storage)
+        front = together(deployment, database, queue)
+    except UndertoneError as error:
+        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
+        return error.exit_status
+    log.info("front.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
+    listen(front, deployment.gateway)
+    queue.close()
+    database.close()
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())

@@ -10,11 +10,14 @@ from rich.console import Console
 from rich.text import Text
 
 from services.cli.annotate import annotate
+from services.cli.bench import bench
 from services.cli.doctor import doctor
+from services.cli.evaluate import evaluate
 from services.cli.keys import keys
 from services.cli.models import models
 from services.cli.score import score
 from services.cli.serve import serve
+from services.cli.train import export_command, train_command
 from shared.domain.error import UndertoneError
 
 app = typer.Typer(
@@ -30,6 +33,10 @@ app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.command()(score)
 app.command()(serve)
+app.add_typer(evaluate, name="evaluate")
+app.add_typer(bench, name="bench")
+app.command("train")(train_command)
+app.command("export")(export_command)
 
 
 def main() -> None:

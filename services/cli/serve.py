@@ -93,8 +93,9 @@ def serve(
     if logs is not None:
         logs.mkdir(exist_ok=True, mode=0o700)
     stop = Event()
-    for number in (signal.SIGTERM, signal.SIGINT):
-        signal.signal(number, lambda *_: stop.set())
+    for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
+        if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
+            signal.signal(number, lambda *_: stop.set())
     with alone_in(folder), running(plan, logs, stop) as children:
         console = Console(stderr=True)
         console.print(f"Undertone serves at [bold]{plan.address}[/bold]; its data lie in {folder}. Ctrl-C ends it.")

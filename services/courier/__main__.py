@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import signal
 import sys
+from contextlib import closing
 from datetime import timedelta
 from threading import Event
 
@@ -15,6 +16,7 @@ from shared.domain.error import UndertoneError
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.engine import Database
 from shared.infra.database.outbox import SqlOutbox
+from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.outbound import Outbound
 from shared.infra.sealing import Sealer, SecretSettings
@@ -33,6 +35,8 @@ def assemble(database: Database, *, loopback: bool, queue: JobQueue | None = Non
     house = House(
         work=SqlWorkQueue(database),
         outbox=outbox,
+        trail=SqlAuditTrail(database),
+        requests=SqlAnsweredRequests(database),
         blobs=blobs_of(StorageSettings()),
         clock=database.clock,
         lost_after=timedelta(minutes=settings.lost_minutes),
@@ -47,12 +51,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        database = database_of(DatabaseSettings(), StorageSettings())
-        assemble(database, loopback=LOOPBACK in arguments).run(stop)
+        with closing(database_of(DatabaseSettings(), StorageSettings())) as database:
+            assemble(database, loopback=LOOPBACK in arguments).run(stop)
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
-    database.close()
     return 0
 
 

@@ -10,12 +10,15 @@ import structlog
 
 from shared.ports.blobs import BlobStore
 from shared.ports.jobs import JobQueue, WorkQueue
+from shared.ports.keys import AnsweredRequests, AuditTrail
 from shared.ports.webhooks import Outbox
 
 log = structlog.get_logger()
 
 NO_SUCCESS = timedelta(days=5)
 RECENT = timedelta(days=1)
+KEEP_ANSWERS = timedelta(days=1)
+KEEP_AUDIT = timedelta(days=365)
 REASON = "no_success_for_5_days"
 
 
@@ -25,6 +28,8 @@ class House:
 
     work: WorkQueue
     outbox: Outbox
+    trail: AuditTrail
+    requests: AnsweredRequests
     blobs: BlobStore
     clock: Callable[[], datetime]
     lost_after: timedelta
@@ -70,4 +75,7 @@ class House:
             log.warning("courier.endpoints_disabled", count=count, reason=REASON)
 
     def _forget(self) -> None:
-        self.outbox.forget(self.clock() - self.keep_log)
+        now = self.clock()
+        self.outbox.forget(now - self.keep_log)
+        self.requests.forget(now - KEEP_ANSWERS)
+        self.trail.forget(now - KEEP_AUDIT)

@@ -17,7 +17,6 @@ from services.gateway import deliveries, events, house, jobs, recordings, upload
 from services.gateway.context import Context
 from services.gateway.described import describe
 from services.gateway.house import OPEN_PATHS
-from services.gateway.repeats import KEPT
 from services.gateway.tus_headers import EXPOSED, PREFIX, TusProtocol
 from shared.infra.web.door import Door, SmallBodies
 from shared.infra.web.journal import Journal
@@ -86,11 +85,7 @@ async def _lifespan(context: Context, app: FastAPI) -> AsyncIterator[None]:
 async def _sweep(context: Context) -> None:
     """What killed processes and patient clients left behind goes, a little after its time."""
     while True:
-        for chore in (
-            context.intake.sweep,
-            context.uploads.sweep,
-            lambda: context.answers.forget(context.clock() - KEPT),
-        ):
+        for chore in (context.intake.sweep, context.uploads.sweep):
             try:
                 await anyio.to_thread.run_sync(chore)
             # The next round tries again; a database that is away for a minute must not end the gateway.

@@ -14,11 +14,11 @@ from shared.domain.error import SettingUnusable
 from shared.domain.plan import QUEUES
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.callbacks import Callbacks
-from shared.infra.database.arrivals import SqlAnswerStore, SqlArrivalStore
-from shared.infra.database.audit import SqlAuditTrail
+from shared.infra.database.arrivals import SqlArrivalStore
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.disk import DiskReserve
@@ -89,7 +89,7 @@ def assemble(deployment: Deployment, database: Database, queue: CountedQueue) ->
             most_bytes=settings.max_upload_mb << 20,
             gpu=deployment.queue.gpu,
         ),
-        answers=SqlAnswerStore(database),
+        requests=SqlAnsweredRequests(database),
         uploads=FolderUploads(folder / "uploads", disk, clock),
         outbound=outbound,
         callbacks=callbacks,
@@ -114,7 +114,7 @@ def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database)
         if not is_loopback(settings.host):
             raise SettingUnusable(
                 "Without keys the gateway listens on a loopback address only.",
-                mend="Set GATEWAY__HOST=127.0.0.1, or GATEWAY__KEYLESS=false and make keys with `undertone keys create`.",
+                mend="Set GATEWAY__HOST=127.0.0.1, or GATEWAY__KEYLESS=false; `undertone keys create` makes keys.",
             )
         keys.ensure_tenant(KEYLESS_TENANT, "this machine")
         return Admission(None)

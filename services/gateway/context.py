@@ -24,9 +24,8 @@ from shared.infra.outbound import Outbound
 from shared.infra.web.api_keys import Admission, Caller
 from shared.infra.web.body import Body, BodyLimits
 from shared.infra.web.turnstile import Places
-from shared.ports.idempotency import AnswerStore
 from shared.ports.jobs import JobStore
-from shared.ports.keys import AuditTrail
+from shared.ports.keys import AnsweredRequests, AuditTrail
 from shared.ports.uploads import UploadStore
 from shared.ports.webhooks import DeliveryStore, EndpointStore
 
@@ -39,7 +38,7 @@ class Context:
     admission: Admission
     jobs: JobStore
     intake: Intake
-    answers: AnswerStore
+    requests: AnsweredRequests
     uploads: UploadStore
     outbound: Outbound
     callbacks: Callbacks

@@ -30,6 +30,14 @@ def _form() -> dict[str, Any]:
     return {"type": "object", "required": ["file"], "properties": {**files, **words}, "additionalProperties": False}
 
 
+IDEMPOTENCY_KEY: dict[str, Any] = {
+    "name": "Idempotency-Key",
+    "in": "header",
+    "required": False,
+    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
+    "description": "The same key with the same request gets the same answer for 24 hours",
+}
+
 RECORDING_BODIES: dict[str, Any] = {
     "requestBody": {
         "required": True,
@@ -42,13 +50,7 @@ RECORDING_BODIES: dict[str, Any] = {
         },
     },
     "parameters": [
-        {
-            "name": "Idempotency-Key",
-            "in": "header",
-            "required": False,
-            "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-            "description": "The same key with the same request gets the same answer for 24 hours",
-        },
+        IDEMPOTENCY_KEY,
         *(
             {
                 "name": name,

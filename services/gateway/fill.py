@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from typing import Any, TypeVar
 from urllib.parse import unquote, urlsplit
 
@@ -22,41 +23,56 @@ from shared.ports.uploads import UploadStore
 MOST_JSON = 64 * 1024
 JOINED = ("modalities", "engines")  # fields that a form may repeat
 Model = TypeVar("Model", bound=BaseModel)
-Taken = Callable[[], None]
-Filled = tuple[Asked, str, Taken]
+Do = Callable[[], None]
+
+
+def _nothing() -> None:
+    pass
+
+
+@dataclass(frozen=True, slots=True)
+class Filled:
+    """What was asked, and the source by which a repeat is recognized."""
+
+    asked: Asked
+    source: str
+    fetch: Do = _nothing  # what is not in the request itself comes only if this is no repeat
+    taken: Do = _nothing  # once the job is there
 
 
 @dataclass(frozen=True, slots=True)
 class Filler:
-    """What was asked, the source by which a repeat is recognized, and what is to be done once the job is there."""
-
     content_type: str
     query: Sequence[tuple[str, str]]
     outbound: Outbound
     uploads: UploadStore
     most_bytes: int
 
-    def fill(self, arrival: Arrival, blocks: Iterator[bytes], beat: Callable[[], None]) -> Filled:
+    def read(self, arrival: Arrival, blocks: Iterator[bytes], beat: Do) -> Filled:
         kind = self.content_type.partition(";")[0].strip().lower()
         if kind == "multipart/form-data":
             return self._form(arrival, blocks)
         if kind == "application/json":
-            asked = checked(AskedByAddress, _whole(blocks))
-            plain = checked(Asked, asked.model_dump(exclude={"url", "upload", "name"}))
-            if asked.url is not None:
-                self._fetch(arrival, asked.url, asked.name, beat)
-                return plain, f"url {asked.url}", _nothing
-            return self._upload(arrival, asked.upload or "", asked.name, plain, beat)
+            return self._address(arrival, checked(AskedByAddress, _whole(blocks)), beat)
         if kind in ("", "application/octet-stream") or kind.startswith(("audio/", "video/")):
             fields = _once_each(self.query)
             name = fields.pop("name", None)
-            asked_for = checked(Asked, fields)  # before the bytes come: a mistake is said at once
+            asked = checked(Asked, fields)  # before the bytes come: a mistake is said at once
             arrival.put_recording(name, blocks)
-            return asked_for, arrival.hashes, _nothing
+            return Filled(asked, arrival.hashes)
         raise UnknownContentType(
             "This call takes multipart/form-data, audio, video, application/octet-stream, or JSON.",
             mend="Name what you send in Content-Type.",
         )
+
+    def _address(self, arrival: Arrival, asked: AskedByAddress, beat: Do) -> Filled:
+        plain = checked(Asked, asked.model_dump(exclude={"url", "upload", "name"}))
+        tenant, upload_id = arrival.caller.tenant, asked.upload
+        if upload_id is None:
+            url = asked.url or ""
+            return Filled(plain, f"url {url}", partial(self._fetch, arrival, url, asked.name, beat))
+        take = partial(self._take, arrival, upload_id, asked.name, beat)
+        return Filled(plain, f"upload {upload_id}", take, partial(self.uploads.delete, tenant, upload_id))
 
     def _form(self, arrival: Arrival, blocks: Iterator[bytes]) -> Filled:
         limits = PartLimits()
@@ -73,11 +89,9 @@ class Filler:
                 raise InvalidRequest("A file comes as `file`, `track` or `transcript`.")
             else:
                 fields.append((part.name, reader.read(part)))
-        return checked(Asked, _once_each(fields)), arrival.hashes, _nothing
+        return Filled(checked(Asked, _once_each(fields)), arrival.hashes)
 
-    def _fetch(self, arrival: Arrival, url: str, name: str | None, beat: Callable[[], None]) -> None:
-        if not arrival.kept:
-            return  # a repeat: the address tells that it is the same
+    def _fetch(self, arrival: Arrival, url: str, name: str | None, beat: Do) -> None:
         try:
             with self.outbound.fetching(url, {}, at_most=self.most_bytes) as download:
                 label = name or unquote(urlsplit(url).path)
@@ -87,15 +101,10 @@ class Filler:
                 raise UploadTooLarge(error.message) from None
             raise
 
-    def _upload(
-        self, arrival: Arrival, upload_id: str, name: str | None, asked: Asked, beat: Callable[[], None]
-    ) -> Filled:
-        tenant = arrival.caller.tenant
-        if arrival.kept:
-            with self.uploads.taking(tenant, upload_id) as (upload, blocks):
-                label = name or read_metadata(upload.metadata).get("filename")
-                arrival.put_recording(label, beating(blocks, beat))
-        return asked, f"upload {upload_id}", lambda: self.uploads.delete(tenant, upload_id)
+    def _take(self, arrival: Arrival, upload_id: str, name: str | None, beat: Do) -> None:
+        with self.uploads.taking(arrival.caller.tenant, upload_id) as (upload, blocks):
+            label = name or read_metadata(upload.metadata).get("filename")
+            arrival.put_recording(label, beating(blocks, beat))
 
 
 def checked(model: type[Model], fields: Mapping[str, Any] | bytes) -> Model:
@@ -128,7 +137,3 @@ def _once_each(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
         else:
             raise InvalidRequest("A field is given more than once.")
     return fields
-
-
-def _nothing() -> None:
-    pass

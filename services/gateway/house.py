@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import time
+from collections.abc import Callable, Mapping
 from datetime import datetime
-from typing import Annotated, Any
+from functools import partial
+from typing import Annotated, Any, TypeVar
 
 import structlog
 from fastapi import APIRouter, Query, Request
@@ -19,6 +22,8 @@ from shared.infra.web.problems import answers
 
 log = structlog.get_logger()
 
+READY_SECONDS = 0.3
+Result = TypeVar("Result")
 SCHEMA = "/v1/schema/transcript.json"
 OPEN_PATHS = ("/livez", "/readyz", "/openapi.json", SCHEMA)
 
@@ -45,6 +50,7 @@ class AuditPage(BaseModel):
 def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["service"])
     schema = transcript_schema()
+    readiness = remembered(partial(_readiness, context), READY_SECONDS)
 
     @router.get("/livez", summary="The process answers")
     def alive() -> dict[str, str]:
@@ -57,12 +63,7 @@ def routes(context: Context) -> APIRouter:
         summary="Work can be taken",
     )
     def ready() -> Response:
-        checks = {
-            "database": _database_answers(context),
-            "queue": context.dispatcher.reachable(),
-            "disk": context.disk.has_room(),
-        }
-        told = Readiness(ready=all(checks.values()), checks=checks)
+        told = readiness()
         return JSONResponse(told.model_dump(), 200 if told.ready else 503)
 
     @router.get(
@@ -92,6 +93,29 @@ def routes(context: Context) -> APIRouter:
         return AuditPage(items=items, next_cursor=page.next_cursor)
 
     return router
+
+
+def remembered(ask: Callable[[], Result], seconds: float) -> Callable[[], Result]:
+    """Anybody may ask whether we are ready: what that costs must not grow with how often they do."""
+    lock = threading.Lock()
+    last: list[tuple[float, Result]] = []
+
+    def answer() -> Result:
+        with lock:
+            if not last or time.monotonic() - last[0][0] > seconds:
+                last[:] = [(time.monotonic(), ask())]
+            return last[0][1]
+
+    return answer
+
+
+def _readiness(context: Context) -> Readiness:
+    checks = {
+        "database": _database_answers(context),
+        "queue": context.dispatcher.reachable(),
+        "disk": context.disk.has_room(),
+    }
+    return Readiness(ready=all(checks.values()), checks=checks)
 
 
 def _database_answers(context: Context) -> bool:

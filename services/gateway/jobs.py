@@ -14,6 +14,7 @@ from services.gateway.job_view import JobPage, JobView, view
 from shared.domain.error import InvalidRequest, NotFound
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus
 from shared.domain.tenant import Scope
+from shared.infra.web.api_keys import Caller
 from shared.infra.web.door import caller_of
 from shared.infra.web.problems import answers
 
@@ -26,13 +27,19 @@ def found(context: Context, tenant: str, job_id: str) -> JobRecord:
     return record
 
 
+def watcher(request: Request) -> Caller:
+    """Who hands recordings in may see what becomes of them, as may who reads what comes out."""
+    caller = caller_of(request)
+    caller.need(Scope.RECORDINGS_WRITE, Scope.TRANSCRIPTS_READ)
+    return caller
+
+
 def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["jobs"])
 
     @router.get("/v1/jobs/{job_id}", responses=answers(404, 422), summary="Where a job stands")
     def look(job_id: str, request: Request) -> JobView:
-        caller = caller_of(request)
-        caller.need(Scope.TRANSCRIPTS_READ)
+        caller = watcher(request)
         return view(found(context, caller.tenant, job_id), context.clock())
 
     @router.get("/v1/jobs", responses=answers(422), summary="The jobs, from new to old")
@@ -44,8 +51,7 @@ def routes(context: Context) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=500)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> JobPage:
-        caller = caller_of(request)
-        caller.need(Scope.TRANSCRIPTS_READ)
+        caller = watcher(request)
         if any(at is not None and at.tzinfo is None for at in (created_from, created_before)):
             raise InvalidRequest("A time needs its zone.", mend="Write 2026-11-02T12:00:00Z.")
         only = JobFilter(statuses=frozenset(status or ()), created_from=created_from, created_before=created_before)

@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import asyncio
-from typing import Any
+from typing import Any, cast
 
+import h11
 import uvicorn
-from fastapi import FastAPI
+from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from services.gateway.lingering import LingeringTransport
 from services.gateway.settings import GatewaySettings
 
 HEADER_SECONDS = 20.0
@@ -21,12 +23,20 @@ class PatientProtocol(H11Protocol):
     """The server itself waits for a request's headers for ever; a thousand half-written ones would block it."""
 
     _waiting: asyncio.TimerHandle | None = None
+    _line: LingeringTransport
 
     def connection_made(self, transport: Any) -> None:
-        super().connection_made(transport)
+        self._line = LingeringTransport(transport, self._unread)
+        super().connection_made(cast("asyncio.Transport", self._line))
         self._mind()
 
+    def _unread(self) -> bool:
+        """Whether the client may still be sending what nobody will read."""
+        return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
+
     def data_received(self, data: bytes) -> None:
+        if self._line.lingers:
+            return
         super().data_received(data)
         self._mind()
 
@@ -52,7 +62,7 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def listen(app: FastAPI, settings: GatewaySettings) -> None:
+def listen(app: ASGIApp, settings: GatewaySettings) -> None:
     """Until SIGTERM; what is under way then has a little time to end."""
     uvicorn.Server(
         uvicorn.Config(

@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
@@ -13,10 +13,10 @@ from services.gateway.context import Context
 from services.gateway.described import RECORDING_BODIES
 from services.gateway.fill import Filler
 from services.gateway.job_view import AcceptedView, view
-from services.gateway.repeats import Once, beating, once, request_key
+from services.gateway.repeats import beating, once, request_key
 from shared.domain.idempotency import RequestKey, StoredAnswer
 from shared.domain.tenant import Scope
-from shared.infra.intake import Arrival, Submitted, digest_of
+from shared.infra.intake import Submitted, digest_of
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.body import Body
 from shared.infra.web.door import caller_of
@@ -66,52 +66,33 @@ class Reception:
     filler: Filler
 
     def receive(self) -> Response:
-        with once(self.context.answers, self.key) as first:
-            return self._take(first) if first.stored is None else self._repeat(first)
-
-    def _take(self, first: Once) -> Response:
         intake = self.context.intake
         with intake.receiving(self.caller) as arrival:
-            beat = _both(first.renew, lambda: intake.arrivals.renew(arrival.job_id))
-            asked, source, taken = self.filler.fill(arrival, beating(self.body.blocks(), beat), beat)
-            submitted = arrival.submit(asked)
-            fingerprint = digest_of(source, asked.model_dump_json())
-            told = self._told(submitted)
-            # The secret is told once, and kept only encrypted.
-            kept = told.model_copy(update={"callback_secret": None}).model_dump_json().encode()
-            first.finish(StoredAnswer(fingerprint=fingerprint, status=ACCEPTED, body=kept), job_id=arrival.job_id)
-        taken()
+            beat = partial(intake.arrivals.renew, arrival.job_id)
+            filled = self.filler.read(arrival, beating(self.body.blocks(), beat), beat)
+            fingerprint = digest_of(filled.source, filled.asked.model_dump_json())
+            with once(self.context.requests, self.key, fingerprint) as first:
+                if first.stored is not None:
+                    return _repeated(first.stored)
+                filled.fetch()
+                told = self._told(arrival.submit(filled.asked))
+                # The secret is told once, and kept only encrypted.
+                kept = told.model_copy(update={"callback_secret": None}).model_dump_json().encode()
+                first.answer, first.job_id = StoredAnswer(status=ACCEPTED, body=kept), arrival.job_id
+        filled.taken()
         self.context.meters.queued()
-        return _accepted(told.model_dump_json().encode(), arrival)
-
-    def _repeat(self, first: Once) -> Response:
-        with self.context.intake.weighing(self.caller) as arrival:
-            asked, source, _ = self.filler.fill(arrival, self.body.blocks(), _nothing)
-        stored = first.check(digest_of(source, asked.model_dump_json()))
-        told = AcceptedView.model_validate_json(stored.body)
-        answer = Response(told.model_dump_json(), stored.status, media_type="application/json")
-        answer.headers["Location"] = f"/v1/jobs/{told.id}"
-        answer.headers["Idempotency-Replayed"] = "true"
-        return answer
+        return _accepted(told.model_dump_json().encode(), arrival.job_id)
 
     def _told(self, submitted: Submitted) -> AcceptedView:
         shown = view(submitted.record, self.context.clock())
         return AcceptedView(**shown.model_dump(), callback_secret=submitted.callback_secret)
 
 
-def _accepted(body: bytes, arrival: Arrival) -> Response:
-    answer = Response(body, ACCEPTED, media_type="application/json")
-    answer.headers["Location"] = f"/v1/jobs/{arrival.job_id}"
+def _accepted(body: bytes, job_id: str) -> Response:
+    return Response(body, ACCEPTED, {"Location": f"/v1/jobs/{job_id}"}, "application/json")
+
+
+def _repeated(stored: StoredAnswer) -> Response:
+    answer = _accepted(stored.body, AcceptedView.model_validate_json(stored.body).id)
+    answer.headers["Idempotency-Replayed"] = "true"
     return answer
-
-
-def _both(one: Callable[[], None], other: Callable[[], None]) -> Callable[[], None]:
-    def both() -> None:
-        one()
-        other()
-
-    return both
-
-
-def _nothing() -> None:
-    pass

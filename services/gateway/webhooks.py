@@ -11,15 +11,21 @@ from starlette.responses import Response
 
 from services.gateway.context import Context
 from services.gateway.delivery_view import DeliveryView, delivery_view
+from services.gateway.described import IDEMPOTENCY_KEY
+from services.gateway.repeats import once, request_key
 from shared.domain.error import NotFound, StateConflict
+from shared.domain.idempotency import StoredAnswer
 from shared.domain.tenant import Scope
 from shared.domain.webhook import Topic, WebhookEndpoint, rotate
+from shared.infra.intake import digest_of
 from shared.infra.sealing import new_webhook_secret
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.door import caller_of
 from shared.infra.web.problems import answers
 
 MOST_ENDPOINTS = 50
+CREATED = 201
+ANSWER = "answer of POST /v1/webhooks"
 PATH = "/v1/webhooks"
 Topics = Annotated[frozenset[Topic], Field(min_length=1, description="What to hear of")]
 Address = Annotated[str, Field(min_length=1, max_length=2000, description="Where events are sent")]
@@ -62,6 +68,10 @@ class EndpointList(BaseModel):
     items: tuple[EndpointView, ...]
 
 
+def _made(body: str, headers: dict[str, str]) -> Response:
+    return Response(body, CREATED, headers, "application/json")
+
+
 def endpoint_view(endpoint: WebhookEndpoint) -> EndpointView:
     return EndpointView(
         id=endpoint.id,
@@ -91,9 +101,28 @@ def found_endpoint(context: Context, tenant: str, endpoint_id: str) -> WebhookEn
 def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["webhooks"])
 
-    @router.post(PATH, status_code=201, responses=answers(409, 413, 422), summary="Listen to events")
-    def add(wish: EndpointWish, request: Request) -> NewEndpointView:
+    @router.post(
+        PATH,
+        status_code=201,
+        response_model=NewEndpointView,
+        responses=answers(409, 413),
+        openapi_extra={"parameters": [IDEMPOTENCY_KEY]},
+        summary="Listen to events",
+    )
+    def add(wish: EndpointWish, request: Request) -> Response:
         caller = owner(request)
+        key = request_key(request, caller)
+        fingerprint = digest_of(wish.url, " ".join(sorted(wish.events)), wish.description)
+        sealer = context.callbacks.sealer
+        with once(context.requests, key, fingerprint) as first:
+            if first.stored is not None:
+                return _made(sealer.open(first.stored.body.decode(), ANSWER), {"Idempotency-Replayed": "true"})
+            told = _add(caller, wish).model_dump_json()
+            # The secret stands in the answer, so the answer is kept encrypted.
+            first.answer = StoredAnswer(status=CREATED, body=sealer.seal(told, ANSWER).encode())
+        return _made(told, {})
+
+    def _add(caller: Caller, wish: EndpointWish) -> NewEndpointView:
         if len(context.endpoints.list(caller.tenant)) >= MOST_ENDPOINTS:
             raise StateConflict(f"There are {MOST_ENDPOINTS} endpoints already.", mend="Delete one first.")
         endpoint, secret = context.callbacks.make(caller.tenant, wish.url, wish.events, description=wish.description)

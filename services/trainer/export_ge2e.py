@@ -20,7 +20,7 @@ FRAMES, BANDS = 160, 40
 COMMAND = "python -m services.trainer.export_ge2e"
 
 
-class Ge2e(torch.nn.Module):  # type: ignore[misc]  # torch is not installed where types are checked
+class Ge2e(torch.nn.Module):
     """Three LSTM layers over power mel frames; the last hidden state, projected and scaled to unit length."""
 
     def __init__(self) -> None:

@@ -252,29 +252,18 @@ def keep(
 ) -> None:  # fmt: skip
     target = BUNDLED / f"{name}.npz"
     np.savez_compressed(target, **arrays)  # type: ignore[arg-type]  # numpy types its one other keyword only
+    effective = {label: round(float(share), 6) for label, share in zip(LABELS, prior / prior.sum(), strict=True)}
     card = {
         "name": name, "slot": slot, "file": target.name, "sha256": hashlib.sha256(target.read_bytes()).hexdigest(),
         "architecture": architecture, "licence": licence, "commercial_use": commercial,
         "data": [{"name": n, "licence": lic, "split": split} for n, lic, split in data],
         "labels": LABELS,
+        "calibration": {"temperature": temperature, "prior": effective},
         "figures": figures, "limits": "A stand-in until a deep network is trained. " + limits,
         "command": f"python -m services.trainer.standins {slot} DATA", "made": "seed 1",
     }  # fmt: skip
     target.with_suffix(".json").write_text(json.dumps(card, indent=2) + "\n")
-    calibrate(slot, temperature, prior)
     print(json.dumps(figures, indent=2))  # noqa: T201
-
-
-def calibrate(slot: str, temperature: float, prior: np.ndarray) -> None:
-    """Tell the fusion how to read this network: its temperature, and what its calibrated scores average to."""
-    path = BUNDLED / "fusion_loglinear.json"
-    parameters = json.loads(path.read_text())
-    effective = {label: round(float(share), 6) for label, share in zip(LABELS, prior / prior.sum(), strict=True)}
-    parameters["senses"][slot] |= {"temperature": temperature, "prior": effective}
-    parameters["fitted"] = (
-        "temperatures by likelihood on held-out splits; weights are caps, not measured: see docs/governance.md"
-    )
-    path.write_text(json.dumps(parameters, indent=2) + "\n")
 
 
 if __name__ == "__main__":

@@ -18,6 +18,7 @@ from services.worker.settings import WorkerSettings
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.queue_celery import TASK, CeleryQueue, broker_settings
@@ -86,6 +87,7 @@ def runner() -> Runner:
         work=SqlWorkStore(database),
         jobs=SqlJobStore(database),
         blobs=blobs,
+        index=SqlTranscriptIndex(database).index_transcript,
         engines=KeptEngines(worker.idle_unload_seconds),
         setup=Setup(engines=EngineSettings(), media=MediaSettings()),
         scratch=scratch,

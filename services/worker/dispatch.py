@@ -45,6 +45,7 @@ class Dispatcher:
 
     def fill(self) -> int:
         """Send what may run now, as far as there is room; how many tickets it was."""
+        self.queue.waiting(self.queues[0])  # fails where Redis is away: what is marked as sent should have been
         count = 0
         for name in self.queues:
             for ticket in self.work.next_tickets(name, most_waiting=self.most_waiting):

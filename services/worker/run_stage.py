@@ -23,6 +23,7 @@ from shared.domain.error import LeaseLost, StorageFull, TimedOut, UndertoneError
 from shared.domain.event import Event, StageProgressed, Warned
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobFailure, JobRecord
+from shared.domain.transcript import Transcript
 from shared.domain.work import MOST_DELIVERIES, Claim, Refusal
 from shared.engines.catalog import Setup
 from shared.infra.artifacts_blobs import blocks_of
@@ -63,6 +64,7 @@ class Runner:
     settings: WorkerSettings
     longest: float
     refill: Callable[[], object]  # sends what may run now, in turns between tenants
+    index: Callable[[str, Transcript], object] | None = None  # hears of a tenant's transcript just before its job ends
 
     def run(self, job_id: str, stage: str) -> Ended:
         claim = self.work.claim(job_id, stage, self.worker, self._lease)
@@ -74,8 +76,14 @@ class Runner:
         with hold.beating():
             ended = self._attempt(hold)
         log.info("worker.ended", job=job_id, stage=stage, attempt=claim.attempt, how=ended)
-        self.refill()
+        self._refill()
         return ended
+
+    def _refill(self) -> None:
+        try:
+            self.refill()
+        except Exception as error:  # noqa: BLE001 - Redis is away: the stage has ended well, and the dispatcher goes on
+            log.warning("worker.queue_unreachable", error=type(error).__name__)
 
     @property
     def _lease(self) -> timedelta:
@@ -144,10 +152,16 @@ class Runner:
         seconds = read_record(made).provenance.seconds
         hold.check()
         if claim.stage == PUBLISH:
-            self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(made / "transcript.json"))
+            self._publish(claim, made / "transcript.json")
             self.work.publish(claim, seconds=seconds)
         else:
             self.work.finish_stage(claim, seconds=seconds)
+
+    def _publish(self, claim: Claim, transcript: Path) -> None:
+        """Only a job that is done shows what is written here; so whatever ends it earlier has shown nothing."""
+        self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(transcript))
+        if self.index is not None:
+            self.index(claim.tenant, Transcript.model_validate_json(transcript.read_bytes()))
 
     def _stopped(self, claim: Claim, why: Why, parts: list[str]) -> Ended:
         match why:

@@ -10,6 +10,8 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
+from shared.domain.error import SettingUnusable
+
 LOCK = ".lock"
 
 
@@ -22,6 +24,8 @@ class Scratch:
     def __init__(self, root: Path) -> None:
         self._root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
+        if root.stat().st_uid != os.geteuid():  # below /tmp anybody could have made it first, and could look in
+            raise SettingUnusable(f"The scratch folder {root} is not ours.", mend="Name another in WORKER__SCRATCH.")
 
     @contextmanager
     def room(self) -> Iterator[Path]:

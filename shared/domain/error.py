@@ -11,13 +11,19 @@ UndertoneError
 │   ├── InvalidRequest          options that contradict each other or make no sense
 │   ├── InvalidTranscript       a platform transcript that cannot be read
 │   ├── NotFound                a file or thing that is not there
+│   ├── KeyReused               an idempotency key that was used for another request
 │   ├── StateConflict           not in the state in which that can be done
+│   │   ├── NotReady                its job has not come to that yet
+│   │   ├── JobFailed               its job came to no result; the answer carries the job's own code
+│   │   ├── NoReading               no emotion was perceived there that could be corrected
+│   │   └── VideoNotMade            nobody has made the captioned video that was asked for
+│   ├── ChangedMeanwhile        somebody changed it since it was read
+│   ├── RangeUnusable           a range that lies outside
 │   ├── UploadTooLarge          more bytes than this deployment takes
 │   ├── BodyUnreadable          the request breaks off, or is not what its headers say
 │   ├── BodyTooSlow             its bytes come too slowly to wait for them
 │   ├── UnknownContentType      a body of a kind that this call does not take
 │   ├── IdempotencyKeyBusy      the first request with that key has not ended
-│   ├── IdempotencyKeyReused    that key came with another request
 │   ├── UploadGone              a resumable upload that expired
 │   ├── UploadHeld              somebody else is writing to it
 │   ├── ProtocolVersion         a version of tus that is not spoken here
@@ -109,9 +115,43 @@ class NotFound(RequestError):
     exit_status = 66
 
 
+class KeyReused(RequestError):
+    code = "idempotency_key_reused"
+
+
 class StateConflict(RequestError):
     code = "state_conflict"
     status = 409
+
+
+class NotReady(StateConflict):
+    code = "not_ready"
+
+
+class JobFailed(StateConflict):
+    code = "job_failed"
+
+    def __init__(self, message: str, *, job_code: str, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.job_code = job_code
+
+
+class NoReading(StateConflict):
+    code = "no_reading"
+
+
+class VideoNotMade(StateConflict):
+    code = "video_not_made"
+
+
+class ChangedMeanwhile(RequestError):
+    code = "changed_meanwhile"
+    status = 412
+
+
+class RangeUnusable(RequestError):
+    code = "range_unusable"
+    status = 416
 
 
 class UploadTooLarge(RequestError):
@@ -139,10 +179,6 @@ class IdempotencyKeyBusy(RequestError):
     code = "idempotency_key_busy"
     status = 409
     retryable = True
-
-
-class IdempotencyKeyReused(RequestError):
-    code = "idempotency_key_reused"
 
 
 class UploadGone(RequestError):

@@ -1,4 +1,4 @@
-"""A request that is sent twice and done once: its key, and what the first one was answered."""
+"""A request that may come twice: its key, what it asked for, and the answer that a repeat gets."""
 
 from __future__ import annotations
 
@@ -8,17 +8,21 @@ from shared.domain.value import Value
 
 
 class RequestKey(Value):
-    """A client's key counts for one tenant and one call."""
+    """What makes two requests the same one."""
 
     tenant: str
-    method: str
-    path: str
-    key: str = Field(min_length=1, max_length=255)
+    method: str = Field(max_length=8)
+    path: str = Field(max_length=255)
+    key: str = Field(pattern=r"^[\x21-\x7e]{1,255}$")
 
 
 class StoredAnswer(Value):
-    """How the first request was answered, and what it asked."""
-
-    fingerprint: str
-    status: int
+    status: int = Field(ge=100, le=599)
     body: bytes = Field(repr=False)
+
+
+class Begun(Value):
+    """How a request stands: new (process it), answered (repeat the answer), or neither (the first one still runs)."""
+
+    new: bool
+    answer: StoredAnswer | None = None

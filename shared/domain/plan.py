@@ -21,7 +21,7 @@ def plan_of(job: Job, *, gpu: bool = False) -> tuple[PlannedStage, ...]:
         PlannedStage(name="diarize", needs=_needs_of_turns(job)),
         PlannedStage(name="track_faces", needs=("decode", "detect_speech") if _sees(job) else ()),
         PlannedStage(name="compose", needs=("detect_speech", "transcribe", "diarize")),
-        PlannedStage(name="read_emotions", needs=("decode", "diarize", "compose", "track_faces")),
+        PlannedStage(name="read_emotions", needs=("decode", "transcribe", "diarize", "compose", "track_faces")),
     )
     return (*stages, PlannedStage(name="publish", needs=tuple(stage.name for stage in stages)))
 

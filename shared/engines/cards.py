@@ -9,6 +9,7 @@ from typing import Any
 from shared.domain.error import EngineUnavailable
 from shared.domain.value import Value
 from shared.engines.settings import EngineSettings
+from shared.ports.engines import Calibration
 
 BUNDLED = Path(__file__).parent / "bundled"
 FUSION = "fusion_loglinear"  # parameters, not weights: they have no card
@@ -32,8 +33,14 @@ class Card(Value):
     labels: tuple[str, ...] = ()
     figures: dict[str, Any]
     limits: str
+    calibration: Calibration = Calibration()
     command: str
     made: str
+
+    @property
+    def fingerprint(self) -> str:
+        """Changes with the weights and with the way they are read."""
+        return hashlib.sha256(f"{self.sha256} {self.calibration.model_dump_json()}".encode()).hexdigest()[:16]
 
 
 def list_cards() -> tuple[Card, ...]:

@@ -11,7 +11,7 @@ from shared.domain.emotion import Modality
 from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.face_features import edge_histograms
-from shared.ports.engines import Encoding, FaceClip, UtteranceClip
+from shared.ports.engines import Calibration, Encoding, FaceClip, UtteranceClip
 from shared.ports.media import Floats, Progress
 
 MOST_FRAMES = 16
@@ -23,6 +23,7 @@ class FaceEdges:
     weights: Floats  # (emotion, feature)
     bias: Floats  # (emotion,)
     fingerprint: str
+    calibration: Calibration
     name: str = "face-edges"
     modality: Modality = Modality.FACE
     note: str = "A linear stand-in until the bundled face network is trained."
@@ -31,7 +32,7 @@ class FaceEdges:
     def load(cls, _option: str | None, setup: Setup) -> FaceEdges:
         path, card = trusted_weights("face_edges", setup.engines)
         with np.load(path) as arrays:
-            return cls(arrays["weights"], arrays["bias"], card.sha256[:16])
+            return cls(arrays["weights"], arrays["bias"], card.fingerprint, card.calibration)
 
     def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
         logits = np.zeros((len(conversation), len(self.bias)), dtype=np.float32)
@@ -51,6 +52,7 @@ class FaceEdges:
             features=np.zeros((len(conversation), 0), dtype=np.float32),
             unavailable=tuple(unavailable),
             reliability=reliability,
+            calibration=self.calibration,
         )
 
     def _judge(self, face: FaceClip) -> Floats:  # (emotion,)

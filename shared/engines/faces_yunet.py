@@ -11,9 +11,10 @@ import cv2
 import numpy as np
 from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 
-from shared.domain.error import EngineFailed, EngineUnavailable, InvalidRequest
+from shared.domain.error import EngineFailed, InvalidRequest
 from shared.engines.catalog import Setup
 from shared.engines.runtime import open_session
+from shared.engines.weights import fetched, folder_of, hub_model, require
 from shared.ports.engines import FaceBox
 from shared.ports.media import Bytes, Floats, Frame
 
@@ -35,10 +36,11 @@ class YuNet:
     def load(cls, option: str | None, setup: Setup) -> Self:
         if option:
             raise InvalidRequest(f"YuNet has no option {option!r}.")
-        weights = next(iter(sorted((setup.engines.models_dir / "yunet").glob("*.onnx"))), None)
-        if weights is None:
-            raise EngineUnavailable("The weights of YuNet are not here.", mend="undertone models fetch yunet")
-        return cls(weights, setup.threads)
+        own = next(iter(sorted(folder_of("yunet", setup.engines).glob("*.onnx"))), None)
+        # An operator's own file needs no manifest; what was fetched must still be what it was.
+        if own is None or fetched("yunet", setup.engines):
+            own = require("yunet", setup.engines)[0] / hub_model("yunet").weights
+        return cls(own, setup.threads)
 
     def detect(self, frame: Frame) -> Sequence[FaceBox]:
         picture, scale = _fitted(frame.pixels)

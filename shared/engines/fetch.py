@@ -17,7 +17,7 @@ from shared.domain.error import EngineUnavailable, StorageFull
 from shared.engines.settings import EngineSettings
 from shared.engines.weights import MANIFEST, HubFile, HubModel, Manifest, folder_of, hub_model, verify
 
-WANTED = re.compile(r"(config|preprocessor_config|tokenizer|vocabulary)\.(json|txt)|model\.bin")
+BESIDE_WEIGHTS = re.compile(r"(config|preprocessor_config|tokenizer|vocabulary)\.(json|txt)")
 MOST_BYTES = 8 * 2**30
 MOST_REDIRECTS = 5
 RESERVE = 256 * 2**20  # bytes that stay free on the disk
@@ -65,9 +65,9 @@ def _manifest(client: httpx.Client, model: HubModel, hub: str) -> Manifest:
             blob_id=entry.get("blobId"),
         )
         for entry in listing["siblings"]
-        if WANTED.fullmatch(entry["rfilename"])
+        if entry["rfilename"] == model.weights or BESIDE_WEIGHTS.fullmatch(entry["rfilename"])
     )
-    if not any(file.path == "model.bin" and file.sha256 for file in files):
+    if not any(file.path == model.weights and file.sha256 for file in files):
         raise EngineUnavailable(f"{model.repository} holds no weights that we can open.")
     if sum(file.size for file in files) > MOST_BYTES:
         raise EngineUnavailable(f"{model.repository} is larger than {MOST_BYTES // 2**30} GiB.")

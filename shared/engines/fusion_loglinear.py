@@ -9,7 +9,8 @@ Sentiment is the same formula over three classes. A sense without a sentiment he
 from its emotions by MELD's rule; where no sense has a head, sentiment follows from p itself by that rule.
 Valence and arousal are expectations over fixed anchors of the categories: "acted category means", not measured affect.
 
-The parameters lie in `bundled/fusion_loglinear.json`, in the shape of `Parameters` below.
+T_m and pi_m belong to the network and come with its encoding; the rest lies in `bundled/fusion_loglinear.json`, in
+the shape of `Parameters` below.
 """
 
 from __future__ import annotations
@@ -32,7 +33,6 @@ from shared.domain.emotion import (
     Modality,
     Sense,
     SenseStatus,
-    Sentiment,
     SentimentReading,
     SentimentScores,
 )
@@ -54,30 +54,19 @@ ANCHORS = np.array(
 )  # (emotion, 2)
 
 
-class SentimentHead(Value):
-    temperature: float = Field(default=1.0, ge=0.3, le=5)
-    prior: dict[Sentiment, float]
+class Trust(Value):
+    """How far a sense is believed beside the others."""
 
-
-class SenseParameters(Value):
-    """How one network's logits become evidence."""
-
-    temperature: float = Field(default=1.0, ge=0.3, le=5)
-    # The effective prior: what its calibrated outputs average to, not merely the frequency of its labels.
-    prior: dict[Emotion, float]
     weight: float = Field(ge=0)
-    weight_cap: float = Field(ge=0, le=1)  # until the weight is measured on recordings of meetings
-    cannot_emit: tuple[Emotion, ...] = ()  # it is silent about these: no evidence either way
-    sentiment: SentimentHead | None = None
+    cap: float = Field(ge=0, le=1)  # until the weight is measured on recordings of meetings
 
 
 class Parameters(Value):
-    version: int = 1
+    version: int = 2
     fitted: str  # how the figures came to be, in a sentence
-    data: Mapping[str, str] = {}  # file name -> sha256 of what they were fitted on
     deployment_prior: dict[Emotion, float]
     clip: float = Field(gt=0)
-    senses: dict[Modality, SenseParameters]
+    senses: dict[Modality, Trust]
 
 
 class LogLinearFusion:
@@ -87,7 +76,7 @@ class LogLinearFusion:
         self._parameters = parameters
         self._prior = _vector(parameters.deployment_prior, EMOTIONS)
         digest = hashlib.sha256(parameters.model_dump_json().encode()).hexdigest()
-        self.fingerprint = f"loglinear/1/{digest[:16]}"
+        self.fingerprint = f"loglinear/2/{digest[:16]}"
 
     @classmethod
     def load(cls, option: str | None, _setup: Setup) -> Self:
@@ -114,14 +103,14 @@ class LogLinearFusion:
     def _trust(self, encoding: Encoding) -> Floats:  # (utterance,): a r w
         sense = self._parameters.senses[encoding.modality]
         available = np.array([reason is None for reason in encoding.unavailable])
-        return np.asarray(available * encoding.reliability * min(sense.weight, sense.weight_cap))
+        return np.asarray(available * encoding.reliability * min(sense.weight, sense.cap))
 
     def _evidence(self, encoding: Encoding) -> Floats:  # (utterance, 7)
-        sense = self._parameters.senses[encoding.modality]
-        emits = np.array([emotion not in sense.cannot_emit for emotion in EMOTIONS])
+        its = encoding.calibration
+        emits = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
         told = np.zeros(encoding.logits.shape, dtype=np.float32)
-        logits, prior = encoding.logits[:, emits], _vector(sense.prior, EMOTIONS)[emits]
-        told[:, emits] = self._beyond(logits / sense.temperature, prior / prior.sum())
+        logits, prior = encoding.logits[:, emits], _vector(its.prior, EMOTIONS)[emits]
+        told[:, emits] = self._beyond(logits / its.temperature, prior / prior.sum())
         return told
 
     def _beyond(self, logits: Floats, prior: Floats) -> Floats:
@@ -136,7 +125,7 @@ class LogLinearFusion:
         total = np.tile(np.log(prior), (len(fused), 1))
         headed = np.zeros(len(fused), dtype=bool)
         for encoding in ordered:
-            head, trust = self._parameters.senses[encoding.modality].sentiment, self._trust(encoding)
+            head, trust = encoding.calibration.sentiment, self._trust(encoding)
             if head is not None and encoding.sentiment is not None:
                 told = self._beyond(encoding.sentiment / head.temperature, _vector(head.prior, SENTIMENTS))
                 headed |= trust > 0

@@ -34,12 +34,19 @@ def filters(bands: int, window: int, low: float, high: float) -> Floats:  # (ban
 
 
 def mel_power(
-    samples: Floats, *, bands: int, window: int = 400, hop: int = 160, low: float = 0.0, high: float = 8000.0
+    samples: Floats,
+    *,
+    bands: int,
+    window: int = 400,
+    hop: int = 160,
+    low: float = 0.0,
+    high: float = 8000.0,
+    size: int | None = None,
 ) -> Floats:  # (frame, band)
-    """Power in mel bands; frame n is centred on sample n x hop."""
+    """Power in mel bands; frame n is centred on sample n x hop. A `size` above the window makes the bins finer."""
     padded = np.pad(np.asarray(samples, dtype=np.float32), window // 2)
     frames = np.lib.stride_tricks.sliding_window_view(padded, window)[::hop]
     hann = np.hanning(window + 1)[:-1].astype(np.float32)
-    spectrum = np.fft.rfft(frames * hann, axis=1)
+    spectrum = np.fft.rfft(frames * hann, size or window, axis=1)
     power = (spectrum.real**2 + spectrum.imag**2).astype(np.float32)
-    return power @ filters(bands, window, low, high).T
+    return power @ filters(bands, size or window, low, high).T

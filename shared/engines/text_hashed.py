@@ -12,7 +12,7 @@ from shared.domain.speech import Utterance
 from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.text_features import hashed
-from shared.ports.engines import Encoding, UtteranceClip
+from shared.ports.engines import Calibration, Encoding, UtteranceClip
 from shared.ports.media import Floats, Progress
 
 
@@ -21,6 +21,7 @@ class HashedText:
     weights: Floats  # (emotion, feature)
     bias: Floats  # (emotion,)
     fingerprint: str
+    calibration: Calibration
     name: str = "text-hashed"
     modality: Modality = Modality.TEXT
     note: str = "A linear stand-in until the bundled text network is trained."
@@ -29,7 +30,7 @@ class HashedText:
     def load(cls, _option: str | None, setup: Setup) -> HashedText:
         path, card = trusted_weights("text_hashed", setup.engines)
         with np.load(path) as arrays:
-            return cls(arrays["weights"].astype(np.float32), arrays["bias"], card.sha256[:16])
+            return cls(arrays["weights"].astype(np.float32), arrays["bias"], card.fingerprint, card.calibration)
 
     def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
         logits = np.zeros((len(conversation), len(self.bias)), dtype=np.float32)
@@ -48,6 +49,7 @@ class HashedText:
             features=np.zeros((len(conversation), 0), dtype=np.float32),
             unavailable=tuple(unavailable),
             reliability=np.array(reliability, dtype=np.float32),
+            calibration=self.calibration,
         )
 
 

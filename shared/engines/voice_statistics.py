@@ -11,13 +11,9 @@ from shared.domain.emotion import Modality
 from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.voice_features import voice_statistics
-from shared.ports.engines import Encoding, UtteranceClip
-from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
-
-SHORTEST = 1.0  # seconds; less says nothing
-LONGEST = 6.0  # seconds heard of a long utterance, from its middle
-LEAST_SNR = 3.0  # dB
-STEP = SAMPLE_RATE // 50
+from shared.engines.voice_quality import LEAST_SNR, SHORTEST, middle, signal_to_noise
+from shared.ports.engines import Calibration, Encoding, UtteranceClip
+from shared.ports.media import Floats, Progress
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,6 +23,7 @@ class VoiceStatistics:
     weights: Floats  # (emotion, feature)
     bias: Floats  # (emotion,)
     fingerprint: str
+    calibration: Calibration
     name: str = "voice-statistics"
     modality: Modality = Modality.VOICE
     note: str = "A linear stand-in until the bundled voice network is trained."
@@ -40,7 +37,8 @@ class VoiceStatistics:
                 arrays["deviation"],
                 arrays["weights"],
                 arrays["bias"],
-                card.sha256[:16],
+                card.fingerprint,
+                card.calibration,
             )
 
     def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
@@ -52,7 +50,7 @@ class VoiceStatistics:
             reason = "too_short" if audio.duration < SHORTEST else "low_snr" if snr < LEAST_SNR else None
             unavailable.append(reason)
             if reason is None:
-                features = voice_statistics(_middle(audio))
+                features = voice_statistics(middle(audio))
                 logits[number] = self.weights @ np.clip((features - self.mean) / self.deviation, -4, 4) + self.bias
                 reliability[number] = min(audio.duration / 2, 1.0) * float(np.clip((snr - 5) / 10, 0.0, 1.0))
             audio.release()
@@ -63,20 +61,5 @@ class VoiceStatistics:
             features=np.zeros((len(conversation), 0), dtype=np.float32),
             unavailable=tuple(unavailable),
             reliability=reliability,
+            calibration=self.calibration,
         )
-
-
-def _middle(audio: Audio) -> Floats:
-    skipped = max(0, len(audio.samples) - round(LONGEST * SAMPLE_RATE)) // 2
-    return np.asarray(audio.samples[skipped : len(audio.samples) - skipped], dtype=np.float32)
-
-
-def signal_to_noise(audio: Audio) -> float:
-    """Loud moments against quiet ones of the same utterance, in dB; a floor of -80 dBFS is silence, not noise."""
-    samples = _middle(audio)
-    frames = samples[: len(samples) // STEP * STEP].reshape(-1, STEP)
-    if len(frames) == 0:
-        return 0.0
-    levels = np.sqrt(np.square(frames).mean(axis=1)) + 1e-4
-    loud, quiet = np.percentile(levels, (90, 10))
-    return float(20 * np.log10(loud / quiet))

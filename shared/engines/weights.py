@@ -19,6 +19,7 @@ class HubModel(Value):
     name: str
     slot: str
     repository: str
+    weights: str = "model.bin"  # the file without which nothing works
     licence: str
     commercial_use: bool
     megabytes: int

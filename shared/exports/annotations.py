@@ -15,6 +15,7 @@ from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript
 from shared.exports.captions import plain
 
+UNDATED = "1970-01-01T00:00:00+00:00"  # the format asks for a date; the same transcript is always the same file
 SHORTEST = 0.001  # seconds; a reader takes nothing shorter
 
 
@@ -76,6 +77,7 @@ def render_textgrid(transcript: Transcript, *, emotion: bool) -> bytes:
 
 def render_eaf(transcript: Transcript, *, emotion: bool) -> bytes:
     file = pympi.Elan.Eaf(author="Undertone")
+    file.adocument["DATE"] = UNDATED
     file.remove_tier("default")
     file.add_linguistic_type("emotion", constraints="Symbolic_Association", timealignable=False)
     for name, utterances in _tiers(transcript):

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import shutil
 import tempfile
+import time
 from collections.abc import Iterable, Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
@@ -14,6 +15,7 @@ from shared.domain.error import NotFound
 from shared.infra.blobs_counted import BLOCK, CountedBlocks, full_said, storage_full
 
 SCRATCH = ".scratch"
+ABANDONED_SECONDS = 3600
 
 
 class FolderBlobs:
@@ -27,11 +29,16 @@ class FolderBlobs:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what processes left that were killed; their number stands in the file's name."""
+        """Remove what processes left that were killed; their number stands in the file's name.
+
+        Another container on the same volume has numbers of its own: what grew in the last hour is left alone too.
+        """
         for left in self._scratch.iterdir():
-            owner = left.name.partition("-")[0]
-            if owner.isdigit() and not Path("/proc", owner).exists():
-                left.unlink(missing_ok=True)
+            with suppress(FileNotFoundError):  # it was just finished
+                owner = left.name.partition("-")[0]
+                old = time.time() - left.stat().st_mtime > ABANDONED_SECONDS
+                if old and owner.isdigit() and not Path("/proc", owner).exists():
+                    left.unlink()
 
     def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, at_most: int | None = None) -> Blob:
         target = self._root / blob_path(tenant, key)

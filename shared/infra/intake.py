@@ -20,13 +20,12 @@ from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.label import label_of
 from shared.domain.plan import plan_of
 from shared.domain.tenant import AuditEntry
-from shared.infra.blobs_counted import CountedBlocks
 from shared.infra.callbacks import Callbacks
 from shared.infra.settings import GovernanceSettings
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.sniff import checked_media, checked_transcript
+from shared.ports.arrivals import ArrivalStore
 from shared.ports.blobs import BlobStore
-from shared.ports.idempotency import ArrivalStore
 from shared.ports.jobs import JobStore
 from shared.ports.keys import AuditTrail
 
@@ -65,11 +64,6 @@ class Intake:
                 self.blobs.delete_prefix(caller.tenant, job_folder(arrival.job_id))
             self.arrivals.end(arrival.job_id)
 
-    @contextmanager
-    def weighing(self, caller: Caller) -> Iterator[Arrival]:
-        """The same for a repeated request: what comes is hashed, to see that it is the same, and kept nowhere."""
-        yield Arrival(self, caller, uuid4().hex, kept=False)
-
     def sweep(self) -> int:
         """Erase what killed processes left half-way; a job that exists is none of that."""
         lost = self.arrivals.lost(self.clock() - LOST_AFTER)
@@ -87,7 +81,6 @@ class Arrival:
     intake: Intake
     caller: Caller
     job_id: str
-    kept: bool = True
     recording: Source | None = None
     tracks: list[Source] = field(default_factory=list)
     transcript: Source | None = None
@@ -116,11 +109,6 @@ class Arrival:
         self.transcript = Source(name=label_of(name, "transcript"), sha256=blob.sha256)
 
     def _put(self, key: str, blocks: Iterable[bytes], at_most: int) -> Blob:
-        if not self.kept:
-            counted = CountedBlocks(blocks, at_most)
-            for _ in counted:
-                pass
-            return counted.blob
         try:
             return self.intake.blobs.put(self.caller.tenant, key, blocks, at_most=at_most)
         except UploadTooLarge as error:

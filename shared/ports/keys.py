@@ -1,9 +1,11 @@
-"""Where tenants, their keys and the trail of what they did are kept."""
+"""Where tenants, their keys, the trail of what they did and the answers they got are kept."""
 
 from __future__ import annotations
 
+from datetime import datetime
 from typing import Protocol
 
+from shared.domain.idempotency import Begun, RequestKey, StoredAnswer
 from shared.domain.page import Page
 from shared.domain.tenant import ApiKey, AuditEntry, Tenant
 
@@ -40,3 +42,23 @@ class AuditTrail(Protocol):
     def note(self, entry: AuditEntry) -> None: ...
 
     def list(self, tenant: str, *, cursor: str | None = None, limit: int = 100) -> Page[AuditEntry]: ...
+
+    def forget(self, before: datetime) -> int: ...
+
+
+class AnsweredRequests(Protocol):
+    """Answers that repeats of a request get; kept for a day."""
+
+    def begin(self, request: RequestKey, fingerprint: str) -> Begun:
+        """Take the key, or learn how it stands. KeyReused if it was used for something else."""
+        ...
+
+    def answer(self, request: RequestKey, answer: StoredAnswer, *, job_id: str | None = None) -> None:
+        """Keep the answer; the erasure of that job takes it along."""
+        ...
+
+    def release(self, request: RequestKey) -> None:
+        """It came to no answer worth keeping: a repeat is processed again."""
+        ...
+
+    def forget(self, before: datetime) -> int: ...

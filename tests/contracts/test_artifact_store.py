@@ -9,12 +9,16 @@ import pytest
 
 from shared.domain.error import StorageFull
 from shared.infra.artifacts import FolderArtifacts
+from shared.infra.artifacts_blobs import BlobArtifacts
+from shared.infra.blobs_folder import FolderBlobs
 from shared.ports.stores import ArtifactStore
 
 
-@pytest.fixture
-def store(tmp_path: Path) -> ArtifactStore:
-    return FolderArtifacts(tmp_path)
+@pytest.fixture(params=["folder", "blobs"])
+def store(request: pytest.FixtureRequest, tmp_path: Path) -> ArtifactStore:
+    if request.param == "folder":
+        return FolderArtifacts(tmp_path)
+    return BlobArtifacts(FolderBlobs(tmp_path / "blobs"), "ours", "jobs/j/artifacts", tmp_path)
 
 
 def make(store: ArtifactStore, key: str, content: str) -> None:

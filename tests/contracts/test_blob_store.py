@@ -189,7 +189,11 @@ def test_a_disk_that_fills_up_in_truth(tiny_disk: Path, tenant: str, kind: str) 
 
 def test_what_a_killed_writer_left_is_swept_when_the_store_opens(tmp_path: Path, tenant: str) -> None:
     store = FolderBlobs(tmp_path)
-    (tmp_path / SCRATCH / "999999999-dead").write_bytes(b"half")
+    dead = tmp_path / SCRATCH / "999999999-dead"
+    young = tmp_path / SCRATCH / "999999999-in-another-container"
+    for path in (dead, young):
+        path.write_bytes(b"half")
+    os.utime(dead, (0, 0))
 
     def meanwhile() -> Iterator[bytes]:
         yield b"x"
@@ -197,4 +201,4 @@ def test_what_a_killed_writer_left_is_swept_when_the_store_opens(tmp_path: Path,
         yield b"y"
 
     assert store.put(tenant, "key", meanwhile()).size == 2, "what a living process writes is left alone"
-    assert not list((tmp_path / SCRATCH).iterdir())
+    assert list((tmp_path / SCRATCH).iterdir()) == [young]

@@ -26,6 +26,7 @@ class Hub:
     """What a hub answers: a listing with hashes, and the files, whole or from a byte on."""
 
     files: dict[str, bytes]
+    repository: str = REPOSITORY
     url: str = ""
     asked: list[tuple[str, str | None]] = field(default_factory=list)
     break_after: int | None = None  # bytes of model.bin after which the connection breaks
@@ -37,7 +38,7 @@ class Hub:
         for name, content in self.files.items():
             entry: dict[str, object] = {"rfilename": name, "size": len(content)}
             entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-            if name == "model.bin":
+            if name.endswith((".bin", ".onnx")):
                 entry["lfs"] = {"sha256": self.announce.get(name, hashlib.sha256(content).hexdigest())}
             siblings.append(entry)
         return {"sha": "abc123", "siblings": siblings}
@@ -48,7 +49,7 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
         def do_GET(self) -> None:
             asked_from = self.headers.get("Range")
             hub.asked.append((self.path, asked_from))
-            if self.path.startswith(f"/api/models/{REPOSITORY}"):
+            if self.path.startswith(f"/api/models/{hub.repository}?"):
                 self.answer(200, json.dumps(hub.listing()).encode())
                 return
             name = self.path.rsplit("/", 1)[-1]
@@ -118,6 +119,15 @@ def test_weights_are_fetched_verified_and_found(hub: Hub, tmp_path: Path) -> Non
     assert manifest is not None and manifest.revision == "abc123"
     assert seen[-1][0] == seen[-1][1] == 2_048_004
     assert list((tmp_path / "models").iterdir()) == [folder], "nothing else is left"
+
+
+def test_a_model_of_one_file_brings_that_file_and_not_its_siblings(hub: Hub, tmp_path: Path) -> None:
+    hub.repository = "opencv/face_detection_yunet"
+    hub.files = dict.fromkeys(
+        ("face_detection_yunet_2023mar.onnx", "face_detection_yunet_2023mar_int8.onnx"), b"network"
+    )
+    folder = run(hub, tmp_path, "yunet")
+    assert [path.name for path in folder.glob("*.onnx")] == ["face_detection_yunet_2023mar.onnx"]
 
 
 def test_what_is_not_here_names_the_command_that_brings_it(hub: Hub, tmp_path: Path) -> None:

@@ -12,19 +12,18 @@ from hypothesis.extra.numpy import arrays
 
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, Emotion, EmotionReading, Modality, SenseStatus, Sentiment
 from shared.domain.error import InvalidRequest
-from shared.engines.cards import BUNDLED
+from shared.engines.cards import BUNDLED, list_cards
 from shared.engines.catalog import Setup
 from shared.engines.fusion_loglinear import (
     ANCHORS,
     SENTIMENT_OF,
     LogLinearFusion,
     Parameters,
-    SenseParameters,
-    SentimentHead,
+    Trust,
     read_parameters,
 )
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.ports.engines import Encoding
+from shared.ports.engines import Calibration, Encoding, SentimentHead
 from shared.ports.media import Floats
 
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
@@ -36,20 +35,22 @@ ALL_OFF: dict[Modality, str | None] = dict.fromkeys(Modality)
 logits = arrays(np.float32, (1, 7), elements=st.floats(-3, 3, width=32))
 
 
-def parameters(
-    *,
-    prior: dict[Emotion, float] = SKEWED,
-    text: SenseParameters | None = None,
-    cannot_emit: tuple[Emotion, ...] = (),
-) -> Parameters:
+CALIBRATION = {
+    TEXT: Calibration(),
+    VOICE: Calibration(prior=SKEWED, temperature=1.5),
+    FACE: Calibration(),
+}
+
+
+def parameters(*, prior: dict[Emotion, float] = SKEWED) -> Parameters:
     return Parameters(
         fitted="by hand, for a test",
         deployment_prior=prior,
         clip=6,
         senses={
-            TEXT: text or SenseParameters(prior=UNIFORM, weight=1, weight_cap=1),
-            VOICE: SenseParameters(prior=SKEWED, weight=0.9, weight_cap=0.35, temperature=1.5, cannot_emit=cannot_emit),
-            FACE: SenseParameters(prior=UNIFORM, weight=0.5, weight_cap=0.5),
+            TEXT: Trust(weight=1, cap=1),
+            VOICE: Trust(weight=0.9, cap=0.35),
+            FACE: Trust(weight=0.5, cap=0.5),
         },
     )
 
@@ -61,6 +62,7 @@ def heard(
     reliability: float = 1.0,
     missing: str | None = None,
     sentiment: Floats | None = None,
+    calibration: Calibration | None = None,
 ) -> Encoding:
     rows = len(values)
     return Encoding(
@@ -70,11 +72,12 @@ def heard(
         (missing,) * rows,
         np.full(rows, reliability, np.float32),
         sentiment,
+        calibration or CALIBRATION[modality],
     )
 
 
-def fuse(*encodings: Encoding, given: Parameters | None = None, rows: int = 1) -> EmotionReading:
-    fusion = LogLinearFusion(given or parameters())
+def fuse(*encodings: Encoding, rows: int = 1) -> EmotionReading:
+    fusion = LogLinearFusion(parameters())
     return fusion.fuse(encodings, absent=ALL_OFF, speakers=["S1"] * rows)[0]
 
 
@@ -118,8 +121,7 @@ def test_a_sense_that_says_what_its_prior_says_changes_nothing(text: Floats, rel
 
 @given(logits)
 def test_text_alone_with_full_weight_is_the_calibrated_text_posterior(text: Floats) -> None:
-    sense = SenseParameters(prior=SKEWED, weight=1, weight_cap=1, temperature=1.7)
-    reading = fuse(heard(TEXT, text), given=parameters(prior=SKEWED, text=sense))
+    reading = fuse(heard(TEXT, text, calibration=Calibration(prior=SKEWED, temperature=1.7)))
     np.testing.assert_allclose(vector(reading), softmax(text[0] / 1.7), atol=1e-5)
 
 
@@ -140,12 +142,13 @@ def test_a_probability_of_zero_or_one_stays_finite(value: float) -> None:
 
 
 def test_an_emotion_that_a_network_cannot_emit_gets_no_evidence_from_it() -> None:
-    given_ = parameters(cannot_emit=(Emotion.SURPRISE,))
-    fusion = LogLinearFusion(given_)
-    told = fusion._evidence(heard(VOICE, likely(Emotion.SURPRISE, 9.0)))
-    assert told[0, EMOTIONS.index(Emotion.SURPRISE)] == 0
-    louder = fuse(heard(VOICE, likely(Emotion.SURPRISE, 9.0)), given=given_)
-    assert louder.scores == fuse(heard(VOICE, likely(Emotion.SURPRISE, 1.0)), given=given_).scores
+    silent = CALIBRATION[VOICE].model_copy(update={"cannot_emit": (Emotion.SURPRISE,)})
+
+    def surprised(strength: float) -> Encoding:
+        return heard(VOICE, likely(Emotion.SURPRISE, strength), calibration=silent)
+
+    assert LogLinearFusion(parameters())._evidence(surprised(9.0))[0, EMOTIONS.index(Emotion.SURPRISE)] == 0
+    assert fuse(surprised(9.0)).scores == fuse(surprised(1.0)).scores
 
 
 def test_evidence_is_weighted_by_the_cap_the_weight_and_the_reliability() -> None:
@@ -198,14 +201,12 @@ def test_without_a_sentiment_head_sentiment_follows_from_the_emotions(voice: Flo
     assert reading.sentiment.scores[Sentiment.POSITIVE] == pytest.approx(p[Emotion.JOY] + 0.49 * p[Emotion.SURPRISE])
 
 
-def with_head() -> Parameters:
-    head = SentimentHead(temperature=2.0, prior=THIRDS)
-    return parameters(text=SenseParameters(prior=UNIFORM, weight=1, weight_cap=1, sentiment=head))
+WITH_HEAD = Calibration(sentiment=SentimentHead(temperature=2.0, prior=THIRDS))
 
 
 def test_a_sentiment_head_decides_where_it_is_heard() -> None:
     mood = np.array([[3.0, 0.0, -1.0]], np.float32)
-    reading = fuse(heard(TEXT, likely(Emotion.SURPRISE), sentiment=mood), given=with_head())
+    reading = fuse(heard(TEXT, likely(Emotion.SURPRISE), sentiment=mood, calibration=WITH_HEAD))
     prior = np.array(list(SKEWED.values())) @ SENTIMENT_OF
     expected = softmax(np.asarray(np.log(prior) + mood[0] / 2, dtype=np.float32))
     np.testing.assert_allclose([reading.sentiment.scores[mood] for mood in SENTIMENTS], expected, atol=1e-6)
@@ -213,16 +214,16 @@ def test_a_sentiment_head_decides_where_it_is_heard() -> None:
 
 def test_senses_without_a_head_add_to_one_that_has_it() -> None:
     mood = np.zeros((1, 3), np.float32)
-    text = heard(TEXT, likely(Emotion.NEUTRAL), sentiment=mood)
-    before = fuse(text, given=with_head()).sentiment.scores
-    after = fuse(text, heard(FACE, likely(Emotion.JOY, 4.0)), given=with_head()).sentiment.scores
+    text = heard(TEXT, likely(Emotion.NEUTRAL), sentiment=mood, calibration=WITH_HEAD)
+    before = fuse(text).sentiment.scores
+    after = fuse(text, heard(FACE, likely(Emotion.JOY, 4.0))).sentiment.scores
     assert after[Sentiment.POSITIVE] > before[Sentiment.POSITIVE] + 0.1
 
 
 def test_a_head_that_is_not_heard_leaves_the_rule() -> None:
     mood = np.array([[9.0, 0.0, 0.0]], np.float32)
-    text = heard(TEXT, likely(Emotion.ANGER), sentiment=mood, missing="language")
-    reading = fuse(text, heard(FACE, likely(Emotion.JOY, 4.0)), given=with_head())
+    text = heard(TEXT, likely(Emotion.ANGER), sentiment=mood, missing="language", calibration=WITH_HEAD)
+    reading = fuse(text, heard(FACE, likely(Emotion.JOY, 4.0)))
     np.testing.assert_allclose(
         [reading.sentiment.scores[mood] for mood in SENTIMENTS], vector(reading) @ SENTIMENT_OF, atol=1e-6
     )
@@ -244,10 +245,11 @@ def setup(tmp_path: Path) -> Setup:
 def test_the_bundled_parameters_are_whole(tmp_path: Path) -> None:
     bundled = read_parameters(BUNDLED / "fusion_loglinear.json")
     assert set(bundled.senses) == set(Modality)
-    for prior in (bundled.deployment_prior, *(sense.prior for sense in bundled.senses.values())):
+    calibrations = [card.calibration for card in list_cards() if card.slot in tuple(Modality)]
+    for prior in (bundled.deployment_prior, *(calibration.prior for calibration in calibrations)):
         assert set(prior) == set(EMOTIONS)
         assert sum(prior.values()) == pytest.approx(1, abs=1e-4)
-    assert {m: sense.weight_cap for m, sense in bundled.senses.items()} == {TEXT: 1.0, FACE: 0.5, VOICE: 0.35}
+    assert {m: sense.cap for m, sense in bundled.senses.items()} == {TEXT: 1.0, FACE: 0.5, VOICE: 0.35}
     assert LogLinearFusion.load(None, setup(tmp_path)).fingerprint == LogLinearFusion(bundled).fingerprint
 
 

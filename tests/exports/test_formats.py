@@ -5,6 +5,7 @@ from __future__ import annotations
 import csv
 import io
 import json
+import time
 from pathlib import Path
 
 import meeteval
@@ -183,3 +184,10 @@ def test_a_corrected_utterance_keeps_its_text_in_one_piece() -> None:
     """Its words still have the times of what was heard, so they cannot cut the new text."""
     corrected = utterance(0, 0.0, 2.0).model_copy(update={"text": "Good bye, then."})
     assert b"Good bye, then." in render("vtt", given=transcript((corrected,)))
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_same_transcript_is_the_same_file_at_any_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    before = render(name)
+    monkeypatch.setattr(time, "strftime", lambda *_: "1999-01-01T00:00:00")
+    assert render(name) == before

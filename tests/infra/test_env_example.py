@@ -11,6 +11,7 @@ from pydantic_settings import BaseSettings
 from services.container.settings import LogSettings
 from services.courier.settings import CourierSettings
 from services.gateway.settings import GatewaySettings
+from services.results.settings import ResultsSettings
 from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
@@ -31,6 +32,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     GatewaySettings,
     RedisSettings,
     QueueSettings,
+    ResultsSettings,
     LogSettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"

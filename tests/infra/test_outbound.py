@@ -16,7 +16,7 @@ from shared.infra.outbound import EXCERPT, Limits, Outbound, Resolve
 from tests.local_server import Reply, certified, serving
 
 DEFAULT = OutboundSettings(_env_file=None)
-SHORT = Limits(connect=0.5, next_byte=0.4, total=1.0)
+SHORT = Limits(connect=2.0, next_byte=1.5, total=2.5)  # long enough for a busy machine
 
 
 def answering(*answers: Sequence[str]) -> Resolve:
@@ -30,7 +30,7 @@ def local(*answers: Sequence[str]) -> Outbound:
 
 
 def fetch(outbound: Outbound, url: str, headers: dict[str, str] | None = None, at_most: int = 10_000) -> bytes:
-    with outbound.fetching(url, headers or {}, at_most=at_most, limits=SHORT) as download:
+    with outbound.fetching(url, headers or {}, at_most=at_most, limits=Limits(total=60.0)) as download:
         return b"".join(download.blocks)
 
 
@@ -110,12 +110,12 @@ def test_a_webhooks_redirect_is_an_answer() -> None:
 
 
 def silent(handler: BaseHTTPRequestHandler) -> None:
-    time.sleep(1.5)
+    time.sleep(9)
     handler.close_connection = True
 
 
 def dripping(handler: BaseHTTPRequestHandler) -> None:
-    for _ in range(40):
+    for _ in range(90):
         handler.wfile.write(b"H")
         time.sleep(0.1)
 
@@ -140,7 +140,7 @@ def test_what_goes_wrong_has_a_class_and_an_end(raw: object, reason: str) -> Non
             local().post(server.url, b"", {}, limits=SHORT)
         assert failed.value.reason == reason
         assert "127.0.0.1" not in failed.value.message
-        assert time.monotonic() - began < 1.4
+        assert time.monotonic() - began < 7
 
 
 def test_a_closed_port_and_a_name_that_leads_nowhere() -> None:
@@ -161,7 +161,7 @@ def test_a_closed_port_and_a_name_that_leads_nowhere() -> None:
 def test_a_body_that_never_ends_does_not_undo_a_success() -> None:
     def endless(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\npart")
-        time.sleep(1.0)
+        time.sleep(9)
         handler.close_connection = True
 
     with serving(Reply(raw=endless)) as server:

@@ -83,6 +83,8 @@ def test_a_stopped_run_leaves_no_half_file_and_goes_on_where_it_stopped(
     arguments = ("annotate", SAMPLE, "-o", tmp_path / "out", "--format", "json", "--cache", tmp_path / "cache", "-q")
     environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     command = [*COMMAND, *map(str, arguments)]
+    # A shell starts what it puts in the background deaf to Ctrl-C, and children inherit that.
+    signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "cache").glob("detect_speech/*")):

@@ -21,7 +21,7 @@ from shared.domain.emotion import (
 )
 from shared.domain.event import Event, Warned
 from shared.domain.recording import Probe, TrackProbe
-from shared.domain.speech import Utterance
+from shared.domain.speech import Hearing, Utterance
 from shared.pipeline.artifacts import Readings, Turns, Utterances
 from shared.pipeline.read_emotions import ReadEmotions
 from shared.pipeline.stage import Workspace
@@ -63,7 +63,7 @@ class ScriptedReader:
 
 def run(tmp_path: Path, reader: ScriptedReader, *, tracks: Sequence[str] = ()) -> tuple[Readings, list[Event]]:
     """Ana then Ben, a second each; the mix is all zeros and track N all N + 1."""
-    folders = {name: tmp_path / name for name in ("decode", "diarize", "compose", "track_faces", "out")}
+    folders = {name: tmp_path / name for name in ("decode", "transcribe", "diarize", "compose", "track_faces", "out")}
     for folder in folders.values():
         folder.mkdir()
     told: list[Event] = []
@@ -75,6 +75,7 @@ def run(tmp_path: Path, reader: ScriptedReader, *, tracks: Sequence[str] = ()) -
         np.full(2 * SAMPLE_RATE, number, "<f4").tofile(folders["decode"] / f"{name}.f32")
     probes = tuple(TrackProbe(name=name, seconds=2) for name in tracks)
     at("decode").write(Probe(duration=2, sample_rate=48_000, container="wav", audio_codec="pcm", tracks=probes))
+    at("transcribe").write(Hearing(words=(), language="de"))
     at("diarize").write(Turns(turns=(), names={"S1": "Ana", "S2": "Ben"}))
     words = [Utterance(index=n, speaker=f"S{n + 1}", text="hello", words=(), start=n, end=n + 1) for n in range(2)]
     at("compose").write(Utterances(utterances=tuple(words)))
@@ -89,7 +90,7 @@ def test_every_utterance_is_read_with_its_own_sound(tmp_path: Path) -> None:
     assert len(readings.readings) == 2
     assert [clip.utterance.speaker for clip in reader.shown] == ["S1", "S2"]
     assert [(clip.audio.start, clip.audio.duration) for clip in reader.shown] == [(0, 1), (1, 1)]
-    assert [clip.face for clip in reader.shown] == ["no_video", "no_video"]
+    assert [(clip.face, clip.language) for clip in reader.shown] == [("no_video", "de")] * 2
     assert [clip.utterance.index for clip in reader.slice] == [1]
     assert told == []
 

@@ -1,14 +1,18 @@
 from __future__ import annotations
 
+import threading
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
+from threading import Event
 
 import pytest
 
-from services.worker.dispatch import LOST
+from services.worker.dispatch import LOST, Dispatcher
 from shared.domain.job_blobs import job_folder
+from shared.domain.work import Claim, StageState, Ticket
 from shared.engines.catalog import Setup
-from tests.worker.workshop import TENANT, Workshop
+from tests.worker.workshop import TENANT, MemoryQueue, Workshop
 
 
 @pytest.fixture
@@ -49,3 +53,34 @@ def test_an_erasure_ends_with_storage_empty_and_a_tombstone(shop: Workshop) -> N
     assert list(shop.blobs.keys(TENANT, job_folder(job_id))) == []
     stone = shop.jobs.tombstone(TENANT, job_id)
     assert stone is not None and stone.erased_at is not None
+
+
+def test_it_goes_on_when_the_queue_is_away(shop: Workshop) -> None:
+    """Redis comes back, and what was not sent is sent; dead leases are swept meanwhile."""
+    job_id = shop.submit()
+    claim = shop.runner.work.claim(job_id, "decode", "w2", timedelta(seconds=1))
+    assert isinstance(claim, Claim)
+    shop.later(2)
+    stop, looks = Event(), 0
+
+    class AwayForAWhile(MemoryQueue):
+        def waiting(self, queue: str) -> int:
+            nonlocal looks
+            looks += 1
+            if looks <= 4:
+                raise ConnectionError
+            return super().waiting(queue)
+
+        def send(self, ticket: Ticket) -> None:
+            super().send(ticket)
+            if ticket.stage == "decode":
+                stop.set()
+
+    queue = AwayForAWhile()
+    runs = Dispatcher(shop.dispatcher.work, queue, shop.blobs, most_waiting=4, sweep_seconds=0.1)
+    timer = threading.Timer(20, stop.set)
+    timer.start()
+    runs.run(stop)
+    timer.cancel()
+    assert [ticket.stage for ticket in queue.tickets if ticket.stage == "decode"] == ["decode"]
+    assert shop.stage(job_id, "decode").state is StageState.PENDING

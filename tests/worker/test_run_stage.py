@@ -11,16 +11,19 @@ import pytest
 
 from services.worker.run_stage import Ended
 from shared.domain.error import DecodeFailed, EngineFailed, StorageFull
-from shared.domain.job_blobs import artifacts_folder, job_folder, transcript_key
+from shared.domain.job_blobs import artifacts_folder, job_folder, media_folder, recording_key, transcript_key
 from shared.domain.job_record import JobStatus
+from shared.domain.recording import Probe, TrackProbe
+from shared.domain.search import SearchQuery
 from shared.domain.span import Span, span
 from shared.domain.speech import Hearing
 from shared.domain.transcript import Transcript
 from shared.domain.work import StageState
 from shared.engines.catalog import Setup
+from shared.infra.database.search import SqlTranscriptIndex
 from shared.ports.media import Audio, Progress
-from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, word
-from tests.worker.workshop import TENANT, Workshop, engines
+from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, tone, word
+from tests.worker.workshop import MEDIA, TENANT, Workshop, engines
 
 
 @pytest.fixture
@@ -57,6 +60,18 @@ def test_a_job_runs_stage_by_stage_until_its_transcript_lies_in_storage(shop: Wo
     assert made.job_id == job_id
     assert [one.stage for one in made.provenance] == [stage.name for stage in record.stages[:-1]]
     assert list((tmp_path / "scratch").iterdir()) == []
+
+
+def test_whoever_indexes_hears_of_a_transcript_before_its_job_is_done(shop: Workshop) -> None:
+    heard: list[tuple[str, str, JobStatus]] = []
+
+    def index(tenant: str, transcript: Transcript) -> None:
+        heard.append((tenant, transcript.job_id, shop.record(job_id).status))
+
+    job_id = shop.submit()
+    shop.until("publish")
+    assert shop.changed(index=index).run(job_id, "publish") is Ended.DONE
+    assert heard == [(TENANT, job_id, JobStatus.RUNNING)]
 
 
 def test_a_message_that_comes_twice_does_nothing_twice(shop: Workshop) -> None:
@@ -270,3 +285,59 @@ def test_an_input_that_storage_lost_is_said(shop: Workshop) -> None:
         shop.later(60)
     error = shop.record(job_id).error
     assert error is not None and error.code == "storage_lost"
+
+
+def test_tracks_and_a_platforms_transcript_are_brought_to_who_reads_them(tmp_path: Path, setup: Setup) -> None:
+    said = b"WEBVTT\n\n00:00.500 --> 00:01.500\nAna: good morning\n\n00:01.600 --> 00:02.500\nBen: good bye\n"
+    slots = {**engines(), "decoder": DecodesTracks(tone(3.0))}
+    shop = Workshop.at(tmp_path, setup, slots)
+    job_id = shop.submit(track=b"ana alone", transcript=said)
+    shop.run_out()
+    record = shop.record(job_id)
+    assert record.status is JobStatus.DONE, record.error
+    made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
+    assert [(made.name_of(one.speaker), one.text) for one in made.utterances] == [
+        ("Ana", "good morning"), ("Ben", "good bye"),
+    ]  # fmt: skip
+    assert slots["decoder"].opened == [MEDIA, b"ana alone"]
+
+
+@dataclass
+class DecodesTracks(ScriptedDecoder):
+    """Remembers what lay in the files that it was given."""
+
+    opened: list[bytes] = field(default_factory=list)
+
+    def decode(self, media: Path, into: Path, *, tracks: Sequence[tuple[str, Path]], **more: Any) -> Probe:
+        self.opened += [media.read_bytes(), *(path.read_bytes() for _, path in tracks)]
+        (into / "track-0.f32").write_bytes(self.samples.astype("<f4").tobytes())
+        found = super().decode(media, into, tracks=tracks, **more)
+        return found.model_copy(update={"tracks": (TrackProbe(name="Ana", seconds=3.0),)})
+
+
+def test_a_recording_that_storage_lost_or_changed_is_not_decoded(shop: Workshop) -> None:
+    job_id = shop.submit()
+    shop.blobs.put(TENANT, recording_key(job_id), [b"another one"])
+    assert shop.runner.run(job_id, "decode") is Ended.GIVEN_BACK
+    shop.blobs.delete_prefix(TENANT, media_folder(job_id))
+    shop.later(60)
+    assert shop.runner.run(job_id, "decode") is Ended.GIVEN_BACK
+
+
+def test_a_queue_that_is_away_does_not_spoil_what_was_done(shop: Workshop) -> None:
+    def away() -> None:
+        raise ConnectionError
+
+    job_id = shop.submit()
+    assert shop.changed(refill=away).run(job_id, "decode") is Ended.DONE
+    assert shop.stage(job_id, "decode").state is StageState.DONE
+
+
+def test_what_was_said_can_be_looked_for_once_the_job_is_done(shop: Workshop) -> None:
+    job_id = shop.submit()
+    shop.until("publish")
+    index = SqlTranscriptIndex(shop.database)
+    query = SearchQuery.parse("hello", emotion=None, speaker=None, job=None)
+    assert index.search(TENANT, query).items == ()
+    shop.run_out()
+    assert [found.job_id for found in index.search(TENANT, query).items] == [job_id]

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
-import os
-import signal
+import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -19,16 +19,19 @@ def test_a_room_is_there_for_its_stage_only(tmp_path: Path) -> None:
 
 def test_what_a_killed_process_left_is_swept(tmp_path: Path) -> None:
     scratch = Scratch(tmp_path / "scratch")
-    child = os.fork()
-    if child == 0:
-        with scratch.room() as room:
-            (room / "file").write_text("something")
-            time.sleep(60)
+    script = (
+        "import pathlib, sys, time\n"
+        "from services.worker.scratch import Scratch\n"
+        "with Scratch(pathlib.Path(sys.argv[1])).room() as room:\n"
+        "    (room / 'file').write_text('something')\n"
+        "    time.sleep(60)\n"
+    )
+    other = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "scratch")])
     while not list((tmp_path / "scratch").glob("*/file")):
         time.sleep(0.01)
     assert scratch.sweep() == 0
-    os.kill(child, signal.SIGKILL)
-    os.waitpid(child, 0)
+    other.kill()
+    other.wait()
     assert scratch.sweep() == 1
     assert list((tmp_path / "scratch").iterdir()) == []
 

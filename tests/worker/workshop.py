@@ -10,8 +10,6 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-import numpy as np
-
 from services.worker.assemble import load_engine
 from services.worker.dispatch import Dispatcher
 from services.worker.kept_engines import KeptEngines
@@ -19,7 +17,7 @@ from services.worker.run_stage import Ended, Runner
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
 from shared.domain.job import Job, Source, Wishes
-from shared.domain.job_blobs import recording_key
+from shared.domain.job_blobs import platform_transcript_key, recording_key, track_key
 from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.plan import plan_of
 from shared.domain.span import span
@@ -29,6 +27,7 @@ from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.ports.blobs import BlobStore
@@ -99,6 +98,7 @@ class Workshop:
             work=SqlWorkStore(database),
             jobs=jobs,
             blobs=blobs,
+            index=SqlTranscriptIndex(database).index_transcript,
             engines=KeptEngines(600, load),
             setup=setup,
             scratch=Scratch(folder / "scratch"),
@@ -111,10 +111,19 @@ class Workshop:
     def changed(self, **changes: Any) -> Runner:
         return replace(self.runner, **changes)
 
-    def submit(self, tenant: str = TENANT) -> str:
-        recording = Source(name="secret-name.mp4", sha256=hashlib.sha256(MEDIA).hexdigest())
-        job = Job(id=uuid4().hex, recording=recording, wishes=Wishes(modalities=()))
+    def submit(self, tenant: str = TENANT, *, track: bytes = b"", transcript: bytes = b"") -> str:
+        job = Job(
+            id=uuid4().hex,
+            recording=_source("secret-name.mp4", MEDIA),
+            tracks=(_source("Ana", track),) if track else (),
+            platform_transcript=_source("secret-name.vtt", transcript) if transcript else None,
+            wishes=Wishes(modalities=()),
+        )
         self.blobs.put(tenant, recording_key(job.id), [MEDIA])
+        if track:
+            self.blobs.put(tenant, track_key(job.id, 0), [track])
+        if transcript:
+            self.blobs.put(tenant, platform_transcript_key(job.id), [transcript])
         self.jobs.add(tenant, NewJob(job=job, stages=plan_of(job)))
         return job.id
 
@@ -151,5 +160,5 @@ class Workshop:
         self.clock.move(timedelta(seconds=seconds))
 
 
-def samples_of(folder: Path) -> Any:
-    return np.fromfile(folder / "mix.f32", dtype="<f4")
+def _source(name: str, content: bytes) -> Source:
+    return Source(name=name, sha256=hashlib.sha256(content).hexdigest())

@@ -226,11 +226,10 @@ idempotency = Table(
     Column("method", String(8), primary_key=True),
     Column("path", String(255), primary_key=True),
     Column("key", String(255), primary_key=True),
-    Column("fingerprint", String(64)),
+    Column("fingerprint", String(64), nullable=False),
     Column("status", Integer),  # None while the first request runs
     Column("body", LargeBinary),
     Column("job_id", String(64)),  # its erasure takes the stored answer along
-    Column("holder", String(64)),  # who works on it: one that was taken for dead writes nothing
     Column("created_at", Instant, nullable=False),
     Index(None, "created_at"),
     Index(None, "job_id"),

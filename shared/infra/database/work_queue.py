@@ -13,6 +13,8 @@ from shared.domain.work import MOST_DELIVERIES, StageState, Swept, Ticket
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import FREE, end_job, locked, read_tombstone, set_stage
 from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
+from shared.infra.database.schema_transcripts import corrections
+from shared.infra.database.search import forget_utterances
 from shared.infra.database.work import poisoned
 
 ALIVE = tuple(status for status in JobStatus if status.alive)
@@ -91,7 +93,8 @@ class SqlWorkQueue:
                 return
             own = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
             connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(own)))
-            for table in (deliveries, outbox, endpoints, idempotency, stages):
+            forget_utterances(connection, job_id)
+            for table in (deliveries, outbox, endpoints, idempotency, corrections, stages):
                 connection.execute(delete(table).where(table.c.job_id == job_id))
             empty: dict[str, Any] = dict.fromkeys(("request", "metadata", "consent", "retention", "error", "digest"))
             connection.execute(

@@ -32,11 +32,10 @@ class Caller:
     def may(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
-    def need(self, scope: Scope) -> None:
-        if not self.may(scope):
-            raise ScopeMissing(
-                f"This needs a key with the scope {scope}.", mend="Make one with `undertone keys create`."
-            )
+    def need(self, *any_of: Scope) -> None:
+        if not any(self.may(scope) for scope in any_of):
+            words = " or ".join(any_of)
+            raise ScopeMissing(f"This needs a key with the scope {words}.", mend="Make one: `undertone keys create`.")
 
 
 def bearer(authorization: str | None) -> str:

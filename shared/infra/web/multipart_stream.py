@@ -52,7 +52,8 @@ def read_parts(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> It
 
 def _events(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Iterator[MultipartSegment | bytes | None]:
     try:
-        with PushMultipartParser(boundary, max_segment_count=limits.parts, strict=True) as parser:
+        # Not its strict mode: that one refuses the usual line break after the last boundary if it comes by itself.
+        with PushMultipartParser(boundary, max_segment_count=limits.parts) as parser:
             for block in blocks:
                 yield from parser.parse(block)
     except (MultipartError, UnicodeError):

@@ -89,24 +89,27 @@ def install(app: FastAPI) -> None:
 
     @app.exception_handler(UndertoneError)
     async def _ours(request: Request, error: UndertoneError) -> Response:
-        answer = problem_of(error, request.url.path)
-        if request.headers.get("transfer-encoding") or request.headers.get("content-length", "0") != "0":
-            # The body may not have been read to its end: what follows on this connection would be its rest.
-            answer.headers["Connection"] = "close"
-        return answer
+        return _last(request, problem_of(error, request.url.path))
 
     @app.exception_handler(HTTPException)
     async def _bare(request: Request, error: HTTPException) -> Response:
         code, detail = _BARE.get(error.status_code, ("request_unusable", "The request cannot be answered."))
         answer = problem(code, error.status_code, detail, instance=request.url.path)
         answer.headers.update(error.headers or {})
-        return answer
+        return _last(request, answer)
 
     @app.exception_handler(RequestValidationError)
     async def _unreadable(request: Request, error: RequestValidationError) -> Response:
         errors = field_problems(error.errors())
         detail = "Some fields are missing or not as they must be."
         return problem("invalid_request", 422, detail, instance=request.url.path, errors=errors)
+
+
+def _last(request: Request, answer: Response) -> Response:
+    """A body may not have been read to its end: what follows on this connection would be its rest."""
+    if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
+        answer.headers["Connection"] = "close"
+    return answer
 
 
 def field_problems(found: Sequence[Any], *, within: int = 1) -> list[FieldProblem]:
@@ -127,7 +130,7 @@ def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its description."""
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}}}
-        for status in sorted({*statuses, 401, 403, 429, 500})
+        for status in sorted({*statuses, 401, 403, 422, 429, 500})
     }
 
 

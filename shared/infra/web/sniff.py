@@ -59,7 +59,8 @@ def _is_mpeg_audio(head: bytes) -> bool:
     if head[1] & 0xF6 == 0xF0:  # ADTS: layer 0
         return (head[2] >> 2) & 0x0F < 13
     version, layer = (head[1] >> 3) & 3, (head[1] >> 1) & 3
-    return version != 1 and layer != 0 and head[2] >> 4 != 15 and (head[2] >> 2) & 3 != 3
+    # Layer I is extinct, and its mark is that of UTF-16 texts.
+    return version != 1 and layer in (1, 2) and head[2] >> 4 != 15 and (head[2] >> 2) & 3 != 3
 
 
 def _is_transport_stream(head: bytes) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
@@ -11,16 +12,22 @@ from sqlalchemy import text
 
 from shared.domain.error import SettingUnusable
 from shared.infra.database.engine import open_database
-from shared.infra.database.schema import metadata
+from shared.infra.database.schema_transcripts import FULL_TEXT, metadata
 from tests.contracts.conftest import address
 
 __all__ = ["address"]
 
 
+def _not_full_text(_thing: Any, name: str | None, *_: Any) -> bool:
+    """The index of words is each database's own; no metadata can describe it."""
+    return not (name or "").startswith(FULL_TEXT)
+
+
 def test_the_migrations_make_the_schema(address: str) -> None:
     database = open_database(address)
     with database.reading() as connection:
-        context = MigrationContext.configure(connection, opts={"compare_type": True})
+        options = {"compare_type": True, "include_object": _not_full_text}
+        context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
     database.close()
     open_database(address).close()  # a second time there is nothing to do

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from alembic import context
 
-from shared.infra.database.schema import metadata
+from shared.infra.database.schema_transcripts import metadata
 
 context.configure(
     connection=context.config.attributes["connection"],

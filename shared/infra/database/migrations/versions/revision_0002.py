@@ -1,4 +1,4 @@
-"""Requests under way: who works on a repeated one, and what arrives; how long a job's things are kept."""
+"""What is on its way into storage; how long a job's things are kept."""
 
 from __future__ import annotations
 
@@ -12,7 +12,6 @@ down_revision = "0001"
 
 
 def upgrade() -> None:
-    op.add_column("idempotency", sa.Column("holder", sa.String(length=64), nullable=True))
     op.add_column("jobs", sa.Column("retention", sa.Text(), nullable=True))
     op.create_table(
         "arrivals",

@@ -1,0 +1,44 @@
+"""`undertone bench`: what the networks that can be trained here would cost to serve."""
+
+from __future__ import annotations
+
+import json
+import sys
+from dataclasses import asdict
+from typing import Annotated
+
+import typer
+from rich.console import Console
+from rich.table import Table
+
+from services.trainer.catalog import needing_torch
+
+bench = typer.Typer(help="Measure what runs on this machine.", no_args_is_help=True)
+
+
+@bench.callback()
+def _bench() -> None:
+    """Keeps `networks` a command of its own while it is the only one."""
+
+
+@bench.command("networks")
+def bench_networks(
+    names: Annotated[list[str] | None, typer.Argument(help="All of them if none is named.")] = None,
+    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+) -> None:
+    """Parameters, operations, latency and throughput of every network on ONNX Runtime, with random weights."""
+    rows = needing_torch("services.trainer.bench_networks").rows
+    found = [asdict(row) for row in (rows(names) if names else rows())]
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for heading in ("network", "reads a", "parameters", "GFLOP/utterance", "latency ms", "utterances/s", "kept share"):
+        table.add_column(heading)
+    for row in found:
+        kept = "" if row["kept_share"] is None else f"{row['kept_share']:.2f}"
+        table.add_row(
+            row["name"], row["kind"], f"{row['parameters']:,}", f"{row['gflops_per_utterance']:.3f}",
+            f"{row['latency_ms']:.1f}", f"{row['utterances_per_second']:.1f}", kept,
+        )  # fmt: skip
+    Console().print(table)

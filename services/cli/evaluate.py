@@ -1,0 +1,84 @@
+"""`undertone evaluate`: the networks that serve here, judged on labelled data."""
+
+from __future__ import annotations
+
+import json
+import sys
+from collections.abc import Iterator, Mapping
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+from rich.console import Console
+from rich.progress import Progress as Bars
+from rich.table import Table
+
+from shared.domain.emotion import Modality
+from shared.engines.catalog import Setup
+from shared.engines.settings import EngineSettings, MediaSettings
+from shared.ports.media import Progress
+
+evaluate = typer.Typer(help="Judge the networks that serve here on labelled data.", no_args_is_help=True)
+
+Data = Annotated[Path, typer.Option(help="A file or a folder; docs/training.md says how each layout lies on disk.")]
+Engine = Annotated[str | None, typer.Option(help="Another engine than the one that `auto` takes.")]
+AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
+
+
+@evaluate.command("emotion")
+def evaluate_emotion_command(
+    modality: Annotated[Modality, typer.Option(help="The sense to judge, alone.")],
+    data: Data,
+    layout: Annotated[str, typer.Option(help="meld, emorynlp, goemotions, ravdess, emodb, crema-d, fer2013 or csv.")],
+    engine: Engine = None,
+    as_json: AsJson = False,
+) -> None:
+    """Accuracy, F1, mean recall, calibration and confusions of one sense."""
+    from services.trainer.evaluate import evaluate_emotion  # noqa: PLC0415  # slow to import, and only needed here
+
+    with _watching() as progress:
+        found = evaluate_emotion(modality, data, layout, engine, _setup(), progress)
+    _show(found, as_json=as_json)
+
+
+@evaluate.command("speakers")
+def evaluate_speakers_command(data: Data, engine: Engine = None, as_json: AsJson = False) -> None:
+    """Equal error rate of the speaker encoder over a folder with one folder for each speaker."""
+    from services.trainer.evaluate_speakers import evaluate_speakers  # noqa: PLC0415  # as above
+
+    with _watching() as progress:
+        found = evaluate_speakers(data, engine, _setup(), progress)
+    _show(found, as_json=as_json)
+
+
+def _setup() -> Setup:
+    return Setup(engines=EngineSettings(), media=MediaSettings())
+
+
+@contextmanager
+def _watching() -> Iterator[Progress]:
+    with Bars(console=Console(stderr=True), transient=True) as bars:
+        task = bars.add_task("asking", total=1.0)
+        yield lambda share: bars.update(task, completed=share)
+
+
+def _show(found: Mapping[str, Any], *, as_json: bool) -> None:
+    if as_json:
+        sys.stdout.write(json.dumps(found) + "\n")
+        return
+    console = Console()
+    for name, value in found.items():
+        if not isinstance(value, dict | list):
+            console.print(f"{name:12} {value}", highlight=False)
+    if "per_class" not in found:
+        return
+    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    for heading in ("", "precision", "recall", "f1", "support", "taken for"):
+        table.add_column(heading)
+    for (name, figures), row in zip(found["per_class"].items(), found["confusion"], strict=True):
+        said = ", ".join(
+            f"{other} {count}" for other, count in zip(found["per_class"], row, strict=True) if count and other != name
+        )
+        table.add_row(name, *(str(figures[key]) for key in ("precision", "recall", "f1", "support")), said)
+    console.print(table)

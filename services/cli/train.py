@@ -1,0 +1,43 @@
+"""`undertone train` and `undertone export`: from labelled data to a network that serves."""
+
+from __future__ import annotations
+
+import json
+import sys
+from pathlib import Path
+from typing import Annotated
+
+import typer
+from rich.console import Console
+
+from services.trainer.catalog import NETWORKS, export, train
+
+Name = Annotated[str, typer.Argument(help=f"One of {', '.join(NETWORKS)}.")]
+Data = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of the corpora; see docs/training.md.")]
+
+
+def train_command(
+    name: Name,
+    data: Data,
+    run: Annotated[Path | None, typer.Option(help="Where the run is kept; RUNS/NAME-SEED if not given.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's own.")] = None,
+) -> None:
+    """Train a network; stop it any time, the same command goes on where it stopped."""
+    best = train(name, data, run or default_run(name, seed), seed, epochs)
+    Console(stderr=True).print(f"The best weights are in {best}", highlight=False, soft_wrap=True)
+
+
+def export_command(
+    name: Name,
+    data: Data,
+    run: Annotated[Path | None, typer.Option(help="The run to export; RUNS/NAME-SEED if not given.")] = None,
+    seed: Annotated[int, typer.Option()] = 1,
+) -> None:
+    """Put a trained network in the place of the bundled one, with its card; prints its figures as JSON."""
+    figures = export(name, data, run or default_run(name, seed))
+    sys.stdout.write(json.dumps(figures) + "\n")
+
+
+def default_run(name: str, seed: int) -> Path:
+    return Path("runs") / f"{name}-{seed}"

@@ -1,0 +1,103 @@
+"""Transcripts as a caller may see them: their own, finished, corrected, and with readings only where they may."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import NoReturn
+
+from pydantic import JsonValue
+
+from shared.domain.correction import Corrected, Correction, corrected
+from shared.domain.error import JobFailed, NotFound, NotReady, StateConflict, StorageLost
+from shared.domain.job_blobs import transcript_key
+from shared.domain.job_record import JobRecord, JobStatus
+from shared.domain.tenant import AuditEntry, Scope
+from shared.domain.transcript import Transcript
+from shared.infra.database.engine import Clock
+from shared.infra.web.api_keys import Caller
+from shared.ports.blobs import BlobStore
+from shared.ports.jobs import JobStore
+from shared.ports.keys import AuditTrail
+from shared.ports.transcripts import CorrectionStore
+
+_ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
+
+
+@dataclass(frozen=True, slots=True)
+class Shown:
+    """A transcript as it is served; every view renders it with `emotion`."""
+
+    transcript: Transcript
+    emotion: bool
+    corrections: tuple[Correction, ...]
+
+
+@dataclass(frozen=True, slots=True)
+class ReadingRoom:
+    jobs: JobStore
+    blobs: BlobStore
+    corrections: CorrectionStore
+    trail: AuditTrail
+    clock: Clock
+
+    def show(self, caller: Caller, job_id: str, *, emotion: bool | None = None, original: bool = False) -> Shown:
+        """`emotion=None` means: if the caller may. Who asks for readings without the right to them is told so."""
+        if emotion:
+            caller.need(Scope.EMOTIONS_READ)
+        visible = caller.may(Scope.EMOTIONS_READ) if emotion is None else emotion
+        published = self.published(caller, job_id)
+        kept = () if original else seen(self.corrections.list(caller.tenant, job_id), emotion=visible)
+        return Shown(corrected(published, kept), visible, kept)
+
+    def published(self, caller: Caller, job_id: str) -> Transcript:
+        """As the job made it, before people corrected anything."""
+        record = self._record(caller, job_id)
+        if record.status is not JobStatus.DONE:
+            _refuse(record)
+        try:
+            content = b"".join(self.blobs.read(caller.tenant, transcript_key(job_id)))
+        except NotFound:
+            self._record(caller, job_id)  # it may have been erased just now
+            raise StorageLost("The transcript is no longer in storage.", mend="Run the job again.") from None
+        return Transcript.model_validate_json(content)
+
+    def _record(self, caller: Caller, job_id: str) -> JobRecord:
+        """Another tenant's job, an erased one and one that never was are the same."""
+        record = self.jobs.find(caller.tenant, job_id) if _ID.fullmatch(job_id) else None
+        if record is None:
+            raise NotFound("There is no such transcript.")
+        return record
+
+    def entry(self, caller: Caller, action: str, subject: str, **facts: JsonValue) -> AuditEntry:
+        return AuditEntry(
+            tenant=caller.tenant,
+            at=self.clock(),
+            key_id=caller.key_id,
+            action=action,
+            subject=subject,
+            facts=facts,
+            address=caller.address,
+        )
+
+    def note(self, caller: Caller, action: str, subject: str, **facts: JsonValue) -> None:
+        """Before anything is sent: what nobody can note is not shown."""
+        self.trail.note(self.entry(caller, action, subject, **facts))
+
+
+def seen(corrections: Sequence[Correction], *, emotion: bool) -> tuple[Correction, ...]:
+    """A corrected emotion is a reading too."""
+    return tuple(one for one in corrections if emotion or one.field is not Corrected.EMOTION)
+
+
+def _refuse(record: JobRecord) -> NoReturn:
+    again = f"POST /v1/jobs/{record.id}/retry runs again what is missing."
+    if record.status is JobStatus.FAILED and record.error is not None:
+        raise JobFailed(record.error.message, job_code=record.error.code, mend=again)
+    if record.status.alive:
+        raise NotReady(
+            f"There is no transcript yet: the job is {record.status}.",
+            mend=f"GET /v1/jobs/{record.id} says how far it is; ask again when it is done.",
+        )
+    raise StateConflict(f"There is no transcript: the job is {record.status}.", mend=again)

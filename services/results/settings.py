@@ -1,0 +1,35 @@
+"""Settings of the results service; read from the environment as RESULTS__…."""
+
+from __future__ import annotations
+
+from typing import Annotated
+
+from pydantic import Field, field_validator
+from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+
+
+class ResultsSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="RESULTS__", frozen=True)
+
+    host: str = "127.0.0.1"
+    """The address to listen on."""
+
+    port: int = Field(default=8001, ge=1, le=65535)
+    """The port to listen on."""
+
+    keyless: bool = False
+    """Answer without a key: only for a service on a loopback address, whose only user sits at this machine."""
+
+    requests_per_minute: int = Field(default=600, ge=1)
+    """Requests that one key, and likewise one address, may make to this process."""
+
+    cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
+    """Origins of web pages that may use this service, such as https://app.example."""
+
+    @field_validator("cors_origins", mode="before")
+    @classmethod
+    def _split(cls, value: object) -> object:
+        """In the environment a list is written with commas."""
+        if isinstance(value, str):
+            return tuple(part.strip() for part in value.split(",") if part.strip())
+        return value

@@ -1,0 +1,64 @@
+"""How a trained network becomes a bundled one: exported, held against torch, quantised, and given its card."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from scipy.optimize import minimize_scalar
+
+from services.trainer.measure import softmax
+from shared.domain.emotion import EMOTIONS
+from shared.engines.cards import BUNDLED, Card, DataUse
+from shared.ports.engines import Calibration
+
+
+def write_card(
+    file: Path,
+    *,
+    slot: str,
+    architecture: str,
+    licence: str,
+    commercial_use: bool,
+    data: Sequence[tuple[str, str, str]],  # name, licence, split
+    figures: dict[str, Any],
+    limits: str,
+    command: str,
+    made: str,
+    calibration: Calibration | None = None,
+) -> Card:
+    card = Card(
+        name=file.stem,
+        slot=slot,
+        file=file.name,
+        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        architecture=architecture,
+        licence=licence,
+        commercial_use=commercial_use,
+        data=tuple(DataUse(name=name, licence=terms, split=split) for name, terms, split in data),
+        labels=tuple(EMOTIONS) if calibration else (),
+        figures=figures,
+        limits=limits,
+        calibration=calibration or Calibration(),
+        command=command,
+        made=made,
+    )
+    (BUNDLED / f"{card.name}.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
+    return card
+
+
+def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
+    """One scalar by likelihood on every other row, kept only if the rows between them agree."""
+    fitted, checked = slice(0, None, 2), slice(1, None, 2)
+
+    def surprise(temperature: float, rows: slice) -> float:
+        scores = softmax(logits[rows] / temperature)
+        return -float(np.log(scores[np.arange(len(scores)), truth[rows]] + 1e-12).mean())
+
+    best = minimize_scalar(surprise, bounds=(0.3, 5.0), args=(fitted,), method="bounded")
+    temperature = round(float(best.x), 4)
+    return temperature if surprise(temperature, checked) < surprise(1.0, checked) else 1.0

@@ -1,0 +1,79 @@
+"""Spoken clips with the emotion that people were asked to act, and who spoke them."""
+
+from __future__ import annotations
+
+import csv
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from services.trainer.labels import CREMA_D, EMODB, NUMBER, RAVDESS
+from shared.domain.emotion import Emotion
+from shared.domain.error import InvalidRequest, UndertoneError
+from shared.engines.decoder_sound import decode_sound
+from shared.engines.settings import MediaSettings
+from shared.ports.media import Floats
+
+SOUNDS = {".opus", ".ogg", ".wav", ".flac", ".mp3", ".m4a"}
+
+
+@dataclass(frozen=True, slots=True)
+class SpokenClip:
+    path: Path
+    label: int
+    speaker: str
+
+
+def read_clips(path: Path, layout: str) -> list[SpokenClip]:
+    if layout == "csv":
+        return list(_csv(path))
+    read = {"ravdess": _ravdess, "emodb": _emodb, "crema-d": _crema_d}[layout]
+    files = [path] if path.is_file() else sorted(found for found in path.rglob("*") if found.suffix.lower() in SOUNDS)
+    clips = [clip for file in files if (clip := read(file)) is not None]
+    if not clips:
+        raise InvalidRequest(f"There is no clip of the layout {layout} in {path}.")
+    return clips
+
+
+def _ravdess(path: Path) -> SpokenClip | None:
+    codes = path.stem.split("-")
+    if len(codes) != 7 or codes[2] not in RAVDESS:
+        return None
+    return SpokenClip(path, NUMBER[RAVDESS[codes[2]]], f"ravdess {codes[6]}")
+
+
+def _emodb(path: Path) -> SpokenClip | None:
+    """Speaker, text, emotion, version in seven letters; boredom is none of the seven and is left out."""
+    name = path.stem
+    if len(name) != 7 or name[5] not in EMODB:
+        return None
+    return SpokenClip(path, NUMBER[EMODB[name[5]]], f"emodb {name[:2]}")
+
+
+def _crema_d(path: Path) -> SpokenClip | None:
+    codes = path.stem.split("_")
+    if len(codes) != 4 or codes[2] not in CREMA_D:
+        return None
+    return SpokenClip(path, NUMBER[CREMA_D[codes[2]]], f"crema-d {codes[0]}")
+
+
+def _csv(path: Path) -> Iterator[SpokenClip]:
+    """Columns path (as seen from the table), label, and speaker where it is known."""
+    with path.open(encoding="utf-8", newline="") as file:
+        for number, row in enumerate(csv.DictReader(file)):
+            speaker = row.get("speaker") or f"row {number}"
+            yield SpokenClip(path.parent / row["path"], NUMBER[Emotion(row["label"])], speaker)
+
+
+def load_sound(path: Path) -> Floats:
+    """16 kHz mono, through the decoder that serves recordings."""
+    with TemporaryDirectory() as folder:
+        mix = Path(folder, "mix.f32")
+        try:
+            decode_sound(str(path), mix, MediaSettings(), channels_into=None, progress=lambda _: None)
+        except UndertoneError as error:
+            raise InvalidRequest(f"{path.name} cannot be read: {error.message}") from error
+        return np.fromfile(mix, dtype="<f4")

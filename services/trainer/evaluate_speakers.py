@@ -1,0 +1,67 @@
+"""How well the speaker encoder that serves here tells voices apart."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+
+from services.trainer.datasets.voices import SOUNDS, load_sound
+from shared.domain.error import InvalidRequest
+from shared.engines.catalog import Setup, choose
+from shared.pipeline.diarize import embed_windows, windows_over
+from shared.ports.engines import SpeakerEncoder, SpeechDetector
+from shared.ports.media import Audio, Floats, Progress
+
+
+def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Progress) -> dict[str, Any]:
+    """The equal error rate over all pairs of files; one folder for each speaker."""
+    files = [
+        (folder.name, path)
+        for folder in sorted(data.iterdir() if data.is_dir() else ())
+        if folder.is_dir()
+        for path in sorted(folder.rglob("*"))
+        if path.suffix.lower() in SOUNDS
+    ]
+    speakers = np.array([speaker for speaker, _ in files])
+    if len(set(speakers)) < 2 or len(set(speakers)) == len(files):
+        raise InvalidRequest(
+            f"{str(data)!r} needs a folder for each of two speakers or more, one of them with two files or more."
+        )
+    encoder: SpeakerEncoder = choose("speaker", engine, setup).engine
+    detector: SpeechDetector = choose("vad", None, setup).engine
+    rows = []
+    for number, (_, path) in enumerate(files):
+        rows.append(voice_of(encoder, detector, load_sound(path)))
+        progress((number + 1) / len(files))
+    voices = np.stack(rows)
+    one, other = np.triu_indices(len(files), k=1)
+    likeness = np.einsum("ij,ij->i", voices[one], voices[other])
+    same = speakers[one] == speakers[other]
+    eer, threshold = equal_error_rate(likeness[same], likeness[~same])
+    return {
+        "engine": encoder.name, "eer": round(eer, 4), "threshold": round(threshold, 4),
+        "speakers": len(set(speakers)), "files": len(files), "same_pairs": int(same.sum()),
+        "different_pairs": int((~same).sum()),
+    }  # fmt: skip
+
+
+def voice_of(encoder: SpeakerEncoder, detector: SpeechDetector, sound: Floats) -> Floats:
+    """One unit vector for a file: the mean over windows of its speech, as diarization embeds them."""
+    audio = Audio(sound)
+    speech = detector.detect(audio, lambda _: None)
+    windows = list(windows_over(speech, encoder.window))
+    if not windows:  # nothing that sounds like speech: then all of it
+        return np.asarray(encoder.embed([sound])[0])
+    mean = embed_windows(encoder, audio, windows, lambda _: None).mean(axis=0)
+    return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9))
+
+
+def equal_error_rate(same: np.ndarray, different: np.ndarray) -> tuple[float, float]:
+    """Where as many pairs of one speaker are refused as pairs of two are accepted, and the likeness at which."""
+    thresholds = np.unique(np.concatenate([same, different]))
+    refused = np.searchsorted(np.sort(same), thresholds, side="left") / len(same)
+    accepted = 1 - np.searchsorted(np.sort(different), thresholds, side="left") / len(different)
+    at = int(np.abs(refused - accepted).argmin())
+    return float((refused[at] + accepted[at]) / 2), float(thresholds[at])

@@ -1,0 +1,94 @@
+"""Write a network as ONNX and prove that ONNX Runtime computes what torch does."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Mapping, Sequence
+from pathlib import Path
+
+import numpy as np
+import onnxruntime
+import torch
+
+from services.trainer.networks.contract import Network, NetworkSpec
+from services.trainer.networks.examples import PATTERNS, example, restrict
+from shared.domain.error import EngineFailed
+
+OPSET = 17
+TOLERANCE = 1e-4
+BATCHES = (1, 2, 7)
+# Valid steps of the rows, in turn: one alone, short, ragged, as long as usual, nothing at all, and nothing in some.
+LENGTHS: tuple[tuple[int, ...] | None, ...] = ((1,), (3,), (13,), (9, 1, 4), None, (0,), (0, 6))
+
+
+def export(network: Network, spec: NetworkSpec, path: Path) -> None:
+    """Write the network in evaluation mode, with dynamic rows and steps."""
+    sample = example(spec, network.config, batch=2, lengths=(3, 2))
+    write_graph(network, sample, spec.outputs, spec.dynamic_axes(network.config), path)
+
+
+def write_graph(
+    module: torch.nn.Module,
+    sample: Mapping[str, torch.Tensor],
+    outputs: Sequence[str],
+    dynamic_axes: Mapping[str, Mapping[int, str]],
+    path: Path,
+) -> None:
+    """Write any module whose forward takes the sample's tensors in their order."""
+    module.eval()
+    with warnings.catch_warnings():
+        # The exporter by tracing is called old but writes LSTMs as one operator, and needs no further package.
+        warnings.filterwarnings("ignore", category=DeprecationWarning)
+        # It also warns that an LSTM's batch may be fixed; parity over three batch sizes answers that.
+        warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
+        # So does torch's own check of an LSTM's input; in our modules a choice that depends on data stays an error.
+        warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module=r"torch\.nn\.modules\.rnn")
+        torch.onnx.export(
+            module,
+            tuple(sample.values()),
+            str(path),
+            input_names=list(sample),
+            output_names=list(outputs),
+            dynamic_axes={name: dict(axes) for name, axes in dynamic_axes.items()},
+            opset_version=OPSET,
+            dynamo=False,
+        )
+
+
+def open_graph(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
+    """The graph in ONNX Runtime on the processor; no thread count means all cores."""
+    options = onnxruntime.SessionOptions()
+    options.intra_op_num_threads = threads
+    return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
+
+
+def run_graph(session: onnxruntime.InferenceSession, inputs: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+    """The outputs by name; what the graph does not take is left out."""
+    wanted = {tensor.name for tensor in session.get_inputs()}
+    found = session.run(None, {name: values.numpy() for name, values in inputs.items() if name in wanted})
+    return {tensor.name: values for tensor, values in zip(session.get_outputs(), found, strict=True)}
+
+
+def parity(network: Network, spec: NetworkSpec, path: Path, *, rounds: int = 64) -> float:
+    """The largest difference in any output over batches, lengths and availability patterns; above 1e-4 it fails."""
+    session = open_graph(path, threads=1)
+    network.eval()
+    worst = 0.0
+    for at in range(rounds):
+        # Every length meets every batch size, then both start over with other patterns.
+        lengths, batch = LENGTHS[at % len(LENGTHS)], BATCHES[at // len(LENGTHS) % len(BATCHES)]
+        patterns = [PATTERNS[(at // 2 + row) % len(PATTERNS)] for row in range(batch)]
+        inputs = restrict(example(spec, network.config, batch, lengths, seed=at), patterns)
+        with torch.no_grad():
+            ours = network(**inputs)
+        theirs = run_graph(session, inputs)
+        for name, values in zip(spec.outputs, ours, strict=True):
+            difference = float(np.abs(values.numpy() - theirs[name]).max())
+            # A NaN is larger than nothing: compared the other way round it would pass.
+            if not difference <= TOLERANCE:
+                raise EngineFailed(
+                    f"The export of {spec.name} differs from torch by {difference} in {name} "
+                    f"(batch {batch}, lengths {lengths})."
+                )
+            worst = max(worst, difference)
+    return worst

@@ -1,0 +1,1 @@
+"""The network that sees emotion in the face."""

@@ -1,0 +1,105 @@
+"""What the face network learns: FER2013, seen from aside, in bad light, out of focus and half covered."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # its name everywhere
+
+from services.trainer.datasets.faces import read_fer2013
+from services.trainer.measure import measure
+from shared.engines.face_picture import scaled
+
+BATCH, SMOOTHING = 128, 0.1
+DEGREES, ZOOM, SHIFT = 15, 0.15, 0.1
+BLURRED, COVERED, MIXED = 0.15, 0.25, 0.3  # chances
+
+
+@dataclass
+class FaceTask:
+    images: np.ndarray  # (face, 48, 48) uint8
+    labels: np.ndarray  # (face,)
+    dev_images: np.ndarray
+    dev_labels: np.ndarray
+    seed: int
+
+    @classmethod
+    def read(cls, data: Path, seed: int) -> FaceTask:
+        images, labels = read_fer2013(data / "face" / "fer2013_train.npz")
+        dev_images, dev_labels = read_fer2013(data / "face" / "fer2013_dev.npz")
+        seen = {picture.tobytes() for picture in dev_images}
+        # 280 pictures of dev stand in train too, and some of train are blank.
+        kept = np.array([picture.tobytes() not in seen and picture.std() > 1 for picture in images])
+        return cls(images[kept], labels[kept], dev_images, dev_labels, seed)
+
+    def batches(self, epoch: int) -> Sequence[np.ndarray]:
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.images))
+        return [order[start : start + BATCH] for start in range(0, len(order) - BATCH + 1, BATCH)]
+
+    def load(self, batch: np.ndarray, _epoch: int) -> dict[str, Tensor]:
+        labels = F.one_hot(torch.from_numpy(self.labels[batch]).long(), 7).float()
+        faces = augmented(torch.from_numpy(self.images[batch]).float()[:, None] / 255)
+        faces = (faces - faces.mean((1, 2, 3), keepdim=True)) / (faces.std((1, 2, 3), keepdim=True) + 1e-3)
+        if torch.rand(()) < MIXED:
+            part = float(np.random.beta(0.2, 0.2))
+            other = torch.randperm(len(batch))
+            faces, labels = part * faces + (1 - part) * faces[other], part * labels + (1 - part) * labels[other]
+        return {"faces": faces.contiguous(memory_format=torch.channels_last), "labels": labels}
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        return F.cross_entropy(network(batch["faces"])[0], batch["labels"], label_smoothing=SMOOTHING)
+
+    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        found = measure(face_logits(network, self.dev_images), self.dev_labels)
+        return found["accuracy"], {name: found[name] for name in ("accuracy", "macro_f1", "ece", "nll")}
+
+
+def face_logits(network: nn.Module, images: np.ndarray) -> np.ndarray:
+    network.eval()
+    device = next(network.parameters()).device
+    with torch.no_grad():
+        rows = [
+            network(torch.from_numpy(scaled(images[start : start + 256])).to(device))[0].float().cpu().numpy()
+            for start in range(0, len(images), 256)
+        ]
+    return np.concatenate(rows)
+
+
+def augmented(faces: Tensor) -> Tensor:  # (face, 1, 48, 48), 0 to 1
+    faces = _moved(faces)
+    count = len(faces)
+    gamma = torch.empty(count, 1, 1, 1).uniform_(0.7, 1.4)
+    light, contrast = (torch.empty(count, 1, 1, 1).uniform_(-0.3, 0.3) for _ in range(2))
+    middle = faces.mean((2, 3), keepdim=True)
+    faces = ((faces.clamp(0, 1) ** gamma - middle) * (1 + contrast) + middle + light).clamp(0, 1)
+    coarse = torch.rand(count) < BLURRED
+    if coarse.any():
+        side = int(torch.randint(20, 41, ()))
+        small = F.interpolate(faces[coarse], size=side, mode="area")
+        faces[coarse] = F.interpolate(small, size=faces.shape[-1], mode="bilinear", align_corners=False)
+    for row in torch.nonzero(torch.rand(count) < COVERED).flatten().tolist():
+        height, width = torch.randint(6, 19, (2,)).tolist()
+        top, left = int(torch.randint(0, 48 - height, ())), int(torch.randint(0, 48 - width, ()))
+        faces[row, :, top : top + height, left : left + width] = torch.rand(())
+    return faces
+
+
+def _moved(faces: Tensor) -> Tensor:
+    """Turned, nearer or farther, aside, and mirrored."""
+    count = len(faces)
+    angle = torch.empty(count).uniform_(-DEGREES, DEGREES) * math.pi / 180
+    zoom = torch.empty(count).uniform_(1 - ZOOM, 1 + ZOOM)
+    mirror = torch.where(torch.rand(count) < 0.5, -1.0, 1.0)
+    shift = torch.empty(count, 2).uniform_(-2 * SHIFT, 2 * SHIFT)
+    cos, sin = torch.cos(angle) * zoom, torch.sin(angle) * zoom
+    grid = torch.stack(
+        [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
+    )
+    places = F.affine_grid(grid, list(faces.shape), align_corners=False)
+    return F.grid_sample(faces, places, padding_mode="reflection", align_corners=False)

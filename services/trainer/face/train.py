@@ -1,0 +1,24 @@
+"""Train the bundled face network."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import torch
+
+from services.trainer.face.network import FaceCnn
+from services.trainer.face.task import FaceTask
+from services.trainer.loop import Recipe, fit, seed_everything
+
+RATE, DECAY = 2e-3, 0.05
+
+
+def recipe_of(seed: int) -> Recipe:
+    return Recipe(seed=seed, epochs=60, average=0.998, warm_up=0.05, schedule="cosine", patience=60)
+
+
+def train(data: Path, run: Path, recipe: Recipe) -> Path:
+    seed_everything(recipe.seed)
+    network = FaceCnn().to(memory_format=torch.channels_last)
+    parameters = [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}]
+    return fit(network, parameters, FaceTask.read(data, recipe.seed), recipe, run)

@@ -1,0 +1,189 @@
+"""One training run: seeded, watched, stopped early, and going on where a kill left it."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import random
+import time
+from collections.abc import Iterable, Sequence
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any, Protocol
+
+import numpy as np
+import torch
+from accelerate import Accelerator
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeRemainingColumn
+from torch import Tensor, nn
+from torch.utils.tensorboard import SummaryWriter
+
+CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
+
+
+@dataclass(frozen=True, slots=True)
+class Recipe:
+    """Everything that a run depends on besides its data."""
+
+    seed: int = 1
+    epochs: int = 4
+    warm_up: float = 0.06  # share of all steps
+    clip: float = 1.0
+    average: float = 0.999  # decay of the averaged weights, which are the ones that are judged and kept
+    patience: int = 3  # epochs without a better figure
+    keep: str = "best"  # or last: where the held-out data are to stay unseen by every choice
+    save_every: int = 200  # steps
+    schedule: str = "linear"  # or cosine
+
+
+class Task(Protocol):
+    """What is trained: how its batches are made, what is minimised, and what counts as better."""
+
+    def batches(self, epoch: int) -> Sequence[Any]:
+        """Descriptions of an epoch's batches, the same for the same seed."""
+        ...
+
+    def load(self, batch: Any, epoch: int) -> dict[str, Tensor]: ...
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor: ...
+    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        """The figure that decides, the larger the better, and those worth watching."""
+        ...
+
+
+def fit(network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, recipe: Recipe, folder: Path) -> Path:
+    """Train, and leave the best averaged weights in the folder; a second call goes on, or does nothing."""
+    folder.mkdir(parents=True, exist_ok=True)
+    seed_everything(recipe.seed)
+    run = _Run(network, parameters, task, recipe, folder)
+    run.resume()
+    with SummaryWriter(str(folder)) as board, _bar() as bar:
+        while run.state["epoch"] < recipe.epochs and not run.state["done"]:
+            run.learn(board, bar)
+            run.judge(board, bar)
+            run.save()
+    return folder / BEST
+
+
+class _Run:
+    """The parts of a run that go into its checkpoint, and what is done with them."""
+
+    def __init__(
+        self, network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, recipe: Recipe, folder: Path
+    ) -> None:
+        # Half precision and several devices only where there is a GPU: on a CPU it runs as it is.
+        self.accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
+        self.task, self.recipe, self.folder = task, recipe, folder
+        steps = len(task.batches(0)) * recipe.epochs
+        optimizer = torch.optim.AdamW(list(parameters))
+        self.schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: _rate(step, steps, recipe))
+        self.network, self.optimizer = self.accelerator.prepare(network, optimizer)
+        self.averaged = {name: value.detach().clone() for name, value in self.bare.state_dict().items()}
+        self.state: dict[str, Any] = {"epoch": 0, "step": 0, "best": -math.inf, "best_epoch": -1, "done": False}
+        (folder / "recipe.json").write_text(json.dumps(asdict(recipe), indent=2))
+
+    @property
+    def bare(self) -> nn.Module:
+        """The network itself, whatever spreads it over devices."""
+        return self.accelerator.unwrap_model(self.network)
+
+    def resume(self) -> None:
+        if not (self.folder / CHECKPOINT).is_file():
+            return
+        kept = torch.load(self.folder / CHECKPOINT, map_location=self.accelerator.device, weights_only=True)
+        for name, part in self._parts().items():
+            part.load_state_dict(kept[name])
+        self.averaged, self.state = kept["averaged"], kept["state"]
+
+    def save(self) -> None:
+        if self.accelerator.is_main_process:
+            parts = {name: part.state_dict() for name, part in self._parts().items()}
+            _write_whole(parts | {"averaged": self.averaged, "state": self.state}, self.folder / CHECKPOINT)
+
+    def _parts(self) -> dict[str, Any]:
+        return {"network": self.bare, "optimizer": self.optimizer, "schedule": self.schedule}
+
+    def learn(self, board: SummaryWriter, bar: Progress) -> None:
+        """One epoch, from the step at which a kill left it."""
+        epoch, devices = self.state["epoch"], self.accelerator.num_processes
+        batches = self.task.batches(epoch)
+        line = bar.add_task(f"epoch {epoch + 1}", total=len(batches))
+        self.network.train()
+        while self.state["step"] + devices <= len(batches):
+            mine = self.state["step"] + self.accelerator.process_index
+            # Seeded by place, so that a resumed run draws what the unbroken one would have drawn.
+            seed_everything(hash((self.recipe.seed, epoch, mine)) % 2**31)
+            loss = self._step(self.task.load(batches[mine], epoch))
+            self.state["step"] += devices
+            bar.update(line, completed=self.state["step"], description=f"epoch {epoch + 1}, loss {loss:.3f}")
+            board.add_scalar("loss", loss, self.schedule.last_epoch)
+            if self.state["step"] % self.recipe.save_every < devices:
+                self.save()
+        self.state["epoch"], self.state["step"] = epoch + 1, 0
+
+    def _step(self, batch: dict[str, Tensor]) -> float:
+        tensors = {name: value.to(self.accelerator.device) for name, value in batch.items()}
+        with self.accelerator.autocast():
+            loss = self.task.loss(self.network, tensors)
+        self.accelerator.backward(loss)
+        self.accelerator.clip_grad_norm_(self.network.parameters(), self.recipe.clip)
+        self.optimizer.step()
+        self.schedule.step()
+        self.optimizer.zero_grad()
+        # Early averages would remember the start: the memory grows with the run.
+        _follow(
+            self.averaged,
+            self.bare,
+            min(self.recipe.average, self.schedule.last_epoch / (10 + self.schedule.last_epoch)),
+        )
+        return float(loss.detach())
+
+    def judge(self, board: SummaryWriter, bar: Progress) -> None:
+        """Keep the averaged weights if they are the best so far."""
+        epoch = self.state["epoch"] - 1
+        own = {name: value.clone() for name, value in self.bare.state_dict().items()}
+        self.bare.load_state_dict(self.averaged)
+        self.bare.eval()
+        with torch.no_grad():
+            figure, figures = self.task.judge(self.bare)
+        self.bare.load_state_dict(own)
+        for name, value in figures.items():
+            board.add_scalar(f"dev/{name}", value, epoch)
+        bar.console.print(f"epoch {epoch + 1}: {figure:.4f} {figures}")
+        if figure > self.state["best"] or self.recipe.keep == "last":
+            self.state["best"], self.state["best_epoch"] = figure, epoch
+            _write_whole(self.averaged, self.folder / BEST)
+        self.state["done"] = epoch - self.state["best_epoch"] >= self.recipe.patience
+
+
+def seed_everything(seed: int) -> None:
+    random.seed(seed)
+    np.random.seed(seed)  # libraries that augment draw from it
+    torch.manual_seed(seed)
+
+
+def _rate(step: int, steps: int, recipe: Recipe) -> float:
+    warm = max(1, round(steps * recipe.warm_up))
+    if step < warm:
+        return (step + 1) / warm
+    left = max(0.0, (steps - step) / max(1, steps - warm))
+    return left if recipe.schedule == "linear" else 0.5 * (1 - math.cos(math.pi * left))
+
+
+@torch.no_grad()
+def _follow(averaged: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+    for name, value in network.state_dict().items():
+        if value.dtype.is_floating_point:
+            averaged[name].lerp_(value, 1 - decay)
+        else:
+            averaged[name].copy_(value)
+
+
+def _write_whole(content: object, path: Path) -> None:
+    aside = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
+    torch.save(content, aside)
+    aside.replace(path)
+
+
+def _bar() -> Progress:
+    return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

@@ -1,0 +1,79 @@
+"""Model cards for people: a page in docs/model-cards for every bundled network, written from its card.
+
+python -m services.trainer.model_card
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Mapping
+from pathlib import Path
+from typing import Any
+
+from shared.engines.cards import BUNDLED, Card, list_cards
+
+PAGES = Path(__file__).parents[2] / "docs" / "model-cards"
+SENSES = {
+    "text": "in the words",
+    "voice": "in the voice",
+    "face": "in the face",
+}
+USE = (
+    "Use it to show how an utterance may have sounded or appeared, beside the transcript and with its doubt. Do not "
+    "use it to decide about people, to rank them, or to infer emotion at work or in education: see "
+    "[governance](../governance.md)."
+)
+HEADINGS = ("precision", "recall", "f1", "support")
+
+
+def render(card: Card) -> str:
+    return "\n".join(_lines(card)) + "\n"
+
+
+def _lines(card: Card) -> Iterator[str]:
+    size = (BUNDLED / card.file).stat().st_size / 1e6
+    commercial = "allowed" if card.commercial_use else "**not allowed**; `ENGINES__COMMERCIAL_ONLY=true` refuses it"
+    purpose = f"emotion perceived {SENSES[card.slot]}" if card.slot in SENSES else "which stretches are one voice"
+    yield from (f"# {card.name}", "", f"{purpose.capitalize()}. {card.architecture}.", "")
+    yield from ("| | |", "|---|---|", f"| file | `{card.file}`, {size:.1f} MB, SHA-256 `{card.sha256[:16]}…` |")
+    yield f"| licence | {card.licence}; commercial use {commercial} |"
+    if card.slot in SENSES:
+        yield f"| calibration | temperature {card.calibration.temperature} |"
+    yield from (f"| made by | `{card.command}` ({card.made}) |", "", "## Data", "")
+    yield from ("| set | licence | what of it |", "|---|---|---|")
+    yield from (f"| {data.name} | {data.licence} | {data.split} |" for data in card.data)
+    yield from ("", "## Figures", "")
+    yield from _figures(card.figures)
+    yield from ("## Limits", "", card.limits, "")
+    yield from ("## Use", "", USE if card.slot in SENSES else "Voices are told apart inside one recording only.")
+
+
+def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
+    plain = {name: value for name, value in figures.items() if not isinstance(value, Mapping | list)}
+    yield from (f"- {name}: {value}" for name, value in plain.items())
+    if plain:
+        yield ""
+    for name, value in figures.items():
+        if not isinstance(value, Mapping):
+            continue
+        single = {key: one for key, one in value.items() if not isinstance(one, Mapping | list)}
+        yield from (f"**{name}**: " + ", ".join(f"{key} {one}" for key, one in single.items()), "")
+        if "per_class" in value:
+            yield f"| emotion | {' | '.join(HEADINGS)} |"
+            yield "|---" * (len(HEADINGS) + 1) + "|"
+            for emotion, row in value["per_class"].items():
+                yield f"| {emotion} | {' | '.join(str(row[heading]) for heading in HEADINGS)} |"
+            yield ""
+
+
+def main() -> None:
+    PAGES.mkdir(parents=True, exist_ok=True)
+    known = {f"{card.name}.md" for card in list_cards()}
+    for page in PAGES.glob("*.md"):
+        if page.name not in known:
+            page.unlink()
+    for card in list_cards():
+        (PAGES / f"{card.name}.md").write_text(render(card), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

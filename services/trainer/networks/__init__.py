@@ -1,0 +1,1 @@
+"""Emotion networks in torch, all behind one contract: masked tensors in, logits out."""

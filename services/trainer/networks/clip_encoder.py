@@ -1,0 +1,137 @@
+"""What the dense and the sparse end-to-end networks share: convolutions over one frame, a transformer over frames.
+
+A step is a face of half a second or a slice of 0.4 seconds of sound; both go through the same layers.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from services.trainer.networks.attention import Encoder, sinusoids
+from services.trainer.networks.contract import ROW, Axis, Input
+from services.trainer.networks.layers import ConvBlock, DoubleConv, DualHead
+from services.trainer.networks.masking import blank
+
+# The text encoder stays outside this graph: its first token's vector comes in. It is served, tokenised and quantised
+# on its own, and the trainer can still learn through it, because the vector is an input like any other.
+FACE_STEP, VOICE_STEP = Axis("face_step", usual=8), Axis("voice_step", usual=10)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class ClipConfig:
+    text_width: int = 768
+    side: int = 48  # of a face, in pixels
+    bands: int = 128  # of a log-mel slice
+    frames: int = 32  # of a slice
+    stem: int = 64
+    stages: tuple[int, ...] = (128, 256, 512)
+    hidden: int = 1024
+    width: int = 64
+    layers: int = 4
+    heads: int = 4
+    feed_forward: int = 2048
+    dropout: float = 0.1
+
+    @property
+    def shrink(self) -> int:
+        """How much smaller than its input the last grid is: the stem and every stage halve it."""
+        return int(2 ** (1 + len(self.stages)))
+
+    @property
+    def sites(self) -> dict[str, int]:
+        """Sites of the last grid of each sense."""
+        return {
+            "voice": (self.bands // self.shrink) * (self.frames // self.shrink),
+            "face": (self.side // self.shrink) ** 2,
+        }
+
+
+CHANNELS = {"voice": 1, "face": 3}
+
+
+class Stem(nn.Module):
+    """The layers before the first choice of the sparse network: a wide convolution and two double ones."""
+
+    def __init__(self, channels: int, width: int) -> None:
+        super().__init__()
+        self.open = ConvBlock(channels, width, 5)
+        self.first, self.second = DoubleConv(width, width), DoubleConv(width, width)
+
+    def forward(
+        self, steps: torch.Tensor, mask: torch.Tensor
+    ) -> torch.Tensor:  # (step, channel, y, x), (step, 1, 1, 1)
+        maps = functional.max_pool2d(self.open(steps, mask), 2)
+        return self.second(self.first(maps, mask), mask)
+
+
+class Tokens(nn.Sequential):
+    """The last grid of a step as one narrow vector."""
+
+    def __init__(self, inputs: int, config: ClipConfig) -> None:
+        super().__init__(
+            nn.Flatten(), nn.Linear(inputs, config.hidden), nn.ReLU(), nn.Linear(config.hidden, config.width)
+        )
+
+
+class ClipTransformer(nn.Module):
+    """Reads the tokens of a clip into a learned first one."""
+
+    def __init__(self, config: ClipConfig) -> None:
+        super().__init__()
+        self.start = nn.Parameter(torch.randn(config.width) * 0.02)
+        self.encoder = Encoder(config.layers, config.width, config.heads, config.feed_forward, config.dropout)
+
+    def forward(self, tokens: torch.Tensor, mask: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
+        placed = tokens + sinusoids(place, tokens.shape[-1])
+        first = self.start.expand(tokens.shape[0], 1, -1)
+        # The first token is always there, so that no row is without a key.
+        whole = torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
+        return self.encoder(torch.cat([first, placed], 1), whole)[:, 0]
+
+
+class EvidenceSum(nn.Module):
+    """Every sense has its own heads; their logits are added with one learned weight per sense, where it is there."""
+
+    def __init__(self, widths: Mapping[str, int]) -> None:
+        super().__init__()
+        self.heads = nn.ModuleDict({name: DualHead(width, None, 0.0) for name, width in widths.items()})
+        self.emotion_weights = nn.Parameter(torch.ones(len(widths)))
+        self.sentiment_weights = nn.Parameter(torch.ones(len(widths)))
+
+    def forward(
+        self, embeddings: Mapping[str, torch.Tensor], available: Mapping[str, torch.Tensor]
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        emotion, sentiment = zip(*(head(embeddings[name]) for name, head in self.heads.items()), strict=True)
+        there = torch.stack([available[name] for name in self.heads], 1)  # (row, modality)
+        shown = [blank(embeddings[name], available[name]) for name in self.heads]
+        return (
+            _weighted(torch.stack(emotion, 1), there, self.emotion_weights),
+            _weighted(torch.stack(sentiment, 1), there, self.sentiment_weights),
+            torch.cat(shown, -1),
+        )
+
+
+def _weighted(logits: torch.Tensor, there: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
+    return (blank(logits, there) * weights[:, None]).sum(1)
+
+
+def flat(steps: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    """The steps of all rows in one line, zero where absent, and their mask as a factor: (row * step, …)."""
+    seen = blank(steps, mask).flatten(0, 1)
+    return seen, mask.flatten().to(seen.dtype)[:, None, None, None]
+
+
+def clip_inputs(config: ClipConfig) -> tuple[Input, ...]:
+    return (
+        Input("text", (ROW, config.text_width)),
+        Input("text_mask", (ROW,), "mask"),
+        Input("voice", (ROW, VOICE_STEP, CHANNELS["voice"], config.bands, config.frames)),
+        Input("voice_mask", (ROW, VOICE_STEP), "mask"),
+        Input("face", (ROW, FACE_STEP, CHANNELS["face"], config.side, config.side)),
+        Input("face_mask", (ROW, FACE_STEP), "mask"),
+    )

@@ -1,0 +1,77 @@
+"""The building blocks that several networks share: masked convolutions, heads, a vector that stands for absence."""
+
+from __future__ import annotations
+
+import torch
+from torch import nn
+
+from services.trainer.networks.contract import EMOTION_COUNT, ROW, SENTIMENT_COUNT, UTTERANCE, Input
+from services.trainer.networks.masking import MaskedBatchNorm, align
+
+
+class ConvBlock(nn.Module):
+    """Convolution, normalisation and activation over active sites; what is inactive stays zero."""
+
+    def __init__(
+        self, inputs: int, outputs: int, kernel: int, *, axes: int = 2, activation: type[nn.Module] = nn.ReLU
+    ) -> None:
+        super().__init__()
+        kind = nn.Conv2d if axes == 2 else nn.Conv1d
+        # The normalisation that follows subtracts any bias again.
+        self.conv = kind(inputs, outputs, kernel, padding=kernel // 2, bias=False)
+        self.norm = MaskedBatchNorm(outputs)
+        # Both activations in use, ReLU and ELU, leave zero at zero.
+        self.activation = activation()
+
+    def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.activation(self.norm(self.conv(values), mask))
+
+
+class DoubleConv(nn.Module):
+    """Two 3 x 3 blocks under one mask, the `VGG c` of the end-to-end networks."""
+
+    def __init__(self, inputs: int, outputs: int) -> None:
+        super().__init__()
+        self.first, self.second = ConvBlock(inputs, outputs, 3), ConvBlock(outputs, outputs, 3)
+
+    def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return self.second(self.first(values, mask), mask)
+
+
+class Absent(nn.Module):
+    """A learned vector that takes the place of what could not be perceived: absence is a state, not a zero."""
+
+    def __init__(self, width: int) -> None:
+        super().__init__()
+        self.vector = nn.Parameter(torch.randn(width) * 0.02)
+
+    def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        return torch.where(align(mask, values), values, self.vector)
+
+
+class DualHead(nn.Module):
+    """Emotion and sentiment read from one embedding, each through its own small head."""
+
+    def __init__(self, width: int, hidden: int | None, dropout: float) -> None:
+        super().__init__()
+        self.emotion = head(width, hidden, EMOTION_COUNT, dropout)
+        self.sentiment = head(width, hidden, SENTIMENT_COUNT, dropout)
+
+    def forward(self, embedding: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        return self.emotion(embedding), self.sentiment(embedding)
+
+
+def head(width: int, hidden: int | None, classes: int, dropout: float) -> nn.Module:
+    """A linear head, or one with a hidden layer."""
+    if hidden is None:
+        return nn.Linear(width, classes)
+    return nn.Sequential(nn.Linear(width, hidden), nn.ReLU(), nn.Dropout(dropout), nn.Linear(hidden, classes))
+
+
+def dialogue_inputs(widths: dict[str, int]) -> tuple[Input, ...]:
+    """A feature and a mask of each sense per utterance."""
+    return tuple(
+        tensor
+        for name, width in widths.items()
+        for tensor in (Input(name, (ROW, UTTERANCE, width)), Input(f"{name}_mask", (ROW, UTTERANCE), "mask"))
+    )

@@ -1,0 +1,131 @@
+"""M2FNet: encoders over the utterances of a dialogue, then layers in which voice and face steer how text is read.
+
+The published layer answers a missing sense with zero keys, which averages the text of the whole dialogue. Here such
+keys are masked, and a sense that is absent throughout is a learned vector wherever its own output would stand.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Literal
+
+import torch
+from torch import nn
+from torch.nn import functional
+
+from services.trainer.networks.attention import Attention, Encoder, places, sinusoids
+from services.trainer.networks.contract import Input, Network, NetworkSpec, Outputs
+from services.trainer.networks.layers import Absent, DualHead, dialogue_inputs
+from services.trainer.networks.masking import blank
+
+# Mean, deviation, maximum and 90th percentile of 17 action units over an utterance.
+ACTION_UNIT_STATISTICS = 68
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class M2fnetConfig:
+    text_width: int = 768
+    voice_width: int = 300
+    face: Literal["embedding", "action_units"] = "embedding"
+    face_width: int = 600  # of the embedding: whole frame and face side by side
+    unit_width: int = 128  # what statistics of action units are raised to before the encoder
+    width: int = 256  # 768 as published is four times what MELD's ten thousand utterances can fill
+    heads: int = 8
+    feed_forward: int = 2048
+    encoders: int = 1
+    fusions: int = 5
+    dropout: float = 0.4
+
+    @property
+    def face_inputs(self) -> int:
+        return ACTION_UNIT_STATISTICS if self.face == "action_units" else self.face_width
+
+
+class ModalityEncoder(nn.Module):
+    """One sense over the dialogue: each encoder's output is added to what it was given."""
+
+    def __init__(self, inputs: nn.Module, config: M2fnetConfig) -> None:
+        super().__init__()
+        self.inputs = inputs
+        self.absent = Absent(config.width)
+        self.encoders = nn.ModuleList(
+            Encoder(1, config.width, config.heads, config.feed_forward, config.dropout) for _ in range(config.encoders)
+        )
+
+    def forward(self, values: torch.Tensor, mask: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
+        values = self.absent(self.inputs(blank(values, mask)), mask) + position
+        for encoder in self.encoders:
+            values = values + encoder(values, mask)
+        # Out of a dialogue without this sense nothing comes but its absence, whatever the position.
+        return self.absent(values, mask.any(1, keepdim=True))
+
+
+class FusionLayer(nn.Module):
+    """Text, asked what to keep of itself in the light of each other sense."""
+
+    def __init__(self, config: M2fnetConfig) -> None:
+        super().__init__()
+        self.by_voice = Attention(config.width, config.heads, config.dropout)
+        self.by_face = Attention(config.width, config.heads, config.dropout)
+        self.join = nn.Linear(3 * config.width, config.width)
+
+    def forward(
+        self, text: torch.Tensor, senses: tuple[tuple[Attention, torch.Tensor, torch.Tensor, Absent], ...]
+    ) -> torch.Tensor:
+        read = [
+            absent(attention(text, other, text, mask), mask.any(1, keepdim=True))
+            for attention, other, mask, absent in senses
+        ]
+        return functional.relu(self.join(functional.relu(torch.cat([*read, text], -1))))
+
+
+class M2fnet(Network):
+    """Every utterance of a dialogue at once, each in the context of the others."""
+
+    def __init__(self, config: M2fnetConfig) -> None:
+        super().__init__()
+        self.config = config
+        face: nn.Module = nn.Linear(config.face_inputs, config.width)
+        if config.face == "action_units":
+            raised = nn.Linear(ACTION_UNIT_STATISTICS, config.unit_width)
+            face = nn.Sequential(raised, nn.ReLU(), nn.Linear(config.unit_width, config.width))
+        self.text = ModalityEncoder(nn.Linear(config.text_width, config.width), config)
+        self.voice = ModalityEncoder(nn.Linear(config.voice_width, config.width), config)
+        self.face = ModalityEncoder(face, config)
+        self.fusions = nn.ModuleList(FusionLayer(config) for _ in range(config.fusions))
+        self.embed = nn.Sequential(nn.Linear(3 * config.width, config.width), nn.ReLU())
+        self.dropout = nn.Dropout(config.dropout)
+        self.heads = DualHead(config.width, None, config.dropout)
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_mask: torch.Tensor,
+        voice: torch.Tensor,
+        voice_mask: torch.Tensor,
+        face: torch.Tensor,
+        face_mask: torch.Tensor,
+    ) -> Outputs:
+        # The paper names no positions; without them a dialogue is a bag of utterances.
+        position = sinusoids(places(text_mask), self.config.width)
+        fused = self.text(text, text_mask, position)
+        heard, seen = self.voice(voice, voice_mask, position), self.face(face, face_mask, position)
+        for layer in self.fusions:
+            fused = layer(
+                fused,
+                (
+                    (layer.by_voice, heard, voice_mask, self.voice.absent),
+                    (layer.by_face, seen, face_mask, self.face.absent),
+                ),
+            )
+        embedding = self.embed(torch.cat([fused, heard, seen], -1))
+        emotion, sentiment = self.heads(self.dropout(embedding))
+        return Outputs(emotion, sentiment, embedding)
+
+
+def inputs(config: M2fnetConfig) -> tuple[Input, ...]:
+    widths = {"text": config.text_width, "voice": config.voice_width, "face": config.face_inputs}
+    return dialogue_inputs(widths)
+
+
+SPEC = NetworkSpec(name="m2fnet", kind="dialogue", config=M2fnetConfig(), build=M2fnet, inputs=inputs)

@@ -1,0 +1,157 @@
+"""Sparse MME2E: the words say which faces, slices and sites are worth a closer look.
+
+The released network chose through a detached mask, so its attention never learned. Here what is kept is weighted by a
+gate of mean one. Whole steps are dropped after the stem, which is where work is really saved; `sparse_serving` runs
+that form as two graphs. Without words the attention asks with a learned vector.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import Any, NamedTuple
+
+import torch
+from torch import nn
+
+from services.trainer.networks.attention import places
+from services.trainer.networks.clip_encoder import (
+    CHANNELS,
+    ClipConfig,
+    ClipTransformer,
+    EvidenceSum,
+    Stem,
+    Tokens,
+    clip_inputs,
+    flat,
+)
+from services.trainer.networks.contract import Network, NetworkSpec, Targets
+from services.trainer.networks.layers import Absent
+from services.trainer.networks.masking import blank, masked_mean, masked_softmax, present
+from services.trainer.networks.selection import SparseStage, entropy, gate, top_mass
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class SparseConfig(ClipConfig):
+    site_mass: float = 0.7
+    step_mass: float = 0.7
+    temperature: float = 0.5
+    entropy_penalty: float = 1e-3
+
+
+class SparseOutputs(NamedTuple):
+    """The contract's outputs, and how the choice went."""
+
+    emotion_logits: torch.Tensor  # (row, 7)
+    sentiment_logits: torch.Tensor  # (row, 3)
+    embedding: torch.Tensor  # (row, width)
+    entropy: torch.Tensor  # (row, modality)
+    kept_steps: torch.Tensor  # (row, modality): voice, face
+    kept_sites: torch.Tensor  # (row, modality)
+
+
+class SparseClipEncoder(nn.Module):
+    """A clip as one vector, in two parts: a look at every step, a closer one at those that matter."""
+
+    def __init__(self, sense: str, config: SparseConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.stem = Stem(CHANNELS[sense], config.stem)
+        widths = [config.stem, *config.stages]
+        self.stages = nn.ModuleList(
+            SparseStage(before, after, config.text_width, config.site_mass, config.temperature)
+            for before, after in pairwise(widths)
+        )
+        self.tokens = Tokens(widths[-1] * config.sites[sense], config)
+        self.transformer = ClipTransformer(config)
+
+    def look(self, steps: torch.Tensor, mask: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+        """The maps of every step after the stem, (row, step, channel, y, x), and how much each step matters."""
+        maps, active = flat(steps, mask)
+        maps = self.stem(maps, active)
+        sites = self.stages[0].attention(maps, per_step(text, mask))
+        scores = sites.logsumexp(-1).reshape(mask.shape)
+        return maps.reshape(mask.shape[0], mask.shape[1], maps.shape[1], maps.shape[2], maps.shape[3]), scores
+
+    def read(
+        self, maps: torch.Tensor, mask: torch.Tensor, gates: torch.Tensor, place: torch.Tensor, text: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """The clip's vector from the maps of the steps that were kept, with the sites' entropy and kept share."""
+        maps, there = flat(maps, mask)
+        words = per_step(text, mask)
+        active = there.expand(-1, 1, maps.shape[2], maps.shape[3])
+        undecided, shares = [], []
+        for stage in self.stages:
+            maps, active, unsure, share = stage(maps, active, words)
+            undecided.append(unsure)
+            shares.append(share)
+        tokens = self.tokens(maps).reshape(mask.shape[0], mask.shape[1], self.config.width)
+        # The gate lets the choice of steps learn, as that of sites does.
+        pooled = self.transformer(tokens * gates.unsqueeze(-1), mask, place)
+        told = torch.stack([torch.stack(undecided).mean(0), torch.stack(shares).mean(0)], -1)
+        means = masked_mean(told.reshape(mask.shape[0], mask.shape[1], 2), mask)
+        return pooled, means[:, 0], means[:, 1]
+
+    def choose(self, scores: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+        """Which steps to keep, their gates, and how undecided the choice was."""
+        weights = masked_softmax(scores, mask)
+        keep = top_mass(weights, mask, self.config.step_mass)
+        return keep, gate(weights, keep), entropy(weights)
+
+
+class Mme2eSparse(Network):
+    """The sparse network in its dense form, as it is trained: what is dropped is masked, not skipped."""
+
+    def __init__(self, config: SparseConfig) -> None:
+        super().__init__()
+        self.config = config
+        self.absent = Absent(config.text_width)
+        self.voice, self.face = SparseClipEncoder("voice", config), SparseClipEncoder("face", config)
+        self.sum = EvidenceSum({"text": config.text_width, "voice": config.width, "face": config.width})
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_mask: torch.Tensor,
+        voice: torch.Tensor,
+        voice_mask: torch.Tensor,
+        face: torch.Tensor,
+        face_mask: torch.Tensor,
+    ) -> SparseOutputs:
+        words = self.asked(text, text_mask)
+        pooled, told = {}, []
+        for name, encoder, steps, mask in (
+            ("voice", self.voice, voice, voice_mask),
+            ("face", self.face, face, face_mask),
+        ):
+            maps, scores = encoder.look(steps, mask, words)
+            keep, gates, undecided = encoder.choose(scores, mask)
+            pooled[name], unsure, sites = encoder.read(maps, keep, gates, places(mask), words)
+            told.append(torch.stack([undecided + unsure, keep.sum(1) / mask.sum(1).clamp(min=1), sites], -1))
+        unsure, steps_kept, sites_kept = torch.stack(told, 1).unbind(-1)
+        available = {"text": text_mask, "voice": present(voice_mask), "face": present(face_mask)}
+        emotion, sentiment, embedding = self.sum({"text": blank(text, text_mask), **pooled}, available)
+        return SparseOutputs(emotion, sentiment, embedding, unsure, steps_kept, sites_kept)
+
+    def asked(self, text: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+        """The words as the attention hears them."""
+        return self.absent(blank(text, mask), mask)
+
+    def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
+        return super().loss(outputs, targets, inputs) + self.config.entropy_penalty * outputs.entropy.mean()
+
+
+def per_step(text: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    """The words of a row beside each of its steps, in one line."""
+    return text.unsqueeze(1).expand(-1, mask.shape[1], -1).flatten(0, 1)
+
+
+SPEC = NetworkSpec(
+    name="mme2e-sparse",
+    kind="utterance",
+    config=SparseConfig(),
+    build=Mme2eSparse,
+    inputs=clip_inputs,
+    outputs=SparseOutputs._fields,
+)

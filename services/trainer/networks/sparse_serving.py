@@ -1,0 +1,172 @@
+"""Sparse MME2E as it saves work: one graph looks at every step, NumPy gathers what matters, a second graph reads it."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from services.trainer.cost import flops, seconds_per_call
+from services.trainer.export import export, open_graph, run_graph, write_graph
+from services.trainer.networks.contract import Outputs
+from services.trainer.networks.examples import example
+from services.trainer.networks.masking import blank, present
+from services.trainer.networks.mme2e import SPEC as DENSE
+from services.trainer.networks.mme2e import Mme2e
+from services.trainer.networks.mme2e_sparse import SPEC, Mme2eSparse
+from services.trainer.networks.selection import EQUAL
+
+LOOKED = ("voice_maps", "voice_scores", "face_maps", "face_scores")
+SENSES = ("voice", "face")
+
+
+class Look(torch.nn.Module):
+    """The first graph: stems, and how much each step matters."""
+
+    def __init__(self, network: Mme2eSparse) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_mask: torch.Tensor,
+        voice: torch.Tensor,
+        voice_mask: torch.Tensor,
+        face: torch.Tensor,
+        face_mask: torch.Tensor,
+    ) -> tuple[torch.Tensor, ...]:
+        words = self.network.asked(text, text_mask)
+        return *self.network.voice.look(voice, voice_mask, words), *self.network.face.look(face, face_mask, words)
+
+
+class Read(torch.nn.Module):
+    """The second graph: everything after the choice of steps."""
+
+    def __init__(self, network: Mme2eSparse) -> None:
+        super().__init__()
+        self.network = network
+
+    def forward(
+        self,
+        text: torch.Tensor,
+        text_mask: torch.Tensor,
+        voice_maps: torch.Tensor,
+        voice_mask: torch.Tensor,
+        voice_gates: torch.Tensor,
+        voice_place: torch.Tensor,
+        face_maps: torch.Tensor,
+        face_mask: torch.Tensor,
+        face_gates: torch.Tensor,
+        face_place: torch.Tensor,
+    ) -> Outputs:
+        words = self.network.asked(text, text_mask)
+        pooled = {
+            "text": blank(text, text_mask),
+            "voice": self.network.voice.read(voice_maps, voice_mask, voice_gates, voice_place, words)[0],
+            "face": self.network.face.read(face_maps, face_mask, face_gates, face_place, words)[0],
+        }
+        available = {"text": text_mask, "voice": present(voice_mask), "face": present(face_mask)}
+        emotion, sentiment, embedding = self.network.sum(pooled, available)
+        return Outputs(emotion, sentiment, embedding)
+
+
+@dataclass(frozen=True, slots=True)
+class Saving:
+    """What leaving out steps is worth against the dense network on the same inputs."""
+
+    kept_share: float  # of the steps
+    gflops: float
+    dense_gflops: float
+    seconds: float  # of wall time for the batch
+    dense_seconds: float
+
+
+class TwoGraphs:
+    """Both graphs in ONNX Runtime, and the gathering between them."""
+
+    def __init__(self, folder: Path, step_mass: float, threads: int = 0) -> None:
+        self.step_mass = step_mass
+        self.look, self.read = (open_graph(folder / f"{name}.onnx", threads) for name in ("look", "read"))
+
+    def __call__(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
+        return run_graph(self.read, self.gathered(inputs))
+
+    def gathered(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
+        """The inputs of the second graph: only the steps that were kept."""
+        looked = run_graph(self.look, inputs)
+        made = {name: inputs[name] for name in ("text", "text_mask")}
+        for sense in SENSES:
+            mask = inputs[f"{sense}_mask"].numpy()
+            parts = gather(looked[f"{sense}_maps"], looked[f"{sense}_scores"], mask, self.step_mass)
+            names = (f"{sense}_maps", f"{sense}_mask", f"{sense}_gates", f"{sense}_place")
+            made |= {name: torch.from_numpy(part) for name, part in zip(names, parts, strict=True)}
+        return made
+
+
+def export_two(network: Mme2eSparse, folder: Path) -> None:
+    """Write `look.onnx` and `read.onnx`."""
+    sample = example(SPEC, network.config, batch=2, lengths=(3, 2))
+    taken = {name: axes for name, axes in SPEC.dynamic_axes(network.config).items() if name in sample}
+    step = {sense: {0: "row", 1: f"{sense}_step"} for sense in SENSES}
+    looked = {name: step[name.split("_")[0]] for name in LOOKED}
+    write_graph(Look(network), sample, LOOKED, taken | looked, folder / "look.onnx")
+    gathered = {name: sample[name] for name in ("text", "text_mask")}
+    with torch.no_grad():
+        found = dict(zip(LOOKED, Look(network)(**sample), strict=True))
+    for sense in SENSES:
+        mask = sample[f"{sense}_mask"]
+        gathered |= {
+            f"{sense}_maps": found[f"{sense}_maps"],
+            f"{sense}_mask": mask,
+            f"{sense}_gates": torch.ones(mask.shape),
+            f"{sense}_place": torch.arange(mask.shape[1]).repeat(len(mask), 1),
+        }
+    axes = {name: step.get(name.split("_")[0], {0: "row"}) for name in gathered}
+    axes |= {name: {0: "row"} for name in Outputs._fields}
+    write_graph(Read(network), gathered, Outputs._fields, axes, folder / "read.onnx")
+
+
+def gather(
+    maps: np.ndarray, scores: np.ndarray, mask: np.ndarray, mass: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
+    """The maps of the kept steps with their mask, gates and places; rows that keep fewer are padded.
+
+    The choice is `selection.top_mass` and `selection.gate` once more in NumPy; a test holds the two together.
+    """
+    shifted = np.where(mask, scores, -np.inf)
+    raised = np.exp(shifted - np.where(mask.any(1), shifted.max(1, initial=-np.inf), 0.0)[:, None])
+    weights = raised / np.maximum(raised.sum(1, keepdims=True), 1e-9)
+    ranked = -np.sort(-weights, axis=1)
+    before = ranked.cumsum(1) - ranked
+    least = np.where(before >= mass, 2.0, ranked).min(1, keepdims=True)
+    keep = (weights >= least * (1 - EQUAL)) & mask
+    kept = weights * keep
+    gates = kept / np.maximum(kept.sum(1, keepdims=True), 1e-9) * keep.sum(1, keepdims=True)
+    # Kept steps first, in their order; at least one, for a graph needs a step even where nothing is there.
+    place = np.argsort(~keep, axis=1, kind="stable")[:, : max(1, int(keep.sum(1).max()))]
+    rows = np.arange(len(mask))[:, None]
+    return maps[rows, place], keep[rows, place], gates[rows, place].astype(np.float32), place
+
+
+def measure_saving(
+    network: Mme2eSparse, inputs: Mapping[str, torch.Tensor], folder: Path, *, threads: int = 0, budget: float = 1.0
+) -> Saving:
+    """Run both forms and the dense network of the same widths over these inputs; writes its graphs to the folder."""
+    dense = Mme2e(network.config)
+    export(dense, DENSE, folder / "dense.onnx")
+    export_two(network, folder)
+    two = TwoGraphs(folder, network.config.step_mass, threads)
+    gathered = two.gathered(inputs)
+    session = open_graph(folder / "dense.onnx", threads)
+    kept, there = (sum(float(given[f"{sense}_mask"].sum()) for sense in SENSES) for given in (gathered, inputs))
+    return Saving(
+        kept_share=kept / there,
+        gflops=(flops(Look(network), inputs) + flops(Read(network), gathered)) / 1e9,
+        dense_gflops=flops(dense, inputs) / 1e9,
+        seconds=seconds_per_call(lambda: two(inputs), budget=budget),
+        dense_seconds=seconds_per_call(lambda: run_graph(session, inputs), budget=budget),
+    )

@@ -1,0 +1,1 @@
+"""The network that reads emotion in the words."""

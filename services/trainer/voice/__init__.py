@@ -1,0 +1,1 @@
+"""The network that hears emotion in the voice."""

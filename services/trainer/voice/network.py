@@ -1,0 +1,41 @@
+"""Four convolutions over the log-mel picture, and an attention that decides which moments count."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor, nn
+
+WIDTHS = (32, 64, 96, 128)
+INNER, ATTENTION = 192, 64
+SHRINKS = 8  # frames that become one
+
+
+class VoiceCnn(nn.Module):
+    """Pictures (clip, frame, band) and their mask (clip, frame) to emotion logits and an embedding."""
+
+    def __init__(self, drop_channel: float = 0.1, drop: float = 0.4) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for number, width in enumerate(WIDTHS):
+            layers += [
+                nn.Conv2d(before, width, 3, padding=1, bias=False), nn.BatchNorm2d(width), nn.ReLU(),
+                nn.MaxPool2d((2, 2) if number < len(WIDTHS) - 1 else (1, 2)), nn.Dropout2d(drop_channel),
+            ]  # fmt: skip
+            before = width
+        self.seeing = nn.Sequential(*layers)
+        self.dense = nn.Linear(before * 4, INNER)
+        self.attention = nn.Sequential(nn.Linear(INNER, ATTENTION), nn.Tanh(), nn.Linear(ATTENTION, 1))
+        self.drop = nn.Dropout(drop)
+        self.emotion = nn.Linear(2 * INNER, 7)
+
+    def forward(self, mels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
+        seen = self.seeing(mels[:, None])  # (clip, channel, moment, height)
+        moments = torch.relu(self.dense(seen.permute(0, 2, 1, 3).flatten(2)))
+        # A moment is there if its first frame is: shorter clips of a batch are padded at their end.
+        there = mask[:, ::SHRINKS][:, : moments.shape[1]].to(moments.dtype)
+        weight = torch.softmax(self.attention(moments)[:, :, 0] + (1 - there) * -1e4, dim=1)[:, :, None]
+        mean = (weight * moments).sum(1)
+        deviation = ((weight * (moments - mean[:, None]) ** 2).sum(1) + 1e-5).sqrt()
+        embedding = torch.cat([mean, deviation], dim=1)
+        return self.emotion(self.drop(embedding)), embedding

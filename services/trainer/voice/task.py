@@ -1,0 +1,110 @@
+"""What the voice network learns: which emotion a speaker it has never heard was asked to act."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # its name everywhere
+
+from services.trainer.measure import measure
+from services.trainer.voice.cache import Pictures
+from shared.engines.voice_mel import BANDS, WINDOW, scaled, stacked, windows
+
+BATCH, SMOOTHING = 32, 0.1
+CLEAN, UNKNOWN_VOICE = 0.35, 0.3  # chances that a clip comes as it is, and without its speaker's scale
+SHORTEST = 100  # frames
+MASKED_BANDS, MASKED_FRAMES = 10, 25
+MIXED = 0.3  # chance that a batch is mixed with itself
+
+
+@dataclass
+class VoiceTask:
+    pictures: Pictures
+    train: list[int]  # clips
+    held_out: list[int]
+    seed: int
+    rounds: int = 1
+    weights: np.ndarray = field(init=False)
+
+    def __post_init__(self) -> None:
+        """Every emotion of a corpus is drawn as often as any other; the small corpus counts for a third."""
+        corpora = [self.pictures.clips[clip].speaker.split()[0] for clip in self.train]
+        labels = [self.pictures.clips[clip].label for clip in self.train]
+        pairs = list(zip(corpora, labels, strict=True))
+        share = {"ravdess": 2.0, "emodb": 1.0}
+        self.weights = np.array([share[corpus] / pairs.count((corpus, label)) for corpus, label in pairs])
+        for corpus in set(corpora):  # as many emotions as a corpus has, so much of its share each
+            own = np.array([one == corpus for one in corpora])
+            self.weights[own] /= len({label for one, label in pairs if one == corpus})
+        self.weights /= self.weights.sum()
+
+    def batches(self, epoch: int) -> Sequence[list[int]]:
+        draw = np.random.default_rng((self.seed, epoch))
+        count = len(self.train) * self.rounds // BATCH * BATCH
+        chosen = draw.choice(self.train, size=count, p=self.weights)
+        return [chosen[start : start + BATCH].tolist() for start in range(0, count, BATCH)]
+
+    def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
+        mels, mask = stacked([self._augmented(clip) for clip in batch])
+        labels = F.one_hot(torch.tensor([self.pictures.clips[clip].label for clip in batch]), 7).float()
+        sound, there = torch.from_numpy(mels), torch.from_numpy(mask)
+        if random.random() < MIXED:
+            part, other = np.random.beta(0.3, 0.3), torch.randperm(len(batch))  # seeded by the loop
+            sound, labels = part * sound + (1 - part) * sound[other], part * labels + (1 - part) * labels[other]
+            there = there | there[other]
+        return {"mels": sound, "mask": there, "labels": labels}
+
+    def _augmented(self, clip: int) -> np.ndarray:
+        manner = 0 if random.random() < CLEAN else random.randrange(1, len(self.pictures.names))
+        known = None if random.random() < UNKNOWN_VOICE else self.pictures.scale(clip, manner)
+        picture = scaled(self.pictures.of(clip, manner), known)
+        length = min(len(picture), random.randint(SHORTEST, WINDOW))
+        start = random.randint(0, len(picture) - length)
+        picture = picture[start : start + length].copy()
+        for _ in range(2):
+            width, height = random.randint(0, min(MASKED_FRAMES, length // 4)), random.randint(0, MASKED_BANDS)
+            at, band = random.randint(0, length - width), random.randint(0, BANDS - height)
+            picture[at : at + width] = 0
+            picture[:, band : band + height] = 0
+        return picture
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        emotion, _ = network(batch["mels"], batch["mask"])
+        return F.cross_entropy(emotion, batch["labels"], label_smoothing=SMOOTHING)
+
+    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        recalls = {corpus: found["uar"] for corpus, found in judge_clips(network, self.pictures, self.held_out).items()}
+        return float(np.mean(list(recalls.values()) or [0.0])), recalls
+
+
+def judge_clips(
+    network: nn.Module, pictures: Pictures, clips: Sequence[int], manner: int = 0, *, known_voice: bool = True
+) -> dict[str, dict[str, Any]]:
+    """Figures by corpus."""
+    found: dict[str, dict[str, Any]] = {}
+    for corpus in sorted({pictures.clips[clip].speaker.split()[0] for clip in clips}):
+        own = [clip for clip in clips if pictures.clips[clip].speaker.startswith(corpus)]
+        truth = np.array([pictures.clips[clip].label for clip in own])
+        found[corpus] = measure(clip_logits(network, pictures, own, manner, known_voice=known_voice), truth)
+    return found
+
+
+def clip_logits(
+    network: nn.Module, pictures: Pictures, clips: Sequence[int], manner: int = 0, *, known_voice: bool = True
+) -> np.ndarray:
+    network.eval()
+    device = next(network.parameters()).device
+    rows = []
+    with torch.no_grad():
+        for clip in clips:
+            voice = pictures.scale(clip, manner) if known_voice else None
+            mels, mask = stacked(windows(scaled(pictures.of(clip, manner), voice)))
+            logits = network(torch.from_numpy(mels).to(device), torch.from_numpy(mask).to(device))[0]
+            rows.append(logits.mean(0).cpu().numpy())
+    return np.stack(rows)

@@ -1,0 +1,164 @@
+"""What people put right in a transcript: kept beside it with author, time and old value, and shown in every view."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from datetime import datetime
+from enum import StrEnum
+
+from pydantic import Field
+
+from shared.domain.emotion import (
+    EMOTIONS,
+    SENTIMENTS,
+    Emotion,
+    EmotionReading,
+    EmotionScores,
+    Sentiment,
+    SentimentReading,
+    SentimentScores,
+)
+from shared.domain.error import InvalidRequest, NoReading, NotFound
+from shared.domain.realign import realign
+from shared.domain.speech import Utterance
+from shared.domain.transcript import Speaker, Transcript
+from shared.domain.value import Value
+
+
+class Corrected(StrEnum):
+    """What can be put right."""
+
+    NAME = "name"  # of a speaker
+    TEXT = "text"  # of an utterance, like the rest
+    EMOTION = "emotion"
+    SPEAKER = "speaker"
+
+
+class Change(Value):
+    """From the old value to the new one; the target is a speaker's id, or the index of an utterance."""
+
+    field: Corrected
+    target: str
+    old: str
+    new: str
+
+
+class Correction(Change):
+    number: int = Field(ge=1, description="Corrections of one transcript are counted, and apply in this order")
+    key_id: str | None = Field(description="Whose key it was made with; null is the user of a machine without keys")
+    at: datetime
+
+
+class UtterancePatch(Value):
+    """What may be put right in an utterance; what is left out stays."""
+
+    text: str | None = Field(default=None, min_length=1, max_length=20_000)
+    emotion: Emotion | None = None
+    speaker: str | None = Field(default=None, min_length=1, max_length=64, description="The id of a speaker")
+
+
+def renaming(transcript: Transcript, speaker: str, name: str) -> tuple[Change, ...]:
+    """What must change so that this speaker has this name; nothing where it has it already."""
+    known = next((one for one in transcript.speakers if one.id == speaker), None)
+    if known is None:
+        raise NotFound("There is no such speaker in this transcript.")
+    return _changes(speaker, ((Corrected.NAME, known.name, name),))
+
+
+def patching(transcript: Transcript, index: int, patch: UtterancePatch) -> tuple[Change, ...]:
+    """What must change so that this utterance is as the patch says."""
+    found = utterance_of(transcript, index)
+    if patch.speaker is not None and patch.speaker not in {one.id for one in transcript.speakers}:
+        known = ", ".join(one.id for one in transcript.speakers)
+        raise InvalidRequest("There is no such speaker in this transcript.", mend=f"Its speakers are {known}.")
+    if patch.emotion is not None and found.emotion is None:
+        raise NoReading("No emotion was perceived in this utterance, so there is none to correct.")
+    label = str(found.emotion.label) if found.emotion else ""
+    wished = (
+        (Corrected.TEXT, found.text, patch.text),
+        (Corrected.EMOTION, label, patch.emotion and str(patch.emotion)),
+        (Corrected.SPEAKER, found.speaker, patch.speaker),
+    )
+    return _changes(str(index), wished)
+
+
+def _changes(target: str, wished: Iterable[tuple[Corrected, str, str | None]]) -> tuple[Change, ...]:
+    return tuple(
+        Change(field=field, target=target, old=old, new=new)
+        for field, old, new in wished
+        if new is not None and new != old
+    )
+
+
+def utterance_of(transcript: Transcript, index: int) -> Utterance:
+    found = next((one for one in transcript.utterances if one.index == index), None)
+    if found is None:
+        raise NotFound("There is no such utterance in this transcript.")
+    return found
+
+
+def corrected(transcript: Transcript, changes: Sequence[Change]) -> Transcript:
+    """The transcript with these changes, which says in a warning that people made them."""
+    if not changes:
+        return transcript
+    names = {one.id: one.name for one in transcript.speakers}
+    utterances = {str(one.index): one for one in transcript.utterances}
+    for change in changes:
+        if change.field is Corrected.NAME:
+            names[change.target] = change.new
+        else:
+            utterances[change.target] = _put_right(utterances[change.target], change)
+    speakers = tuple(one.model_copy(update={"name": names[one.id]}) for one in transcript.speakers)
+    if any(change.field is Corrected.SPEAKER for change in changes):
+        speakers = tuple(_counted(one, tuple(utterances.values())) for one in speakers)
+    number = len({(change.field, change.target) for change in changes})
+    warning = f"{number} {'place was' if number == 1 else 'places were'} corrected by people."
+    return transcript.model_copy(
+        update={
+            "speakers": speakers,
+            "utterances": tuple(utterances.values()),
+            "warnings": (*transcript.warnings, warning),
+        }
+    )
+
+
+def _counted(speaker: Speaker, utterances: Sequence[Utterance]) -> Speaker:
+    own = [one for one in utterances if one.speaker == speaker.id]
+    seconds = round(sum(one.duration for one in own), 3)
+    return speaker.model_copy(update={"talk_seconds": seconds, "utterances": len(own)})
+
+
+def _put_right(utterance: Utterance, change: Change) -> Utterance:
+    match change.field:
+        case Corrected.TEXT:
+            words = realign(utterance.words, change.new, utterance.span)
+            return utterance.model_copy(update={"text": change.new, "words": words})
+        case Corrected.EMOTION if utterance.emotion is not None:
+            return utterance.model_copy(update={"emotion": told(utterance.emotion, Emotion(change.new))})
+        case Corrected.SPEAKER:
+            words = tuple(
+                word if word.speaker is None else word.model_copy(update={"speaker": change.new})
+                for word in utterance.words
+            )
+            return utterance.model_copy(update={"speaker": change.new, "words": words})
+    raise ValueError("a correction of something that is not there")
+
+
+MOODS = {Emotion.JOY: Sentiment.POSITIVE, Emotion.NEUTRAL: Sentiment.NEUTRAL}
+
+
+def told(reading: EmotionReading, label: Emotion) -> EmotionReading:
+    """What a person says it is: certain, with the senses' own words left as they were. Nobody says how strong it is,
+    so valence and arousal are unknown; surprise may be good or bad, so its sentiment stays as perceived."""
+    sentiment = reading.sentiment
+    if label is not Emotion.SURPRISE:
+        mood = MOODS.get(label, Sentiment.NEGATIVE)
+        scores = SentimentScores({one: float(one is mood) for one in SENTIMENTS})
+        sentiment = SentimentReading(label=mood, scores=scores)
+    return EmotionReading(
+        label=label,
+        confidence=1.0,
+        scores=EmotionScores({one: float(one is label) for one in EMOTIONS}),
+        sentiment=sentiment,
+        senses=reading.senses,
+    )

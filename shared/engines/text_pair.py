@@ -1,0 +1,43 @@
+"""A line and the turns before it as one pair of word pieces: what the text network sees, in training and in serving."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from string import ascii_lowercase
+
+import numpy as np
+import numpy.typing as npt
+from tokenizers import Tokenizer
+
+Integers = npt.NDArray[np.int64]
+Pieces = tuple[list[int], int]  # ids, and how many of them belong to the line itself
+
+LIMIT = 96  # pieces in all; nearly every line of a dialogue has at most 36
+CONTEXT = 3  # turns before the line
+
+
+def pair(tokenizer: Tokenizer, line: str, speaker: str, before: Sequence[tuple[str, str]]) -> Pieces:
+    """[CLS] a: the line [SEP] b: the turn before it, a: the one before that … [SEP]; only the context is cut."""
+    tags = {speaker: "a"}
+    for name, _ in before[:CONTEXT]:
+        # Names would be learnt by heart; who speaks again and who answers is what matters.
+        tags.setdefault(name, ascii_lowercase[len(tags)])
+    start, end = (tokenizer.encode(mark, add_special_tokens=False).ids[0] for mark in ("[CLS]", "[SEP]"))
+    own = [start, *_pieces(tokenizer, f"a: {line}")[: LIMIT - 2], end]
+    context = [piece for name, text in before[:CONTEXT] for piece in _pieces(tokenizer, f"{tags[name]}: {text}")]
+    room = LIMIT - len(own) - 1
+    return [*own, *context[:room], end] if context and room > 0 else own, len(own)
+
+
+def _pieces(tokenizer: Tokenizer, text: str) -> list[int]:
+    return list(tokenizer.encode(text.replace("’", "'"), add_special_tokens=False).ids)
+
+
+def stack(pairs: Sequence[Pieces]) -> tuple[Integers, Integers, Integers]:
+    """Ids, mask and segment, each (pair, piece), padded to the longest."""
+    ids, mask, segment = np.zeros((3, len(pairs), max(len(pieces) for pieces, _ in pairs)), dtype=np.int64)
+    for row, (pieces, own) in enumerate(pairs):
+        ids[row, : len(pieces)] = pieces
+        mask[row, : len(pieces)] = 1
+        segment[row, own : len(pieces)] = 1
+    return ids, mask, segment

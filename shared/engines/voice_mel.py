@@ -1,0 +1,72 @@
+"""The log-mel picture of a voice, freed from its level and its speaker: in training and in serving alike."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared.engines.mel import mel_power
+from shared.ports.media import SAMPLE_RATE, Floats
+
+BANDS = 64
+FRAMES_PER_SECOND = 100
+EMPHASIS = 0.97
+SILENCE = 30.0  # dB below the loudest frame: what is quieter at either end is cut off
+KNOWN = 10.0  # seconds of one voice from which its own mean and deviation are trusted
+WINDOW, HOP = 300, 150  # frames: what the network hears at once, and how far it moves on in a long utterance
+FRAME = SAMPLE_RATE // 50
+
+
+def log_mel(samples: Floats) -> Floats:  # (frame, band)
+    samples = trimmed(np.asarray(samples, dtype=np.float32))
+    samples = samples * np.float32(0.9 / max(float(np.abs(samples).max(initial=0.0)), 1e-5))
+    raised = np.append(samples[:1], samples[1:] - EMPHASIS * samples[:-1])
+    power = mel_power(raised, bands=BANDS, low=50.0, high=7600.0, size=512)
+    return np.asarray(np.log(power + 1e-6), dtype=np.float32)
+
+
+def trimmed(samples: Floats) -> Floats:
+    """Without the silence before and after."""
+    if len(samples) < FRAME:
+        return samples
+    frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
+    levels = np.square(frames).mean(axis=1)
+    loud = np.flatnonzero(levels >= levels.max() * 10 ** (-SILENCE / 10))
+    return samples[loud[0] * FRAME : (loud[-1] + 1) * FRAME]
+
+
+Scale = tuple[Floats, Floats]  # mean and deviation, each (band,)
+
+
+def scale_of(pictures: list[Floats]) -> Scale:
+    frames = np.concatenate(pictures)
+    return frames.mean(axis=0), frames.std(axis=0) + np.float32(1e-3)
+
+
+def scaled(picture: Floats, voice: Scale | None) -> Floats:
+    """By what is known of the voice, else by the utterance itself."""
+    mean, deviation = voice or scale_of([picture])
+    return (picture - mean) / deviation
+
+
+def voice_scale(pictures: list[Floats]) -> Scale | None:
+    """The mean and deviation of one speaker, once enough of the voice has been heard."""
+    heard = sum(len(picture) for picture in pictures)
+    return scale_of(pictures) if heard >= KNOWN * FRAMES_PER_SECOND else None
+
+
+def windows(picture: Floats) -> list[Floats]:
+    """The whole utterance, or overlapping windows of a long one; its end is never left out."""
+    if len(picture) <= WINDOW:
+        return [picture]
+    starts = [*range(0, len(picture) - WINDOW, HOP), len(picture) - WINDOW]
+    return [picture[start : start + WINDOW] for start in starts]
+
+
+def stacked(pictures: list[Floats]) -> tuple[Floats, np.ndarray]:
+    """Padded to the longest, with a mask of the frames that are there: (picture, frame, band) and (picture, frame)."""
+    longest = max(len(picture) for picture in pictures)
+    mels = np.zeros((len(pictures), longest, BANDS), dtype=np.float32)
+    mask = np.zeros((len(pictures), longest), dtype=bool)
+    for row, picture in enumerate(pictures):
+        mels[row, : len(picture)], mask[row, : len(picture)] = picture, True
+    return mels, mask

@@ -1,0 +1,28 @@
+"""Whether a piece of sound is worth listening to for its emotion."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from shared.ports.media import SAMPLE_RATE, Audio, Floats
+
+SHORTEST = 1.0  # seconds; less says nothing
+LONGEST = 6.0  # seconds looked at, from the middle
+LEAST_SNR = 3.0  # dB
+STEP = SAMPLE_RATE // 50
+
+
+def signal_to_noise(audio: Audio) -> float:
+    """Loud moments against quiet ones of the same utterance, in dB; a floor of -80 dBFS is silence, not noise."""
+    samples = middle(audio)
+    frames = samples[: len(samples) // STEP * STEP].reshape(-1, STEP)
+    if len(frames) == 0:
+        return 0.0
+    levels = np.sqrt(np.square(frames).mean(axis=1)) + 1e-4
+    loud, quiet = np.percentile(levels, (90, 10))
+    return float(20 * np.log10(loud / quiet))
+
+
+def middle(audio: Audio) -> Floats:
+    skipped = max(0, len(audio.samples) - round(LONGEST * SAMPLE_RATE)) // 2
+    return np.asarray(audio.samples[skipped : len(audio.samples) - skipped], dtype=np.float32)

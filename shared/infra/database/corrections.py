@@ -1,0 +1,69 @@
+"""Corrections in the database: rows that only grow in number, with the index and the audit trail beside them."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from uuid import uuid4
+
+from sqlalchemy import Connection, func, insert, select
+
+from shared.domain.correction import Change, Corrected, Correction
+from shared.domain.error import ChangedMeanwhile, NotFound
+from shared.domain.job_record import JobStatus
+from shared.domain.tenant import AuditEntry
+from shared.domain.transcript import Transcript
+from shared.infra.database.engine import Database
+from shared.infra.database.job_rows import locked
+from shared.infra.database.schema import audit
+from shared.infra.database.schema_transcripts import corrections
+from shared.infra.database.search import write_utterances
+
+
+class SqlCorrectionStore:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def list(self, tenant: str, job_id: str) -> tuple[Correction, ...]:
+        own = (corrections.c.tenant == tenant, corrections.c.job_id == job_id)
+        query = select(corrections).where(*own).order_by(corrections.c.number)
+        with self._database.reading() as connection:
+            return tuple(
+                Correction(
+                    number=row["number"],
+                    field=Corrected(row["field"]),
+                    target=row["target"],
+                    old=row["old"],
+                    new=row["new"],
+                    key_id=row["key_id"],
+                    at=row["at"],
+                )
+                for row in connection.execute(query).mappings()
+            )
+
+    def add(
+        self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
+    ) -> tuple[Correction, ...]:
+        with self._database.writing() as connection:
+            row = locked(connection, job_id, tenant)
+            if row is None or JobStatus(row["status"]).gone:
+                raise NotFound("There is no such job.")
+            if _count(connection, job_id) != after:
+                raise ChangedMeanwhile(
+                    "Somebody corrected this transcript meanwhile.", mend="Read it again, then correct what is left."
+                )
+            made = tuple(
+                Correction(**change.model_dump(), number=after + place, key_id=entry.key_id, at=self._database.now)
+                for place, change in enumerate(changes, start=1)
+            )
+            rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
+            connection.execute(insert(corrections), rows)
+            write_utterances(connection, tenant, shown)
+            line = entry.model_dump(exclude={"facts"})
+            connection.execute(insert(audit).values(id=uuid4().hex, facts=json.dumps(dict(entry.facts)), **line))
+            return made
+
+
+def _count(connection: Connection, job_id: str) -> int:
+    query = select(func.count()).select_from(corrections).where(corrections.c.job_id == job_id)
+    return connection.execute(query).scalar_one()

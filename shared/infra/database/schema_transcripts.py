@@ -1,0 +1,45 @@
+"""The tables beside transcripts: what people corrected, and what was said, to be searched."""
+
+from __future__ import annotations
+
+from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+
+from shared.infra.database.schema import Instant, metadata
+
+corrections = Table(
+    "corrections",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("number", Integer, primary_key=True, autoincrement=False),
+    Column("tenant", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("field", String(16), nullable=False),
+    Column("target", Text, nullable=False),
+    Column("old", Text, nullable=False),
+    Column("new", Text, nullable=False),
+    Column("key_id", String(64)),
+    Column("at", Instant, nullable=False),
+)
+
+# Its full-text index is SQLite's table `search_words`, kept equal by triggers, or PostgreSQL's index of that name.
+search_utterances = Table(
+    "search_utterances",
+    metadata,
+    Column("id", BigInteger().with_variant(Integer, "sqlite"), primary_key=True),
+    Column("tenant", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("job_id", String(64), ForeignKey("jobs.id"), nullable=False),
+    Column("position", Integer, nullable=False),
+    Column("start", Float, nullable=False),
+    Column("end", Float, nullable=False),
+    Column("speaker", Text, nullable=False),
+    Column("name", Text, nullable=False),
+    Column("folded_name", Text, nullable=False),
+    Column("text", Text, nullable=False),
+    Column("folded", Text, nullable=False),
+    Column("emotion", String(16)),
+    Index(None, "job_id", "position"),
+    Index(None, "tenant", "emotion"),
+)
+
+FULL_TEXT = "search_words"
+
+__all__ = ["FULL_TEXT", "corrections", "metadata", "search_utterances"]

@@ -1,0 +1,149 @@
+"""What was said, in the database: SQLite's FTS5 or PostgreSQL's text search over the same folded words."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import Any
+
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    Select,
+    and_,
+    delete,
+    func,
+    insert,
+    literal,
+    literal_column,
+    or_,
+    select,
+    text,
+    tuple_,
+)
+
+from shared.domain.error import InvalidRequest, NotFound
+from shared.domain.job_record import JobStatus
+from shared.domain.page import Cursor, Page
+from shared.domain.search import Found, Phrase, SearchQuery, fold
+from shared.domain.transcript import Transcript
+from shared.infra.database.engine import Database
+from shared.infra.database.job_rows import locked
+from shared.infra.database.schema import jobs
+from shared.infra.database.schema_transcripts import FULL_TEXT
+from shared.infra.database.schema_transcripts import search_utterances as said
+
+MOST_PER_PAGE = 100
+
+
+class SqlTranscriptIndex:
+    def __init__(self, database: Database) -> None:
+        self._database = database
+
+    def index_transcript(self, tenant: str, transcript: Transcript) -> None:
+        with self._database.writing() as connection:
+            row = locked(connection, transcript.job_id, tenant)
+            if row is None or JobStatus(row["status"]).gone:
+                raise NotFound("There is no such job.")
+            write_utterances(connection, tenant, transcript)
+
+    def search(self, tenant: str, query: SearchQuery, *, cursor: str | None = None, limit: int = 20) -> Page[Found]:
+        limit = max(1, min(limit, MOST_PER_PAGE))
+        with self._database.reading() as connection:
+            chosen = _matching(connection.dialect.name, tenant, query)
+            if cursor is not None:
+                chosen = chosen.where(_after(Cursor.parse(cursor)))
+            order = (jobs.c.created_at.desc(), jobs.c.id.desc(), said.c.position)
+            rows = connection.execute(chosen.order_by(*order).limit(limit + 1)).mappings().all()
+        shown = rows[:limit]
+        items = tuple(
+            Found(
+                job_id=row["job_id"],
+                utterance=row["position"],
+                start=row["start"],
+                end=row["end"],
+                speaker=row["speaker"],
+                name=row["name"],
+                text=row["text"],
+            )
+            for row in shown
+        )
+        if len(rows) <= limit:
+            return Page(items=items)
+        last = shown[-1]
+        return Page(
+            items=items, next_cursor=str(Cursor(at=last["created_at"], id=f"{last['job_id']}:{last['position']}"))
+        )
+
+
+def write_utterances(connection: Connection, tenant: str, transcript: Transcript) -> None:
+    """In the caller's transaction, which holds the job's row."""
+    connection.execute(delete(said).where(said.c.job_id == transcript.job_id))
+    rows = [
+        {
+            "tenant": tenant,
+            "job_id": transcript.job_id,
+            "position": utterance.index,
+            "start": utterance.start,
+            "end": utterance.end,
+            "speaker": _storable(utterance.speaker),
+            "name": _storable(transcript.name_of(utterance.speaker)),
+            "folded_name": fold(transcript.name_of(utterance.speaker)),
+            "text": _storable(utterance.text),
+            "folded": fold(utterance.text),
+            "emotion": str(utterance.emotion.label) if utterance.emotion else None,
+        }
+        for utterance in transcript.utterances
+    ]
+    if rows:
+        connection.execute(insert(said), rows)
+
+
+def forget_utterances(connection: Connection, job_id: str) -> None:
+    """In the caller's transaction; afterwards no word of it is left in the index either."""
+    gone = connection.execute(delete(said).where(said.c.job_id == job_id)).rowcount
+    if gone and connection.dialect.name == "sqlite":
+        # A deleted word is only marked as such until its part of the index is merged with others.
+        connection.execute(text("INSERT INTO search_words(search_words) VALUES ('optimize')"))
+
+
+def _storable(words: str) -> str:
+    return words.replace("\x00", "")  # PostgreSQL has no place for it
+
+
+def _matching(dialect: str, tenant: str, query: SearchQuery) -> Select[Any]:
+    chosen = (
+        select(said, jobs.c.created_at)
+        .join(jobs, jobs.c.id == said.c.job_id)
+        .where(said.c.tenant == tenant, jobs.c.tenant == tenant, jobs.c.status == JobStatus.DONE)
+    )
+    if query.phrases:
+        chosen = chosen.where(_has_words(dialect, query.phrases))
+    if query.emotion is not None:
+        chosen = chosen.where(said.c.emotion == str(query.emotion))
+    if query.speaker is not None:
+        wanted = _storable(query.speaker)
+        # A name without a letter folds to nothing, which is no name to look for.
+        by_name = said.c.folded_name == fold(wanted) if fold(wanted) else said.c.name == wanted
+        chosen = chosen.where(or_(said.c.speaker == wanted, by_name))
+    if query.job is not None:
+        chosen = chosen.where(said.c.job_id == _storable(query.job))
+    return chosen
+
+
+def _has_words(dialect: str, phrases: Iterable[Phrase]) -> ColumnElement[bool]:
+    """Folded words hold letters and digits only, so there is nothing to escape."""
+    if dialect == "sqlite":
+        words = " ".join(f'"{" ".join(phrase)}"' for phrase in phrases)
+        hits: Select[Any] = select(literal_column("rowid")).select_from(text(FULL_TEXT))
+        return said.c.id.in_(hits.where(text(f"{FULL_TEXT} MATCH :words").bindparams(words=words)))
+    vector = func.to_tsvector(text("'simple'"), said.c.folded)
+    return and_(*(vector.op("@@")(func.phraseto_tsquery(text("'simple'"), " ".join(phrase))) for phrase in phrases))
+
+
+def _after(last: Cursor) -> ColumnElement[bool]:
+    job_id, _, position = last.id.partition(":")
+    if not position.isdigit():
+        raise InvalidRequest("That cursor is none of ours.", mend="Begin again without a cursor.")
+    here = (literal(last.at, jobs.c.created_at.type), literal(job_id, jobs.c.id.type))
+    there = tuple_(jobs.c.created_at, jobs.c.id)
+    return or_(there < tuple_(*here), and_(there == tuple_(*here), said.c.position > int(position)))

@@ -1,0 +1,198 @@
+"""What is promised of searching and correcting: tenants apart, all or nothing, and nothing left after erasure."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import pytest
+from sqlalchemy import text
+
+from shared.domain.correction import Change, Corrected, renaming
+from shared.domain.emotion import Emotion
+from shared.domain.error import ChangedMeanwhile, InvalidRequest, NotFound
+from shared.domain.search import SearchQuery
+from shared.domain.tenant import AuditEntry
+from shared.domain.transcript import Transcript
+from shared.infra.database.corrections import SqlCorrectionStore
+from shared.infra.database.engine import Database
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.requests import SqlAuditTrail
+from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.database.work_queue import SqlWorkQueue
+from tests.exports.sample import transcript
+from tests.service_twins import MINUTE, ONE_STAGE, MovableClock, held, new_job
+from tests.twins import utterance
+
+
+@pytest.fixture
+def index(database: Database) -> SqlTranscriptIndex:
+    return SqlTranscriptIndex(database)
+
+
+def running(database: Database, tenant: str = "ours") -> str:
+    return SqlJobStore(database).add(tenant, new_job(ONE_STAGE)).id
+
+
+def finish(database: Database, job_id: str) -> None:
+    work = SqlWorkStore(database)
+    work.publish(held(work, job_id, "publish"), seconds=1)
+
+
+def done(database: Database, given: Transcript, tenant: str = "ours") -> Transcript:
+    """A job that ended with this transcript."""
+    made = given.model_copy(update={"job_id": running(database, tenant)})
+    SqlTranscriptIndex(database).index_transcript(tenant, made)
+    finish(database, made.job_id)
+    return made
+
+
+def saying(*texts: str) -> Transcript:
+    said = [utterance(number, float(number), number + 1.0, "S1", one) for number, one in enumerate(texts)]
+    return transcript(tuple(said))
+
+
+def look(
+    index: SqlTranscriptIndex, words: str | None = None, tenant: str = "ours", **only: object
+) -> list[tuple[str, int]]:
+    wanted = SearchQuery.parse(words, **{"emotion": None, "speaker": None, "job": None, **only})  # type: ignore[arg-type]
+    return [(found.job_id, found.utterance) for found in index.search(tenant, wanted).items]
+
+
+def places(index: SqlTranscriptIndex, words: str | None = None, **only: Any) -> list[int]:
+    return [place for _, place in look(index, words, **only)]
+
+
+def test_words_are_found_without_case_accents_or_order(database: Database, index: SqlTranscriptIndex) -> None:
+    done(
+        database, saying("Le CAFÉ est là.", "We don't know", "know we don t", "会議を始めます", "x AND y OR z* NEAR(q)")
+    )
+    assert places(index, "cafe") == [0]
+    assert places(index, "LÀ café") == [0]
+    assert places(index, "know") == [1, 2]
+    assert places(index, '"we don\'t know"') == [1]
+    assert places(index, "don't we") == [1, 2]
+    assert places(index, "会議") == [3]
+    assert places(index, "議会") == []
+    assert places(index, "AND OR near") == [4]
+    assert places(index, "caf") == []
+    for hostile in ('"', "'; DROP TABLE jobs; --", "NOT", "a:b", "((", "folded:x", "*"):
+        try:
+            look(index, hostile)
+        except InvalidRequest:
+            continue
+
+
+def test_emotion_speaker_and_job_narrow_what_is_found(database: Database, index: SqlTranscriptIndex) -> None:
+    first = done(database, transcript())
+    assert places(index, emotion=Emotion.SADNESS) == [0, 2, 3, 4, 5]
+    assert places(index, emotion=Emotion.JOY) == []
+    assert places(index, speaker="S2") == places(index, speaker="ben muller") == [1, 5]
+    assert places(index, "left", speaker="S2") == [1]
+    assert places(index, speaker="S9") == []
+    assert places(index, job=first.job_id, speaker="S1") == [0, 3]
+    assert places(index, job="other") == []
+
+
+def test_only_finished_jobs_of_ones_own_tenant_are_found(database: Database, index: SqlTranscriptIndex) -> None:
+    theirs = done(database, saying("plain words"), "theirs")
+    job_id = running(database)
+    index.index_transcript("ours", saying("plain words").model_copy(update={"job_id": job_id}))
+    assert look(index, "words") == []
+    finish(database, job_id)
+    assert look(index, "words") == [(job_id, 0)]
+    assert look(index, "words", "theirs") == [(theirs.job_id, 0)]
+    assert look(index, job=theirs.job_id) == []
+    for unknown in (theirs.job_id, "0" * 32):
+        with pytest.raises(NotFound):
+            index.index_transcript("ours", saying("mine").model_copy(update={"job_id": unknown}))
+
+
+def test_pages_lead_through_all_that_is_found_once(
+    database: Database, index: SqlTranscriptIndex, clock: MovableClock
+) -> None:
+    expected = []
+    for number in range(3):
+        made = done(database, saying(*["again and again"] * 3))
+        expected.append([(made.job_id, place) for place in range(3)])
+        clock.move(MINUTE * (number % 2))
+    query = SearchQuery.parse("again", emotion=None, speaker=None, job=None)
+    seen, cursor = [], None
+    for count in (2, 2, 2, 2, 1):
+        page = index.search("ours", query, cursor=cursor, limit=2)
+        assert len(page.items) == count
+        seen += [(found.job_id, found.utterance) for found in page.items]
+        cursor = page.next_cursor
+    assert cursor is None
+    assert sorted(seen) == sorted(found for job in expected for found in job)
+    assert seen[:3] in expected
+    for rubbish in ("rubbish", "eyJhdCI6IjIwMjYtMTEtMDJUMTI6MDA6MDBaIiwiaWQiOiJ4In0"):
+        with pytest.raises(InvalidRequest):
+            index.search("ours", query, cursor=rubbish)
+
+
+def test_what_is_indexed_again_replaces_what_was(database: Database, index: SqlTranscriptIndex) -> None:
+    made = done(database, saying("the old words", "stay here"))
+    again = saying("the new words").model_copy(update={"job_id": made.job_id})
+    index.index_transcript("ours", again)
+    index.index_transcript("ours", again)
+    assert (places(index, "old"), places(index, "stay"), places(index, "new")) == ([], [], [0])
+
+
+def entry(job_id: str, clock: MovableClock) -> AuditEntry:
+    return AuditEntry(
+        tenant="ours", at=clock.now, key_id="k1", action="transcript_corrected", subject=job_id, facts={"changes": 1}
+    )
+
+
+def test_corrections_count_on_and_take_index_and_trail_along(
+    database: Database, index: SqlTranscriptIndex, clock: MovableClock
+) -> None:
+    store, trail = SqlCorrectionStore(database), SqlAuditTrail(database)
+    made = done(database, saying("we lost it"))
+    first = renaming(made, "S1", "Zoë")
+    then = made.model_copy(update={"speakers": (made.speakers[0].model_copy(update={"name": "Zoë"}),)})
+    kept = store.add("ours", made.job_id, first, after=0, shown=then, entry=entry(made.job_id, clock))
+    assert (kept[0].number, kept[0].key_id, kept[0].at, kept[0].old) == (1, "k1", clock.now, made.speakers[0].name)
+    second = (Change(field=Corrected.TEXT, target="0", old="we lost it", new="we won it"),)
+    for wrong in (0, 2):
+        with pytest.raises(ChangedMeanwhile):
+            store.add("ours", made.job_id, second, after=wrong, shown=then, entry=entry(made.job_id, clock))
+    assert len(trail.list("ours").items) == 1  # what was refused left no line
+    clock.move(MINUTE)
+    more = store.add("ours", made.job_id, second, after=1, shown=then, entry=entry(made.job_id, clock))
+    assert store.list("ours", made.job_id) == kept + more
+    assert store.list("theirs", made.job_id) == ()
+    assert places(index, speaker="zoe") == [0]
+    page = trail.list("ours", limit=1)
+    assert page.items == (entry(made.job_id, clock),)
+    assert trail.list("ours", cursor=page.next_cursor).items[0].at == clock.now - MINUTE
+    assert trail.list("theirs").items == ()
+    with pytest.raises(NotFound):
+        store.add("theirs", made.job_id, second, after=2, shown=then, entry=entry(made.job_id, clock))
+
+
+def test_after_erasure_no_word_is_left(database: Database, index: SqlTranscriptIndex, clock: MovableClock) -> None:
+    jobs, store, queue = SqlJobStore(database), SqlCorrectionStore(database), SqlWorkQueue(database)
+    kept = done(database, saying("quite ordinary"))
+    made = done(database, saying("xylophone marmalade"))
+    change = (Change(field=Corrected.TEXT, target="0", old="xylophone marmalade", new="zeppelin"),)
+    shown = saying("zeppelin").model_copy(update={"job_id": made.job_id})
+    store.add("ours", made.job_id, change, after=0, shown=shown, entry=entry(made.job_id, clock))
+    jobs.erase("ours", made.job_id, by="k1", reason="asked")
+    assert look(index, "zeppelin") == []  # from the request on, not only from the sweep on
+    with pytest.raises(NotFound):
+        index.index_transcript("ours", shown)
+    with pytest.raises(NotFound):
+        store.add("ours", made.job_id, change, after=1, shown=shown, entry=entry(made.job_id, clock))
+    clock.move(timedelta(hours=1))
+    queue.erased("ours", made.job_id)
+    with database.reading() as connection:
+        names = ["corrections", "search_utterances"]
+        if connection.dialect.name == "sqlite":
+            names.append("search_words_data")
+        left = str([connection.execute(text(f"SELECT * FROM {name}")).all() for name in names])  # noqa: S608
+    for word in ("xylophone", "marmalade", "zeppelin"):
+        assert word not in left
+    assert look(index, "ordinary") == [(kept.job_id, 0)]

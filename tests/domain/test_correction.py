@@ -1,0 +1,132 @@
+"""What people put right: what changes, what stays, and what cannot be put right."""
+
+from __future__ import annotations
+
+import pytest
+
+from shared.domain.correction import (
+    Change,
+    Corrected,
+    UtterancePatch,
+    corrected,
+    patching,
+    renaming,
+    told,
+    utterance_of,
+)
+from shared.domain.emotion import Emotion, Sentiment
+from shared.domain.error import InvalidRequest, NoReading, NotFound
+from shared.domain.realign import realign
+from shared.domain.speech import Word
+from shared.domain.transcript import Transcript
+from tests.exports.sample import ANA, transcript
+from tests.twins import reading, utterance
+
+
+def patched(given: Transcript, index: int, **patch: object) -> Transcript:
+    return corrected(given, patching(given, index, UtterancePatch.model_validate(patch)))
+
+
+def test_a_speaker_has_another_name() -> None:
+    changes = renaming(transcript(), "S1", "Anna")
+    assert changes == (Change(field=Corrected.NAME, target="S1", old=ANA, new="Anna"),)
+    made = corrected(transcript(), changes)
+    assert made.name_of("S1") == "Anna"
+    assert made.warnings == ("1 place was corrected by people.",)
+    assert made.utterances == transcript().utterances
+    assert renaming(made, "S1", "Anna") == ()
+    with pytest.raises(NotFound, match="speaker"):
+        renaming(transcript(), "S9", "Anna")
+
+
+def test_an_utterance_has_another_text_with_times_for_its_words() -> None:
+    made = patched(transcript(), 0, text="We won the great customer yesterday.")
+    one, before = made.utterances[0], transcript().utterances[0]
+    assert one.text == " ".join(word.text for word in one.words) == "We won the great customer yesterday."
+    assert one.words[0] == before.words[0]
+    assert (one.words[1].start, one.words[1].end, one.words[1].confidence) == (
+        before.words[1].start,
+        before.words[1].end,
+        None,
+    )
+    assert made.utterances[1:] == transcript().utterances[1:]
+
+
+def test_an_utterance_is_given_to_another_speaker_and_both_are_counted_anew() -> None:
+    source = utterance(0, 0.0, 2.0, "S1")
+    mixed = source.model_copy(
+        update={"words": (*source.words[:1], source.words[1].model_copy(update={"speaker": None}))}
+    )
+    given = transcript((mixed, utterance(1, 2.0, 5.0, "S2")))
+    made = patched(given, 0, speaker="S2")
+    assert [(one.talk_seconds, one.utterances) for one in made.speakers] == [(0.0, 0), (5.0, 2)]
+    assert [word.speaker for word in made.utterances[0].words] == ["S2", None]
+
+
+def test_an_emotion_is_what_a_person_says_and_the_senses_keep_their_word() -> None:
+    before = transcript().utterances[0].emotion
+    after = patched(transcript(), 0, emotion="joy").utterances[0].emotion
+    assert before is not None and after is not None
+    assert (after.label, after.confidence, after.scores[Emotion.JOY]) == (Emotion.JOY, 1.0, 1.0)
+    assert (after.sentiment.label, after.valence, after.arousal) == (Sentiment.POSITIVE, None, None)
+    assert after.senses == before.senses
+    moods = {label: told(reading(), label).sentiment.label for label in Emotion}
+    assert moods[Emotion.FEAR] is Sentiment.NEGATIVE and moods[Emotion.NEUTRAL] is Sentiment.NEUTRAL
+    assert told(reading(), Emotion.SURPRISE).sentiment == reading().sentiment
+
+
+def test_what_cannot_be_put_right_is_said() -> None:
+    with pytest.raises(NoReading):
+        patched(transcript(), 1, emotion="joy")
+    with pytest.raises(InvalidRequest, match="speaker"):
+        patched(transcript(), 0, speaker="S9")
+    with pytest.raises(NotFound, match="utterance"):
+        utterance_of(transcript(), 99)
+    for nowhere in (
+        Change(field=Corrected.EMOTION, target="1", old="", new="joy"),
+        Change(field=Corrected.NAME, target="S1", old="", new="x").model_copy(update={"field": "else", "target": "1"}),
+    ):
+        with pytest.raises(ValueError, match="not there"):
+            corrected(transcript(), (nowhere,))
+
+
+def test_what_is_so_already_is_no_change() -> None:
+    given = transcript()
+    assert (
+        patching(given, 0, UtterancePatch(text=given.utterances[0].text, emotion=Emotion.SADNESS, speaker="S1")) == ()
+    )
+    assert patching(given, 1, UtterancePatch()) == ()
+    assert corrected(given, ()) is given
+
+
+def test_changes_apply_in_their_order_and_each_place_counts_once() -> None:
+    first = patching(transcript(), 0, UtterancePatch(text="once"))
+    then = patching(corrected(transcript(), first), 0, UtterancePatch(text="twice", speaker="S2"))
+    assert then[0].old == "once"
+    made = corrected(transcript(), (*first, *then))
+    assert (made.utterances[0].text, made.utterances[0].speaker) == ("twice", "S2")
+    assert made.warnings[-1] == "2 places were corrected by people."
+
+
+def words(*texts: str) -> tuple[Word, ...]:
+    return tuple(Word(text=one, start=n + 1.0, end=n + 2.0, confidence=0.5) for n, one in enumerate(texts))
+
+
+@pytest.mark.parametrize(
+    ("before", "after", "times"),
+    [
+        ("a b c", "a b c", [(1, 2), (2, 3), (3, 4)]),
+        ("a b c", "a c", [(1, 2), (3, 4)]),
+        ("a b c", "x y", [(1, 2.5), (2.5, 4)]),
+        ("a b", "a b x y", [(1, 2), (2, 3), (3, 4), (4, 5)]),  # until the utterance ends
+        ("a b", "x a b", [(0, 1), (1, 2), (2, 3)]),  # from where it begins
+        ("a b", "a x b", [(1, 2), (2, 2), (2, 3)]),  # there is no time between
+        ("a", "", []),
+        ("", "x", []),
+    ],
+)
+def test_words_that_stay_keep_their_times(before: str, after: str, times: list[tuple[float, float]]) -> None:
+    within = utterance(0, 0.0, 5.0).span
+    made = realign(words(*before.split()), after, within)
+    assert [(word.start, word.end) for word in made] == times
+    assert [word.text for word in made] == (after.split() if before else [])

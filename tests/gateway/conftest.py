@@ -1,0 +1,85 @@
+"""A gateway on a real socket, with a database and blobs in real files, and a queue that remembers what was sent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator
+from contextlib import AbstractContextManager, contextmanager
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from pydantic import SecretStr
+
+from services.gateway.assemble import Deployment, assemble
+from services.gateway.settings import GatewaySettings
+from shared.domain.tenant import Scope
+from shared.infra.address_rule import OutboundSettings
+from shared.infra.database.engine import open_database
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.keys import make_key
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.sealing import SecretSettings, new_key
+from shared.infra.settings import GovernanceSettings, StorageSettings
+from tests.gateway.serving import Gateway, MemoryQueue, running
+
+LOCAL: dict[str, Any] = {"allow": ("127.0.0.0/8",), "plain_http": True}
+Open = Callable[..., AbstractContextManager[Gateway]]
+
+
+@pytest.fixture
+def opened(tmp_path: Path) -> Open:
+    """Opens a gateway with settings of the test's own."""
+
+    @contextmanager
+    def open_one(
+        *, governance: dict[str, Any] | None = None, outbound: dict[str, Any] | None = None, **settings: Any
+    ) -> Iterator[Gateway]:
+        deployment = Deployment(
+            gateway=GatewaySettings(**{"port": 0, "events_poll_seconds": 0.05, **settings}),
+            storage=StorageSettings(folder=tmp_path / "state", reserve_mb=1),
+            governance=GovernanceSettings(**(governance or {})),
+            outbound=OutboundSettings(**(LOCAL if outbound is None else outbound)),
+            secrets=SecretSettings(keys=SecretStr(new_key())),
+            redis=RedisSettings(),
+            queue=QueueSettings(),
+        )
+        database = open_database(f"sqlite:///{tmp_path / 'state' / 'undertone.db'}")
+        keys = SqlKeyStore(database)
+        texts = {}
+        for tenant, scopes in (
+            ("ours", set(Scope)),
+            ("theirs", set(Scope) - {Scope.ADMIN}),
+            ("readers", {Scope.EMOTIONS_READ}),
+        ):
+            keys.ensure_tenant(tenant)
+            texts[tenant], key = make_key(tenant, scopes, database.now)
+            keys.add(key)
+        queue = MemoryQueue()
+        context = assemble(deployment, database, queue)
+        with running(context) as address:
+            gateway = Gateway(
+                url=address, context=context, database=database, keys=texts, queue=queue, folder=tmp_path / "state"
+            )
+            yield gateway
+        database.close()
+
+    return open_one
+
+
+@pytest.fixture
+def gateway(opened: Open) -> Iterator[Gateway]:
+    with opened() as one:
+        yield one
+
+
+@pytest.fixture
+def client(gateway: Gateway) -> Iterator[httpx.Client]:
+    with gateway.client("ours") as one:
+        yield one
+
+
+@pytest.fixture
+def stranger(gateway: Gateway) -> Iterator[httpx.Client]:
+    with gateway.client("theirs") as one:
+        yield one

@@ -1,0 +1,117 @@
+"""A gateway that runs in a thread of the test, and what tests ask of it."""
+
+from __future__ import annotations
+
+import asyncio
+import socket
+import threading
+import time
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import httpx
+import uvicorn
+
+from services.gateway.app import create_app
+from services.gateway.context import Context
+from services.gateway.listener import PatientProtocol
+from shared.domain.work import Ticket
+from shared.infra.database.engine import Database
+
+# The beginning of an MP4: enough for the door, which looks at no more.
+MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(range(256)) * 64
+WAV = b"RIFF\x24\x10\0\0WAVEfmt " + bytes(4096)
+
+
+@dataclass
+class MemoryQueue:
+    sent: list[Ticket] = field(default_factory=list)
+    broken: bool = False
+
+    def send(self, ticket: Ticket) -> None:
+        self.sent.append(ticket)
+
+    def waiting(self, queue: str) -> int:
+        if self.broken:
+            raise ConnectionError
+        return 0
+
+
+@dataclass
+class Gateway:
+    url: str
+    context: Context
+    database: Database
+    keys: Mapping[str, str]
+    queue: MemoryQueue
+    folder: Path
+
+    def headers(self, tenant: str = "ours") -> dict[str, str]:
+        return {"Authorization": f"Bearer {self.keys[tenant]}"}
+
+    def client(self, tenant: str | None = "ours") -> httpx.Client:
+        return httpx.Client(base_url=self.url, headers=self.headers(tenant) if tenant else {}, timeout=20)
+
+    def blobs(self) -> list[str]:
+        """Every file below the blobs, scratch included."""
+        root = self.folder / "blobs"
+        return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
+
+    @property
+    def address(self) -> tuple[str, int]:
+        host, _, port = self.url.removeprefix("http://").partition(":")
+        return host, int(port)
+
+    def raw(self, *pieces: bytes, pause: float = 0.0, timeout: float = 10) -> bytes:
+        """Send bytes as they are, and read until the server closes or nothing more comes."""
+        with socket.create_connection(self.address, timeout=timeout) as line:
+            for piece in pieces:
+                try:
+                    line.sendall(piece)
+                except OSError:
+                    break  # it has answered and closed
+                time.sleep(pause)
+            told = b""
+            try:
+                while block := line.recv(65536):
+                    told += block
+            except OSError:
+                pass
+            return told
+
+
+def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
+    """What happens after the answer, such as sending to the queue, takes a moment."""
+    deadline = time.monotonic() + seconds
+    while not true() and time.monotonic() < deadline:
+        time.sleep(0.01)
+    return true()
+
+
+@contextmanager
+def running(context: Context, host: str = "127.0.0.1") -> Iterator[str]:
+    with socket.socket() as line:
+        line.bind((host, 0))
+        port = line.getsockname()[1]
+        config = uvicorn.Config(
+            create_app(context),
+            http=PatientProtocol,
+            ws="none",
+            log_level="critical",
+            access_log=False,
+            timeout_graceful_shutdown=1,
+        )
+        server = uvicorn.Server(config)
+        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[line])), daemon=True)
+        thread.start()
+        deadline = time.monotonic() + 10
+        while not server.started:
+            assert time.monotonic() < deadline and thread.is_alive(), "the gateway did not start"
+            time.sleep(0.01)
+        try:
+            yield f"http://{host}:{port}"
+        finally:
+            server.should_exit = True
+            thread.join(timeout=10)

@@ -1,0 +1,288 @@
+"""What a hostile client sends: slow, oversized, lying, broken and bottomless bodies; nothing of them stays."""
+
+from __future__ import annotations
+
+import resource
+import shutil
+import threading
+import time
+from collections.abc import Iterator
+from pathlib import Path
+
+import httpx
+import pytest
+
+from shared.infra.disk import DiskReserve
+from tests.gateway.conftest import Open
+from tests.gateway.serving import MP4, Gateway, eventually
+
+MIB = 1 << 20
+
+
+def head(gateway: Gateway, *lines: str, path: str = "/v1/recordings") -> bytes:
+    start = (f"POST {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {gateway.keys['ours']}")
+    return "\r\n".join((*start, *lines, "", "")).encode()
+
+
+def clean(gateway: Gateway) -> bool:
+    with gateway.database.reading() as connection:
+        arrivals = connection.exec_driver_sql("SELECT count(*) FROM arrivals").scalar_one()
+    return gateway.blobs() == [] and gateway.context.jobs.list("ours").items == () and arrivals == 0
+
+
+def test_too_large_by_its_length_is_refused_before_a_byte_comes(opened: Open) -> None:
+    with opened(max_upload_mb=1) as gateway:
+        told = gateway.raw(head(gateway, "Content-Type: video/mp4", f"Content-Length: {2 * MIB}"))
+        assert told.startswith(b"HTTP/1.1 413") and b"upload_too_large" in told and b"connection: close" in told.lower()
+        assert clean(gateway)
+
+
+def test_who_goes_on_sending_gets_to_read_the_refusal(opened: Open) -> None:
+    with opened(max_upload_mb=1) as gateway, gateway.client() as client:
+        for _ in range(10):
+            answer = client.post("/v1/recordings", content=MP4 * 200, headers={"content-type": "video/mp4"})
+            assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large")
+
+
+@pytest.mark.parametrize("form", [True, False])
+def test_too_large_by_its_count_is_refused_while_it_comes(opened: Open, form: bool) -> None:
+    def endless() -> Iterator[bytes]:
+        if form:
+            yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
+        while True:
+            yield MP4
+
+    kind = "multipart/form-data; boundary=b" if form else "video/mp4"
+    with opened(max_upload_mb=1) as gateway, gateway.client() as client:
+        answer = client.post("/v1/recordings", content=endless(), headers={"content-type": kind})
+        assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large")
+        assert clean(gateway)
+
+
+def test_a_body_that_stops_coming_is_given_up(opened: Open) -> None:
+    with opened(idle_seconds=0.3) as gateway:
+        for body in (b"", MP4[:100]):
+            told = gateway.raw(head(gateway, "Content-Type: video/mp4", "Content-Length: 5000") + body)
+            assert told.startswith(b"HTTP/1.1 408") and b"body_too_slow" in told
+        assert clean(gateway)
+
+
+def test_a_body_shorter_than_its_length_leaves_nothing(gateway: Gateway) -> None:
+    gateway.raw(head(gateway, "Content-Type: video/mp4", "Content-Length: 999999") + MP4, timeout=0.3)
+    assert eventually(lambda: clean(gateway))
+
+
+@pytest.mark.parametrize(
+    "lines",
+    [
+        ("Content-Length: -5",),
+        ("Content-Length: 5x",),
+        ("Content-Length: 5", "Content-Length: 6"),
+        ("Content-Length: " + "9" * 30,),
+        ("Transfer-Encoding: chunked", "Transfer-Encoding: gzip"),
+    ],
+)
+def test_a_length_that_makes_no_sense_is_refused(gateway: Gateway, lines: tuple[str, ...]) -> None:
+    told = gateway.raw(head(gateway, "Content-Type: video/mp4", *lines) + MP4, timeout=2)
+    assert told[9:10] == b"4", told[:60]
+    assert clean(gateway)
+
+
+def test_bytes_behind_a_refused_body_are_no_second_request(opened: Open) -> None:
+    with opened(max_upload_mb=1) as gateway:
+        smuggled = head(gateway, "Content-Length: 0", path="/v1/webhooks")
+        told = gateway.raw(head(gateway, "Content-Type: video/mp4", f"Content-Length: {2 * MIB}") + smuggled)
+        assert told.count(b"HTTP/1.1 ") == 1
+        unread = head(gateway, "Content-Type: text/plain", f"Content-Length: {len(smuggled)}") + smuggled
+        assert gateway.raw(unread).count(b"HTTP/1.1 ") == 1
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "../../../../tmp/escape",
+        "/etc/passwd",
+        "..\\..\\x",
+        "a\0b",
+        ".",
+        "..",
+        "CON",
+        "x" * 3000,
+        "a\r\nb",
+        "\u202egp4.exe",
+    ],
+)
+def test_a_file_name_is_a_label_and_never_a_path(gateway: Gateway, client: httpx.Client, name: str) -> None:
+    answer = client.post("/v1/recordings", files={"file": (name, MP4), "track": (name, MP4)})
+    assert answer.status_code == 202, answer.text
+    job_id, label = answer.json()["id"], answer.json()["recording"]["name"]
+    assert label and len(label) <= 200 and not set(label) & set("/\\\0\r\n\u202e")
+    assert gateway.blobs() == [f"ours/jobs/{job_id}/media/recording", f"ours/jobs/{job_id}/media/track-0"]
+    assert not Path("/tmp/escape").exists()  # noqa: S108 - where the name points
+
+
+def part(name: str, content: bytes = b"x", filename: str | None = None) -> bytes:
+    label = f'; filename="{filename}"' if filename is not None else ""
+    return f'--b\r\nContent-Disposition: form-data; name="{name}"{label}\r\n\r\n'.encode() + content + b"\r\n"
+
+
+@pytest.mark.parametrize(
+    ("body", "status"),
+    [
+        (b"", 400),
+        (b"no boundary at all" * 100, 400),
+        (part("file", MP4, "a") + b"--b", 400),
+        (part("file", MP4, "a"), 400),
+        (b"--b\r\nContent-Disposition: form-data\r\n\r\nx\r\n--b--\r\n", 422),
+        (b"--b\r\nX-Long: " + b"x" * 20_000 + b"\r\n\r\nx\r\n--b--\r\n", 400),
+        (b"--b\r\n" + b"X-Many: 1\r\n" * 50 + b"\r\nx\r\n--b--\r\n", 400),
+        (part("language") * 100 + b"--b--\r\n", 400),
+        (part("file", MP4, "a") + b"".join(part("track", MP4, f"{n}.wav") for n in range(20)) + b"--b--\r\n", 422),
+        (part("metadata", b"x" * 70_000) + b"--b--\r\n", 422),
+        (part("metadata", b"\xff\xfe") + b"--b--\r\n", 422),
+        (part("other", MP4, "a") + b"--b--\r\n", 422),
+        (part("speakers", b"2") * 2 + b"--b--\r\n", 422),
+        (part("transcript", b"\x7fELF\0", "a.vtt") + b"--b--\r\n", 422),
+        (part("transcript", b"<html>", "a.vtt") + b"--b--\r\n", 422),
+    ],
+)
+def test_a_broken_or_bottomless_form_is_refused_and_leaves_nothing(
+    gateway: Gateway, client: httpx.Client, body: bytes, status: int
+) -> None:
+    kind = {"content-type": "multipart/form-data; boundary=b"}
+    answer = client.post("/v1/recordings", content=body, headers=kind)
+    assert (answer.status_code, answer.headers["content-type"]) == (status, "application/problem+json"), answer.text
+    assert clean(gateway)
+
+
+@pytest.mark.parametrize(
+    "kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "b" * 300]
+)
+def test_a_form_without_a_usable_boundary_is_refused(client: httpx.Client, kind: str) -> None:
+    assert client.post("/v1/recordings", content=b"x", headers={"content-type": kind}).status_code == 400
+
+
+@pytest.mark.parametrize(
+    "bomb",
+    [
+        b"[" * 60_000,
+        b'{"a":' * 10_000 + b"1" + b"}" * 10_000,
+        b'{"metadata": ' + b'{"a":' * 5_000 + b"1" + b"}" * 5_001,
+        b'{"metadata": {"n": ' + b"9" * 50_000 + b'}, "url": "https://a.example/"}',
+        b'{"metadata": {"n": NaN}, "url": "https://a.example/"}',
+        b'{"metadata": {"n": "\\ud800"}, "url": "https://a.example/"}',
+        b"\xff\xfe\x00",
+        b"null",
+        b"",
+    ],
+    ids=["arrays", "objects", "deep", "digits", "nan", "surrogate", "bytes", "null", "nothing"],
+)
+@pytest.mark.parametrize("path", ["/v1/recordings", "/v1/webhooks"])
+def test_a_json_bomb_is_a_wrong_request_and_nothing_worse(client: httpx.Client, bomb: bytes, path: str) -> None:
+    answer = client.post(path, content=bomb, headers={"content-type": "application/json"})
+    assert answer.status_code in (400, 422), answer.text
+    assert answer.headers["content-type"] == "application/problem+json"
+    assert len(answer.content) < 2000 and b"aaaa" not in answer.content and b"9999" not in answer.content
+
+
+@pytest.mark.parametrize(
+    "metadata", ['{"n": "\\ud800"}', "[" * 60_000, '{"n": ' + "9" * 5_000 + "}", '{"n": NaN}', '{"n": 1e999}']
+)
+def test_a_bomb_in_a_form_is_a_wrong_field(client: httpx.Client, metadata: str) -> None:
+    answer = client.post("/v1/recordings", data={"metadata": metadata}, files={"file": ("a", MP4)})
+    assert answer.status_code == 422, answer.text
+
+
+def test_small_bodies_stay_small(client: httpx.Client, gateway: Gateway) -> None:
+    long = b'{"url": "' + b"x" * 70_000 + b'"}'
+    kind = {"content-type": "application/json"}
+    for path in ("/v1/webhooks", "/v1/recordings"):
+        for content in (long, iter([long])):
+            answer = client.post(path, content=content, headers=kind)
+            assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large"), path
+
+
+def test_a_full_disk_is_said_and_leaves_nothing(gateway: Gateway, client: httpx.Client, tmp_path: Path) -> None:
+    free = shutil.disk_usage(tmp_path).free
+    kind = {"content-type": "video/mp4"}
+    telling = head(gateway, "Content-Type: video/mp4", f"Content-Length: {4 << 30}")
+    assert client.post("/v1/recordings", content=MP4, headers=kind).status_code == 202
+    object.__setattr__(gateway.context, "disk", DiskReserve(tmp_path, free - (1 << 30)))
+    assert b"507" in gateway.raw(telling)[:20], "four gigabytes would not fit above the reserve"
+    object.__setattr__(gateway.context, "disk", DiskReserve(tmp_path, free * 2))
+    answer = client.post("/v1/recordings", content=MP4, headers=kind)
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    assert eventually(lambda: client.get("/readyz").status_code == 503)
+    assert client.get("/readyz").json()["checks"]["disk"] is False
+    assert len(gateway.blobs()) == 1
+
+
+def test_a_disk_that_fills_while_writing_is_said_and_leaves_nothing(gateway: Gateway, client: httpx.Client) -> None:
+    """The reserve is asked again at every block: what others write meanwhile counts too."""
+    gateway.context.intake.blobs._reserve = 1 << 62  # type: ignore[attr-defined]
+    answer = client.post("/v1/recordings", content=MP4, headers={"content-type": "video/mp4"})
+    assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    assert clean(gateway)
+
+
+def test_only_so_many_uploads_at_once(opened: Open) -> None:
+    with opened(uploads_per_key=2) as gateway, gateway.client() as client:
+        go_on = threading.Event()
+
+        def slowly() -> Iterator[bytes]:
+            yield MP4
+            go_on.wait(10)
+
+        kind = {"content-type": "video/mp4"}
+
+        def upload() -> None:
+            with gateway.client() as own:
+                own.post("/v1/recordings", content=slowly(), headers=kind)
+
+        threads = [threading.Thread(target=upload) for _ in range(2)]
+        for thread in threads:
+            thread.start()
+        metrics = "undertone_gateway_uploads 2.0"
+        assert eventually(lambda: metrics in client.get("/metrics").text)
+        answer = client.post("/v1/recordings", content=MP4, headers=kind)
+        assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
+        assert client.get("/v1/jobs").status_code == 200, "other requests go on"
+        go_on.set()
+        for thread in threads:
+            thread.join()
+        assert client.post("/v1/recordings", content=MP4, headers=kind).status_code == 202
+
+
+def test_headers_that_never_end_are_cut_off(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("services.gateway.listener.HEADER_SECONDS", 0.3)
+    began = time.monotonic()
+    assert gateway.raw(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
+    assert time.monotonic() - began < 5
+    assert b"200" in gateway.raw(b"GET /livez HTTP/1.1\r\nHost: x\r\nConnection: close\r\n\r\n")
+    assert gateway.raw(b"GET /livez HTTP/1.1\r\nX: " + b"x" * 100_000)[9:12] in (b"400", b"431")
+
+
+@pytest.mark.slow
+def test_memory_stays_flat_however_large_the_recording(opened: Open) -> None:
+    block = MP4[:32] + bytes(MIB - 32)
+
+    def large() -> Iterator[bytes]:
+        for _ in range(300):
+            yield block
+
+    with opened() as gateway, gateway.client() as client:
+        client.post("/v1/recordings", content=MP4, headers={"content-type": "video/mp4"})
+        before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        answer = client.post("/v1/recordings", content=large(), headers={"content-type": "video/mp4"})
+        assert answer.status_code == 202
+        assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 60 * 1024
+        client.delete(f"/v1/jobs/{answer.json()['id']}")
+
+
+def test_what_a_killed_gateway_left_is_swept(gateway: Gateway) -> None:
+    intake = gateway.context.intake
+    intake.blobs.put("ours", "jobs/dead/media/recording", [MP4])
+    with gateway.database.writing() as connection:
+        connection.exec_driver_sql("INSERT INTO arrivals (job_id, tenant, seen_at) VALUES ('dead', 'ours', 0)")
+    assert intake.sweep() == 1
+    assert clean(gateway)

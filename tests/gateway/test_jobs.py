@@ -1,0 +1,174 @@
+"""Jobs are looked at, listed, followed, run again and erased; a request that is repeated is done once."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterator
+from datetime import timedelta
+
+import httpx
+import pytest
+
+from shared.domain.asked import Asked
+from shared.domain.idempotency import RequestKey
+from shared.domain.job_record import JobFailure
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.intake import digest_of
+from tests.gateway.serving import MP4, Gateway, eventually
+from tests.local_server import Reply, serving
+from tests.service_twins import MINUTE, held, new_job
+
+FILES = {"file": ("a.mp4", MP4, "video/mp4")}
+
+
+def submit(client: httpx.Client, **fields: str) -> str:
+    answer = client.post("/v1/recordings", data=fields, files=FILES)
+    assert answer.status_code == 202, answer.text
+    return str(answer.json()["id"])
+
+
+def test_a_job_tells_where_it_stands_and_how_it_ended(gateway: Gateway, client: httpx.Client) -> None:
+    job_id = submit(client)
+    fresh = client.get(f"/v1/jobs/{job_id}").json()
+    assert (fresh["status"], fresh["progress"], fresh["time_left"], fresh["error"]) == ("queued", 0, None, None)
+    assert fresh["stages"][0] == {"name": "decode", "status": "pending", "progress": 0.0, "seconds": None}
+    work = SqlWorkStore(gateway.database)
+    claim = held(work, job_id, "decode")
+    work.extend(claim, MINUTE, progress=0.5)
+    running = client.get(f"/v1/jobs/{job_id}").json()
+    assert running["status"] == "running" and running["time_left"] is not None and 0 < running["progress"] < 1
+    work.finish_stage(claim, seconds=1.5)
+    work.fail(held(work, job_id, "detect_speech"), JobFailure(code="engine_failed", message="It broke."))
+    failed = client.get(f"/v1/jobs/{job_id}").json()
+    assert failed["error"] == {"code": "engine_failed", "message": "It broke.", "stage": "detect_speech"}
+    assert failed["stages"][0]["seconds"] == 1.5 and failed["finished_at"] is not None
+
+
+def test_a_failed_job_is_run_again_and_a_queued_one_is_not(gateway: Gateway, client: httpx.Client) -> None:
+    job_id = submit(client)
+    conflict = client.post(f"/v1/jobs/{job_id}/retry")
+    assert (conflict.status_code, conflict.json()["code"]) == (409, "state_conflict")
+    work = SqlWorkStore(gateway.database)
+    work.fail(held(work, job_id, "decode"), JobFailure(code="decode_failed", message="It broke."))
+    assert eventually(lambda: len(gateway.queue.sent) > 0)
+    gateway.queue.sent.clear()
+    again = client.post(f"/v1/jobs/{job_id}/retry")
+    assert (again.status_code, again.json()["status"], again.json()["error"]) == (202, "queued", None)
+    assert eventually(lambda: [ticket.stage for ticket in gateway.queue.sent] == ["decode"])
+
+
+def test_a_list_has_pages_and_filters(gateway: Gateway, client: httpx.Client) -> None:
+    ids = [gateway.context.jobs.add("ours", new_job()).id for _ in range(5)]
+    gateway.context.jobs.cancel("ours", ids[0])
+    first = client.get("/v1/jobs", params={"limit": 3}).json()
+    second = client.get("/v1/jobs", params={"limit": 3, "cursor": first["next_cursor"]}).json()
+    assert {item["id"] for item in first["items"] + second["items"]} == set(ids)
+    assert len(second["items"]) == 2 and second["next_cursor"] is None
+    cancelled = client.get("/v1/jobs", params={"status": "cancelled"}).json()["items"]
+    assert [item["id"] for item in cancelled] == [ids[0]]
+    later = (gateway.context.clock() + timedelta(hours=1)).isoformat()
+    assert client.get("/v1/jobs", params={"created_from": later}).json()["items"] == []
+    for wrong in ({"cursor": "rubbish"}, {"status": "secret"}, {"limit": "0"}, {"created_from": "2026-11-02T12:00:00"}):
+        answer = client.get("/v1/jobs", params=wrong)
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request")
+        assert "secret" not in answer.text
+
+
+def test_erasing_a_running_job_stops_its_worker_and_hides_it(gateway: Gateway, client: httpx.Client) -> None:
+    job_id = submit(client)
+    held(SqlWorkStore(gateway.database), job_id, "decode")
+    assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
+    assert client.delete(f"/v1/jobs/{job_id}").status_code == 204, "doing it again is no error"
+    for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/events"):
+        assert client.get(path).status_code == 404
+    assert client.delete("/v1/jobs/" + "0" * 32).status_code == 404
+    stone = gateway.context.jobs.tombstone("ours", job_id)
+    assert stone is not None and stone.erased_by in gateway.keys["ours"]
+
+
+def events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, object]]]:
+    told: dict[str, str] = {}
+    for line in lines:
+        name, _, value = line.partition(": ")
+        if line:
+            told[name] = value
+        elif "data" in told:
+            yield told["event"], told.get("id", ""), json.loads(told["data"])
+            told = {}
+
+
+def test_a_job_is_followed_to_its_end_and_a_broken_stream_resumes(gateway: Gateway, client: httpx.Client) -> None:
+    job_id = submit(client)
+    path = f"/v1/jobs/{job_id}/events"
+    work = SqlWorkStore(gateway.database)
+    with client.stream("GET", path) as stream:
+        assert stream.headers["content-type"].startswith("text/event-stream")
+        told = events(stream.iter_lines())
+        name, mark, job = next(told)
+        assert (name, job["status"]) == ("progress", "queued")
+        claim = held(work, job_id, "decode")
+        name, mark, job = next(told)
+        assert job["status"] == "running"
+    work.fail(claim, JobFailure(code="decode_failed", message="It broke."))
+    with client.stream("GET", path, headers={"Last-Event-ID": mark}) as stream:
+        rest = list(events(stream.iter_lines()))
+    assert [(name, job["status"]) for name, _, job in rest] == [("end", "failed")]
+    assert client.get(path, headers={"Last-Event-ID": rest[-1][1]}).status_code == 204
+
+
+def test_who_watches_an_erased_job_is_told_that_it_is_gone(gateway: Gateway, client: httpx.Client) -> None:
+    job_id = submit(client)
+    with client.stream("GET", f"/v1/jobs/{job_id}/events") as stream:
+        lines = stream.iter_lines()
+        assert next(events(lines))[0] == "progress"
+        gateway.context.jobs.erase("ours", job_id, by="k", reason="asked")
+        assert next(events(lines))[0] == "gone"
+
+
+def test_the_same_key_and_request_get_the_same_answer(gateway: Gateway, client: httpx.Client) -> None:
+    key = {"Idempotency-Key": '"once"'}
+    first = client.post("/v1/recordings", data={"speakers": "2"}, files=FILES, headers=key)
+    again = client.post("/v1/recordings", data={"speakers": "2"}, files=FILES, headers={"Idempotency-Key": "once"})
+    assert again.status_code == first.status_code == 202
+    assert again.json() == first.json() and again.headers["idempotency-replayed"] == "true"
+    assert again.headers["location"] == first.headers["location"]
+    other = client.post("/v1/recordings", data={"speakers": "3"}, files=FILES, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    media = {"file": ("a.mp4", MP4 + b"x")}
+    other = client.post("/v1/recordings", data={"speakers": "2"}, files=media, headers=key)
+    assert (other.status_code, other.json()["code"]) == (422, "idempotency_key_reused")
+    assert len(gateway.context.jobs.list("ours").items) == 1 and len(gateway.blobs()) == 1
+
+
+def test_a_key_counts_for_its_tenant_and_is_free_again_after_a_failure(
+    gateway: Gateway, client: httpx.Client, stranger: httpx.Client
+) -> None:
+    key = {"Idempotency-Key": "k"}
+    assert client.post("/v1/recordings", files={"file": ("a", b"text")}, headers=key).status_code == 422
+    mine = client.post("/v1/recordings", files=FILES, headers=key)
+    other = stranger.post("/v1/recordings", files=FILES, headers=key)
+    assert mine.status_code == other.status_code == 202 and mine.json()["id"] != other.json()["id"]
+
+
+def test_while_the_first_request_runs_the_second_is_told_to_wait(gateway: Gateway, client: httpx.Client) -> None:
+    key = RequestKey(tenant="ours", method="POST", path="/v1/recordings", key="k")
+    url = "http://127.0.0.1:9/a.mp4"
+    gateway.context.requests.begin(key, digest_of(f"url {url}", Asked().model_dump_json()))
+    answer = client.post("/v1/recordings", json={"url": url}, headers={"Idempotency-Key": "k"})
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_busy")
+    assert int(answer.headers["retry-after"]) > 0
+
+
+def test_a_repeated_address_is_not_fetched_again(gateway: Gateway, client: httpx.Client) -> None:
+    key = {"Idempotency-Key": "k"}
+    with serving(Reply(body=MP4)) as other:
+        answers = [client.post("/v1/recordings", json={"url": other.url}, headers=key) for _ in range(2)]
+        assert [answer.status_code for answer in answers] == [202, 202] and len(other.asked) == 1
+    assert answers[0].json()["id"] == answers[1].json()["id"]
+
+
+@pytest.mark.parametrize("key", ["", "x" * 256, "two words", '""'])
+def test_an_odd_key_is_refused(client: httpx.Client, key: str) -> None:
+    answer = client.post("/v1/recordings", files=FILES, headers={"Idempotency-Key": key})
+    # A quoted nothing is two quotation marks, which are visible characters.
+    assert answer.status_code == (202 if key == '""' else 422)

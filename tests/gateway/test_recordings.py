@@ -1,0 +1,220 @@
+"""Recordings come in as forms, as bytes, by address and as ended uploads, and become queued jobs with their blobs."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+
+import httpx
+import pytest
+
+from shared.domain.job_record import JobStatus
+from tests.gateway.conftest import Open
+from tests.gateway.serving import MP4, WAV, Gateway, eventually
+from tests.local_server import Reply, serving
+
+
+def accepted(answer: httpx.Response) -> str:
+    assert answer.status_code == 202, answer.text
+    assert answer.headers["location"] == f"/v1/jobs/{answer.json()['id']}"
+    return str(answer.json()["id"])
+
+
+def code(answer: httpx.Response) -> tuple[int, str]:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert answer.json()["status"] == answer.status_code
+    return answer.status_code, answer.json()["code"]
+
+
+def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: httpx.Client) -> None:
+    answer = client.post(
+        "/v1/recordings",
+        data={
+            "language": "en",
+            "at_most_speakers": "4",
+            "modalities": ["text", "voice"],
+            "engines": "asr=faster-whisper:small",
+            "separate_channels": "true",
+            "metadata": '{"meeting": 7, "none": null}',
+            "purpose": "research",
+            "consent": '{"participants_informed": true}',
+            "retention": '{"media_hours": 1}',
+        },
+        files=[
+            ("file", ("Stand-up.mp4", MP4, "video/mp4")),
+            ("transcript", ("it.vtt", b"WEBVTT\n\n00:00.000 --> 00:01.000\nHello", "text/vtt")),
+            ("track", ("Ana.wav", WAV, "audio/wav")),
+            ("track", ("Ben.wav", WAV + b"b", "audio/wav")),
+        ],
+    )
+    job_id = accepted(answer)
+    record = gateway.context.jobs.find("ours", job_id)
+    assert record is not None and record.status is JobStatus.QUEUED
+    assert record.job.recording.sha256 == hashlib.sha256(MP4).hexdigest()
+    assert [track.name for track in record.job.tracks] == ["Ana", "Ben"]
+    wishes = record.job.wishes
+    assert (wishes.language, wishes.at_most_speakers, wishes.separate_channels) == ("en", 4, True)
+    assert (list(wishes.modalities), dict(wishes.engines)) == (["text", "voice"], {"asr": "faster-whisper:small"})
+    assert record.metadata == {"meeting": 7, "none": None} and record.consent and record.retention
+    assert answer.json()["metadata"] == {"meeting": 7, "none": None}
+    assert gateway.blobs() == [
+        f"ours/jobs/{job_id}/media/{name}" for name in ("platform-transcript", "recording", "track-0", "track-1")
+    ]
+    assert eventually(lambda: len(gateway.queue.sent) == 2)
+    assert {(ticket.job_id, ticket.stage) for ticket in gateway.queue.sent} == {
+        (job_id, "decode"),
+        (job_id, "track_faces"),
+    }
+
+
+@pytest.mark.parametrize("kind", ["audio/wav", "video/mp4", "application/octet-stream"])
+def test_bare_bytes_take_their_wishes_from_the_query(gateway: Gateway, client: httpx.Client, kind: str) -> None:
+    params = {"name": "../../etc/passwd", "speakers": "2"}
+    job_id = accepted(client.post("/v1/recordings", params=params, content=WAV, headers={"content-type": kind}))
+    record = gateway.context.jobs.find("ours", job_id)
+    assert record is not None
+    assert (record.job.recording.name, record.job.wishes.exactly_speakers) == ("passwd", 2)
+
+
+def test_chunks_without_a_length_are_taken(client: httpx.Client) -> None:
+    accepted(client.post("/v1/recordings", content=iter([MP4, MP4]), headers={"content-type": "video/mp4"}))
+
+
+def test_a_recording_is_fetched_by_its_address(gateway: Gateway, client: httpx.Client) -> None:
+    with serving(Reply(body=MP4)) as other:
+        answer = client.post("/v1/recordings", json={"url": f"{other.url}/rec/all%20hands.mp4?token=t", "speakers": 3})
+    record = gateway.context.jobs.find("ours", accepted(answer))
+    assert record is not None
+    assert (record.job.recording.name, record.job.wishes.exactly_speakers) == ("all hands.mp4", 3)
+
+
+def test_three_redirects_are_followed_and_a_fourth_is_not(gateway: Gateway, client: httpx.Client) -> None:
+    turn = Reply(status=302, headers={"location": "/next"})
+    for count, status in ((3, 202), (4, 502)):
+        with serving(*[turn] * count, Reply(body=MP4)) as other:
+            assert client.post("/v1/recordings", json={"url": other.url}).status_code == status
+
+
+def test_an_address_inside_is_not_fetched(opened: Open) -> None:
+    with opened(outbound={}) as gateway, gateway.client() as client, serving(Reply(body=MP4)) as inside:
+        for url in (inside.url, "https://169.254.169.254/latest", "file:///etc/passwd", "https://[::1]/"):
+            assert code(client.post("/v1/recordings", json={"url": url})) == (422, "address_blocked")
+        assert inside.asked == [] and gateway.blobs() == []
+
+
+def test_a_page_at_the_address_is_no_recording(gateway: Gateway, client: httpx.Client) -> None:
+    with serving(Reply(body=b"<!doctype html><title>Sign in</title>")) as other:
+        assert code(client.post("/v1/recordings", json={"url": other.url})) == (422, "unsupported_media")
+    assert gateway.blobs() == []
+
+
+@pytest.mark.parametrize(
+    "content",
+    [
+        b"<html><body>no</body></html>",
+        b"<?xml version='1.0'?><MPD/>",
+        b"#EXTM3U\n#EXTINF:1,\n/etc/passwd\n",
+        b"ffconcat version 1.0\nfile /etc/passwd\n",
+        b"just words, and many of them",
+        b"PK\x03\x04" + bytes(100),
+        b"%PDF-1.7",
+        b"\x1f\x8b\x08" + bytes(50),
+        b"RIFF\0\0\0\0AVI LIST",
+        b"\x7fELF" + bytes(60),
+    ],
+)
+def test_what_is_no_recording_is_refused_and_leaves_nothing(
+    gateway: Gateway, client: httpx.Client, content: bytes
+) -> None:
+    answer = client.post("/v1/recordings", files={"file": ("recording.mp4", content, "video/mp4")})
+    assert code(answer) == (422, "unsupported_media")
+    assert gateway.blobs() == [] and gateway.context.jobs.list("ours").items == ()
+
+
+def test_an_empty_file_is_said_to_be_empty(client: httpx.Client) -> None:
+    assert code(client.post("/v1/recordings", files={"file": ("a.mp4", b"")})) == (422, "empty_file")
+
+
+@pytest.mark.parametrize(
+    ("fields", "field"),
+    [
+        ({"speakers": "many-secret"}, "speakers"),
+        ({"speakers": "0"}, "speakers"),
+        ({"modalities": "text,secret"}, "modalities"),
+        ({"purpose": "secret"}, "purpose"),
+        ({"metadata": "{secret"}, "metadata"),
+        ({"metadata": '["secret"]'}, "metadata"),
+        ({"consent": '{"secret": 1}'}, ""),
+        ({"engines": "asr=../../secret"}, "engines"),
+        ({"engines": '{"asr": "whisper:/etc/secret"}'}, "engines"),
+        ({"secret": "x"}, ""),
+        ({"speakers": "2", "at_most_speakers": "3"}, ""),
+        ({"language": "secret language"}, "language"),
+    ],
+)
+def test_a_wrong_field_is_named_and_never_repeated(
+    gateway: Gateway, client: httpx.Client, fields: dict[str, str], field: str
+) -> None:
+    answer = client.post("/v1/recordings", data=fields, files={"file": ("a.mp4", MP4)})
+    assert code(answer) == (422, "invalid_request")
+    assert [error["field"] for error in answer.json()["errors"]] == [field]
+    assert "secret" not in answer.text
+    assert gateway.blobs() == []
+
+
+def test_a_form_without_a_recording_is_refused(gateway: Gateway, client: httpx.Client) -> None:
+    assert code(client.post("/v1/recordings", files={"track": ("a.wav", WAV)})) == (422, "invalid_request")
+    two = [("file", ("a.mp4", MP4)), ("file", ("b.mp4", MP4))]
+    assert code(client.post("/v1/recordings", files=two)) == (422, "invalid_request")
+    assert code(client.post("/v1/recordings", json={})) == (422, "invalid_request")
+    assert code(client.post("/v1/recordings", json={"url": "https://a.b/", "upload": "x"})) == (422, "invalid_request")
+    assert code(client.post("/v1/recordings", content=b"x", headers={"content-type": "text/plain"})) == (
+        415,
+        "unknown_content_type",
+    )
+    assert gateway.blobs() == []
+
+
+def test_governance_decides_which_senses_a_job_may_use(opened: Open) -> None:
+    settings = {"modalities": ("text", "voice"), "require_consent": True}
+    with opened(governance=settings) as gateway, gateway.client() as client:
+
+        def post(**fields: str) -> httpx.Response:
+            return client.post("/v1/recordings", data=fields, files={"file": ("a.mp4", MP4)})
+
+        informed = json.dumps({"participants_informed": True})
+        assert code(post(modalities="face")) == (422, "modality_not_allowed")
+        assert code(post(purpose="recruitment")) == (422, "purpose_prohibited")
+        assert code(post()) == (422, "invalid_request")
+        assert post(modalities="text").status_code == 202
+        record = gateway.context.jobs.find("ours", accepted(post(consent=informed)))
+        assert record is not None and list(record.job.wishes.modalities) == ["text", "voice"]
+
+
+def test_a_callback_belongs_to_its_job_and_its_secret_is_told_once(gateway: Gateway, client: httpx.Client) -> None:
+    fields = {"callback_url": "http://127.0.0.1:9999/hook?t=secret-token"}
+    answer = client.post("/v1/recordings", data=fields, files={"file": ("a.mp4", MP4)})
+    job_id = accepted(answer)
+    assert answer.json()["callback_secret"].startswith("whsec_")
+    assert "whsec_" not in client.get(f"/v1/jobs/{job_id}").text
+    assert gateway.context.endpoints.list("ours") == ()
+    blocked = client.post("/v1/recordings", data={"callback_url": "https://10.0.0.1/"}, files={"file": ("a.mp4", MP4)})
+    assert code(blocked) == (422, "address_blocked")
+
+
+def test_the_audit_trail_tells_what_was_granted(gateway: Gateway, client: httpx.Client, stranger: httpx.Client) -> None:
+    job_id = accepted(client.post("/v1/recordings", data={"modalities": "text"}, files={"file": ("a.mp4", MP4)}))
+    client.delete(f"/v1/jobs/{job_id}")
+    items = client.get("/v1/audit").json()["items"]
+    assert [(item["action"], item["subject"]) for item in items] == [("job.erased", job_id), ("job.created", job_id)]
+    assert items[1]["facts"]["granted"] == ["text"] and items[1]["address"] == "127.0.0.1"
+    assert code(stranger.get("/v1/audit")) == (403, "scope_missing")
+
+
+def test_a_queue_that_is_away_does_not_lose_the_job(gateway: Gateway, client: httpx.Client) -> None:
+    gateway.queue.broken = True
+    accepted(client.post("/v1/recordings", files={"file": ("a.mp4", MP4)}))
+    assert gateway.queue.sent == []
+    gateway.queue.broken = False
+    accepted(client.post("/v1/recordings", files={"file": ("a.mp4", MP4)}))
+    assert eventually(lambda: len({ticket.job_id for ticket in gateway.queue.sent}) == 2), "the next one wakes both"

@@ -1,0 +1,122 @@
+"""Webhook endpoints over HTTP: secrets are told once, and what the courier did is shown and can be repeated."""
+
+from __future__ import annotations
+
+from datetime import timedelta
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.domain.webhook import Attempt, DeliveryState, Outcome
+from shared.infra.database.outbox import SqlOutbox
+from tests.gateway.conftest import Open
+from tests.gateway.serving import Gateway
+
+URL = "http://127.0.0.1:9999/hook"
+
+
+def make(client: httpx.Client, **wish: object) -> dict[str, Any]:
+    answer = client.post("/v1/webhooks", json={"url": URL, **wish})
+    assert answer.status_code == 201, answer.text
+    made: dict[str, Any] = answer.json()
+    return made
+
+
+def test_an_endpoint_is_made_shown_changed_and_deleted(gateway: Gateway, client: httpx.Client) -> None:
+    made = make(client, events=["transcript.ready"], description="ours")
+    assert made["secret"].startswith("whsec_") and made["events"] == ["transcript.ready"]
+    path = f"/v1/webhooks/{made['id']}"
+    shown = client.get(path).json()
+    assert shown == {name: value for name, value in made.items() if name != "secret"}
+    assert client.get("/v1/webhooks").json()["items"] == [shown]
+    changed = client.patch(path, json={"enabled": False, "events": ["job.failed"]}).json()
+    assert (changed["enabled"], changed["disabled_reason"], changed["events"]) == (False, "asked", ["job.failed"])
+    assert client.patch(path, json={"enabled": True}).json()["enabled"] is True
+    assert client.delete(path).status_code == 204
+    assert client.get(path).status_code == client.delete(path).status_code == 404
+    actions = [item["action"] for item in client.get("/v1/audit").json()["items"]]
+    assert actions == ["webhook.deleted", "webhook.changed", "webhook.changed", "webhook.created"]
+
+
+def test_the_secret_is_kept_encrypted_and_rotation_lets_the_old_one_sign_on(
+    gateway: Gateway, client: httpx.Client
+) -> None:
+    made = make(client)
+    rotated = client.post(f"/v1/webhooks/{made['id']}/rotate").json()
+    assert rotated["secret"] != made["secret"]
+    endpoint = gateway.context.endpoints.find("ours", made["id"])
+    assert endpoint is not None
+    now = gateway.context.clock()
+    opened = [gateway.context.callbacks.sealer.open(sealed, endpoint.id) for sealed in endpoint.signing(now)]
+    assert opened == [rotated["secret"], made["secret"]]
+    assert len(endpoint.signing(now + timedelta(hours=25))) == 1
+    kept = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
+    assert made["secret"].encode() not in kept and rotated["secret"].encode() not in kept
+
+
+def test_a_test_event_is_sent_logged_and_replayed(gateway: Gateway, client: httpx.Client) -> None:
+    made = make(client)
+    sent = client.post(f"/v1/webhooks/{made['id']}/test")
+    assert (sent.status_code, sent.json()["type"], sent.json()["state"]) == (202, "webhook.test", "pending")
+    path = f"/v1/deliveries/{sent.json()['id']}"
+    assert client.post(f"{path}/replay").status_code == 409, "it is still on its way"
+    outbox, now = SqlOutbox(gateway.database), gateway.context.clock()
+    (going,) = outbox.due(limit=5, lease=timedelta(minutes=1))
+    attempt = Attempt(
+        delivery_id=going.delivery.id, endpoint_id=made["id"], series=1, number=1, at=now, seconds=0.1, status=500
+    )
+    outbox.record(going, attempt, Outcome(state=DeliveryState.FAILED))
+    log = client.get(path).json()
+    assert (log["state"], [(one["number"], one["status"]) for one in log["log"]]) == ("failed", [(1, 500)])
+    again = client.post(f"{path}/replay").json()
+    assert (again["id"], again["state"], again["series"]) == (sent.json()["id"], "pending", 2)
+    page = client.get(f"/v1/webhooks/{made['id']}/deliveries").json()
+    assert [item["id"] for item in page["items"]] == [again["id"]] and page["next_cursor"] is None
+
+
+def test_a_repeated_request_makes_one_endpoint_and_tells_its_secret_again(
+    gateway: Gateway, client: httpx.Client
+) -> None:
+    key = {"Idempotency-Key": "once"}
+    wish = {"url": URL, "events": ["job.failed", "transcript.ready"]}
+    first = client.post("/v1/webhooks", json=wish, headers=key)
+    again = client.post("/v1/webhooks", json={**wish, "events": wish["events"][::-1]}, headers=key)
+    assert (again.status_code, again.json()) == (201, first.json())
+    assert client.post("/v1/webhooks", json={"url": URL + "2"}, headers=key).json()["code"] == "idempotency_key_reused"
+    assert len(gateway.context.endpoints.list("ours")) == 1
+    kept = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
+    assert first.json()["secret"].encode() not in kept
+
+
+@pytest.mark.parametrize(
+    ("wish", "code"),
+    [
+        ({"url": "https://10.0.0.1/"}, "address_blocked"),
+        ({"url": "https://user:secret@a.example/"}, "address_blocked"),
+        ({"url": "gopher://127.0.0.1/"}, "address_blocked"),
+        ({"url": "http://127.0.0.1:6379/"}, "address_blocked"),
+        ({"url": "https://no-such-host.invalid/"}, "invalid_request"),
+        ({"url": URL, "events": []}, "invalid_request"),
+        ({"url": URL, "events": ["secret"]}, "invalid_request"),
+        ({"url": URL, "secret": "mine"}, "invalid_request"),
+        ({}, "invalid_request"),
+    ],
+)
+def test_a_wrong_endpoint_is_refused_without_repeating_it(
+    gateway: Gateway, client: httpx.Client, wish: dict[str, object], code: str
+) -> None:
+    answer = client.post("/v1/webhooks", json=wish)
+    assert (answer.status_code, answer.json()["code"]) == (422, code)
+    assert "secret" not in answer.text and "10.0.0.1" not in answer.text
+    assert gateway.context.endpoints.list("ours") == ()
+    made = make(client)
+    if "url" in wish and code == "address_blocked":
+        assert client.patch(f"/v1/webhooks/{made['id']}", json=wish).status_code == 422
+
+
+def test_keyless_may_call_back_to_this_machine(opened: Open) -> None:
+    with opened(keyless=True, outbound={}) as gateway, gateway.client(None) as client:
+        assert make(client)["url"] == URL
+    with opened(outbound={}) as gateway, gateway.client() as client:
+        assert client.post("/v1/webhooks", json={"url": URL}).status_code == 422

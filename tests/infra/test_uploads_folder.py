@@ -1,0 +1,91 @@
+"""Uploads in a folder: one writer at a time, what came stays, a full disk is said."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+
+from shared.domain.error import NotFound, StateConflict, StorageFull, UploadGone, UploadHeld, UploadTooLarge
+from shared.infra.disk import DiskReserve
+from shared.infra.uploads_folder import FolderUploads
+from tests.service_twins import MovableClock
+
+HOUR = timedelta(hours=1)
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def uploads(tmp_path: Path, clock: MovableClock) -> FolderUploads:
+    return FolderUploads(tmp_path, DiskReserve(tmp_path, 0), clock)
+
+
+def test_one_writes_and_another_is_told_to_wait(uploads: FolderUploads, clock: MovableClock) -> None:
+    upload = uploads.create("ours", 6, "", clock.now + HOUR)
+
+    def slowly() -> Iterator[bytes]:
+        yield b"012"
+        with pytest.raises(UploadHeld):
+            uploads.append("ours", upload.id, 3, [b"345"], clock.now + HOUR)
+        with pytest.raises(UploadHeld), uploads.taking("ours", upload.id):
+            pass
+        yield b"345"
+
+    done = uploads.append("ours", upload.id, 0, slowly(), clock.now + HOUR)
+    assert (done.offset, done.complete) == (6, True)
+    with uploads.taking("ours", upload.id) as (_, blocks):
+        assert b"".join(blocks) == b"012345"
+
+
+def test_what_came_before_a_break_stays(uploads: FolderUploads, clock: MovableClock) -> None:
+    upload = uploads.create("ours", 6, "", clock.now + HOUR)
+
+    def broken() -> Iterator[bytes]:
+        yield b"0123"
+        raise ConnectionResetError
+
+    with pytest.raises(ConnectionResetError):
+        uploads.append("ours", upload.id, 0, broken(), clock.now + HOUR)
+    assert uploads.find("ours", upload.id).offset == 4
+    with pytest.raises(StateConflict):
+        uploads.append("ours", upload.id, 0, [b"0"], clock.now + HOUR)
+    with pytest.raises(UploadTooLarge):
+        uploads.append("ours", upload.id, 4, [b"456"], clock.now + HOUR)
+    with pytest.raises(StateConflict), uploads.taking("ours", upload.id):
+        pass
+
+
+def test_every_piece_puts_the_end_off(uploads: FolderUploads, clock: MovableClock) -> None:
+    upload = uploads.create("ours", 6, "", clock.now + HOUR)
+    clock.move(HOUR / 2)
+    uploads.append("ours", upload.id, 0, [b"0"], clock.now + HOUR)
+    clock.move(HOUR * 3 / 4)
+    assert uploads.find("ours", upload.id).offset == 1
+    clock.move(HOUR)
+    with pytest.raises(UploadGone):
+        uploads.find("ours", upload.id)
+    uploads.delete("ours", upload.id)
+    with pytest.raises(NotFound):
+        uploads.find("ours", upload.id)
+
+
+def test_a_full_disk_is_said_and_keeps_what_is_there(tmp_path: Path, clock: MovableClock) -> None:
+    with pytest.raises(StorageFull):
+        FolderUploads(tmp_path, DiskReserve(tmp_path, 0), clock).create("ours", 1 << 60, "", clock.now + HOUR)
+    full = FolderUploads(tmp_path, DiskReserve(tmp_path, 1 << 60), clock)
+    upload = FolderUploads(tmp_path, DiskReserve(tmp_path, 0), clock).create("ours", 6, "", clock.now + HOUR)
+    with pytest.raises(StorageFull):
+        full.append("ours", upload.id, 0, [b"0"], clock.now + HOUR)
+    assert full.find("ours", upload.id).offset == 0
+
+
+@pytest.mark.parametrize("upload_id", ["../x", "..", "a/b", "", "x\0"])
+def test_an_id_is_never_a_path(uploads: FolderUploads, upload_id: str) -> None:
+    with pytest.raises(NotFound):
+        uploads.find("ours", upload_id)

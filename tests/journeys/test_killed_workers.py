@@ -1,0 +1,72 @@
+"""Workers that are killed at any line: every job ends, once, and is announced once."""
+
+from __future__ import annotations
+
+import subprocess
+import sys
+import time
+from collections import Counter
+from datetime import timedelta
+from pathlib import Path
+
+import pytest
+from sqlalchemy import select
+
+from shared.domain.job_record import JobFilter, JobStatus
+from shared.infra.database.engine import open_database
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.schema import outbox
+from shared.infra.database.work_queue import SqlWorkQueue
+from tests.service_twins import new_job
+
+JOBS = 8
+KILLS = 2  # three on one stage would rightly count as poison
+PATIENCE = 240
+
+
+def start(address: str, name: str) -> subprocess.Popen[str]:
+    command = [sys.executable, "-m", "tests.working_child", address, name]
+    child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
+    assert child.stdout is not None and child.stdout.readline() == "ready\n"
+    return child
+
+
+def stop(child: subprocess.Popen[str]) -> None:
+    child.kill()
+    child.communicate()
+
+
+@pytest.mark.slow
+def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> None:
+    address = f"sqlite:///{tmp_path / 'undertone.db'}"
+    database = open_database(address)
+    store, queue = SqlJobStore(database), SqlWorkQueue(database)
+    for tenant in ("ours", "theirs"):
+        SqlKeyStore(database).ensure_tenant(tenant)
+    jobs = [store.add(("ours", "theirs")[number % 2], new_job()).id for number in range(JOBS)]
+
+    def done() -> int:
+        only = JobFilter(statuses=frozenset({JobStatus.DONE}))
+        return sum(len(store.list(tenant, only=only).items) for tenant in ("ours", "theirs"))
+
+    workers = [start(address, f"w{number}") for number in range(2)]
+    try:
+        until = time.monotonic() + PATIENCE
+        killed = 0
+        while done() < JOBS:
+            assert time.monotonic() < until, "the work stands still"
+            if killed < KILLS and done() > killed * 2:
+                stop(workers.pop(0))
+                killed += 1
+                workers.append(start(address, f"w{killed + 1}"))
+            queue.sweep(lost_after=timedelta(seconds=3))
+            time.sleep(0.1)
+    finally:
+        for worker in workers:
+            stop(worker)
+    assert killed == KILLS
+    with database.reading() as connection:
+        told = Counter(connection.execute(select(outbox.c.job_id)).scalars())
+    assert told == Counter(jobs)
+    database.close()

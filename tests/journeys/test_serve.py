@@ -1,0 +1,133 @@
+"""`undertone serve` as its users run it: one command, one port, one folder; children that die come back."""
+
+from __future__ import annotations
+
+import os
+import signal
+import socket
+import subprocess
+import sys
+import time
+from collections.abc import Callable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import httpx
+import pytest
+
+from tests.service_running import ROOT, cut
+
+pytestmark = pytest.mark.slow
+
+
+@dataclass
+class Served:
+    process: subprocess.Popen[bytes]
+    data: Path
+    port: int
+
+    @property
+    def address(self) -> str:
+        return f"http://127.0.0.1:{self.port}"
+
+    def children(self) -> dict[str, int]:
+        """Which program runs as which process."""
+        found: dict[str, int] = {}
+        for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
+            words = Path("/proc", pid, "cmdline").read_bytes().decode().replace("\0", " ")
+            names = ("redis-server", "services.cli.front", "services.courier", "services.worker.dispatch")
+            found[next((name for name in names if name in words), "services.worker")] = int(pid)
+        return found
+
+    def logs(self) -> str:
+        return "\n".join(f"--- {path.name}\n{path.read_text()[-3000:]}" for path in self.data.glob("logs/*.log"))
+
+
+def free_port() -> int:
+    with socket.socket() as probe:
+        probe.bind(("127.0.0.1", 0))
+        return int(probe.getsockname()[1])
+
+
+def start(data: Path, port: int) -> subprocess.Popen[bytes]:
+    command = [sys.executable, "-m", "services.cli", "serve", "--data", str(data), "--port", str(port)]
+    environment = {name: value for name, value in os.environ.items() if "__" not in name}
+    return subprocess.Popen(
+        command, cwd=ROOT, env={**environment, "ENGINES__MODELS_DIR": str(data / "models")}, stderr=subprocess.PIPE
+    )
+
+
+def until(true: Callable[[], bool], what: str, patience: float = 90.0) -> None:
+    deadline = time.monotonic() + patience
+    while not true():
+        assert time.monotonic() < deadline, what
+        time.sleep(0.1)
+
+
+@pytest.fixture
+def served(tmp_path: Path) -> Iterator[Served]:
+    port = free_port()
+    running = Served(start(tmp_path / "data", port), tmp_path / "data", port)
+    assert running.process.stderr is not None
+    said = running.process.stderr.readline().decode()
+    assert f"http://127.0.0.1:{port}" in said, said + running.logs()
+    yield running
+    running.process.kill()
+    running.process.wait()
+    running.process.stderr.close()
+
+
+def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: Served, tmp_path: Path) -> None:
+    recording = cut(tmp_path / "short.mp4", seconds=4.0)
+    until(lambda: "services.worker" in served.children(), "the worker")
+    with httpx.Client(base_url=served.address, timeout=30) as client, recording.open("rb") as file:
+        answer = client.post("/v1/recordings", files={"file": file}, data={"engines": "asr=pocketsphinx"})
+        assert answer.status_code == 202, answer.text
+        job = answer.headers["location"]
+        before = served.children()
+        for name in ("redis-server", "services.cli.front", "services.courier", "services.worker.dispatch"):
+            os.kill(before[name], signal.SIGKILL)
+        until(lambda: len(served.children()) == len(before) and served.children() != before, served.logs())
+
+        def status() -> str:
+            try:
+                return str(client.get(job).json()["status"])
+            except httpx.TransportError:  # it is just being started again
+                return "away"
+
+        until(lambda: status() in ("done", "failed"), served.logs())
+        assert status() == "done", client.get(job).text
+        transcript = job.replace("/jobs/", "/transcripts/")
+        assert client.get(transcript).json()["utterances"]
+        assert client.get(f"{transcript}.vtt").text.startswith("WEBVTT")
+    after = served.children()
+    served.process.send_signal(signal.SIGTERM)
+    assert served.process.wait(timeout=60) == 0
+    assert not [pid for pid in after.values() if Path("/proc", str(pid)).exists()]
+    assert list((served.data / "scratch").iterdir()) == []
+
+
+def test_nothing_outlives_it_when_it_is_killed(served: Served) -> None:
+    until(lambda: "services.worker" in served.children(), "the worker")
+    children = served.children().values()
+    served.process.kill()
+    until(lambda: not any(alive(pid) for pid in children), "a child went on", 10)
+
+
+def alive(pid: int) -> bool:
+    try:
+        return "State:\tZ" not in Path("/proc", str(pid), "status").read_text()
+    except (FileNotFoundError, ProcessLookupError):
+        return False
+
+
+def test_one_folder_and_one_port_are_for_one_service(served: Served, tmp_path: Path) -> None:
+    for data, port, code in (
+        (served.data, free_port(), "state_conflict"),
+        (tmp_path / "other", served.port, "setting_unusable"),
+    ):
+        second = start(data, port)
+        assert second.stderr is not None
+        assert f"[{code}]" in second.stderr.read().decode()
+        assert second.wait(30) != 0
+        second.stderr.close()

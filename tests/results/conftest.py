@@ -1,0 +1,92 @@
+"""The service over a real database and real blobs, with jobs that ended in the sample's transcript."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+from fastapi import FastAPI
+from fastapi.testclient import TestClient
+
+from services.results.access import admission_of
+from services.results.app import results_app
+from services.results.settings import ResultsSettings
+from shared.domain.job_blobs import transcript_key
+from shared.domain.job_record import JobFailure
+from shared.domain.tenant import Scope
+from shared.domain.transcript import Transcript
+from shared.exports.document import render_json
+from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.database.engine import Database, open_database
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.keys import make_key
+from shared.ports.blobs import BlobStore
+from tests.exports.sample import transcript
+from tests.service_twins import ONE_STAGE, MovableClock, held, new_job
+
+READ = frozenset({Scope.TRANSCRIPTS_READ})
+FEEL = READ | {Scope.EMOTIONS_READ}
+ALL = FEEL | {Scope.RECORDINGS_WRITE}
+ADMIN = frozenset({Scope.ADMIN})
+
+
+@dataclass
+class House:
+    """What stands behind the service, and keys to its door."""
+
+    database: Database
+    blobs: FolderBlobs
+    clock: MovableClock
+    app: FastAPI
+
+    def key(self, scopes: Collection[Scope] = ALL, tenant: str = "ours") -> str:
+        text, key = make_key(tenant, scopes, self.clock.now)
+        SqlKeyStore(self.database).add(key)
+        return text
+
+    def web(self, scopes: Collection[Scope] = ALL, tenant: str = "ours") -> TestClient:
+        headers = {"Authorization": f"Bearer {self.key(scopes, tenant)}"}
+        return TestClient(self.app, headers=headers)
+
+    def queued(self, tenant: str = "ours") -> str:
+        return SqlJobStore(self.database).add(tenant, new_job(ONE_STAGE)).id
+
+    def done(self, tenant: str = "ours", given: Transcript | None = None) -> Transcript:
+        job_id = self.queued(tenant)
+        made = (given or transcript()).model_copy(update={"job_id": job_id})
+        self.blobs.put(tenant, transcript_key(job_id), [render_json(made, emotion=True)])
+        SqlTranscriptIndex(self.database).index_transcript(tenant, made)
+        work = SqlWorkStore(self.database)
+        work.publish(held(work, job_id, "publish"), seconds=1)
+        return made
+
+    def failed(self, code: str) -> str:
+        job_id, work = self.queued(), SqlWorkStore(self.database)
+        work.fail(held(work, job_id, "publish"), JobFailure(code=code, message="It has no sound."))
+        return job_id
+
+
+def opened_app(
+    database: Database, blobs: BlobStore, *, keyless: bool = False, per_minute: int = 100_000, origins: str = ""
+) -> FastAPI:
+    settings = ResultsSettings.model_validate({"keyless": keyless, "cors_origins": origins})
+    admission = admission_of(settings, SqlKeyStore(database), database.clock)
+    return results_app(
+        database, blobs, admission=admission, requests_per_minute=per_minute, cors_origins=settings.cors_origins
+    )
+
+
+@pytest.fixture
+def house(tmp_path: Path) -> Iterator[House]:
+    clock = MovableClock()
+    database = open_database(f"sqlite:///{tmp_path / 'undertone.db'}", clock=clock)
+    for tenant in ("ours", "theirs"):
+        SqlKeyStore(database).ensure_tenant(tenant)
+    blobs = FolderBlobs(tmp_path / "blobs")
+    yield House(database, blobs, clock, opened_app(database, blobs))
+    database.close()

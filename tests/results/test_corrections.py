@@ -1,0 +1,193 @@
+"""What people put right is shown everywhere, can be taken back to the original, and says who did it."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
+
+import pytest
+
+from services.results.corrections import ATTEMPTS, _correct
+from services.results.reading_room import ReadingRoom
+from shared.domain.correction import Change, Corrected, Correction, renaming
+from shared.domain.error import ChangedMeanwhile
+from shared.domain.tenant import AuditEntry
+from shared.domain.transcript import Transcript
+from shared.exports.formats import FORMATS
+from shared.infra.database.corrections import SqlCorrectionStore
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.requests import SqlAuditTrail
+from shared.infra.web.api_keys import Caller
+from tests.exports.sample import ANA
+from tests.results.conftest import ALL, FEEL, READ, House
+
+
+def at(job_id: str, view: str = "") -> str:
+    return f"/v1/transcripts/{job_id}{view}"
+
+
+@pytest.mark.parametrize("suffix", FORMATS)
+def test_every_view_shows_what_was_corrected_and_the_original_on_request(house: House, suffix: str) -> None:
+    made = house.done()
+    web, path = house.web(), at(made.job_id, f".{suffix}")
+    before = web.get(path)
+    assert web.patch(at(made.job_id, "/speakers/S1"), json={"name": "Zarathustra"}).status_code == 200
+    assert web.patch(at(made.job_id, "/utterances/0"), json={"text": "Zoologists rejoice."}).status_code == 200
+    after = web.get(path)
+    assert after.headers["etag"] != before.headers["etag"]
+    shown = b"Zarathustra" in after.content or suffix == "ctm"  # which has no speakers
+    assert shown and (b"rejoice" in after.content or suffix == "rttm")  # which has no words
+    original = web.get(path, params={"original": True})
+    assert (original.content, original.headers["etag"]) == (before.content, before.headers["etag"])
+
+
+def test_a_correction_says_who_what_and_when(house: House) -> None:
+    made = house.done()
+    web = house.web()
+    answer = web.patch(at(made.job_id, "/utterances/0"), json={"emotion": "joy", "speaker": "S2"})
+    assert (answer.json()["emotion"]["label"], answer.json()["speaker"]) == ("joy", "S2")
+    assert answer.headers["etag"] == web.get(at(made.job_id)).headers["etag"]
+    name = web.patch(at(made.job_id, "/speakers/S1"), json={"name": "  Anna\n Maria "})
+    assert name.json()["name"] == "Anna Maria"
+    items = web.get(at(made.job_id, "/corrections")).json()["items"]
+    assert [(one["number"], one["field"], one["target"], one["old"], one["new"]) for one in items] == [
+        (1, "emotion", "0", "sadness", "joy"),
+        (2, "speaker", "0", "S1", "S2"),
+        (3, "name", "S1", ANA, "Anna Maria"),
+    ]
+    assert {one["at"] for one in items} == {"2026-11-02T12:00:00Z"}
+    assert all(one["key_id"] for one in items)
+    lines = [line for line in SqlAuditTrail(house.database).list("ours").items if line.action == "transcript_corrected"]
+    assert {json.dumps(line.facts) for line in lines} == {
+        '{"target": "0", "fields": ["emotion", "speaker"]}',
+        '{"target": "S1", "fields": ["name"]}',
+    }
+
+
+def test_a_corrected_emotion_is_a_reading_too(house: House) -> None:
+    made = house.done()
+    before = house.web(READ).get(at(made.job_id))
+    house.web().patch(at(made.job_id, "/utterances/0"), json={"emotion": "disgust"})
+    assert "disgust" in house.web(FEEL).get(at(made.job_id, ".txt")).text
+    for view in ("", ".csv", ".md", "/summary", "/corrections"):
+        assert "disgust" not in house.web(READ).get(at(made.job_id, view)).text
+    after = house.web(READ).get(at(made.job_id))
+    assert after.headers["etag"] == before.headers["etag"]  # not even that it changed
+    poor = house.web(ALL - {"emotions:read"})
+    refused = poor.patch(at(made.job_id, "/utterances/0"), json={"emotion": "joy"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    shown = poor.patch(at(made.job_id, "/utterances/0"), json={"text": "Plain."})
+    assert (shown.json()["text"], shown.json()["emotion"]) == ("Plain.", None)
+
+
+def test_who_may_only_read_corrects_nothing(house: House) -> None:
+    made = house.done()
+    for scopes in (FEEL, ALL - {"transcripts:read"}):
+        refused = house.web(scopes).patch(at(made.job_id, "/speakers/S1"), json={"name": "x"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
+
+def test_what_is_not_there_or_makes_no_sense_is_refused(house: House) -> None:
+    made = house.done()
+    web = house.web()
+    for path, body, status, code in (
+        ("/speakers/S9", {"name": "x"}, 404, "not_found"),
+        ("/speakers/S1", {"name": " \x07 "}, 422, "invalid_request"),
+        ("/speakers/S1", {"name": "x" * 201}, 422, "invalid_request"),
+        ("/speakers/S1", {"title": "x"}, 422, "invalid_request"),
+        ("/utterances/99", {"text": "x"}, 404, "not_found"),
+        ("/utterances/-1", {"text": "x"}, 422, "invalid_request"),
+        ("/utterances/0", {}, 422, "invalid_request"),
+        ("/utterances/0", {"speaker": "S9"}, 422, "invalid_request"),
+        ("/utterances/0", {"emotion": "rage"}, 422, "invalid_request"),
+        ("/utterances/1", {"emotion": "joy"}, 409, "no_reading"),
+    ):
+        answer = web.patch(at(made.job_id, path), json=body)
+        assert (answer.status_code, answer.json()["code"]) == (status, code), (path, body)
+    large = web.patch(at(made.job_id, "/utterances/0"), json={"text": "x" * 200_000})
+    assert (large.status_code, large.json()["code"]) == (413, "upload_too_large")
+    endless = web.patch(at(made.job_id, "/utterances/0"), content=iter([b"x" * 99_999] * 3))
+    assert (endless.status_code, endless.json()["code"]) == (413, "upload_too_large")
+    assert web.get(at(made.job_id, "/corrections")).json() == {"items": []}
+
+
+def test_who_read_an_older_transcript_does_not_correct_a_newer_one(house: House) -> None:
+    made = house.done()
+    web, poor = house.web(), house.web(ALL - {"emotions:read"})
+    seen, seen_without = (who.get(at(made.job_id)).headers["etag"] for who in (web, poor))
+    first = web.patch(at(made.job_id, "/utterances/0"), json={"text": "One."}, headers={"If-Match": seen})
+    assert first.status_code == 200
+    for old in (seen, seen_without, f"W/{first.headers['etag']}", '"rubbish"', "rubbish"):
+        late = web.patch(at(made.job_id, "/utterances/0"), json={"text": "Two."}, headers={"If-Match": old})
+        assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
+    fresh = poor.get(at(made.job_id)).headers["etag"]
+    for new in (fresh, "*", f'"x", {first.headers["etag"]}'):
+        answer = poor.patch(at(made.job_id, "/utterances/0"), json={"text": "One."}, headers={"If-Match": new})
+        assert answer.status_code == 200
+    assert len(web.get(at(made.job_id, "/corrections")).json()["items"]) == 1  # the same again is no correction
+
+
+def test_corrections_at_the_same_moment_build_on_each_other(house: House) -> None:
+    made = house.done()
+    web = house.web()
+    with ThreadPoolExecutor(4) as pool:
+        answers = list(
+            pool.map(
+                lambda number: web.patch(at(made.job_id, "/utterances/0"), json={"text": f"Take {number}."}), range(4)
+            )
+        )
+    assert {answer.status_code for answer in answers} == {200}
+    items = web.get(at(made.job_id, "/corrections")).json()["items"]
+    texts = [made.utterances[0].text, *(one["new"] for one in items)]
+    assert [one["old"] for one in items] == texts[:-1]  # each says what it found, so none was lost
+    assert len(items) == 4
+
+
+def test_what_was_corrected_is_found_and_what_was_wrong_is_not(house: House) -> None:
+    made = house.done()
+    web = house.web()
+    web.patch(at(made.job_id, "/utterances/0"), json={"text": "We won it all.", "emotion": "joy"})
+    web.patch(at(made.job_id, "/speakers/S1"), json={"name": "Anna"})
+
+    def found(**query: str) -> list[int]:
+        return [hit["utterance"] for hit in web.get("/v1/search", params=query).json()["items"]]
+
+    assert (found(q="won"), found(q="lost"), found(emotion="joy")) == ([0], [], [0])
+    assert found(speaker="anna") == [0, 3]
+
+
+class OthersFirst(SqlCorrectionStore):
+    """Somebody else corrects between our look and our write, so many times."""
+
+    times = 0
+
+    def add(
+        self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
+    ) -> tuple[Correction, ...]:
+        if self.times > 0:
+            self.times -= 1
+            other = (Change(field=Corrected.NAME, target="S2", old="", new=f"Other {self.times}"),)
+            super().add(tenant, job_id, other, after=after, shown=shown, entry=entry)
+        return super().add(tenant, job_id, changes, after=after, shown=shown, entry=entry)
+
+
+def test_who_comes_second_tries_again_unless_they_named_what_they_read(house: House) -> None:
+    made = house.done()
+    store = OthersFirst(house.database)
+    room = ReadingRoom(
+        SqlJobStore(house.database), house.blobs, store, SqlAuditTrail(house.database), house.database.clock
+    )
+    caller = Caller(tenant="ours", key_id="k", scopes=frozenset(ALL))
+
+    def name(new: str, if_match: str | None = None) -> str:
+        plan = _correct(room, caller, made.job_id, if_match, lambda given: renaming(given, "S1", new))
+        return plan.transcript.name_of("S1")
+
+    store.times = ATTEMPTS - 1
+    assert name("Anna") == "Anna"
+    for times, condition in ((1, "*"), (ATTEMPTS, None)):
+        store.times = times
+        with pytest.raises(ChangedMeanwhile):
+            name("Zoe", condition)
+    assert room.show(caller, made.job_id).transcript.name_of("S1") == "Anna"

@@ -1,0 +1,69 @@
+"""`GET /v1/search`: what is found, for whom, and that nothing in it is markup of somebody else's."""
+
+from __future__ import annotations
+
+from shared.infra.database.jobs import SqlJobStore
+from tests.results.conftest import FEEL, READ, House
+
+
+def test_a_hit_says_where_and_shows_what(house: House) -> None:
+    made = house.done()
+    answer = house.web(READ).get("/v1/search", params={"q": '"left there"'})
+    assert answer.json() == {
+        "items": [
+            {
+                "job_id": made.job_id,
+                "utterance": 1,
+                "start": 3.5,
+                "end": 6.0,
+                "speaker": "S2",
+                "name": "Ben Müller",
+                "text": 'She said "no" & left <there>\n\nat once.',
+                "highlighted": "She said &quot;no&quot; &amp; <mark>left</mark> &lt;<mark>there</mark>&gt;\n\nat once.",
+            }
+        ],
+        "next_cursor": None,
+    }
+
+
+def test_emotion_is_a_filter_for_those_who_may_read_it(house: House) -> None:
+    house.done()
+    found = house.web(FEEL).get("/v1/search", params={"emotion": "sadness", "speaker": "S3"}).json()["items"]
+    assert [hit["utterance"] for hit in found] == [2, 4]
+    assert "sadness" not in str(found)
+    refused = house.web(READ).get("/v1/search", params={"emotion": "sadness", "q": "customer"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
+
+def test_pages_lead_on(house: House) -> None:
+    made = [house.done().job_id, house.done().job_id]
+    web = house.web(READ)
+    seen: list[str] = []
+    cursor: str | None = None
+    for _ in range(2):
+        query = {"q": "customer", "limit": "1"} | ({"cursor": cursor} if cursor else {})
+        page = web.get("/v1/search", params=query).json()
+        seen += [hit["job_id"] for hit in page["items"]]
+        cursor = page["next_cursor"]
+    assert (sorted(seen), cursor) == (sorted(made), None)
+
+
+def test_an_erased_transcript_is_not_found_any_more(house: House) -> None:
+    made = house.done()
+    SqlJobStore(house.database).erase("ours", made.job_id, by="k", reason="asked")
+    assert house.web().get("/v1/search", params={"q": "customer"}).json()["items"] == []
+
+
+def test_what_cannot_be_looked_for_is_said_and_not_repeated(house: House) -> None:
+    web = house.web()
+    for query in (
+        {},
+        {"q": "--"},
+        {"q": "x" * 201},
+        {"emotion": "rage"},
+        {"q": "a", "cursor": "zz"},
+        {"q": "a", "limit": 0},
+    ):
+        answer = web.get("/v1/search", params=query)  # type: ignore[arg-type]
+        assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), query
+        assert "rage" not in answer.text and "xxx" not in answer.text

@@ -1,0 +1,174 @@
+"""A transcript in every format: to whom, with what, whole or in part, and with which name."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+from typing import Any
+
+import pytest
+
+from services.results.views import captioned_key
+from shared.domain.job_blobs import transcript_key
+from shared.exports.formats import FORMATS
+from shared.exports.summary import render_summary
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.requests import SqlAuditTrail
+from tests.results.conftest import FEEL, READ, House
+
+VIDEO = bytes(range(256)) * 20
+
+
+def at(job_id: str, view: str = "") -> str:
+    return f"/v1/transcripts/{job_id}{view}"
+
+
+def bare(answer: Any) -> dict[str, Any]:
+    """What is said, without the address that was asked for."""
+    return {name: value for name, value in answer.json().items() if name != "instance"}
+
+
+VIEWS = [*(f".{suffix}" for suffix in FORMATS), ""]
+
+
+@pytest.mark.parametrize("view", VIEWS)
+def test_every_view_is_what_the_command_line_writes(house: House, view: str) -> None:
+    made = house.done()
+    form = FORMATS[view.removeprefix(".") or "json"]
+    for emotion in (True, False):
+        answer = house.web(FEEL).get(at(made.job_id, view), params={"emotion": emotion})
+        assert answer.content == form.render(made, emotion=emotion)
+        assert answer.headers["content-type"].startswith(form.media_type)
+        assert answer.headers["content-length"] == str(len(answer.content))
+    head = house.web(FEEL).head(at(made.job_id, view), params={"emotion": False})
+    assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", answer.headers["etag"])
+
+
+@pytest.mark.parametrize("view", [*VIEWS, "/summary"])
+def test_without_the_scope_there_is_no_reading_in_any_view(house: House, view: str) -> None:
+    made = house.done()
+    answer = house.web(READ).get(at(made.job_id, view))
+    assert answer.status_code == 200
+    assert b"sadness" not in answer.content
+    assert answer.content == house.web(FEEL).get(at(made.job_id, view), params={"emotion": False}).content
+    refused = house.web(READ).get(at(made.job_id, view), params={"emotion": True})
+    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+
+
+def test_the_summary_is_a_view_too(house: House) -> None:
+    made = house.done()
+    answer = house.web(FEEL).get(at(made.job_id, "/summary"))
+    assert answer.content == render_summary(made, emotion=True)
+    assert answer.headers["etag"]
+    assert "ranking" not in answer.text
+
+
+@pytest.mark.parametrize("view", ["", ".vtt", ".mp4", "/summary", "/corrections"])
+def test_what_is_not_there_yet_or_never_will_be_is_said(house: House, view: str) -> None:
+    web, jobs = house.web(), SqlJobStore(house.database)
+    waiting = house.queued()
+    answer = web.get(at(waiting, view))
+    assert (answer.status_code, answer.json()["code"]) == (409, "not_ready")
+    assert f"/v1/jobs/{waiting}" in answer.json()["mend"]
+    answer = web.get(at(house.failed("no_audio"), view))
+    assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "no_audio", "It has no sound.")
+    jobs.cancel("ours", waiting)
+    answer = web.get(at(waiting, view))
+    assert (answer.status_code, answer.json()["code"]) == (409, "state_conflict")
+    unknown = web.get(at("0" * 32, view))
+    assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
+    gone = house.done()
+    jobs.erase("ours", gone.job_id, by="k", reason="asked")
+    for other in (gone.job_id, house.done("theirs").job_id, "x" * 99, "a b", "%00", "none.xyz"):
+        answer = web.get(at(other, view))
+        assert (answer.status_code, bare(answer)) == (404, bare(unknown))
+
+
+def test_a_transcript_that_storage_lost_is_our_fault(house: House) -> None:
+    made = house.done()
+    house.blobs.delete_prefix("ours", transcript_key(made.job_id).rpartition("/")[0])
+    answer = house.web().get(at(made.job_id))
+    assert (answer.status_code, answer.json()["code"]) == (500, "storage_lost")
+
+
+def test_what_the_client_has_already_is_not_sent_again(house: House) -> None:
+    made = house.done()
+    web = house.web(FEEL)
+    first = web.get(at(made.job_id, ".vtt"))
+    etag = first.headers["etag"]
+    assert etag.startswith('"') and first.headers["cache-control"] == "private, no-cache"
+    for known in (etag, f'"other", W/{etag}', "*"):
+        again = web.get(at(made.job_id, ".vtt"), headers={"If-None-Match": known})
+        assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
+    assert web.get(at(made.job_id, ".vtt"), headers={"If-None-Match": '"other"'}).status_code == 200
+    tags = {web.get(at(made.job_id, view), params={"emotion": e}).headers["etag"] for view in VIEWS for e in (0, 1)}
+    assert len(tags) == 2 * len(FORMATS) - 3  # rttm, ctm and stm have no place for emotion
+
+
+@pytest.mark.parametrize(
+    ("asked", "start", "end"),
+    [("bytes=0-9", 0, 10), ("bytes=10-", 10, None), ("bytes=-5", -5, None), ("bytes=0-999999", 0, None)],
+)
+def test_a_part_is_sent_where_a_part_is_asked_for(house: House, asked: str, start: int, end: int | None) -> None:
+    made = house.done()
+    web, path = house.web(FEEL), at(made.job_id, ".srt")
+    whole = web.get(path)
+    part = web.get(path, headers={"Range": asked})
+    assert (part.status_code, part.content) == (206, whole.content[start:end])
+    size = len(whole.content)
+    first = start % size
+    assert part.headers["content-range"] == f"bytes {first}-{first + len(part.content) - 1}/{size}"
+    assert part.headers["content-length"] == str(len(part.content))
+    for condition, status in ((whole.headers["etag"], 206), ('"old"', 200), ("Wed, 21 Oct 2026 07:28:00 GMT", 200)):
+        assert web.get(path, headers={"Range": asked, "If-Range": condition}).status_code == status
+
+
+def test_a_range_that_lies_outside_is_refused_and_one_that_is_none_is_passed_over(house: House) -> None:
+    made = house.done()
+    web, path = house.web(FEEL), at(made.job_id, ".srt")
+    size = len(web.get(path).content)
+    for outside in (f"bytes={size}-", "bytes=-0"):
+        answer = web.get(path, headers={"Range": outside})
+        assert (answer.status_code, answer.json()["code"]) == (416, "range_unusable")
+        assert answer.headers["content-range"] == f"bytes */{size}"
+    for none in ("bytes=5-1", "bytes=-", "lines=1-2", "bytes=0-1,4-5"):
+        assert web.get(path, headers={"Range": none}).status_code == 200
+    assert web.head(path, headers={"Range": "bytes=0-1"}).status_code == 200
+
+
+def test_the_captioned_video_is_served_where_it_is_and_shows_what_is_asked_for(house: House) -> None:
+    made = house.done()
+    web, path = house.web(), at(made.job_id, ".mp4")
+    missing = web.get(path)
+    assert (missing.status_code, missing.json()["code"]) == (409, "video_not_made")
+    assert "--format mp4" in missing.json()["mend"]
+    house.blobs.put("ours", captioned_key(made.job_id), [VIDEO])
+    answer = web.get(path)
+    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, VIDEO, "video/mp4")
+    assert answer.headers["etag"] == f'"{hashlib.sha256(VIDEO).hexdigest()[:32]}"'
+    assert answer.headers["content-disposition"].startswith('attachment; filename="stand up.captioned.mp4"')
+    assert web.get(path, headers={"Range": "bytes=256-300"}).content == VIDEO[256:301]
+    assert web.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
+    for without in (web.get(path, params={"emotion": False}), house.web(READ).get(path)):
+        assert (without.status_code, without.json()["code"]) == (409, "video_not_made")
+        assert "--no-emotion" in without.json()["mend"]
+    web.patch(at(made.job_id, "/speakers/S1"), json={"name": "Anna"})
+    assert "original=true" in web.get(path).json()["mend"]
+    assert web.get(path, params={"original": True}).content == VIDEO
+
+
+def test_whoever_reads_leaves_a_line_and_no_content_in_it(house: House) -> None:
+    made = house.done()
+    web = house.web(FEEL)
+    etag = web.get(at(made.job_id)).headers["etag"]
+    web.get(at(made.job_id, ".vtt"), params={"emotion": False})
+    web.get(at(made.job_id), headers={"If-None-Match": etag})  # nothing new was shown
+    web.get("/v1/search", params={"q": "yesterday"})
+    lines = {(line.action, json.dumps(line.facts)) for line in SqlAuditTrail(house.database).list("ours").items}
+    assert lines == {
+        ("transcript_read", '{"format": "json", "emotion": true}'),
+        ("transcript_exported", '{"format": "vtt", "emotion": false}'),
+        ("transcripts_searched", '{"found": 1, "emotion": false}'),
+    }
+    line = SqlAuditTrail(house.database).list("ours").items[0]
+    assert line.key_id and line.address == "testclient"
