@@ -13,14 +13,13 @@ from starlette.types import Receive
 
 from shared.domain.error import BodyTooSlow, BodyUnreadable, UploadTooLarge
 
-GRACE = 30.0  # seconds before the mean rate counts
-
 
 @dataclass(frozen=True, slots=True)
 class BodyLimits:
     at_most: int  # bytes
     idle: float = 30.0  # seconds until the next bytes
     least_rate: int = 4096  # bytes per second, in the mean
+    grace: float = 30.0  # seconds before the mean counts
 
 
 class Body:
@@ -68,7 +67,7 @@ class Body:
         if self._ended and self._claimed is not None and self._size != self._claimed:
             raise BodyUnreadable("The body is not as long as its Content-Length.")
         seconds = time.monotonic() - self._began
-        if not self._ended and seconds > GRACE and self._size < seconds * self._limits.least_rate:
+        if not self._ended and seconds > self._limits.grace and self._size < seconds * self._limits.least_rate:
             raise BodyTooSlow(
                 f"The body comes at less than {self._limits.least_rate} bytes per second.",
                 mend="Use a resumable upload at /v1/uploads.",
