@@ -1,4 +1,4 @@
-"""`python -m services.container SERVICE`: become this service; also `health SERVICE`, `secrets [print]`, `compile …`."""
+"""`python -m services.container SERVICE`: become it; besides, `health SERVICE`, `secrets [print]`, `compile …`."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A container's log: one line for each event on stdout, whoever wrote it, and of an exception its kind and place only."""
+"""A container's log: one line for each event, whoever wrote it, and of an exception only its kind and place."""
 
 from __future__ import annotations
 
