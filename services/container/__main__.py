@@ -24,6 +24,14 @@ MODULES = {
     "keys": "services.cli.keys",
     "models": "services.cli.models",
 }
+# Imported when a service is at work already: an image that lacks one of them is not to be built.
+LATE = (
+    "kombu.transport.redis",
+    "psycopg",
+    "sqlalchemy.dialects.postgresql.psycopg",
+    "services.container.log_lines",
+    "services.container.first_key",
+)
 COMMANDS = ("keys", "models")  # in each module a command of the same name
 
 
@@ -69,7 +77,7 @@ def compile_modules(service: str) -> None:
     if package is not None and package.submodule_search_locations is not None:
         name += ".__main__"
     import_module(name)
-    for needed in ("services.container.log_lines", "services.container.first_key"):
+    for needed in LATE:
         import_module(needed)
 
 

@@ -25,7 +25,9 @@ def database_answers() -> None:
 def queue_answers() -> None:
     import redis  # noqa: PLC0415
 
-    client = redis.Redis.from_url(os.environ["REDIS__URL"], socket_timeout=PATIENCE)
+    # Celery's word for a socket is not the client's.
+    url = os.environ["REDIS__URL"].replace("redis+socket://", "unix://", 1)
+    client = redis.Redis.from_url(url, socket_timeout=PATIENCE)
     client.ping()
     client.close()
 

@@ -6,14 +6,17 @@ import os
 import re
 import shutil
 import subprocess
+import time
 from collections.abc import Mapping
 from pathlib import Path
 from typing import Any, cast
 
 import pytest
+import redis
 import yaml
 from pydantic_settings import BaseSettings
 
+from services.container.secret_files import keep_secrets, kept_secrets
 from services.container.settings import LogSettings
 from services.courier.settings import CourierSettings
 from services.gateway.settings import GatewaySettings
@@ -22,6 +25,7 @@ from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.redis_server import find_server
 from shared.infra.sealing import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, StorageSettings
 
@@ -131,6 +135,38 @@ def test_a_secret_goes_only_where_it_is_needed() -> None:
 def test_redis_loses_nothing_and_wants_a_password() -> None:
     command = SERVICES["redis"]["entrypoint"][-1]
     assert "--appendonly yes" in command and "--maxmemory-policy noeviction" in command and "requirepass" in command
+
+
+def test_redis_starts_with_its_own_command_and_lets_in_who_knows_the_password(tmp_path: Path) -> None:
+    keep_secrets({}, tmp_path / "secrets")
+    (tmp_path / "redis-server").symlink_to(find_server())
+    socket = tmp_path / "s"
+    script = SERVICES["redis"]["entrypoint"][-1].rstrip()
+    for inside, here in (("/tmp/", tmp_path), ("/data", tmp_path), ("/secrets/", tmp_path / "secrets")):  # noqa: S108
+        script = script.replace(f" {inside}", f" {here}{'/' if inside.endswith('/') else ''}")
+    server = subprocess.Popen(
+        ["/bin/sh", "-ec", f"{script} --port 0 --unixsocket {socket}"],
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        password = kept_secrets(tmp_path / "secrets")["REDIS_PASSWORD"]
+        client = redis.Redis(unix_socket_path=str(socket), password=password)
+        for _ in range(100):
+            if socket.exists():
+                break
+            time.sleep(0.1)
+        assert client.ping()
+        assert client.config_get("appendonly") == {"appendonly": "yes"}
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        client.close()
+        stranger = redis.Redis(unix_socket_path=str(socket))
+        with pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        stranger.close()
+    finally:
+        server.terminate()
+        server.wait(10)
 
 
 @pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu"])
