@@ -16,6 +16,8 @@ import redis
 import yaml
 from pydantic_settings import BaseSettings
 
+from services.container.__main__ import MODULES
+from services.container.health import CHECKS
 from services.container.secret_files import keep_secrets, kept_secrets
 from services.container.settings import LogSettings
 from services.courier.settings import CourierSettings
@@ -130,6 +132,18 @@ def test_a_secret_goes_only_where_it_is_needed() -> None:
         if name != "secrets":
             assert all(v.endswith(":ro") for v in service.get("volumes", ()) if v.startswith("secrets-")), name
             assert not {"POSTGRES_PASSWORD", "REDIS_PASSWORD"} & set(service.get("environment", {})), name
+
+
+def test_our_containers_start_what_there_is() -> None:
+    entry = ["python", "-m", "services.container"]
+    for name, service in SERVICES.items():
+        if "build" in service:
+            whole = [*service.get("entrypoint", entry), *service["command"]]
+            assert whole[:3] == entry and whole[3] in {*MODULES, "secrets"}, name
+            assert "health" not in whole
+            if name not in ("secrets", "models"):
+                assert service["healthcheck"]["test"] == ["CMD", *entry, "health", whole[3]]
+    assert set(CHECKS) == set(MODULES) - {"keys", "models"}
 
 
 def test_redis_loses_nothing_and_wants_a_password() -> None:

@@ -18,16 +18,21 @@ from collections.abc import Callable, Iterator, Mapping
 from contextlib import contextmanager
 from dataclasses import dataclass, field
 from pathlib import Path
+from urllib.parse import urlsplit, urlunsplit
 from urllib.request import Request, urlopen
+from uuid import uuid4
 
+import psycopg
 import pytest
 import yaml
+from psycopg.sql import SQL, Identifier
 
 from shared.infra.database.engine import open_database
 from shared.infra.redis_server import RedisServer, end_with_parent
 from tests.service_running import cut
 
 ASKED = "UNDERTONE_TEST_IMAGES"
+POSTGRES = "UNDERTONE_TEST_POSTGRES"
 pytestmark = [
     pytest.mark.slow,
     pytest.mark.skipif(ASKED not in os.environ, reason=f"it takes minutes: make images, or {ASKED}=1"),
@@ -87,6 +92,7 @@ class Containers:
     folder: Path
     images: Mapping[str, Path]
     redis: RedisServer
+    database: str = ""
     running: list[subprocess.Popen[bytes]] = field(default_factory=list)
 
     def environment(self, service: str) -> dict[str, str]:
@@ -95,13 +101,12 @@ class Containers:
             for name, value in COMPOSE[service]["environment"].items()
             if value is not None and "${" not in str(value)
         }
-        database = os.environ.get("UNDERTONE_TEST_POSTGRES", f"sqlite:///{self.folder / 'undertone.db'}")
         return {
             "PATH": os.defpath,
             "HOME": str(self.folder),
             "PYTHONDONTWRITEBYTECODE": "1",
             **set_here,
-            "DATABASE__URL": database,
+            "DATABASE__URL": self.database or f"sqlite:///{self.folder / 'undertone.db'}",
             "REDIS__URL": self.redis.url,
             "SECRETS__KEYS": "MDEyMzQ1Njc4OTAxMjM0NTY3ODkwMTIzNDU2Nzg5MDE=",
             "STORAGE__FOLDER": str(self.folder / "data"),
@@ -168,11 +173,29 @@ def images(tmp_path_factory: pytest.TempPathFactory) -> dict[str, Path]:
     return {name: build(name, tmp_path_factory.mktemp(name)) for name in MOST_MB}
 
 
+@pytest.fixture
+def database() -> Iterator[str]:
+    """A fresh one where a PostgreSQL is named, and none where SQLite must do."""
+    if POSTGRES not in os.environ:
+        yield ""
+        return
+    name = f"images_{uuid4().hex}"
+    with psycopg.connect(os.environ[POSTGRES], autocommit=True) as admin:
+        admin.execute(SQL("CREATE DATABASE {}").format(Identifier(name)))
+        yield address_of(name)
+        admin.execute(SQL("DROP DATABASE {} WITH (FORCE)").format(Identifier(name)))
+
+
+def address_of(name: str) -> str:
+    address = urlsplit(os.environ[POSTGRES])
+    return urlunsplit(address._replace(path=f"/{name}"))
+
+
 @contextmanager
-def started(folder: Path, images: Mapping[str, Path]) -> Iterator[Containers]:
+def started(folder: Path, images: Mapping[str, Path], database: str) -> Iterator[Containers]:
     (folder / "data").mkdir(mode=0o700)
     server = RedisServer.at(folder / "redis")
-    containers = Containers(folder, images, server)
+    containers = Containers(folder, images, server, database)
     redis = subprocess.Popen(server.command(), preexec_fn=end_with_parent, stdout=subprocess.DEVNULL)  # noqa: PLW1509
     try:
         server.wait(redis)
@@ -203,8 +226,8 @@ def test_the_web_image_carries_no_models(images: dict[str, Path]) -> None:
     assert not (images["web"] / "app" / "shared" / "engines").exists()
 
 
-def test_a_recording_goes_through_the_containers(images: dict[str, Path], tmp_path: Path) -> None:
-    with started(tmp_path, images) as containers:
+def test_a_recording_goes_through_the_containers(images: dict[str, Path], tmp_path: Path, database: str) -> None:
+    with started(tmp_path, images, database) as containers:
         containers.start("gateway")
         containers.wait("the gateway", lambda: containers.healthy("gateway"))
         shown = re.search(r"ut_\w+_[\w-]+", containers.log("gateway").read_text())
@@ -225,7 +248,7 @@ def test_a_recording_goes_through_the_containers(images: dict[str, Path], tmp_pa
         assert b"undertone_gateway_requests_total" in containers.ask("/metrics", shown[0])
         if "results" in services:
             assert containers.healthy("results")
-        if "UNDERTONE_TEST_POSTGRES" in os.environ:
+        if database:
             assert all(containers.healthy(service) for service in ("courier", "dispatcher", "worker-cpu"))
         for service in services:
             for line in containers.log(service).read_text().splitlines():
@@ -236,11 +259,10 @@ def test_a_recording_goes_through_the_containers(images: dict[str, Path], tmp_pa
 def test_the_command_line_of_an_image_makes_keys(images: dict[str, Path], tmp_path: Path) -> None:
     open_database(f"sqlite:///{tmp_path / 'undertone.db'}").close()
     containers = Containers(tmp_path, images, RedisServer.at(tmp_path / "redis"))
-    environment = {**containers.environment("gateway"), "DATABASE__URL": f"sqlite:///{tmp_path / 'undertone.db'}"}
     made = subprocess.run(
         [*containers.command("gateway"), "keys", "create", "--scope", "transcripts:read"],
         cwd=images["web"] / "app",
-        env=environment,
+        env=containers.environment("gateway"),
         check=True,
         capture_output=True,
         text=True,
