@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip --disable-pip-version-check
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-slow check lint coverage bench lock train-setup test-train clean
+.PHONY: help install run demo test test-slow check lint coverage images bench lock train-setup test-train clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,17 +27,21 @@ test-slow: $(VENV)/.dev ## Run the tests that start whole services and kill them
 
 check: lint coverage ## Format, lint, types, import contracts, and the coverage that the tests must reach
 
-lint: $(VENV)/.dev
+lint: $(VENV)/.dev $(VENV)/.containers
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/hadolint docker/Dockerfile
 
 # The science is covered to the last branch; what touches machines and libraries to nine tenths.
 coverage: $(VENV)/.dev
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --skip-covered
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include='shared/domain/*,shared/pipeline/*,shared/exports/*'
+
+images: $(VENV)/.dev ## Install and start what the images hold, without a container engine (minutes)
+	UNDERTONE_TEST_IMAGES=1 $(BIN)/python -m pytest tests/container/test_images.py
 
 bench: $(VENV)/.dev ## Run the benchmarks (minutes)
 	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
@@ -63,5 +67,9 @@ $(VENV)/.default: requirements/default.txt pyproject.toml
 	touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.default
+	$(PIP) install --quiet --no-compile --require-hashes -r $<
+	touch $@
+
+$(VENV)/.containers: requirements/containers.txt $(VENV)/.default
 	$(PIP) install --quiet --no-compile --require-hashes -r $<
 	touch $@

@@ -8,6 +8,7 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
+from services.container.settings import LogSettings
 from services.courier.settings import CourierSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
@@ -32,6 +33,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     RedisSettings,
     QueueSettings,
     ResultsSettings,
+    LogSettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 

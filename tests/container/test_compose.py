@@ -1,0 +1,249 @@
+"""`docker-compose.yml` keeps its promises: what `docker compose config` would refuse, and what we ask of it besides."""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import time
+from collections.abc import Mapping
+from pathlib import Path
+from typing import Any, cast
+
+import pytest
+import redis
+import yaml
+from pydantic_settings import BaseSettings
+
+from services.container.__main__ import MODULES
+from services.container.health import CHECKS
+from services.container.secret_files import keep_secrets, kept_secrets
+from services.container.settings import LogSettings
+from services.courier.settings import CourierSettings
+from services.gateway.settings import GatewaySettings
+from services.results.settings import ResultsSettings
+from services.worker.settings import WorkerSettings
+from shared.engines.settings import EngineSettings, MediaSettings
+from shared.infra.address_rule import OutboundSettings
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.redis_server import find_server
+from shared.infra.sealing import SecretSettings
+from shared.infra.settings import DatabaseSettings, GovernanceSettings, StorageSettings
+
+ROOT = Path(__file__).parents[2]
+TEXT = (ROOT / "docker-compose.yml").read_text()
+VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[-?]([^}]*))?\}")
+STATE = (DatabaseSettings, StorageSettings, LogSettings)
+QUEUE = (RedisSettings, QueueSettings)
+OUTBOUND = (OutboundSettings, SecretSettings)
+READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
+    "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings),
+    "results": (*STATE, ResultsSettings),
+    "courier": (*STATE, *OUTBOUND, CourierSettings),
+    "dispatcher": (*STATE, *QUEUE),
+    "worker-cpu": (*STATE, *QUEUE, WorkerSettings, EngineSettings, MediaSettings),
+    "worker-gpu": (*STATE, *QUEUE, WorkerSettings, EngineSettings, MediaSettings),
+}
+# Set by the image, or not to be had in a container.
+ELSEWHERE = {
+    "STORAGE__FOLDER",
+    "ENGINES__MODELS_DIR",
+    "ENGINES__HUB_URL",
+    "WORKER__SCRATCH",
+    "GATEWAY__KEYLESS",
+    "RESULTS__KEYLESS",
+}
+
+
+def project(**given: str) -> dict[str, Any]:
+    """The file with its variables filled in, as compose does it."""
+
+    def filled(found: re.Match[str]) -> str:
+        return given.get(found[1], found[3] or "")
+
+    return cast("dict[str, Any]", yaml.safe_load(VARIABLE.sub(filled, TEXT.replace("$$", "$"))))
+
+
+SERVICES: dict[str, dict[str, Any]] = project()["services"]
+NAMES = sorted(SERVICES)
+
+
+def test_who_waits_for_health_waits_for_somebody_who_tells_it() -> None:
+    for name, service in SERVICES.items():
+        for other, how in service.get("depends_on", {}).items():
+            if how["condition"] == "service_healthy":
+                assert "healthcheck" in SERVICES[other], f"{name} waits for {other}"
+            else:
+                assert SERVICES[other]["restart"] == "no", f"{other} never completes"
+
+
+@pytest.mark.parametrize("name", NAMES)
+def test_a_container_has_no_more_rights_than_it_needs(name: str) -> None:
+    service = SERVICES[name]
+    assert service["read_only"] is True
+    assert service["cap_drop"] == ["ALL"] and "cap_add" not in service and "privileged" not in service
+    assert service["security_opt"] == ["no-new-privileges:true"]
+    assert not service["user"].startswith("0") and ":" in service["user"]
+    assert service["mem_limit"] and service["pids_limit"]
+    assert not any("docker.sock" in str(volume) for volume in service.get("volumes", ()))
+
+
+def test_one_port_is_published_and_only_on_loopback() -> None:
+    published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
+    assert published == {"edge": ["127.0.0.1:8000:8080"]}
+    assert project(UNDERTONE_BIND="0.0.0.0")["services"]["edge"]["ports"] == ["0.0.0.0:8000:8080"]  # noqa: S104
+
+
+def test_whoever_listens_beyond_loopback_has_had_its_secrets_checked() -> None:
+    told = project(UNDERTONE_BIND="192.0.2.7")["services"]
+    assert told["secrets"]["environment"]["UNDERTONE_BIND"] == "192.0.2.7"
+    for name in ("redis", "postgres", "gateway", "results", "courier", "dispatcher", "worker-cpu", "worker-gpu"):
+        assert told[name]["depends_on"]["secrets"] == {"condition": "service_completed_successfully"}
+
+
+def test_every_image_and_build_argument_can_be_replaced() -> None:
+    raw = yaml.safe_load(TEXT)["services"]
+    for name, service in raw.items():
+        assert VARIABLE.fullmatch(service["image"]), name
+        for value in service.get("build", {}).get("args", {}).values():
+            assert VARIABLE.fullmatch(value), name
+
+
+def test_what_parses_media_has_no_way_to_the_internet() -> None:
+    networks = project()["networks"]
+    for name in ("worker-cpu", "worker-gpu", "dispatcher", "results", "redis", "postgres", "objects"):
+        assert all(networks[network].get("internal") for network in SERVICES[name]["networks"]), name
+    assert SERVICES["secrets"]["network_mode"] == "none"
+    outside = {name for name, service in SERVICES.items() if "outside" in service.get("networks", ())}
+    assert outside == {"gateway", "courier", "models"}
+
+
+def test_a_secret_goes_only_where_it_is_needed() -> None:
+    def holders(secret: str) -> set[str]:
+        volume = f"secrets-{secret}:/secrets/{secret}"
+        return {
+            name for name, service in SERVICES.items() if any(v.startswith(volume) for v in service.get("volumes", ()))
+        }
+
+    assert holders("sealing") == {"secrets", "gateway", "courier"}
+    assert holders("redis") == {"secrets", "redis", "gateway", "dispatcher", "worker-cpu", "worker-gpu"}
+    for name, service in SERVICES.items():
+        if name != "secrets":
+            assert all(v.endswith(":ro") for v in service.get("volumes", ()) if v.startswith("secrets-")), name
+            assert not {"POSTGRES_PASSWORD", "REDIS_PASSWORD"} & set(service.get("environment", {})), name
+
+
+def test_our_containers_start_what_there_is() -> None:
+    entry = ["python", "-m", "services.container"]
+    for name, service in SERVICES.items():
+        if "build" in service:
+            whole = [*service.get("entrypoint", entry), *service["command"]]
+            assert whole[:3] == entry and whole[3] in {*MODULES, "secrets"}, name
+            assert "health" not in whole
+            if name not in ("secrets", "models"):
+                assert service["healthcheck"]["test"] == ["CMD", *entry, "health", whole[3]]
+    assert set(CHECKS) == set(MODULES) - {"keys", "models"}
+
+
+def test_redis_loses_nothing_and_wants_a_password() -> None:
+    command = SERVICES["redis"]["entrypoint"][-1]
+    assert "--appendonly yes" in command and "--maxmemory-policy noeviction" in command and "requirepass" in command
+
+
+def test_redis_starts_with_its_own_command_and_lets_in_who_knows_the_password(tmp_path: Path) -> None:
+    keep_secrets({}, tmp_path / "secrets")
+    (tmp_path / "redis-server").symlink_to(find_server())
+    socket = tmp_path / "s"
+    script = SERVICES["redis"]["entrypoint"][-1].rstrip()
+    for inside, here in (("/tmp/", tmp_path), ("/data", tmp_path), ("/secrets/", tmp_path / "secrets")):  # noqa: S108
+        script = script.replace(f" {inside}", f" {here}{'/' if inside.endswith('/') else ''}")
+    server = subprocess.Popen(
+        ["/bin/sh", "-ec", f"{script} --port 0 --unixsocket {socket}"],
+        env={"PATH": f"{tmp_path}:{os.defpath}"},
+        stdout=subprocess.DEVNULL,
+    )
+    try:
+        password = kept_secrets(tmp_path / "secrets")["REDIS_PASSWORD"]
+        client = redis.Redis(unix_socket_path=str(socket), password=password)
+        for _ in range(100):
+            if socket.exists():
+                break
+            time.sleep(0.1)
+        assert client.ping()
+        assert client.config_get("appendonly") == {"appendonly": "yes"}
+        assert client.config_get("maxmemory-policy") == {"maxmemory-policy": "noeviction"}
+        client.close()
+        stranger = redis.Redis(unix_socket_path=str(socket))
+        with pytest.raises(redis.AuthenticationError):
+            stranger.ping()
+        stranger.close()
+    finally:
+        server.terminate()
+        server.wait(10)
+
+
+@pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu"])
+def test_a_worker_has_time_to_hand_its_stage_back(name: str) -> None:
+    grace = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
+    assert grace > WorkerSettings().shutdown_seconds + 60  # and for native code that does not come back
+
+
+@pytest.mark.parametrize("name", sorted(READ))
+def test_every_setting_that_a_service_reads_reaches_it(name: str) -> None:
+    wanted = {f"{room.model_config['env_prefix']}{field}".upper() for room in READ[name] for field in room.model_fields}
+    assert wanted - ELSEWHERE <= set(SERVICES[name]["environment"])
+
+
+def test_whatever_is_mounted_is_declared_and_used() -> None:
+    whole = project()
+    mounted = {
+        volume.partition(":")[0]
+        for service in SERVICES.values()
+        for volume in service.get("volumes", ())
+        if not volume.startswith(".")
+    }
+    assert mounted == set(whole["volumes"])
+    assert {network for service in SERVICES.values() for network in service.get("networks", ())} == set(
+        whole["networks"]
+    )
+    for service in SERVICES.values():
+        for volume in service.get("volumes", ()):
+            if volume.startswith("."):
+                assert (ROOT / volume.partition(":")[0]).is_file()
+
+
+def test_the_edge_sends_every_route_to_whoever_has_it() -> None:
+    conf = (ROOT / "docker" / "edge" / "nginx.conf").read_text()
+    routes = dict(re.findall(r"location (= \S+|\S+) \{ proxy_pass \$(\w+); \}", conf))
+    assert routes.pop("/") == "gateway"
+    assert set(routes.values()) == {"results"}
+    assert {"/v1/transcripts", "= /v1/search"} <= set(routes)
+    logged = re.search(r"log_format(.*?);", conf, re.DOTALL)
+    assert logged and not re.search(r"\$(request\b|request_uri|uri|args|http_)", logged[1]), "a line in the log tells"
+
+
+def test_compose_itself_reads_the_files() -> None:
+    docker = shutil.which("docker")
+    if docker is None or subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode:
+        pytest.skip("no `docker compose` here")
+    given = {"UNDERTONE_TLS_FOLDER": "/tls", "DATABASE__URL": "postgresql://x", "REDIS__URL": "redis://x"}
+    for more in ([], ["-f", "docker/tls.yml"], ["-f", "docker/own-state.yml"]):
+        files = ["-f", "docker-compose.yml", *more]
+        done = subprocess.run(
+            [docker, "compose", *files, "--profile", "*", "config", "-q"],
+            cwd=ROOT,
+            env={**os.environ, **given},
+            check=False,
+            capture_output=True,
+            text=True,
+        )
+        assert done.returncode == 0, done.stderr
+
+
+def test_the_example_names_every_variable_of_the_file_with_its_default() -> None:
+    settings = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    for name, _, default in VARIABLE.findall(re.sub(r"#.*", "", TEXT)):
+        assert name in settings, name
+        if "__" not in name:  # of ours a container may want another one, such as more requests at once
+            assert settings[name] == default, name

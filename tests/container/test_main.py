@@ -1,0 +1,58 @@
+"""`python -m services.container`: which words start what."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from pathlib import Path
+
+import pytest
+
+from services.container import __main__ as container
+from services.container import secret_files
+from shared.domain.error import SettingUnusable
+
+
+@pytest.fixture
+def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where secrets lie; the functions' default was bound when they were defined."""
+    for function in (secret_files.keep_secrets, secret_files.kept_secrets):
+        monkeypatch.setattr(function, "__defaults__", (tmp_path,))
+    for secret in secret_files.SECRETS:
+        monkeypatch.delenv(secret.variable, raising=False)
+    return tmp_path
+
+
+def test_secrets_are_made_and_printed_for_an_env_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+    assert container.main(["secrets"]) == 0
+    assert "made now: REDIS_PASSWORD" in capsys.readouterr().out
+    assert container.main(["secrets", "print"]) == 0
+    printed = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
+    assert printed == secret_files.kept_secrets()
+    assert (folder / "sealing" / "keys").read_text() == printed["SECRETS__KEYS"]
+
+
+def test_an_open_door_ends_the_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("UNDERTONE_BIND", "192.0.2.7")
+    with pytest.raises(SettingUnusable, match=r"192\.0\.2\.7") as raised:
+        container.main(["secrets"])
+    assert raised.value.exit_status != 0
+
+
+def test_a_check_that_fails_is_an_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("GATEWAY__PORT", "9")
+    assert container.main(["health", "gateway"]) == 1
+
+
+def test_words_that_mean_nothing(capsys: pytest.CaptureFixture[str]) -> None:
+    assert container.main([]) == 2
+    assert "dispatcher" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize("service", sorted(container.MODULES))
+def test_every_service_has_its_module(service: str) -> None:
+    module = import_module(container.MODULES[service])
+    assert module.__name__.startswith("services.")
+
+
+def test_compiling_imports_a_service_and_what_it_needs_late() -> None:
+    assert container.main(["compile", "courier"]) == 0
