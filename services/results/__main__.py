@@ -43,7 +43,8 @@ def main() -> int:
         access_log=False,  # ours names routes; a query holds what was looked for
         log_level="warning",
         server_header=False,
-        proxy_headers=False,
+        proxy_headers=bool(settings.trusted_proxies),
+        forwarded_allow_ips=list(settings.trusted_proxies),
         timeout_graceful_shutdown=GRACE_SECONDS,
     )
     database.close()

@@ -23,10 +23,13 @@ class ResultsSettings(BaseSettings):
     requests_per_minute: int = Field(default=600, ge=1)
     """Requests that one key, and likewise one address, may make to this process."""
 
+    trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
+    """Addresses of proxies in front, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
     """Origins of web pages that may use this service, such as https://app.example."""
 
-    @field_validator("cors_origins", mode="before")
+    @field_validator("trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
         """In the environment a list is written with commas."""
