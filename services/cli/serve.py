@@ -122,7 +122,9 @@ def _show_first(address: str, recording: Path, stop: Event) -> None:
         return
     if transcript is not None:
         print_transcript(transcript, Console())
-        console.print(f"The service goes on at [bold]{address}[/bold] until Ctrl-C; {address}/openapi.json describes it.")
+        console.print(
+            f"The service goes on at [bold]{address}[/bold] until Ctrl-C; {address}/openapi.json describes it."
+        )
 
 
 @contextmanager

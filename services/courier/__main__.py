@@ -11,10 +11,13 @@ from threading import Event
 from services.courier.deliver import Deliverer
 from services.courier.house import House
 from services.courier.loop import Courier
-from services.courier.settings import CourierSettings
+from services.courier.settings import CourierSettings, RetentionSettings
 from shared.domain.error import UndertoneError
+from shared.domain.retention import Kept
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.engine import Database
+from shared.infra.database.expiry import SqlExpiry
+from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
 from shared.infra.database.work_queue import SqlWorkQueue
@@ -41,9 +44,20 @@ def assemble(database: Database, *, loopback: bool, queue: JobQueue | None = Non
         clock=database.clock,
         lost_after=timedelta(minutes=settings.lost_minutes),
         keep_log=timedelta(days=settings.log_days),
+        jobs=SqlJobStore(database),
+        expiry=SqlExpiry(database),
+        keep=times_of(RetentionSettings()),
         queue=queue,
     )
     return Courier(outbox, Deliverer(outbox, outbound, Sealer.of(SecretSettings()), database.clock), house, settings)
+
+
+def times_of(retention: RetentionSettings) -> dict[Kept, timedelta | None]:
+    return {
+        Kept.MEDIA: timedelta(hours=retention.media_hours),
+        Kept.ARTIFACTS: timedelta(days=retention.artifacts_days),
+        Kept.TRANSCRIPT: timedelta(days=retention.transcript_days) if retention.transcript_days else None,
+    }
 
 
 def main(arguments: list[str]) -> int:

@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
 import structlog
 
+from shared.domain.job_blobs import artifacts_folder, media_folder
+from shared.domain.retention import Kept
 from shared.ports.blobs import BlobStore
-from shared.ports.jobs import JobQueue, WorkQueue
+from shared.ports.expiry import Expiry
+from shared.ports.jobs import JobQueue, JobStore, WorkQueue
 from shared.ports.keys import AnsweredRequests, AuditTrail
 from shared.ports.webhooks import Outbox
 
@@ -34,12 +37,15 @@ class House:
     clock: Callable[[], datetime]
     lost_after: timedelta
     keep_log: timedelta
+    jobs: JobStore
+    expiry: Expiry
+    keep: Mapping[Kept, timedelta | None]
     queue: JobQueue | None = None  # without a broker nothing is enqueued
     queues: Sequence[str] = ("cpu", "gpu")
     most_waiting: int = 16
 
     def sweep(self) -> None:
-        for chore in (self._free, self._enqueue, self._erase, self._disable, self._forget):
+        for chore in (self._free, self._enqueue, self._expire, self._erase, self._disable, self._forget):
             try:
                 chore()
             # One chore that breaks must not stop the others; it comes again. A traceback could carry an address.
@@ -68,6 +74,17 @@ class House:
                 continue  # storage has not let go of everything: the next sweep asks again
             self.work.erased(stone.tenant, stone.id)
             log.info("courier.erased", job=stone.id, blobs=count)
+
+    def _expire(self) -> None:
+        """What has been kept for its time goes: first media, then artifacts; with the transcript goes the job."""
+        for kept, folder in ((Kept.MEDIA, media_folder), (Kept.ARTIFACTS, artifacts_folder)):
+            for tenant, job_id in self.expiry.due(kept, self.keep[kept]):
+                count = self.blobs.delete_prefix(tenant, folder(job_id))
+                if not any(True for _ in self.blobs.keys(tenant, folder(job_id))):
+                    self.expiry.gone(kept, tenant, job_id)
+                    log.info("courier.expired", job=job_id, kept=kept, blobs=count)
+        for tenant, job_id in self.expiry.due(Kept.TRANSCRIPT, self.keep[Kept.TRANSCRIPT]):
+            self.jobs.erase(tenant, job_id, by="retention", reason="kept_for_its_time")
 
     def _disable(self) -> None:
         count = self.outbox.disable_failing(reason=REASON, after=NO_SUCCESS, recent=RECENT)

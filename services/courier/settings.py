@@ -1,4 +1,4 @@
-"""Settings of the courier; read from the environment as COURIER__…."""
+"""Settings of the courier and of what it lets go; read from the environment as COURIER__… and RETENTION__…."""
 
 from __future__ import annotations
 
@@ -23,3 +23,18 @@ class CourierSettings(BaseSettings):
 
     log_days: int = Field(default=30, ge=1)
     """Days for which the log of deliveries is kept."""
+
+
+class RetentionSettings(BaseSettings):
+    """How long the things of a job are kept after its end; a job may ask for less, never for more."""
+
+    model_config = SettingsConfigDict(env_prefix="RETENTION__", frozen=True)
+
+    media_hours: float = Field(default=24.0, ge=0)
+    """Hours for which the recording is kept; running it again with another engine needs it."""
+
+    artifacts_days: float = Field(default=7.0, ge=0)
+    """Days for which what the stages left is kept: sound, faces, voices."""
+
+    transcript_days: float = Field(default=0.0, ge=0)
+    """Days after which the transcript, and all that is left of its job, is erased; 0 keeps it until it is deleted."""

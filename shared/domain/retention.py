@@ -2,9 +2,20 @@
 
 from __future__ import annotations
 
+from datetime import timedelta
+from enum import StrEnum
+
 from pydantic import Field
 
 from shared.domain.value import Value
+
+
+class Kept(StrEnum):
+    """The kinds of things that a job leaves, in the order in which they go."""
+
+    MEDIA = "media"
+    ARTIFACTS = "artifacts"
+    TRANSCRIPT = "transcript"  # and with it the job
 
 
 class Retention(Value):
@@ -13,3 +24,11 @@ class Retention(Value):
     media_hours: float | None = Field(default=None, ge=0, le=24 * 366)
     artifacts_days: float | None = Field(default=None, ge=0, le=366)
     transcript_days: float | None = Field(default=None, ge=0, le=3660)
+
+    def of(self, kept: Kept) -> timedelta | None:
+        hours = {
+            Kept.MEDIA: self.media_hours,
+            Kept.ARTIFACTS: None if self.artifacts_days is None else 24 * self.artifacts_days,
+            Kept.TRANSCRIPT: None if self.transcript_days is None else 24 * self.transcript_days,
+        }[kept]
+        return None if hours is None else timedelta(hours=hours)

@@ -24,15 +24,18 @@ from services.courier.deliver import Deliverer
 from services.courier.house import House
 from services.courier.loop import Courier
 from services.courier.settings import CourierSettings
-from shared.domain.error import SettingUnusable
+from shared.domain.error import SettingUnusable, StateConflict
 from shared.domain.idempotency import RequestKey
+from shared.domain.job_blobs import artifacts_folder, job_folder, recording_key, transcript_key
 from shared.domain.job_record import JobFailure
+from shared.domain.retention import Kept, Retention
 from shared.domain.tenant import AuditEntry
 from shared.domain.webhook import DeliveryState, Outcome, SealedSecret, Topic, WebhookEndpoint, rotate
 from shared.domain.work import PlannedStage, Ticket
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
+from shared.infra.database.expiry import SqlExpiry
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.outbox import SqlOutbox
@@ -84,6 +87,9 @@ class Place:
             clock=self.clock,
             lost_after=timedelta(hours=1),
             keep_log=30 * DAY,
+            jobs=self.jobs,
+            expiry=SqlExpiry(self.database),
+            keep={Kept.MEDIA: DAY, Kept.ARTIFACTS: 7 * DAY, Kept.TRANSCRIPT: None},
             queue=self.queue,
         )
 
@@ -309,6 +315,57 @@ def test_the_house_disables_what_fails_for_days_and_forgets_old_logs(place: Plac
     place.clock.move(335 * DAY)
     place.house.sweep()
     assert trail.list("ours").items == ()
+
+
+def left(place: Place, job_id: str) -> set[str]:
+    return {key.rsplit("/", 1)[-1] for key in place.blobs.keys("ours", job_folder(job_id))}
+
+
+def test_what_was_kept_for_its_time_goes_and_the_transcript_stays(place: Place) -> None:
+    job_id = place.publish()
+    for key in (recording_key(job_id), f"{artifacts_folder(job_id)}/sound", transcript_key(job_id)):
+        place.blobs.put("ours", key, [b"x"])
+    running = place.jobs.add("ours", new_job(ONE_STAGE))
+    place.blobs.put("ours", recording_key(running.id), [b"x"])
+    place.house.sweep()
+    assert left(place, job_id) == {"recording", "sound", "transcript.json"}
+    place.clock.move(2 * DAY)
+    place.house.sweep()
+    assert left(place, job_id) == {"sound", "transcript.json"}
+    place.clock.move(6 * DAY)
+    place.house.sweep()
+    place.house.sweep()
+    assert left(place, job_id) == {"transcript.json"}
+    assert left(place, running.id) == {"recording"}, "what has not ended keeps everything"
+    assert place.house.expiry.due(Kept.MEDIA, timedelta(0)) == (), "what is gone is not asked for again"
+
+
+def test_a_job_may_ask_for_less_but_not_for_more(place: Place) -> None:
+    short = place.jobs.add("ours", new_job(ONE_STAGE, retention=Retention(media_hours=0, transcript_days=3)))
+    long = place.jobs.add("ours", new_job(ONE_STAGE, retention=Retention(media_hours=24 * 30)))
+    for job in (short, long):
+        place.blobs.put("ours", recording_key(job.id), [b"x"])
+        place.work.publish(held(place.work, job.id, "publish"), seconds=1)
+    place.house.sweep()
+    assert (left(place, short.id), left(place, long.id)) == (set(), {"recording"})
+    place.clock.move(2 * DAY)
+    place.house.sweep()
+    assert left(place, long.id) == set()
+    place.clock.move(2 * DAY)
+    place.house.sweep()
+    assert place.jobs.find("ours", short.id) is None
+    stone = place.jobs.tombstone("ours", short.id)
+    assert stone is not None and (stone.erased_by, stone.erased_at is not None) == ("retention", True)
+    assert place.jobs.find("ours", long.id) is not None
+
+
+def test_a_job_whose_recording_is_gone_cannot_be_run_again(place: Place) -> None:
+    job = place.jobs.add("ours", new_job(ONE_STAGE))
+    place.jobs.cancel("ours", job.id)
+    place.clock.move(2 * DAY)
+    place.house.sweep()
+    with pytest.raises(StateConflict, match="is gone"):
+        place.jobs.retry("ours", job.id)
 
 
 def test_a_chore_that_breaks_does_not_stop_the_others(place: Place, capsys: pytest.CaptureFixture[str]) -> None:

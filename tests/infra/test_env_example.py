@@ -9,7 +9,7 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from services.container.settings import LogSettings
-from services.courier.settings import CourierSettings
+from services.courier.settings import CourierSettings, RetentionSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
 from services.worker.settings import WorkerSettings
@@ -28,6 +28,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     DatabaseSettings,
     SecretSettings,
     CourierSettings,
+    RetentionSettings,
     WorkerSettings,
     GatewaySettings,
     RedisSettings,

@@ -95,6 +95,10 @@ class SqlJobStore:
             row = _present(connection, tenant, job_id)
             if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
                 raise StateConflict(f"The job is {row['status']}; only a failed or cancelled one is run again.")
+            if row["media_gone_at"] is not None:
+                raise StateConflict(
+                    "The recording was kept for its time and is gone.", mend="Hand the recording in again."
+                )
             change: dict[str, Any] = {"status": JobStatus.QUEUED, "error": None, "finished_at": None}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
             again = {**FREE, "state": StageState.WAITING, "attempts": 0, "not_before": None, "finished_at": None}

@@ -101,6 +101,9 @@ jobs = Table(
     Column("erased_at", Instant),
     Column("erased_by", Text),
     Column("erased_reason", Text),
+    # When retention took them; None while they are kept.
+    Column("media_gone_at", Instant),
+    Column("artifacts_gone_at", Instant),
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "digest"),
     Index(None, "status"),

@@ -1,0 +1,16 @@
+"""When retention took the media and the artifacts of a job."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.infra.database import schema
+
+revision = "0004"
+down_revision = "0003"
+
+
+def upgrade() -> None:
+    for name in ("media_gone_at", "artifacts_gone_at"):
+        op.add_column("jobs", sa.Column(name, schema.Instant(), nullable=True))
