@@ -6,9 +6,11 @@ import os
 from pathlib import Path
 
 import pytest
+from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
+from tests.twins import WORD_PIECES
 
 
 @pytest.fixture(scope="session")
@@ -24,3 +26,12 @@ def shared_data() -> Path:
 def setup(tmp_path: Path) -> Setup:
     """This machine, with no fetched weights."""
     return Setup(engines=EngineSettings(models_dir=tmp_path / "models", threads=1), media=MediaSettings())
+
+
+@pytest.fixture
+def tokenizer() -> Tokenizer:
+    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORD_PIECES)}, unk_token="[UNK]"))  # noqa: S106  # no password
+    made.normalizer = normalizers.Lowercase()
+    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
+    made.add_special_tokens(["[CLS]", "[SEP]"])
+    return made

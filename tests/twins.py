@@ -181,3 +181,7 @@ class ScriptedDecoder:
         for frame in self.pictures:
             if any(span.start <= frame.time < span.end for span in within):
                 yield frame
+
+
+# The pieces of the tokenizer that tests of the text network share.
+WORD_PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", ":", "hello", "why", "it", "'", "s"]

@@ -2,21 +2,10 @@
 
 from __future__ import annotations
 
-import pytest
-from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
+from tokenizers import Tokenizer
 
 from shared.engines.text_pair import LIMIT, pair, stack
-
-WORDS = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", ":", "hello", "why", "it", "'", "s"]
-
-
-@pytest.fixture
-def tokenizer() -> Tokenizer:
-    made = Tokenizer(models.WordLevel({word: number for number, word in enumerate(WORDS)}, unk_token="[UNK]"))  # noqa: S106  # no password
-    made.normalizer = normalizers.Lowercase()
-    made.pre_tokenizer = pre_tokenizers.BertPreTokenizer()
-    made.add_special_tokens(["[CLS]", "[SEP]"])
-    return made
+from tests.twins import WORD_PIECES as WORDS
 
 
 def spelled(pieces: list[int]) -> str:
