@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator
-from contextlib import AbstractContextManager, ExitStack, contextmanager
+from collections.abc import Callable
+from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
 from typing import TypeVar
@@ -15,6 +15,7 @@ from starlette.requests import Request
 from services.gateway.dispatch import Dispatcher
 from services.gateway.meters import Meters
 from services.gateway.settings import GatewaySettings
+from shared.domain.error import TooManyRequests
 from shared.domain.tenant import AuditEntry
 from shared.infra.blobs_counted import storage_full
 from shared.infra.callbacks import Callbacks
@@ -30,6 +31,7 @@ from shared.ports.uploads import UploadStore
 from shared.ports.webhooks import DeliveryStore, EndpointStore
 
 Result = TypeVar("Result")
+LOOK_AGAIN = 0.05  # seconds
 
 
 @dataclass(frozen=True, slots=True)
@@ -73,19 +75,22 @@ class Context:
 
     async def upload(self, caller: Caller, work: Callable[[], Result]) -> Result:
         """Run what reads a large body in a thread of its own kind, so that uploads never hold up other requests."""
-        with self._place(caller), self.meters.uploading():
+        with await self._place(caller), self.meters.uploading():
             return await anyio.to_thread.run_sync(work, limiter=self.upload_threads)
 
-    @contextmanager
-    def _place(self, caller: Caller) -> Iterator[None]:
-        with ExitStack() as stack:
-            places: tuple[AbstractContextManager[None], ...] = (
-                self.places_per_key.taking(caller.who),
-                self.places_in_all.taking("all"),
-            )
-            for place in places:
-                stack.enter_context(place)
-            yield
+    async def _place(self, caller: Caller) -> ExitStack:
+        """Whoever finds the house full waits at the door for a while: an unread body costs next to nothing."""
+        until = anyio.current_time() + self.settings.upload_wait_seconds
+        while True:
+            try:
+                with ExitStack() as stack:
+                    stack.enter_context(self.places_per_key.taking(caller.who))
+                    stack.enter_context(self.places_in_all.taking("all"))
+                    return stack.pop_all()
+            except TooManyRequests:
+                if anyio.current_time() >= until:
+                    raise
+            await anyio.sleep(LOOK_AGAIN)
 
     def note(self, caller: Caller, action: str, subject: str, **facts: str | bool | list[str] | None) -> None:
         """One line in the audit trail; facts are ours, never content."""

@@ -35,6 +35,9 @@ class GatewaySettings(BaseSettings):
     uploads_in_all: int = Field(default=64, ge=1)
     """Uploads that this process takes side by side; each has a thread."""
 
+    upload_wait_seconds: float = Field(default=60.0, ge=0)
+    """Seconds for which an upload waits, unread, for one of these places before it is refused."""
+
     requests_per_minute: int = Field(default=600, ge=1)
     """Requests that one key, and likewise one address, may make to this process."""
 

@@ -7,6 +7,7 @@ import shutil
 import threading
 import time
 from collections.abc import Iterator
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 
 import httpx
@@ -226,7 +227,7 @@ def test_a_disk_that_fills_while_writing_is_said_and_leaves_nothing(gateway: Gat
 
 
 def test_only_so_many_uploads_at_once(opened: Open) -> None:
-    with opened(uploads_per_key=2) as gateway, gateway.client() as client:
+    with opened(uploads_per_key=2, upload_wait_seconds=0) as gateway, gateway.client() as client:
         go_on = threading.Event()
 
         def slowly() -> Iterator[bytes]:
@@ -251,6 +252,18 @@ def test_only_so_many_uploads_at_once(opened: Open) -> None:
         for thread in threads:
             thread.join()
         assert client.post("/v1/recordings", content=MP4, headers=kind).status_code == 202
+
+
+def test_whoever_finds_the_house_full_waits_and_is_let_in(opened: Open) -> None:
+    """Twelve uploads through two places: none is refused, none is lost."""
+    with opened(uploads_per_key=2) as gateway:
+
+        def upload(_number: int) -> int:
+            with gateway.client() as own:
+                return own.post("/v1/recordings", content=MP4, headers={"content-type": "video/mp4"}).status_code
+
+        with ThreadPoolExecutor(12) as threads:
+            assert list(threads.map(upload, range(12))) == [202] * 12
 
 
 def test_headers_that_never_end_are_cut_off(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:

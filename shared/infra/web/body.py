@@ -29,7 +29,7 @@ class Body:
         self._receive = receive
         self._limits = limits
         self._size = 0
-        self._began = time.monotonic()
+        self._began: float | None = None  # when it was first read: it may have waited at the door
         self._ended = False
         self._claimed = claimed_length(headers)
         if self._claimed is not None and self._claimed > limits.at_most:
@@ -48,6 +48,7 @@ class Body:
     async def _next(self) -> bytes | None:
         if self._ended:
             return None
+        self._began = self._began or time.monotonic()
         try:
             with anyio.fail_after(self._limits.idle):
                 message = await self._receive()
@@ -66,7 +67,7 @@ class Body:
             raise self._too_large()
         if self._ended and self._claimed is not None and self._size != self._claimed:
             raise BodyUnreadable("The body is not as long as its Content-Length.")
-        seconds = time.monotonic() - self._began
+        seconds = time.monotonic() - (self._began or time.monotonic())
         if not self._ended and seconds > self._limits.grace and self._size < seconds * self._limits.least_rate:
             raise BodyTooSlow(
                 f"The body comes at less than {self._limits.least_rate} bytes per second.",
