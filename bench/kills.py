@@ -1,0 +1,179 @@
+"""Recordings handed in while everything is killed at random: all come out, each announced, none run more than needed.
+
+python bench/kills.py [RECORDINGS] [SEED]
+
+Kills -9 a random child of `undertone serve` (Redis, web, courier, dispatcher, workers) every few seconds, and once all
+of them at the same moment; then starts it again and waits. Its webhooks are received and verified here.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import os
+import random
+import signal
+import subprocess
+import sys
+import tempfile
+import threading
+import time
+from collections import Counter
+from dataclasses import dataclass, field
+from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from pathlib import Path
+
+import httpx
+from standardwebhooks import Webhook
+
+sys.path.insert(0, str(Path(__file__).parents[1]))
+
+from shared.infra.sealing import new_key
+from tests.service_running import cut
+
+COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 50
+DRAW = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+PORT, ADDRESS = 8766, "http://127.0.0.1:8766"
+PATIENCE = 1200.0
+EVERY = (3.0, 9.0)  # seconds between two kills
+
+
+@dataclass
+class Receiver:
+    """Verifies every webhook, and refuses one in ten, as receivers do."""
+
+    secret: str = ""
+    ids: Counter[str] = field(default_factory=Counter)  # webhook id -> times
+    jobs: dict[str, set[str]] = field(default_factory=dict)  # job -> webhook ids
+    false: int = 0
+
+    def serve(self) -> ThreadingHTTPServer:
+        own = self
+
+        class Handler(BaseHTTPRequestHandler):
+            def do_POST(self) -> None:
+                body = self.rfile.read(int(self.headers["content-length"]))
+                self.send_response(own.take(body, dict(self.headers.items())))
+                self.end_headers()
+
+            def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
+                """Nothing to say."""
+
+        server = ThreadingHTTPServer(("127.0.0.1", 0), Handler)
+        threading.Thread(target=server.serve_forever, daemon=True).start()
+        return server
+
+    def take(self, body: bytes, headers: dict[str, str]) -> int:
+        try:
+            told = Webhook(self.secret).verify(body, {name.lower(): value for name, value in headers.items()})
+        except Exception:  # noqa: BLE001  # whatever is wrong with it, it is counted
+            self.false += 1
+            return 401
+        number = {name.lower(): value for name, value in headers.items()}["webhook-id"]
+        self.ids[number] += 1
+        self.jobs.setdefault(told["data"]["job_id"], set()).add(number)
+        return 503 if DRAW.random() < 0.1 else 204
+
+
+def start(folder: Path, key: str) -> subprocess.Popen[bytes]:
+    environment = {**os.environ, "SECRETS__KEYS": key, "GATEWAY__REQUESTS_PER_MINUTE": "1000000"}
+    environment |= {"WORKER__LEASE_SECONDS": "10", "COURIER__SWEEP_SECONDS": "2"}
+    command = [
+        sys.executable,
+        "-m",
+        "services.cli",
+        "serve",
+        "--data",
+        str(folder),
+        "--port",
+        str(PORT),
+        "--workers",
+        "2",
+    ]
+    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    ask("GET", "/readyz")
+    return process
+
+
+def ask(method: str, path: str, **content: object) -> httpx.Response:
+    """Until it answers: the service is being killed."""
+    until = time.monotonic() + PATIENCE
+    while True:
+        with contextlib.suppress(httpx.TransportError):
+            answer = httpx.request(method, ADDRESS + path, timeout=30, **content)  # type: ignore[arg-type]
+            if answer.status_code < 500:
+                return answer
+        if time.monotonic() > until:
+            raise SystemExit("The service does not answer.")
+        time.sleep(0.3)
+
+
+def children_of(parent: int) -> list[int]:
+    return [int(number) for number in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
+
+
+def main() -> None:
+    with tempfile.TemporaryDirectory() as scratch:
+        folder, key, receiver = Path(scratch, "data"), new_key(), Receiver()
+        hook = receiver.serve()
+        short = cut(Path(scratch, "short.mp4"), 4.0).read_bytes()
+        process = start(folder, key)
+        url = f"http://127.0.0.1:{hook.server_address[1]}/"
+        made = ask("POST", "/v1/webhooks", json={"url": url, "events": ["transcript.ready", "job.failed"]}).json()
+        receiver.secret = made["secret"]
+        kills: Counter[str] = Counter()
+        jobs: list[str] = []
+        began = time.monotonic()
+        next_kill, all_at_once = began + DRAW.uniform(*EVERY), began + 45
+        done: set[str] = set()
+        while len(done) < COUNT:
+            if len(jobs) < COUNT:
+                number = len(jobs)
+                headers = {"content-type": "video/mp4", "idempotency-key": f"recording-{number}"}
+                jobs.append(ask("POST", "/v1/recordings", content=short + bytes(number), headers=headers).json()["id"])
+            else:
+                waiting = [job for job in jobs if job not in done]
+                states = {job: ask("GET", f"/v1/jobs/{job}").json()["status"] for job in waiting[:10]}
+                if failed := {
+                    job: state for job, state in states.items() if state not in ("queued", "running", "done")
+                }:
+                    raise SystemExit(f"Jobs that did not end well: {failed}")
+                done |= {job for job, state in states.items() if state == "done"}
+                time.sleep(0.3)
+            now = time.monotonic()
+            if now - began > PATIENCE:
+                raise SystemExit(f"Only {len(done)} of {COUNT} came out in {PATIENCE:.0f} s.")
+            if all_at_once and now > all_at_once:
+                for victim in [*children_of(process.pid), process.pid]:
+                    os.kill(victim, signal.SIGKILL)
+                process.wait()
+                kills["everything"] += 1
+                all_at_once = 0.0
+                time.sleep(1)
+                process = start(folder, key)
+            elif now > next_kill and (alive := children_of(process.pid)):
+                victim = DRAW.choice(alive)
+                name = Path(f"/proc/{victim}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
+                with contextlib.suppress(ProcessLookupError):
+                    os.kill(victim, signal.SIGKILL)
+                kills["redis" if "redis" in name.split()[0] else name.split()[-1]] += 1
+                next_kill = now + DRAW.uniform(*EVERY)
+        taken = time.monotonic() - began
+        until = time.monotonic() + 300
+        while len(receiver.jobs) < COUNT and time.monotonic() < until:
+            time.sleep(0.5)
+        transcripts = sum(ask("GET", f"/v1/transcripts/{job}").status_code == 200 for job in jobs)
+        left = [path for path in (folder / "scratch").rglob("*") if path.is_file()]
+        process.send_signal(signal.SIGTERM)
+        process.wait(60)
+        print(f"{COUNT} recordings in, {transcripts} transcripts out in {taken:.0f} s; kills: {dict(kills)}")
+        print(
+            f"webhooks: {len(receiver.jobs)} jobs told, {sum(receiver.ids.values())} deliveries of {len(receiver.ids)} "
+            f"messages, {receiver.false} not verified; files left in scratch: {len(left)}"
+        )
+        once = all(len(numbers) == 1 for numbers in receiver.jobs.values())
+        if transcripts < COUNT or len(receiver.jobs) < COUNT or receiver.false or not once or left:
+            raise SystemExit("Something was lost, told twice under two names, or left behind.")
+
+
+if __name__ == "__main__":
+    main()
