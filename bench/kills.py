@@ -31,7 +31,7 @@ from shared.infra.sealing import new_key
 from tests.service_running import cut
 
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 50
-DRAW = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)
+DRAW = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)  # noqa: S311  # it chooses whom to kill
 PORT, ADDRESS = 8766, "http://127.0.0.1:8766"
 PATIENCE = 1200.0
 EVERY = (3.0, 9.0)  # seconds between two kills
@@ -111,6 +111,32 @@ def children_of(parent: int) -> list[int]:
     return [int(number) for number in Path(f"/proc/{parent}/task/{parent}/children").read_text().split()]
 
 
+def kill_one(process: subprocess.Popen[bytes]) -> str:
+    alive = children_of(process.pid)
+    if not alive:
+        return "nobody"
+    victim = DRAW.choice(alive)
+    name = Path(f"/proc/{victim}/cmdline").read_bytes().replace(b"\0", b" ").decode().split()
+    with contextlib.suppress(ProcessLookupError):
+        os.kill(victim, signal.SIGKILL)
+    return "redis" if "redis" in name[0] else name[2]
+
+
+def kill_all(process: subprocess.Popen[bytes]) -> None:
+    for victim in [*children_of(process.pid), process.pid]:
+        os.kill(victim, signal.SIGKILL)
+    process.wait()
+    time.sleep(1)
+
+
+def look_at(jobs: list[str]) -> set[str]:
+    """Those that are done; one that ended otherwise is the end of this."""
+    states = {job: ask("GET", f"/v1/jobs/{job}").json()["status"] for job in jobs}
+    if failed := {job: state for job, state in states.items() if state not in ("queued", "running", "done")}:
+        raise SystemExit(f"Jobs that did not end well: {failed}")
+    return {job for job, state in states.items() if state == "done"}
+
+
 def main() -> None:
     with tempfile.TemporaryDirectory() as scratch:
         folder, key, receiver = Path(scratch, "data"), new_key(), Receiver()
@@ -131,31 +157,18 @@ def main() -> None:
                 headers = {"content-type": "video/mp4", "idempotency-key": f"recording-{number}"}
                 jobs.append(ask("POST", "/v1/recordings", content=short + bytes(number), headers=headers).json()["id"])
             else:
-                waiting = [job for job in jobs if job not in done]
-                states = {job: ask("GET", f"/v1/jobs/{job}").json()["status"] for job in waiting[:10]}
-                if failed := {
-                    job: state for job, state in states.items() if state not in ("queued", "running", "done")
-                }:
-                    raise SystemExit(f"Jobs that did not end well: {failed}")
-                done |= {job for job, state in states.items() if state == "done"}
+                done |= look_at([job for job in jobs if job not in done][:10])
                 time.sleep(0.3)
             now = time.monotonic()
             if now - began > PATIENCE:
                 raise SystemExit(f"Only {len(done)} of {COUNT} came out in {PATIENCE:.0f} s.")
             if all_at_once and now > all_at_once:
-                for victim in [*children_of(process.pid), process.pid]:
-                    os.kill(victim, signal.SIGKILL)
-                process.wait()
+                kill_all(process)
                 kills["everything"] += 1
                 all_at_once = 0.0
-                time.sleep(1)
                 process = start(folder, key)
-            elif now > next_kill and (alive := children_of(process.pid)):
-                victim = DRAW.choice(alive)
-                name = Path(f"/proc/{victim}/cmdline").read_bytes().replace(b"\0", b" ").decode().strip()
-                with contextlib.suppress(ProcessLookupError):
-                    os.kill(victim, signal.SIGKILL)
-                kills["redis" if "redis" in name.split()[0] else name.split()[-1]] += 1
+            elif now > next_kill:
+                kills[kill_one(process)] += 1
                 next_kill = now + DRAW.uniform(*EVERY)
         taken = time.monotonic() - began
         until = time.monotonic() + 300
