@@ -14,6 +14,7 @@ from services.results.health import OPEN_PATHS, health_routes
 from services.results.meters import Meters
 from services.results.reading_room import ReadingRoom
 from services.results.search import search_routes
+from services.results.videos import video_routes
 from services.results.views import view_routes
 from shared.domain.error import JobFailed
 from shared.infra.database.corrections import SqlCorrectionStore
@@ -64,6 +65,7 @@ def results_app(
     app.add_exception_handler(JobFailed, _job_failed)
     app.include_router(search_routes(room, SqlTranscriptIndex(database)))
     app.include_router(correction_routes(room))
+    app.include_router(video_routes(room))
     app.include_router(view_routes(room))
     app.include_router(health_routes(checks, meters))
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the framework's own hook
@@ -81,7 +83,7 @@ def results_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=cors_origins,
-            allow_methods=["GET", "HEAD", "PATCH", "OPTIONS"],
+            allow_methods=["GET", "HEAD", "POST", "PATCH", "OPTIONS"],
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )
