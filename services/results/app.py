@@ -43,6 +43,7 @@ def results_app(
     admission: Admission,
     requests_per_minute: int,
     cors_origins: Sequence[str] = (),
+    meters: Meters | None = None,
 ) -> FastAPI:
     app = FastAPI(
         title="Undertone results",
@@ -52,7 +53,7 @@ def results_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    keys, meters = SqlKeyStore(database), Meters()
+    keys, meters = SqlKeyStore(database), meters or Meters()
     room = ReadingRoom(
         jobs=SqlJobStore(database),
         blobs=blobs,

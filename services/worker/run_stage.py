@@ -164,16 +164,18 @@ class Runner:
         seconds = read_record(made).provenance.seconds
         hold.check()
         if claim.stage == PUBLISH:
-            self._publish(claim, made / "transcript.json")
-            self.work.publish(claim, seconds=seconds)
+            transcript = self._publish(claim, made / "transcript.json")
+            self.work.publish(claim, seconds=seconds, recording_seconds=transcript.recording.duration)
         else:
             self.work.finish_stage(claim, seconds=seconds)
 
-    def _publish(self, claim: Claim, transcript: Path) -> None:
+    def _publish(self, claim: Claim, path: Path) -> Transcript:
         """Only a job that is done shows what is written here; so whatever ends it earlier has shown nothing."""
-        self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(transcript))
+        self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(path))
+        transcript = Transcript.model_validate_json(path.read_bytes())
         if self.index is not None:
-            self.index(claim.tenant, Transcript.model_validate_json(transcript.read_bytes()))
+            self.index(claim.tenant, transcript)
+        return transcript
 
     def _stopped(self, claim: Claim, why: Why, parts: list[str]) -> Ended:
         match why:

@@ -61,7 +61,7 @@ class WorkStore(Protocol):
         """Done; the stages whose needs are met now are pending, and returned."""
         ...
 
-    def publish(self, claim: Claim, *, seconds: float) -> JobRecord:
+    def publish(self, claim: Claim, *, seconds: float, recording_seconds: float | None = None) -> JobRecord:
         """The job is done and its announcement is in the outbox, in one transaction; what follows its end may run."""
         ...
 

@@ -103,6 +103,11 @@ def set_stage(connection: Connection, job_id: str, name: str, changes: Mapping[s
     connection.execute(update(stages).where(stages.c.job_id == job_id, stages.c.name == name).values(**changes))
 
 
+def ready(at: datetime) -> dict[str, Any]:
+    """What makes a stage one that may be claimed."""
+    return {"state": StageState.PENDING, "ready_at": at}
+
+
 FREE: Mapping[str, Any] = {"worker": None, "lease_until": None, "enqueued_at": None, "progress": 0.0}
 
 

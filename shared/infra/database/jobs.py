@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
 from sqlalchemy import RowMapping, Select, func, insert, literal, select, tuple_, update
@@ -15,7 +16,17 @@ from shared.domain.plan import AFTER_PUBLISH
 from shared.domain.webhook import DeliveryState
 from shared.domain.work import PlannedStage, StageState
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, full, locked, read_job, read_tombstone, ready_now, set_stage, stages_of
+from shared.infra.database.job_rows import (
+    FREE,
+    full,
+    locked,
+    read_job,
+    read_tombstone,
+    ready,
+    ready_now,
+    set_stage,
+    stages_of,
+)
 from shared.infra.database.schema import deliveries, jobs, outbox, stages
 
 GONE = tuple(status for status in JobStatus if status.gone)
@@ -30,7 +41,7 @@ class SqlJobStore:
         new.check()
         now = self._database.now
         rows = [
-            _planned(new.job.id, stage, position, StageState.WAITING if stage.needs else StageState.PENDING)
+            _planned(new.job.id, stage, position, None if stage.needs else now)
             for position, stage in enumerate(new.stages)
         ]
         with self._database.writing() as connection:
@@ -98,7 +109,7 @@ class SqlJobStore:
                 update(stages).where(stages.c.job_id == job_id, stages.c.state != StageState.DONE).values(**again)
             )
             for stage in ready_now(stages_of(connection, [job_id])[job_id]):
-                set_stage(connection, job_id, stage.name, {"state": StageState.PENDING})
+                set_stage(connection, job_id, stage.name, ready(self._database.now))
             return full(connection, job_id)
 
     def caption(self, tenant: str, job_id: str) -> JobRecord:
@@ -113,9 +124,9 @@ class SqlJobStore:
             if state is None:
                 last = select(func.max(stages.c.position)).where(stages.c.job_id == job_id)
                 position = (connection.execute(last).scalar() or 0) + 1
-                connection.execute(insert(stages).values(_planned(job_id, AFTER_PUBLISH, position, StageState.PENDING)))
+                connection.execute(insert(stages).values(_planned(job_id, AFTER_PUBLISH, position, self._database.now)))
             elif state == StageState.FAILED:
-                again = {**FREE, "state": StageState.PENDING, "attempts": 0, "not_before": None, "finished_at": None}
+                again = {**FREE, **ready(self._database.now), "attempts": 0, "not_before": None, "finished_at": None}
                 connection.execute(update(stages).where(*mine).values(**again))
             return full(connection, job_id)
 
@@ -145,14 +156,15 @@ class SqlJobStore:
             return None if row is None else read_tombstone(row)
 
 
-def _planned(job_id: str, stage: PlannedStage, position: int, state: StageState) -> dict[str, Any]:
+def _planned(job_id: str, stage: PlannedStage, position: int, ready_at: datetime | None) -> dict[str, Any]:
     return {
         "job_id": job_id,
         "name": stage.name,
         "position": position,
         "needs": " ".join(stage.needs),
         "queue": stage.queue,
-        "state": state,
+        "state": StageState.PENDING if ready_at else StageState.WAITING,
+        "ready_at": ready_at,
         "attempts": 0,
         "progress": 0.0,
     }

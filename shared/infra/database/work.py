@@ -17,6 +17,7 @@ from shared.infra.database.job_rows import (
     fail_stage,
     full,
     locked,
+    ready,
     ready_now,
     set_stage,
     stages_of,
@@ -94,22 +95,27 @@ class SqlWorkStore:
     def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
         with self._database.writing() as connection:
             self._finish(connection, claim, seconds)
-            return _ready(connection, claim.job_id)
+            return _go_on(connection, claim.job_id, self._database.now)
 
-    def publish(self, claim: Claim, *, seconds: float) -> JobRecord:
+    def publish(self, claim: Claim, *, seconds: float, recording_seconds: float | None = None) -> JobRecord:
         with self._database.writing() as connection:
             self._finish(connection, claim, seconds)
             rows = stages_of(connection, [claim.job_id])[claim.job_id]
             missing = [row.name for row in rows if row.state is not StageState.DONE and row.name not in AFTERWARDS]
             if missing:
                 raise StateConflict(f"The job cannot be published before {', '.join(missing)}.")
-            _ready(connection, claim.job_id)
-            return end_job(connection, claim.job_id, self._database.now, self._public_url)
+            now = self._database.now
+            _go_on(connection, claim.job_id, now)
+            if recording_seconds is not None:
+                change = update(jobs).where(jobs.c.id == claim.job_id)
+                connection.execute(change.values(recording_seconds=recording_seconds))
+            return end_job(connection, claim.job_id, now, self._public_url)
 
     def give_back(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
         with self._database.writing() as connection:
             locked(connection, claim.job_id)
-            changes = {**FREE, "state": StageState.PENDING, "not_before": self._database.now + delay}
+            then = self._database.now + delay
+            changes = {**FREE, **ready(then), "not_before": then}
             changes["attempts"] = claim.attempt if counted else claim.attempt - 1
             _change_held(connection, update(stages).where(*_hold(claim)).values(**changes), claim)
 
@@ -138,12 +144,12 @@ def _stage(connection: Connection, job_id: str, stage: str) -> RowMapping | None
     return connection.execute(query).mappings().one_or_none()
 
 
-def _ready(connection: Connection, job_id: str) -> tuple[Ticket, ...]:
+def _go_on(connection: Connection, job_id: str, now: datetime) -> tuple[Ticket, ...]:
     """What waited for the stage that is done now may run."""
-    ready = ready_now(stages_of(connection, [job_id])[job_id])
-    for stage in ready:
-        set_stage(connection, job_id, stage.name, {"state": StageState.PENDING})
-    return tuple(Ticket(job_id=job_id, stage=stage.name, queue=stage.queue) for stage in ready)
+    freed = ready_now(stages_of(connection, [job_id])[job_id])
+    for stage in freed:
+        set_stage(connection, job_id, stage.name, ready(now))
+    return tuple(Ticket(job_id=job_id, stage=stage.name, queue=stage.queue) for stage in freed)
 
 
 def _why_not(job: RowMapping, row: RowMapping, now: datetime) -> Refusal | None:

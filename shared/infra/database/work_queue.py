@@ -11,7 +11,7 @@ from sqlalchemy import Connection, Subquery, and_, delete, exists, func, or_, se
 from shared.domain.job_record import JobStatus, Tombstone, may_work
 from shared.domain.work import MOST_DELIVERIES, StageState, Swept, Ticket
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, fail_stage, locked, read_tombstone, set_stage, worked_on
+from shared.infra.database.job_rows import FREE, fail_stage, locked, read_tombstone, ready, set_stage, worked_on
 from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import forget_utterances
@@ -73,7 +73,7 @@ class SqlWorkQueue:
             if row.attempts >= MOST_DELIVERIES:
                 fail_stage(connection, job_id, now, self._public_url, poisoned(stage))
                 return "poisoned"
-            set_stage(connection, job_id, stage, {**FREE, "state": StageState.PENDING})
+            set_stage(connection, job_id, stage, {**FREE, **ready(now)})
             return "freed"
 
     def erasing(self, *, limit: int = 100) -> tuple[Tombstone, ...]:
@@ -96,7 +96,9 @@ class SqlWorkQueue:
             forget_utterances(connection, job_id)
             for table in (deliveries, outbox, endpoints, idempotency, corrections, stages):
                 connection.execute(delete(table).where(table.c.job_id == job_id))
-            empty: dict[str, Any] = dict.fromkeys(("request", "metadata", "consent", "retention", "error", "digest"))
+            empty: dict[str, Any] = dict.fromkeys(
+                ("request", "metadata", "consent", "retention", "error", "digest", "recording_seconds")
+            )
             connection.execute(
                 update(jobs)
                 .where(jobs.c.id == job_id)
