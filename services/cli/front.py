@@ -16,6 +16,7 @@ from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
 from services.gateway.listener import listen
 from services.results.app import results_app
+from services.results.meters import Meters
 from shared.domain.error import UndertoneError
 from shared.domain.governance import NOTICE
 from shared.infra.database.engine import Database
@@ -58,13 +59,16 @@ def together(deployment: Deployment, database: Database, queue: CountedQueue) ->
     """Behind one door policy, described as one."""
     context = assemble(deployment, database, queue)
     gateway = create_app(context)
+    read = Meters()
     results = results_app(
         database,
         blobs_of(deployment.storage),
         admission=context.admission,
         requests_per_minute=deployment.gateway.requests_per_minute,
         cors_origins=deployment.gateway.cors_origins,
+        meters=read,
     )
+    context.meters.show_beside(read.page)
     own = gateway.openapi()
     theirs = results.openapi()
     schemas = {**theirs["components"]["schemas"], **own["components"]["schemas"]}

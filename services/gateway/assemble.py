@@ -8,6 +8,7 @@ import anyio
 
 from services.gateway.context import Context
 from services.gateway.dispatch import Dispatcher
+from services.gateway.figures import WorkFigures
 from services.gateway.meters import Meters
 from services.gateway.settings import GatewaySettings
 from shared.domain.error import SettingUnusable
@@ -16,6 +17,7 @@ from shared.infra.address_rule import OutboundSettings
 from shared.infra.callbacks import Callbacks
 from shared.infra.database.arrivals import SqlArrivalStore
 from shared.infra.database.engine import Database
+from shared.infra.database.figures import SqlFigures
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
@@ -98,7 +100,7 @@ def assemble(deployment: Deployment, database: Database, queue: CountedQueue) ->
         audit=audit,
         dispatcher=Dispatcher(SqlWorkQueue(database), queue, queues=QUEUES, most_waiting=deployment.queue.most_waiting),
         disk=disk,
-        meters=Meters(),
+        meters=Meters(WorkFigures(SqlFigures(database))),
         check_database=lambda: keys.find("readyz"),
         clock=clock,
         places_per_key=Places(settings.uploads_per_key, "uploads"),

@@ -2,12 +2,10 @@
 
 from __future__ import annotations
 
-import threading
-import time
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from datetime import datetime
 from functools import partial
-from typing import Annotated, Any, TypeVar
+from typing import Annotated, Any
 
 import structlog
 from fastapi import APIRouter, Query, Request
@@ -15,6 +13,7 @@ from pydantic import BaseModel, JsonValue
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.context import Context
+from services.gateway.remembered import remembered
 from shared.domain.tenant import Scope
 from shared.exports.document import transcript_schema
 from shared.infra.web.door import caller_of
@@ -23,7 +22,6 @@ from shared.infra.web.problems import answers
 log = structlog.get_logger()
 
 READY_SECONDS = 0.3
-Result = TypeVar("Result")
 SCHEMA = "/v1/schema/transcript.json"
 OPEN_PATHS = ("/livez", "/readyz", "/openapi.json", SCHEMA)
 
@@ -93,20 +91,6 @@ def routes(context: Context) -> APIRouter:
         return AuditPage(items=items, next_cursor=page.next_cursor)
 
     return router
-
-
-def remembered(ask: Callable[[], Result], seconds: float) -> Callable[[], Result]:
-    """Anybody may ask whether we are ready: what that costs must not grow with how often they do."""
-    lock = threading.Lock()
-    last: list[tuple[float, Result]] = []
-
-    def answer() -> Result:
-        with lock:
-            if not last or time.monotonic() - last[0][0] > seconds:
-                last[:] = [(time.monotonic(), ask())]
-            return last[0][1]
-
-    return answer
 
 
 def _readiness(context: Context) -> Readiness:

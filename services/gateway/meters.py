@@ -2,17 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 
 from prometheus_client import CollectorRegistry, Counter, Gauge, Histogram, generate_latest
+from prometheus_client.registry import Collector
 
 BUCKETS = (0.005, 0.02, 0.1, 0.5, 2, 10, 60, 600)
 
 
 class Meters:
-    def __init__(self) -> None:
+    def __init__(self, work: Collector | None = None) -> None:
         self._registry = CollectorRegistry()
+        self._beside: list[Callable[[], bytes]] = []
+        if work is not None:
+            self._registry.register(work)
         labels = ("method", "route", "status")
         self._requests = Counter(
             "undertone_gateway_requests", "Requests by route and status", labels, registry=self._registry
@@ -39,5 +43,9 @@ class Meters:
         with self._uploads.track_inprogress():
             yield
 
+    def show_beside(self, page: Callable[[], bytes]) -> None:
+        """The figures of whoever shares this port; their names are their own."""
+        self._beside.append(page)
+
     def page(self) -> bytes:
-        return generate_latest(self._registry)
+        return b"".join((generate_latest(self._registry), *(page() for page in self._beside)))

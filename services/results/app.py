@@ -14,6 +14,7 @@ from services.results.health import OPEN_PATHS, health_routes
 from services.results.meters import Meters
 from services.results.reading_room import ReadingRoom
 from services.results.search import search_routes
+from services.results.videos import video_routes
 from services.results.views import view_routes
 from shared.domain.error import JobFailed
 from shared.infra.database.corrections import SqlCorrectionStore
@@ -42,6 +43,7 @@ def results_app(
     admission: Admission,
     requests_per_minute: int,
     cors_origins: Sequence[str] = (),
+    meters: Meters | None = None,
 ) -> FastAPI:
     app = FastAPI(
         title="Undertone results",
@@ -51,7 +53,7 @@ def results_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    keys, meters = SqlKeyStore(database), Meters()
+    keys, meters = SqlKeyStore(database), meters or Meters()
     room = ReadingRoom(
         jobs=SqlJobStore(database),
         blobs=blobs,
@@ -64,6 +66,7 @@ def results_app(
     app.add_exception_handler(JobFailed, _job_failed)
     app.include_router(search_routes(room, SqlTranscriptIndex(database)))
     app.include_router(correction_routes(room))
+    app.include_router(video_routes(room))
     app.include_router(view_routes(room))
     app.include_router(health_routes(checks, meters))
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the framework's own hook
@@ -81,7 +84,7 @@ def results_app(
         app.add_middleware(
             CORSMiddleware,
             allow_origins=cors_origins,
-            allow_methods=["GET", "HEAD", "PATCH", "OPTIONS"],
+            allow_methods=["GET", "HEAD", "POST", "PATCH", "OPTIONS"],
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )

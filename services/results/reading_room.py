@@ -53,17 +53,17 @@ class ReadingRoom:
 
     def published(self, caller: Caller, job_id: str) -> Transcript:
         """As the job made it, before people corrected anything."""
-        record = self._record(caller, job_id)
+        record = self.record(caller, job_id)
         if record.status is not JobStatus.DONE:
             _refuse(record)
         try:
             content = b"".join(self.blobs.read(caller.tenant, transcript_key(job_id)))
         except NotFound:
-            self._record(caller, job_id)  # it may have been erased just now
+            self.record(caller, job_id)  # it may have been erased just now
             raise StorageLost("The transcript is no longer in storage.", mend="Run the job again.") from None
         return Transcript.model_validate_json(content)
 
-    def _record(self, caller: Caller, job_id: str) -> JobRecord:
+    def record(self, caller: Caller, job_id: str) -> JobRecord:
         """Another tenant's job, an erased one and one that never was are the same."""
         record = self.jobs.find(caller.tenant, job_id) if _ID.fullmatch(job_id) else None
         if record is None:

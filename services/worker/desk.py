@@ -7,16 +7,24 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.worker.assemble import Inputs
-from shared.domain.error import StorageLost
+from shared.domain.error import NotFound, StorageLost
 from shared.domain.job import Job
-from shared.domain.job_blobs import artifacts_folder, platform_transcript_key, recording_key, track_key
+from shared.domain.job_blobs import (
+    artifacts_folder,
+    platform_transcript_key,
+    recording_key,
+    track_key,
+    transcript_key,
+)
 from shared.domain.recording import Probe
+from shared.domain.transcript import Transcript
 from shared.domain.value import Value
+from shared.domain.work import CAPTION
 from shared.infra.artifacts_blobs import BlobArtifacts, download
 from shared.pipeline.stage import Stage
 from shared.ports.blobs import BlobStore
 
-OPENS_RECORDING = frozenset({"decode", "track_faces"})
+OPENS_RECORDING = frozenset({"decode", "track_faces", CAPTION})
 OPENS_TRACKS = frozenset({"decode"})
 READS_TRANSCRIPT = frozenset({"transcribe", "diarize"})
 READS_VALUES_ONLY = frozenset({"publish"})  # the samples and pictures of every stage would be moved for nothing
@@ -67,6 +75,14 @@ class Desk:
                 raise StorageLost(f"What the stage {need} left is no longer in storage.")
             folders[need] = found
         return fingerprints, folders
+
+    def transcript(self) -> Transcript:
+        """As it was published."""
+        try:
+            content = b"".join(self.blobs.read(self.tenant, transcript_key(self.job.id)))
+        except NotFound:
+            raise StorageLost("The transcript is no longer in storage.") from None
+        return Transcript.model_validate_json(content)
 
     def duration(self, folders: dict[str, Path]) -> float | None:
         if "decode" not in folders:

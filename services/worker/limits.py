@@ -5,7 +5,14 @@ from __future__ import annotations
 BASE = 600.0  # seconds: to open models, and to move files
 MARGIN = 120.0  # Celery's own limits are a backstop and come later than ours
 # Seconds of work for each second of recording, on a slow processor; several times what is measured.
-FACTOR = {"detect_speech": 1.0, "transcribe": 8.0, "diarize": 2.0, "track_faces": 4.0, "read_emotions": 2.0}
+FACTOR = {
+    "detect_speech": 1.0,
+    "transcribe": 8.0,
+    "diarize": 2.0,
+    "track_faces": 4.0,
+    "read_emotions": 2.0,
+    "caption": 6.0,
+}
 
 
 def longest_attempt(stage: str, duration: float | None, *, longest: float) -> float:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import errno
+import time
 from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
@@ -13,6 +14,7 @@ import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
 from services.worker.assemble import recipes
+from services.worker.caption import make_captioned
 from services.worker.desk import Desk
 from services.worker.hold import Hold, Stopped, Why
 from services.worker.kept_engines import KeptEngines
@@ -24,7 +26,7 @@ from shared.domain.event import Event, StageProgressed, Warned
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobFailure, JobRecord
 from shared.domain.transcript import Transcript
-from shared.domain.work import MOST_DELIVERIES, Claim, Refusal
+from shared.domain.work import CAPTION, MOST_DELIVERIES, Claim, Refusal
 from shared.engines.catalog import Setup
 from shared.infra.artifacts_blobs import blocks_of
 from shared.pipeline.annotate import ensure, read_record
@@ -122,8 +124,11 @@ class Runner:
 
     def _make(self, hold: Hold, record: JobRecord, room: Path, parts: list[str]) -> None:
         claim = hold.claim
+        desk = Desk.lay(self.blobs, claim.tenant, record.job, room, hold.check)
+        if claim.stage == CAPTION:
+            self._caption(hold, desk)
+            return
         with hold.stoppable():
-            desk = Desk.lay(self.blobs, claim.tenant, record.job, room, hold.check)
             stage = recipes(record.job, desk.files(claim.stage), self.setup, self.engines.load)[claim.stage]()
             fingerprints, inputs = desk.inputs(stage)
             hold.limit(longest_attempt(stage.name, desk.duration(inputs), longest=self.longest))
@@ -131,6 +136,13 @@ class Runner:
             made = self._ensure(stage, print_, inputs, desk, hold, parts)
             desk.settle(stage.name, print_)
         self._finish(hold, made)
+
+    def _caption(self, hold: Hold, desk: Desk) -> None:
+        began = time.monotonic()
+        with hold.stoppable():
+            make_captioned(desk, hold, self.setup.media, longest=self.longest)
+        hold.check()
+        self.work.finish_stage(hold.claim, seconds=round(time.monotonic() - began, 3))
 
     def _ensure(
         self, stage: Stage, print_: str, inputs: dict[str, Path], desk: Desk, hold: Hold, parts: list[str]
@@ -152,16 +164,18 @@ class Runner:
         seconds = read_record(made).provenance.seconds
         hold.check()
         if claim.stage == PUBLISH:
-            self._publish(claim, made / "transcript.json")
-            self.work.publish(claim, seconds=seconds)
+            transcript = self._publish(claim, made / "transcript.json")
+            self.work.publish(claim, seconds=seconds, recording_seconds=transcript.recording.duration)
         else:
             self.work.finish_stage(claim, seconds=seconds)
 
-    def _publish(self, claim: Claim, transcript: Path) -> None:
+    def _publish(self, claim: Claim, path: Path) -> Transcript:
         """Only a job that is done shows what is written here; so whatever ends it earlier has shown nothing."""
-        self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(transcript))
+        self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(path))
+        transcript = Transcript.model_validate_json(path.read_bytes())
         if self.index is not None:
-            self.index(claim.tenant, Transcript.model_validate_json(transcript.read_bytes()))
+            self.index(claim.tenant, transcript)
+        return transcript
 
     def _stopped(self, claim: Claim, why: Why, parts: list[str]) -> Ended:
         match why:

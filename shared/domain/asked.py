@@ -56,6 +56,7 @@ class Asked(Value):
     modalities: Annotated[tuple[Modality, ...] | None, BeforeValidator(_words)] = None
     engines: Annotated[Mapping[Slot, Engine], BeforeValidator(_pairs), Field(max_length=16)] = {}
     separate_channels: bool = False
+    captions: bool = Field(default=False, description="Make the captioned video once the transcript is done")
     metadata: Annotated[Mapping[str, JsonValue], BeforeValidator(_json)] = {}
     callback_url: str | None = Field(default=None, max_length=2000, repr=False)
     purpose: Purpose | None = None

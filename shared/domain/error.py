@@ -16,7 +16,9 @@ UndertoneError
 │   │   ├── NotReady                its job has not come to that yet
 │   │   ├── JobFailed               its job came to no result; the answer carries the job's own code
 │   │   ├── NoReading               no emotion was perceived there that could be corrected
-│   │   └── VideoNotMade            nobody has made the captioned video that was asked for
+│   │   ├── VideoNotMade            nobody has made the captioned video that was asked for
+│   │   ├── NoVideo                 the recording has no picture to put captions on
+│   │   └── MediaGone               the recording was kept for its time
 │   ├── ChangedMeanwhile        somebody changed it since it was read
 │   ├── RangeUnusable           a range that lies outside
 │   ├── UploadTooLarge          more bytes than this deployment takes
@@ -142,6 +144,14 @@ class NoReading(StateConflict):
 
 class VideoNotMade(StateConflict):
     code = "video_not_made"
+
+
+class NoVideo(StateConflict):
+    code = "no_video"
+
+
+class MediaGone(StateConflict):
+    code = "media_gone"
 
 
 class ChangedMeanwhile(RequestError):

@@ -28,6 +28,7 @@ class Wishes(Value):
     # slot -> engine name or name:option, e.g. {"transcriber": "faster-whisper:small"}
     engines: Mapping[str, str] = {}
     separate_channels: bool = False
+    captions: bool = False  # the recording once more, with what was said and perceived in it
     purpose: Purpose | None = None
 
     @model_validator(mode="after")

@@ -21,6 +21,11 @@ def recording_key(job_id: str) -> str:
     return f"{media_folder(job_id)}/recording"
 
 
+def captioned_key(job_id: str) -> str:
+    """It shows the recording, so it is kept for as long as the recording is."""
+    return f"{media_folder(job_id)}/captioned.mp4"
+
+
 def track_key(job_id: str, number: int) -> str:
     """The participants' tracks, in the order of `Job.tracks`."""
     return f"{media_folder(job_id)}/track-{number}"

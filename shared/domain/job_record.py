@@ -13,7 +13,7 @@ from shared.domain.governance import Consent
 from shared.domain.job import Job
 from shared.domain.retention import Retention
 from shared.domain.value import Value
-from shared.domain.work import PlannedStage, StageRow, StageState, check_plan
+from shared.domain.work import AFTERWARDS, PlannedStage, StageRow, StageState, check_plan
 
 MOST_METADATA = 8192  # bytes as JSON: it travels in every webhook, which must stay under 20 kB
 
@@ -34,6 +34,11 @@ class JobStatus(StrEnum):
     @property
     def gone(self) -> bool:
         return self in (JobStatus.ERASING, JobStatus.ERASED)
+
+
+def may_work(status: JobStatus, stage: str) -> bool:
+    """Whether a stage of a job that stands so is worked on."""
+    return status.alive or (status is JobStatus.DONE and stage in AFTERWARDS)
 
 
 class JobFailure(Value):
@@ -82,6 +87,7 @@ class JobRecord(Value):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
+    media_gone_at: datetime | None = None  # when retention took them
 
     @property
     def id(self) -> str:
@@ -89,11 +95,10 @@ class JobRecord(Value):
 
     @property
     def progress(self) -> float:
-        """The share of the stages that is done; a running one counts by its own share."""
-        if not self.stages:
-            return 0.0
-        shares = (1.0 if stage.state is StageState.DONE else stage.progress for stage in self.stages)
-        return sum(shares) / len(self.stages)
+        """The share of the stages up to the job's end that is done; a running one counts by its own share."""
+        counted = [stage for stage in self.stages if stage.name not in AFTERWARDS]
+        shares = (1.0 if stage.state is StageState.DONE else stage.progress for stage in counted)
+        return sum(shares) / max(1, len(counted))
 
 
 class Tombstone(Value):

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 from shared.domain.emotion import Modality
 from shared.domain.job import Job
-from shared.domain.work import PlannedStage
+from shared.domain.work import CAPTION, PlannedStage
 
 CPU = "cpu"
 GPU = "gpu"
 QUEUES = (CPU, GPU)
+
+AFTER_PUBLISH = PlannedStage(name=CAPTION, needs=("publish",))
 
 
 def plan_of(job: Job, *, gpu: bool = False) -> tuple[PlannedStage, ...]:
@@ -23,7 +25,8 @@ def plan_of(job: Job, *, gpu: bool = False) -> tuple[PlannedStage, ...]:
         PlannedStage(name="compose", needs=("detect_speech", "transcribe", "diarize")),
         PlannedStage(name="read_emotions", needs=("decode", "transcribe", "diarize", "compose", "track_faces")),
     )
-    return (*stages, PlannedStage(name="publish", needs=tuple(stage.name for stage in stages)))
+    publish = PlannedStage(name="publish", needs=tuple(stage.name for stage in stages))
+    return (*stages, publish, *((AFTER_PUBLISH,) if job.wishes.captions else ()))
 
 
 def _needs_of_turns(job: Job) -> tuple[str, ...]:

@@ -11,6 +11,10 @@ from pydantic import Field
 from shared.domain.error import InvalidRequest
 from shared.domain.value import Value
 
+CAPTION = "caption"
+# They follow the end of their job and hold nothing of it up: should one fail, the job is done all the same.
+AFTERWARDS = frozenset({CAPTION})
+
 MOST_DELIVERIES = 3  # after that many claims that came to no end, a recording counts as poisonous
 
 

@@ -196,6 +196,7 @@ def allowed(asked: Asked, caller: Caller, governance: GovernanceSettings) -> tup
         modalities=tuple(modality for modality in Modality if modality in modalities),
         engines=dict(asked.engines),
         separate_channels=asked.separate_channels,
+        captions=asked.captions,
         purpose=purpose,
     )
     return wishes, consent

@@ -33,6 +33,10 @@ class JobStore(Protocol):
         """Run again what is missing of a failed or cancelled job."""
         ...
 
+    def caption(self, tenant: str, job_id: str) -> JobRecord:
+        """Have the captioned video of a job that is done made; asking again changes nothing, or tries what failed."""
+        ...
+
     def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> Tombstone:
         """Gone for its tenant from now on; the sweep erases what it left. Doing it again is no error."""
         ...
@@ -57,8 +61,8 @@ class WorkStore(Protocol):
         """Done; the stages whose needs are met now are pending, and returned."""
         ...
 
-    def publish(self, claim: Claim, *, seconds: float) -> JobRecord:
-        """Finish the last stage: the job is done and its announcement is in the outbox, in one transaction."""
+    def publish(self, claim: Claim, *, seconds: float, recording_seconds: float | None = None) -> JobRecord:
+        """The job is done and its announcement is in the outbox, in one transaction; what follows its end may run."""
         ...
 
     def give_back(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
@@ -66,7 +70,7 @@ class WorkStore(Protocol):
         ...
 
     def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
-        """The job has failed, and its announcement is in the outbox."""
+        """The job has failed, and its announcement is in the outbox; a stage that follows its end fails alone."""
         ...
 
 

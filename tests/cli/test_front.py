@@ -72,6 +72,9 @@ def test_gateway_and_results_are_one_service(tmp_path: Path) -> None:
         assert client.get("/v1/search", params={"q": "hello"}).json()["items"] == []
         assert client.get("/v1/transcripts/unknown.vtt").json()["code"] == "not_found"
         described = client.get("/openapi.json").json()
+        figures = client.get("/metrics").text
     assert described["paths"].keys() >= {"/v1/recordings", "/v1/search", "/v1/transcripts/{job_id}.vtt", "/livez"}
     assert described["components"]["schemas"].keys() >= {"Problem", "Hits", "UtterancePatch"}
+    for name in ("undertone_gateway_requests_total", "undertone_results_requests_total", "undertone_queue_stages"):
+        assert f"\n{name}{{" in figures, "one page for the one port"
     database.close()

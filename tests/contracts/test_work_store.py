@@ -8,10 +8,13 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from shared.domain.error import LeaseLost, StateConflict
+from shared.domain.error import LeaseLost, MediaGone, StateConflict
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus
-from shared.domain.work import MOST_DELIVERIES, PlannedStage, Refusal, StageState, Swept
+from shared.domain.plan import AFTER_PUBLISH
+from shared.domain.retention import Kept
+from shared.domain.work import CAPTION, MOST_DELIVERIES, PlannedStage, Refusal, StageState, Swept
 from shared.infra.database.engine import Database
+from shared.infra.database.expiry import SqlExpiry
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.schema import outbox
 from shared.infra.database.work import SqlWorkStore
@@ -250,3 +253,98 @@ def test_each_queue_has_its_own_work(work: WorkStore, queue: WorkQueue, job: Job
 def test_cancelled_work_is_not_enqueued(store: JobStore, queue: WorkQueue, job: JobRecord) -> None:
     store.cancel("ours", job.id)
     assert queue.next_tickets("cpu", most_waiting=5) == ()
+
+
+def state_of(store: JobStore, job_id: str, stage: str) -> StageState:
+    found = store.find("ours", job_id)
+    assert found is not None
+    return next(row.state for row in found.stages if row.name == stage)
+
+
+@pytest.fixture
+def wished(store: JobStore, work: WorkStore) -> JobRecord:
+    """A job that is done, and whose video may be made now."""
+    job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
+    assert work.claim(job.id, CAPTION, "w1", MINUTE) is Refusal.NOT_READY
+    return work.publish(held(work, job.id, "publish"), seconds=1)
+
+
+def test_what_follows_a_jobs_end_holds_nothing_up_and_is_not_announced(
+    store: JobStore, work: WorkStore, queue: WorkQueue, database: Database, wished: JobRecord
+) -> None:
+    assert (wished.status, wished.progress) == (JobStatus.DONE, 1)
+    assert state_of(store, wished.id, CAPTION) is StageState.PENDING
+    assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=5)] == [CAPTION]
+    claim = held(work, wished.id, CAPTION)
+    assert work.job(work.extend(claim, MINUTE, progress=0.5)).status is JobStatus.DONE
+    assert work.finish_stage(claim, seconds=2) == ()
+    assert state_of(store, wished.id, CAPTION) is StageState.DONE
+    assert work.claim(wished.id, CAPTION, "w1", MINUTE) is Refusal.DONE
+    assert [event["type"] for event in announced(database)] == ["transcript.ready"]
+
+
+@pytest.mark.parametrize("how", ["failed", "poisoned by a sweep", "poisoned by a claim"])
+def test_what_follows_a_jobs_end_fails_alone(
+    how: str, store: JobStore, work: WorkStore, queue: WorkQueue, database: Database, wished: JobRecord,
+    clock: MovableClock,
+) -> None:  # fmt: skip
+    if how == "failed":
+        work.fail(held(work, wished.id, CAPTION), JobFailure(code="decode_failed", message="It broke."))
+    else:
+        for _ in range(MOST_DELIVERIES):
+            held(work, wished.id, CAPTION)
+            clock.move(2 * MINUTE)
+        if how == "poisoned by a sweep":
+            assert queue.sweep(lost_after=LOST) == Swept(poisoned=1)
+        else:
+            assert work.claim(wished.id, CAPTION, "w1", MINUTE) is Refusal.POISONED
+    assert state_of(store, wished.id, CAPTION) is StageState.FAILED
+    found = store.find("ours", wished.id)
+    assert found is not None
+    assert (found.status, found.error, found.finished_at) == (JobStatus.DONE, None, wished.finished_at)
+    assert [event["type"] for event in announced(database)] == ["transcript.ready"]
+    assert work.claim(wished.id, CAPTION, "w1", MINUTE) is Refusal.NOT_READY
+    again = store.caption("ours", wished.id)
+    assert (again.stages[-1].state, again.stages[-1].attempts) == (StageState.PENDING, 0)
+    assert work.finish_stage(held(work, wished.id, CAPTION), seconds=1) == ()
+
+
+def test_a_killed_worker_s_video_is_freed_and_an_erased_jobs_is_stopped(
+    store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock, wished: JobRecord
+) -> None:
+    held(work, wished.id, CAPTION)
+    clock.move(2 * MINUTE)
+    assert queue.sweep(lost_after=LOST) == Swept(freed=1)
+    claim = held(work, wished.id, CAPTION)
+    store.erase("ours", wished.id, by="k1", reason="asked")
+    with pytest.raises(LeaseLost):
+        work.job(claim)
+    assert queue.erasing() == (), "its holder may still be writing"
+    clock.move(2 * MINUTE)
+    assert [stone.id for stone in queue.erasing()] == [wished.id]
+
+
+def test_a_video_is_asked_for_once_and_of_jobs_that_are_done_only(
+    store: JobStore, work: WorkStore, queue: WorkQueue, database: Database, job: JobRecord
+) -> None:
+    with pytest.raises(StateConflict, match="queued"):
+        store.caption("ours", job.id)
+    done = store.add("ours", new_job(ONE_STAGE))
+    work.publish(held(work, done.id, "publish"), seconds=1)
+    first = store.caption("ours", done.id)
+    assert [(row.name, row.state) for row in first.stages][-1] == (CAPTION, StageState.PENDING)
+    held(work, done.id, CAPTION)
+    assert store.caption("ours", done.id).stages[-1].state is StageState.RUNNING
+    other = store.add("ours", new_job(ONE_STAGE))
+    work.publish(held(work, other.id, "publish"), seconds=1)
+    SqlExpiry(database).gone(Kept.MEDIA, "ours", other.id)
+    with pytest.raises(MediaGone):
+        store.caption("ours", other.id)
+
+
+def test_a_failed_jobs_video_waits_for_it_to_be_run_again(store: JobStore, work: WorkStore) -> None:
+    job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
+    work.fail(held(work, job.id, "publish"), JobFailure(code="no_audio", message="There is no audio."))
+    assert work.claim(job.id, CAPTION, "w1", MINUTE) is Refusal.JOB_ENDED
+    store.retry("ours", job.id)
+    assert state_of(store, job.id, CAPTION) is StageState.WAITING

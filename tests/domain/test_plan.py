@@ -8,7 +8,7 @@ from services.worker.assemble import Inputs, assemble
 from shared.domain.emotion import Modality
 from shared.domain.job import Job, Source, Wishes
 from shared.domain.plan import plan_of
-from shared.domain.work import PlannedStage, check_plan
+from shared.domain.work import AFTERWARDS, PlannedStage, check_plan
 from shared.engines.catalog import Setup
 
 RECORDING = Source(name="meeting.mp4", sha256="0" * 64)
@@ -37,6 +37,12 @@ def built(job: Job, setup: Setup, transcript: Path | None = None) -> tuple[Plann
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_plan_is_what_the_worker_builds(kind: str, setup: Setup) -> None:
     assert plan_of(KINDS[kind]) == built(KINDS[kind], setup)
+
+
+def test_captions_follow_the_end_of_the_job() -> None:
+    plain, wished = (plan_of(Job(id="j", recording=RECORDING, wishes=Wishes(captions=one))) for one in (False, True))
+    assert wished[:-1] == plain
+    assert (wished[-1].name in AFTERWARDS, wished[-1].needs) == (True, ("publish",))
 
 
 @pytest.mark.parametrize("kind", READ)

@@ -11,6 +11,7 @@ from services.gateway.app import create_app
 from shared.exports.document import transcript_schema
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, eventually
+from tests.service_twins import new_job
 
 
 def test_it_is_ready_while_database_queue_and_disk_are(gateway: Gateway, client: httpx.Client) -> None:
@@ -49,6 +50,14 @@ def test_the_figures_name_routes_and_no_ids(client: httpx.Client, stranger: http
     assert wanted in page.text and "some-id" not in page.text
     assert page.headers["content-type"].startswith("text/plain")
     assert stranger.get("/metrics").status_code == 403
+
+
+def test_the_figures_of_the_work_are_beside_them(gateway: Gateway, client: httpx.Client) -> None:
+    job_id = gateway.context.jobs.add("ours", new_job()).id
+    page = client.get("/metrics").text
+    assert 'undertone_jobs{status="queued"} 1.0' in page
+    assert 'undertone_queue_stages{queue="cpu",where="database"} 1.0' in page
+    assert job_id not in page and "ours" not in page
 
 
 def test_the_schema_of_transcripts_is_the_one_that_is_written(client: httpx.Client) -> None:

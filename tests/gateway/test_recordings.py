@@ -35,6 +35,7 @@ def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: h
             "modalities": ["text", "voice"],
             "engines": "asr=faster-whisper:small",
             "separate_channels": "true",
+            "captions": "true",
             "metadata": '{"meeting": 7, "none": null}',
             "purpose": "research",
             "consent": '{"participants_informed": true}',
@@ -54,6 +55,7 @@ def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: h
     assert [track.name for track in record.job.tracks] == ["Ana", "Ben"]
     wishes = record.job.wishes
     assert (wishes.language, wishes.at_most_speakers, wishes.separate_channels) == ("en", 4, True)
+    assert wishes.captions and record.stages[-1].name == "caption"
     assert (list(wishes.modalities), dict(wishes.engines)) == (["text", "voice"], {"asr": "faster-whisper:small"})
     assert record.metadata == {"meeting": 7, "none": None} and record.consent and record.retention
     assert answer.json()["metadata"] == {"meeting": 7, "none": None}

@@ -14,10 +14,11 @@ from typing import Any
 
 import pytest
 
-from shared.domain.job_blobs import artifacts_folder, job_folder, transcript_key
+from shared.domain.job import Wishes
+from shared.domain.job_blobs import artifacts_folder, captioned_key, job_folder, transcript_key
 from shared.domain.job_record import JobStatus
 from shared.domain.plan import plan_of
-from shared.domain.work import StageRow, StageState
+from shared.domain.work import CAPTION, StageRow, StageState
 from tests.service_running import ENGINES, ROOT, TENANT, Service, cut, serving, spread
 
 pytestmark = pytest.mark.slow
@@ -52,6 +53,11 @@ def kill_child(row: StageRow) -> None:
 
 def nothing_left_in_scratch(service: Service) -> bool:
     return not list(service.scratch.iterdir())
+
+
+def erased_now(service: Service, job_id: str) -> bool:
+    stone = service.jobs.tombstone(TENANT, job_id)
+    return stone is not None and stone.erased_at is not None
 
 
 def without_times(document: dict[str, Any]) -> dict[str, Any]:
@@ -144,6 +150,25 @@ def test_a_recording_that_kills_its_worker_every_time_fails_as_poisonous(service
     assert service.attempts(job_id)["transcribe"] == 3
 
 
+def test_a_video_whose_worker_is_killed_is_made_all_the_same_and_an_erased_one_is_not(
+    service: Service, recording: Path
+) -> None:
+    job_id = service.submit(recording, Wishes(engines=ENGINES, modalities=(), captions=True))
+    service.wait_for("the video", lambda: running(service, job_id, CAPTION))
+    assert service.record(job_id).status is JobStatus.DONE
+    kill_child(stage_of(service, job_id, CAPTION))
+    service.wait_for("the video", lambda: stage_of(service, job_id, CAPTION).state is StageState.DONE)
+    assert stage_of(service, job_id, CAPTION).attempts == 2
+    assert service.blobs.size(TENANT, captioned_key(job_id))
+
+    erased = service.submit(recording, Wishes(engines=ENGINES, modalities=(), captions=True))
+    service.wait_for("the video", lambda: running(service, erased, CAPTION))
+    service.jobs.erase(TENANT, erased, by="test", reason="asked for")
+    service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
+    service.wait_for("the erasure", lambda: erased_now(service, erased), 30)
+    assert list(service.blobs.keys(TENANT, job_folder(erased))) == []
+
+
 def test_redis_killed_and_started_again_loses_nothing(service: Service, recording: Path) -> None:
     jobs = [service.submit(recording), service.submit(recording)]
     service.wait_for("transcribe", lambda: running(service, jobs[0], "transcribe"))
@@ -183,11 +208,6 @@ def test_a_cancelled_job_stops_within_seconds_and_an_erased_one_leaves_nothing(
     erased = service.submit(recording)
     service.wait_for("transcribe", lambda: running(service, erased, "transcribe"))
     service.jobs.erase(TENANT, erased, by="test", reason="asked for")
-
-    def gone() -> bool:
-        stone = service.jobs.tombstone(TENANT, erased)
-        return stone is not None and stone.erased_at is not None
-
-    service.wait_for("the erasure", gone, 30)
+    service.wait_for("the erasure", lambda: erased_now(service, erased), 30)
     service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
     assert list(service.blobs.keys(TENANT, job_folder(erased))) == []

@@ -13,7 +13,7 @@ from fastapi.testclient import TestClient
 
 from services.results import __main__ as main
 from services.results.health import OPEN_PATHS
-from services.results.views import captioned_key
+from shared.domain.job_blobs import captioned_key
 from shared.infra.web.api_keys import KEYLESS_TENANT
 from shared.infra.web.headers import HEADERS
 from shared.infra.web.problems import MEDIA_TYPE

@@ -2,21 +2,17 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from typing import Any
 
 import pytest
 
-from services.results.views import captioned_key
 from shared.domain.job_blobs import transcript_key
 from shared.exports.formats import FORMATS
 from shared.exports.summary import render_summary
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditTrail
 from tests.results.conftest import FEEL, READ, House
-
-VIDEO = bytes(range(256)) * 20
 
 
 def at(job_id: str, view: str = "") -> str:
@@ -134,27 +130,6 @@ def test_a_range_that_lies_outside_is_refused_and_one_that_is_none_is_passed_ove
     for none in ("bytes=5-1", "bytes=-", "lines=1-2", "bytes=0-1,4-5"):
         assert web.get(path, headers={"Range": none}).status_code == 200
     assert web.head(path, headers={"Range": "bytes=0-1"}).status_code == 200
-
-
-def test_the_captioned_video_is_served_where_it_is_and_shows_what_is_asked_for(house: House) -> None:
-    made = house.done()
-    web, path = house.web(), at(made.job_id, ".mp4")
-    missing = web.get(path)
-    assert (missing.status_code, missing.json()["code"]) == (409, "video_not_made")
-    assert "--format mp4" in missing.json()["mend"]
-    house.blobs.put("ours", captioned_key(made.job_id), [VIDEO])
-    answer = web.get(path)
-    assert (answer.status_code, answer.content, answer.headers["content-type"]) == (200, VIDEO, "video/mp4")
-    assert answer.headers["etag"] == f'"{hashlib.sha256(VIDEO).hexdigest()[:32]}"'
-    assert answer.headers["content-disposition"].startswith('attachment; filename="stand up.captioned.mp4"')
-    assert web.get(path, headers={"Range": "bytes=256-300"}).content == VIDEO[256:301]
-    assert web.get(path, headers={"If-None-Match": answer.headers["etag"]}).status_code == 304
-    for without in (web.get(path, params={"emotion": False}), house.web(READ).get(path)):
-        assert (without.status_code, without.json()["code"]) == (409, "video_not_made")
-        assert "--no-emotion" in without.json()["mend"]
-    web.patch(at(made.job_id, "/speakers/S1"), json={"name": "Anna"})
-    assert "original=true" in web.get(path).json()["mend"]
-    assert web.get(path, params={"original": True}).content == VIDEO
 
 
 def test_whoever_reads_leaves_a_line_and_no_content_in_it(house: House) -> None:

@@ -20,6 +20,7 @@ from shared.domain.speech import Hearing
 from shared.domain.transcript import Transcript
 from shared.domain.work import StageState
 from shared.engines.catalog import Setup
+from shared.infra.database.figures import SqlFigures
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.ports.media import Audio, Progress
 from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, tone, word
@@ -58,6 +59,7 @@ def test_a_job_runs_stage_by_stage_until_its_transcript_lies_in_storage(shop: Wo
     made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
     assert [utterance.text for utterance in made.utterances] == ["hello there"]
     assert made.job_id == job_id
+    assert SqlFigures(shop.database).read().recording_seconds == made.recording.duration == 3.0
     assert [one.stage for one in made.provenance] == [stage.name for stage in record.stages[:-1]]
     assert list((tmp_path / "scratch").iterdir()) == []
 

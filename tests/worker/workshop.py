@@ -111,15 +111,23 @@ class Workshop:
     def changed(self, **changes: Any) -> Runner:
         return replace(self.runner, **changes)
 
-    def submit(self, tenant: str = TENANT, *, track: bytes = b"", transcript: bytes = b"") -> str:
+    def submit(
+        self,
+        tenant: str = TENANT,
+        *,
+        track: bytes = b"",
+        transcript: bytes = b"",
+        media: bytes = MEDIA,
+        captions: bool = False,
+    ) -> str:
         job = Job(
             id=uuid4().hex,
-            recording=_source("secret-name.mp4", MEDIA),
+            recording=_source("secret-name.mp4", media),
             tracks=(_source("Ana", track),) if track else (),
             platform_transcript=_source("secret-name.vtt", transcript) if transcript else None,
-            wishes=Wishes(modalities=()),
+            wishes=Wishes(modalities=(), captions=captions),
         )
-        self.blobs.put(tenant, recording_key(job.id), [MEDIA])
+        self.blobs.put(tenant, recording_key(job.id), [media])
         if track:
             self.blobs.put(tenant, track_key(job.id, 0), [track])
         if transcript:

@@ -4,12 +4,13 @@ from __future__ import annotations
 
 from datetime import timedelta
 
-from sqlalchemy import or_, select, update
+from sqlalchemy import ColumnElement, exists, or_, select, true, update
 
 from shared.domain.job_record import JobStatus
 from shared.domain.retention import Kept, Retention
+from shared.domain.work import AFTERWARDS, StageState
 from shared.infra.database.engine import Database
-from shared.infra.database.schema import jobs
+from shared.infra.database.schema import jobs, stages
 
 ENDED = (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)
 MARKS = {Kept.MEDIA: jobs.c.media_gone_at, Kept.ARTIFACTS: jobs.c.artifacts_gone_at}
@@ -25,7 +26,7 @@ class SqlExpiry:
         own = jobs.c.retention.is_not(None)
         candidates = own if keep is None else or_(own, jobs.c.finished_at <= now - keep)
         query = select(jobs.c.tenant, jobs.c.id, jobs.c.finished_at, jobs.c.retention).where(
-            jobs.c.status.in_(ENDED), jobs.c.finished_at.is_not(None), candidates
+            jobs.c.status.in_(ENDED), jobs.c.finished_at.is_not(None), candidates, _let_go(kept)
         )
         if kept in MARKS:
             query = query.where(MARKS[kept].is_(None))
@@ -44,6 +45,17 @@ class SqlExpiry:
         with self._database.writing() as connection:
             connection.execute(
                 update(jobs)
-                .where(jobs.c.id == job_id, jobs.c.tenant == tenant)
+                .where(jobs.c.id == job_id, jobs.c.tenant == tenant, _let_go(kept))
                 .values({MARKS[kept]: self._database.now})
             )
+
+
+def _let_go(kept: Kept) -> ColumnElement[bool]:
+    """The recording stays while a stage that follows the job's end still works on it, or is about to."""
+    if kept is not Kept.MEDIA:
+        return true()
+    return ~exists().where(
+        stages.c.job_id == jobs.c.id,
+        stages.c.name.in_(sorted(AFTERWARDS)),
+        stages.c.state.in_((StageState.PENDING, StageState.RUNNING)),
+    )

@@ -8,14 +8,14 @@ from datetime import datetime
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, insert, select, update
+from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, or_, select, update
 
 from shared.domain.governance import Consent
 from shared.domain.job import Job
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus, Tombstone
 from shared.domain.retention import Retention
 from shared.domain.webhook import Announcement, announce
-from shared.domain.work import StageRow, StageState
+from shared.domain.work import AFTERWARDS, StageRow, StageState
 from shared.infra.database.schema import jobs, outbox, stages
 
 
@@ -34,6 +34,7 @@ def read_job(row: RowMapping, stage_rows: Sequence[StageRow]) -> JobRecord:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
+        media_gone_at=row["media_gone_at"],
     )
 
 
@@ -91,8 +92,20 @@ def ready_now(rows: Sequence[StageRow]) -> tuple[StageRow, ...]:
     return tuple(row for row in rows if row.state is StageState.WAITING and set(row.needs) <= done)
 
 
+def worked_on(*statuses: JobStatus) -> ColumnElement[bool]:
+    """True for stages of jobs that stand so, and for those that follow their job's end."""
+    return or_(
+        jobs.c.status.in_(statuses), and_(jobs.c.status == JobStatus.DONE, stages.c.name.in_(sorted(AFTERWARDS)))
+    )
+
+
 def set_stage(connection: Connection, job_id: str, name: str, changes: Mapping[str, Any]) -> None:
     connection.execute(update(stages).where(stages.c.job_id == job_id, stages.c.name == name).values(**changes))
+
+
+def ready(at: datetime) -> dict[str, Any]:
+    """What makes a stage one that may be claimed."""
+    return {"state": StageState.PENDING, "ready_at": at}
 
 
 FREE: Mapping[str, Any] = {"worker": None, "lease_until": None, "enqueued_at": None, "progress": 0.0}
@@ -111,6 +124,14 @@ def end_job(
     record = full(connection, job_id)
     put_in_outbox(connection, record.tenant, announce(record, now, public_url), now, job_id=record.id)
     return record
+
+
+def fail_stage(connection: Connection, job_id: str, now: datetime, public_url: str, failure: JobFailure) -> JobRecord:
+    """The job with it, unless the stage follows the job's end: then nothing but the stage has failed."""
+    if failure.stage not in AFTERWARDS:
+        return end_job(connection, job_id, now, public_url, failure)
+    set_stage(connection, job_id, failure.stage, {**FREE, "state": StageState.FAILED, "finished_at": now})
+    return full(connection, job_id)
 
 
 def put_in_outbox(

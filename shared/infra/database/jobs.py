@@ -3,18 +3,30 @@
 from __future__ import annotations
 
 import json
+from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, insert, literal, select, tuple_, update
+from sqlalchemy import RowMapping, Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.engine import Connection
 
-from shared.domain.error import NotFound, StateConflict
+from shared.domain.error import MediaGone, NotFound, StateConflict
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob, Tombstone
 from shared.domain.page import Cursor, Page
+from shared.domain.plan import AFTER_PUBLISH
 from shared.domain.webhook import DeliveryState
-from shared.domain.work import StageState
+from shared.domain.work import PlannedStage, StageState
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, full, locked, read_job, read_tombstone, ready_now, set_stage, stages_of
+from shared.infra.database.job_rows import (
+    FREE,
+    full,
+    locked,
+    read_job,
+    read_tombstone,
+    ready,
+    ready_now,
+    set_stage,
+    stages_of,
+)
 from shared.infra.database.schema import deliveries, jobs, outbox, stages
 
 GONE = tuple(status for status in JobStatus if status.gone)
@@ -29,16 +41,7 @@ class SqlJobStore:
         new.check()
         now = self._database.now
         rows = [
-            {
-                "job_id": new.job.id,
-                "name": stage.name,
-                "position": position,
-                "needs": " ".join(stage.needs),
-                "queue": stage.queue,
-                "state": StageState.WAITING if stage.needs else StageState.PENDING,
-                "attempts": 0,
-                "progress": 0.0,
-            }
+            _planned(new.job.id, stage, position, None if stage.needs else now)
             for position, stage in enumerate(new.stages)
         ]
         with self._database.writing() as connection:
@@ -106,7 +109,25 @@ class SqlJobStore:
                 update(stages).where(stages.c.job_id == job_id, stages.c.state != StageState.DONE).values(**again)
             )
             for stage in ready_now(stages_of(connection, [job_id])[job_id]):
-                set_stage(connection, job_id, stage.name, {"state": StageState.PENDING})
+                set_stage(connection, job_id, stage.name, ready(self._database.now))
+            return full(connection, job_id)
+
+    def caption(self, tenant: str, job_id: str) -> JobRecord:
+        with self._database.writing() as connection:
+            row = _present(connection, tenant, job_id)
+            if row["status"] != JobStatus.DONE:
+                raise StateConflict(f"The job is {row['status']}; a video is made of one that is done.")
+            if row["media_gone_at"] is not None:
+                raise MediaGone("The recording was kept for its time and is gone.", mend="Hand the recording in again.")
+            mine = (stages.c.job_id == job_id, stages.c.name == AFTER_PUBLISH.name)
+            state = connection.execute(select(stages.c.state).where(*mine)).scalar_one_or_none()
+            if state is None:
+                last = select(func.max(stages.c.position)).where(stages.c.job_id == job_id)
+                position = (connection.execute(last).scalar() or 0) + 1
+                connection.execute(insert(stages).values(_planned(job_id, AFTER_PUBLISH, position, self._database.now)))
+            elif state == StageState.FAILED:
+                again = {**FREE, **ready(self._database.now), "attempts": 0, "not_before": None, "finished_at": None}
+                connection.execute(update(stages).where(*mine).values(**again))
             return full(connection, job_id)
 
     def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> Tombstone:
@@ -133,6 +154,20 @@ class SqlJobStore:
         with self._database.reading() as connection:
             row = connection.execute(query).mappings().one_or_none()
             return None if row is None else read_tombstone(row)
+
+
+def _planned(job_id: str, stage: PlannedStage, position: int, ready_at: datetime | None) -> dict[str, Any]:
+    return {
+        "job_id": job_id,
+        "name": stage.name,
+        "position": position,
+        "needs": " ".join(stage.needs),
+        "queue": stage.queue,
+        "state": StageState.PENDING if ready_at else StageState.WAITING,
+        "ready_at": ready_at,
+        "attempts": 0,
+        "progress": 0.0,
+    }
 
 
 def _visible(tenant: str) -> Select[Any]:

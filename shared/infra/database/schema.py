@@ -104,9 +104,11 @@ jobs = Table(
     # When retention took them; None while they are kept.
     Column("media_gone_at", Instant),
     Column("artifacts_gone_at", Instant),
+    Column("recording_seconds", Float),  # known once it is done
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "digest"),
     Index(None, "status"),
+    Index(None, "status", "finished_at"),
 )
 
 stages = Table(
@@ -127,8 +129,10 @@ stages = Table(
     Column("finished_at", Instant),
     Column("not_before", Instant),
     Column("enqueued_at", Instant),  # when its message was sent; None: to be sent
+    Column("ready_at", Instant),  # since when it may be claimed, as far as its needs go
     Index(None, "queue", "state", "enqueued_at"),
     Index(None, "state", "lease_until"),
+    Index(None, "state", "finished_at"),
 )
 
 outbox = Table(
@@ -187,6 +191,7 @@ deliveries = Table(
     Index(None, "tenant", "created_at", "id"),
     Index(None, "endpoint_id", "created_at"),
     Index(None, "job_id"),
+    Index(None, "state", "finished_at"),
 )
 
 attempts = Table(

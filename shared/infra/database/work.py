@@ -8,10 +8,21 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Update, exists, select, update
 
 from shared.domain.error import LeaseLost, StateConflict
-from shared.domain.job_record import JobFailure, JobRecord, JobStatus
-from shared.domain.work import MOST_DELIVERIES, Claim, Refusal, StageState, Ticket
+from shared.domain.job_record import JobFailure, JobRecord, JobStatus, may_work
+from shared.domain.work import AFTERWARDS, MOST_DELIVERIES, Claim, Refusal, StageState, Ticket
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, end_job, full, locked, ready_now, set_stage, stages_of
+from shared.infra.database.job_rows import (
+    FREE,
+    end_job,
+    fail_stage,
+    full,
+    locked,
+    ready,
+    ready_now,
+    set_stage,
+    stages_of,
+    worked_on,
+)
 from shared.infra.database.schema import jobs, stages
 
 
@@ -31,7 +42,7 @@ class SqlWorkStore:
                 return Refusal.UNKNOWN
             refusal = _why_not(job, row, now)
             if refusal is Refusal.POISONED:
-                end_job(connection, job_id, now, self._public_url, poisoned(stage))
+                fail_stage(connection, job_id, now, self._public_url, poisoned(stage))
             if refusal is not None:
                 return refusal
             attempt = row["attempts"] + 1
@@ -84,24 +95,27 @@ class SqlWorkStore:
     def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
         with self._database.writing() as connection:
             self._finish(connection, claim, seconds)
-            ready = ready_now(stages_of(connection, [claim.job_id])[claim.job_id])
-            for stage in ready:
-                set_stage(connection, claim.job_id, stage.name, {"state": StageState.PENDING})
-            return tuple(Ticket(job_id=claim.job_id, stage=stage.name, queue=stage.queue) for stage in ready)
+            return _go_on(connection, claim.job_id, self._database.now)
 
-    def publish(self, claim: Claim, *, seconds: float) -> JobRecord:
+    def publish(self, claim: Claim, *, seconds: float, recording_seconds: float | None = None) -> JobRecord:
         with self._database.writing() as connection:
             self._finish(connection, claim, seconds)
             rows = stages_of(connection, [claim.job_id])[claim.job_id]
-            missing = [row.name for row in rows if row.state is not StageState.DONE]
+            missing = [row.name for row in rows if row.state is not StageState.DONE and row.name not in AFTERWARDS]
             if missing:
                 raise StateConflict(f"The job cannot be published before {', '.join(missing)}.")
-            return end_job(connection, claim.job_id, self._database.now, self._public_url)
+            now = self._database.now
+            _go_on(connection, claim.job_id, now)
+            if recording_seconds is not None:
+                change = update(jobs).where(jobs.c.id == claim.job_id)
+                connection.execute(change.values(recording_seconds=recording_seconds))
+            return end_job(connection, claim.job_id, now, self._public_url)
 
     def give_back(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
         with self._database.writing() as connection:
             locked(connection, claim.job_id)
-            changes = {**FREE, "state": StageState.PENDING, "not_before": self._database.now + delay}
+            then = self._database.now + delay
+            changes = {**FREE, **ready(then), "not_before": then}
             changes["attempts"] = claim.attempt if counted else claim.attempt - 1
             _change_held(connection, update(stages).where(*_hold(claim)).values(**changes), claim)
 
@@ -111,7 +125,7 @@ class SqlWorkStore:
             now = self._database.now
             _change_held(connection, update(stages).where(*_hold(claim)).values(finished_at=now), claim)
             told = failure.model_copy(update={"stage": claim.stage})
-            return end_job(connection, claim.job_id, now, self._public_url, told)
+            return fail_stage(connection, claim.job_id, now, self._public_url, told)
 
     def _finish(self, connection: Connection, claim: Claim, seconds: float) -> None:
         locked(connection, claim.job_id)
@@ -130,8 +144,16 @@ def _stage(connection: Connection, job_id: str, stage: str) -> RowMapping | None
     return connection.execute(query).mappings().one_or_none()
 
 
+def _go_on(connection: Connection, job_id: str, now: datetime) -> tuple[Ticket, ...]:
+    """What waited for the stage that is done now may run."""
+    freed = ready_now(stages_of(connection, [job_id])[job_id])
+    for stage in freed:
+        set_stage(connection, job_id, stage.name, ready(now))
+    return tuple(Ticket(job_id=job_id, stage=stage.name, queue=stage.queue) for stage in freed)
+
+
 def _why_not(job: RowMapping, row: RowMapping, now: datetime) -> Refusal | None:
-    if not JobStatus(job["status"]).alive:
+    if not may_work(JobStatus(job["status"]), row["name"]):
         return Refusal.JOB_ENDED
     match StageState(row["state"]):
         case StageState.DONE:
@@ -146,8 +168,8 @@ def _why_not(job: RowMapping, row: RowMapping, now: datetime) -> Refusal | None:
 
 
 def _hold(claim: Claim) -> tuple[Any, ...]:
-    """True for the row while this very claim holds: nobody took it over, and the job still runs."""
-    runs = exists().where(jobs.c.id == stages.c.job_id, jobs.c.status == JobStatus.RUNNING)
+    """True for the row while this very claim holds: nobody took it over, and the job still wants it."""
+    runs = exists().where(jobs.c.id == stages.c.job_id, worked_on(JobStatus.RUNNING))
     return (
         stages.c.job_id == claim.job_id,
         stages.c.name == claim.stage,

@@ -8,10 +8,10 @@ from typing import Any
 
 from sqlalchemy import Connection, Subquery, and_, delete, exists, func, or_, select, update
 
-from shared.domain.job_record import JobStatus, Tombstone
+from shared.domain.job_record import JobStatus, Tombstone, may_work
 from shared.domain.work import MOST_DELIVERIES, StageState, Swept, Ticket
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, end_job, locked, read_tombstone, set_stage
+from shared.infra.database.job_rows import FREE, fail_stage, locked, read_tombstone, ready, set_stage, worked_on
 from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import forget_utterances
@@ -32,7 +32,7 @@ class SqlWorkQueue:
                 select(func.count())
                 .select_from(stages.join(jobs, jobs.c.id == stages.c.job_id))
                 .where(stages.c.queue == queue, stages.c.state == StageState.PENDING)
-                .where(stages.c.enqueued_at.is_not(None), jobs.c.status.in_(ALIVE))
+                .where(stages.c.enqueued_at.is_not(None), worked_on(*ALIVE))
             ).scalar_one()
             chosen = _in_turns(connection, queue, now, most_waiting - waiting) if waiting < most_waiting else ()
             return tuple(ticket for ticket in chosen if _mark_sent(connection, ticket, now))
@@ -48,7 +48,7 @@ class SqlWorkQueue:
         expired = (
             select(stages.c.job_id, stages.c.name)
             .join(jobs, jobs.c.id == stages.c.job_id)
-            .where(stages.c.state == StageState.RUNNING, stages.c.lease_until <= now, jobs.c.status.in_(ALIVE))
+            .where(stages.c.state == StageState.RUNNING, stages.c.lease_until <= now, worked_on(*ALIVE))
         )
         with self._database.reading() as connection:
             found = connection.execute(expired).all()
@@ -68,12 +68,12 @@ class SqlWorkQueue:
                     stages.c.lease_until <= now,
                 )
             ).one_or_none()
-            if job is None or row is None or not JobStatus(job["status"]).alive:
+            if job is None or row is None or not may_work(JobStatus(job["status"]), stage):
                 return "alive"
             if row.attempts >= MOST_DELIVERIES:
-                end_job(connection, job_id, now, self._public_url, poisoned(stage))
+                fail_stage(connection, job_id, now, self._public_url, poisoned(stage))
                 return "poisoned"
-            set_stage(connection, job_id, stage, {**FREE, "state": StageState.PENDING})
+            set_stage(connection, job_id, stage, {**FREE, **ready(now)})
             return "freed"
 
     def erasing(self, *, limit: int = 100) -> tuple[Tombstone, ...]:
@@ -96,7 +96,9 @@ class SqlWorkQueue:
             forget_utterances(connection, job_id)
             for table in (deliveries, outbox, endpoints, idempotency, corrections, stages):
                 connection.execute(delete(table).where(table.c.job_id == job_id))
-            empty: dict[str, Any] = dict.fromkeys(("request", "metadata", "consent", "retention", "error", "digest"))
+            empty: dict[str, Any] = dict.fromkeys(
+                ("request", "metadata", "consent", "retention", "error", "digest", "recording_seconds")
+            )
             connection.execute(
                 update(jobs)
                 .where(jobs.c.id == job_id)
@@ -132,7 +134,7 @@ def _ranked(queue: str, now: datetime) -> Subquery:
         )
         .join(jobs, jobs.c.id == stages.c.job_id)
         .where(stages.c.queue == queue, stages.c.state == StageState.PENDING, stages.c.enqueued_at.is_(None))
-        .where(or_(stages.c.not_before.is_(None), stages.c.not_before <= now), jobs.c.status.in_(ALIVE))
+        .where(or_(stages.c.not_before.is_(None), stages.c.not_before <= now), worked_on(*ALIVE))
         .subquery()
     )
 
@@ -143,7 +145,7 @@ def _in_flight(queue: str) -> Subquery:
     return (
         select(jobs.c.tenant, func.count().label("number"))
         .select_from(stages.join(jobs, jobs.c.id == stages.c.job_id))
-        .where(stages.c.queue == queue, or_(sent, stages.c.state == StageState.RUNNING), jobs.c.status.in_(ALIVE))
+        .where(stages.c.queue == queue, or_(sent, stages.c.state == StageState.RUNNING), worked_on(*ALIVE))
         .group_by(jobs.c.tenant)
         .subquery()
     )

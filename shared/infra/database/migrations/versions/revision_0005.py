@@ -1,0 +1,18 @@
+"""What the figures of operation are read from: since when a stage waits, how long a recording is, what ended lately."""
+
+from __future__ import annotations
+
+import sqlalchemy as sa
+from alembic import op
+
+from shared.infra.database import schema
+
+revision = "0005"
+down_revision = "0004"
+
+
+def upgrade() -> None:
+    op.add_column("jobs", sa.Column("recording_seconds", sa.Float(), nullable=True))
+    op.add_column("stages", sa.Column("ready_at", schema.Instant(), nullable=True))
+    for table, state in (("jobs", "status"), ("stages", "state"), ("deliveries", "state")):
+        op.create_index(op.f(f"ix_{table}_{state}_finished_at"), table, [state, "finished_at"])
