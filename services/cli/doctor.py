@@ -23,6 +23,7 @@ PURPOSES = {
     "asr": "transcribing",
     "speaker": "telling voices apart",
     "clusterer": "counting speakers",
+    "segmentation": "hearing two at once",
     "faces": "finding faces",
     "text": "emotion in the words",
     "voice": "emotion in the voice",

@@ -15,6 +15,7 @@ NETWORKS: Mapping[str, str] = {
     "text": "services.trainer.text",
     "voice": "services.trainer.voice",
     "face": "services.trainer.face",
+    "segmentation": "services.trainer.segmentation",
 }
 
 

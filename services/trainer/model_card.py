@@ -22,6 +22,13 @@ USE = (
     "use it to decide about people, to rank them, or to infer emotion at work or in education: see "
     "[governance](../governance.md)."
 )
+OTHERS = {  # what it does, and how it may be used
+    "speaker": ("which stretches are one voice", "Voices are told apart inside one recording only."),
+    "segmentation": (
+        "where somebody speaks, and where two do at once",
+        "Voices are told apart inside ten seconds only, and no voice is kept.",
+    ),
+}
 HEADINGS = ("precision", "recall", "f1", "support")
 
 
@@ -32,7 +39,7 @@ def render(card: Card) -> str:
 def _lines(card: Card) -> Iterator[str]:
     size = (BUNDLED / card.file).stat().st_size / 1e6
     commercial = "allowed" if card.commercial_use else "**not allowed**; `ENGINES__COMMERCIAL_ONLY=true` refuses it"
-    purpose = f"emotion perceived {SENSES[card.slot]}" if card.slot in SENSES else "which stretches are one voice"
+    purpose = f"emotion perceived {SENSES[card.slot]}" if card.slot in SENSES else OTHERS[card.slot][0]
     yield from (f"# {card.name}", "", f"{purpose.capitalize()}. {card.architecture}.", "")
     yield from ("| | |", "|---|---|", f"| file | `{card.file}`, {size:.1f} MB, SHA-256 `{card.sha256[:16]}…` |")
     yield f"| licence | {card.licence}; commercial use {commercial} |"
@@ -44,7 +51,7 @@ def _lines(card: Card) -> Iterator[str]:
     yield from ("", "## Figures", "")
     yield from _figures(card.figures)
     yield from ("## Limits", "", card.limits, "")
-    yield from ("## Use", "", USE if card.slot in SENSES else "Voices are told apart inside one recording only.")
+    yield from ("## Use", "", USE if card.slot in SENSES else OTHERS[card.slot][1])
 
 
 def _figures(figures: Mapping[str, Any]) -> Iterator[str]:

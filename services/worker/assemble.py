@@ -11,6 +11,7 @@ from shared.domain.emotion import Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.job import Job, Wishes
 from shared.engines.catalog import CATALOG, Setup, choose
+from shared.engines.segmentation_none import NoSegmentation
 from shared.pipeline.compose import Compose
 from shared.pipeline.decode import Decode
 from shared.pipeline.detect_speech import DetectSpeech
@@ -97,7 +98,11 @@ def _turns(job: Job, inputs: Inputs, engines: Engines) -> Stage:
         return TurnsFromWords()
     if job.tracks or wishes.separate_channels:
         return DiarizeTracks()
-    return Diarize(engines("speaker"), engines("clusterer"), wishes.exactly_speakers, wishes.at_most_speakers)
+    segmenter = engines("segmentation")
+    return Diarize(
+        engines("speaker"), engines("clusterer"), wishes.exactly_speakers, wishes.at_most_speakers,
+        segmenter=None if isinstance(segmenter, NoSegmentation) else segmenter,
+    )  # fmt: skip
 
 
 def _cues(inputs: Inputs) -> tuple[Cue, ...]:

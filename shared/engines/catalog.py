@@ -21,6 +21,10 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
     },
     "speaker": {"ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder"},
     "clusterer": {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"},
+    "segmentation": {
+        "powerset": "shared.engines.segmenter_powerset:PowersetSegmenter",
+        "none": "shared.engines.segmentation_none:NoSegmentation",
+    },
     "faces": {
         "yunet": "shared.engines.faces_yunet:YuNet",
         "cascade": "shared.engines.faces_cascade:Cascade",

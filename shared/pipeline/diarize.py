@@ -11,9 +11,10 @@ import numpy as np
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn
 from shared.pipeline.artifacts import SpeechMap, Turns, open_audio
-from shared.pipeline.resegment import Window, turns_of
+from shared.pipeline.hear_overlap import as_heard
+from shared.pipeline.resegment import Window, named, voice_turns
 from shared.pipeline.stage import Queue, WholeStage, Workspace
-from shared.ports.engines import SpeakerClusterer, SpeakerEncoder
+from shared.ports.engines import SpeakerClusterer, SpeakerEncoder, SpeechSegmenter
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 HOP = 0.4  # seconds between windows of the first pass
@@ -31,10 +32,12 @@ class Diarize(WholeStage):
     name: str = "diarize"
     needs: tuple[str, ...] = ("decode", "detect_speech")
     queue: Queue = "cpu"
+    segmenter: SpeechSegmenter | None = None  # none: turns keep the detector's edges, and a moment has one speaker
 
     @property
     def engine(self) -> str:
-        return f"{self.encoder.name}+{self.clusterer.name}"
+        engines = [self.encoder, self.clusterer, *([self.segmenter] if self.segmenter else [])]
+        return "+".join(engine.name for engine in engines)
 
     def identity(self) -> Mapping[str, object]:
         return {
@@ -42,6 +45,7 @@ class Diarize(WholeStage):
             "clusterer": self.clusterer.fingerprint,
             "exactly": self.exactly,
             "at_most": self.at_most,
+            **({"segmenter": self.segmenter.fingerprint, "overlap": 1} if self.segmenter else {}),
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
@@ -52,7 +56,8 @@ class Diarize(WholeStage):
 
     def diarize(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> list[SpeakerTurn]:
         windows = list(windows_over(speech, self.encoder.window))
-        embeddings = embed_windows(self.encoder, audio, windows, progress)
+        share = 0.5 if self.segmenter else 1.0
+        embeddings = embed_windows(self.encoder, audio, windows, lambda done: progress(done * share))
         countable = np.array([window.duration >= COUNTABLE for window in windows], dtype=bool)
         if not countable.any():  # nobody says more than a word: all that can be told apart is told by those
             countable[:] = True
@@ -61,7 +66,10 @@ class Diarize(WholeStage):
             return []
         voices = np.stack([_mean(embeddings[countable][np.array(labels) == voice]) for voice in range(max(labels) + 1)])
         seen = [Window(span, similarity) for span, similarity in zip(windows, embeddings @ voices.T, strict=True)]
-        return turns_of(seen, speech)
+        turns = voice_turns(seen, speech)
+        if self.segmenter:
+            turns = as_heard(turns, seen, self.segmenter.segment(audio, lambda share: progress((1 + share) / 2)))
+        return named(turns)
 
 
 def windows_over(speech: Sequence[Span], length: float) -> Iterator[Span]:

@@ -26,10 +26,35 @@ class Window:
     similarity: Floats  # (voice,)
 
 
+@dataclass(frozen=True, slots=True)
+class VoiceTurn:
+    """A voice, by its number, holding the floor."""
+
+    voice: int
+    span: Span
+    confidence: float
+
+
 def turns_of(windows: Sequence[Window], speech: Sequence[Span]) -> list[SpeakerTurn]:
     """Turns of S1, S2, … in the order in which they first speak."""
-    turns: list[SpeakerTurn] = []
+    return named(voice_turns(windows, speech))
+
+
+def named(turns: Sequence[VoiceTurn]) -> list[SpeakerTurn]:
     names: dict[int, str] = {}
+    return [
+        SpeakerTurn(
+            start=turn.span.start,
+            end=turn.span.end,
+            speaker=names.setdefault(turn.voice, f"S{len(names) + 1}"),
+            confidence=turn.confidence,
+        )
+        for turn in turns
+    ]
+
+
+def voice_turns(windows: Sequence[Window], speech: Sequence[Span]) -> list[VoiceTurn]:
+    turns: list[VoiceTurn] = []
     ordered = sorted(windows, key=lambda window: window.span.start)
     first = 0
     for stretch in speech:
@@ -40,23 +65,21 @@ def turns_of(windows: Sequence[Window], speech: Sequence[Span]) -> list[SpeakerT
             last += 1
         if first == last:
             continue
-        for voice, span, confidence in _turns_in(stretch, ordered[first:last]):
-            name = names.setdefault(voice, f"S{len(names) + 1}")
-            turns.append(SpeakerTurn(start=span.start, end=span.end, speaker=name, confidence=confidence))
+        turns += _turns_in(stretch, ordered[first:last])
         first = last
     return turns
 
 
-def _turns_in(stretch: Span, windows: Sequence[Window]) -> list[tuple[int, Span, float]]:
+def _turns_in(stretch: Span, windows: Sequence[Window]) -> list[VoiceTurn]:
     scores = frame_scores(stretch, windows)
     path = cheapest_path(scores)
     edges = [0, *(np.flatnonzero(np.diff(path)) + 1).tolist(), len(path)]
-    found: list[tuple[int, Span, float]] = []
+    found: list[VoiceTurn] = []
     for begin, end in pairwise(edges):
         voice = int(path[begin])
-        span = Span(start=stretch.start + begin * STEP, end=min(stretch.end, stretch.start + end * STEP))
-        found.append((voice, span, _confidence(scores[begin:end], voice)))
-    found[-1] = (found[-1][0], Span(start=found[-1][1].start, end=stretch.end), found[-1][2])
+        until = stretch.end if end == len(path) else min(stretch.end, stretch.start + end * STEP)
+        span = Span(start=stretch.start + begin * STEP, end=until)
+        found.append(VoiceTurn(voice, span, standing_out(scores[begin:end], voice)))
     return found
 
 
@@ -98,7 +121,7 @@ def cheapest_path(scores: Floats) -> npt.NDArray[np.int64]:  # (frame,)
     return path
 
 
-def _confidence(scores: Floats, voice: int) -> float:
+def standing_out(scores: Floats, voice: int) -> float:
     """How far the voice stands out from the next one, 0 to 1; alone it is certain."""
     mean = scores.mean(axis=0)
     if len(mean) == 1:

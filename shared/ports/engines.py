@@ -28,6 +28,29 @@ class SpeechDetector(Engine, Protocol):
     def detect(self, audio: Audio, progress: Progress) -> Sequence[Span]: ...
 
 
+@dataclass(frozen=True, slots=True)
+class LocalVoices:
+    """What one window says: its voices have no names, and voice 0 here need not be voice 0 of the next window."""
+
+    start: float  # in seconds of the recording
+    active: Floats  # (frame, voice), 0 to 1: probability that the voice speaks
+
+
+@dataclass(frozen=True, slots=True)
+class Segmentation:
+    """Frame by frame, whether somebody speaks and whether two do at once."""
+
+    start: float  # in seconds of the recording
+    step: float  # seconds that one frame covers
+    speech: Floats  # (frame,), probability that anybody speaks
+    overlap: Floats  # (frame,), probability that two speak at once
+    local: tuple[LocalVoices, ...] = ()  # windows in order, overlapping; who is who is for the caller to find out
+
+
+class SpeechSegmenter(Engine, Protocol):
+    def segment(self, audio: Audio, progress: Progress) -> Segmentation: ...
+
+
 class Transcriber(Engine, Protocol):
     @property
     def on_gpu(self) -> bool: ...

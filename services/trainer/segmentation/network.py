@@ -1,0 +1,88 @@
+"""Convolutions that halve time, then layers in which every moment may ask every other whether it is the same voice."""
+
+from __future__ import annotations
+
+import math
+
+import torch
+from torch import Tensor, nn
+
+from shared.engines.segmentation_mel import BANDS
+from shared.engines.segmenter_powerset import CLASSES
+
+WIDTHS = (16, 32, 48)
+INNER, HEADS, LAYERS = 112, 4, 4
+REACH = 15  # decisions that a moment sees around itself in each layer
+
+
+class SegmentationNet(nn.Module):
+    """Pictures (window, frame, band) to logits (window, decision, class); any number of frames."""
+
+    def __init__(self, drop: float = 0.1) -> None:
+        super().__init__()
+        layers: list[nn.Module] = []
+        before = 1
+        for width, stride in zip(WIDTHS, ((1, 2), (2, 2), (1, 2)), strict=True):
+            layers += [nn.Conv2d(before, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.SiLU()]
+            before = width
+        self.hearing = nn.Sequential(*layers)
+        self.dense = nn.Linear(before * BANDS // 8, INNER)
+        self.drop = nn.Dropout(drop)
+        self.layers = nn.Sequential(*(Layer(drop) for _ in range(LAYERS)))
+        self.classes = nn.Linear(INNER, len(CLASSES))
+
+    def forward(self, mels: Tensor) -> tuple[Tensor]:
+        heard = self.hearing(mels[:, None])  # (window, channel, decision, height)
+        moments = self.drop(self.dense(heard.permute(0, 2, 1, 3).flatten(2)))
+        return (self.classes(self.layers(moments)),)
+
+
+class Layer(nn.Module):
+    """Ask all moments, look at the neighbours, think: each beside what was there."""
+
+    def __init__(self, drop: float) -> None:
+        super().__init__()
+        self.attention, self.nearby = Attention(drop), Nearby()
+        self.thinking = nn.Sequential(
+            nn.Linear(INNER, 2 * INNER), nn.SiLU(), nn.Dropout(drop), nn.Linear(2 * INNER, INNER)
+        )
+        self.norms = nn.ModuleList(nn.LayerNorm(INNER) for _ in range(4))
+        self.drop = nn.Dropout(drop)
+
+    def forward(self, moments: Tensor) -> Tensor:
+        moments = moments + self.drop(self.nearby(self.norms[0](moments)))
+        moments = moments + self.drop(self.attention(self.norms[1](moments)))
+        moments = moments + self.drop(self.thinking(self.norms[2](moments)))
+        normed: Tensor = self.norms[3](moments)
+        return normed
+
+
+class Attention(nn.Module):
+    """Without places: who it is does not depend on when; what is near is the convolution's matter."""
+
+    def __init__(self, drop: float) -> None:
+        super().__init__()
+        self.asking, self.answering = nn.Linear(INNER, 3 * INNER), nn.Linear(INNER, INNER)
+        self.drop = nn.Dropout(drop)
+
+    def forward(self, moments: Tensor) -> Tensor:
+        rows, steps, _ = moments.shape
+        parts = self.asking(moments).reshape(rows, steps, 3, HEADS, INNER // HEADS).permute(2, 0, 3, 1, 4)
+        query, key, value = parts[0], parts[1], parts[2]  # (window, head, decision, dim)
+        weights = self.drop(torch.softmax(query @ key.transpose(2, 3) / math.sqrt(INNER / HEADS), dim=-1))
+        answer: Tensor = self.answering((weights @ value).transpose(1, 2).reshape(rows, steps, INNER))
+        return answer
+
+
+class Nearby(nn.Module):
+    def __init__(self) -> None:
+        super().__init__()
+        self.widen, self.narrow = nn.Linear(INNER, 2 * INNER), nn.Linear(INNER, INNER)
+        self.along = nn.Conv1d(INNER, INNER, REACH, padding=REACH // 2, groups=INNER)
+        self.norm = nn.LayerNorm(INNER)
+
+    def forward(self, moments: Tensor) -> Tensor:
+        gated = nn.functional.glu(self.widen(moments), dim=-1)
+        along = self.along(gated.transpose(1, 2)).transpose(1, 2)
+        near: Tensor = self.narrow(nn.functional.silu(self.norm(along)))
+        return near

@@ -1,0 +1,169 @@
+"""Conversations that never were: turns, pauses and interruptions made of people who spoke alone, in rooms."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from scipy.signal import fftconvolve, resample_poly
+
+from services.trainer.segmentation.voices import TICK, Marks, Voice
+from shared.ports.media import SAMPLE_RATE, Floats
+
+SECONDS = 60
+SPEAKERS = (2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 6, 7, 8)
+SPEEDS = ((1, 1), (10, 9), (10, 11))
+LOUD = (-12.0, -51.0)  # dBFS of the whole: close microphones, and far ones in the quietest rooms
+
+
+@dataclass(frozen=True, slots=True)
+class Manners:
+    """How these people converse."""
+
+    overlapped: float  # chance that a turn begins before the last one has ended
+    reach: float  # seconds that it may begin before that
+    backchannel: float  # chance of a short "yes" inside a long turn
+    pause: float  # mean seconds between turns
+
+
+MANNERS = (
+    Manners(0.0, 0.0, 0.0, 0.7),
+    Manners(0.15, 1.0, 0.15, 0.5),
+    Manners(0.4, 2.0, 0.4, 0.3),
+    Manners(0.8, 5.0, 0.6, 0.2),  # about a third of the speech is someone talking over someone
+)
+
+
+@dataclass(frozen=True, slots=True)
+class Conversation:
+    sound: Floats  # (sample,)
+    speaks: Marks  # (speaker, tick)
+
+
+class _Stage:
+    """Where the conversation is put together."""
+
+    def __init__(self, cast: Sequence[Voice], manners: Manners, draw: np.random.Generator) -> None:
+        self.manners, self.draw = manners, draw
+        self.ticks = SECONDS * SAMPLE_RATE // TICK
+        self.sound = np.zeros(SECONDS * SAMPLE_RATE, dtype=np.float32)
+        self.speaks = np.zeros((len(cast), self.ticks), dtype=bool)
+        self.voices = [_at_speed(voice, draw) for voice in cast]
+        distance = draw.uniform(0, 1)  # one microphone among them, or one far from all
+        self.rooms = [_room(min(1.0, distance * draw.uniform(0.5, 1.5)), draw) for _ in cast]
+        self.levels = 10 ** (draw.uniform(-14, 0, len(cast)) / 20)
+
+    def say(self, who: int, at: int, ticks: int) -> int:
+        """Put a piece of this voice at a tick; the tick at which it ends."""
+        sound, marks = self.voices[who][self.draw.integers(len(self.voices[who]))]
+        ticks = min(ticks, len(marks), self.ticks - at)
+        first = int(self.draw.integers(0, len(marks) - ticks + 1))
+        mine = marks[first : first + ticks]
+        piece = sound[first * TICK : (first + ticks) * TICK].copy()
+        ramp = np.linspace(0, 1, min(TICK, len(piece)), dtype=np.float32)
+        piece[: len(ramp)] *= ramp
+        piece[len(piece) - len(ramp) :] *= ramp[::-1]
+        piece *= np.float32(self.levels[who] * 10 ** (self.draw.uniform(-4, 2) / 20))
+        heard = fftconvolve(piece, self.rooms[who])[: len(self.sound) - at * TICK]
+        self.sound[at * TICK : at * TICK + len(heard)] += heard
+        self.speaks[who, at : at + ticks] |= mine
+        return at + ticks
+
+    def play(self) -> None:
+        now, last, before = int(self.draw.uniform(0, 300)), -1, -1
+        while now < self.ticks - 50:
+            who = self._next(last, before)
+            end = self.say(who, now, _length(self.draw))
+            if end - now > 250 and self.draw.random() < self.manners.backchannel and len(self.voices) > 1:
+                other = self._next(who, -1)
+                self.say(other, int(self.draw.integers(now + 50, end - 50)), int(self.draw.uniform(30, 130)))
+            last, before = who, last
+            if self.draw.random() < self.manners.overlapped:
+                now = max(now + 30, end - int(self.draw.uniform(10, 100 * self.manners.reach)))
+            else:
+                now = end + int(100 * min(self.draw.exponential(self.manners.pause), 8.0))
+
+    def _next(self, last: int, before: int) -> int:
+        """Most often the one who spoke before the last one answers; rarely one goes on after a pause."""
+        if last < 0 or len(self.voices) == 1 or self.draw.random() < 0.1:
+            return int(self.draw.integers(len(self.voices)))
+        if before not in (-1, last) and self.draw.random() < 0.5:
+            return before
+        return int((last + self.draw.integers(1, len(self.voices))) % len(self.voices))
+
+
+def converse(voices: Sequence[Voice], seed: int, number: int) -> Conversation:
+    """The same conversation for the same seed and number."""
+    draw = np.random.default_rng((seed, number))
+    count = min(len(voices), int(draw.choice(SPEAKERS)))
+    cast = [voices[at] for at in draw.choice(len(voices), count, replace=False)]
+    stage = _Stage(cast, MANNERS[int(draw.integers(len(MANNERS)))], draw)
+    if draw.random() > 0.02:  # else nobody says a word
+        stage.play()
+    return Conversation(_recorded(stage.sound, draw), stage.speaks)
+
+
+def _length(draw: np.random.Generator) -> int:
+    """Ticks of a turn: an answer, a sentence, or a speech."""
+    low, high = ((40, 150), (150, 500), (400, 1400))[int(draw.choice(3, p=(0.3, 0.5, 0.2)))]
+    return int(draw.uniform(low, high))
+
+
+def _at_speed(voice: Voice, draw: np.random.Generator) -> list[tuple[Floats, Marks]]:
+    """Faster or slower is another voice; of many clips a few are enough for a minute."""
+    down, up = SPEEDS[int(draw.integers(len(SPEEDS)))]
+    chosen = draw.choice(len(voice.clips), min(6, len(voice.clips)), replace=False)
+    made: list[tuple[Floats, Marks]] = []
+    for clip in chosen:
+        sound, marks = voice.clips[clip]
+        if down != up:
+            sound = resample_poly(sound, down, up).astype(np.float32)
+            sound = sound[: len(sound) // TICK * TICK]
+            marks = marks[np.minimum(np.arange(len(sound) // TICK) * up // down, len(marks) - 1)]
+        made.append((sound, marks))
+    return made
+
+
+def _room(distance: float, draw: np.random.Generator) -> Floats:
+    """The direct sound and a tail that decays by 60 dB; the farther, the louder the tail and the duller all of it."""
+    seconds = draw.uniform(0.15, 0.7)
+    length = int(seconds * SAMPLE_RATE)
+    tail = draw.normal(size=length) * np.exp(-6.9 * np.arange(length) / length)
+    tail[: SAMPLE_RATE // 500] = 0
+    tail *= 10 ** ((-18 + 22 * distance) / 20) / np.sqrt(np.square(tail).sum())
+    tail[0] = 1.0
+    dull = draw.uniform(0, 0.6 * distance)
+    return np.asarray(fftconvolve(tail, (1 - dull) * dull ** np.arange(16)), dtype=np.float32)
+
+
+def _recorded(sound: Floats, draw: np.random.Generator) -> Floats:
+    """With the noise of the room, knocks on the table, a band limit at times, and in steps of 16 bits."""
+    loud = np.percentile(np.sqrt(np.square(sound.reshape(-1, TICK)).mean(axis=1)), 90)
+    level = max(float(loud), 0.01)
+    noise = _noise(len(sound), draw)
+    noise *= level * 10 ** (-draw.uniform(3, 40) / 20) / np.sqrt(np.square(noise).mean())
+    mixed = sound + noise
+    for _ in range(int(draw.choice((0, 0, 4, 20)))):
+        length = int(draw.uniform(0.01, 0.15) * SAMPLE_RATE)
+        at = int(draw.integers(0, len(mixed) - length))
+        knock = draw.normal(size=length) * np.exp(-5 * np.arange(length) / length)
+        mixed[at : at + length] += knock * level * 10 ** (draw.uniform(-15, 10) / 20)
+    if draw.random() < 0.15:
+        spectrum = np.fft.rfft(mixed)
+        spectrum[np.fft.rfftfreq(len(mixed), 1 / SAMPLE_RATE) > draw.choice((3400.0, 5500.0))] = 0
+        mixed = np.fft.irfft(spectrum, len(mixed))
+    wanted = 10 ** (draw.uniform(*sorted(LOUD)) / 20)
+    scaled = np.clip(mixed * (wanted / max(float(np.sqrt(np.square(mixed).mean())), 1e-9)), -1, 1)
+    return np.asarray(np.round(scaled * 32767) / 32767, dtype=np.float32)
+
+
+def _noise(samples: int, draw: np.random.Generator) -> np.ndarray:
+    """White to brown, with a hum now and then; eight seconds of it, over and over."""
+    part = draw.normal(size=8 * SAMPLE_RATE)
+    spectrum = np.fft.rfft(part) / np.arange(1, len(part) // 2 + 2) ** draw.uniform(0, 1)
+    made = np.fft.irfft(spectrum, len(part))
+    if draw.random() < 0.2:
+        hum = draw.choice((50.0, 60.0, 100.0, 120.0))
+        made += made.std() * draw.uniform(0.3, 3) * np.sin(2 * np.pi * hum * np.arange(len(made)) / SAMPLE_RATE)
+    return np.resize(made, samples)

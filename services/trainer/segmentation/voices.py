@@ -1,0 +1,59 @@
+"""People who speak alone, and where exactly they do: what conversations are made of."""
+
+from __future__ import annotations
+
+from collections import defaultdict
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import numpy.typing as npt
+
+from services.trainer.datasets.voices import load_sound
+from shared.domain.error import InvalidRequest
+from shared.ports.media import SAMPLE_RATE, Floats
+
+TICK = SAMPLE_RATE // 100  # samples that one mark of speech covers
+QUIET = 35.0  # dB below its loudest tick: what is quieter is a pause
+BREATH = 30  # ticks; shorter pauses are part of speaking
+HELD_OUT = 10  # every tenth speaker is never trained on
+Marks = npt.NDArray[np.bool_]  # (tick,)
+
+
+@dataclass(frozen=True, slots=True)
+class Voice:
+    """One person's recordings, each with its marks of speech; whole ticks only."""
+
+    speaker: str
+    clips: tuple[tuple[Floats, Marks], ...]
+
+
+def read_voices(data: Path) -> list[Voice]:
+    """Read and acted speech under licences that allow commercial use; RAVDESS, which does not, is left out."""
+    by_speaker: dict[str, list[Path]] = defaultdict(list)
+    for path in sorted((data / "speech" / "librispeech_speakers").glob("*.opus")):
+        by_speaker[f"librispeech {path.stem.split('-')[0]}"].append(path)
+    for path in sorted((data / "voice" / "emodb").rglob("*.opus")):
+        by_speaker[f"emodb {path.stem[:2]}"].append(path)
+    if len(by_speaker) < 2:
+        raise InvalidRequest(f"There are no two speakers in {str(data)!r}; docs/training.md says where they lie.")
+    return [Voice(speaker, tuple(marked(load_sound(path)) for path in paths)) for speaker, paths in by_speaker.items()]
+
+
+def marked(sound: Floats) -> tuple[Floats, Marks]:
+    """A recording at full level, and where it sounds."""
+    sound = sound[: len(sound) // TICK * TICK] / max(float(np.abs(sound).max(initial=0.0)), 1e-6)
+    levels = np.sqrt(np.square(sound.reshape(-1, TICK)).mean(axis=1))
+    loud = np.flatnonzero(levels > levels.max(initial=0.0) * 10 ** (-QUIET / 20))
+    marks = np.zeros(len(levels), dtype=bool)
+    if len(loud):
+        breaks = np.flatnonzero(np.diff(loud) > BREATH)
+        for begin, end in zip([0, *(breaks + 1)], [*breaks, len(loud) - 1], strict=True):
+            marks[loud[begin] : loud[end] + 1] = True
+    return sound.astype(np.float32), marks
+
+
+def split(voices: list[Voice]) -> tuple[list[Voice], list[Voice]]:
+    """Those to learn from, and those to be judged by."""
+    held_out = voices[::HELD_OUT]
+    return [voice for number, voice in enumerate(voices) if number % HELD_OUT], held_out
