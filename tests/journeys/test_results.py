@@ -49,6 +49,28 @@ def test_a_transcript_is_read_searched_corrected_and_erased(served: Served, tmp_
         assert not list((served.data / "blobs").rglob("transcript.json"))
 
 
+@pytest.mark.slow
+@pytest.mark.parametrize("wished", [True, False], ids=["with the recording", "later"])
+def test_a_captioned_video_follows_its_transcript(served: Served, tmp_path: Path, wished: bool) -> None:
+    recording = cut(tmp_path / "short.mp4", seconds=4.0)
+    until(lambda: "services.worker" in served.children(), "the worker")
+    with httpx.Client(base_url=served.address, timeout=30) as client, recording.open("rb") as file:
+        files: dict[str, Any] = {"file": file, "transcript": ("said.vtt", SAID.encode())}
+        data = {"modalities": "text", **({"captions": "true"} if wished else {})}
+        job = client.post("/v1/recordings", files=files, data=data).headers["location"]
+        path = f"/v1/transcripts/{job.rpartition('/')[2]}"
+        until(lambda: client.get(job).json()["status"] in ("done", "failed"), served.logs())
+        if not wished:
+            assert client.get(f"{path}.mp4").json()["code"] == "video_not_made"
+            assert client.post(f"{path}/video").status_code == 202
+        until(lambda: client.get(job).json()["stages"][-1]["status"] in ("done", "failed"), served.logs())
+        video = client.get(f"{path}.mp4")
+        assert (video.status_code, video.headers["content-type"]) == (200, "video/mp4"), client.get(job).text
+        part = client.get(f"{path}.mp4", headers={"Range": "bytes=4-7", "If-Range": video.headers["etag"]})
+        assert (part.status_code, part.content) == (206, b"ftyp")
+        assert 'undertone_lately_stages{stage="caption",state="done"} ' in client.get("/metrics").text
+
+
 def everything(folder: Path) -> str:
     """What can be read in the database, the index of words as well."""
     with closing(sqlite3.connect(folder / "undertone.db")) as database:
