@@ -153,7 +153,7 @@ def _recorded(sound: Floats, draw: np.random.Generator) -> Floats:
         spectrum = np.fft.rfft(mixed)
         spectrum[np.fft.rfftfreq(len(mixed), 1 / SAMPLE_RATE) > draw.choice((3400.0, 5500.0))] = 0
         mixed = np.fft.irfft(spectrum, len(mixed))
-    wanted = 10 ** (draw.uniform(*sorted(LOUD)) / 20)
+    wanted = 10 ** (draw.uniform(min(LOUD), max(LOUD)) / 20)
     scaled = np.clip(mixed * (wanted / max(float(np.sqrt(np.square(mixed).mean())), 1e-9)), -1, 1)
     return np.asarray(np.round(scaled * 32767) / 32767, dtype=np.float32)
 
