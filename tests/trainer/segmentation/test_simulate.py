@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.trainer.segmentation.cache import DECISIONS, PICTURE, TICKS, UNKNOWN, labels_of, read_windows
+from services.trainer.segmentation.cache import DECISIONS, FRAMES, TICKS, UNKNOWN, labels_of, read_windows
 from services.trainer.segmentation.simulate import Conversation, converse
 from services.trainer.segmentation.voices import TICK, Voice, marked, read_voices, split
 from shared.domain.error import InvalidRequest
@@ -72,7 +72,7 @@ def test_three_at_once_is_nothing_that_a_class_can_say() -> None:
 def test_windows_are_computed_once(tmp_path: Path) -> None:
     cast = voices(4)
     made = read_windows(cast, 5, 1, tmp_path, "train")
-    assert made.mels.shape == (5, PICTURE, BANDS)
+    assert made.mels.shape == (5, FRAMES, BANDS)
     assert made.labels.shape == (5, DECISIONS)
     assert np.isfinite(made.mels.astype(np.float32)).all()
     assert len(list(tmp_path.iterdir())) == 2
