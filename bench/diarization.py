@@ -9,7 +9,7 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -18,6 +18,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from shared.domain.error import EngineUnavailable
 from shared.domain.speech import SpeakerTurn
 from shared.engines.catalog import Setup, choose
 from shared.engines.decoder_sound import decode_sound
@@ -108,7 +109,12 @@ def main() -> None:
         return
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     detector = choose("vad", None, setup).engine
-    stage = Diarize(choose("speaker", None, setup).engine, choose("clusterer", None, setup).engine)
+    plain = Diarize(choose("speaker", None, setup).engine, choose("clusterer", None, setup).engine)
+    stages = {"without": plain}
+    try:
+        stages["with"] = replace(plain, segmenter=choose("segmentation", "powerset", setup).engine)
+    except EngineUnavailable as error:
+        print(f"without a segmenter only: {error.message}")
     sets = {
         "AMI clips": list(ami()),
         "2-4 speakers": [simulated(2 + seed % 3, seed) for seed in range(12)],
@@ -116,27 +122,35 @@ def main() -> None:
         "2-4 speakers, overlap": [simulated(2 + seed % 3, 200 + seed, overlap=0.4) for seed in range(6)],
     }
     for title, meetings in sets.items():
-        metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
-        counted = 0
-        for meeting in meetings:
-            speech = detector.detect(meeting.audio, lambda _: None)
-            turns = stage.diarize(meeting.audio, speech, lambda _: None)
-            whole = Timeline([Segment(0, meeting.audio.duration)])
-            error = metric(annotation(meeting.turns), annotation(speech_turns(turns)), uem=whole)
-            right = len({turn.speaker for turn in turns}) == len({who for _, _, who in meeting.turns})
-            counted += right
-            if "-v" in sys.argv:
-                print(f"  {meeting.name:40} DER {error:.3f}  speakers found {len({t.speaker for t in turns})}")
-        total = sum(row["total"] for _, row in metric.results_)
-        parts = {
-            key: sum(row[key] for _, row in metric.results_) / total
-            for key in ("missed detection", "false alarm", "confusion")
-        }
-        print(
-            f"{title:24} DER {abs(metric):.3f}  "
-            + "  ".join(f"{key} {value:.3f}" for key, value in parts.items())
-            + f"  count right {counted}/{len(meetings)}"
-        )
+        speech = [detector.detect(meeting.audio, lambda _: None) for meeting in meetings]
+        for name, stage in stages.items():
+            found = [
+                stage.diarize(meeting.audio, spans, lambda _: None)
+                for meeting, spans in zip(meetings, speech, strict=True)
+            ]
+            judge(f"{title}, {name} segmenter", meetings, found)
+
+
+def judge(title: str, meetings: list[Meeting], found: list[list[SpeakerTurn]]) -> None:
+    metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
+    counted = 0
+    for meeting, turns in zip(meetings, found, strict=True):
+        whole = Timeline([Segment(0, meeting.audio.duration)])
+        error = metric(annotation(meeting.turns), annotation(speech_turns(turns)), uem=whole)
+        speakers = len({turn.speaker for turn in turns})
+        counted += speakers == len({who for _, _, who in meeting.turns})
+        if "-v" in sys.argv:
+            print(f"  {meeting.name:40} DER {error:.3f}  speakers found {speakers}")
+    total = sum(row["total"] for _, row in metric.results_)
+    parts = {
+        key: sum(row[key] for _, row in metric.results_) / total
+        for key in ("missed detection", "false alarm", "confusion")
+    }
+    print(
+        f"{title:40} DER {abs(metric):.3f}  "
+        + "  ".join(f"{key} {value:.3f}" for key, value in parts.items())
+        + f"  count right {counted}/{len(meetings)}"
+    )
 
 
 if __name__ == "__main__":

@@ -13,7 +13,7 @@ SHRINKS = 2  # picture frames that become one decision
 STEP = HOP * SHRINKS  # samples that one decision covers
 WINDOW = 10 * SAMPLE_RATE  # samples that the network hears at once
 EMPHASIS = np.float32(0.97)
-FAINTEST = 1e-9  # power below which all is silence: far below the last bit of 16
+FAINTEST = 1e-11  # power below which all is silence: below the last of 16 bits
 SPREAD = np.float32(2.0)  # nepers that become one
 
 

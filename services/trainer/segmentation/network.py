@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import math
-
 import torch
 from torch import Tensor, nn
 
@@ -25,14 +23,16 @@ class SegmentationNet(nn.Module):
         for width, stride in zip(WIDTHS, ((1, 2), (2, 2), (1, 2)), strict=True):
             layers += [nn.Conv2d(before, width, 3, stride, 1, bias=False), nn.BatchNorm2d(width), nn.SiLU()]
             before = width
-        self.hearing = nn.Sequential(*layers)
+        self.hearing = nn.Sequential(*layers).to(memory_format=torch.channels_last)
         self.dense = nn.Linear(before * BANDS // 8, INNER)
         self.drop = nn.Dropout(drop)
         self.layers = nn.Sequential(*(Layer(drop) for _ in range(LAYERS)))
         self.classes = nn.Linear(INNER, len(CLASSES))
 
     def forward(self, mels: Tensor) -> tuple[Tensor]:
-        heard = self.hearing(mels[:, None])  # (window, channel, decision, height)
+        heard = self.hearing(
+            mels[:, None].contiguous(memory_format=torch.channels_last)
+        )  # (window, channel, decision, height)
         moments = self.drop(self.dense(heard.permute(0, 2, 1, 3).flatten(2)))
         return (self.classes(self.layers(moments)),)
 
@@ -42,7 +42,7 @@ class Layer(nn.Module):
 
     def __init__(self, drop: float) -> None:
         super().__init__()
-        self.attention, self.nearby = Attention(drop), Nearby()
+        self.attention, self.nearby = Attention(), Nearby()
         self.thinking = nn.Sequential(
             nn.Linear(INNER, 2 * INNER), nn.SiLU(), nn.Dropout(drop), nn.Linear(2 * INNER, INNER)
         )
@@ -60,17 +60,15 @@ class Layer(nn.Module):
 class Attention(nn.Module):
     """Without places: who it is does not depend on when; what is near is the convolution's matter."""
 
-    def __init__(self, drop: float) -> None:
+    def __init__(self) -> None:
         super().__init__()
         self.asking, self.answering = nn.Linear(INNER, 3 * INNER), nn.Linear(INNER, INNER)
-        self.drop = nn.Dropout(drop)
 
     def forward(self, moments: Tensor) -> Tensor:
         rows, steps, _ = moments.shape
         parts = self.asking(moments).reshape(rows, steps, 3, HEADS, INNER // HEADS).permute(2, 0, 3, 1, 4)
-        query, key, value = parts[0], parts[1], parts[2]  # (window, head, decision, dim)
-        weights = self.drop(torch.softmax(query @ key.transpose(2, 3) / math.sqrt(INNER / HEADS), dim=-1))
-        answer: Tensor = self.answering((weights @ value).transpose(1, 2).reshape(rows, steps, INNER))
+        found = nn.functional.scaled_dot_product_attention(parts[0], parts[1], parts[2])  # (window, head, decision, …)
+        answer: Tensor = self.answering(found.transpose(1, 2).reshape(rows, steps, INNER))
         return answer
 
 

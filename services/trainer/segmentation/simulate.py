@@ -14,7 +14,7 @@ from shared.ports.media import SAMPLE_RATE, Floats
 SECONDS = 60
 SPEAKERS = (2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 6, 7, 8)
 SPEEDS = ((1, 1), (10, 9), (10, 11))
-LOUD = (-12.0, -51.0)  # dBFS of the whole: close microphones, and far ones in the quietest rooms
+QUIETEST, LOUDEST = -51.0, -12.0  # dBFS of the whole: far microphones in quiet rooms, and close ones
 
 
 @dataclass(frozen=True, slots=True)
@@ -143,7 +143,7 @@ def _recorded(sound: Floats, draw: np.random.Generator) -> Floats:
     level = max(float(loud), 0.01)
     noise = _noise(len(sound), draw)
     noise *= level * 10 ** (-draw.uniform(3, 40) / 20) / np.sqrt(np.square(noise).mean())
-    mixed = sound + noise
+    mixed = sound + noise * (draw.random() > 0.1)  # calls cut noise off altogether
     for _ in range(int(draw.choice((0, 0, 4, 20)))):
         length = int(draw.uniform(0.01, 0.15) * SAMPLE_RATE)
         at = int(draw.integers(0, len(mixed) - length))
@@ -153,7 +153,7 @@ def _recorded(sound: Floats, draw: np.random.Generator) -> Floats:
         spectrum = np.fft.rfft(mixed)
         spectrum[np.fft.rfftfreq(len(mixed), 1 / SAMPLE_RATE) > draw.choice((3400.0, 5500.0))] = 0
         mixed = np.fft.irfft(spectrum, len(mixed))
-    wanted = 10 ** (draw.uniform(min(LOUD), max(LOUD)) / 20)
+    wanted = 10 ** (draw.uniform(QUIETEST, LOUDEST) / 20)
     scaled = np.clip(mixed * (wanted / max(float(np.sqrt(np.square(mixed).mean())), 1e-9)), -1, 1)
     return np.asarray(np.round(scaled * 32767) / 32767, dtype=np.float32)
 
