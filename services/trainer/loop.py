@@ -57,7 +57,7 @@ def fit(network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, re
     seed_everything(recipe.seed)
     run = _Run(network, parameters, task, recipe, folder)
     run.resume()
-    with SummaryWriter(str(folder)) as board, _bar() as bar:
+    with SummaryWriter(str(folder)) as board, progress_bar() as bar:
         while run.state["epoch"] < recipe.epochs and not run.state["done"]:
             run.learn(board, bar)
             run.judge(board, bar)
@@ -185,5 +185,5 @@ def _write_whole(content: object, path: Path) -> None:
     aside.replace(path)
 
 
-def _bar() -> Progress:
+def progress_bar() -> Progress:
     return Progress(TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeRemainingColumn())

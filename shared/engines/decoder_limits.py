@@ -126,11 +126,16 @@ def limited_child(task: str, order: Value, open_files: Sequence[int], settings: 
         process.stdout.close()
 
 
-def confine(settings: MediaSettings, parent: int) -> None:
-    """Called by the child itself, before it opens anything."""
+def die_with_parent(parent: int) -> None:
+    """Called by a child, so that even a killed parent leaves no child behind."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # it died before it could be watched
         os.kill(os.getpid(), signal.SIGKILL)
+
+
+def confine(settings: MediaSettings, parent: int) -> None:
+    """Called by the child itself, before it opens anything."""
+    die_with_parent(parent)
     os.umask(0o077)
     for limit, wished in (
         (resource.RLIMIT_AS, settings.max_memory_mb * 2**20),

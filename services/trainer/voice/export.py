@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -14,6 +14,7 @@ from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.measure import measure
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.voice.network import VoiceCnn
+from services.trainer.voice.train import CROSS, EVERYBODY, FOLDS, SURPRISE, cross_name
 from shared.engines.cards import BUNDLED
 from shared.engines.voice_mel import BANDS
 from shared.ports.engines import Calibration
@@ -23,15 +24,19 @@ NAME = "voice_cnn"
 
 def export(run: Path, _data: Path) -> dict[str, Any]:
     network = VoiceCnn()
-    network.load_state_dict(torch.load(run / "everybody" / "best.pt", weights_only=True))
+    network.load_state_dict(torch.load(run / EVERYBODY / "best.pt", weights_only=True))
     target = BUNDLED / f"{NAME}.onnx"
     write_onnx(network, next(tries()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
     figures: dict[str, Any] = json.loads((run / "figures.json").read_text())
     figures["export_max_abs_difference"] = worst_difference(network, target, tries())
-    with np.load(run / "held_out.npz") as held_out:
-        logits, truth = held_out["logits"], held_out["truth"]
+    logits, truth = _held_out(run, [f"fold {number + 1}" for number in range(len(FOLDS))])
     temperature = fit_temperature(logits, truth)
     figures["all folds together"] = measure(logits / temperature, truth)
+    for learnt, asked in CROSS:
+        logits, truth = _held_out(run, [cross_name(learnt, asked)])
+        logits[:, SURPRISE] = -1e4  # EmoDB knows none
+        found = measure(logits / temperature, truth)
+        figures[f"{cross_name(learnt, asked)}, six classes"] = {name: found[name] for name in ("n", "uar", "nll")}
     write_card(
         target, slot="voice",
         architecture="four convolutions over 64 log-mel bands, attentive mean and deviation; 0.3 M parameters",
@@ -46,6 +51,16 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
         calibration=Calibration(temperature=temperature),
     )  # fmt: skip
     return figures
+
+
+def _held_out(run: Path, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
+    """What networks said of the speakers that they had never heard, and what it was."""
+    logits, truth = [], []
+    for part in parts:
+        with np.load(run / part / "held_out.npz") as found:
+            logits.append(found["logits"])
+            truth.append(found["truth"])
+    return np.concatenate(logits), np.concatenate(truth)
 
 
 def tries() -> Iterator[Inputs]:

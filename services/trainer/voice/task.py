@@ -51,7 +51,8 @@ class VoiceTask:
         return [chosen[start : start + BATCH].tolist() for start in range(0, count, BATCH)]
 
     def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
-        mels, mask = stacked([self._augmented(clip) for clip in batch])
+        longest = random.randint(SHORTEST, WINDOW)  # of the whole batch: padding is time lost
+        mels, mask = stacked([self._augmented(clip, longest) for clip in batch])
         labels = F.one_hot(torch.tensor([self.pictures.clips[clip].label for clip in batch]), 7).float()
         sound, there = torch.from_numpy(mels), torch.from_numpy(mask)
         if random.random() < MIXED:
@@ -60,11 +61,11 @@ class VoiceTask:
             there = there | there[other]
         return {"mels": sound, "mask": there, "labels": labels}
 
-    def _augmented(self, clip: int) -> np.ndarray:
+    def _augmented(self, clip: int, longest: int) -> np.ndarray:
         manner = 0 if random.random() < CLEAN else random.randrange(1, len(self.pictures.names))
         known = None if random.random() < UNKNOWN_VOICE else self.pictures.scale(clip, manner)
         picture = scaled(self.pictures.of(clip, manner), known)
-        length = min(len(picture), random.randint(SHORTEST, WINDOW))
+        length = min(len(picture), longest)
         start = random.randint(0, len(picture) - length)
         picture = picture[start : start + length].copy()
         for _ in range(2):

@@ -10,13 +10,14 @@ from typing import Any
 import numpy as np
 import torch
 
-from services.trainer.loop import Recipe, fit, seed_everything
-from services.trainer.measure import measure
+from services.trainer.labels import NUMBER
+from services.trainer.loop import Recipe
 from services.trainer.voice.cache import Pictures, read_pictures
 from services.trainer.voice.network import VoiceCnn
-from services.trainer.voice.task import VoiceTask, clip_logits, judge_clips
+from services.trainer.voice.parts import Part, train_parts
+from services.trainer.voice.task import clip_logits, judge_clips
+from shared.domain.emotion import Emotion
 
-RATE, DECAY = 2e-3, 0.01
 FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
     (("01", "02", "03", "04"), ("03", "08")),
     (("05", "06", "07", "08"), ("09", "10")),
@@ -25,59 +26,59 @@ FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
     (("17", "18", "19", "20"), ("14",)),
 )
 TRIED = ("telephone", "pink noise 10 dB", "large room")
-CROSS = (("ravdess", "emodb"), ("emodb", "ravdess"))
-SURPRISE = 6
+CROSS = (("ravdess", "emodb"), ("emodb", "ravdess"))  # learnt, asked
+EVERYBODY = "everybody"
+SURPRISE = NUMBER[Emotion.SURPRISE]
 
 
-def recipe_of(seed: int, epochs: int = 50) -> Recipe:
+def recipe_of(seed: int, epochs: int = 36) -> Recipe:
     return Recipe(seed=seed, epochs=epochs, average=0.995, warm_up=0.1, schedule="cosine", clip=2.0, keep="last",
                   patience=epochs)  # fmt: skip
 
 
 def train(data: Path, run: Path, recipe: Recipe) -> Path:
-    """Everything that the card states, and the network itself; each part is skipped once it is there."""
-    pictures = read_pictures(data, run / "pictures.npz")
+    """Everything that the card states, and the network itself."""
+    kept = run / "pictures.npz"
+    pictures = read_pictures(data, kept)
+    parts = _parts(pictures)
+    best = train_parts(data, kept, parts, recipe, run)
+    judged: list[dict[str, dict[str, float]]] = []
+    for name, part in parts.items():
+        if name == EVERYBODY:
+            continue
+        network = VoiceCnn()
+        network.load_state_dict(torch.load(best[name], weights_only=True))
+        truth = np.array([pictures.clips[clip].label for clip in part.held])
+        np.savez(run / name / "held_out.npz", logits=clip_logits(network, pictures, part.held), truth=truth)
+        if name.startswith("fold"):
+            judged.append(_judged(network, pictures, part.held))
+    figures: dict[str, Any] = {"folds": judged}
+    for manner in judged[0]:
+        figures[f"five folds, {manner}"] = {
+            corpus: round(float(np.mean([fold[manner][corpus] for fold in judged])), 4) for corpus in judged[0][manner]
+        }
+    (run / "figures.json").write_text(json.dumps(figures, indent=2))
+    return best[EVERYBODY]
+
+
+def _parts(pictures: Pictures) -> dict[str, Part]:
     everybody = list(range(len(pictures.clips)))
-    figures: dict[str, Any] = {}
-    logits, truth = [], []
-    folds = []
+    parts = {}
     for number, (actors, germans) in enumerate(FOLDS):
         held = [clip for clip in everybody if _is_of(pictures, clip, actors, germans)]
-        network = _trained(pictures, _without(everybody, held), held, recipe, run / f"fold {number + 1}")
-        folds.append(_judged(network, pictures, held))
-        logits.append(clip_logits(network, pictures, held))
-        truth.append([pictures.clips[clip].label for clip in held])
-    figures["folds"] = folds
-    for manner in folds[0]:
-        figures[f"five folds, {manner}"] = {
-            corpus: round(float(np.mean([fold[manner][corpus] for fold in folds])), 4) for corpus in folds[0][manner]
-        }
+        parts[f"fold {number + 1}"] = Part(_without(everybody, held), held)
     for learnt, asked in CROSS:
         own = [clip for clip in everybody if _corpus(pictures, clip) == learnt]
-        others = [
-            clip for clip in everybody if _corpus(pictures, clip) == asked and pictures.clips[clip].label != SURPRISE
-        ]
-        network = _trained(pictures, own, others, recipe, run / f"{learnt} to {asked}")
-        found = clip_logits(network, pictures, others)
-        found[:, SURPRISE] = -1e4
-        figure = measure(found, np.array([pictures.clips[clip].label for clip in others]))
-        figures[f"{learnt} to {asked}, six classes"] = {"uar": figure["uar"], "nll": figure["nll"]}
-    (run / "figures.json").write_text(json.dumps(figures, indent=2))
-    np.savez(run / "held_out.npz", logits=np.concatenate(logits), truth=np.concatenate(truth))
-    return fit(*_network(recipe), VoiceTask(pictures, everybody, [], recipe.seed), recipe, run / "everybody")
+        others = _without(everybody, own)
+        # EmoDB knows no surprise, so neither side is asked for it.
+        parts[cross_name(learnt, asked)] = Part(
+            own, [clip for clip in others if pictures.clips[clip].label != SURPRISE]
+        )
+    return parts | {EVERYBODY: Part(everybody, [])}
 
 
-def _trained(pictures: Pictures, own: list[int], held: list[int], recipe: Recipe, folder: Path) -> VoiceCnn:
-    network, parameters = _network(recipe)
-    best = fit(network, parameters, VoiceTask(pictures, own, held, recipe.seed), recipe, folder)
-    network.load_state_dict(torch.load(best, weights_only=True))
-    return network
-
-
-def _network(recipe: Recipe) -> tuple[VoiceCnn, list[dict[str, Any]]]:
-    seed_everything(recipe.seed)
-    network = VoiceCnn()
-    return network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}]
+def cross_name(learnt: str, asked: str) -> str:
+    return f"{learnt} to {asked}"
 
 
 def _judged(network: VoiceCnn, pictures: Pictures, held: list[int]) -> dict[str, dict[str, float]]:

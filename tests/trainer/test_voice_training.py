@@ -1,0 +1,81 @@
+"""From clips of actors to a voice network that serves: folds by speaker, figures, card and export."""
+
+from __future__ import annotations
+
+import json
+import wave
+from itertools import product
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed; make train-setup brings it")
+
+from services.trainer import bundle  # noqa: E402
+from services.trainer.voice import export as voice_export  # noqa: E402
+from services.trainer.voice.cache import read_pictures  # noqa: E402
+from services.trainer.voice.train import EVERYBODY, _parts, recipe_of, train  # noqa: E402
+from shared.engines.cards import Card  # noqa: E402
+from shared.engines.runtime import open_session  # noqa: E402
+
+ACTORS, GERMANS = ("01", "05", "09", "13", "17"), ("03", "09", "11", "13", "14")
+ACTS = {"01": 120, "05": 320}  # RAVDESS' codes of neutral and angry, and the pitch that these actors give them
+LETTERS = {"N": 110, "W": 300}  # EmoDB's
+
+
+def speak(path: Path, pitch: float, seed: int) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    draw = np.random.default_rng(seed)
+    times = np.arange(16_000) / 16_000
+    samples = np.sign(np.sin(2 * np.pi * pitch * (1 + 0.05 * draw.random()) * times)) * np.sin(2 * np.pi * 3 * times)
+    with wave.open(str(path), "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes((9000 * (samples + draw.normal(0, 0.01, len(samples)))).clip(-32_000, 32_000).astype("<i2"))
+
+
+@pytest.fixture(scope="module")
+def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    folder = tmp_path_factory.mktemp("data")
+    for seed, (actor, act, take) in enumerate(product(ACTORS, ACTS, "12")):
+        speak(folder / "voice" / "ravdess" / f"03-01-{act}-01-01-0{take}-{actor}.wav", ACTS[act], seed)
+    for seed, (german, letter) in enumerate(product(GERMANS, LETTERS)):
+        speak(folder / "voice" / "emodb" / f"{german}a01{letter}a.wav", LETTERS[letter], 100 + seed)
+    for number in range(5):
+        speak(folder / "speech" / "librispeech_speakers" / f"{number}-1-1.opus", 150 + 20 * number, 200 + number)
+    return folder
+
+
+def test_nobody_is_both_heard_and_judged(data: Path, tmp_path: Path) -> None:
+    pictures = read_pictures(data, tmp_path / "pictures.npz")
+    parts = _parts(pictures)
+    for name, part in parts.items():
+        speakers = [{pictures.clips[clip].speaker for clip in clips} for clips in (part.own, part.held)]
+        assert speakers[0].isdisjoint(speakers[1])
+        assert part.held or name == EVERYBODY
+    assert len(parts[EVERYBODY].own) == len(pictures.clips)
+
+
+def test_a_run_leaves_figures_and_an_export_that_serves(
+    data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    run, recipe = tmp_path / "run", recipe_of(seed=1, epochs=1)
+    best = train(data, run, recipe)
+    figures = json.loads((run / "figures.json").read_text())
+    assert set(figures["five folds, telephone"]) == {"ravdess", "emodb"}
+    written = best.stat().st_mtime_ns
+    assert train(data, run, recipe) == best
+    assert best.stat().st_mtime_ns == written, "a finished run is not trained again"
+    again = train(data, tmp_path / "again", recipe)
+    one, two = (torch.load(path, weights_only=True) for path in (best, again))
+    assert all(torch.equal(one[name], two[name]) for name in one)
+
+    for module in (bundle, voice_export):
+        monkeypatch.setattr(module, "BUNDLED", tmp_path)
+    told = voice_export.export(run, data)
+    card = Card.model_validate_json((tmp_path / "voice_cnn.json").read_text())
+    assert card.figures["all folds together"]["n"] == 30
+    assert told["export_max_abs_difference"] <= 1e-4
+    assert open_session(tmp_path / card.file, 1).get_outputs()[0].shape[1] == 7
