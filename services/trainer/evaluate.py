@@ -13,11 +13,12 @@ from services.trainer.datasets.faces import read_faces
 from services.trainer.datasets.lines import Line, read_lines
 from services.trainer.datasets.voices import load_sound, read_clips
 from services.trainer.labels import prior_of
-from services.trainer.measure import measure, softmax
+from services.trainer.measure import measure
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import InvalidRequest
 from shared.domain.speech import Utterance, Word
 from shared.engines.catalog import Setup, choose
+from shared.engines.fusion_loglinear import evidence_of
 from shared.ports.engines import Encoding, FaceClip, ModalityEncoder, UtteranceClip
 from shared.ports.media import Audio, Floats, Progress
 
@@ -124,10 +125,9 @@ def _face(encoder: ModalityEncoder, data: Path, layout: str, setup: Setup, progr
 
 def _posterior(encoding: Encoding, layout: str) -> np.ndarray:
     """Calibrated, and moved from the network's own prior to that of the data."""
-    calibration = encoding.calibration
-    own = np.array([calibration.prior[emotion] for emotion in EMOTIONS])
+    own = np.array([encoding.calibration.prior[emotion] for emotion in EMOTIONS])
     expected = prior_of(layout)
-    evidence = np.log(softmax(encoding.logits / calibration.temperature) / own)
+    evidence = evidence_of(encoding)
     evidence[[reason is not None for reason in encoding.unavailable]] = 0
     return np.asarray(evidence + np.log(own if expected is None else expected))
 

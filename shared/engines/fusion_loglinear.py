@@ -89,7 +89,7 @@ class LogLinearFusion:
     ) -> Sequence[EmotionReading]:
         heard = {encoding.modality: encoding for encoding in encodings}
         ordered = [heard[modality] for modality in Modality if modality in heard]
-        evidence = {e.modality: self._evidence(e) for e in ordered}  # (utterance, 7) each
+        evidence = {e.modality: evidence_of(e, self._parameters.clip) for e in ordered}  # (utterance, 7) each
         start = np.tile(np.log(self._prior), (len(speakers), 1))
         total = sum((self._trust(e)[:, None] * evidence[e.modality] for e in ordered), start)
         fused = _softmax(total)
@@ -105,34 +105,36 @@ class LogLinearFusion:
         available = np.array([reason is None for reason in encoding.unavailable])
         return np.asarray(available * encoding.reliability * min(sense.weight, sense.cap))
 
-    def _evidence(self, encoding: Encoding) -> Floats:  # (utterance, 7)
-        its = encoding.calibration
-        emits = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
-        told = np.zeros(encoding.logits.shape, dtype=np.float32)
-        logits, prior = encoding.logits[:, emits], _vector(its.prior, EMOTIONS)[emits]
-        told[:, emits] = self._beyond(logits / its.temperature, prior / prior.sum())
-        return told
-
-    def _beyond(self, logits: Floats, prior: Floats) -> Floats:
-        limit = self._parameters.clip
-        return np.asarray(np.clip(_log_softmax(logits) - np.log(prior), -limit, limit))
-
     def _sentiment(
         self, ordered: Sequence[Encoding], shown: Mapping[Modality, Floats], fused: Floats
     ) -> Floats:  # (utterance, 3)
-        by_rule = fused @ SENTIMENT_OF
+        by_rule, limit = fused @ SENTIMENT_OF, self._parameters.clip
         prior = self._prior @ SENTIMENT_OF
         total = np.tile(np.log(prior), (len(fused), 1))
         headed = np.zeros(len(fused), dtype=bool)
         for encoding in ordered:
             head, trust = encoding.calibration.sentiment, self._trust(encoding)
             if head is not None and encoding.sentiment is not None:
-                told = self._beyond(encoding.sentiment / head.temperature, _vector(head.prior, SENTIMENTS))
+                told = _beyond(encoding.sentiment / head.temperature, _vector(head.prior, SENTIMENTS), limit)
                 headed |= trust > 0
             else:
-                told = self._beyond(np.log(np.maximum(shown[encoding.modality] @ SENTIMENT_OF, 1e-12)), prior)
+                told = _beyond(np.log(np.maximum(shown[encoding.modality] @ SENTIMENT_OF, 1e-12)), prior, limit)
             total += trust[:, None] * told
         return np.where(headed[:, None], _softmax(total), by_rule)
+
+
+def evidence_of(encoding: Encoding, limit: float = np.inf) -> Floats:  # (utterance, 7)
+    """What a sense says for each emotion beyond what its network expects anyway."""
+    its = encoding.calibration
+    emits = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
+    told = np.zeros(encoding.logits.shape, dtype=np.float32)
+    logits, prior = encoding.logits[:, emits], _vector(its.prior, EMOTIONS)[emits]
+    told[:, emits] = _beyond(logits / its.temperature, prior / prior.sum(), limit)
+    return told
+
+
+def _beyond(logits: Floats, prior: Floats, limit: float) -> Floats:
+    return np.asarray(np.clip(_log_softmax(logits) - np.log(prior), -limit, limit))
 
 
 def read_parameters(path: Path) -> Parameters:

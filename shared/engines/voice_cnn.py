@@ -23,19 +23,20 @@ SCALE_SECONDS = 120.0  # of one voice, from which its scale is taken
 
 class VoiceCnn:
     name = "voice-cnn"
+    weights = "voice_cnn"
     modality = Modality.VOICE
 
     def __init__(self, session: Any, card: Card) -> None:
         self._session = session
         self._calibration = card.calibration
         self._width = session.get_outputs()[1].shape[1]
-        self.fingerprint = f"voice-cnn/1/{card.fingerprint}"
+        self.fingerprint = f"{self.name}/1/{card.fingerprint}"
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> Self:
         if option:
             raise InvalidRequest(f"The bundled voice network has no option {option!r}.")
-        weights, card = trusted_weights("voice_cnn", setup.engines)
+        weights, card = trusted_weights(cls.weights, setup.engines)
         return cls(open_session(weights, setup.threads), card)
 
     def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
@@ -64,6 +65,13 @@ class VoiceCnn:
             reliability=reliability,
             calibration=self._calibration,
         )
+
+
+class VoiceCnnEmodb(VoiceCnn):
+    """The same network, but of speech that may be used commercially: smaller, German, and without surprise."""
+
+    name = "voice-cnn-emodb"
+    weights = "voice_cnn_emodb"
 
 
 def _scales(conversation: Sequence[UtteranceClip]) -> dict[str, Scale]:

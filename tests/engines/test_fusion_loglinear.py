@@ -20,6 +20,7 @@ from shared.engines.fusion_loglinear import (
     LogLinearFusion,
     Parameters,
     Trust,
+    evidence_of,
     read_parameters,
 )
 from shared.engines.settings import EngineSettings, MediaSettings
@@ -147,7 +148,7 @@ def test_an_emotion_that_a_network_cannot_emit_gets_no_evidence_from_it() -> Non
     def surprised(strength: float) -> Encoding:
         return heard(VOICE, likely(Emotion.SURPRISE, strength), calibration=silent)
 
-    assert LogLinearFusion(parameters())._evidence(surprised(9.0))[0, EMOTIONS.index(Emotion.SURPRISE)] == 0
+    assert evidence_of(surprised(9.0))[0, EMOTIONS.index(Emotion.SURPRISE)] == 0
     assert fuse(surprised(9.0)).scores == fuse(surprised(1.0)).scores
 
 

@@ -75,7 +75,9 @@ def test_a_run_leaves_figures_and_an_export_that_serves(
     for module in (bundle, voice_export):
         monkeypatch.setattr(module, "BUNDLED", tmp_path)
     told = voice_export.export(run, data)
-    card = Card.model_validate_json((tmp_path / "voice_cnn.json").read_text())
-    assert card.figures["all folds together"]["n"] == 30
-    assert told["export_max_abs_difference"] <= 1e-4
-    assert open_session(tmp_path / card.file, 1).get_outputs()[0].shape[1] == 7
+    for name, clips, sold in (("voice_cnn", 30, False), ("voice_cnn_emodb", 10, True)):
+        card = Card.model_validate_json((tmp_path / f"{name}.json").read_text())
+        assert card.commercial_use is sold
+        assert card.figures["all folds together"]["n"] == clips
+        assert told[name]["export_max_abs_difference"] <= 1e-4
+        assert open_session(tmp_path / card.file, 1).get_outputs()[0].shape[1] == 7
