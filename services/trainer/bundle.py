@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from services.trainer.measure import softmax
 from shared.domain.emotion import EMOTIONS
-from shared.engines.cards import BUNDLED, Card, DataUse
+from shared.engines.cards import BUNDLED, Card, DataFile, DataUse
 from shared.ports.engines import Calibration
 
 
@@ -30,12 +30,14 @@ def write_card(
     command: str,
     made: str,
     calibration: Calibration | None = None,
+    vocabulary: str | None = None,  # its place, as seen from the folder of cards
 ) -> Card:
     card = Card(
         name=file.stem,
         slot=slot,
         file=file.name,
-        sha256=hashlib.sha256(file.read_bytes()).hexdigest(),
+        sha256=_sha256(file),
+        vocabulary=DataFile(file=vocabulary, sha256=_sha256(file.parent / vocabulary)) if vocabulary else None,
         architecture=architecture,
         licence=licence,
         commercial_use=commercial_use,
@@ -49,6 +51,10 @@ def write_card(
     )
     (BUNDLED / f"{card.name}.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
     return card
+
+
+def _sha256(file: Path) -> str:
+    return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
 def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:

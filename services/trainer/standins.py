@@ -1,11 +1,10 @@
-"""Train the linear networks that fill the three senses until the deep ones are in, and write their cards.
+"""Train the linear networks that fill two senses until the deep ones are in, and write their cards.
 
-python -m services.trainer.standins text|voice|face DATA
+python -m services.trainer.standins voice|face DATA
 """
 
 from __future__ import annotations
 
-import csv
 import hashlib
 import json
 import sys
@@ -16,7 +15,6 @@ from typing import Any
 
 import numpy as np
 from scipy.optimize import minimize_scalar
-from scipy.sparse import csr_matrix
 from sklearn.linear_model import LogisticRegression, SGDClassifier
 from sklearn.metrics import f1_score, recall_score
 
@@ -24,7 +22,6 @@ from shared.domain.emotion import EMOTIONS
 from shared.engines.decoder_sound import decode_sound
 from shared.engines.face_features import edge_histograms
 from shared.engines.settings import MediaSettings
-from shared.engines.text_features import DIMENSIONS, hashed
 from shared.engines.voice_features import voice_statistics
 
 BUNDLED = Path(__file__).parents[2] / "shared" / "engines" / "bundled"
@@ -35,42 +32,6 @@ FOLDS = (  # actors of RAVDESS, speakers of EmoDB: two men and two women, then w
     ({1, 2, 3, 4}, {"03", "08"}), ({5, 6, 7, 8}, {"09", "10"}), ({9, 10, 11, 12}, {"11", "12"}),
     ({13, 14, 15, 16}, {"13"}), ({17, 18, 19, 20}, {"14"}),
 )  # fmt: skip
-
-
-def text(data: Path) -> None:
-    # Dialogue is what meetings are made of, and there is less of it: it counts threefold.
-    train = [*list(meld(data, "train")) * 3, *goemotions(data, "train")]
-    # Recognisers write neither capitals nor punctuation: half of every line is learnt without.
-    lines = [line for line, _ in train] + [bare(line) for line, _ in train]
-    labels = np.array([label for _, label in train] * 2)
-    network = SGDClassifier(loss="log_loss", alpha=3e-6, max_iter=12, random_state=1, average=True)
-    network.fit(matrix(lines), labels)
-    dev = {"MELD dev": list(meld(data, "dev")), "GoEmotions-Ekman dev": list(goemotions(data, "dev"))}
-
-    def logits(lines: list[str]) -> np.ndarray:
-        return np.asarray(matrix(lines) @ network.coef_.T.astype(np.float16).astype(np.float32) + network.intercept_)
-
-    temperature = fit_temperature(
-        logits([line for line, _ in dev["MELD dev"]]), np.array([y for _, y in dev["MELD dev"]])
-    )
-    figures: dict[str, Any] = {}
-    for name, rows in dev.items():
-        truth = np.array([label for _, label in rows])
-        figures[name] = measure(logits([line for line, _ in rows]) / temperature, truth)
-        figures[f"{name}, without capitals and punctuation"] = measure(
-            logits([bare(line) for line, _ in rows]) / temperature, truth
-        )
-    keep(
-        "text_hashed", "text",
-        {"weights": network.coef_.astype(np.float16), "bias": network.intercept_.astype(np.float32)},
-        temperature, np.bincount(labels, minlength=7) / len(labels), figures,
-        architecture=f"logistic regression over {DIMENSIONS} hashed words, pairs and character pieces",
-        licence="Apache-2.0", commercial=True,
-        data=[("MELD", "GPL-3.0 repository; lines of a television series", "train; dev for the temperature"),
-              ("GoEmotions", "CC BY 4.0", "train, rows with one Ekman label")],
-        limits="English only. It sees words, not sentences: no context, no irony. "
-        "Learnt from television dialogue and comments on the internet.",
-    )  # fmt: skip
 
 
 def voice(data: Path) -> None:
@@ -173,35 +134,6 @@ def face(data: Path) -> None:
     )  # fmt: skip
 
 
-def meld(data: Path, part: str) -> Iterator[tuple[str, int]]:
-    with (data / "text" / f"meld_{part}.csv").open(encoding="utf-8") as file:
-        for row in csv.DictReader(file):
-            yield row["Utterance"], LABELS.index(row["Emotion"])
-
-
-def goemotions(data: Path, part: str) -> Iterator[tuple[str, int]]:
-    folder = data / "text" / "goemotions_ekman"
-    names = (folder / "labels.txt").read_text().split()
-    held_out = (
-        {line.split("\t")[0] for line in (folder / "dev.tsv").read_text().splitlines()} if part == "train" else set()
-    )
-    for line in (folder / f"{part}.tsv").read_text(encoding="utf-8").splitlines():
-        words, marks, _ = line.split("\t")
-        if "," not in marks and words not in held_out:
-            yield words.replace("[NAME]", "someone").replace("[RELIGION]", "religion"), LABELS.index(names[int(marks)])
-
-
-def bare(line: str) -> str:
-    return "".join(letter for letter in line.lower() if letter.isalpha() or letter in " '’")
-
-
-def matrix(lines: list[str]) -> csr_matrix:
-    rows = [hashed(line) for line in lines]
-    edges = np.cumsum([0, *(len(positions) for positions, _ in rows)])
-    values, places = np.concatenate([v for _, v in rows]), np.concatenate([p for p, _ in rows])
-    return csr_matrix((values, places, edges), shape=(len(lines), DIMENSIONS))
-
-
 def voices(data: Path) -> Iterator[tuple[np.ndarray, int, str]]:
     with TemporaryDirectory() as folder:
         for path in sorted((data / "voice").rglob("*.opus")):
@@ -267,4 +199,4 @@ def keep(
 
 
 if __name__ == "__main__":
-    {"text": text, "voice": voice, "face": face}[sys.argv[1]](Path(sys.argv[2]))
+    {"voice": voice, "face": face}[sys.argv[1]](Path(sys.argv[2]))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -21,11 +22,19 @@ class DataUse(Value):
     split: str
 
 
+class DataFile(Value):
+    """What a network cannot be read without, beside its weights."""
+
+    file: str  # as seen from the folder of cards
+    sha256: str
+
+
 class Card(Value):
     name: str
     slot: str
     file: str
     sha256: str
+    vocabulary: DataFile | None = None
     architecture: str
     licence: str
     commercial_use: bool
@@ -37,10 +46,17 @@ class Card(Value):
     command: str
     made: str
 
+    def files(self) -> Iterator[tuple[str, str]]:
+        """All that must be there, with its hash."""
+        yield self.file, self.sha256
+        if self.vocabulary:
+            yield self.vocabulary.file, self.vocabulary.sha256
+
     @property
     def fingerprint(self) -> str:
         """Changes with the weights and with the way they are read."""
-        return hashlib.sha256(f"{self.sha256} {self.calibration.model_dump_json()}".encode()).hexdigest()[:16]
+        hashes = " ".join(sha256 for _, sha256 in self.files())
+        return hashlib.sha256(f"{hashes} {self.calibration.model_dump_json()}".encode()).hexdigest()[:16]
 
 
 def list_cards() -> tuple[Card, ...]:
@@ -60,10 +76,11 @@ def trusted_weights(name: str, settings: EngineSettings, folder: Path = BUNDLED)
             f"The weights {name!r} may not be used commercially, and ENGINES__COMMERCIAL_ONLY refuses such weights.",
             mend="Unset ENGINES__COMMERCIAL_ONLY, or leave this sense out with --modalities.",
         )
-    if not path.is_file():
-        raise EngineUnavailable(f"The weights {card.file} are missing from this installation.", mend="make install")
-    if hashlib.sha256(path.read_bytes()).hexdigest() != card.sha256:
-        raise EngineUnavailable(
-            f"The weights {card.file} are not those of their card.", mend="git checkout -- shared/engines/bundled"
-        )
+    for file, sha256 in card.files():
+        if not (folder / file).is_file():
+            raise EngineUnavailable(f"The weights {file} are missing from this installation.", mend="make install")
+        if hashlib.sha256((folder / file).read_bytes()).hexdigest() != sha256:
+            raise EngineUnavailable(
+                f"The weights {file} are not those of their card.", mend="git checkout -- shared/engines/bundled"
+            )
     return path, card

@@ -29,7 +29,7 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
         "yunet": "shared.engines.faces_yunet:YuNet",
         "cascade": "shared.engines.faces_cascade:Cascade",
     },
-    "text": {"hashed": "shared.engines.text_hashed:HashedText"},
+    "text": {"minilm": "shared.engines.text_minilm:MiniLmText"},
     "voice": {"statistics": "shared.engines.voice_statistics:VoiceStatistics"},
     "face": {"edges": "shared.engines.face_edges:FaceEdges"},
     "fusion": {"loglinear": "shared.engines.fusion_loglinear:LogLinearFusion"},

@@ -9,9 +9,9 @@ import numpy as np
 from tokenizers import Tokenizer
 
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, Modality
-from shared.domain.error import InvalidRequest
+from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.speech import Utterance
-from shared.engines.cards import BUNDLED, Card, trusted_weights
+from shared.engines.cards import Card, trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.runtime import open_session
 from shared.engines.text_pair import CONTEXT, Pieces, pair, stack
@@ -39,9 +39,10 @@ class MiniLmText:
         if option:
             raise InvalidRequest(f"The bundled text network has no option {option!r}.")
         path, card = trusted_weights("text_minilm", setup.engines)
-        return cls(
-            open_session(path, setup.threads), Tokenizer.from_file(str(BUNDLED / "text_minilm.vocab.json")), card
-        )
+        if card.vocabulary is None:
+            raise EngineUnavailable("The card of the text network names no vocabulary.", mend="make install")
+        tokenizer = Tokenizer.from_file(str(path.parent / card.vocabulary.file))
+        return cls(open_session(path, setup.threads), tokenizer, card)
 
     def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
         pairs: list[Pieces] = []

@@ -1,6 +1,8 @@
-"""The stand-in networks of the three senses, run on their bundled weights."""
+"""The networks of the three senses, run on their bundled weights."""
 
 from __future__ import annotations
+
+import shutil
 
 import numpy as np
 import pytest
@@ -12,8 +14,7 @@ from shared.engines.catalog import Setup, choose
 from shared.engines.face_features import edge_histograms
 from shared.engines.mel import filters, mel_power, to_hertz, to_mel
 from shared.engines.settings import EngineSettings
-from shared.engines.text_features import hashed
-from shared.engines.text_hashed import reliability_of
+from shared.engines.text_minilm import reliability_of
 from shared.engines.voice_features import voice_statistics
 from shared.ports.engines import FaceClip, ModalityEncoder, UtteranceClip
 from shared.ports.media import Audio, Floats
@@ -74,12 +75,6 @@ def test_words_are_trusted_as_far_as_the_recogniser_trusts_them() -> None:
     assert (trusted(0.2), trusted(0.95)) == (0.0, 1.0)
 
 
-def test_the_same_text_has_the_same_features_and_capitals_do_not_matter() -> None:
-    assert np.array_equal(hashed("We lost IT.")[0], hashed("we lost it")[0])
-    assert np.linalg.norm(hashed("we lost it")[1]) == pytest.approx(1.0)
-    assert len(hashed("…")[0]) == 0
-
-
 def test_a_voice_is_heard_when_it_is_long_and_clear_enough(setup: Setup) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
     conversation = [clip(audio=voice(2.5)), clip(audio=voice(0.5)), clip(audio=noise), clip(audio=voice(9))]
@@ -138,20 +133,22 @@ def test_every_card_fits_its_weights_and_says_what_must_be_said() -> None:
 
 def test_a_deployment_can_refuse_weights_that_may_not_be_sold() -> None:
     strict = EngineSettings(commercial_only=True)
-    assert trusted_weights("text_hashed", strict)
+    assert trusted_weights("text_minilm", strict)
     with pytest.raises(EngineUnavailable, match="may not be used commercially"):
         trusted_weights("face_edges", strict)
 
 
 def test_weights_that_were_exchanged_are_not_opened(tmp_path_factory: pytest.TempPathFactory, setup: Setup) -> None:
-    card = load_card("text_hashed")
+    card = load_card("text_minilm")
     folder = tmp_path_factory.mktemp("bundled")
-    for name in ("text_hashed.json", "text_hashed.npz"):
-        (folder / name).write_bytes((BUNDLED / name).read_bytes())
-    assert trusted_weights("text_hashed", setup.engines, folder)[1] == card
-    (folder / "text_hashed.npz").write_bytes(b"something else")
-    with pytest.raises(EngineUnavailable, match="not those of their card"):
-        trusted_weights("text_hashed", setup.engines, folder)
-    (folder / "text_hashed.npz").unlink()
-    with pytest.raises(EngineUnavailable, match="missing"):
-        trusted_weights("text_hashed", setup.engines, folder)
+    shutil.copytree(BUNDLED, folder, dirs_exist_ok=True)
+    assert trusted_weights("text_minilm", setup.engines, folder)[1] == card
+    for file, _ in card.files():
+        kept = (folder / file).read_bytes()
+        (folder / file).write_bytes(b"something else")
+        with pytest.raises(EngineUnavailable, match="not those of their card"):
+            trusted_weights("text_minilm", setup.engines, folder)
+        (folder / file).unlink()
+        with pytest.raises(EngineUnavailable, match="missing"):
+            trusted_weights("text_minilm", setup.engines, folder)
+        (folder / file).write_bytes(kept)

@@ -78,6 +78,7 @@ def test_a_run_leaves_figures_and_an_export_that_serves(
     for name, clips, sold in (("voice_cnn", 30, False), ("voice_cnn_emodb", 10, True)):
         card = Card.model_validate_json((tmp_path / f"{name}.json").read_text())
         assert card.commercial_use is sold
+        assert sum(card.figures[f"{who}, all folds"]["n"] for who in ("women", "men")) == clips
         assert card.figures["all folds together"]["n"] == clips
         assert told[name]["export_max_abs_difference"] <= 1e-4
         assert open_session(tmp_path / card.file, 1).get_outputs()[0].shape[1] == 7

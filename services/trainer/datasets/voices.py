@@ -17,6 +17,7 @@ from shared.engines.decoder_sound import decode_sound
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Floats
 
+EMODB_WOMEN = {"08", "09", "13", "14", "16"}
 SOUNDS = {".opus", ".ogg", ".wav", ".flac", ".mp3", ".m4a"}
 
 
@@ -66,6 +67,12 @@ def _csv(path: Path) -> Iterator[SpokenClip]:
         for number, row in enumerate(csv.DictReader(file)):
             speaker = row.get("speaker") or f"row {number}"
             yield SpokenClip(path.parent / row["path"], NUMBER[Emotion(row["label"])], speaker)
+
+
+def is_woman(speaker: str) -> bool:
+    """As the corpora document it: RAVDESS gives women even numbers."""
+    corpus, name = speaker.split()
+    return name in EMODB_WOMEN if corpus == "emodb" else int(name) % 2 == 0
 
 
 def load_sound(path: Path) -> Floats:

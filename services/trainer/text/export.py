@@ -25,7 +25,7 @@ from shared.engines.text_minilm import judge_pairs
 from shared.engines.text_pair import pair
 from shared.ports.engines import Calibration, SentimentHead
 
-NAME = "text_minilm"
+NAME, VOCABULARY = "text_minilm", "vocabularies/text_minilm.json"
 OUTPUTS = ("emotion", "sentiment", "embedding")
 
 
@@ -59,7 +59,8 @@ def export(run: Path, data: Path) -> dict[str, Any]:
             op_types_to_quantize=["MatMul", "Gather"],
         )  # fmt: skip
         exact, small = (_logits(open_session(path, 2), task) for path in (whole, target))
-    shutil.copy(Path(start_of()[0]).with_name("tokenizer.json"), BUNDLED / f"{NAME}.vocab.json")
+    (BUNDLED / VOCABULARY).parent.mkdir(exist_ok=True)
+    shutil.copy(Path(start_of()[0]).with_name("tokenizer.json"), BUNDLED / VOCABULARY)
     truth = {corpus: np.array([line.emotions[0] for line in lines]) for corpus, lines in task.dev.items()}
     temperature = fit_temperature(small["meld"][0], truth["meld"])
     figures: dict[str, Any] = {"export_max_abs_difference": difference}
@@ -85,7 +86,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         limits="English only. Learnt from television dialogue and comments on the internet; ships no line of either.",
         command="undertone train text --data DATA && undertone export text --data DATA", made=f"run {run.name}",
         # Trained with each corpus' balance added to its logits, so they favour no class: its prior is uniform.
-        calibration=Calibration(temperature=temperature, sentiment=SentimentHead()),
+        calibration=Calibration(temperature=temperature, sentiment=SentimentHead()), vocabulary=VOCABULARY,
     )  # fmt: skip
     return figures
 

@@ -11,11 +11,12 @@ import numpy as np
 import torch
 
 from services.trainer.bundle import fit_temperature, write_card
+from services.trainer.datasets.voices import is_woman
 from services.trainer.labels import NUMBER
 from services.trainer.measure import measure
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.voice.network import VoiceCnn
-from services.trainer.voice.train import CROSS, EVERYBODY, FOLDS, SURPRISE, cross_name
+from services.trainer.voice.train import CROSS, EVERYBODY, FOLDS, HELD_OUT, SURPRISE, cross_name
 from shared.domain.emotion import Emotion
 from shared.engines.cards import BUNDLED
 from shared.engines.voice_mel import BANDS
@@ -54,12 +55,13 @@ def _bundled(
     target = BUNDLED / f"{name}.onnx"
     write_onnx(network, next(tries()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
     figures["export_max_abs_difference"] = worst_difference(network, target, tries())
-    logits, truth = _held_out(run, [f"{fold} {number + 1}" for number in range(len(FOLDS))])
+    logits, truth, speakers = _held_out(run, [f"{fold} {number + 1}" for number in range(len(FOLDS))])
     logits[:, [NUMBER[emotion] for emotion in cannot_emit]] = NEVER
     temperature = fit_temperature(logits, truth)
     figures["all folds together"] = measure(logits / temperature, truth)
+    figures |= _by_sex(logits / temperature, truth, speakers)
     for part in crossed:
-        logits, truth = _held_out(run, [part])
+        logits, truth, _ = _held_out(run, [part])
         logits[:, SURPRISE] = NEVER  # EmoDB knows none
         found = measure(logits / temperature, truth)
         figures[f"{part}, six classes"] = {figure: found[figure] for figure in ("n", "uar", "nll")}
@@ -76,14 +78,21 @@ def _bundled(
     return figures
 
 
-def _held_out(run: Path, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray]:
-    """What networks said of the speakers that they had never heard, and what it was."""
-    logits, truth = [], []
-    for part in parts:
-        with np.load(run / part / "held_out.npz") as found:
-            logits.append(found["logits"])
-            truth.append(found["truth"])
-    return np.concatenate(logits), np.concatenate(truth)
+def _held_out(run: Path, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """What networks said of the speakers that they had never heard, what it was, and who it was."""
+    found = [np.load(run / part / HELD_OUT) for part in parts]
+    logits, truth, speakers = (np.concatenate([one[name] for one in found]) for name in ("logits", "truth", "speaker"))
+    return logits, truth, speakers
+
+
+def _by_sex(logits: np.ndarray, truth: np.ndarray, speakers: np.ndarray) -> dict[str, dict[str, float]]:
+    women = np.array([is_woman(speaker) for speaker in speakers])
+    rows = {"women, all folds": women, "men, all folds": ~women}
+    return {
+        name: {figure: found[figure] for figure in ("n", "accuracy", "uar", "ece")}
+        for name, own in rows.items()
+        if own.any() and (found := measure(logits[own], truth[own]))
+    }
 
 
 def tries() -> Iterator[Inputs]:

@@ -27,7 +27,7 @@ FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
 )
 TRIED = ("telephone", "pink noise 10 dB", "large room")
 CROSS = (("ravdess", "emodb"), ("emodb", "ravdess"))  # learnt, asked
-EVERYBODY = "everybody"
+EVERYBODY, HELD_OUT = "everybody", "held_out.npz"
 SURPRISE = NUMBER[Emotion.SURPRISE]
 
 
@@ -48,8 +48,13 @@ def train(data: Path, run: Path, recipe: Recipe) -> Path:
             continue
         network = VoiceCnn()
         network.load_state_dict(torch.load(best[name], weights_only=True))
-        truth = np.array([pictures.clips[clip].label for clip in part.held])
-        np.savez(run / name / "held_out.npz", logits=clip_logits(network, pictures, part.held), truth=truth)
+        clips = [pictures.clips[clip] for clip in part.held]
+        np.savez(
+            run / name / HELD_OUT,
+            logits=clip_logits(network, pictures, part.held),
+            truth=np.array([clip.label for clip in clips]),
+            speaker=np.array([clip.speaker for clip in clips]),
+        )
         if name.startswith("fold"):
             judged.append(_judged(network, pictures, part.held))
     figures: dict[str, Any] = {"folds": judged}
