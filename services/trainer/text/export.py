@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import shutil
 from collections.abc import Iterator
 from pathlib import Path
 from tempfile import TemporaryDirectory
@@ -60,7 +59,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         )  # fmt: skip
         exact, small = (_logits(open_session(path, 2), task) for path in (whole, target))
     (BUNDLED / VOCABULARY).parent.mkdir(exist_ok=True)
-    shutil.copy(Path(start_of()[0]).with_name("tokenizer.json"), BUNDLED / VOCABULARY)
+    tokenizer.save(str(BUNDLED / VOCABULARY))
     truth = {corpus: np.array([line.emotions[0] for line in lines]) for corpus, lines in task.dev.items()}
     temperature = fit_temperature(small["meld"][0], truth["meld"])
     figures: dict[str, Any] = {"export_max_abs_difference": difference}
