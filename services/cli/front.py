@@ -14,7 +14,6 @@ from starlette.types import Receive, Scope, Send
 
 from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
-from services.gateway.listener import listen
 from services.results.app import results_app
 from services.results.meters import Meters
 from shared.domain.error import UndertoneError
@@ -23,6 +22,7 @@ from shared.infra.database.engine import Database
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.settings import DatabaseSettings
 from shared.infra.state import blobs_of, database_of
+from shared.infra.web.listener import server_of
 from shared.ports.queue import CountedQueue
 
 log = structlog.get_logger()
@@ -87,7 +87,8 @@ def main() -> int:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
     log.info("front.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
-    listen(front, deployment.gateway)
+    settings = deployment.gateway
+    server_of(front, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
     queue.close()
     database.close()
     return 0

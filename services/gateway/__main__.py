@@ -8,12 +8,12 @@ import structlog
 
 from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
-from services.gateway.listener import listen
 from shared.domain.error import UndertoneError
 from shared.domain.governance import NOTICE
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.settings import DatabaseSettings
 from shared.infra.state import database_of
+from shared.infra.web.listener import server_of
 
 log = structlog.get_logger()
 
@@ -28,7 +28,8 @@ def main() -> int:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
     log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
-    listen(app, deployment.gateway)
+    settings = deployment.gateway
+    server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
     queue.close()
     database.close()
     return 0
