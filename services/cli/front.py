@@ -19,8 +19,9 @@ from services.results.meters import Meters
 from shared.domain.error import UndertoneError
 from shared.domain.governance import NOTICE
 from shared.infra.database.engine import Database
+from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
-from shared.infra.settings import DatabaseSettings
+from shared.infra.settings import DatabaseSettings, LogSettings
 from shared.infra.state import blobs_of, database_of
 from shared.infra.web.listener import server_of
 from shared.ports.queue import CountedQueue
@@ -95,4 +96,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main())

@@ -21,9 +21,10 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.log_lines import write_log
 from shared.infra.outbound import Outbound
 from shared.infra.sealing import Sealer, SecretSettings
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
 from shared.ports.jobs import JobQueue
 
@@ -74,4 +75,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main(sys.argv[1:]))

@@ -10,8 +10,9 @@ from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
 from shared.domain.error import UndertoneError
 from shared.domain.governance import NOTICE
+from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
-from shared.infra.settings import DatabaseSettings
+from shared.infra.settings import DatabaseSettings, LogSettings
 from shared.infra.state import database_of
 from shared.infra.web.listener import server_of
 
@@ -36,4 +37,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main())

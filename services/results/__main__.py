@@ -11,7 +11,8 @@ from services.results.app import results_app
 from services.results.settings import ResultsSettings
 from shared.domain.error import UndertoneError
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.log_lines import write_log
+from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
 from shared.infra.web.listener import server_of
 
@@ -40,4 +41,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main())

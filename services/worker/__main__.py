@@ -9,10 +9,14 @@ from uuid import uuid4
 # Read by Celery's process pool when it is imported: SIGTERM hands work back soon, rather than wait for its end.
 os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
+from celery import signals
+
 from services.worker.app import make_app
 from services.worker.settings import WorkerSettings
 from shared.domain.error import UndertoneError
+from shared.infra.log_lines import write_log
 from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.settings import LogSettings
 
 
 def main() -> int:
@@ -41,4 +45,7 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
+    # Whoever listens here has the log to himself: otherwise Celery would write its own, with exceptions' words.
+    signals.setup_logging.connect(lambda **_: write_log(LogSettings()), weak=False)
     sys.exit(main())

@@ -16,9 +16,10 @@ from shared.domain.error import UndertoneError
 from shared.domain.job_blobs import job_folder
 from shared.domain.plan import QUEUES
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
 from shared.ports.blobs import BlobStore
 from shared.ports.jobs import WorkQueue
@@ -106,4 +107,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main())

@@ -73,6 +73,7 @@ def server_of(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[s
             ws="none",
             lifespan="on",
             access_log=False,  # ours names routes; paths and queries may carry what nobody should read
+            log_config=None,  # its lines go where ours go, and are stripped of words as they are
             log_level="warning",
             server_header=False,
             proxy_headers=bool(trusted_proxies),
