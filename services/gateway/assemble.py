@@ -31,6 +31,7 @@ from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.sealing import Sealer, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.state import blobs_of
+from shared.infra.telemetry import SILENT, Tracer
 from shared.infra.uploads_folder import FolderUploads
 from shared.infra.web.api_keys import KEYLESS_TENANT, Admission
 from shared.infra.web.loopback import is_loopback
@@ -65,7 +66,7 @@ class Deployment:
         )
 
 
-def assemble(deployment: Deployment, database: Database, queue: CountedQueue) -> Context:
+def assemble(deployment: Deployment, database: Database, queue: CountedQueue, tracer: Tracer = SILENT) -> Context:
     settings, clock = deployment.gateway, database.clock
     keys, jobs, endpoints = SqlKeyStore(database), SqlJobStore(database), SqlEndpointStore(database)
     admission = _admission(settings, keys, database)
@@ -107,6 +108,7 @@ def assemble(deployment: Deployment, database: Database, queue: CountedQueue) ->
         places_in_all=Places(settings.uploads_in_all, "uploads"),
         watchers=Places(WATCHERS, "event streams"),
         upload_threads=anyio.CapacityLimiter(settings.uploads_in_all),
+        tracer=tracer,
     )
 
 

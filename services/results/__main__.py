@@ -14,6 +14,7 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.log_lines import write_log
 from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
+from shared.infra.telemetry import TelemetrySettings, tracer_of
 from shared.infra.web.listener import server_of
 
 log = structlog.get_logger()
@@ -24,18 +25,21 @@ def main() -> int:
         settings, storage = ResultsSettings(), StorageSettings()
         database = database_of(DatabaseSettings(), storage)
         admission = admission_of(settings, SqlKeyStore(database), database.clock)
+        tracer = tracer_of(TelemetrySettings(), "results")
         app = results_app(
             database,
             blobs_of(storage),
             admission=admission,
             requests_per_minute=settings.requests_per_minute,
             cors_origins=settings.cors_origins,
+            tracer=tracer,
         )
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
     log.info("results.starts", keyless=settings.keyless)
     server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
+    tracer.close()
     database.close()
     return 0
 

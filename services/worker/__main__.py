@@ -17,11 +17,13 @@ from shared.domain.error import UndertoneError
 from shared.infra.log_lines import write_log
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.settings import LogSettings
+from shared.infra.telemetry import TelemetrySettings, tracer_of
 
 
 def main() -> int:
     settings = WorkerSettings()
     try:
+        tracer_of(TelemetrySettings(), "worker").close()  # whether it can be had; each process has its own
         app = make_app(settings, QueueSettings(), RedisSettings())
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))

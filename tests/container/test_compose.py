@@ -29,11 +29,12 @@ from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.redis_server import find_server
 from shared.infra.sealing import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
+from shared.infra.telemetry import TelemetrySettings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[-?]([^}]*))?\}")
-STATE = (DatabaseSettings, StorageSettings, LogSettings)
+STATE = (DatabaseSettings, StorageSettings, LogSettings, TelemetrySettings)
 QUEUE = (RedisSettings, QueueSettings)
 OUTBOUND = (OutboundSettings, SecretSettings)
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {

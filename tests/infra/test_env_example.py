@@ -17,6 +17,7 @@ from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.sealing import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
+from shared.infra.telemetry import TelemetrySettings
 
 ROOMS: tuple[type[BaseSettings], ...] = (
     EngineSettings,
@@ -34,6 +35,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     QueueSettings,
     ResultsSettings,
     LogSettings,
+    TelemetrySettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 
