@@ -9,7 +9,7 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from shared.domain.asked import Asked
+from shared.domain.asked import MOST_TRACKS, Asked
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, UploadTooLarge
@@ -29,7 +29,6 @@ from shared.ports.blobs import BlobStore
 from shared.ports.jobs import JobStore
 from shared.ports.keys import AuditTrail
 
-MOST_TRACKS = 16
 MOST_TRANSCRIPT = 20 << 20
 LOST_AFTER = timedelta(minutes=15)  # without a sign of life
 
@@ -85,6 +84,7 @@ class Arrival:
     tracks: list[Source] = field(default_factory=list)
     transcript: Source | None = None
     submitted: Submitted | None = None
+    size: int = 0  # bytes of all that has come
 
     def put_recording(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.recording is not None:
@@ -110,11 +110,13 @@ class Arrival:
 
     def _put(self, key: str, blocks: Iterable[bytes], at_most: int) -> Blob:
         try:
-            return self.intake.blobs.put(self.caller.tenant, key, blocks, at_most=at_most)
+            blob = self.intake.blobs.put(self.caller.tenant, key, blocks, at_most=at_most)
         except UploadTooLarge as error:
             raise UploadTooLarge(
                 error.message, mend="Send less, or have the operator raise GATEWAY__MAX_UPLOAD_MB."
             ) from None
+        self.size += blob.size
+        return blob
 
     @property
     def hashes(self) -> str:
