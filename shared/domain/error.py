@@ -314,9 +314,15 @@ class StorageFull(UndertoneError):
 
 
 class StorageLost(UndertoneError):
+    """`stage` is the one that can make it again."""
+
     code = "storage_lost"
     exit_status = 74
     retryable = True
+
+    def __init__(self, message: str, *, stage: str | None = None, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.stage = stage
 
 
 class Interrupted(UndertoneError):

@@ -69,6 +69,13 @@ class WorkStore(Protocol):
         """Another attempt later; uncounted when neither recording nor worker is to blame, as with a full disk."""
         ...
 
+    def await_again(self, claim: Claim, need: str) -> bool:
+        """What the needed stage left is lost: it is to run again, and the claim's stage waits for it, uncounted.
+
+        False, and nothing is changed, where the needed stage has no attempt left.
+        """
+        ...
+
     def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
         """The job has failed, and its announcement is in the outbox; a stage that follows its end fails alone."""
         ...
