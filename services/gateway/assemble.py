@@ -91,6 +91,7 @@ def assemble(deployment: Deployment, database: Database, queue: CountedQueue, tr
             clock=clock,
             most_bytes=settings.max_upload_mb << 20,
             gpu=deployment.queue.gpu,
+            most_stored=settings.quota_mb << 20 if settings.quota_mb else None,
         ),
         requests=SqlAnsweredRequests(database),
         uploads=FolderUploads(folder / "uploads", disk, clock),

@@ -71,7 +71,9 @@ class Reception:
 
     def receive(self) -> Response:
         intake = self.context.intake
-        with intake.receiving(self.caller) as arrival:
+        # A repeat of what was taken brings nothing new: whether it is one, its bytes must tell.
+        claimed = None if self.key else self.body.claimed or 0
+        with intake.receiving(self.caller, claimed) as arrival:
             beat = partial(intake.arrivals.renew, arrival.job_id)
             filled = self.filler.read(arrival, beating(self.body.blocks(), beat), beat)
             fingerprint = digest_of(filled.source, filled.asked.model_dump_json())

@@ -13,8 +13,15 @@ from shared.domain.work import Claim, Refusal, Swept, Ticket
 class JobStore(Protocol):
     """What a tenant may do with its jobs; another tenant's job is NotFound, like one that never was."""
 
-    def add(self, tenant: str, new: NewJob) -> JobRecord:
-        """Keep the job with its stages, queued, in one transaction."""
+    def add(self, tenant: str, new: NewJob, *, most_stored: int | None = None) -> JobRecord:
+        """Keep the job with its stages, queued, in one transaction.
+
+        QuotaExceeded if with it the tenant's recordings were more than `most_stored` bytes, whoever adds at once.
+        """
+        ...
+
+    def stored(self, tenant: str) -> int:
+        """Bytes of the tenant's recordings, and what came beside them, that are not erased yet."""
         ...
 
     def find(self, tenant: str, job_id: str) -> JobRecord | None: ...

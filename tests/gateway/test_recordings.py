@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from shared.domain.job_record import JobStatus
+from shared.infra.database.work_queue import SqlWorkQueue
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, WAV, Gateway, eventually
 from tests.local_server import Reply, serving
@@ -216,6 +217,35 @@ def test_a_form_without_a_recording_is_refused(gateway: Gateway, client: httpx.C
         "unknown_content_type",
     )
     assert gateway.blobs() == []
+
+
+def test_a_tenant_has_room_for_so_much_and_gets_it_back(opened: Open) -> None:
+    large = MP4 + bytes(700_000)
+    kind = {"content-type": "video/mp4"}
+    with opened(quota_mb=1) as gateway, gateway.client() as client, serving(Reply(body=large)) as other:
+        twice = {**kind, "Idempotency-Key": "k"}
+        job_id = accepted(client.post("/v1/recordings", content=large, headers=twice))
+        kept = gateway.blobs()
+        again = client.post("/v1/recordings", content=large, headers=twice)
+        assert accepted(again) == job_id, "a repeat brings nothing new"
+        early = f"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.keys['ours']}\r\n"
+        early += f"Content-Type: video/mp4\r\nContent-Length: {len(large)}\r\n\r\n"
+        assert gateway.raw(early.encode()).startswith(b"HTTP/1.1 507"), "before a byte comes"
+        no_length = client.post("/v1/recordings", content=iter([large]), headers=kind)
+        other_key = client.post("/v1/recordings", content=large, headers={**kind, "Idempotency-Key": "other"})
+        by_address = client.post("/v1/recordings", json={"url": other.url})
+        form = client.post("/v1/recordings", files={"file": ("a.mp4", large)})
+        upload = client.post("/v1/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": str(len(large))})
+        for answer in (no_length, other_key, by_address, form, upload):
+            assert code(answer) == (507, "quota_exceeded")
+        assert gateway.blobs() == kept
+        assert "Erase jobs" in form.json()["mend"] and "Retry-After" not in form.headers
+        with gateway.client("theirs") as stranger:
+            accepted(stranger.post("/v1/recordings", content=large, headers=kind))
+        accepted(client.post("/v1/recordings", content=MP4, headers=kind))
+        client.delete(f"/v1/jobs/{job_id}")
+        SqlWorkQueue(gateway.database).erased("ours", job_id)
+        accepted(client.post("/v1/recordings", content=large, headers=kind))
 
 
 def test_governance_decides_which_senses_a_job_may_use(opened: Open) -> None:
