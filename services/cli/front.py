@@ -25,7 +25,7 @@ from shared.infra.settings import DatabaseSettings, LogSettings
 from shared.infra.state import blobs_of, database_of
 from shared.infra.telemetry import SILENT, TelemetrySettings, Tracer, tracer_of
 from shared.infra.web.listener import server_of
-from shared.ports.queue import CountedQueue
+from shared.ports.queue import TicketQueue
 
 log = structlog.get_logger()
 
@@ -57,7 +57,7 @@ class Front:
             yield
 
 
-def together(deployment: Deployment, database: Database, queue: CountedQueue, tracer: Tracer = SILENT) -> Front:
+def together(deployment: Deployment, database: Database, queue: TicketQueue, tracer: Tracer = SILENT) -> Front:
     """Behind one door policy, described as one."""
     context = assemble(deployment, database, queue, tracer)
     gateway = create_app(context)

@@ -27,12 +27,11 @@ from shared.infra.sealing import Sealer, SecretSettings
 from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
 from shared.infra.telemetry import SILENT, TelemetrySettings, Tracer, tracer_of
-from shared.ports.jobs import JobQueue
 
 LOOPBACK = "--loopback"
 
 
-def assemble(database: Database, *, loopback: bool, queue: JobQueue | None = None, tracer: Tracer = SILENT) -> Courier:
+def assemble(database: Database, *, loopback: bool, tracer: Tracer = SILENT) -> Courier:
     """`loopback` is for the one-machine mode, whose only user may call back to programs beside it."""
     settings = CourierSettings()
     outbox = SqlOutbox(database)
@@ -49,7 +48,6 @@ def assemble(database: Database, *, loopback: bool, queue: JobQueue | None = Non
         jobs=SqlJobStore(database),
         expiry=SqlExpiry(database),
         keep=times_of(RetentionSettings()),
-        queue=queue,
     )
     deliverer = Deliverer(outbox, outbound, Sealer.of(SecretSettings()), database.clock, tracer=tracer)
     return Courier(outbox, deliverer, house, settings)

@@ -106,9 +106,3 @@ class WorkQueue(Protocol):
     def erased(self, tenant: str, job_id: str) -> None:
         """Storage has confirmed: what the database still knows goes too, and the tombstone stays."""
         ...
-
-
-class JobQueue(Protocol):
-    """The broker. A message may be lost or come twice: the sweep and the claims make both harmless."""
-
-    def send(self, ticket: Ticket) -> None: ...
