@@ -14,16 +14,18 @@ from starlette.types import Receive, Scope, Send
 
 from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
-from services.gateway.listener import listen
 from services.results.app import results_app
 from services.results.meters import Meters
 from shared.domain.error import UndertoneError
 from shared.domain.governance import NOTICE
 from shared.infra.database.engine import Database
+from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
-from shared.infra.settings import DatabaseSettings
+from shared.infra.settings import DatabaseSettings, LogSettings
 from shared.infra.state import blobs_of, database_of
-from shared.ports.queue import CountedQueue
+from shared.infra.telemetry import SILENT, TelemetrySettings, Tracer, tracer_of
+from shared.infra.web.listener import server_of
+from shared.ports.queue import TicketQueue
 
 log = structlog.get_logger()
 
@@ -55,9 +57,9 @@ class Front:
             yield
 
 
-def together(deployment: Deployment, database: Database, queue: CountedQueue) -> Front:
+def together(deployment: Deployment, database: Database, queue: TicketQueue, tracer: Tracer = SILENT) -> Front:
     """Behind one door policy, described as one."""
-    context = assemble(deployment, database, queue)
+    context = assemble(deployment, database, queue, tracer)
     gateway = create_app(context)
     read = Meters()
     results = results_app(
@@ -67,6 +69,7 @@ def together(deployment: Deployment, database: Database, queue: CountedQueue) ->
         requests_per_minute=deployment.gateway.requests_per_minute,
         cors_origins=deployment.gateway.cors_origins,
         meters=read,
+        tracer=tracer,
     )
     context.meters.show_beside(read.page)
     own = gateway.openapi()
@@ -82,16 +85,20 @@ def main() -> int:
         deployment = Deployment.from_environment()
         queue = CeleryQueue(deployment.redis, deployment.queue)
         database = database_of(DatabaseSettings(), deployment.storage)
-        front = together(deployment, database, queue)
+        tracer = tracer_of(TelemetrySettings(), "web")
+        front = together(deployment, database, queue, tracer)
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
     log.info("front.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
-    listen(front, deployment.gateway)
+    settings = deployment.gateway
+    server_of(front, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
+    tracer.close()
     queue.close()
     database.close()
     return 0
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main())

@@ -24,10 +24,11 @@ from services.cli.first_recording import annotate_over_http
 from services.cli.terminal import print_transcript
 from shared.domain.error import SettingUnusable, StateConflict, UndertoneError
 from shared.domain.plan import QUEUES
+from shared.infra.log_lines import write_log
 from shared.infra.queue_settings import RedisSettings
 from shared.infra.redis_server import RedisServer
 from shared.infra.sealing import SecretSettings, new_key
-from shared.infra.settings import StorageSettings
+from shared.infra.settings import LogSettings, StorageSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
 WORKER_GRACE = 20.0
@@ -93,6 +94,8 @@ def serve(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the log here, not in files.")] = False,
 ) -> None:
     """Serve recordings in, transcripts out, on this machine until Ctrl-C."""
+    os.environ.setdefault("LOG__FORM", "text")  # for the children too; a machine that collects logs sets json
+    write_log(LogSettings())
     folder = (data or StorageSettings().folder).expanduser().resolve()
     plan = Plan(folder, host, port, workers or max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)

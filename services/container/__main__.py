@@ -12,7 +12,6 @@ from pathlib import Path
 from services.container.environment import environment
 from services.container.health import healthy
 from services.container.secret_files import keep_secrets, kept_secrets
-from services.container.settings import LogSettings
 from shared.domain.error import UndertoneError
 
 MODULES = {
@@ -29,7 +28,6 @@ LATE = (
     "kombu.transport.redis",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
-    "services.container.log_lines",
     "services.container.first_key",
 )
 COMMANDS = ("keys", "models")  # in each module a command of the same name
@@ -64,7 +62,6 @@ def become(service: str, arguments: list[str]) -> None:
     if service in COMMANDS:
         getattr(import_module(MODULES[service]), service)(prog_name=f"undertone {service}")
         return
-    _log(service)
     if service == "gateway":
         _let_in()
     runpy.run_module(MODULES[service], run_name="__main__", alter_sys=True)
@@ -79,19 +76,8 @@ def compile_modules(service: str) -> None:
     import_module(name)
     for needed in LATE:
         import_module(needed)
-
-
-def _log(service: str) -> None:
-    from services.container.log_lines import write_log  # noqa: PLC0415 - the health check does without
-
-    settings = LogSettings()
-    if service == "worker":
-        # As in its `__main__`: read when Celery is imported, which the next line does.
-        os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
-        from celery import signals  # noqa: PLC0415
-
-        signals.setup_logging.connect(lambda **_: write_log(settings), weak=False)
-    write_log(settings)
+    if find_spec("opentelemetry.sdk"):  # an image that was asked to carry it
+        import_module("shared.infra.telemetry_otlp")
 
 
 def _let_in() -> None:

@@ -21,16 +21,17 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.log_lines import write_log
 from shared.infra.outbound import Outbound
 from shared.infra.sealing import Sealer, SecretSettings
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
-from shared.ports.jobs import JobQueue
+from shared.infra.telemetry import SILENT, TelemetrySettings, Tracer, tracer_of
 
 LOOPBACK = "--loopback"
 
 
-def assemble(database: Database, *, loopback: bool, queue: JobQueue | None = None) -> Courier:
+def assemble(database: Database, *, loopback: bool, tracer: Tracer = SILENT) -> Courier:
     """`loopback` is for the one-machine mode, whose only user may call back to programs beside it."""
     settings = CourierSettings()
     outbox = SqlOutbox(database)
@@ -47,9 +48,9 @@ def assemble(database: Database, *, loopback: bool, queue: JobQueue | None = Non
         jobs=SqlJobStore(database),
         expiry=SqlExpiry(database),
         keep=times_of(RetentionSettings()),
-        queue=queue,
     )
-    return Courier(outbox, Deliverer(outbox, outbound, Sealer.of(SecretSettings()), database.clock), house, settings)
+    deliverer = Deliverer(outbox, outbound, Sealer.of(SecretSettings()), database.clock, tracer=tracer)
+    return Courier(outbox, deliverer, house, settings)
 
 
 def times_of(retention: RetentionSettings) -> dict[Kept, timedelta | None]:
@@ -65,8 +66,11 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     try:
-        with closing(database_of(DatabaseSettings(), StorageSettings())) as database:
-            assemble(database, loopback=LOOPBACK in arguments).run(stop)
+        with (
+            closing(tracer_of(TelemetrySettings(), "courier")) as tracer,
+            closing(database_of(DatabaseSettings(), StorageSettings())) as database,
+        ):
+            assemble(database, loopback=LOOPBACK in arguments, tracer=tracer).run(stop)
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
@@ -74,4 +78,5 @@ def main(arguments: list[str]) -> int:
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main(sys.argv[1:]))

@@ -1,8 +1,8 @@
-"""What keeps the service tidy: dead leases are freed, work is enqueued in turns, erasures are finished, old logs go."""
+"""What keeps the service tidy: dead leases are freed, erasures are finished, old logs go."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from datetime import datetime, timedelta
 
@@ -12,7 +12,7 @@ from shared.domain.job_blobs import artifacts_folder, media_folder
 from shared.domain.retention import Kept
 from shared.ports.blobs import BlobStore
 from shared.ports.expiry import Expiry
-from shared.ports.jobs import JobQueue, JobStore, WorkQueue
+from shared.ports.jobs import JobStore, WorkQueue
 from shared.ports.keys import AnsweredRequests, AuditTrail
 from shared.ports.webhooks import Outbox
 
@@ -40,12 +40,9 @@ class House:
     jobs: JobStore
     expiry: Expiry
     keep: Mapping[Kept, timedelta | None]
-    queue: JobQueue | None = None  # without a broker nothing is enqueued
-    queues: Sequence[str] = ("cpu", "gpu")
-    most_waiting: int = 16
 
     def sweep(self) -> None:
-        for chore in (self._free, self._enqueue, self._expire, self._erase, self._disable, self._forget):
+        for chore in (self._free, self._expire, self._erase, self._disable, self._forget):
             try:
                 chore()
             # One chore that breaks must not stop the others; it comes again. A traceback could carry an address.
@@ -58,13 +55,6 @@ class House:
         swept = self.work.sweep(lost_after=self.lost_after)
         if swept.freed or swept.poisoned:
             log.info("courier.swept", freed=swept.freed, poisoned=swept.poisoned)
-
-    def _enqueue(self) -> None:
-        if self.queue is None:
-            return
-        for name in self.queues:
-            for ticket in self.work.next_tickets(name, most_waiting=self.most_waiting):
-                self.queue.send(ticket)
 
     def _erase(self) -> None:
         for stone in self.work.erasing():

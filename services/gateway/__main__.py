@@ -8,12 +8,14 @@ import structlog
 
 from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
-from services.gateway.listener import listen
 from shared.domain.error import UndertoneError
 from shared.domain.governance import NOTICE
+from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
-from shared.infra.settings import DatabaseSettings
+from shared.infra.settings import DatabaseSettings, LogSettings
 from shared.infra.state import database_of
+from shared.infra.telemetry import TelemetrySettings, tracer_of
+from shared.infra.web.listener import server_of
 
 log = structlog.get_logger()
 
@@ -23,16 +25,20 @@ def main() -> int:
         deployment = Deployment.from_environment()
         queue = CeleryQueue(deployment.redis, deployment.queue)
         database = database_of(DatabaseSettings(), deployment.storage)
-        app = create_app(assemble(deployment, database, queue))
+        tracer = tracer_of(TelemetrySettings(), "gateway")
+        app = create_app(assemble(deployment, database, queue, tracer))
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
     log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
-    listen(app, deployment.gateway)
+    settings = deployment.gateway
+    server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
+    tracer.close()
     queue.close()
     database.close()
     return 0
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main())

@@ -64,7 +64,7 @@ def create_app(context: Context) -> FastAPI:
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )
-    app.add_middleware(Journal, measured=context.meters.answered)
+    app.add_middleware(Journal, measured=context.meters.answered, tracer=context.tracer)
     return app
 
 

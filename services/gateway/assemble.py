@@ -12,7 +12,6 @@ from services.gateway.figures import WorkFigures
 from services.gateway.meters import Meters
 from services.gateway.settings import GatewaySettings
 from shared.domain.error import SettingUnusable
-from shared.domain.plan import QUEUES
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.callbacks import Callbacks
 from shared.infra.database.arrivals import SqlArrivalStore
@@ -31,11 +30,13 @@ from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.sealing import Sealer, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.state import blobs_of
+from shared.infra.telemetry import SILENT, Tracer
+from shared.infra.tickets import Tickets
 from shared.infra.uploads_folder import FolderUploads
 from shared.infra.web.api_keys import KEYLESS_TENANT, Admission
 from shared.infra.web.loopback import is_loopback
 from shared.infra.web.turnstile import Places
-from shared.ports.queue import CountedQueue
+from shared.ports.queue import TicketQueue
 
 WATCHERS = 32  # streams of events that one key may hold
 
@@ -65,7 +66,7 @@ class Deployment:
         )
 
 
-def assemble(deployment: Deployment, database: Database, queue: CountedQueue) -> Context:
+def assemble(deployment: Deployment, database: Database, queue: TicketQueue, tracer: Tracer = SILENT) -> Context:
     settings, clock = deployment.gateway, database.clock
     keys, jobs, endpoints = SqlKeyStore(database), SqlJobStore(database), SqlEndpointStore(database)
     admission = _admission(settings, keys, database)
@@ -90,6 +91,7 @@ def assemble(deployment: Deployment, database: Database, queue: CountedQueue) ->
             clock=clock,
             most_bytes=settings.max_upload_mb << 20,
             gpu=deployment.queue.gpu,
+            most_stored=settings.quota_mb << 20 if settings.quota_mb else None,
         ),
         requests=SqlAnsweredRequests(database),
         uploads=FolderUploads(folder / "uploads", disk, clock),
@@ -98,7 +100,7 @@ def assemble(deployment: Deployment, database: Database, queue: CountedQueue) ->
         endpoints=endpoints,
         deliveries=SqlDeliveryStore(database),
         audit=audit,
-        dispatcher=Dispatcher(SqlWorkQueue(database), queue, queues=QUEUES, most_waiting=deployment.queue.most_waiting),
+        dispatcher=Dispatcher(Tickets(SqlWorkQueue(database), queue, deployment.queue.most_waiting)),
         disk=disk,
         meters=Meters(WorkFigures(SqlFigures(database))),
         check_database=lambda: keys.find("readyz"),
@@ -107,6 +109,7 @@ def assemble(deployment: Deployment, database: Database, queue: CountedQueue) ->
         places_in_all=Places(settings.uploads_in_all, "uploads"),
         watchers=Places(WATCHERS, "event streams"),
         upload_threads=anyio.CapacityLimiter(settings.uploads_in_all),
+        tracer=tracer,
     )
 
 

@@ -22,6 +22,7 @@ from shared.infra.callbacks import Callbacks
 from shared.infra.disk import DiskReserve
 from shared.infra.intake import Intake
 from shared.infra.outbound import Outbound
+from shared.infra.telemetry import SILENT, Tracer
 from shared.infra.web.api_keys import Admission, Caller
 from shared.infra.web.body import Body, BodyLimits
 from shared.infra.web.turnstile import Places
@@ -56,6 +57,7 @@ class Context:
     places_in_all: Places
     watchers: Places
     upload_threads: anyio.CapacityLimiter
+    tracer: Tracer = SILENT
 
     @property
     def most_bytes(self) -> int:

@@ -13,7 +13,7 @@ from pydantic import BaseModel, ValidationError
 
 from services.gateway.repeats import beating
 from services.gateway.tus_headers import read_metadata
-from shared.domain.asked import Asked, AskedByAddress
+from shared.domain.asked import Asked, AskedByAddress, TrackAddress
 from shared.domain.error import InvalidRequest, OutboundFailed, UnknownContentType, UploadTooLarge
 from shared.infra.intake import Arrival
 from shared.infra.outbound import Outbound
@@ -24,6 +24,7 @@ MOST_JSON = 64 * 1024
 JOINED = ("modalities", "engines")  # fields that a form may repeat
 Model = TypeVar("Model", bound=BaseModel)
 Do = Callable[[], None]
+Put = Callable[[str | None, Iterator[bytes]], None]
 
 
 def _nothing() -> None:
@@ -66,13 +67,25 @@ class Filler:
         )
 
     def _address(self, arrival: Arrival, asked: AskedByAddress, beat: Do) -> Filled:
-        plain = checked(Asked, asked.model_dump(exclude={"url", "upload", "name"}))
+        plain = checked(Asked, asked.model_dump(exclude={"url", "upload", "name", "tracks"}))
         tenant, upload_id = arrival.caller.tenant, asked.upload
+        tracks = "".join(f" track {track.name} {track.url}" for track in asked.tracks)
         if upload_id is None:
             url = asked.url or ""
-            return Filled(plain, f"url {url}", partial(self._fetch, arrival, url, asked.name, beat))
-        take = partial(self._take, arrival, upload_id, asked.name, beat)
-        return Filled(plain, f"upload {upload_id}", take, partial(self.uploads.delete, tenant, upload_id))
+            bring: Do = partial(self._fetch, arrival, arrival.put_recording, url, asked.name, beat)
+            return Filled(plain, f"url {url}{tracks}", partial(self._all, arrival, bring, asked.tracks, beat))
+        bring = partial(self._take, arrival, upload_id, asked.name, beat)
+        taken = partial(self.uploads.delete, tenant, upload_id)
+        return Filled(
+            plain, f"upload {upload_id}{tracks}", partial(self._all, arrival, bring, asked.tracks, beat), taken
+        )
+
+    def _all(self, arrival: Arrival, bring: Do, tracks: Sequence[TrackAddress], beat: Do) -> None:
+        for track in tracks:  # before the recording comes: a mistake is said at once; each is judged again when called
+            self.outbound.check(track.url)
+        bring()
+        for track in tracks:
+            self._fetch(arrival, arrival.put_track, track.url, track.name, beat)
 
     def _form(self, arrival: Arrival, blocks: Iterator[bytes]) -> Filled:
         limits = PartLimits()
@@ -91,11 +104,12 @@ class Filler:
                 fields.append((part.name, reader.read(part)))
         return Filled(checked(Asked, _once_each(fields)), arrival.hashes)
 
-    def _fetch(self, arrival: Arrival, url: str, name: str | None, beat: Do) -> None:
+    def _fetch(self, arrival: Arrival, put: Put, url: str, name: str | None, beat: Do) -> None:
+        """A recording and its tracks have together what one request may bring."""
         try:
-            with self.outbound.fetching(url, {}, at_most=self.most_bytes) as download:
+            with self.outbound.fetching(url, {}, at_most=self.most_bytes - arrival.size) as download:
                 label = name or unquote(urlsplit(url).path)
-                arrival.put_recording(label, beating(download.blocks, beat))
+                put(label, beating(download.blocks, beat))
         except OutboundFailed as error:
             if error.reason == "too_large":
                 raise UploadTooLarge(error.message) from None

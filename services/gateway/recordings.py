@@ -20,9 +20,11 @@ from shared.infra.intake import Submitted, digest_of
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.body import Body
 from shared.infra.web.door import caller_of
+from shared.infra.web.journal import begins_job
 from shared.infra.web.problems import answers
 
 ACCEPTED = 202
+REPLAYED = "Idempotency-Replayed"
 
 
 def routes(context: Context) -> APIRouter:
@@ -49,6 +51,8 @@ def routes(context: Context) -> APIRouter:
         )
         body = context.body_of(request)
         answer = await context.upload(caller, Reception(context, caller, key, body, filler).receive)
+        if REPLAYED not in answer.headers:
+            begins_job(request, answer.headers["Location"].rpartition("/")[2])
         answer.background = BackgroundTask(context.dispatcher.wake)
         return answer
 
@@ -67,7 +71,9 @@ class Reception:
 
     def receive(self) -> Response:
         intake = self.context.intake
-        with intake.receiving(self.caller) as arrival:
+        # A repeat of what was taken brings nothing new: whether it is one, its bytes must tell.
+        claimed = None if self.key else self.body.claimed or 0
+        with intake.receiving(self.caller, claimed) as arrival:
             beat = partial(intake.arrivals.renew, arrival.job_id)
             filled = self.filler.read(arrival, beating(self.body.blocks(), beat), beat)
             fingerprint = digest_of(filled.source, filled.asked.model_dump_json())
@@ -94,5 +100,5 @@ def _accepted(body: bytes, job_id: str) -> Response:
 
 def _repeated(stored: StoredAnswer) -> Response:
     answer = _accepted(stored.body, AcceptedView.model_validate_json(stored.body).id)
-    answer.headers["Idempotency-Replayed"] = "true"
+    answer.headers[REPLAYED] = "true"
     return answer

@@ -23,6 +23,9 @@ class GatewaySettings(BaseSettings):
     max_upload_mb: int = Field(default=5120, ge=1)
     """Megabytes of one recording, or of one request with all its tracks."""
 
+    quota_mb: int = Field(default=0, ge=0)
+    """Megabytes of recordings that one tenant may have stored; 0: as many as there is room for."""
+
     idle_seconds: float = Field(default=30.0, gt=0)
     """Seconds without a byte after which an upload is given up."""
 

@@ -57,6 +57,7 @@ def routes(context: Context) -> APIRouter:
         metadata = request.headers.get("upload-metadata", "")
         read_metadata(metadata)
         with_content = request.headers.get("content-type", "").partition(";")[0].strip() == CONTENT_TYPE
+        await anyio.to_thread.run_sync(context.intake.room_for, caller.tenant, length)
         made = partial(context.uploads.create, caller.tenant, length, metadata, context.clock() + patience)
         upload = await anyio.to_thread.run_sync(made)
         if with_content:

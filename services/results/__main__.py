@@ -5,19 +5,19 @@ from __future__ import annotations
 import sys
 
 import structlog
-import uvicorn
 
 from services.results.access import admission_of
 from services.results.app import results_app
 from services.results.settings import ResultsSettings
 from shared.domain.error import UndertoneError
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.log_lines import write_log
+from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
+from shared.infra.telemetry import TelemetrySettings, tracer_of
+from shared.infra.web.listener import server_of
 
 log = structlog.get_logger()
-
-GRACE_SECONDS = 20  # for answers under way when told to stop
 
 
 def main() -> int:
@@ -25,31 +25,25 @@ def main() -> int:
         settings, storage = ResultsSettings(), StorageSettings()
         database = database_of(DatabaseSettings(), storage)
         admission = admission_of(settings, SqlKeyStore(database), database.clock)
+        tracer = tracer_of(TelemetrySettings(), "results")
         app = results_app(
             database,
             blobs_of(storage),
             admission=admission,
             requests_per_minute=settings.requests_per_minute,
             cors_origins=settings.cors_origins,
+            tracer=tracer,
         )
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
     log.info("results.starts", keyless=settings.keyless)
-    uvicorn.run(
-        app,
-        host=settings.host,
-        port=settings.port,
-        access_log=False,  # ours names routes; a query holds what was looked for
-        log_level="warning",
-        server_header=False,
-        proxy_headers=bool(settings.trusted_proxies),
-        forwarded_allow_ips=list(settings.trusted_proxies),
-        timeout_graceful_shutdown=GRACE_SECONDS,
-    )
+    server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
+    tracer.close()
     database.close()
     return 0
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main())

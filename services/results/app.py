@@ -23,6 +23,7 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.requests import SqlAuditTrail
 from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.telemetry import SILENT, Tracer
 from shared.infra.web.api_keys import Admission
 from shared.infra.web.door import Door, SmallBodies
 from shared.infra.web.headers import SecurityHeaders
@@ -44,6 +45,7 @@ def results_app(
     requests_per_minute: int,
     cors_origins: Sequence[str] = (),
     meters: Meters | None = None,
+    tracer: Tracer = SILENT,
 ) -> FastAPI:
     app = FastAPI(
         title="Undertone results",
@@ -88,7 +90,7 @@ def results_app(
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )
-    app.add_middleware(Journal, measured=meters.answered)
+    app.add_middleware(Journal, measured=meters.answered, tracer=tracer)
     app.add_middleware(SecurityHeaders)
     return app
 

@@ -25,6 +25,7 @@ from shared.infra.queue_celery import TASK, CeleryQueue, broker_settings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
+from shared.infra.telemetry import TelemetrySettings, tracer_of
 
 log = structlog.get_logger()
 
@@ -94,7 +95,14 @@ def runner() -> Runner:
         settings=worker,
         longest=queue.longest_stage_seconds,
         refill=dispatcher.fill,
+        tracer=tracer_of(TelemetrySettings(), "worker"),  # its thread would not survive the fork
     )
+
+
+@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # Celery has no types
+def _send_traces(**_: object) -> None:
+    if runner.cache_info().currsize:
+        runner().tracer.close()
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # Celery has no types

@@ -70,9 +70,12 @@ class Desk:
         fingerprints = {need: self._current(need) for need in stage.needs}
         folders: dict[str, Path] = {}
         for need, fingerprint in fingerprints.items():
-            found = self.store.fetch(f"{need}/{fingerprint}", ending=ending)
+            try:
+                found = self.store.fetch(f"{need}/{fingerprint}", ending=ending)
+            except StorageLost:  # a part of it
+                found = None
             if found is None:
-                raise StorageLost(f"What the stage {need} left is no longer in storage.")
+                raise _lost(need)
             folders[need] = found
         return fingerprints, folders
 
@@ -98,7 +101,7 @@ class Desk:
 
     def _current(self, stage: str) -> str:
         if self.blobs.size(self.tenant, self._current_key(stage)) is None:
-            raise StorageLost(f"What the stage {stage} left is no longer in storage.")
+            raise _lost(stage)
         content = b"".join(self.blobs.read(self.tenant, self._current_key(stage)))
         return Current.model_validate_json(content).fingerprint
 
@@ -107,3 +110,7 @@ class Desk:
 
     def _bring(self, key: str, target: Path, sha256: str) -> None:
         download(self.blobs, self.tenant, key, target, sha256)
+
+
+def _lost(stage: str) -> StorageLost:
+    return StorageLost(f"What the stage {stage} left is no longer in storage.", stage=stage)

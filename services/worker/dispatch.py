@@ -16,13 +16,15 @@ from shared.domain.error import UndertoneError
 from shared.domain.job_blobs import job_folder
 from shared.domain.plan import QUEUES
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
 from shared.infra.state import blobs_of, database_of
+from shared.infra.tickets import Tickets
 from shared.ports.blobs import BlobStore
 from shared.ports.jobs import WorkQueue
-from shared.ports.queue import CountedQueue
+from shared.ports.queue import TicketQueue
 
 log = structlog.get_logger()
 
@@ -37,7 +39,7 @@ class Dispatcher:
     """Every chore may run beside another dispatcher's or the courier's, and twice."""
 
     work: WorkQueue
-    queue: CountedQueue
+    queue: TicketQueue
     blobs: BlobStore
     most_waiting: int
     sweep_seconds: float = 5.0
@@ -45,13 +47,7 @@ class Dispatcher:
 
     def fill(self) -> int:
         """Send what may run now, as far as there is room; how many tickets it was."""
-        self.queue.waiting(self.queues[0])  # fails where Redis is away: what is marked as sent should have been
-        count = 0
-        for name in self.queues:
-            for ticket in self.work.next_tickets(name, most_waiting=self.most_waiting):
-                self.queue.send(ticket)
-                count += 1
-        return count
+        return Tickets(self.work, self.queue, self.most_waiting, self.queues).send()
 
     def sweep(self) -> None:
         swept = self.work.sweep(lost_after=LOST if self._empty() else LATE)
@@ -106,4 +102,5 @@ def main() -> int:
 
 
 if __name__ == "__main__":
+    write_log(LogSettings())
     sys.exit(main())

@@ -21,7 +21,7 @@ from services.worker.kept_engines import KeptEngines
 from services.worker.limits import longest_attempt
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
-from shared.domain.error import LeaseLost, StorageFull, TimedOut, UndertoneError
+from shared.domain.error import LeaseLost, StorageFull, StorageLost, TimedOut, UndertoneError
 from shared.domain.event import Event, StageProgressed, Warned
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobFailure, JobRecord
@@ -29,6 +29,7 @@ from shared.domain.transcript import Transcript
 from shared.domain.work import CAPTION, MOST_DELIVERIES, Claim, Refusal
 from shared.engines.catalog import Setup
 from shared.infra.artifacts_blobs import blocks_of
+from shared.infra.telemetry import SILENT, Deed, Part, Tracer
 from shared.pipeline.annotate import ensure, read_record
 from shared.pipeline.stage import Stage, fingerprint
 from shared.ports.blobs import BlobStore
@@ -67,6 +68,7 @@ class Runner:
     longest: float
     refill: Callable[[], object]  # sends what may run now, in turns between tenants
     index: Callable[[str, Transcript], object] | None = None  # hears of a tenant's transcript just before its job ends
+    tracer: Tracer = SILENT
 
     def run(self, job_id: str, stage: str) -> Ended:
         claim = self.work.claim(job_id, stage, self.worker, self._lease)
@@ -74,10 +76,12 @@ class Runner:
             log.info("worker.refused", job=job_id, stage=stage, why=claim)
             return Ended.REFUSED
         log.info("worker.claimed", job=job_id, stage=stage, attempt=claim.attempt)
+        began = time.time_ns()
         hold = Hold(self.work, claim, lease=self._lease, look=self.settings.look_seconds)
         with hold.beating():
             ended = self._attempt(hold)
         log.info("worker.ended", job=job_id, stage=stage, attempt=claim.attempt, how=ended)
+        self.tracer.tell(_deed(claim, ended, began))
         self._refill()
         return ended
 
@@ -113,6 +117,9 @@ class Runner:
                 ended = self._stopped(claim, Why.SLOW, parts)
             case StorageFull() | OSError(errno=errno.ENOSPC | errno.EDQUOT):
                 ended = self._give_back(claim, ROOM_AGAIN, StorageFull.code, counted=False)
+            case StorageLost(stage=str(need)) if self.work.await_again(claim, need):
+                log.warning("worker.output_lost", job=claim.job_id, stage=claim.stage, lost=need)
+                ended = Ended.GIVEN_BACK
             case UndertoneError():
                 ended = self._failed(claim, error.code, error.message, again=error.retryable)
             case _:
@@ -203,6 +210,17 @@ class Runner:
             return self._give_back(claim, AGAIN * claim.attempt, code)
         self.work.fail(claim, JobFailure(code=code, message=message, stage=claim.stage))
         return Ended.FAILED
+
+
+def _deed(claim: Claim, ended: Ended, began: int) -> Deed:
+    return Deed(
+        name=claim.stage,
+        part=Part.CONSUMER,
+        began=began,
+        job_id=claim.job_id,
+        failed=ended is Ended.FAILED,
+        facts={"undertone.stage": claim.stage, "undertone.attempt": claim.attempt, "undertone.ended": ended},
+    )
 
 
 def _place(error: BaseException) -> str:

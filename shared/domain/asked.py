@@ -70,14 +70,27 @@ class Asked(Value):
         return self
 
 
+MOST_TRACKS = 16
+
+
+class TrackAddress(Value):
+    """What one participant said, in a file of its own; without a name, the last part of the address is theirs."""
+
+    url: str = Field(min_length=1, max_length=4000, repr=False)
+    name: str | None = Field(default=None, max_length=255)
+
+
 class AskedByAddress(Asked):
-    """A recording that is fetched, or an upload that has ended: exactly one of them."""
+    """A recording that is fetched, or an upload that has ended: exactly one of them; and tracks that are fetched."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["upload"]}]})
 
     url: str | None = Field(default=None, min_length=1, max_length=4000, repr=False)
     upload: str | None = Field(default=None, min_length=1, max_length=64)
     name: str | None = Field(default=None, max_length=255)
+    tracks: tuple[TrackAddress, ...] = Field(
+        default=(), max_length=MOST_TRACKS, description="One file for each participant, named after them"
+    )
 
     @model_validator(mode="after")
     def _one_source(self) -> AskedByAddress:

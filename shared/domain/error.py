@@ -22,6 +22,7 @@ UndertoneError
 │   ├── ChangedMeanwhile        somebody changed it since it was read
 │   ├── RangeUnusable           a range that lies outside
 │   ├── UploadTooLarge          more bytes than this deployment takes
+│   ├── QuotaExceeded           more bytes than one tenant may have stored
 │   ├── BodyUnreadable          the request breaks off, or is not what its headers say
 │   ├── BodyTooSlow             its bytes come too slowly to wait for them
 │   ├── UnknownContentType      a body of a kind that this call does not take
@@ -169,6 +170,17 @@ class UploadTooLarge(RequestError):
     status = 413
 
 
+class QuotaExceeded(RequestError):
+    code = "quota_exceeded"
+    status = 507
+
+    def __init__(self, most_bytes: int) -> None:
+        super().__init__(
+            f"With this there would be more than {most_bytes >> 20} MB of recordings stored for you.",
+            mend="Erase jobs that are no longer needed, or wait until older recordings have had their time.",
+        )
+
+
 class BodyUnreadable(RequestError):
     code = "body_unreadable"
     status = 400
@@ -314,9 +326,15 @@ class StorageFull(UndertoneError):
 
 
 class StorageLost(UndertoneError):
+    """`stage` is the one that can make it again."""
+
     code = "storage_lost"
     exit_status = 74
     retryable = True
+
+    def __init__(self, message: str, *, stage: str | None = None, mend: str | None = None) -> None:
+        super().__init__(message, mend=mend)
+        self.stage = stage
 
 
 class Interrupted(UndertoneError):

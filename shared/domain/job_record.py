@@ -58,6 +58,7 @@ class NewJob(Value):
     consent: Consent | None = None
     retention: Retention | None = None
     key_id: str | None = None
+    media_bytes: int = Field(default=0, ge=0)  # the recording and what came beside it
     # The media's hash with the normalized options: a client's repeat is attached to the running job.
     digest: str | None = None
 

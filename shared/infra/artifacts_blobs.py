@@ -40,7 +40,11 @@ class BlobArtifacts:
         self.made: list[str] = []  # keys that were not there before
 
     def find(self, key: str) -> Path | None:
-        return self.fetch(key)
+        """What is not whole any more is not there: its stage makes it anew."""
+        try:
+            return self.fetch(key)
+        except StorageLost:
+            return None
 
     def fetch(self, key: str, *, ending: str = "") -> Path | None:
         """The artifact on this machine, or only those of its files whose names end so."""

@@ -9,10 +9,10 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from shared.domain.asked import Asked
+from shared.domain.asked import MOST_TRACKS, Asked
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
-from shared.domain.error import InvalidRequest, UploadTooLarge
+from shared.domain.error import InvalidRequest, QuotaExceeded, UploadTooLarge
 from shared.domain.governance import Consent, parse_purpose, permit
 from shared.domain.job import Job, Source, Wishes
 from shared.domain.job_blobs import job_folder, platform_transcript_key, recording_key, track_key
@@ -29,7 +29,6 @@ from shared.ports.blobs import BlobStore
 from shared.ports.jobs import JobStore
 from shared.ports.keys import AuditTrail
 
-MOST_TRACKS = 16
 MOST_TRANSCRIPT = 20 << 20
 LOST_AFTER = timedelta(minutes=15)  # without a sign of life
 
@@ -51,11 +50,16 @@ class Intake:
     clock: Callable[[], datetime]
     most_bytes: int
     gpu: bool = False
+    most_stored: int | None = None  # bytes for one tenant
 
     @contextmanager
-    def receiving(self, caller: Caller) -> Iterator[Arrival]:
-        """What is put into it stays if it is submitted; otherwise nothing does."""
-        arrival = Arrival(self, caller, uuid4().hex)
+    def receiving(self, caller: Caller, claimed: int | None = None) -> Iterator[Arrival]:
+        """What is put into it stays if it is submitted; otherwise nothing does.
+
+        Without a claim of its size the tenant's quota is looked at only when all is here.
+        """
+        room = None if claimed is None else self.room_for(caller.tenant, claimed)
+        arrival = Arrival(self, caller, uuid4().hex, room)
         self.arrivals.begin(caller.tenant, arrival.job_id)
         try:
             yield arrival
@@ -63,6 +67,15 @@ class Intake:
             if arrival.submitted is None:
                 self.blobs.delete_prefix(caller.tenant, job_folder(arrival.job_id))
             self.arrivals.end(arrival.job_id)
+
+    def room_for(self, tenant: str, size: int) -> int | None:
+        """The bytes that the tenant may still store, if these are not too many already; None: no limit."""
+        if self.most_stored is None:
+            return None
+        room = self.most_stored - self.jobs.stored(tenant)
+        if size > room:
+            raise QuotaExceeded(self.most_stored)
+        return room
 
     def sweep(self) -> int:
         """Erase what killed processes left half-way; a job that exists is none of that."""
@@ -81,10 +94,12 @@ class Arrival:
     intake: Intake
     caller: Caller
     job_id: str
+    room: int | None = None  # bytes that its tenant may still store
     recording: Source | None = None
     tracks: list[Source] = field(default_factory=list)
     transcript: Source | None = None
     submitted: Submitted | None = None
+    size: int = 0  # bytes of all that has come
 
     def put_recording(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.recording is not None:
@@ -109,12 +124,17 @@ class Arrival:
         self.transcript = Source(name=label_of(name, "transcript"), sha256=blob.sha256)
 
     def _put(self, key: str, blocks: Iterable[bytes], at_most: int) -> Blob:
+        left = at_most if self.room is None else max(0, self.room - self.size)
         try:
-            return self.intake.blobs.put(self.caller.tenant, key, blocks, at_most=at_most)
+            blob = self.intake.blobs.put(self.caller.tenant, key, blocks, at_most=min(at_most, left))
         except UploadTooLarge as error:
+            if left < at_most:
+                raise QuotaExceeded(self.intake.most_stored or 0) from None
             raise UploadTooLarge(
                 error.message, mend="Send less, or have the operator raise GATEWAY__MAX_UPLOAD_MB."
             ) from None
+        self.size += blob.size
+        return blob
 
     @property
     def hashes(self) -> str:
@@ -141,11 +161,12 @@ class Arrival:
             consent=consent,
             retention=asked.retention,
             key_id=self.caller.key_id,
+            media_bytes=self.size,
             digest=digest_of(self.hashes, wishes.model_dump_json()),
         )
         new.check()
         with self.intake.callbacks.adding(self.caller.tenant, self.job_id, asked.callback_url) as secret:
-            record = self.intake.jobs.add(self.caller.tenant, new)
+            record = self.intake.jobs.add(self.caller.tenant, new, most_stored=self.intake.most_stored)
             self.submitted = Submitted(record, secret)
         self._note(wishes, consent)
         return self.submitted

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Literal
 
 from pydantic import Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
@@ -63,3 +63,13 @@ class DatabaseSettings(BaseSettings):
 
     url: SecretStr = SecretStr("")
     """postgresql://user:password@host/database, or sqlite:///file; empty means a file in STORAGE__FOLDER."""
+
+
+class LogSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="LOG__", frozen=True)
+
+    form: Literal["json", "text"] = "json"
+    """How a service writes its log: one JSON object for each line, or text for people."""
+
+    level: Literal["debug", "info", "warning", "error"] = "info"
+    """What is less important than this is not written."""

@@ -13,8 +13,15 @@ from shared.domain.work import Claim, Refusal, Swept, Ticket
 class JobStore(Protocol):
     """What a tenant may do with its jobs; another tenant's job is NotFound, like one that never was."""
 
-    def add(self, tenant: str, new: NewJob) -> JobRecord:
-        """Keep the job with its stages, queued, in one transaction."""
+    def add(self, tenant: str, new: NewJob, *, most_stored: int | None = None) -> JobRecord:
+        """Keep the job with its stages, queued, in one transaction.
+
+        QuotaExceeded if with it the tenant's recordings were more than `most_stored` bytes, whoever adds at once.
+        """
+        ...
+
+    def stored(self, tenant: str) -> int:
+        """Bytes of the tenant's recordings, and what came beside them, that are not erased yet."""
         ...
 
     def find(self, tenant: str, job_id: str) -> JobRecord | None: ...
@@ -69,6 +76,13 @@ class WorkStore(Protocol):
         """Another attempt later; uncounted when neither recording nor worker is to blame, as with a full disk."""
         ...
 
+    def await_again(self, claim: Claim, need: str) -> bool:
+        """What the needed stage left is lost: it is to run again, and the claim's stage waits for it, uncounted.
+
+        False, and nothing is changed, where the needed stage has no attempt left.
+        """
+        ...
+
     def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
         """The job has failed, and its announcement is in the outbox; a stage that follows its end fails alone."""
         ...
@@ -92,9 +106,3 @@ class WorkQueue(Protocol):
     def erased(self, tenant: str, job_id: str) -> None:
         """Storage has confirmed: what the database still knows goes too, and the tombstone stays."""
         ...
-
-
-class JobQueue(Protocol):
-    """The broker. A message may be lost or come twice: the sweep and the claims make both harmless."""
-
-    def send(self, ticket: Ticket) -> None: ...

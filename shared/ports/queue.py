@@ -12,10 +12,6 @@ class TicketQueue(Protocol):
 
     def send(self, ticket: Ticket) -> None: ...
 
-
-class CountedQueue(TicketQueue, Protocol):
-    """A queue that knows its length, so that lost messages are noticed."""
-
     def waiting(self, queue: str) -> int:
-        """Messages that no worker has taken."""
+        """Messages that no worker has taken; so that lost ones are noticed."""
         ...

@@ -19,7 +19,6 @@ from pydantic_settings import BaseSettings
 from services.container.__main__ import MODULES
 from services.container.health import CHECKS
 from services.container.secret_files import keep_secrets, kept_secrets
-from services.container.settings import LogSettings
 from services.courier.settings import CourierSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
@@ -29,12 +28,13 @@ from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.redis_server import find_server
 from shared.infra.sealing import SecretSettings
-from shared.infra.settings import DatabaseSettings, GovernanceSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
+from shared.infra.telemetry import TelemetrySettings
 
 ROOT = Path(__file__).parents[2]
 TEXT = (ROOT / "docker-compose.yml").read_text()
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[-?]([^}]*))?\}")
-STATE = (DatabaseSettings, StorageSettings, LogSettings)
+STATE = (DatabaseSettings, StorageSettings, LogSettings, TelemetrySettings)
 QUEUE = (RedisSettings, QueueSettings)
 OUTBOUND = (OutboundSettings, SecretSettings)
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {

@@ -62,7 +62,8 @@ def build(image: str, root: Path) -> Path:
             source, target = rest.split()
             _copy(ROOT / source, root / target.lstrip("/") if target.startswith("/") else app / target)
         elif word == "RUN":
-            command = rest.replace("/opt/undertone", str(venv)).replace("/requirements.txt", f"{root}/requirements.txt")
+            command = rest.replace("/opt/undertone", str(venv))
+            command = re.sub(r"/(requirements|telemetry)\.txt", rf"{root}/\1.txt", command)
             command = re.sub(
                 r"\bpython -m", f"{shlex.quote(sys.executable)} -m", command.replace("bin/python", "bin/PY")
             )

@@ -1,8 +1,7 @@
-"""What a container does before its service: the first key, the form of its log, and its health."""
+"""What a container does before its service: the first key, and its health."""
 
 from __future__ import annotations
 
-import json
 import subprocess
 import sys
 from pathlib import Path
@@ -42,43 +41,6 @@ def test_a_service_whose_servers_are_away_is_not_healthy(
     assert not healthy("courier")
     assert not healthy("gateway")
     assert "a-password" not in capsys.readouterr().out
-
-
-TELLING = """
-import logging, structlog
-from services.container.log_lines import write_log
-from services.container.settings import LogSettings
-write_log(LogSettings())
-structlog.get_logger().info("job.queued", job="17")
-structlog.get_logger().debug("not told")
-logging.getLogger("library").info("not told either")
-try:
-    raise ValueError("what somebody said")
-except ValueError:
-    logging.getLogger("library").exception("It broke.")
-    structlog.get_logger().exception("stage.broke")
-"""
-
-
-def told(**environment: str) -> str:
-    done = subprocess.run(
-        [sys.executable, "-c", TELLING], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
-    )
-    assert done.stderr == ""
-    return done.stdout
-
-
-def test_every_line_is_json_and_says_nothing_that_was_said() -> None:
-    lines = [json.loads(line) for line in told().splitlines()]
-    assert [line["event"] for line in lines] == ["job.queued", "It broke.", "stage.broke"]
-    assert lines[0]["job"] == "17" and lines[0]["level"] == "info" and lines[0]["timestamp"].endswith("Z")
-    assert lines[1]["logger"] == "library"
-    assert all(line["error"] == "ValueError" and "<module>" in line["at"] for line in lines[1:])
-
-
-def test_people_can_have_text() -> None:
-    text = told(LOG__FORM="text", LOG__LEVEL="error")
-    assert "stage.broke" in text and "job.queued" not in text and "somebody" not in text
 
 
 def test_an_unknown_service_is_named_with_those_that_there_are() -> None:

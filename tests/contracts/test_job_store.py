@@ -2,15 +2,18 @@
 
 from __future__ import annotations
 
+from concurrent.futures import ThreadPoolExecutor
 from datetime import timedelta
 
 import pytest
 
-from shared.domain.error import InvalidRequest, LeaseLost, NotFound, StateConflict
+from shared.domain.error import InvalidRequest, LeaseLost, NotFound, QuotaExceeded, StateConflict
 from shared.domain.governance import Consent
 from shared.domain.job_record import JobFailure, JobFilter, JobRecord, JobStatus
+from shared.domain.retention import Kept
 from shared.domain.work import Refusal, StageState
 from shared.infra.database.engine import Database
+from shared.infra.database.expiry import SqlExpiry
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.schema import metadata
 from shared.infra.database.work import SqlWorkStore
@@ -169,3 +172,33 @@ def test_only_an_erasing_job_is_erased(store: JobStore, queue: WorkQueue) -> Non
 def dump(database: Database) -> str:
     with database.reading() as connection:
         return str([connection.execute(table.select()).all() for table in metadata.sorted_tables])
+
+
+def test_a_quota_counts_what_a_tenant_has_stored_until_it_is_gone(
+    store: JobStore, queue: WorkQueue, database: Database
+) -> None:
+    first, second = (store.add("ours", new_job(ONE_STAGE, media_bytes=40), most_stored=100).id for _ in range(2))
+    with pytest.raises(QuotaExceeded):
+        store.add("ours", new_job(ONE_STAGE, media_bytes=21), most_stored=100)
+    store.add("theirs", new_job(ONE_STAGE, media_bytes=100), most_stored=100)
+    store.add("ours", new_job(ONE_STAGE, media_bytes=20), most_stored=100)
+    assert (store.stored("ours"), store.stored("theirs"), store.stored("nobody")) == (100, 100, 0)
+    SqlExpiry(database).gone(Kept.MEDIA, "ours", first)
+    assert store.stored("ours") == 60
+    store.erase("ours", second, by="k1", reason="asked")
+    assert store.stored("ours") == 60, "its bytes are still there"
+    queue.erased("ours", second)
+    assert store.stored("ours") == 20
+
+
+def test_those_who_come_at_once_do_not_share_the_last_room(store: JobStore) -> None:
+    def add(_number: int) -> bool:
+        try:
+            store.add("ours", new_job(ONE_STAGE, media_bytes=40), most_stored=100)
+        except QuotaExceeded:
+            return False
+        return True
+
+    with ThreadPoolExecutor(6) as threads:
+        assert sum(threads.map(add, range(6))) == 2
+    assert store.stored("ours") == 80

@@ -192,6 +192,30 @@ def test_what_kills_its_worker_three_times_is_poisoned(
     assert work.claim(job.id, "decode", "w5", MINUTE) is Refusal.JOB_ENDED
 
 
+def test_a_stage_whose_output_is_lost_runs_again_and_who_needs_it_waits(
+    store: JobStore, work: WorkStore, queue: WorkQueue, job: JobRecord
+) -> None:
+    for attempt in range(1, MOST_DELIVERIES + 1):
+        again = held(work, job.id, "decode")
+        assert again.attempt == attempt
+        work.finish_stage(again, seconds=1)
+        claims = [held(work, job.id, name) for name in ("diarize", "transcribe")]
+        assert {claim.attempt for claim in claims} == {1}
+        if attempt == MOST_DELIVERIES:
+            break
+        assert all(work.await_again(claim, "decode") for claim in claims), "both of them have missed it"
+        with pytest.raises(LeaseLost):
+            work.job(claims[0])
+        assert work.claim(job.id, "diarize", "w2", MINUTE) is Refusal.NOT_READY
+        assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=9)] == ["decode"]
+    found = store.find("ours", job.id)
+    assert not work.await_again(claims[0], "decode"), "no stage is tried more often than that"
+    assert found == store.find("ours", job.id), "and nothing was changed"
+    work.fail(claims[0], JobFailure(code="storage_lost", message="It is gone."))
+    with pytest.raises(LeaseLost):
+        work.await_again(claims[1], "diarize")
+
+
 def test_what_is_given_back_waits_and_counts_only_if_it_should(
     work: WorkStore, queue: WorkQueue, job: JobRecord, clock: MovableClock
 ) -> None:

@@ -31,7 +31,7 @@ from shared.domain.job_record import JobFailure
 from shared.domain.retention import Kept, Retention
 from shared.domain.tenant import AuditEntry
 from shared.domain.webhook import DeliveryState, Outcome, SealedSecret, Topic, WebhookEndpoint, rotate
-from shared.domain.work import PlannedStage, Ticket
+from shared.domain.work import PlannedStage, StageState
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
@@ -52,14 +52,6 @@ DAY = timedelta(days=1)
 
 
 @dataclass
-class ScriptedQueue:
-    sent: list[Ticket] = field(default_factory=list)
-
-    def send(self, ticket: Ticket) -> None:
-        self.sent.append(ticket)
-
-
-@dataclass
 class Place:
     """Everything that a courier works with, on one SQLite file."""
 
@@ -67,7 +59,6 @@ class Place:
     clock: MovableClock
     folder: Path
     sealer: Sealer = field(default_factory=lambda: Sealer([new_key()]))
-    queue: ScriptedQueue = field(default_factory=ScriptedQueue)
 
     def __post_init__(self) -> None:
         self.outbox = SqlOutbox(self.database)
@@ -90,7 +81,6 @@ class Place:
             jobs=self.jobs,
             expiry=SqlExpiry(self.database),
             keep={Kept.MEDIA: DAY, Kept.ARTIFACTS: 7 * DAY, Kept.TRANSCRIPT: None},
-            queue=self.queue,
         )
 
     def hook(self, url: str, secret: str | None = None) -> WebhookEndpoint:
@@ -105,6 +95,12 @@ class Place:
         job = self.jobs.add("ours", new_job(ONE_STAGE, metadata={"meeting": "Zoë"}))
         self.work.publish(held(self.work, job.id, "publish"), seconds=1)
         return job.id
+
+    def state(self, job_id: str) -> StageState:
+        """Of its first stage."""
+        found = self.jobs.find("ours", job_id)
+        assert found is not None
+        return found.stages[0].state
 
     def go_round(self) -> list[Outcome]:
         """One round of what the loop does for ever."""
@@ -274,7 +270,7 @@ def test_secrets_lie_encrypted_and_a_lost_key_costs_no_attempt(place: Place) -> 
     assert (delivery.state, delivery.attempts) == (DeliveryState.PENDING, 0)
 
 
-def test_the_house_frees_enqueues_erases_and_disables(place: Place) -> None:
+def test_the_house_frees_and_erases(place: Place) -> None:
     stuck = place.jobs.add(
         "ours", new_job((PlannedStage(name="decode"), PlannedStage(name="publish", needs=("decode",))))
     )
@@ -285,12 +281,10 @@ def test_the_house_frees_enqueues_erases_and_disables(place: Place) -> None:
     place.jobs.erase("ours", finished, by="k1", reason="asked")
     place.clock.move(2 * MINUTE)
     place.house.sweep()
-    assert place.queue.sent == [Ticket(job_id=stuck.id, stage="decode")]
+    assert place.state(stuck.id) is StageState.PENDING
     assert list(place.blobs.keys("ours", f"jobs/{finished}")) == []
     stone = place.jobs.tombstone("ours", finished)
     assert stone is not None and stone.erased_at == place.clock.now
-    place.house.sweep()
-    assert len(place.queue.sent) == 1, "it is on its way"
 
 
 def test_the_house_disables_what_fails_for_days_and_forgets_old_logs(place: Place) -> None:
@@ -374,13 +368,15 @@ def test_a_chore_that_breaks_does_not_stop_the_others(place: Place, capsys: pyte
             raise OSError(tenant, prefix)
 
     stuck = place.jobs.add("ours", new_job(ONE_STAGE))
+    held(place.work, stuck.id, "publish")
     erased = place.publish()
     place.jobs.erase("ours", erased, by="k1", reason="asked")
+    place.clock.move(2 * MINUTE)
     house = House(
         **{name: getattr(place.house, name) for name in House.__slots__} | {"blobs": BrokenBlobs(place.folder)}
     )
     house.sweep()
-    assert [ticket.job_id for ticket in place.queue.sent] == [stuck.id]
+    assert place.state(stuck.id) is StageState.PENDING
     stone = place.jobs.tombstone("ours", erased)
     assert stone is not None and stone.erased_at is None, "it is asked again"
     said = capsys.readouterr().out

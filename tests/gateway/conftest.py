@@ -21,6 +21,7 @@ from shared.infra.keys import make_key
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.sealing import SecretSettings, new_key
 from shared.infra.settings import GovernanceSettings, StorageSettings
+from shared.infra.telemetry import SILENT, Tracer
 from tests.gateway.serving import Gateway, MemoryQueue, running
 
 LOCAL: dict[str, Any] = {"allow": ("127.0.0.0/8",), "plain_http": True}
@@ -33,7 +34,11 @@ def opened(tmp_path: Path) -> Open:
 
     @contextmanager
     def open_one(
-        *, governance: dict[str, Any] | None = None, outbound: dict[str, Any] | None = None, **settings: Any
+        *,
+        governance: dict[str, Any] | None = None,
+        outbound: dict[str, Any] | None = None,
+        tracer: Tracer = SILENT,
+        **settings: Any,
     ) -> Iterator[Gateway]:
         deployment = Deployment(
             gateway=GatewaySettings(**{"port": 0, "events_poll_seconds": 0.05, **settings}),
@@ -56,7 +61,7 @@ def opened(tmp_path: Path) -> Open:
             texts[tenant], key = make_key(tenant, scopes, database.now)
             keys.add(key)
         queue = MemoryQueue()
-        context = assemble(deployment, database, queue)
+        context = assemble(deployment, database, queue, tracer)
         with running(context) as address:
             gateway = Gateway(
                 url=address, context=context, database=database, keys=texts, queue=queue, folder=tmp_path / "state"

@@ -12,13 +12,12 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
-import uvicorn
 
 from services.gateway.app import create_app
 from services.gateway.context import Context
-from services.gateway.listener import PatientProtocol
 from shared.domain.work import Ticket
 from shared.infra.database.engine import Database
+from shared.infra.web.listener import server_of
 
 # The beginning of an MP4: enough for the door, which looks at no more.
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(range(256)) * 64
@@ -95,15 +94,8 @@ def running(context: Context, host: str = "127.0.0.1") -> Iterator[str]:
     with socket.socket() as line:
         line.bind((host, 0))
         port = line.getsockname()[1]
-        config = uvicorn.Config(
-            create_app(context),
-            http=PatientProtocol,
-            ws="none",
-            log_level="critical",
-            access_log=False,
-            timeout_graceful_shutdown=1,
-        )
-        server = uvicorn.Server(config)
+        server = server_of(create_app(context), host=host, port=port)
+        server.config.timeout_graceful_shutdown = 1
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[line])), daemon=True)
         thread.start()
         deadline = time.monotonic() + 10

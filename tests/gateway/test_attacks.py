@@ -267,7 +267,7 @@ def test_whoever_finds_the_house_full_waits_and_is_let_in(opened: Open) -> None:
 
 
 def test_headers_that_never_end_are_cut_off(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("services.gateway.listener.HEADER_SECONDS", 0.3)
+    monkeypatch.setattr("shared.infra.web.listener.HEADER_SECONDS", 0.3)
     began = time.monotonic()
     assert gateway.raw(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
     assert time.monotonic() - began < 5

@@ -9,6 +9,7 @@ import httpx
 import pytest
 
 from shared.domain.job_record import JobStatus
+from shared.infra.database.work_queue import SqlWorkQueue
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, WAV, Gateway, eventually
 from tests.local_server import Reply, serving
@@ -88,6 +89,47 @@ def test_a_recording_is_fetched_by_its_address(gateway: Gateway, client: httpx.C
     record = gateway.context.jobs.find("ours", accepted(answer))
     assert record is not None
     assert (record.job.recording.name, record.job.wishes.exactly_speakers) == ("all hands.mp4", 3)
+
+
+def test_tracks_are_fetched_by_their_addresses_too(gateway: Gateway, client: httpx.Client) -> None:
+    with serving(Reply(body=MP4), Reply(body=WAV), Reply(body=WAV + b"b")) as other:
+        tracks = [{"url": f"{other.url}/Ana.wav?token=t"}, {"url": f"{other.url}/2", "name": "Ben"}]
+        asked = {"url": f"{other.url}/all.mp4", "tracks": tracks}
+        job_id = accepted(client.post("/v1/recordings", json=asked, headers={"Idempotency-Key": "k"}))
+        assert [one.path for one in other.asked] == ["/all.mp4", "/Ana.wav?token=t", "/2"]
+        asked["tracks"] = tracks[:1]
+        again = client.post("/v1/recordings", json=asked, headers={"Idempotency-Key": "k"})
+        assert code(again) == (422, "idempotency_key_reused"), "other tracks are another request"
+        assert len(other.asked) == 3
+    record = gateway.context.jobs.find("ours", job_id)
+    assert record is not None
+    assert [(track.name, track.sha256) for track in record.job.tracks] == [
+        ("Ana", hashlib.sha256(WAV).hexdigest()),
+        ("Ben", hashlib.sha256(WAV + b"b").hexdigest()),
+    ]
+    assert record.stages[3].needs == ("detect_speech",), "who speaks when stands in the tracks"
+
+
+def test_a_track_inside_is_refused_before_anything_is_fetched(opened: Open) -> None:
+    allowed = {"allow": ("127.0.0.0/8",), "plain_http": True}
+    with opened(outbound=allowed) as gateway, gateway.client() as client, serving(Reply(body=MP4)) as other:
+        for url in ("http://10.0.0.1/", "https://169.254.169.254/latest", "file:///etc/passwd"):
+            asked = {"url": other.url, "tracks": [{"url": f"{other.url}/a"}, {"url": url}]}
+            assert code(client.post("/v1/recordings", json=asked)) == (422, "address_blocked")
+        assert other.asked == [] and gateway.blobs() == []
+
+
+def test_tracks_by_address_count_with_their_recording(opened: Open) -> None:
+    half = MP4 + bytes(600_000)
+    with opened(max_upload_mb=1) as gateway, gateway.client() as client, serving(Reply(body=half)) as other:
+        asked: dict[str, object] = {"url": other.url}
+        accepted(client.post("/v1/recordings", json=asked))
+        kept = gateway.blobs()
+        asked["tracks"] = [{"url": other.url, "name": "Ana"}]
+        assert code(client.post("/v1/recordings", json=asked)) == (413, "upload_too_large")
+        asked["tracks"] = [{"url": other.url, "name": str(number)} for number in range(17)]
+        assert code(client.post("/v1/recordings", json=asked)) == (422, "invalid_request")
+        assert gateway.blobs() == kept
 
 
 def test_three_redirects_are_followed_and_a_fourth_is_not(gateway: Gateway, client: httpx.Client) -> None:
@@ -175,6 +217,35 @@ def test_a_form_without_a_recording_is_refused(gateway: Gateway, client: httpx.C
         "unknown_content_type",
     )
     assert gateway.blobs() == []
+
+
+def test_a_tenant_has_room_for_so_much_and_gets_it_back(opened: Open) -> None:
+    large = MP4 + bytes(700_000)
+    kind = {"content-type": "video/mp4"}
+    with opened(quota_mb=1) as gateway, gateway.client() as client, serving(Reply(body=large)) as other:
+        twice = {**kind, "Idempotency-Key": "k"}
+        job_id = accepted(client.post("/v1/recordings", content=large, headers=twice))
+        kept = gateway.blobs()
+        again = client.post("/v1/recordings", content=large, headers=twice)
+        assert accepted(again) == job_id, "a repeat brings nothing new"
+        early = f"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.keys['ours']}\r\n"
+        early += f"Content-Type: video/mp4\r\nContent-Length: {len(large)}\r\n\r\n"
+        assert gateway.raw(early.encode()).startswith(b"HTTP/1.1 507"), "before a byte comes"
+        no_length = client.post("/v1/recordings", content=iter([large]), headers=kind)
+        other_key = client.post("/v1/recordings", content=large, headers={**kind, "Idempotency-Key": "other"})
+        by_address = client.post("/v1/recordings", json={"url": other.url})
+        form = client.post("/v1/recordings", files={"file": ("a.mp4", large)})
+        upload = client.post("/v1/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": str(len(large))})
+        for answer in (no_length, other_key, by_address, form, upload):
+            assert code(answer) == (507, "quota_exceeded")
+        assert gateway.blobs() == kept
+        assert "Erase jobs" in form.json()["mend"] and "Retry-After" not in form.headers
+        with gateway.client("theirs") as stranger:
+            accepted(stranger.post("/v1/recordings", content=large, headers=kind))
+        accepted(client.post("/v1/recordings", content=MP4, headers=kind))
+        client.delete(f"/v1/jobs/{job_id}")
+        SqlWorkQueue(gateway.database).erased("ours", job_id)
+        accepted(client.post("/v1/recordings", content=large, headers=kind))
 
 
 def test_governance_decides_which_senses_a_job_may_use(opened: Open) -> None:

@@ -52,10 +52,11 @@ def test_what_is_not_what_was_stored_is_not_used(blobs: FolderBlobs, tmp_path: P
     make(machine(blobs, tmp_path / "one"))
     blobs.put("ours", f"{FOLDER}/stage/1/value.json", [b"something else"])
     with pytest.raises(StorageLost, match="not what was stored"):
-        machine(blobs, tmp_path / "two").find("stage/1")
+        machine(blobs, tmp_path / "two").fetch("stage/1")
+    assert machine(blobs, tmp_path / "again").find("stage/1") is None, "so that its stage makes it anew"
     (tmp_path / "blobs" / "ours" / FOLDER / "stage" / "1" / "value.json").unlink()
     with pytest.raises(StorageLost, match="no longer"):
-        machine(blobs, tmp_path / "three").find("stage/1")
+        machine(blobs, tmp_path / "three").fetch("stage/1")
 
 
 def test_the_right_to_write_is_asked_for_before_every_write(blobs: FolderBlobs, tmp_path: Path) -> None:

@@ -8,7 +8,6 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
-from services.container.settings import LogSettings
 from services.courier.settings import CourierSettings, RetentionSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
@@ -17,7 +16,8 @@ from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.sealing import SecretSettings
-from shared.infra.settings import DatabaseSettings, GovernanceSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
+from shared.infra.telemetry import TelemetrySettings
 
 ROOMS: tuple[type[BaseSettings], ...] = (
     EngineSettings,
@@ -35,6 +35,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     QueueSettings,
     ResultsSettings,
     LogSettings,
+    TelemetrySettings,
 )
 EXAMPLE = Path(__file__).parents[2] / ".env.example"
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -53,7 +54,15 @@ def start(data: Path, port: int) -> subprocess.Popen[bytes]:
     command = [sys.executable, "-m", "services.cli", "serve", "--data", str(data), "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if "__" not in name}
     return subprocess.Popen(
-        command, cwd=ROOT, env={**environment, "ENGINES__MODELS_DIR": str(data / "models")}, stderr=subprocess.PIPE
+        command,
+        cwd=ROOT,
+        env={
+            **environment,
+            "ENGINES__MODELS_DIR": str(data / "models"),
+            "LOG__FORM": "json",
+            "LOG__LEVEL": "debug",
+        },
+        stderr=subprocess.PIPE,
     )
 
 
@@ -98,13 +107,23 @@ def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: S
         until(lambda: status() in ("done", "failed"), served.logs())
         assert status() == "done", client.get(job).text
         transcript = job.replace("/jobs/", "/transcripts/")
-        assert client.get(transcript).json()["utterances"]
+        said = [one["text"] for one in client.get(transcript).json()["utterances"]]
+        assert said
         assert client.get(f"{transcript}.vtt").text.startswith("WEBVTT")
     after = served.children()
     served.process.send_signal(signal.SIGTERM)
     assert served.process.wait(timeout=60) == 0
     assert not [pid for pid in after.values() if Path("/proc", str(pid)).exists()]
     assert list((served.data / "scratch").iterdir()) == []
+    told = {path.stem: path.read_text() for path in served.data.glob("logs/*.log") if path.stem != "redis"}
+    # What Celery says as it ends goes past every log.
+    lines = {
+        name: [line for line in text.splitlines() if line and not line.startswith("worker: ")]
+        for name, text in told.items()
+    }
+    events = {name: [json.loads(line)["event"] for line in own] for name, own in lines.items()}
+    assert "front.starts" in events["web"] and "worker.ended" in events["worker-1"]
+    assert not [words for words in (*said, recording.name) if any(words in text for text in told.values())]
 
 
 def test_nothing_outlives_it_when_it_is_killed(served: Served) -> None:

@@ -1,7 +1,9 @@
 from __future__ import annotations
 
 import errno
+import shutil
 import time
+from collections import Counter
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -278,15 +280,46 @@ def test_progress_is_written_while_the_stage_runs(tmp_path: Path, setup: Setup) 
     assert seen[-1] == 0.5
 
 
-def test_an_input_that_storage_lost_is_said(shop: Workshop) -> None:
+@pytest.mark.parametrize("lost", ["transcribe", "transcribe/current.json", "all of it", "one file"])
+def test_what_storage_lost_is_made_again_by_whoever_made_it(shop: Workshop, tmp_path: Path, lost: str) -> None:
     job_id = shop.submit()
     shop.until("compose")
-    shop.blobs.delete_prefix(TENANT, f"{artifacts_folder(job_id)}/transcribe")
-    for _ in range(3):
-        shop.runner.run(job_id, "compose")
+    folder = tmp_path / "blobs" / TENANT / artifacts_folder(job_id)
+    match lost:
+        case "all of it":
+            shutil.rmtree(folder)
+        case "one file":
+            next(path for path in folder.glob("transcribe/*/*.json") if path.name != "manifest.json").unlink()
+        case "transcribe":
+            shutil.rmtree(folder / lost)
+        case _:
+            (folder / lost).unlink()
+    assert shop.runner.run(job_id, "compose") is Ended.GIVEN_BACK
+    assert shop.stage(job_id, "compose").state is StageState.WAITING
+    ran = shop.run_out()
+    record = shop.record(job_id)
+    assert record.status is JobStatus.DONE, record.error
+    assert "transcribe" in ran
+    assert shop.stage(job_id, "transcribe").attempts == 2
+    assert shop.stage(job_id, "compose").attempts == 1, "what others lost costs it nothing"
+    made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
+    assert [one.text for one in made.utterances] == ["hello there"]
+
+
+def test_what_storage_loses_again_and_again_ends_the_job(shop: Workshop) -> None:
+    job_id = shop.submit()
+    runs: Counter[str] = Counter()
+    shop.dispatcher.fill()
+    while (ticket := shop.next_ticket()) is not None:
+        if ticket.stage == "compose":
+            shop.blobs.delete_prefix(TENANT, f"{artifacts_folder(job_id)}/transcribe")
+        shop.runner.run(job_id, ticket.stage)
         shop.later(60)
+        shop.dispatcher.fill()
+        runs[ticket.stage] += 1
     error = shop.record(job_id).error
-    assert error is not None and error.code == "storage_lost"
+    assert error is not None and (error.code, error.stage) == ("storage_lost", "compose")
+    assert runs["transcribe"] == 3, "as often as any stage may be tried"
 
 
 def test_tracks_and_a_platforms_transcript_are_brought_to_who_reads_them(tmp_path: Path, setup: Setup) -> None:

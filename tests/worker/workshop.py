@@ -145,10 +145,13 @@ class Workshop:
         """Run until nothing is left to do; the stages, in the order in which they were run."""
         ran: list[str] = []
         self.dispatcher.fill()
-        while (ticket := self._next(lambda one: True)) is not None:
+        while (ticket := self.next_ticket()) is not None:
             self.runner.run(ticket.job_id, ticket.stage)
             ran.append(ticket.stage)
         return ran
+
+    def next_ticket(self) -> Ticket | None:
+        return self._next(lambda _: True)
 
     def _next(self, wanted: Callable[[Ticket], bool]) -> Ticket | None:
         found = next((ticket for ticket in self.queue.tickets if wanted(ticket)), None)

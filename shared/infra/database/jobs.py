@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.engine import Connection
 
-from shared.domain.error import MediaGone, NotFound, StateConflict
+from shared.domain.error import MediaGone, NotFound, QuotaExceeded, StateConflict
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob, Tombstone
 from shared.domain.page import Cursor, Page
 from shared.domain.plan import AFTER_PUBLISH
@@ -37,14 +37,18 @@ class SqlJobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, new: NewJob) -> JobRecord:
+    def add(self, tenant: str, new: NewJob, *, most_stored: int | None = None) -> JobRecord:
         new.check()
         now = self._database.now
         rows = [
             _planned(new.job.id, stage, position, None if stage.needs else now)
             for position, stage in enumerate(new.stages)
         ]
-        with self._database.writing() as connection:
+        # In turns, or two that come at once would both find room for one.
+        writing = self._database.writing() if most_stored is None else self._database.writing_alone(f"stored {tenant}")
+        with writing as connection:
+            if most_stored is not None and _stored(connection, tenant) + new.media_bytes > most_stored:
+                raise QuotaExceeded(most_stored)
             connection.execute(
                 insert(jobs).values(
                     id=new.job.id,
@@ -56,11 +60,16 @@ class SqlJobStore:
                     retention=new.retention.model_dump_json() if new.retention else None,
                     key_id=new.key_id,
                     digest=new.digest,
+                    media_bytes=new.media_bytes,
                     created_at=now,
                 )
             )
             connection.execute(insert(stages), rows)
             return full(connection, new.job.id)
+
+    def stored(self, tenant: str) -> int:
+        with self._database.reading() as connection:
+            return _stored(connection, tenant)
 
     def find(self, tenant: str, job_id: str) -> JobRecord | None:
         with self._database.reading() as connection:
@@ -199,3 +208,9 @@ def _present(connection: Connection, tenant: str, job_id: str) -> RowMapping:
 
 def _tombstone(connection: Connection, job_id: str) -> Tombstone:
     return read_tombstone(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
+
+
+def _stored(connection: Connection, tenant: str) -> int:
+    """What retention took no longer counts, nor what is erased; what is being erased still lies there."""
+    kept = (jobs.c.tenant == tenant, jobs.c.media_gone_at.is_(None), jobs.c.status != JobStatus.ERASED)
+    return int(connection.execute(select(func.sum(jobs.c.media_bytes)).where(*kept)).scalar() or 0)

@@ -105,6 +105,7 @@ jobs = Table(
     Column("media_gone_at", Instant),
     Column("artifacts_gone_at", Instant),
     Column("recording_seconds", Float),  # known once it is done
+    Column("media_bytes", BigInteger),  # of the recording and what came beside it
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "digest"),
     Index(None, "status"),

@@ -119,6 +119,20 @@ class SqlWorkStore:
             changes["attempts"] = claim.attempt if counted else claim.attempt - 1
             _change_held(connection, update(stages).where(*_hold(claim)).values(**changes), claim)
 
+    def await_again(self, claim: Claim, need: str) -> bool:
+        with self._database.writing() as connection:
+            locked(connection, claim.job_id)
+            row = _stage(connection, claim.job_id, need)
+            if row is None or (row["state"] == StageState.DONE and row["attempts"] >= MOST_DELIVERIES):
+                return False
+            # Not a row of its own: the attempt that it will need is counted among those that every stage has.
+            waits = {**FREE, "state": StageState.WAITING, "attempts": claim.attempt - 1}
+            _change_held(connection, update(stages).where(*_hold(claim)).values(**waits), claim)
+            if row["state"] == StageState.DONE:  # otherwise somebody else has missed it too
+                again = {**FREE, **ready(self._database.now), "not_before": None, "finished_at": None, "seconds": None}
+                set_stage(connection, claim.job_id, need, again)
+            return True
+
     def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
         with self._database.writing() as connection:
             locked(connection, claim.job_id)

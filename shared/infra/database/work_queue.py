@@ -97,7 +97,7 @@ class SqlWorkQueue:
             for table in (deliveries, outbox, endpoints, idempotency, corrections, stages):
                 connection.execute(delete(table).where(table.c.job_id == job_id))
             empty: dict[str, Any] = dict.fromkeys(
-                ("request", "metadata", "consent", "retention", "error", "digest", "recording_seconds")
+                ("request", "metadata", "consent", "retention", "error", "digest", "recording_seconds", "media_bytes")
             )
             connection.execute(
                 update(jobs)

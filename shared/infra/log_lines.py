@@ -1,4 +1,4 @@
-"""A container's log: one line for each event, whoever wrote it, and of an exception only its kind and place."""
+"""A service's log: one line for each event, whoever wrote it, and of an exception only its kind and place."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from types import TracebackType
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
 
-from services.container.settings import LogSettings
+from shared.infra.settings import LogSettings
 
 LEVELS = {"debug": logging.DEBUG, "info": logging.INFO, "warning": logging.WARNING, "error": logging.ERROR}
 PLACES = 6  # frames; the innermost first

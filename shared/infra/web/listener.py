@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+from collections.abc import Sequence
 from typing import Any, cast
 
 import h11
@@ -10,8 +11,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from services.gateway.lingering import LingeringTransport
-from services.gateway.settings import GatewaySettings
+from shared.infra.web.lingering import LingeringTransport
 
 HEADER_SECONDS = 20.0
 GRACE_SECONDS = 20
@@ -62,23 +62,24 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
-def listen(app: ASGIApp, settings: GatewaySettings) -> None:
-    """Until SIGTERM; what is under way then has a little time to end."""
-    uvicorn.Server(
+def server_of(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
+    """What every HTTP service of ours listens with; after SIGTERM what is under way has a little time to end."""
+    return uvicorn.Server(
         uvicorn.Config(
             app,
-            host=settings.host,
-            port=settings.port,
+            host=host,
+            port=port,
             http=PatientProtocol,
             ws="none",
             lifespan="on",
             access_log=False,  # ours names routes; paths and queries may carry what nobody should read
+            log_config=None,  # its lines go where ours go, and are stripped of words as they are
             log_level="warning",
             server_header=False,
-            proxy_headers=bool(settings.trusted_proxies),
-            forwarded_allow_ips=list(settings.trusted_proxies),
+            proxy_headers=bool(trusted_proxies),
+            forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=GRACE_SECONDS,
             h11_max_incomplete_event_size=MOST_HEADERS,
             limit_concurrency=MOST_CONNECTIONS,
         )
-    ).run()
+    )
