@@ -83,7 +83,7 @@ def _compute(
         given = plan.given(clip, encodings, row)
         # Log-mels and pictures are kept at half their precision: they are most of what lies on disk.
         kept = {str(m): array if m in plan.engines else array.astype(np.float16) for m, array in given.items()}
-        save_whole(folder / f"{first + row:06}.npz", **kept)
+        save_whole(folder / f"{first + row:06}.npz", kept)
 
 
 @dataclass(frozen=True, slots=True)

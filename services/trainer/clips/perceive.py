@@ -52,7 +52,7 @@ class Perceiver:
             sound, unheard = _sound(clip.path)
             span = clip.span or Span(start=0.0, end=len(sound) / SAMPLE_RATE or SILENT_FILM)
             face = self._face(clip.film or clip.path, span)
-            save_whole(kept, **_arrays(sound, unheard, face))
+            save_whole(kept, _arrays(sound, unheard, face))
         with np.load(kept) as arrays:
             return UtteranceClip(_utterance(clip, index), Audio(_heard(arrays["sound"])), _seen(arrays))
 

@@ -34,7 +34,7 @@ def _dialogue(session: Path, turns: Path) -> Iterator[Clip]:
     name = turns.stem
     words = session / "dialog" / "transcriptions" / turns.name
     lines = _matched(LINE, words, "name", "text") if words.is_file() else ()
-    text = dict(lines)
+    text = {row[0]: row[1] for row in lines}
     film = next(iter(sorted((session / "dialog").rglob(f"{name}.mp4"))), None)
     rows = sorted(_matched(TURN, turns, "start", "end", "name", "code"), key=lambda row: float(row[0]))
     for start, end, turn, code in rows:
