@@ -47,10 +47,15 @@ class Corpus:
         return manners_of(self.encoders, self.perceive, self.clips[0])
 
     def lessons(self, spec: NetworkSpec, config: Any) -> Lessons:
-        axes = {
-            tensor.name: [axis.name if isinstance(axis, Axis) else axis for axis in tensor.axes]
-            for tensor in spec.inputs(config)
-        }
-        plan = Plan.of(spec.name, axes)
+        plan = plan_of(spec, config)
         inputs = prepare(self.clips, plan, self.encoders, self.perceive, self.cache / "inputs")
         return Lessons(replace(spec, config=config), plan, inputs)
+
+
+def plan_of(spec: NetworkSpec, config: Any) -> Plan:
+    """The same that serving reads off the exported graph."""
+    axes = {
+        tensor.name: [axis.name if isinstance(axis, Axis) else axis for axis in tensor.axes]
+        for tensor in spec.inputs(config)
+    }
+    return Plan.of(spec.name, axes)
