@@ -7,6 +7,7 @@ from pathlib import Path
 from typing import Any, NamedTuple
 
 import numpy as np
+import torch
 
 from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.clips.corpus import Corpus
@@ -43,6 +44,7 @@ def leave(network: Network, lessons: Lessons, corpus: Corpus, layout: str, run: 
     graph, terms, spec = run / "model.onnx", TERMS[layout], lessons.spec
     export(network, spec, graph)
     difference = parity(network, spec, graph)
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
     dev = Answers.of(network, lessons, "dev")
     calibration = _calibration(dev, corpus)
     figures: dict[str, Any] = {"export_max_abs_difference": difference, "broken_clips": dict(lessons.inputs.broken)}

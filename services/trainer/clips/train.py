@@ -8,6 +8,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
+from accelerate import PartialState
 from rich.console import Console
 
 from services.trainer.catalog import ClipWishes
@@ -18,6 +19,7 @@ from services.trainer.clips.task import ClipTask
 from services.trainer.loop import Recipe, fit, seed_everything
 from services.trainer.networks.contract import Network, load
 from services.trainer.transfer import freeze, start_from
+from shared.domain.error import InvalidRequest
 
 RUN = "network.json"  # what the run is, besides its recipe
 
@@ -29,7 +31,7 @@ def train(name: str, data: Path, run: Path, recipe: Recipe, wishes: ClipWishes, 
     config = fitted(name, base or base_of(spec), corpus.manners(), corpus.labels)
     run.mkdir(parents=True, exist_ok=True)
     told = {"name": name, "layout": layout, "engines": dict(wishes.engines), "config": asdict(config)}
-    (run / RUN).write_text(json.dumps(told, indent=2))
+    _remember(told, run)
     seed_everything(recipe.seed)
     network = spec.build(config)
     _start(network, wishes)
@@ -37,7 +39,8 @@ def train(name: str, data: Path, run: Path, recipe: Recipe, wishes: ClipWishes, 
     groups = [{"params": learning, "lr": lesson.rate, "weight_decay": lesson.decay}]
     task = ClipTask(corpus.lessons(spec, config), recipe.seed, lesson.batch, lesson.drop)
     best = fit(network, groups, task, recipe, run)
-    finish(data, run)
+    if PartialState().is_main_process:
+        finish(data, run)
     return best
 
 
@@ -50,6 +53,17 @@ def finish(data: Path, run: Path) -> dict[str, Any]:
     network = spec.build(config)
     network.load_state_dict(torch.load(run / "best.pt", map_location="cpu", weights_only=True))
     return leave(network, corpus.lessons(spec, config), corpus, told["layout"], run)
+
+
+def _remember(told: dict[str, Any], run: Path) -> None:
+    """What the run is; another network's checkpoint could not go on as this one."""
+    text = json.dumps(told, indent=2)
+    if (run / RUN).is_file() and (run / RUN).read_text() != text:
+        raise InvalidRequest(
+            f"The run {str(run)!r} was begun with another network, other engines or other clips.",
+            mend="Give this one a folder of its own: --run FOLDER",
+        )
+    (run / RUN).write_text(text)
 
 
 def _start(network: Network, wishes: ClipWishes) -> None:

@@ -11,6 +11,7 @@ import numpy as np
 import torch
 
 from services.trainer.bundle import fit_temperature, write_card
+from services.trainer.figures import draw
 from services.trainer.measure import measure
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.voice.network import VoiceCnn
@@ -32,6 +33,7 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
         logits, truth = held_out["logits"], held_out["truth"]
     temperature = fit_temperature(logits, truth)
     figures["all folds together"] = measure(logits / temperature, truth)
+    draw(logits / temperature, truth, run)
     write_card(
         target, slot="voice",
         architecture="four convolutions over 64 log-mel bands, attentive mean and deviation; 0.3 M parameters",

@@ -22,6 +22,7 @@ from services.trainer.clips.train import RUN, train  # noqa: E402
 from services.trainer.loop import Recipe  # noqa: E402
 from services.trainer.networks.contract import REGISTRY, Network, load  # noqa: E402
 from shared.domain.emotion import EMOTIONS, EmotionReading, Modality, SenseStatus  # noqa: E402
+from shared.domain.error import InvalidRequest  # noqa: E402
 from shared.engines.cards import load_card  # noqa: E402
 from shared.engines.catalog import Setup, choose  # noqa: E402
 from shared.engines.fusion_loglinear import LogLinearFusion, vector  # noqa: E402
@@ -169,3 +170,10 @@ def test_the_reader_of_the_pipeline_asks_the_run(folder: Path) -> None:
     read = reader.read(clips, lambda _: None)
     assert scores(read).tolist() == scores(fusion.fuse(encodings, absent={}, conversation=clips)).tolist()
     assert reader.name.startswith("network:late-fusion(text=")
+
+
+def test_a_run_of_another_network_is_not_written_over(folder: Path) -> None:
+    run = learn("m2fnet", folder, "m2fnet")
+    with pytest.raises(InvalidRequest, match="begun with another network"):
+        train("sdt", folder / "data", run, RECIPE, WISHES, as_served("sdt", TINY["sdt"]))
+    assert load_card("card", run).name == "m2fnet"
