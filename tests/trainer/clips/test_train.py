@@ -17,11 +17,12 @@ from torch import Tensor  # noqa: E402
 
 from services.trainer.catalog import CLIP_NETWORKS, ClipWishes  # noqa: E402
 from services.trainer.clips.corpus import Corpus  # noqa: E402
+from services.trainer.clips.recipes import fitted  # noqa: E402
 from services.trainer.clips.task import ClipTask  # noqa: E402
 from services.trainer.clips.train import RUN, train  # noqa: E402
 from services.trainer.loop import Recipe  # noqa: E402
 from services.trainer.networks.contract import REGISTRY, Network, load  # noqa: E402
-from shared.domain.emotion import EMOTIONS, EmotionReading, Modality, SenseStatus  # noqa: E402
+from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, SenseStatus  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
 from shared.engines.cards import load_card  # noqa: E402
 from shared.engines.catalog import Setup, choose  # noqa: E402
@@ -125,6 +126,26 @@ def test_the_clips_show_all_that_can_be_there_or_missing(folder: Path) -> None:
     assert there[Modality.FACE] == [kind == "film" for kind in kinds]
     assert there[Modality.VOICE] == [kind != "broken" for kind in kinds]
     assert there[Modality.TEXT] == [bool(clip[5]) for clip in CLIPS]
+
+
+def test_labels_stand_beside_their_own_clips_when_dialogues_are_interleaved(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "data" / "clips.csv").read_text().splitlines()
+    mixed = [lines[0], *lines[1::2], *lines[2::2]]
+    (tmp_path / "clips.csv").write_text("\n".join(mixed).replace("\n", f"\n{folder}/data/") + "\n")
+    corpus = Corpus.read("m2fnet", tmp_path, folder / "clips", "csv", WISHES.engines)
+    spec = load("m2fnet")
+    lessons = corpus.lessons(spec, fitted("m2fnet", TINY["m2fnet"], corpus.manners(), corpus.labels))
+    assert [len(row) for row in lessons.inputs.dialogues] == [3, 3, 3, 1]
+    for row in lessons.inputs.rows("train", dialogue=True):
+        tensors, targets = lessons.tensors([row]), lessons.targets([row])
+        for at, number in enumerate(row):
+            clip = lessons.inputs.clips[number]
+            _, label, speaker, dialogue, _, text = CLIPS[int(clip.path.stem)]
+            assert (clip.speaker, clip.dialogue, clip.text) == (speaker, dialogue, text)
+            assert targets.emotion[0, at] == EMOTIONS.index(Emotion(label))
+            alone = corpus.encoders[Modality.TEXT].encode([corpus.perceive(clip, 0)], lambda _: None)
+            wanted = alone.logits[0] / alone.calibration.temperature
+            np.testing.assert_allclose(tensors["text"][0, at].numpy(), wanted, rtol=1e-6)
 
 
 class Killed(Exception):  # a signal, not an error
