@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import Any, Self
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, EmotionReading, Modality
 from shared.domain.error import EngineFailed, EngineUnavailable, InvalidRequest
@@ -101,7 +102,8 @@ class NetworkFusion:
 
     def _read(self, emotion: Floats, sentiment: Floats, beside: EmotionReading) -> EmotionReading:
         its, expected = self._calibration, self._beside.prior
-        fused = posterior(emotion, its.temperature, vector(its.prior, EMOTIONS), expected)
+        learnt = np.array([one not in its.cannot_emit for one in EMOTIONS])
+        fused = posterior(emotion, its.temperature, vector(its.prior, EMOTIONS), expected, learnt)
         head = its.sentiment
         mood = (
             fused @ SENTIMENT_OF
@@ -111,9 +113,16 @@ class NetworkFusion:
         return reading_of(fused, mood, beside.senses)
 
 
-def posterior(logits: Floats, temperature: float, prior: Floats, expected: Floats) -> Floats:
-    """Calibrated, and moved from the balance of the training data to what is expected here."""
-    evidence = log_softmax(logits[None] / temperature)[0] - np.log(prior)
+def posterior(
+    logits: Floats, temperature: float, prior: Floats, expected: Floats, learnt: npt.NDArray[np.bool_] | None = None
+) -> Floats:
+    """Calibrated, and moved from the balance of the training data to what is expected here.
+
+    Of a class that it never learnt a network can say nothing: neither its logit nor its rarity is evidence.
+    """
+    known = np.ones(len(logits), dtype=bool) if learnt is None else learnt
+    evidence = np.zeros(len(logits))
+    evidence[known] = log_softmax(logits[None, known] / temperature)[0] - np.log(prior[known] / prior[known].sum())
     return np.asarray(softmax((np.log(expected) + evidence)[None])[0])
 
 

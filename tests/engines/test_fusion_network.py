@@ -102,6 +102,17 @@ def test_its_calibration_is_that_of_its_card() -> None:
     assert odds[1] / odds[0] == pytest.approx(np.e**3 / (np.e**1.5 / 4))
 
 
+def test_of_an_emotion_that_it_never_learnt_it_says_nothing() -> None:
+    """Its logits speak of six; the seventh keeps what is expected of it, against evidence on the others."""
+    never = UNIFORM.model_copy(update={"cannot_emit": (Emotion.SURPRISE,)})
+    (reading, _) = fuse(
+        ScriptedSession(answer=3.0), heard(TEXT, 1, 1), card=CARD.model_copy(update={"calibration": never})
+    )
+    prior = dict(zip(EMOTIONS, beside().prior, strict=True))
+    odds = reading.scores[Emotion.SURPRISE] / reading.scores[Emotion.ANGER]
+    assert odds == pytest.approx(prior[Emotion.SURPRISE] / prior[Emotion.ANGER] * (np.e**3 + 5) / 6)
+
+
 def test_without_a_sentiment_head_sentiment_follows_from_the_emotions() -> None:
     card = CARD.model_copy(update={"calibration": Calibration()})
     (reading, _) = fuse(ScriptedSession(answer=9.0), heard(TEXT, 1, 1), card=card)

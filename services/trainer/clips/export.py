@@ -75,7 +75,10 @@ def _calibration(dev: Answers, corpus: Corpus) -> Calibration:
         temperature=_temperature(dev.sentiment[known], dev.moods[known]),
         prior=dict(zip(SENTIMENTS, map(float, prior(moods, len(SENTIMENTS))), strict=True)),
     )
-    return Calibration(temperature=_temperature(dev.emotion, dev.truth), prior=expected, sentiment=sentiment)
+    never = tuple(emotion for number, emotion in enumerate(EMOTIONS) if number not in corpus.labels)
+    return Calibration(
+        temperature=_temperature(dev.emotion, dev.truth), prior=expected, cannot_emit=never, sentiment=sentiment
+    )
 
 
 def _temperature(logits: np.ndarray, truth: np.ndarray) -> float:

@@ -84,7 +84,8 @@ def by_torch(run: Path, plan: Plan, clips: list[UtteranceClip], encodings: list[
     with torch.no_grad():
         logits = network_of(run)(**tensors)[0].reshape(-1, 7).numpy()
     its, beside = load_card("card", run).calibration, LogLinearFusion.load(None, SETUP)
-    whole = [posterior(row, its.temperature, vector(its.prior, EMOTIONS), beside.prior) for row in logits]
+    learnt = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
+    whole = [posterior(row, its.temperature, vector(its.prior, EMOTIONS), beside.prior, learnt) for row in logits]
     alone = scores(beside.fuse(encodings, absent=dict.fromkeys(Modality), conversation=clips))
     return np.array([one if seen else other for one, other, seen in zip(whole, alone, given, strict=True)])
 
@@ -98,6 +99,7 @@ def test_a_network_is_trained_by_name_and_served_from_its_run(name: str, folder:
     run = learn(name, folder, name)
     card, figures = load_card("card", run), json.loads((run / "figures.json").read_text())
     assert (card.name, card.slot, card.commercial_use) == (name, "fusion", False)
+    assert set(card.calibration.cannot_emit) == set(EMOTIONS) - {clip[1] for clip in CLIPS if clip[4] == "train"}
     assert figures["dev"]["n"] == 3 and figures["test"]["n"] == 1 and len(figures["dev"]["per_class"]) == 7
     assert len(figures["patterns"]) == (3 if name == "av-transformer" else 7)
     assert figures["patterns"]["voice+face"]["n"] == 1
