@@ -121,9 +121,9 @@ def posterior(
     Of a class that it never learnt a network can say nothing: neither its logit nor its rarity is evidence.
     """
     known = np.ones(len(logits), dtype=bool) if learnt is None else learnt
-    evidence = np.zeros(len(logits))
-    evidence[known] = log_softmax(logits[None, known] / temperature)[0] - np.log(prior[known] / prior[known].sum())
-    return np.asarray(softmax((np.log(expected) + evidence)[None])[0])
+    total = np.log(expected)
+    total[known] += log_softmax(logits[None, known] / temperature)[0] - np.log(prior[known] / prior[known].sum())
+    return np.asarray(softmax(total[None])[0])
 
 
 def find_run(option: str, setup: Setup) -> Path:
