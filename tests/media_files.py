@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -10,7 +10,7 @@ from typing import Any
 import av
 import numpy as np
 
-from shared.ports.media import Floats
+from shared.ports.media import Bytes, Floats
 
 RATE = 48_000
 SOUND_CODECS = {
@@ -23,7 +23,7 @@ FORMATS = {".m4a": "ipod", ".mkv": "matroska", ".aac": "adts", ".ts": "mpegts", 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A film whose frame at second t is grey with the value 10 t."""
+    """A film whose frame at second t is grey with the value 10 t, or whatever is drawn for its number."""
 
     seconds: float
     width: int = 160
@@ -31,6 +31,7 @@ class Picture:
     rate: int = 10
     key_every: int = 10  # frames
     start: float = 0.0
+    draw: Callable[[int], Bytes] | None = None
 
 
 def tone(seconds: float, *, hertz: float = 440.0, level: float = 0.3) -> Floats:
@@ -101,7 +102,8 @@ def _picture_packets(stream: Any, picture: Picture) -> list[Any]:
     packets: list[Any] = []
     for number in range(round(picture.seconds * picture.rate)):
         grey = min(255, round(10 * number / picture.rate))
-        pixels = np.full((picture.height, picture.width, 3), grey, dtype=np.uint8)
+        plain = np.full((picture.height, picture.width, 3), grey, dtype=np.uint8)
+        pixels = picture.draw(number) if picture.draw else plain
         frame = av.VideoFrame.from_ndarray(pixels, format="rgb24")
         frame.pts = number + round(picture.start * picture.rate)
         packets += stream.encode(frame)

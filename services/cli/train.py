@@ -10,9 +10,10 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.trainer.catalog import NETWORKS, export, train
+from services.cli.request import read_engines
+from services.trainer.catalog import TRAINABLE, ClipWishes, export, train
 
-Name = Annotated[str, typer.Argument(help=f"One of {', '.join(NETWORKS)}.")]
+Name = Annotated[str, typer.Argument(help=f"One of {', '.join(TRAINABLE)}.")]
 Data = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of the corpora; see docs/training.md.")]
 
 
@@ -22,9 +23,14 @@ def train_command(
     run: Annotated[Path | None, typer.Option(help="Where the run is kept; RUNS/NAME-SEED if not given.")] = None,
     seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
     epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's own.")] = None,
+    layout: Annotated[str | None, typer.Option(help="Of clips: meld, iemocap, crema-d, ravdess or csv.")] = None,
+    engine: Annotated[list[str] | None, typer.Option(help="SLOT=NAME that perceives the clips; repeatable.")] = None,
+    start_from: Annotated[Path | None, typer.Option(exists=True, help="A run, or its weights.")] = None,
+    freeze: Annotated[list[str] | None, typer.Option(help="Parameters or modules that stay; repeatable.")] = None,
 ) -> None:
     """Train a network; stop it any time, the same command goes on where it stopped."""
-    best = train(name, data, run or default_run(name, seed), seed, epochs)
+    wishes = ClipWishes(layout, read_engines(engine or []), start_from, tuple(freeze or []))
+    best = train(name, data, run or default_run(name, seed), seed, epochs, wishes)
     Console(stderr=True).print(f"The best weights are in {best}", highlight=False, soft_wrap=True)
 
 
@@ -34,7 +40,10 @@ def export_command(
     run: Annotated[Path | None, typer.Option(help="The run to export; RUNS/NAME-SEED if not given.")] = None,
     seed: Annotated[int, typer.Option()] = 1,
 ) -> None:
-    """Put a trained network in the place of the bundled one, with its card; prints its figures as JSON."""
+    """Put a trained network in the place of the bundled one, with its card; prints its figures as JSON.
+
+    Networks that read clips are not bundled: their run is written anew, and serves as fusion=network:RUN.
+    """
     figures = export(name, data, run or default_run(name, seed))
     sys.stdout.write(json.dumps(figures) + "\n")
 

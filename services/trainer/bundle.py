@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -12,7 +12,7 @@ import numpy as np
 from scipy.optimize import minimize_scalar
 
 from services.trainer.measure import softmax
-from shared.domain.emotion import EMOTIONS
+from shared.domain.emotion import EMOTIONS, Modality
 from shared.engines.cards import BUNDLED, Card, DataFile, DataUse
 from shared.ports.engines import Calibration
 
@@ -31,9 +31,12 @@ def write_card(
     made: str,
     calibration: Calibration | None = None,
     vocabulary: str | None = None,  # its place, as seen from the folder of cards
+    name: str | None = None,  # of the network, where it is not that of its file
+    engines: Mapping[Modality, str] | None = None,
+    beside: Path | None = None,  # where the card is written, if not into the bundle
 ) -> Card:
     card = Card(
-        name=file.stem,
+        name=name or file.stem,
         slot=slot,
         file=file.name,
         sha256=_sha256(file),
@@ -46,10 +49,11 @@ def write_card(
         figures=figures,
         limits=limits,
         calibration=calibration or Calibration(),
+        engines=dict(engines or {}),
         command=command,
         made=made,
     )
-    (BUNDLED / f"{card.name}.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
+    (beside or BUNDLED / f"{card.name}.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
     return card
 
 

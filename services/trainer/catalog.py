@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 from importlib import import_module
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,45 @@ NETWORKS: Mapping[str, str] = {
 }
 
 
-def train(name: str, data: Path, run: Path, seed: int, epochs: int | None) -> Path:
+# Those that read clips, with words, voice and face of one utterance; a test holds this against their registry.
+CLIP_NETWORKS = ("late-fusion", "m2fnet", "mme2e", "mme2e-sparse", "av-transformer", "ensemble", "sdt")
+
+
+TRAINABLE = (*NETWORKS, *CLIP_NETWORKS)
+
+
+@dataclass(frozen=True, slots=True)
+class ClipWishes:
+    """What may be said of a run on clips: how they lie on disk, who perceives them, and where learning starts."""
+
+    layout: str | None = None
+    engines: Mapping[str, str] = field(default_factory=dict)  # slot -> engine; text, voice, face and faces
+    start_from: Path | None = None
+    freeze: tuple[str, ...] = ()
+
+
+def train(name: str, data: Path, run: Path, seed: int, epochs: int | None, wishes: ClipWishes = ClipWishes()) -> Path:
+    if name in CLIP_NETWORKS:
+        if wishes.layout is None:
+            raise InvalidRequest(f"{name} learns from clips.", mend="Say how they lie on disk: --layout meld, or csv.")
+        recipe = needing_torch("services.trainer.clips.recipes").recipe_of(name, seed)
+        learn = needing_torch("services.trainer.clips.train").train
+        trained: Path = learn(name, data, run, replace(recipe, epochs=epochs or recipe.epochs), wishes)
+        return trained
+    if wishes != ClipWishes():
+        raise InvalidRequest(f"{name} is trained from data that lie as docs/training.md says, and from its own start.")
     module = _module(name, "train")
     recipe = module.recipe_of(seed)
-    trained: Path = module.train(data, run, replace(recipe, epochs=epochs) if epochs else recipe)
-    return trained
+    best: Path = module.train(data, run, replace(recipe, epochs=epochs or recipe.epochs))
+    return best
 
 
 def export(name: str, data: Path, run: Path) -> dict[str, Any]:
     if not run.is_dir():
         raise InvalidRequest(f"There is no run at {str(run)!r}.", mend=f"undertone train {name} --data DATA")
+    if name in CLIP_NETWORKS:
+        again: dict[str, Any] = needing_torch("services.trainer.clips.train").finish(data, run)
+        return again
     figures: dict[str, Any] = _export_of(name)(run, data)
     return figures
 
@@ -40,7 +69,7 @@ def _export_of(name: str) -> Callable[[Path, Path], dict[str, Any]]:
 
 def _module(name: str, part: str) -> Any:
     if name not in NETWORKS:
-        raise InvalidRequest(f"There is no network {name!r} to train; there is {', '.join(NETWORKS)}.")
+        raise InvalidRequest(f"There is no network {name!r} to train; there is {', '.join(TRAINABLE)}.")
     return needing_torch(f"{NETWORKS[name]}.{part}")
 
 

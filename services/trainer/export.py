@@ -16,6 +16,7 @@ from shared.domain.error import EngineFailed
 
 OPSET = 17
 TOLERANCE = 1e-4
+MOST_OTHERWISE = 0.02  # of the rows
 BATCHES = (1, 2, 7)
 # Valid steps of the rows, in turn: one alone, short, ragged, as long as usual, nothing at all, and nothing in some.
 LENGTHS: tuple[tuple[int, ...] | None, ...] = ((1,), (3,), (13,), (9, 1, 4), None, (0,), (0, 6))
@@ -70,10 +71,13 @@ def run_graph(session: onnxruntime.InferenceSession, inputs: Mapping[str, torch.
 
 
 def parity(network: Network, spec: NetworkSpec, path: Path, *, rounds: int = 64) -> float:
-    """The largest difference in any output over batches, lengths and availability patterns; above 1e-4 it fails."""
+    """The largest difference in any output over batches, lengths and availability patterns; above 1e-4 it fails.
+
+    Rows for which the runtimes choose otherwise, by a hair, are not compared; they must be few.
+    """
     session = open_graph(path, threads=1)
     network.eval()
-    worst = 0.0
+    worst, asked, otherwise = 0.0, 0, 0
     for at in range(rounds):
         # Every length meets every batch size, then both start over with other patterns.
         lengths, batch = LENGTHS[at % len(LENGTHS)], BATCHES[at // len(LENGTHS) % len(BATCHES)]
@@ -82,8 +86,11 @@ def parity(network: Network, spec: NetworkSpec, path: Path, *, rounds: int = 64)
         with torch.no_grad():
             ours = network(**inputs)
         theirs = run_graph(session, inputs)
-        for name, values in zip(spec.outputs, ours, strict=True):
-            difference = float(np.abs(values.numpy() - theirs[name]).max())
+        apart = {name: _apart(values.numpy(), theirs[name]) for name, values in zip(spec.outputs, ours, strict=True)}
+        alike = np.all([np.ones(batch, dtype=bool), *(apart[name] <= TOLERANCE for name in spec.choices)], axis=0)
+        asked, otherwise = asked + batch, otherwise + int((~alike).sum())
+        for name, differences in apart.items():
+            difference = float(differences[alike].max(initial=0.0))
             # A NaN is larger than nothing: compared the other way round it would pass.
             if not difference <= TOLERANCE:
                 raise EngineFailed(
@@ -91,4 +98,10 @@ def parity(network: Network, spec: NetworkSpec, path: Path, *, rounds: int = 64)
                     f"(batch {batch}, lengths {lengths})."
                 )
             worst = max(worst, difference)
+    if otherwise > MOST_OTHERWISE * asked:
+        raise EngineFailed(f"The export of {spec.name} chooses otherwise than torch in {otherwise} of {asked} rows.")
     return worst
+
+
+def _apart(ours: np.ndarray, theirs: np.ndarray) -> np.ndarray:  # (row,)
+    return np.asarray(np.abs(ours - theirs).reshape(len(ours), -1).max(axis=1))

@@ -19,6 +19,8 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
+from services.trainer.transfer import hold_still
+
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 
 
@@ -109,6 +111,7 @@ class _Run:
         batches = self.task.batches(epoch)
         line = bar.add_task(f"epoch {epoch + 1}", total=len(batches))
         self.network.train()
+        hold_still(self.bare)
         while self.state["step"] + devices <= len(batches):
             mine = self.state["step"] + self.accelerator.process_index
             # Seeded by place, so that a resumed run draws what the unbroken one would have drawn.

@@ -7,6 +7,9 @@ from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
+from pydantic import Field
+
+from shared.domain.emotion import Modality
 from shared.domain.error import EngineUnavailable
 from shared.domain.value import Value
 from shared.engines.settings import EngineSettings
@@ -43,6 +46,8 @@ class Card(Value):
     figures: dict[str, Any]
     limits: str
     calibration: Calibration = Calibration()
+    # The fingerprints of the engines whose words a fusion network learnt to read.
+    engines: dict[Modality, str] = Field(default_factory=dict)
     command: str
     made: str
 
@@ -81,6 +86,7 @@ def trusted_weights(name: str, settings: EngineSettings, folder: Path = BUNDLED)
             raise EngineUnavailable(f"The weights {file} are missing from this installation.", mend="make install")
         if hashlib.sha256((folder / file).read_bytes()).hexdigest() != sha256:
             raise EngineUnavailable(
-                f"The weights {file} are not those of their card.", mend="git checkout -- shared/engines/bundled"
+                f"The weights {file} are not those of their card.",
+                mend="git checkout -- shared/engines/bundled" if folder == BUNDLED else "Export the run again.",
             )
     return path, card

@@ -32,7 +32,10 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
     "text": {"minilm": "shared.engines.text_minilm:MiniLmText"},
     "voice": {"statistics": "shared.engines.voice_statistics:VoiceStatistics"},
     "face": {"edges": "shared.engines.face_edges:FaceEdges"},
-    "fusion": {"loglinear": "shared.engines.fusion_loglinear:LogLinearFusion"},
+    "fusion": {
+        "loglinear": "shared.engines.fusion_loglinear:LogLinearFusion",
+        "network": "shared.engines.fusion_network:NetworkFusion",
+    },
 }
 
 

@@ -40,7 +40,7 @@ from shared.domain.error import InvalidRequest
 from shared.domain.value import Value
 from shared.engines.cards import BUNDLED
 from shared.engines.catalog import Setup
-from shared.ports.engines import Encoding
+from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats
 
 # Share of each emotion that MELD labels negative, neutral, positive; only surprise is divided.
@@ -74,7 +74,7 @@ class LogLinearFusion:
 
     def __init__(self, parameters: Parameters) -> None:
         self._parameters = parameters
-        self._prior = _vector(parameters.deployment_prior, EMOTIONS)
+        self._prior = vector(parameters.deployment_prior, EMOTIONS)
         digest = hashlib.sha256(parameters.model_dump_json().encode()).hexdigest()
         self.fingerprint = f"loglinear/2/{digest[:16]}"
 
@@ -84,20 +84,32 @@ class LogLinearFusion:
             raise InvalidRequest(f"The log-linear fusion has no option {option!r}.")
         return cls(read_parameters(BUNDLED / "fusion_loglinear.json"))
 
+    @property
+    def prior(self) -> Floats:  # (7,): what is expected of a recording before anything is perceived
+        return self._prior
+
+    @property
+    def expects(self) -> Mapping[Modality, str]:
+        return {}  # calibrated evidence is read, whoever it is from
+
     def fuse(
-        self, encodings: Sequence[Encoding], *, absent: dict[Modality, str | None], speakers: Sequence[str]
+        self,
+        encodings: Sequence[Encoding],
+        *,
+        absent: dict[Modality, str | None],
+        conversation: Sequence[UtteranceClip],
     ) -> Sequence[EmotionReading]:
         heard = {encoding.modality: encoding for encoding in encodings}
         ordered = [heard[modality] for modality in Modality if modality in heard]
         evidence = {e.modality: evidence_of(e, self._parameters.clip) for e in ordered}  # (utterance, 7) each
-        start = np.tile(np.log(self._prior), (len(speakers), 1))
+        start = np.tile(np.log(self._prior), (len(conversation), 1))
         total = sum((self._trust(e)[:, None] * evidence[e.modality] for e in ordered), start)
-        fused = _softmax(total)
-        shown = {modality: _softmax(start + told) for modality, told in evidence.items()}
+        fused = softmax(total)
+        shown = {modality: softmax(start + told) for modality, told in evidence.items()}
         sentiment = self._sentiment(ordered, shown, fused)
         return [
-            _reading(fused[row], sentiment[row], {m: _sense(row, m, heard, shown, absent) for m in Modality})
-            for row in range(len(speakers))
+            reading_of(fused[row], sentiment[row], {m: _sense(row, m, heard, shown, absent) for m in Modality})
+            for row in range(len(conversation))
         ]
 
     def _trust(self, encoding: Encoding) -> Floats:  # (utterance,): a r w
@@ -115,12 +127,12 @@ class LogLinearFusion:
         for encoding in ordered:
             head, trust = encoding.calibration.sentiment, self._trust(encoding)
             if head is not None and encoding.sentiment is not None:
-                told = _beyond(encoding.sentiment / head.temperature, _vector(head.prior, SENTIMENTS), limit)
+                told = _beyond(encoding.sentiment / head.temperature, vector(head.prior, SENTIMENTS), limit)
                 headed |= trust > 0
             else:
                 told = _beyond(np.log(np.maximum(shown[encoding.modality] @ SENTIMENT_OF, 1e-12)), prior, limit)
             total += trust[:, None] * told
-        return np.where(headed[:, None], _softmax(total), by_rule)
+        return np.where(headed[:, None], softmax(total), by_rule)
 
 
 def evidence_of(encoding: Encoding, limit: float = np.inf) -> Floats:  # (utterance, 7)
@@ -128,13 +140,13 @@ def evidence_of(encoding: Encoding, limit: float = np.inf) -> Floats:  # (uttera
     its = encoding.calibration
     emits = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
     told = np.zeros(encoding.logits.shape, dtype=np.float32)
-    logits, prior = encoding.logits[:, emits], _vector(its.prior, EMOTIONS)[emits]
+    logits, prior = encoding.logits[:, emits], vector(its.prior, EMOTIONS)[emits]
     told[:, emits] = _beyond(logits / its.temperature, prior / prior.sum(), limit)
     return told
 
 
 def _beyond(logits: Floats, prior: Floats, limit: float) -> Floats:
-    return np.asarray(np.clip(_log_softmax(logits) - np.log(prior), -limit, limit))
+    return np.asarray(np.clip(log_softmax(logits) - np.log(prior), -limit, limit))
 
 
 def read_parameters(path: Path) -> Parameters:
@@ -157,7 +169,7 @@ def _sense(
     return Sense(status=SenseStatus.OK, scores=_scores(shown[modality][row]))
 
 
-def _reading(fused: Floats, sentiment: Floats, senses: dict[Modality, Sense]) -> EmotionReading:
+def reading_of(fused: Floats, sentiment: Floats, senses: dict[Modality, Sense]) -> EmotionReading:
     scores = _scores(fused)
     moods = SentimentScores(dict(zip(SENTIMENTS, map(float, sentiment), strict=True)))
     valence, arousal = fused @ ANCHORS
@@ -176,15 +188,15 @@ def _scores(values: Floats) -> EmotionScores:
     return EmotionScores(dict(zip(EMOTIONS, map(float, values), strict=True)))
 
 
-def _vector(by_label: Mapping[Label, float], labels: tuple[Label, ...]) -> Floats:
+def vector(by_label: Mapping[Label, float], labels: tuple[Label, ...]) -> Floats:
     values = np.array([by_label[label] for label in labels])
     return np.asarray(values / values.sum())
 
 
-def _log_softmax(logits: Floats) -> Floats:
+def log_softmax(logits: Floats) -> Floats:
     moved = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
     return np.asarray(moved - np.log(np.exp(moved).sum(axis=1, keepdims=True)))
 
 
-def _softmax(logits: Floats) -> Floats:
-    return np.asarray(np.exp(_log_softmax(logits)))
+def softmax(logits: Floats) -> Floats:
+    return np.asarray(np.exp(log_softmax(logits)))

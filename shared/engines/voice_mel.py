@@ -16,11 +16,11 @@ WINDOW, HOP = 300, 150  # frames: what the network hears at once, and how far it
 FRAME = SAMPLE_RATE // 50
 
 
-def log_mel(samples: Floats) -> Floats:  # (frame, band)
+def log_mel(samples: Floats, *, bands: int = BANDS, size: int = 512) -> Floats:  # (frame, band)
     samples = trimmed(np.asarray(samples, dtype=np.float32))
     samples = samples * np.float32(0.9 / max(float(np.abs(samples).max(initial=0.0)), 1e-5))
     raised = np.append(samples[:1], samples[1:] - EMPHASIS * samples[:-1])
-    power = mel_power(raised, bands=BANDS, low=50.0, high=7600.0, size=512)
+    power = mel_power(raised, bands=bands, low=50.0, high=7600.0, size=size)
     return np.asarray(np.log(power + 1e-6), dtype=np.float32)
 
 

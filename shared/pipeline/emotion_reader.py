@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 import numpy as np
 
 from shared.domain.emotion import EMOTIONS, EmotionReading, Modality
-from shared.domain.error import EngineFailed, Interrupted, UndertoneError
+from shared.domain.error import EngineFailed, EngineUnavailable, Interrupted, UndertoneError
 from shared.ports.engines import Encoding, FusionModel, ModalityEncoder, UtteranceClip
 from shared.ports.media import Progress
 
@@ -24,6 +24,13 @@ class EncodeThenFuse:
         fusion: FusionModel,
         absent: Mapping[Modality, str | None],
     ) -> None:
+        for modality, fingerprint in fusion.expects.items():
+            if modality in encoders and encoders[modality].fingerprint != fingerprint:
+                raise EngineUnavailable(
+                    f"{fusion.name} learnt to read another {modality} engine than {encoders[modality].name}, "
+                    "or the same with other weights.",
+                    mend=f"Train it with this engine, or choose the {modality} engine that it was trained with.",
+                )
         self._encoders = encoders
         self._fusion = fusion
         self._absent = absent
@@ -53,8 +60,7 @@ class EncodeThenFuse:
                 absent[modality] = error.code if isinstance(error, UndertoneError) else EngineFailed.code
                 # The kind of error alone: its message may quote the recording.
                 log.warning("sense.failed modality=%s error=%s", modality, type(error).__name__)
-        speakers = [clip.utterance.speaker for clip in conversation]
-        readings = self._fusion.fuse(encodings, absent=absent, speakers=speakers)
+        readings = self._fusion.fuse(encodings, absent=absent, conversation=conversation)
         progress(1.0)
         return readings
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from typing import Protocol
 
@@ -156,12 +156,17 @@ class ModalityEncoder(Engine, Protocol):
 
 
 class FusionModel(Engine, Protocol):
+    @property
+    def expects(self) -> Mapping[Modality, str]:
+        """The fingerprint of the encoder that it learnt to read, for each sense; empty where it reads any."""
+        ...
+
     def fuse(
         self,
         encodings: Sequence[Encoding],
         *,
         absent: dict[Modality, str | None],  # senses without an encoding: None when off, else why it failed
-        speakers: Sequence[str],  # (utterance,)
+        conversation: Sequence[UtteranceClip],  # some networks look and listen for themselves
     ) -> Sequence[EmotionReading]: ...
 
 

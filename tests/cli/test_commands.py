@@ -9,7 +9,7 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app, explain, main
-from shared.domain.error import EngineUnavailable, NoAudio
+from shared.domain.error import EngineUnavailable, InvalidRequest, NoAudio
 from shared.engines.catalog import CATALOG
 
 runner = CliRunner()
@@ -51,6 +51,23 @@ def test_models_are_listed_with_their_licence() -> None:
     assert rows["voice_statistics"]["commercial_use"] is False
     assert rows["faster-whisper:small"]["where"] == "undertone models fetch faster-whisper:small"
     assert "CC BY-NC-SA" in runner.invoke(app, ["models", "list"]).stdout
+
+
+@pytest.mark.parametrize(
+    ("arguments", "said"),
+    [
+        (["late-fusion"], "late-fusion learns from clips"),
+        (["text", "--layout", "csv"], "text is trained from data that lie as"),
+        (["voice", "--freeze", "convolutions"], "voice is trained from data that lie as"),
+        (["speech"], "There is no network 'speech' to train; there is text,"),
+    ],
+)
+def test_what_may_be_said_of_a_training_run_depends_on_what_it_reads(
+    arguments: list[str], said: str, tmp_path: Path
+) -> None:
+    result = runner.invoke(app, ["train", *arguments, "--data", str(tmp_path)])
+    assert isinstance(result.exception, InvalidRequest)
+    assert said in result.exception.message
 
 
 def test_a_hub_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:

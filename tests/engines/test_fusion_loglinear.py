@@ -24,8 +24,9 @@ from shared.engines.fusion_loglinear import (
     read_parameters,
 )
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.ports.engines import Calibration, Encoding, SentimentHead
-from shared.ports.media import Floats
+from shared.ports.engines import Calibration, Encoding, SentimentHead, UtteranceClip
+from shared.ports.media import Audio, Floats
+from tests.twins import silent, utterance
 
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 UNIFORM = dict.fromkeys(EMOTIONS, 1 / 7)
@@ -77,9 +78,13 @@ def heard(
     )
 
 
+def said(rows: int) -> list[UtteranceClip]:
+    return [UtteranceClip(utterance(row, row, row + 1), Audio(silent(1)), "no_video") for row in range(rows)]
+
+
 def fuse(*encodings: Encoding, rows: int = 1) -> EmotionReading:
     fusion = LogLinearFusion(parameters())
-    return fusion.fuse(encodings, absent=ALL_OFF, speakers=["S1"] * rows)[0]
+    return fusion.fuse(encodings, absent=ALL_OFF, conversation=said(rows))[0]
 
 
 def vector(reading: EmotionReading) -> Floats:
@@ -174,7 +179,7 @@ def test_every_sense_has_a_state_and_its_reason() -> None:
     (reading,) = fusion.fuse(
         [heard(TEXT, likely(Emotion.JOY), missing="too_short")],
         absent={VOICE: "engine_failed", FACE: None},
-        speakers=["S1"],
+        conversation=said(1),
     )
     states = {modality: (sense.status, sense.reason) for modality, sense in reading.senses.items()}
     assert states == {
@@ -186,10 +191,10 @@ def test_every_sense_has_a_state_and_its_reason() -> None:
 
 def test_rows_are_read_apart() -> None:
     values = np.concatenate([likely(Emotion.ANGER, 4.0), likely(Emotion.JOY, 4.0)])
-    readings = LogLinearFusion(parameters()).fuse([heard(TEXT, values)], absent=ALL_OFF, speakers=["S1", "S2"])
+    readings = LogLinearFusion(parameters()).fuse([heard(TEXT, values)], absent=ALL_OFF, conversation=said(2))
     assert [reading.label for reading in readings] == [Emotion.ANGER, Emotion.JOY]
     assert [reading.sentiment.label for reading in readings] == [Sentiment.NEGATIVE, Sentiment.POSITIVE]
-    assert LogLinearFusion(parameters()).fuse([], absent=ALL_OFF, speakers=[]) == []
+    assert LogLinearFusion(parameters()).fuse([], absent=ALL_OFF, conversation=[]) == []
 
 
 @given(logits)

@@ -1,7 +1,7 @@
 from __future__ import annotations
 
 import logging
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -58,8 +58,15 @@ class ScriptedFusion:
     name = "scripted-fusion"
     fingerprint = "scripted-fusion/1"
 
+    def __init__(self, expects: Mapping[Modality, str] | None = None) -> None:
+        self.expects = expects or {}
+
     def fuse(
-        self, encodings: Sequence[Encoding], *, absent: dict[Modality, str | None], speakers: Sequence[str]
+        self,
+        encodings: Sequence[Encoding],
+        *,
+        absent: dict[Modality, str | None],
+        conversation: Sequence[UtteranceClip],
     ) -> Sequence[EmotionReading]:
         joy = EmotionScores({emotion: float(emotion is Emotion.JOY) for emotion in EMOTIONS})
         positive = SentimentScores({sentiment: float(sentiment is Sentiment.POSITIVE) for sentiment in Sentiment})
@@ -74,7 +81,7 @@ class ScriptedFusion:
                 sentiment=SentimentReading(label=Sentiment.POSITIVE, scores=positive),
                 senses=senses,
             )
-            for _ in speakers
+            for _ in conversation
         ]
 
 
@@ -155,3 +162,10 @@ def test_whatever_changes_the_readings_changes_the_fingerprint() -> None:
     assert len({variant.fingerprint for variant in variants}) == len(variants)
     again = reader(ScriptedSense(TEXT), voice=None, face=None)
     assert again.fingerprint == variants[0].fingerprint
+
+
+def test_a_fusion_that_learnt_to_read_other_engines_is_refused_before_anything_is_read() -> None:
+    fusion = ScriptedFusion({TEXT: "scripted/1", FACE: "another/1"})
+    EncodeThenFuse({TEXT: ScriptedSense(TEXT)}, fusion, {VOICE: None, FACE: None})
+    with pytest.raises(EngineUnavailable, match="another text engine than scripted-text"):
+        EncodeThenFuse({TEXT: ScriptedSense(TEXT, fingerprint="scripted/2")}, fusion, {})

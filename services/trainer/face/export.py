@@ -12,6 +12,7 @@ import torch
 from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.face.network import FaceCnn
 from services.trainer.face.task import FaceTask, face_logits
+from services.trainer.figures import draw
 from services.trainer.labels import prior_of
 from services.trainer.measure import measure
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
@@ -41,6 +42,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     }
     expected = prior_of("fer2013")
     assert expected is not None  # noqa: S101  # it stands in the table
+    draw(logits / temperature, truth, run)
     write_card(
         target, slot="face",
         architecture="four squeezed and excited residual blocks over a grey face of 48 pixels; "

@@ -95,6 +95,7 @@ class NetworkSpec:
     build: Callable[[Any], Network]
     inputs: Callable[[Any], tuple[Input, ...]]  # in the order of forward's arguments
     outputs: tuple[str, ...] = Outputs._fields
+    choices: tuple[str, ...] = ()  # outputs that tell what was chosen: a step, over which runtimes may differ
 
     @property
     def row_axes(self) -> int:

@@ -154,4 +154,5 @@ SPEC = NetworkSpec(
     build=Mme2eSparse,
     inputs=clip_inputs,
     outputs=SparseOutputs._fields,
+    choices=("kept_steps", "kept_sites"),
 )

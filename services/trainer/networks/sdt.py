@@ -6,11 +6,10 @@ whole. A sense that is absent is masked as a key, as a part of the gate and in t
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from torch import nn
 
@@ -28,6 +27,7 @@ from services.trainer.networks.contract import (
 from services.trainer.networks.layers import dialogue_inputs
 from services.trainer.networks.losses import cross_entropy, self_distillation
 from services.trainer.networks.masking import blank, masked_softmax
+from shared.engines.network_inputs import SPEAKERS
 
 SENSES = ("text", "voice", "face")
 
@@ -39,7 +39,7 @@ class SdtConfig:
     face_width: int = 342
     width: int = 256
     heads: int = 8
-    speakers: int = 9  # the current one and eight others
+    speakers: int = SPEAKERS
     dropout: float = 0.5
     # The release gates with a frozen identity for MELD; which of the two is a choice, not a look at the weights.
     identity_gates: bool = False
@@ -142,16 +142,6 @@ class Sdt(Network):
             temperature=self.config.temperature,
         )
         return distilled + cross_entropy(outputs.sentiment_logits, targets.sentiment)
-
-
-def relative_speakers(speakers: Sequence[Hashable], current: int, count: int) -> np.ndarray:
-    """Ids instead of names: 0 is who speaks at `current`, the others follow by how near they last spoke to it.
-
-    A network that sees names learns the characters of its corpus; those beyond the last id share it.
-    """
-    near = sorted(range(len(speakers)), key=lambda at: (abs(at - current), at))
-    order = list(dict.fromkeys(speakers[at] for at in near))
-    return np.array([min(order.index(speaker), count - 1) for speaker in speakers], dtype=np.int64)
 
 
 def inputs(config: SdtConfig) -> tuple[Input, ...]:

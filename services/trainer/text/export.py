@@ -13,6 +13,7 @@ from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from services.trainer.bundle import fit_temperature, write_card
+from services.trainer.figures import draw
 from services.trainer.measure import measure
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.text.minilm import PIECES, MiniLM
@@ -74,6 +75,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
             "argmax_agreement": round(float(agree), 4),
             "weighted_f1_fp32": measure(exact[corpus][0] / temperature + own, truth[corpus])["weighted_f1"],
         }
+    draw(small["meld"][0] / temperature + task.log_prior["meld"][0].numpy(), truth["meld"], run)
     write_card(
         target, slot="text",
         architecture="MiniLM-L6 (22.7 M parameters, int8) on a line and the three turns before it",

@@ -12,6 +12,7 @@ import torch
 
 from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.datasets.voices import is_woman
+from services.trainer.figures import draw
 from services.trainer.labels import NUMBER
 from services.trainer.measure import measure
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
@@ -59,6 +60,7 @@ def _bundled(
     logits[:, [NUMBER[emotion] for emotion in cannot_emit]] = NEVER
     temperature = fit_temperature(logits, truth)
     figures["all folds together"] = measure(logits / temperature, truth)
+    draw(logits / temperature, truth, weights)
     figures |= _by_sex(logits / temperature, truth, speakers)
     for part in crossed:
         logits, truth, _ = _held_out(run, [part])

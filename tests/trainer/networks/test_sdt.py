@@ -13,8 +13,9 @@ import torch
 from services.trainer.networks.contract import Targets
 from services.trainer.networks.examples import PATTERNS, example, restrict
 from services.trainer.networks.masking import modality_dropout
-from services.trainer.networks.sdt import SENSES, SPEC, Sdt, relative_speakers
+from services.trainer.networks.sdt import SENSES, SPEC, Sdt
 from shared.domain.emotion import Modality
+from shared.engines.network_inputs import relative_speakers
 from tests.trainer.networks.tiny import TINY
 
 CONFIG = TINY["sdt"]

@@ -1,0 +1,120 @@
+"""From a trained network of several senses to a folder that serves: graph, card, figures, pictures."""
+
+from __future__ import annotations
+
+import json
+from pathlib import Path
+from typing import Any, NamedTuple
+
+import numpy as np
+import torch
+
+from services.trainer.bundle import fit_temperature, write_card
+from services.trainer.clips.corpus import Corpus
+from services.trainer.clips.task import Answers, Lessons
+from services.trainer.export import export, parity
+from services.trainer.figures import coverage, draw
+from services.trainer.labels import UNKNOWN, prior
+from services.trainer.measure import measure
+from services.trainer.networks.contract import Network
+from services.trainer.networks.examples import PATTERNS
+from shared.domain.emotion import EMOTIONS, SENTIMENTS
+from shared.ports.engines import Calibration, SentimentHead
+
+
+class Terms(NamedTuple):
+    """Under which licence a corpus lies, and whether weights that saw it may earn money."""
+
+    name: str
+    licence: str
+    commercial_use: bool
+
+
+TERMS = {
+    "meld": Terms("MELD", "GPL-3.0 repository; clips of a television series", False),
+    "iemocap": Terms("IEMOCAP", "licence of its university, research only", False),
+    "crema-d": Terms("CREMA-D", "ODbL 1.0", True),
+    "ravdess": Terms("RAVDESS", "CC BY-NC-SA 4.0", False),
+    "csv": Terms("clips of your own", "not stated", False),
+}
+
+
+def leave(network: Network, lessons: Lessons, corpus: Corpus, layout: str, run: Path) -> dict[str, Any]:
+    """Write model.onnx, card.json, figures.json and three pictures into the run; return the figures."""
+    graph, terms, spec = run / "model.onnx", TERMS[layout], lessons.spec
+    export(network, spec, graph)
+    difference = parity(network, spec, graph)
+    network.to("cuda" if torch.cuda.is_available() else "cpu")
+    dev = Answers.of(network, lessons, "dev")
+    calibration = _calibration(dev, corpus)
+    figures: dict[str, Any] = {"export_max_abs_difference": difference, "broken_clips": dict(lessons.inputs.broken)}
+    figures |= _judged(network, lessons, calibration, run)
+    (run / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+    splits = {split: sum(clip.split == split for clip in corpus.clips) for split in ("train", "dev", "test")}
+    write_card(
+        graph, slot="fusion", name=spec.name, beside=run / "card.json",
+        architecture=f"{spec.name}, {sum(tensor.numel() for tensor in network.parameters()) / 1e6:.2f} M parameters; "
+        f"reads {'dialogues' if lessons.plan.dialogue else 'utterances'} of {', '.join(spec.modalities)}",
+        licence=terms.licence, commercial_use=terms.commercial_use,
+        data=[(terms.name, terms.licence, ", ".join(f"{count} {split}" for split, count in splits.items()))],
+        figures=figures,
+        limits="Learnt from clips of one utterance each; how well it reads meetings was not measured.",
+        command=f"undertone train {spec.name} --data DATA --layout {layout}", made=f"run {run.name}",
+        calibration=calibration,
+        engines={modality: corpus.encoders[modality].fingerprint for modality in lessons.plan.engines},
+    )  # fmt: skip
+    return figures
+
+
+def _calibration(dev: Answers, corpus: Corpus) -> Calibration:
+    """Temperatures by dev; the prior is the balance of what was learnt, for nothing was weighted."""
+    moods = np.array([clip.sentiment for clip in corpus.clips if clip.split == "train" and clip.sentiment != UNKNOWN])
+    expected = dict(zip(EMOTIONS, map(float, prior(corpus.labels, len(EMOTIONS))), strict=True))
+    known = dev.moods != UNKNOWN
+    sentiment = SentimentHead(
+        temperature=_temperature(dev.sentiment[known], dev.moods[known]),
+        prior=dict(zip(SENTIMENTS, map(float, prior(moods, len(SENTIMENTS))), strict=True)),
+    )
+    never = tuple(emotion for number, emotion in enumerate(EMOTIONS) if number not in corpus.labels)
+    return Calibration(
+        temperature=_temperature(dev.emotion, dev.truth), prior=expected, cannot_emit=never, sentiment=sentiment
+    )
+
+
+def _temperature(logits: np.ndarray, truth: np.ndarray) -> float:
+    return fit_temperature(logits, truth) if len(truth) >= 2 else 1.0
+
+
+def _judged(network: Network, lessons: Lessons, calibration: Calibration, run: Path) -> dict[str, Any]:
+    """Each split, then every way in which senses can be missing, on the split that no choice was made by."""
+    heads = calibration.sentiment or SentimentHead()
+    found: dict[str, Any] = {}
+    for split in ("dev", "test"):
+        answers = Answers.of(network, lessons, split)
+        if len(answers.truth) == 0:
+            continue
+        logits, known = answers.emotion / calibration.temperature, answers.moods != UNKNOWN
+        found[split] = measure(logits, answers.truth)
+        if known.any():
+            found[f"{split}, sentiment"] = measure(
+                answers.sentiment[known] / heads.temperature, answers.moods[known], SENTIMENTS
+            )
+        found["coverage"] = coverage(logits, answers.truth)
+        draw(logits, answers.truth, run)
+    last = "test" if "test" in found else "dev"
+    found["judged_on"] = last
+    reads = set(lessons.spec.modalities)
+    patterns = {}
+    for pattern in PATTERNS:
+        if pattern <= reads:
+            answers = Answers.of(network, lessons, last, pattern)
+            name = "+".join(modality for modality in lessons.spec.modalities if modality in pattern)
+            patterns[name] = _short(answers, calibration.temperature)
+    return found | {"patterns": patterns}
+
+
+def _short(answers: Answers, temperature: float) -> dict[str, Any]:
+    if len(answers.truth) == 0:
+        return {"n": 0}
+    figures = measure(answers.emotion / temperature, answers.truth)
+    return {name: figures[name] for name in ("n", "accuracy", "weighted_f1", "macro_f1", "ece", "nll")}

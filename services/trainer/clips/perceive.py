@@ -1,0 +1,125 @@
+"""What is heard and seen in a clip, decoded once by the pipeline's own code and kept on disk."""
+
+from __future__ import annotations
+
+import hashlib
+from dataclasses import dataclass
+from pathlib import Path
+from tempfile import TemporaryDirectory
+
+import numpy as np
+
+from services.trainer.clips.whole import save_whole
+from services.trainer.datasets.clip import Clip
+from services.trainer.datasets.voices import load_sound
+from shared.domain.error import UndertoneError
+from shared.domain.span import Span
+from shared.domain.speech import Utterance, Word
+from shared.engines.decoder_frames import sample_frames
+from shared.engines.decoder_open import find_video, opened
+from shared.engines.decoder_pyav import PyAvDecoder
+from shared.engines.settings import MediaSettings
+from shared.pipeline.artifacts import SeenFaces
+from shared.pipeline.faces_of_speakers import FacesOfSpeakers
+from shared.pipeline.follow_faces import FaceFollower, tiles_of
+from shared.pipeline.track_faces import LONGEST_SIDE, PER_SECOND, FaceWriter
+from shared.ports.engines import FaceClip, FaceDetector, UtteranceClip
+from shared.ports.media import SAMPLE_RATE, Audio, Floats
+
+VERSION = 1  # counted up whenever the same clip would give something else
+FACE = ("times", "crops", "weights")
+SILENT_FILM = 60.0  # seconds that are watched where no sound says how long the clip is
+
+
+@dataclass(frozen=True, slots=True)
+class Perceiver:
+    """The recordings are the trainer's own: they are decoded in this process, not in a guarded child."""
+
+    detector: FaceDetector
+    media: MediaSettings
+    folder: Path
+
+    def key(self, clip: Clip) -> str:
+        """Changes with the files, and with what reads them."""
+        files = [_version_of(path) for path in (clip.path, clip.film) if path]
+        told = (VERSION, PyAvDecoder(self.media).fingerprint, self.detector.fingerprint, *files, clip.span)
+        return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
+
+    def __call__(self, clip: Clip, index: int) -> UtteranceClip:
+        """The clip as an utterance at this place of its dialogue."""
+        kept = self.folder / f"{self.key(clip)}.npz"
+        if not kept.is_file():
+            sound, unheard = _sound(clip.path)
+            span = clip.span or Span(start=0.0, end=len(sound) / SAMPLE_RATE or SILENT_FILM)
+            face = self._face(clip.film or clip.path, span)
+            save_whole(kept, _arrays(sound, unheard, face))
+        with np.load(kept) as arrays:
+            return UtteranceClip(_utterance(clip, index), Audio(_heard(arrays["sound"])), _seen(arrays))
+
+    def broken(self, clip: Clip) -> str | None:
+        """The code of the error that kept a perceived clip from being opened."""
+        with np.load(self.folder / f"{self.key(clip)}.npz") as arrays:
+            return str(arrays["unheard"]) or None
+
+    def _face(self, film: Path, span: Span) -> FaceClip | str:
+        try:
+            with opened(str(film), self.media) as container, TemporaryDirectory() as scratch:
+                if find_video(container) is None:
+                    return "no_video"
+                follower = FaceFollower(self.detector)
+                with FaceWriter(Path(scratch)) as writer:
+                    for frame in sample_frames(
+                        container, [span], per_second=PER_SECOND, longest_side=LONGEST_SIDE, settings=self.media
+                    ):
+                        writer.add(frame, follower)
+                    writer.tiles = tiles_of(follower.tracks)
+                    summary = writer.summary(None)
+                frames, faces, crops = (np.load(Path(scratch, f"{name}.npy")) for name in ("frames", "faces", "crops"))
+        except UndertoneError as error:
+            return error.code
+        except FileNotFoundError:
+            return "not_found"
+        said = Utterance(index=0, start=span.start, end=span.end, speaker="S1", text="…", words=())
+        return FacesOfSpeakers(SeenFaces(summary, frames, faces, crops), [said]).face_of(said)
+
+
+def _version_of(path: Path) -> tuple[str, int, int]:
+    if not path.is_file():
+        return str(path.resolve()), 0, 0
+    return str(path.resolve()), path.stat().st_size, path.stat().st_mtime_ns
+
+
+def _sound(path: Path) -> tuple[Floats, str]:
+    """The samples, and why there are none: a film may be silent, and some corpora have files that are broken."""
+    nothing = np.zeros(0, dtype=np.float32)
+    if not path.is_file():
+        return nothing, "not_found"
+    try:
+        return load_sound(path), ""
+    except UndertoneError as error:
+        return nothing, (error.__cause__.code if isinstance(error.__cause__, UndertoneError) else error.code)
+
+
+def _arrays(sound: Floats, unheard: str, face: FaceClip | str) -> dict[str, np.ndarray]:
+    arrays = {"sound": np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16), "unheard": np.array(unheard)}
+    if isinstance(face, str):
+        return arrays | {"reason": np.array(face)}
+    return arrays | {name: getattr(face, name) for name in FACE} | {"known": np.array([face.margin, face.coverage])}
+
+
+def _heard(sound: np.ndarray) -> Floats:
+    return np.asarray(sound, dtype=np.float32) / np.float32(32767)
+
+
+def _seen(arrays: np.lib.npyio.NpzFile) -> FaceClip | str:
+    if "reason" in arrays:
+        return str(arrays["reason"])
+    margin, coverage = map(float, arrays["known"])
+    times, crops, weights = (arrays[name] for name in FACE)
+    return FaceClip(times, crops, weights, margin, coverage)
+
+
+def _utterance(clip: Clip, index: int) -> Utterance:
+    text = clip.text or "…"
+    words = (Word(start=index, end=index + 1, text=text),)
+    return Utterance(index=index, start=index, end=index + 1, speaker=clip.speaker, text=text, words=words)

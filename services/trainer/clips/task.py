@@ -1,0 +1,146 @@
+"""What a network of several senses learns from clips, and how its answers are gathered to be judged."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Sequence
+from dataclasses import dataclass
+from typing import Any, Self
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+
+from services.trainer.clips.inputs import Inputs
+from services.trainer.labels import UNKNOWN
+from services.trainer.measure import measure
+from services.trainer.networks.contract import NetworkSpec, Targets
+from services.trainer.networks.examples import restrict
+from services.trainer.networks.losses import UNLABELLED
+from services.trainer.networks.masking import modality_dropout, present
+from shared.domain.emotion import EMOTIONS, SENTIMENTS, Modality
+from shared.domain.error import InvalidRequest
+from shared.engines.network_inputs import Plan, stretches
+
+ASKED_AT_ONCE = 8
+
+
+@dataclass(frozen=True, slots=True)
+class Lessons:
+    """A network's inputs as tensors; a row is a stretch of a dialogue, or one clip."""
+
+    spec: NetworkSpec
+    plan: Plan
+    inputs: Inputs
+
+    def parts(self, split: str) -> list[tuple[range, range]]:
+        """Which clips are read together, and which of them are judged there."""
+        rows = self.inputs.rows(split, dialogue=self.plan.dialogue)
+        return [
+            (
+                range(row.start + shown.start, row.start + shown.stop),
+                range(row.start + kept.start, row.start + kept.stop),
+            )
+            for row in rows
+            for shown, kept in stretches(len(row))
+        ]
+
+    def tensors(self, rows: Sequence[range]) -> dict[str, Tensor]:
+        clips = self.inputs.clips
+        made = self.plan.batch(
+            [[self.inputs.given(number) for number in row] for row in rows],
+            [[clips[number].speaker for number in row] for row in rows],
+        )
+        return {name: torch.from_numpy(values) for name, values in made.items()}
+
+    def targets(self, rows: Sequence[range]) -> Targets:
+        clips, longest = self.inputs.clips, max(map(len, rows))
+        labels = torch.full((2, len(rows), longest), UNLABELLED)
+        for at, row in enumerate(rows):
+            told = torch.tensor([[clips[number].label, clips[number].sentiment] for number in row]).T
+            labels[:, at, : len(row)] = told.masked_fill(told == UNKNOWN, UNLABELLED)
+        emotion, sentiment = labels if self.plan.dialogue else labels[:, :, 0]
+        return Targets(emotion, sentiment)
+
+
+@dataclass(frozen=True, slots=True)
+class Answers:
+    """What was said of every clip that has a label and a sense that the network reads."""
+
+    emotion: np.ndarray  # (clip, 7) logits
+    sentiment: np.ndarray  # (clip, 3) logits
+    truth: np.ndarray  # (clip,)
+    moods: np.ndarray  # (clip,), UNKNOWN where no sentiment is known
+
+    @classmethod
+    def of(cls, network: nn.Module, lessons: Lessons, split: str, pattern: Collection[Modality] | None = None) -> Self:
+        """With a pattern only of the clips that have all its senses, and with no other sense shown."""
+        parts, clips = lessons.parts(split), lessons.inputs.clips
+        network.eval()
+        device = next(network.parameters()).device
+        emotion, sentiment, numbers = [], [], []
+        for start in range(0, len(parts), ASKED_AT_ONCE):
+            chosen = parts[start : start + ASKED_AT_ONCE]
+            inputs = lessons.tensors([shown for shown, _ in chosen])
+            there = _there(inputs, lessons.spec)
+            wanted = there.any(0) if pattern is None else torch.stack([there[_at(lessons, m)] for m in pattern]).all(0)
+            if pattern is not None:
+                inputs = restrict(inputs, [pattern])
+            with torch.no_grad():
+                said = network(**{name: values.to(device) for name, values in inputs.items()})
+            for at, (shown, kept) in enumerate(chosen):
+                for number in kept:
+                    place = (at, number - shown.start) if lessons.plan.dialogue else (at,)
+                    if wanted[place] and clips[number].label != UNKNOWN:
+                        emotion.append(said[0][place].float().cpu().numpy())
+                        sentiment.append(said[1][place].float().cpu().numpy())
+                        numbers.append(number)
+        return cls(
+            np.array(emotion).reshape(-1, len(EMOTIONS)),
+            np.array(sentiment).reshape(-1, len(SENTIMENTS)),
+            np.array([clips[number].label for number in numbers], dtype=int),
+            np.array([clips[number].sentiment for number in numbers], dtype=int),
+        )
+
+
+def _there(inputs: dict[str, Tensor], spec: NetworkSpec) -> Tensor:  # (modality, row[, utterance])
+    return torch.stack([present(inputs[f"{modality}_mask"], spec.row_axes) for modality in spec.modalities])
+
+
+def _at(lessons: Lessons, modality: Modality) -> int:
+    return lessons.spec.modalities.index(modality)
+
+
+class ClipTask:
+    """Senses are dropped at random, so that the network meets every way in which some can be missing."""
+
+    def __init__(self, lessons: Lessons, seed: int, batch: int, drop: float) -> None:
+        self.lessons, self.seed, self.batch, self.drop = lessons, seed, batch, drop
+        self.learnt = [shown for shown, _ in lessons.parts("train")]
+
+    def batches(self, epoch: int) -> Sequence[list[range]]:
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.learnt))
+        return [
+            [self.learnt[number] for number in order[start : start + self.batch]]
+            for start in range(0, len(order), self.batch)
+        ]
+
+    def load(self, batch: list[range], _epoch: int) -> dict[str, Tensor]:
+        inputs, targets = self.lessons.tensors(batch), self.lessons.targets(batch)
+        masks = {name: values for name, values in inputs.items() if name.endswith("_mask")}
+        dropped = modality_dropout(masks, self.drop, row_axes=self.lessons.spec.row_axes)
+        return inputs | dropped | {"emotion": targets.emotion, "sentiment": targets.sentiment}
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        inputs = {name: batch[name] for name in self.lessons.plan.tensors}
+        outputs = network(**inputs)
+        bare: Any = getattr(network, "module", network)  # whatever spreads it over devices
+        loss: Tensor = bare.loss(outputs, Targets(batch["emotion"], batch["sentiment"]), inputs)
+        return loss
+
+    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        answers = Answers.of(network, self.lessons, "dev")
+        if len(answers.truth) == 0:
+            raise InvalidRequest(f"No clip of the split 'dev' has a sense that {self.lessons.spec.name} reads.")
+        found = measure(answers.emotion, answers.truth)
+        figures = {name: found[name] for name in ("weighted_f1", "macro_f1", "accuracy", "ece", "nll")}
+        return (found["weighted_f1"] + found["macro_f1"]) / 2, figures

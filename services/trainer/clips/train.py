@@ -1,0 +1,84 @@
+"""Train a network of several senses on a folder of clips; the run that it leaves can be served as it is."""
+
+from __future__ import annotations
+
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import Any
+
+import torch
+from accelerate import PartialState
+from rich.console import Console
+
+from services.trainer.catalog import ClipWishes
+from services.trainer.clips.corpus import Corpus
+from services.trainer.clips.export import leave
+from services.trainer.clips.recipes import LESSONS, base_of, fitted
+from services.trainer.clips.task import ClipTask
+from services.trainer.loop import Recipe, fit, seed_everything
+from services.trainer.networks.contract import Network, load
+from services.trainer.transfer import freeze, start_from
+from shared.domain.error import InvalidRequest
+
+RUN = "network.json"  # what the run is, besides its recipe
+
+
+def train(name: str, data: Path, run: Path, recipe: Recipe, wishes: ClipWishes, base: Any = None) -> Path:
+    """`base` is a configuration in place of the default one; its widths are set to what the engines say."""
+    lesson, spec, layout = LESSONS[name], load(name), str(wishes.layout)
+    corpus = Corpus.read(name, data, _cache(run), layout, wishes.engines)
+    config = fitted(name, base or base_of(spec), corpus.manners(), corpus.labels)
+    run.mkdir(parents=True, exist_ok=True)
+    told = {"name": name, "layout": layout, "engines": dict(wishes.engines), "config": asdict(config)}
+    _remember(told, run)
+    seed_everything(recipe.seed)
+    network = spec.build(config)
+    _start(network, wishes)
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    groups = [{"params": learning, "lr": lesson.rate, "weight_decay": lesson.decay}]
+    task = ClipTask(corpus.lessons(spec, config), recipe.seed, lesson.batch, lesson.drop)
+    best = fit(network, groups, task, recipe, run)
+    if PartialState().is_main_process:
+        finish(data, run)
+    return best
+
+
+def finish(data: Path, run: Path) -> dict[str, Any]:
+    """Leave the best weights as a network that serves, with its card, its figures and their pictures."""
+    told = json.loads((run / RUN).read_text())
+    spec = load(told["name"])
+    config = type(spec.config)(**{name: _frozen(value) for name, value in told["config"].items()})
+    corpus = Corpus.read(told["name"], data, _cache(run), told["layout"], told["engines"])
+    network = spec.build(config)
+    network.load_state_dict(torch.load(run / "best.pt", map_location="cpu", weights_only=True))
+    return leave(network, corpus.lessons(spec, config), corpus, told["layout"], run)
+
+
+def _remember(told: dict[str, Any], run: Path) -> None:
+    """What the run is; another network's checkpoint could not go on as this one."""
+    text = json.dumps(told, indent=2)
+    if (run / RUN).is_file() and (run / RUN).read_text() != text:
+        raise InvalidRequest(
+            f"The run {str(run)!r} was begun with another network, other engines or other clips.",
+            mend="Give this one a folder of its own: --run FOLDER",
+        )
+    (run / RUN).write_text(text)
+
+
+def _start(network: Network, wishes: ClipWishes) -> None:
+    if wishes.start_from is not None:
+        taken = start_from(network, wishes.start_from)
+        anew = f"; anew: {', '.join(taken.left)}" if taken.left else ""
+        told = f"{len(taken.taken)} tensors come from {wishes.start_from}{anew}"
+        Console(stderr=True).print(told, highlight=False, soft_wrap=True)
+    freeze(network, wishes.freeze)
+
+
+def _cache(run: Path) -> Path:
+    """Beside the run: others on the same clips read it too."""
+    return run.parent / "clips"
+
+
+def _frozen(value: Any) -> Any:
+    return tuple(value) if isinstance(value, list) else value

@@ -1,0 +1,202 @@
+"""Every network of several senses: trained by name on a folder of clips, left as a run, and served from it."""
+
+from __future__ import annotations
+
+import json
+import subprocess
+import sys
+from collections.abc import Sequence
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed; make train-setup brings it")
+
+from torch import Tensor  # noqa: E402
+
+from services.trainer.catalog import CLIP_NETWORKS, ClipWishes  # noqa: E402
+from services.trainer.clips.corpus import Corpus  # noqa: E402
+from services.trainer.clips.recipes import fitted  # noqa: E402
+from services.trainer.clips.task import ClipTask  # noqa: E402
+from services.trainer.clips.train import RUN, train  # noqa: E402
+from services.trainer.loop import Recipe  # noqa: E402
+from services.trainer.networks.contract import REGISTRY, Network, load  # noqa: E402
+from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, SenseStatus  # noqa: E402
+from shared.domain.error import InvalidRequest  # noqa: E402
+from shared.engines.cards import load_card  # noqa: E402
+from shared.engines.catalog import Setup, choose  # noqa: E402
+from shared.engines.fusion_loglinear import LogLinearFusion, vector  # noqa: E402
+from shared.engines.fusion_network import NetworkFusion, posterior  # noqa: E402
+from shared.engines.network_inputs import Plan  # noqa: E402
+from shared.engines.settings import EngineSettings, MediaSettings  # noqa: E402
+from shared.pipeline.emotion_reader import EncodeThenFuse  # noqa: E402
+from shared.ports.engines import Encoding, UtteranceClip  # noqa: E402
+from tests.trainer.clips.making import CLIPS, as_served, make_clips  # noqa: E402
+from tests.trainer.networks.tiny import TINY  # noqa: E402
+
+SETUP = Setup(EngineSettings(threads=1), MediaSettings())
+RECIPE = Recipe(seed=1, epochs=2, average=0.5, save_every=1)
+WISHES = ClipWishes(layout="csv", engines={"faces": "cascade"})
+
+
+@pytest.fixture(scope="module")
+def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """Everything of this module: the clips are made, decoded and looked at once."""
+    folder = tmp_path_factory.mktemp("clips")
+    make_clips(folder / "data")
+    return folder
+
+
+def learn(name: str, folder: Path, run: str) -> Path:
+    """A run is made once."""
+    if not (folder / run / "card.json").is_file():
+        train(name, folder / "data", folder / run, RECIPE, WISHES, as_served(name, TINY[name]))
+    return folder / run
+
+
+def conversation(name: str, folder: Path) -> tuple[list[UtteranceClip], list[Encoding]]:
+    corpus = Corpus.read(name, folder / "data", folder / "clips", "csv", WISHES.engines)
+    clips = [corpus.perceive(clip, index) for index, clip in enumerate(corpus.clips)]
+    encoders = {modality: choose(modality, None, SETUP).engine for modality in Modality}
+    return clips, [encoder.encode(clips, lambda _: None) for encoder in encoders.values()]
+
+
+def network_of(run: Path) -> Network:
+    told = json.loads((run / RUN).read_text())
+    spec = load(told["name"])
+    network = spec.build(type(spec.config)(**told["config"]))
+    network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
+    network.eval()
+    return network
+
+
+def scores(readings: Sequence[EmotionReading]) -> np.ndarray:
+    return np.array([[reading.scores[emotion] for emotion in EMOTIONS] for reading in readings])
+
+
+def by_torch(run: Path, plan: Plan, clips: list[UtteranceClip], encodings: list[Encoding]) -> np.ndarray:
+    """What the run's own weights say in torch, read as the engine says it reads them."""
+    given = [plan.given(clip, encodings, row) for row, clip in enumerate(clips)]
+    who = [clip.utterance.speaker for clip in clips]
+    rows = ([given], [who]) if plan.dialogue else ([[one] for one in given], [[one] for one in who])
+    tensors = {name: torch.from_numpy(values) for name, values in plan.batch(*rows).items()}
+    with torch.no_grad():
+        logits = network_of(run)(**tensors)[0].reshape(-1, 7).numpy()
+    its, beside = load_card("card", run).calibration, LogLinearFusion.load(None, SETUP)
+    learnt = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
+    whole = [posterior(row, its.temperature, vector(its.prior, EMOTIONS), beside.prior, learnt) for row in logits]
+    alone = scores(beside.fuse(encodings, absent=dict.fromkeys(Modality), conversation=clips))
+    return np.array([one if seen else other for one, other, seen in zip(whole, alone, given, strict=True)])
+
+
+def test_the_catalog_names_every_network_of_the_registry() -> None:
+    assert set(CLIP_NETWORKS) == set(REGISTRY)
+
+
+@pytest.mark.parametrize("name", CLIP_NETWORKS)
+def test_a_network_is_trained_by_name_and_served_from_its_run(name: str, folder: Path) -> None:
+    run = learn(name, folder, name)
+    card, figures = load_card("card", run), json.loads((run / "figures.json").read_text())
+    assert (card.name, card.slot, card.commercial_use) == (name, "fusion", False)
+    assert set(card.calibration.cannot_emit) == set(EMOTIONS) - {clip[1] for clip in CLIPS if clip[4] == "train"}
+    assert figures["dev"]["n"] == 3 and figures["test"]["n"] == 1 and len(figures["dev"]["per_class"]) == 7
+    assert len(figures["patterns"]) == (3 if name == "av-transformer" else 7)
+    assert figures["patterns"]["voice+face"]["n"] == 1
+    assert figures["broken_clips"] == {"decode_failed": 1}
+    for picture in ("confusion", "reliability", "coverage"):
+        assert (run / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
+
+    fusion: NetworkFusion = choose("fusion", f"network:{run}", SETUP).engine
+    clips, encodings = conversation(name, folder)
+    for hidden in (None, *Modality):
+        shown = [encoding for encoding in encodings if encoding.modality is not hidden]
+        readings = fusion.fuse(shown, absent=dict.fromkeys(Modality), conversation=clips)
+        np.testing.assert_allclose(scores(readings), by_torch(run, fusion._plan, clips, shown), atol=1e-4)
+        if hidden is not None:
+            assert {reading.senses[hidden].status for reading in readings} == {SenseStatus.OFF}
+    whole = scores(fusion.fuse(encodings, absent={}, conversation=clips))
+    alone = scores(LogLinearFusion.load(None, SETUP).fuse(encodings, absent={}, conversation=clips))
+    assert np.abs(whole - alone).max() > 1e-3, "the network decides, not the fusion beside it"
+
+
+def test_the_clips_show_all_that_can_be_there_or_missing(folder: Path) -> None:
+    """What the other tests rest on: films are seen, sounds are heard, and a broken file is neither."""
+    _, encodings = conversation("late-fusion", folder)
+    there = {encoding.modality: [reason is None for reason in encoding.unavailable] for encoding in encodings}
+    kinds = [clip[0] for clip in CLIPS]
+    assert there[Modality.FACE] == [kind == "film" for kind in kinds]
+    assert there[Modality.VOICE] == [kind != "broken" for kind in kinds]
+    assert there[Modality.TEXT] == [bool(clip[5]) for clip in CLIPS]
+
+
+def test_labels_stand_beside_their_own_clips_when_dialogues_are_interleaved(folder: Path, tmp_path: Path) -> None:
+    lines = (folder / "data" / "clips.csv").read_text().splitlines()
+    mixed = [lines[0], *lines[1::2], *lines[2::2]]
+    (tmp_path / "clips.csv").write_text("\n".join(mixed).replace("\n", f"\n{folder}/data/") + "\n")
+    corpus = Corpus.read("m2fnet", tmp_path, folder / "clips", "csv", WISHES.engines)
+    spec = load("m2fnet")
+    lessons = corpus.lessons(spec, fitted("m2fnet", TINY["m2fnet"], corpus.manners(), corpus.labels))
+    assert [len(row) for row in lessons.inputs.dialogues] == [3, 3, 3, 1]
+    for row in lessons.inputs.rows("train", dialogue=True):
+        tensors, targets = lessons.tensors([row]), lessons.targets([row])
+        for at, number in enumerate(row):
+            clip = lessons.inputs.clips[number]
+            _, label, speaker, dialogue, _, text = CLIPS[int(clip.path.stem)]
+            assert (clip.speaker, clip.dialogue, clip.text) == (speaker, dialogue, text)
+            assert targets.emotion[0, at] == EMOTIONS.index(Emotion(label))
+            alone = corpus.encoders[Modality.TEXT].encode([corpus.perceive(clip, 0)], lambda _: None)
+            wanted = alone.logits[0] / alone.calibration.temperature
+            np.testing.assert_allclose(tensors["text"][0, at].numpy(), wanted, rtol=1e-6)
+
+
+class Killed(Exception):  # a signal, not an error
+    pass
+
+
+@pytest.mark.parametrize("name", ["late-fusion", "m2fnet"])
+def test_a_killed_run_goes_on_where_it_stopped(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    unbroken = torch.load(learn(name, folder, name) / "best.pt", weights_only=True)
+    load_batch, calls = ClipTask.load, iter(range(100))
+
+    def load_or_die(task: ClipTask, batch: list[range], epoch: int) -> dict[str, Tensor]:
+        if next(calls) == 1:
+            raise Killed
+        return load_batch(task, batch, epoch)
+
+    monkeypatch.setattr(ClipTask, "load", load_or_die)
+    with pytest.raises(Killed):
+        learn(name, folder, f"{name} broken")
+    monkeypatch.undo()
+    again = torch.load(learn(name, folder, f"{name} broken") / "best.pt", weights_only=True)
+    assert all(torch.equal(again[tensor], unbroken[tensor]) for tensor in unbroken)
+
+
+def test_a_run_is_served_without_torch(folder: Path) -> None:
+    run = learn("m2fnet", folder, "m2fnet")
+    asked = (
+        "import sys; from shared.engines.catalog import Setup, choose; "
+        "from shared.engines.settings import EngineSettings, MediaSettings; "
+        f"print(choose('fusion', 'network:{run}', Setup(EngineSettings(threads=1), MediaSettings())).engine.name); "
+        "assert not {'torch', 'services'} & set(sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    assert done.stdout == "network:m2fnet\n"
+
+
+def test_the_reader_of_the_pipeline_asks_the_run(folder: Path) -> None:
+    run = learn("late-fusion", folder, "late-fusion")
+    clips, encodings = conversation("late-fusion", folder)
+    encoders = {modality: choose(modality, None, SETUP).engine for modality in Modality}
+    fusion = choose("fusion", f"network:{run}", SETUP).engine
+    reader = EncodeThenFuse(encoders, fusion, {})
+    read = reader.read(clips, lambda _: None)
+    assert scores(read).tolist() == scores(fusion.fuse(encodings, absent={}, conversation=clips)).tolist()
+    assert reader.name.startswith("network:late-fusion(text=")
+
+
+def test_a_run_of_another_network_is_not_written_over(folder: Path) -> None:
+    run = learn("m2fnet", folder, "m2fnet")
+    with pytest.raises(InvalidRequest, match="begun with another network"):
+        train("sdt", folder / "data", run, RECIPE, WISHES, as_served("sdt", TINY["sdt"]))
+    assert load_card("card", run).name == "m2fnet"

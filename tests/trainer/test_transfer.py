@@ -1,0 +1,96 @@
+"""Starting from another run, and holding parts of a network still."""
+
+from __future__ import annotations
+
+from dataclasses import replace
+from pathlib import Path
+
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed; make train-setup brings it")
+
+from torch import Tensor, nn  # noqa: E402
+
+from services.trainer.loop import Recipe, fit, seed_everything  # noqa: E402
+from services.trainer.networks.contract import Targets, load  # noqa: E402
+from services.trainer.networks.examples import example  # noqa: E402
+from services.trainer.transfer import freeze, hold_still, start_from  # noqa: E402
+from shared.domain.error import InvalidRequest  # noqa: E402
+from tests.trainer.networks.tiny import TINY, build  # noqa: E402
+
+SPEC = load("late-fusion")
+
+
+class Noise:
+    """Random inputs and labels: enough to move whatever may move."""
+
+    def batches(self, epoch: int) -> list[int]:
+        return [0, 1, 2]
+
+    def load(self, batch: int, epoch: int) -> dict[str, Tensor]:
+        return example(SPEC, TINY["late-fusion"], batch=6, seed=batch)
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        labels = torch.arange(6)
+        loss: Tensor = network.loss(network(**batch), Targets(labels, labels % 3), batch)
+        return loss
+
+    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        return 0.0, {}
+
+
+def moved(folder: Path, *patterns: str) -> set[str]:
+    """The tensors, running statistics among them, that two epochs of training change."""
+    seed_everything(0)
+    network = build("late-fusion")
+    freeze(network, patterns)
+    before = {name: value.clone() for name, value in network.state_dict().items()}
+    learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
+    fit(network, [{"params": learning, "lr": 0.01, "weight_decay": 0.1}], Noise(), Recipe(epochs=2), folder)
+    return {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
+
+
+def test_what_is_frozen_does_not_move_in_training_nor_do_its_statistics(tmp_path: Path) -> None:
+    free = moved(tmp_path / "free")
+    assert {"voice.first.norm.running_mean", "voice.first.norm.running_var", "voice.first.conv.weight"} <= free
+    held = moved(tmp_path / "held", "voice", "heads.emo*")
+    assert held == {name for name in free if not name.startswith(("voice.", "heads.emotion."))}
+    assert "norm.running_mean" in held
+
+
+def test_frozen_modules_neither_drop_nor_learn_their_statistics() -> None:
+    network = SPEC.build(replace(TINY["late-fusion"], branch_dropout=0.5))
+    freeze(network, ["face", "voice.*.norm"])
+    network.train()
+    hold_still(network)
+    assert not network.face.training and not network.face[2].training
+    assert not network.voice.first.norm.training and network.voice.first.conv.training
+    assert network.training and network.voice.project.training
+
+
+def test_a_pattern_that_fits_nothing_is_refused_and_so_is_one_that_fits_everything() -> None:
+    with pytest.raises(InvalidRequest, match="called 'vioce'"):
+        freeze(build("late-fusion"), ["vioce"])
+    with pytest.raises(InvalidRequest, match="nothing would be left"):
+        freeze(build("late-fusion"), ["*"])
+
+
+@pytest.mark.parametrize("kind", ["run", "weights", "checkpoint"])
+def test_learning_starts_from_whatever_fits(kind: str, tmp_path: Path) -> None:
+    torch.manual_seed(1)
+    source, path = build("late-fusion"), tmp_path / "best.pt"
+    kept = source.state_dict()
+    torch.save({"averaged": kept, "state": {}} if kind == "checkpoint" else kept, path)
+    network = SPEC.build(replace(TINY["late-fusion"], text_width=5))
+    taken = start_from(network, tmp_path if kind == "run" else path)
+    assert taken.left == ("text.weight",), "the engine's words are wider than they were"
+    assert all(torch.equal(network.state_dict()[name], kept[name]) for name in taken.taken)
+    assert set(taken.taken) | set(taken.left) == set(kept)
+
+
+def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+    torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "best.pt")
+    with pytest.raises(InvalidRequest, match="No tensor"):
+        start_from(build("late-fusion"), tmp_path)
+    with pytest.raises(InvalidRequest, match="There are no weights"):
+        start_from(build("late-fusion"), tmp_path / "nowhere")
