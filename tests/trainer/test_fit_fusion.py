@@ -21,7 +21,7 @@ def test_who_knows_no_more_than_the_prior_knows_nothing() -> None:
 
 def test_a_sense_counts_by_what_it_knows_beside_the_words() -> None:
     found = trust({TEXT: 0.3, VOICE: 0.03, FACE: 0.6})
-    assert (found[TEXT].weight, found[VOICE].weight, found[FACE].weight) == (1.0, pytest.approx(0.1), 1.0)
+    assert [found[sense].weight for sense in (TEXT, VOICE, FACE)] == pytest.approx([1.0, 0.1, 1.0])
     assert found[FACE].cap == CAPS[FACE]
 
 
