@@ -61,14 +61,20 @@ def _sha256(file: Path) -> str:
     return hashlib.sha256(file.read_bytes()).hexdigest()
 
 
-def fit_temperature(logits: np.ndarray, truth: np.ndarray) -> float:
-    """One scalar by likelihood on every other row, kept only if the rows between them agree."""
-    fitted, checked = slice(0, None, 2), slice(1, None, 2)
+def fit_temperature(
+    logits: np.ndarray, truth: np.ndarray, log_prior: np.ndarray | float = 0.0, weight: np.ndarray | None = None
+) -> float:
+    """One scalar by likelihood on every other row, kept only if the rows between them agree.
 
-    def surprise(temperature: float, rows: slice) -> float:
-        scores = softmax(logits[rows] / temperature)
-        return -float(np.log(scores[np.arange(len(scores)), truth[rows]] + 1e-12).mean())
+    Logits that favour no class are read with the prior of their data; the weight says how much each row counts.
+    """
+    counts = np.ones(len(truth)) if weight is None else weight
 
-    best = minimize_scalar(surprise, bounds=(0.3, 5.0), args=(fitted,), method="bounded")
+    def surprise(temperature: float, first: int) -> float:
+        scores = softmax(logits / temperature + log_prior)
+        told = -np.log(scores[np.arange(len(scores)), truth] + 1e-12)
+        return float(np.average(told[first::2], weights=counts[first::2]))
+
+    best = minimize_scalar(surprise, bounds=(0.3, 5.0), args=(0,), method="bounded")
     temperature = round(float(best.x), 4)
-    return temperature if surprise(temperature, checked) < surprise(1.0, checked) else 1.0
+    return temperature if surprise(temperature, 1) < surprise(1.0, 1) else 1.0

@@ -33,7 +33,9 @@ def speak(path: Path, pitch: float, seed: int) -> None:
         file.setnchannels(1)
         file.setsampwidth(2)
         file.setframerate(16_000)
-        file.writeframes((9000 * (samples + draw.normal(0, 0.01, len(samples)))).clip(-32_000, 32_000).astype("<i2").tobytes())
+        file.writeframes(
+            (9000 * (samples + draw.normal(0, 0.01, len(samples)))).clip(-32_000, 32_000).astype("<i2").tobytes()
+        )
 
 
 @pytest.fixture(scope="module")

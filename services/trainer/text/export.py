@@ -9,13 +9,13 @@ from typing import Any
 
 import numpy as np
 import torch
-from onnxruntime.quantization import QuantType, quantize_dynamic
 from torch import Tensor, nn
 
 from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.figures import draw
 from services.trainer.measure import measure
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
+from services.trainer.quantise import quantise_weights
 from services.trainer.text.minilm import PIECES, MiniLM
 from services.trainer.text.start import start_of
 from services.trainer.text.task import TextTask, bare
@@ -26,6 +26,7 @@ from shared.engines.text_pair import pair
 from shared.ports.engines import Calibration, SentimentHead
 
 NAME, VOCABULARY = "text_minilm", "vocabularies/text_minilm.json"
+Logits = dict[str, tuple[np.ndarray, np.ndarray]]  # by corpus: of lines as they are written, and as recognisers do
 OUTPUTS = ("emotion", "sentiment", "embedding")
 
 
@@ -53,20 +54,18 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         whole = Path(folder, "fp32.onnx")
         write_onnx(served, next(tries()), {name: {0: "row"} for name in OUTPUTS}, whole)
         difference = worst_difference(served, whole, tries())
-        # Weights of 7 bits: on processors without VNNI, products of 8 bits can overflow their 16-bit sums.
-        quantize_dynamic(
-            whole, target, per_channel=True, reduce_range=True, weight_type=QuantType.QInt8,
-            op_types_to_quantize=["MatMul", "Gather"],
-        )  # fmt: skip
+        quantise_weights(whole, target)
         exact, small = (_logits(open_session(path, 2), task) for path in (whole, target))
     (BUNDLED / VOCABULARY).parent.mkdir(exist_ok=True)
     tokenizer.save(str(BUNDLED / VOCABULARY))
     truth = {corpus: np.array([line.emotions[0] for line in lines]) for corpus, lines in task.dev.items()}
-    temperature = fit_temperature(small["meld"][0], truth["meld"])
+    prior = {corpus: of_emotion.numpy() for corpus, (of_emotion, _) in task.log_prior.items()}
+    temperature = _temperature(small, truth, prior)
     figures: dict[str, Any] = {"export_max_abs_difference": difference}
-    for corpus in task.dev:
-        own = task.log_prior[corpus][0].numpy()
-        agree = (exact[corpus][0].argmax(1) == small[corpus][0].argmax(1)).mean()
+    for corpus, own in prior.items():
+        agree = (
+            (exact[corpus][0] / temperature + own).argmax(1) == (small[corpus][0] / temperature + own).argmax(1)
+        ).mean()
         figures[f"{corpus} dev"] = measure(small[corpus][0] / temperature + own, truth[corpus])
         figures[f"{corpus} dev, as a recogniser writes it"] = measure(
             small[corpus][1] / temperature + own, truth[corpus]
@@ -75,14 +74,14 @@ def export(run: Path, data: Path) -> dict[str, Any]:
             "argmax_agreement": round(float(agree), 4),
             "weighted_f1_fp32": measure(exact[corpus][0] / temperature + own, truth[corpus])["weighted_f1"],
         }
-    draw(small["meld"][0] / temperature + task.log_prior["meld"][0].numpy(), truth["meld"], run)
+    draw(small["meld"][0] / temperature + prior["meld"], truth["meld"], run)
     write_card(
         target, slot="text",
-        architecture="MiniLM-L6 (22.7 M parameters, int8) on a line and the three turns before it",
+        architecture="MiniLM-L6 (22.7 M parameters, weights of 8 bits) on a line and the three turns before it",
         licence="Apache-2.0", commercial_use=True,
         data=[("all-MiniLM-L6-v2", "Apache-2.0", "start"),
               ("MELD", "GPL-3.0 repository; lines of a television series", "train; dev to stop and to calibrate"),
-              ("GoEmotions", "CC BY 4.0", "train; dev to stop")],
+              ("GoEmotions", "CC BY 4.0", "train; dev to stop and to calibrate")],
         figures=figures,
         limits="English only. Learnt from television dialogue and comments on the internet; ships no line of either.",
         command="undertone train text --data DATA && undertone export text --data DATA", made=f"run {run.name}",
@@ -90,6 +89,17 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         calibration=Calibration(temperature=temperature, sentiment=SentimentHead()), vocabulary=VOCABULARY,
     )  # fmt: skip
     return figures
+
+
+def _temperature(small: Logits, truth: dict[str, np.ndarray], prior: dict[str, np.ndarray]) -> float:
+    """Both corpora count the same, as they are written and as recognisers write them."""
+    rows = [(manner, truth[corpus], prior[corpus]) for corpus in small for manner in small[corpus]]
+    return fit_temperature(
+        np.concatenate([logits for logits, _, _ in rows]),
+        np.concatenate([labels for _, labels, _ in rows]),
+        np.concatenate([np.tile(own, (len(labels), 1)) for _, labels, own in rows]),
+        np.concatenate([np.full(len(labels), 1 / len(labels)) for _, labels, _ in rows]),
+    )
 
 
 def tries() -> Iterator[Inputs]:
@@ -105,7 +115,7 @@ def tries() -> Iterator[Inputs]:
         }
 
 
-def _logits(session: Any, task: TextTask) -> dict[str, tuple[np.ndarray, np.ndarray]]:
+def _logits(session: Any, task: TextTask) -> Logits:
     """By corpus, of the dev lines as they are written and as a recogniser would write them."""
     found = {}
     for corpus, lines in task.dev.items():

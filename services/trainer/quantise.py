@@ -1,0 +1,60 @@
+"""Weights in eight bits, computed with in full: a quarter of the size, and nearly the same answers.
+
+Quantising what flows through the network too would be faster, but MiniLM then changed its mind about three lines of a
+hundred, and on processors without VNNI more. ONNX Runtime unfolds the matrices once, when it loads them.
+"""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import numpy as np
+import onnx
+from onnx import NodeProto, TensorProto, helper, numpy_helper
+
+LARGEST = 127
+
+
+def quantise_weights(source: Path, target: Path) -> None:
+    """Every matrix by column, every table of a look-up by row."""
+    model = onnx.load(source)
+    graph = model.graph
+    matrices = {one.name: one for one in graph.initializer if len(one.dims) == 2}
+    nodes: list[NodeProto] = []
+    for node in graph.node:
+        name = next((one for one in node.input if one in matrices), None)
+        if name is None or node.op_type not in {"MatMul", "Gather"}:
+            nodes.append(node)
+            continue
+        table = node.op_type == "Gather"
+        values = numpy_helper.to_array(matrices[name])
+        scale = np.maximum(np.abs(values).max(axis=1 if table else 0, keepdims=True), 1e-12) / LARGEST
+        small, factor = f"{name}.int8", f"{name}.scale"
+        graph.initializer.remove(matrices.pop(name))
+        graph.initializer.append(numpy_helper.from_array(np.round(values / scale).astype(np.int8), small))
+        graph.initializer.append(numpy_helper.from_array(scale.astype(np.float32), factor))
+        nodes += _table(node, small, factor) if table else _matrix(node, name, small, factor)
+    del graph.node[:]
+    graph.node.extend(nodes)
+    onnx.checker.check_model(model)
+    onnx.save(model, target)
+
+
+def _matrix(node: NodeProto, name: str, small: str, factor: str) -> list[NodeProto]:
+    return [
+        helper.make_node("Cast", [small], [f"{small}.float"], to=TensorProto.FLOAT),
+        helper.make_node("Mul", [f"{small}.float", factor], [name]),
+        node,
+    ]
+
+
+def _table(node: NodeProto, small: str, factor: str) -> list[NodeProto]:
+    """Only the rows that are looked up are unfolded."""
+    _, places = node.input
+    found = [f"{small}.rows", f"{small}.rows.float", f"{factor}.rows"]
+    return [
+        helper.make_node("Gather", [small, places], found[:1]),
+        helper.make_node("Cast", found[:1], found[1:2], to=TensorProto.FLOAT),
+        helper.make_node("Gather", [factor, places], found[2:]),
+        helper.make_node("Mul", found[1:], list(node.output)),
+    ]
