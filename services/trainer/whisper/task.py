@@ -19,7 +19,7 @@ from shared.ports.media import SAMPLE_RATE
 
 # Attention costs the square of a window's length: sentences are learnt in short ones, long texts at the end.
 STAGES = ((0.5, 4.0, 24), (0.8, 10.0, 8), (1.0, 30.0, 3))  # until which share of the epochs, seconds, windows
-STEPS = 150  # of an epoch
+STEPS = 80  # of an epoch
 WHOLE = POSITIONS * STEP
 LOOKING, HEARING = 0.3, 0.5  # weights of the losses that only training has
 MASKED_BANDS = 8
