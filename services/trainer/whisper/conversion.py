@@ -9,12 +9,20 @@ import numpy as np
 from ctranslate2.specs import WhisperSpec
 from torch import Tensor, cat, nn, zeros_like
 
-from services.trainer.whisper.network import HEADS, HEARING, WRITING, Attention, Layer, MicroWhisper
+from services.trainer.whisper.network import (
+    HEARING,
+    HEARING_HEADS,
+    WRITING,
+    WRITING_HEADS,
+    Attention,
+    Layer,
+    MicroWhisper,
+)
 from services.trainer.whisper.vocabulary import NUMBER, TOKENS, WORDS, write_tokenizer
 
 
 def convert(network: MicroWhisper, folder: Path, quantization: str | None = None) -> None:
-    spec = WhisperSpec(HEARING, HEADS, WRITING, HEADS)
+    spec = WhisperSpec(HEARING, HEARING_HEADS, WRITING, WRITING_HEADS)
     encoder, decoder = spec.encoder, spec.decoder
     for convolution, ours in ((encoder.conv1, network.conv1), (encoder.conv2, network.conv2)):
         convolution.weight, convolution.bias = _array(ours.weight), _array(ours.bias)

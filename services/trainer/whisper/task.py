@@ -18,8 +18,8 @@ from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks
 from shared.ports.media import SAMPLE_RATE
 
 # Attention costs the square of a window's length: sentences are learnt in short ones, long texts at the end.
-STAGES = ((0.5, 4.0, 24), (0.8, 10.0, 8), (1.0, 30.0, 3))  # until which share of the epochs, seconds, windows
-STEPS = 80  # of an epoch
+STAGES = ((0.5, 4.0, 16), (0.8, 10.0, 6), (1.0, 30.0, 2))  # until which share of the epochs, seconds, windows
+STEPS = 100  # of an epoch
 WHOLE = POSITIONS * STEP
 LOOKING, HEARING = 0.3, 0.5  # weights of the losses that only training has
 MASKED_BANDS = 8
