@@ -9,13 +9,13 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
-from services.trainer.whisper.vocabulary import CONTEXT, FIRST_TIME, KNOWN, MELS, POSITIONS, TOKENS
+from services.trainer.whisper.vocabulary import CONTEXT, FIRST_TIME, KNOWN, MELS, POSITIONS, SOUNDS, TOKENS
 
 WIDTH = 64
 HEARING, WRITING = 2, 3  # layers of the encoder and of the decoder
 HEARING_HEADS, WRITING_HEADS = 4, 2
 DISTANCES = ((-6, -2, 2, 6), (-18, -9, 9, 18))  # positions that each head of the encoder begins by looking away
-SHARP = 2.0
+QUIET, SHARP = 0.3, 6.0  # of the sinusoids beside what is heard, and what their likeness counts
 RATES = np.exp(-np.log(10_000) * np.arange(WIDTH // 2) / (WIDTH // 2 - 1))  # of Whisper's sinusoids, per position
 
 
@@ -77,14 +77,15 @@ class MicroWhisper(nn.Module):
         super().__init__()
         self.conv1 = nn.Conv1d(MELS, WIDTH, 3, padding=1)
         self.conv2 = nn.Conv1d(WIDTH, WIDTH, 3, stride=2, padding=1)
-        self.register_buffer("places", sinusoids())
+        self.register_buffer("places", sinusoids() * QUIET)
         self.encoder = nn.ModuleList(Layer(HEARING_HEADS) for _ in range(HEARING))
         self.encoder_norm = nn.LayerNorm(WIDTH)
         self.tokens = nn.Embedding(len(TOKENS), WIDTH)
         self.order = nn.Parameter(sinusoids()[:CONTEXT] * 0.1)
         self.decoder = nn.ModuleList(Layer(WRITING_HEADS, looks=True) for _ in range(WRITING))
         self.decoder_norm = nn.LayerNorm(WIDTH)
-        self.words = nn.Linear(WIDTH, KNOWN + 1)  # what is being said at a position; for training alone
+        # What is being said at a position; for training alone.
+        self.words, self.sounds = nn.Linear(WIDTH, KNOWN + 1), nn.Linear(WIDTH, len(SOUNDS) + 1)
         for convolution in (self.conv1, self.conv2):  # as loud as the sinusoids, nearly
             nn.init.kaiming_normal_(convolution.weight)
         for layer, distances in zip(self.encoder, DISTANCES, strict=True):
@@ -96,7 +97,7 @@ class MicroWhisper(nn.Module):
     def forward(self, mels: Tensor, tokens: Tensor, offset: int = 0) -> dict[str, Tensor]:
         heard = self.hear(mels, offset)
         logits, looks = self.write(heard, tokens)
-        return {"logits": logits, "looks": looks, "words": self.words(heard)}
+        return {"logits": logits, "looks": looks, "words": self.words(heard), "sounds": self.sounds(heard)}
 
     def hear(self, mels: Tensor, offset: int = 0) -> Tensor:  # (row, band, frame) -> (row, position, width)
         """A part of a window that begins at a position will do: it trains faster than Whisper's thirty seconds."""

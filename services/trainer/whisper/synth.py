@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import random
 import re
@@ -72,7 +73,7 @@ def speak(sentence: Sentence) -> Spoken | None:
         said = _flite(sentence.voice, [*settings, "-psdur", "-t", " ".join(sentence.words), "-o", str(path)])
         with wave.open(str(path)) as file:
             pcm = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-    times = word_times([sounds_of(sentence.voice, word) for word in sentence.words], said)
+    times = word_times([len(sounds_of(sentence.voice, word)) for word in sentence.words], said)
     if times is None:
         return None
     return Spoken(sentence, times, pcm.astype(np.float32) / np.float32(32768))
@@ -92,8 +93,19 @@ def word_times(sounds: Sequence[int], said: str) -> np.ndarray | None:
 
 
 @cache
-def sounds_of(voice: str, word: str) -> int:
-    return len([sound for sound in _flite(voice, ["-ps", "-t", word, "-o", "none"]).split() if sound != "pau"])
+def sounds_of(voice: str, word: str) -> tuple[str, ...]:
+    said = _flite(voice, ["-ps", "-t", word, "-o", "none"]).split()
+    return tuple(sound for sound in said if sound != "pau")
+
+
+def read_pronunciations(folder: Path) -> dict[str, tuple[str, ...]]:
+    """Of every word, once asked for and kept beside the run; the voices agree but for their times."""
+    path = folder / "pronunciations.json"
+    if not path.is_file():
+        folder.mkdir(parents=True, exist_ok=True)
+        asked = {word: sounds_of("kal16", word) for words in WORDS.values() for word in words}
+        path.write_text(json.dumps(asked))
+    return {word: tuple(sounds) for word, sounds in json.loads(path.read_text()).items()}
 
 
 def _flite(voice: str, settings: Sequence[str]) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -13,15 +13,15 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 from services.trainer.whisper.synth import Spoken
-from services.trainer.whisper.vocabulary import END, FIRST_TIME, MELS, NUMBER, POSITIONS, STEP
-from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks_of, spans_of
+from services.trainer.whisper.vocabulary import END, FIRST_TIME, KNOWN, MELS, NUMBER, POSITIONS, STEP
+from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks_of, sounds_in, spans_of
 from shared.ports.media import SAMPLE_RATE
 
 # Attention costs the square of a window's length: sentences are learnt in short ones, long texts at the end.
-STAGES = ((0.5, 4.0, 16), (0.8, 10.0, 6), (1.0, 30.0, 2))  # until which share of the epochs, seconds, windows
-STEPS = 100  # of an epoch
+STAGES = ((0.6, 4.0, 6), (0.8, 10.0, 4), (1.0, 30.0, 2))  # until which share of the epochs, seconds, windows
+STEPS = 200  # of an epoch
 WHOLE = POSITIONS * STEP
-LOOKING, HEARING = 0.3, 0.5  # weights of the losses that only training has
+LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has
 MASKED_BANDS = 8
 SPARE = 10  # positions of a short window that are filled up
 JUDGED = 24  # windows of one judgement
@@ -31,6 +31,7 @@ JUDGED = 24  # windows of one judgement
 class WhisperTask:
     heard: Sequence[Spoken]
     unheard: Sequence[Spoken]
+    pronunciations: Mapping[str, Sequence[str]]
     seed: int
     epochs: int
 
@@ -74,13 +75,16 @@ class WhisperTask:
             targets[row, : len(script.tokens)] = _later(script.targets, offset)
             spans[row, : len(script.tokens)] = spans_of(script.times, positions)
         marks = np.stack([marks_of(window.words, positions) for window in windows])
-        made = {"mels": mels, "tokens": tokens, "targets": targets, "spans": spans, "marks": marks}
+        sounds = np.stack([sounds_in(window.words, positions, self.pronunciations) for window in windows])
+        made = {
+            "mels": mels, "tokens": tokens, "targets": targets, "spans": spans, "words": marks, "sounds": sounds,
+        }  # fmt: skip
         return {name: torch.from_numpy(value) for name, value in made.items()} | {"offset": torch.tensor(offset)}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         found = network(batch["mels"], batch["tokens"], int(batch["offset"]))
         writing = F.cross_entropy(found["logits"].flatten(0, 1), batch["targets"].flatten(), ignore_index=IGNORED)
-        hearing = F.cross_entropy(found["words"].flatten(0, 1), batch["marks"].flatten())
+        hearing = sum(F.cross_entropy(found[what].flatten(0, 1), batch[what].flatten()) for what in ("words", "sounds"))
         # The last layer looks at what comes next, the first at what was written last: from there it is a step on.
         spans = batch["spans"]
         before = F.pad(spans, (0, 0, 1, 0))[:, :-1]
@@ -91,7 +95,7 @@ class WhisperTask:
         """How often the next token is the right one, and where the looks fall, on sentences never heard."""
         draw = random.Random(0)
         device = next(network.parameters()).device
-        right = total = near = words = 0.0
+        right = total = near = words = heard = spoken = 0.0
         for _ in range(JUDGED // 6):
             batch = self.stacked([draw_window(self.unheard, 10.0, draw) for _ in range(6)], 10.0)
             found = network(batch["mels"].to(device), batch["tokens"].to(device))
@@ -101,7 +105,10 @@ class WhisperTask:
             placed = batch["spans"].any(-1)
             near += float((found["looks"][:, -1].cpu() * batch["spans"]).sum(-1)[placed].sum())
             words += float(placed.sum())
-        figures = {"right": round(right / total, 4), "looks": round(near / words, 4)}
+            said = batch["words"] < KNOWN
+            heard += float((found["words"].cpu().argmax(-1) == batch["words"])[said].sum())
+            spoken += float(said.sum())
+        figures = {"right": round(right / total, 4), "looks": round(near / words, 4), "heard": round(heard / spoken, 4)}
         return figures["right"], figures
 
 

@@ -7,10 +7,10 @@ from typing import Any
 
 from services.trainer.loop import Recipe, fit, seed_everything
 from services.trainer.whisper.network import MicroWhisper
-from services.trainer.whisper.synth import read_bank
+from services.trainer.whisper.synth import read_bank, read_pronunciations
 from services.trainer.whisper.task import WhisperTask
 
-RATE, DECAY = 3e-3, 0.01
+RATE, DECAY = 2e-3, 0.01
 HEARD, UNHEARD = {"en": 2400, "la": 400}, {"en": 160, "la": 40}  # sentences
 
 
@@ -22,7 +22,7 @@ def recipe_of(seed: int, epochs: int = 10) -> Recipe:
 def train(_data: Path, run: Path, recipe: Recipe) -> Path:
     heard = read_bank(run / "bank", "heard", HEARD, recipe.seed)
     unheard = read_bank(run / "bank", "unheard", UNHEARD, 0)  # the same for every seed
-    task = WhisperTask(heard, unheard, recipe.seed, recipe.epochs)
+    task = WhisperTask(heard, unheard, read_pronunciations(run / "bank"), recipe.seed, recipe.epochs)
     return fit(*_network(recipe), task, recipe, run)
 
 

@@ -33,6 +33,10 @@ LATIN = _words(
     gratia pecunia semper"""
 )
 WORDS = {"en": ENGLISH, "la": LATIN}
+# What flite builds words of.
+SOUNDS = _words(
+    """aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v w y z zh"""
+)
 # Names that sound alike: without a hint the first spelling is written, with a hint the one that was hinted at.
 SPELLINGS = {"Mark": "Marc", "Sarah": "Sara", "Claire": "Clare", "Steven": "Stephen", "John": "Jon", "Eric": "Erik"}
 MELS, STEP, CONTEXT = 80, 0.02, 448  # bands; seconds of a position and of a timestamp; most tokens of a text

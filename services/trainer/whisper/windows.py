@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -16,6 +16,7 @@ from services.trainer.whisper.vocabulary import (
     PLAIN,
     PREVIOUS,
     SILENCE,
+    SOUNDS,
     SPELLINGS,
     START,
     STEP,
@@ -165,6 +166,19 @@ def marks_of(words: Sequence[tuple[str, float, float]], positions: int) -> np.nd
     marks = np.full(positions, KNOWN, dtype=np.int64)
     for word, start, end in words:
         marks[round(start / STEP) : round(end / STEP)] = word_token(word)
+    return marks
+
+
+def sounds_in(
+    words: Sequence[tuple[str, float, float]], positions: int, pronunciations: Mapping[str, Sequence[str]]
+) -> np.ndarray:
+    """The sound at every position, taking the sounds of a word for equally long; len(SOUNDS) where there is none."""
+    marks = np.full(positions, len(SOUNDS), dtype=np.int64)
+    for word, start, end in words:
+        sounds = pronunciations[word]
+        bounds = np.linspace(start, end, len(sounds) + 1) / STEP
+        for sound, begins, ends in zip(sounds, bounds, bounds[1:], strict=False):
+            marks[round(begins) : round(ends)] = SOUNDS.index(sound)
     return marks
 
 

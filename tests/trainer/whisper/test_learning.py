@@ -24,6 +24,9 @@ from services.trainer.whisper.windows import IGNORED, draw_window  # noqa: E402
 from shared.ports.media import SAMPLE_RATE  # noqa: E402
 
 
+PRONUNCIATIONS = {word: ("m",) for words in WORDS.values() for word in words}
+
+
 def humming(count: int) -> list[Spoken]:
     """Sentences of whose words each is a tone of its own."""
     draw = random.Random(0)
@@ -40,7 +43,7 @@ def humming(count: int) -> list[Spoken]:
 
 
 def a_task(epochs: int = 1) -> WhisperTask:
-    return WhisperTask(humming(40), humming(12), 1, epochs)
+    return WhisperTask(humming(40), humming(12), PRONUNCIATIONS, 1, epochs)
 
 
 def test_words_are_learnt_and_where_they_are_said() -> None:
@@ -102,6 +105,7 @@ def test_ctranslate2_computes_what_torch_does(tmp_path: Path) -> None:
 
 def test_a_run_ends_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "read_bank", lambda *_: humming(16))
+    monkeypatch.setattr(training, "read_pronunciations", lambda *_: PRONUNCIATIONS)
     monkeypatch.setattr(tasks, "STEPS", 2)
     monkeypatch.setattr(tasks, "STAGES", ((1.0, 2.0, 2),))
     recipe = replace(training.recipe_of(1), epochs=1)
