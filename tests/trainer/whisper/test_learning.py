@@ -23,7 +23,6 @@ from services.trainer.whisper.vocabulary import FIRST_TIME, POSITIONS, TOKENS, W
 from services.trainer.whisper.windows import IGNORED, draw_window  # noqa: E402
 from shared.ports.media import SAMPLE_RATE  # noqa: E402
 
-
 PRONUNCIATIONS = {word: ("m",) for words in WORDS.values() for word in words}
 
 
