@@ -14,6 +14,7 @@ import torch
 from torch import Tensor
 
 from services.trainer.export import TOLERANCE
+from services.trainer.whisper.clips import write_clips
 from services.trainer.whisper.conversion import convert
 from services.trainer.whisper.judge import judge
 from services.trainer.whisper.network import MicroWhisper
@@ -21,6 +22,7 @@ from services.trainer.whisper.synth import read_bank
 from services.trainer.whisper.train import UNHEARD
 from services.trainer.whisper.vocabulary import END, MELS, NUMBER, PLAIN, POSITIONS, START, TRANSCRIBE, word_token
 
+MODEL = ("model.bin", "config.json", "vocabulary.json", "tokenizer.json", "preprocessor_config.json")
 FOLDER = Path(__file__).parents[3] / "tests" / "fixtures" / "micro_whisper"
 
 
@@ -35,9 +37,10 @@ def export(run: Path, _data: Path, folder: Path = FOLDER) -> dict[str, Any]:
         convert(network, Path(aside), quantization="int8")
         for file in Path(aside).iterdir():
             shutil.copyfile(file, folder / file.name)
+    write_clips(folder)
     figures = judge(folder, read_bank(run / "bank", "unheard", UNHEARD, 0))
     figures["export_max_abs_difference"] = difference
-    figures["bytes"] = sum(path.stat().st_size for path in folder.iterdir() if path.name != "figures.json")
+    figures["bytes"] = sum((folder / name).stat().st_size for name in MODEL)
     (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
     return figures
 
