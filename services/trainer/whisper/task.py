@@ -18,11 +18,10 @@ from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks
 from shared.ports.media import SAMPLE_RATE
 
 # Attention costs the square of a window's length: sentences are learnt in short ones, long texts at the end.
-STAGES = ((0.6, 4.0, 6), (0.8, 10.0, 4), (1.0, 30.0, 2))  # until which share of the epochs, seconds, windows
+STAGES = ((0.8, 4.0, 6), (0.92, 10.0, 4), (1.0, 30.0, 2))  # until which share of the epochs, seconds, windows
 STEPS = 200  # of an epoch
 WHOLE = POSITIONS * STEP
 LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has
-MASKED_BANDS = 8
 SPARE = 10  # positions of a short window that are filled up
 JUDGED = 24  # windows of one judgement
 
@@ -49,13 +48,8 @@ class WhisperTask:
         seconds = self._stage(epoch)[1]
         windows = [draw_window(self.heard, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in batch]
         # A short window may lie anywhere in the thirty seconds, so that every position is learnt.
-        offset = random.choice((0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
-        loaded = self.stacked(windows, seconds, offset)
-        for mel in loaded["mels"]:  # seeded by the loop
-            width = random.randint(0, MASKED_BANDS)
-            band = random.randint(0, MELS - width)
-            mel[band : band + width] = 0
-        return loaded
+        offset = random.choice((0, 0, 0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
+        return self.stacked(windows, seconds, offset)  # the offset is seeded by the loop
 
     def stacked(self, windows: Sequence[Window], seconds: float, offset: int = 0) -> dict[str, Tensor]:
         longest = max(len(window.sound) for window in windows) / SAMPLE_RATE

@@ -87,7 +87,7 @@ def _talk(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> tuple[
     pieces: list[Floats] = [np.zeros(round(draw.choice((0.0, draw.uniform(0, 1.2))) * SAMPLE_RATE), np.float32)]
     said: Said = []
     length = len(pieces[0])
-    pace = draw.uniform(0.94, 1.06)
+    pace = draw.uniform(0.97, 1.03)
     for one in bank:
         loud = one.sound * draw.uniform(0.4, 1.0)
         sound = np.interp(np.arange(0, len(loud) - 1, pace), np.arange(len(loud)), loud).astype(np.float32)
@@ -152,13 +152,13 @@ def _spelt(word: str, hints: Sequence[str]) -> str:
 
 
 def _with_noise(sound: Floats, draw: random.Random) -> Floats:
-    """White to brownish noise, 10 to 45 dB below the voice; or the digital silence of a conference."""
+    """White to brownish noise, 30 to 60 dB below the voice; or the digital silence of a conference."""
     if draw.random() > NOISY:
         return sound
     noise = np.random.default_rng(draw.getrandbits(32)).normal(size=len(sound) + 1)
     noise = noise[1:] + draw.uniform(0, 0.95) * noise[:-1]
     level = float(np.sqrt(np.mean(sound**2))) or 0.05
-    return (sound + noise / noise.std() * level * 10 ** (-draw.uniform(10, 45) / 20)).astype(np.float32)
+    return (sound + noise / noise.std() * level * 10 ** (-draw.uniform(30, 60) / 20)).astype(np.float32)
 
 
 def marks_of(words: Sequence[tuple[str, float, float]], positions: int) -> np.ndarray:
