@@ -18,7 +18,7 @@ from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks
 from shared.ports.media import SAMPLE_RATE
 
 # Attention costs the square of a window's length: sentences are learnt in short ones, long texts at the end.
-STAGES = ((0.8, 4.0, 6), (0.92, 10.0, 4), (1.0, 30.0, 2))  # until which share of the epochs, seconds, windows
+STAGES = ((0.8, 4.0, 6), (0.91, 10.0, 4), (1.0, 30.0, 2))  # until which share of the epochs, seconds, windows
 STEPS = 200  # of an epoch
 WHOLE = POSITIONS * STEP
 LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has

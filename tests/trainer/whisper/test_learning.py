@@ -48,7 +48,7 @@ def a_task(epochs: int = 1) -> WhisperTask:
 def test_words_are_learnt_and_where_they_are_said() -> None:
     seed_everything(0)
     network, task = MicroWhisper(), a_task()
-    batch = task.stacked([draw_window(task.heard, 2.0, random.Random(3)) for _ in range(1)] * 2, 2.0)
+    batch = task.stacked([draw_window(task.heard, 2.0, random.Random(seed)) for seed in (3, 4)], 2.0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
     for step in range(60):
         loss = task.loss(network, batch)
@@ -58,17 +58,18 @@ def test_words_are_learnt_and_where_they_are_said() -> None:
             assert still == []
         optimizer.step()
         optimizer.zero_grad()
-    found = network(batch["mels"], batch["tokens"])
+    with torch.no_grad():
+        found = network(batch["mels"], batch["tokens"])
     known = batch["targets"] != IGNORED
     assert (found["logits"].argmax(-1) == batch["targets"])[known].all()
     placed = batch["spans"].any(-1)
     assert float((found["looks"][:, -1] * batch["spans"]).sum(-1)[placed].min()) > 0.5
 
 
-def test_a_part_of_a_window_is_heard_as_in_the_whole() -> None:
-    """Training on short windows counts on it: an offset moves positions and timestamps, and nothing else."""
+def test_an_offset_moves_positions_and_timestamps_and_nothing_else() -> None:
+    """So a short window can stand anywhere in the thirty seconds."""
     task = a_task()
-    windows = [draw_window(task.heard, 2.0, random.Random(seed)) for seed in range(6)]
+    windows = [draw_window(task.heard, 2.0, random.Random(seed)) for seed in range(16)]
     here, there = task.stacked(windows, 2.0), task.stacked(windows, 2.0, offset=100)
     moved = here["targets"] >= FIRST_TIME
     assert moved.any() and torch.equal(there["targets"][moved], here["targets"][moved] + 100)
