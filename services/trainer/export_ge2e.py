@@ -43,7 +43,8 @@ def teacher() -> Ge2e:
     state = torch.load(Path(package.origin).with_name("pretrained.pt"), map_location="cpu", weights_only=True)[
         "model_state"
     ]
-    network = Ge2e().eval()
+    network = Ge2e()
+    network.eval()
     network.load_state_dict({name: value for name, value in state.items() if not name.startswith("similarity")})
     return network
 

@@ -15,8 +15,8 @@ from services.trainer.speaker.cuts import READ, Cuts
 
 STEPS = 100  # of an epoch
 MOODY, READING, EACH = 16, 48, (6, 2)  # speakers of a batch, and cuts of each
-WARMTH, STAYING = 0.1, 2.0  # of the contrast; weight of staying where the teacher is
-JITTER = 0.05  # how much of its own spread is added to what the LSTM heard
+WARMTH, STAYING = 0.03, 5.0  # of the contrast; weight of staying where the teacher is
+JITTER = 0.1  # how much of its own spread is added to what the LSTM heard
 LONG = 4  # cuts that overlap by half: four seconds
 
 

@@ -76,4 +76,4 @@ def _norm(place: Any, norm: nn.LayerNorm) -> None:
 
 
 def _array(values: Tensor) -> np.ndarray:
-    return values.detach().numpy().astype(np.float32)
+    return np.asarray(values.detach().numpy(), dtype=np.float32)

@@ -17,8 +17,9 @@ from services.trainer.whisper.vocabulary import END, FIRST_TIME, KNOWN, MELS, NU
 from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks_of, sounds_in, spans_of
 from shared.ports.media import SAMPLE_RATE
 
-# Attention costs the square of a window's length: sentences are learnt in short ones, long texts at the end.
-STAGES = ((0.8, 4.0, 6), (0.91, 10.0, 4), (1.0, 30.0, 2))  # until which share of the epochs, seconds, windows
+# Seconds of a window, windows of a batch, and how often: attention costs the square of a window's length.
+LENGTHS = ((4.0, 6, 0.6), (10.0, 4, 0.3), (30.0, 2, 0.1))
+SHORT = 0.5  # share of the epochs in which sentences are learnt, in the shortest windows alone
 STEPS = 200  # of an epoch
 WHOLE = POSITIONS * STEP
 LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has
@@ -37,19 +38,21 @@ class WhisperTask:
     def __post_init__(self) -> None:
         self.features = FeatureExtractor()
 
-    def batches(self, epoch: int) -> Sequence[list[int]]:
-        windows = self._stage(epoch)[2]
-        return [[step * windows + row for row in range(windows)] for step in range(STEPS)]
+    def batches(self, epoch: int) -> Sequence[tuple[float, list[int]]]:
+        """The length of every batch's windows, and what seeds each of them."""
+        draw = random.Random(f"{self.seed} {epoch}")
+        known = LENGTHS[:1] if (epoch + 1) / self.epochs <= SHORT else LENGTHS
+        chosen = draw.choices(known, [share for _, _, share in known], k=STEPS)
+        return [
+            (seconds, [step * 10 + row for row in range(windows)]) for step, (seconds, windows, _) in enumerate(chosen)
+        ]
 
-    def _stage(self, epoch: int) -> tuple[float, float, int]:
-        return next(stage for stage in STAGES if (epoch + 1) / self.epochs <= stage[0])
-
-    def load(self, batch: list[int], epoch: int) -> dict[str, Tensor]:
-        seconds = self._stage(epoch)[1]
-        windows = [draw_window(self.heard, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in batch]
-        # A short window may lie anywhere in the thirty seconds, so that every position is learnt.
+    def load(self, batch: tuple[float, list[int]], epoch: int) -> dict[str, Tensor]:
+        seconds, rows = batch
+        windows = [draw_window(self.heard, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in rows]
+        # A short window may lie anywhere in the thirty seconds, so that every position is learnt; seeded by the loop.
         offset = random.choice((0, 0, 0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
-        return self.stacked(windows, seconds, offset)  # the offset is seeded by the loop
+        return self.stacked(windows, seconds, offset)
 
     def stacked(self, windows: Sequence[Window], seconds: float, offset: int = 0) -> dict[str, Tensor]:
         longest = max(len(window.sound) for window in windows) / SAMPLE_RATE
@@ -114,4 +117,5 @@ def _later(tokens: Sequence[int], offset: int) -> np.ndarray:
 def _astray(looks: Tensor, spans: Tensor) -> Tensor:
     """How little of the attention falls where it should, over the tokens that have a place."""
     placed = spans.any(-1)
-    return -((looks * spans).sum(-1)[placed] + 1e-4).log().mean()
+    near = (looks * spans).sum(-1)[placed]
+    return -(near + 1e-4).log().sum() / max(1, len(near))  # where all are silent, nothing has a place

@@ -158,7 +158,7 @@ def _with_noise(sound: Floats, draw: random.Random) -> Floats:
     noise = np.random.default_rng(draw.getrandbits(32)).normal(size=len(sound) + 1)
     noise = noise[1:] + draw.uniform(0, 0.95) * noise[:-1]
     level = float(np.sqrt(np.mean(sound**2))) or 0.05
-    return (sound + noise / noise.std() * level * 10 ** (-draw.uniform(30, 60) / 20)).astype(np.float32)
+    return sound + np.asarray(noise / noise.std() * level * 10 ** (-draw.uniform(30, 60) / 20), dtype=np.float32)
 
 
 def marks_of(words: Sequence[tuple[str, float, float]], positions: int) -> np.ndarray:

@@ -80,13 +80,16 @@ def test_an_offset_moves_positions_and_timestamps_and_nothing_else() -> None:
     assert TOKENS[int(here["targets"][moved][0])].startswith("<|")
 
 
-def test_long_windows_come_last_and_are_whole() -> None:
+def test_short_windows_come_first_and_whole_ones_among_them_later() -> None:
     task = a_task(epochs=10)
-    lengths = [task.load(task.batches(epoch)[0][:2], epoch)["mels"].shape[2] for epoch in (0, 9)]
-    assert lengths[0] < 800
-    assert lengths[1] == 2 * POSITIONS
-    one, again = (task.load(task.batches(0)[0], 0)["targets"] for _ in range(2))
-    assert torch.equal(one[one < FIRST_TIME], again[again < FIRST_TIME]), "drawn by place, not by time"
+    assert {seconds for seconds, _ in task.batches(0)} == {tasks.LENGTHS[0][0]}
+    assert {seconds for seconds, _ in task.batches(9)} == {seconds for seconds, _, _ in tasks.LENGTHS}
+    assert task.batches(9) == task.batches(9)
+    whole = next(batch for batch in task.batches(9) if batch[0] == tasks.WHOLE)
+    assert task.load(whole, 9)["mels"].shape[2] == 2 * POSITIONS
+    one, again = (task.load(task.batches(0)[0], 0)["words"] for _ in range(2))
+    assert torch.equal(one, again), "drawn by place, not by time"
+    assert one.shape[1] < POSITIONS // 3
 
 
 def test_ctranslate2_computes_what_torch_does(tmp_path: Path) -> None:
@@ -107,7 +110,7 @@ def test_a_run_ends_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr(training, "read_bank", lambda *_: humming(16))
     monkeypatch.setattr(training, "read_pronunciations", lambda *_: PRONUNCIATIONS)
     monkeypatch.setattr(tasks, "STEPS", 2)
-    monkeypatch.setattr(tasks, "STAGES", ((1.0, 2.0, 2),))
+    monkeypatch.setattr(tasks, "LENGTHS", ((2.0, 2, 1.0),))
     recipe = replace(training.recipe_of(1), epochs=1)
     assert training.train(tmp_path, tmp_path / "run", recipe) == tmp_path / "run" / BEST
     assert (tmp_path / "run" / BEST).is_file()
