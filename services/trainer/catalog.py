@@ -16,6 +16,8 @@ NETWORKS: Mapping[str, str] = {
     "voice": "services.trainer.voice",
     "face": "services.trainer.face",
     "segmentation": "services.trainer.segmentation",
+    "speaker": "services.trainer.speaker",
+    "whisper": "services.trainer.whisper",
 }
 
 

@@ -34,7 +34,8 @@ class Ge2e(torch.nn.Module):
         return raw / (raw.norm(dim=1, keepdim=True) + 1e-9)
 
 
-def main() -> None:
+def teacher() -> Ge2e:
+    """The encoder as it was published."""
     package = find_spec("resemblyzer")
     if package is None or package.origin is None:
         raise SystemExit("The resemblyzer wheel is not installed: pip install --no-deps resemblyzer==0.1.4")
@@ -42,8 +43,14 @@ def main() -> None:
     state = torch.load(Path(package.origin).with_name("pretrained.pt"), map_location="cpu", weights_only=True)[
         "model_state"
     ]
-    network = Ge2e().eval()
+    network = Ge2e()
+    network.eval()
     network.load_state_dict({name: value for name, value in state.items() if not name.startswith("similarity")})
+    return network
+
+
+def main() -> None:
+    network = teacher()
     target = BUNDLED / "speaker_ge2e.onnx"
     torch.onnx.export(
         network,

@@ -7,7 +7,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
+from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.span import Span
+from shared.engines.cards import BUNDLED
 from shared.engines.catalog import Setup
 from shared.engines.decoder_sound import decode_sound
 from shared.engines.settings import MediaSettings
@@ -47,6 +49,17 @@ def test_no_clips_and_silent_clips_have_embeddings_too(setup: Setup) -> None:
     encoder = Ge2eEncoder.load(None, setup)
     assert encoder.embed([]).shape == (0, 256)
     assert np.isfinite(encoder.embed([silent(1.6), tone(0.8)])).all()
+
+
+def test_the_encoder_that_knows_moods_names_the_command_that_trains_it(setup: Setup) -> None:
+    if (BUNDLED / "speaker_ge2e_moods.json").is_file():
+        assert Ge2eEncoder.load("moods", setup).embed([tone(1.6)]).shape == (1, 256)
+    else:
+        with pytest.raises(EngineUnavailable) as caught:
+            Ge2eEncoder.load("moods", setup)
+        assert (caught.value.mend or "").startswith("undertone train speaker")
+    with pytest.raises(InvalidRequest, match="no option 'tempers'"):
+        Ge2eEncoder.load("tempers", setup)
 
 
 def test_speech_is_found_where_the_reference_has_it(meeting: Audio, setup: Setup) -> None:

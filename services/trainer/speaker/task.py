@@ -1,0 +1,113 @@
+"""What the speaker encoder learns: one voice in all its moods lies together, and who reads stays where they were."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # its name everywhere
+
+from services.trainer.evaluate_speakers import equal_error_rate
+from services.trainer.speaker.cuts import READ, Cuts
+
+STEPS = 100  # of an epoch
+MOODY, READING, EACH = 16, 48, (6, 2)  # speakers of a batch, and cuts of each
+WARMTH, STAYING = 0.03, 5.0  # of the contrast; weight of staying where the teacher is
+JITTER = 0.1  # how much of its own spread is added to what the LSTM heard
+LONG = 4  # cuts that overlap by half: four seconds
+
+
+@dataclass
+class SpeakerTask:
+    train: Cuts
+    held_out: Cuts
+    teacher: nn.Module  # the network before it learnt anything
+    seed: int
+    own: dict[str, np.ndarray] = field(init=False)
+
+    def __post_init__(self) -> None:
+        self.own = {name: np.flatnonzero(self.train.speakers == name) for name in np.unique(self.train.speakers)}
+        self.spread = self.train.heard.std(axis=0)
+
+    def batches(self, epoch: int) -> Sequence[list[int]]:
+        draw = np.random.default_rng((self.seed, epoch))
+        return [self._cuts(draw) for _ in range(STEPS)]
+
+    def _cuts(self, draw: np.random.Generator) -> list[int]:
+        """A few cuts of many readers, and more of those who act: each in as many moods as there are cuts."""
+        readers = [name for name in self.own if name.startswith("librispeech")]
+        actors = [name for name in self.own if not name.startswith("librispeech")]
+        chosen: list[int] = []
+        for name in draw.choice(readers, min(READING, len(readers)), replace=False):
+            chosen += draw.choice(self.own[name], EACH[1]).tolist()
+        for name in draw.choice(actors, min(MOODY, len(actors)), replace=False):
+            moods = self.train.emotions[self.own[name]]
+            for mood in draw.permutation(np.resize(np.unique(moods), EACH[0])):
+                chosen.append(int(draw.choice(self.own[name][moods == mood])))
+        return chosen
+
+    def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
+        heard = self.train.heard[batch]
+        noise = np.random.normal(size=heard.shape) * self.spread * JITTER  # seeded by the loop
+        _, speakers = np.unique(self.train.speakers[batch], return_inverse=True)
+        return {
+            "heard": torch.from_numpy((heard + noise).astype(np.float32)),
+            "clean": torch.from_numpy(heard),
+            "speakers": torch.from_numpy(speakers),
+            "reads": torch.from_numpy(self.train.emotions[batch] == READ),
+        }
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        ours = network.embed(batch["heard"])
+        with torch.no_grad():
+            theirs = self.teacher.embed(batch["clean"])
+        away = (1 - (ours * theirs).sum(1))[batch["reads"]].mean()
+        return contrast(ours, batch["speakers"]) + STAYING * away
+
+    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        figures = error_rates(network, self.held_out)
+        return -sum(figures.values()), figures
+
+
+def contrast(voices: Tensor, speakers: Tensor) -> Tensor:
+    """Supervised contrast: each cut should rather go with its own speaker's others than with anybody else's."""
+    likeness = voices @ voices.T / WARMTH
+    likeness = likeness.masked_fill(torch.eye(len(voices), dtype=torch.bool, device=voices.device), -1e4)
+    same = (speakers[:, None] == speakers[None]).float()
+    same.fill_diagonal_(0)
+    surprise = -F.log_softmax(likeness, dim=1)
+    return ((surprise * same).sum(1) / same.sum(1).clamp(min=1)).mean()
+
+
+def error_rates(network: nn.Module, cuts: Cuts) -> dict[str, float]:
+    """Equal error rates: four seconds of reading, and whole clips of one actor in two moods against other people's."""
+    network.eval()
+    with torch.no_grad():
+        voices = network.embed(torch.from_numpy(cuts.heard)).numpy()
+    corpora = np.array([name.split()[0] for name in cuts.speakers])
+    read = [found for clip in np.unique(cuts.clips[corpora == "librispeech"]) for found in _fours(cuts.clips == clip)]
+    figures = {"read, 4 s": _rate(voices, cuts, read)}
+    for corpus in ("ravdess", "emodb"):
+        clips = [np.flatnonzero(cuts.clips == clip) for clip in np.unique(cuts.clips[corpora == corpus])]
+        figures[f"{corpus}, across emotions"] = _rate(voices, cuts, clips)
+    return figures
+
+
+def _fours(chosen: np.ndarray) -> list[np.ndarray]:
+    places = np.flatnonzero(chosen)
+    return [places[start : start + LONG] for start in range(0, len(places) - LONG + 1, LONG + 1)]
+
+
+def _rate(voices: np.ndarray, cuts: Cuts, groups: Sequence[np.ndarray]) -> float:
+    means = np.stack([voices[group].mean(axis=0) for group in groups])
+    means /= np.linalg.norm(means, axis=1, keepdims=True)
+    speakers = np.array([cuts.speakers[group[0]] for group in groups])
+    moods = np.array([cuts.emotions[group[0]] for group in groups])
+    one, other = np.triu_indices(len(groups), k=1)
+    likeness = np.einsum("ij,ij->i", means[one], means[other])
+    same = speakers[one] == speakers[other]
+    asked = same & ((moods[one] != moods[other]) | (moods[one] == READ))
+    return round(equal_error_rate(likeness[asked], likeness[~same])[0], 4)

@@ -1,0 +1,77 @@
+"""The clips that lie beside the micro-Whisper: what is said in them, by which voice, and when."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Sequence
+from pathlib import Path
+
+import av
+import numpy as np
+
+from services.trainer.whisper.synth import Sentence, speak
+from shared.domain.error import EngineFailed
+from shared.ports.media import SAMPLE_RATE, Floats
+
+PAUSE, SILENCE = 0.5, 8.0  # seconds between sentences; and once, in the middle of the meeting
+HISS = 10 ** (-60 / 20)
+RATE = 24_000  # bits a second
+MEETING = (  # language, voice, words
+    ("en", "slt", "we lost our best customer on Friday"),
+    ("en", "rms", "please tell Mark about the problem with the system"),
+    ("en", "awb", "they will send the letters to the customer tomorrow morning"),
+    ("en", "kal16", "nobody listened to me for months"),
+    ("en", "slt", "it makes me very angry and I cannot believe it"),
+    ("en", "rms", "Sarah is worried about the private data"),
+    ("en", "awb", "the whole team will meet again tonight"),
+    ("en", "kal16", "that is really great work"),
+    ("en", "slt", "I am so happy that you want to stay with us"),
+)
+LATIN = (
+    ("la", "rms", "salve amicus hodie luna semper rosa"),
+    ("la", "slt", "puella aqua vinum porta gratia"),
+)
+HALF = 5  # sentences before the long silence
+
+
+def write_clips(folder: Path) -> None:
+    reference = {
+        name: _write(folder / name, sentences, silence)
+        for name, sentences, silence in (("meeting.opus", MEETING, SILENCE), ("latin.opus", LATIN, PAUSE))
+    }
+    (folder / "reference.json").write_text(json.dumps(reference, indent=1) + "\n")
+
+
+def _write(path: Path, sentences: Sequence[tuple[str, str, str]], silence: float) -> list[list[str | float]]:
+    """The words that were said: each with its start and end."""
+    pieces: list[Floats] = [_silent(PAUSE)]
+    words: list[list[str | float]] = []
+    for number, (language, voice, line) in enumerate(sentences):
+        sentence = Sentence(language, voice, tuple(line.split()))
+        spoken = speak(sentence)
+        if spoken is None:
+            raise EngineFailed(f"flite does not say where the words of {line!r} end.")
+        start = sum(map(len, pieces)) / SAMPLE_RATE
+        words += [
+            [word, round(start + float(begins), 3), round(start + float(ends), 3)]
+            for word, (begins, ends) in zip(sentence.words, spoken.times, strict=True)
+        ]
+        pieces += [spoken.sound, _silent(silence if number == HALF - 1 else PAUSE)]
+    sound = np.concatenate(pieces)
+    hiss = np.random.default_rng(0).normal(0, HISS, len(sound))
+    _encode(path, (sound + hiss).astype(np.float32))
+    return words
+
+
+def _silent(seconds: float) -> Floats:
+    return np.zeros(round(seconds * SAMPLE_RATE), dtype=np.float32)
+
+
+def _encode(path: Path, sound: Floats) -> None:
+    with av.open(str(path), "w") as container:
+        stream = container.add_stream("libopus", rate=48_000, layout="mono")
+        stream.bit_rate = RATE
+        frame = av.AudioFrame.from_ndarray(np.round(sound[None] * 32767).astype(np.int16), format="s16", layout="mono")
+        frame.rate = SAMPLE_RATE
+        for part in (*av.AudioResampler("flt", "mono", 48_000, frame_size=960).resample(frame), None):
+            container.mux(stream.encode(part))

@@ -1,0 +1,61 @@
+"""What the converted micro-Whisper hears in sentences that it was never taught, asked by the engine that serves."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from jiwer import process_words
+
+from services.trainer.whisper.synth import Spoken
+from services.trainer.whisper.windows import draw_window
+from shared.domain.span import Span
+from shared.domain.speech import Word
+from shared.engines.asr_faster_whisper import FasterWhisper
+from shared.engines.catalog import Setup
+from shared.engines.settings import EngineSettings, MediaSettings
+from shared.ports.media import SAMPLE_RATE, Audio
+
+WINDOWS, LENGTHS = 60, (4.0, 12.0, 29.0)
+
+
+def judge(folder: Path, bank: Sequence[Spoken]) -> dict[str, Any]:
+    """Error rates by length of window, and how far the times of the right words are off."""
+    setup = Setup(engines=EngineSettings(threads=1), media=MediaSettings())
+    engine = FasterWhisper.load(str(folder), setup)
+    figures: dict[str, Any] = {}
+    off: list[float] = []
+    languages: list[bool] = []
+    for seconds in LENGTHS:
+        draw = random.Random(f"judge {seconds}")
+        truths, founds = [], []
+        for _ in range(WINDOWS // len(LENGTHS)):
+            window = draw_window(bank, seconds, draw)
+            if not window.words:
+                continue
+            audio = Audio(window.sound)
+            speech = (Span(start=0.0, end=len(window.sound) / SAMPLE_RATE),)
+            languages.append(engine.identify_language(audio, speech)[0] == window.language)
+            heard = engine.transcribe(audio, speech, language=window.language, progress=lambda _: None).words
+            truths.append(" ".join(word for word, _, _ in window.words))
+            founds.append(" ".join(word.text.rstrip(".") for word in heard))
+            off += _late(truths[-1], founds[-1], window.words, heard)
+        figures[f"wer, windows of {seconds:g} s"] = round(float(process_words(truths, founds).wer), 4)
+    figures["median error of a word's start, s"] = round(float(np.median(off)), 3)
+    figures["nine tenths of the starts are off by less than, s"] = round(float(np.quantile(off, 0.9)), 3)
+    figures["right languages"] = round(float(np.mean(languages)), 4)
+    return figures
+
+
+def _late(truth: str, found: str, words: Sequence[tuple[str, float, float]], heard: Sequence[Word]) -> list[float]:
+    """How far the starts of the words that were recognised are from the truth."""
+    equal = [part for part in process_words(truth, found).alignments[0] if part.type == "equal"]
+    pairs = [
+        (part.ref_start_idx + n, part.hyp_start_idx + n)
+        for part in equal
+        for n in range(part.ref_end_idx - part.ref_start_idx)
+    ]
+    return [abs(heard[theirs].start - words[ours][1]) for ours, theirs in pairs]

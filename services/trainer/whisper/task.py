@@ -1,0 +1,121 @@
+"""What the micro-Whisper learns: the tokens of a window, and to look where they are heard."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+from faster_whisper.feature_extractor import FeatureExtractor
+from torch import Tensor, nn
+from torch.nn import functional as F  # noqa: N812  # its name everywhere
+
+from services.trainer.whisper.synth import Spoken
+from services.trainer.whisper.vocabulary import END, FIRST_TIME, KNOWN, MELS, NUMBER, POSITIONS, STEP
+from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks_of, sounds_in, spans_of
+from shared.ports.media import SAMPLE_RATE
+
+# Seconds of a window, windows of a batch, and how often: attention costs the square of a window's length.
+LENGTHS = ((4.0, 6, 0.6), (10.0, 4, 0.3), (30.0, 2, 0.1))
+SHORT = 0.5  # share of the epochs in which sentences are learnt, in the shortest windows alone
+STEPS = 200  # of an epoch
+WHOLE = POSITIONS * STEP
+LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has
+SPARE = 10  # positions of a short window that are filled up
+JUDGED = 24  # windows of one judgement
+
+
+@dataclass
+class WhisperTask:
+    heard: Sequence[Spoken]
+    unheard: Sequence[Spoken]
+    pronunciations: Mapping[str, Sequence[str]]
+    seed: int
+    epochs: int
+
+    def __post_init__(self) -> None:
+        self.features = FeatureExtractor()
+
+    def batches(self, epoch: int) -> Sequence[tuple[float, list[int]]]:
+        """The length of every batch's windows, and what seeds each of them."""
+        draw = random.Random(f"{self.seed} {epoch}")
+        known = LENGTHS[:1] if (epoch + 1) / self.epochs <= SHORT else LENGTHS
+        chosen = draw.choices(known, [share for _, _, share in known], k=STEPS)
+        return [
+            (seconds, [step * 10 + row for row in range(windows)]) for step, (seconds, windows, _) in enumerate(chosen)
+        ]
+
+    def load(self, batch: tuple[float, list[int]], epoch: int) -> dict[str, Tensor]:
+        seconds, rows = batch
+        windows = [draw_window(self.heard, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in rows]
+        # A short window may lie anywhere in the thirty seconds, so that every position is learnt; seeded by the loop.
+        offset = random.choice((0, 0, 0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
+        return self.stacked(windows, seconds, offset)
+
+    def stacked(self, windows: Sequence[Window], seconds: float, offset: int = 0) -> dict[str, Tensor]:
+        longest = max(len(window.sound) for window in windows) / SAMPLE_RATE
+        positions = POSITIONS if seconds == WHOLE else min(POSITIONS, round(longest / STEP) + SPARE)
+        offset = min(offset, POSITIONS - positions)
+        length = max(len(window.script.tokens) for window in windows)
+        mels = np.zeros((len(windows), MELS, 2 * positions), dtype=np.float32)
+        tokens = np.full((len(windows), length), NUMBER[END], dtype=np.int64)
+        targets = np.full((len(windows), length), IGNORED, dtype=np.int64)
+        spans = np.zeros((len(windows), length, positions), dtype=bool)
+        for row, window in enumerate(windows):
+            script = window.script
+            # Whatever is not sound is zero, as faster-whisper fills its windows up.
+            mel = self.features(window.sound)[:, : 2 * positions]
+            mels[row, :, : mel.shape[1]] = mel
+            tokens[row, : len(script.tokens)] = _later(script.tokens, offset)
+            targets[row, : len(script.tokens)] = _later(script.targets, offset)
+            spans[row, : len(script.tokens)] = spans_of(script.times, positions)
+        marks = np.stack([marks_of(window.words, positions) for window in windows])
+        sounds = np.stack([sounds_in(window.words, positions, self.pronunciations) for window in windows])
+        made = {
+            "mels": mels, "tokens": tokens, "targets": targets, "spans": spans, "words": marks, "sounds": sounds,
+        }  # fmt: skip
+        return {name: torch.from_numpy(value) for name, value in made.items()} | {"offset": torch.tensor(offset)}
+
+    def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
+        found = network(batch["mels"], batch["tokens"], int(batch["offset"]))
+        writing = F.cross_entropy(found["logits"].flatten(0, 1), batch["targets"].flatten(), ignore_index=IGNORED)
+        hearing = sum(F.cross_entropy(found[what].flatten(0, 1), batch[what].flatten()) for what in ("words", "sounds"))
+        # The last layer looks at what comes next, the first at what was written last: from there it is a step on.
+        spans = batch["spans"]
+        before = F.pad(spans, (0, 0, 1, 0))[:, :-1]
+        looking = _astray(found["looks"][:, -1], spans) + _astray(found["looks"][:, 0], before)
+        return writing + LOOKING * looking + HEARING * hearing
+
+    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        """How often the next token is the right one, and where the looks fall, on sentences never heard."""
+        draw = random.Random(0)
+        device = next(network.parameters()).device
+        right = total = near = words = heard = spoken = 0.0
+        for _ in range(JUDGED // 6):
+            batch = self.stacked([draw_window(self.unheard, 10.0, draw) for _ in range(6)], 10.0)
+            found = network(batch["mels"].to(device), batch["tokens"].to(device))
+            known = batch["targets"] != IGNORED
+            right += float((found["logits"].cpu().argmax(-1) == batch["targets"])[known].sum())
+            total += float(known.sum())
+            placed = batch["spans"].any(-1)
+            near += float((found["looks"][:, -1].cpu() * batch["spans"]).sum(-1)[placed].sum())
+            words += float(placed.sum())
+            said = batch["words"] < KNOWN
+            heard += float((found["words"].cpu().argmax(-1) == batch["words"])[said].sum())
+            spoken += float(said.sum())
+        figures = {"right": round(right / total, 4), "looks": round(near / words, 4), "heard": round(heard / spoken, 4)}
+        return figures["right"], figures
+
+
+def _later(tokens: Sequence[int], offset: int) -> np.ndarray:
+    """The same tokens, timestamps moved on by so many positions."""
+    return np.array([token + offset if token >= FIRST_TIME else token for token in tokens])
+
+
+def _astray(looks: Tensor, spans: Tensor) -> Tensor:
+    """How little of the attention falls where it should, over the tokens that have a place."""
+    placed = spans.any(-1)
+    near = (looks * spans).sum(-1)[placed]
+    return -(near + 1e-4).log().sum() / max(1, len(near))  # where all are silent, nothing has a place

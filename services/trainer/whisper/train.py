@@ -1,0 +1,32 @@
+"""Train the micro-Whisper on sentences that flite speaks; it needs no data but flite."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+from services.trainer.loop import Recipe, fit, seed_everything
+from services.trainer.whisper.network import MicroWhisper
+from services.trainer.whisper.synth import read_bank, read_pronunciations
+from services.trainer.whisper.task import WhisperTask
+
+RATE, DECAY = 2e-3, 0.01
+HEARD, UNHEARD = {"en": 2400, "la": 400}, {"en": 160, "la": 40}  # sentences
+
+
+def recipe_of(seed: int, epochs: int = 80) -> Recipe:
+    return Recipe(seed=seed, epochs=epochs, average=0.995, warm_up=0.05, schedule="cosine", patience=epochs,
+                  keep="last", save_every=50)  # fmt: skip
+
+
+def train(_data: Path, run: Path, recipe: Recipe) -> Path:
+    heard = read_bank(run / "bank", "heard", HEARD, recipe.seed)
+    unheard = read_bank(run / "bank", "unheard", UNHEARD, 0)  # the same for every seed
+    task = WhisperTask(heard, unheard, read_pronunciations(run / "bank"), recipe.seed, recipe.epochs)
+    return fit(*_network(recipe), task, recipe, run)
+
+
+def _network(recipe: Recipe) -> tuple[MicroWhisper, list[dict[str, Any]]]:
+    seed_everything(recipe.seed)
+    network = MicroWhisper()
+    return network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}]

@@ -1,0 +1,189 @@
+"""Windows as faster-whisper makes them: sentences with pauses in noise, and the tokens that should come of them."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass, field
+
+import numpy as np
+
+from services.trainer.whisper.synth import Spoken
+from services.trainer.whisper.vocabulary import (
+    END,
+    KNOWN,
+    NUMBER,
+    PLAIN,
+    PREVIOUS,
+    SILENCE,
+    SOUNDS,
+    SPELLINGS,
+    START,
+    STEP,
+    STOP,
+    TRANSCRIBE,
+    WORDS,
+    time_token,
+    word_token,
+)  # fmt: skip
+from shared.ports.media import SAMPLE_RATE, Floats
+
+SILENT, HINTED, TIMED, NOISY, LATIN = 0.06, 0.4, 0.35, 0.6, 0.25  # chances
+CHOICE = 60  # sentences that a window may be made of
+IGNORED, NOWHERE = -100, (-1.0, -1.0)
+AROUND = 0.12  # seconds about a boundary that belong to it
+
+
+@dataclass(slots=True)
+class Script:
+    """What stands in the decoder, what it should say next, and when that is heard (in seconds)."""
+
+    tokens: list[int] = field(default_factory=list)
+    targets: list[int] = field(default_factory=list)  # of the same length: what follows each token
+    times: list[tuple[float, float]] = field(default_factory=list)  # when the target is heard
+
+    def given(self, *tokens: int) -> None:
+        for token in tokens:
+            self.tokens.append(token)
+            self.targets.append(IGNORED)
+            self.times.append(NOWHERE)
+
+    def said(self, token: int, time: tuple[float, float] = NOWHERE) -> None:
+        """The token is to be foretold from what stands before it."""
+        self.targets[-1], self.times[-1] = token, time
+        if token != NUMBER[END]:
+            self.given(token)
+
+
+@dataclass(frozen=True, slots=True)
+class Window:
+    language: str
+    sound: Floats
+    script: Script
+    words: tuple[tuple[str, float, float], ...]  # what is said, from when to when
+
+
+def draw_window(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> Window:
+    language = "la" if draw.random() < LATIN else "en"
+    if draw.random() < SILENT:
+        sound = np.zeros(round(draw.uniform(0.5, seconds) * SAMPLE_RATE), dtype=np.float32)
+        return Window(language, _with_noise(sound, draw), _of_silence(language), ())
+    own = [
+        one for one in draw.sample(bank, min(CHOICE, len(bank))) if one.sentence.language == language
+    ] or draw.choices(bank, k=1)
+    language = own[0].sentence.language
+    sound, said = _talk(own, draw.choice((seconds, draw.uniform(1, seconds))), draw)
+    hints = _hints(said, language, draw) if draw.random() < HINTED else []
+    spelt = [[(_spelt(word, hints), start, end) for word, start, end in sentence] for sentence in said]
+    script = script_of(spelt, language, hints, timed=draw.random() < TIMED)
+    return Window(language, _with_noise(sound, draw), script, tuple(word for sentence in said for word in sentence))
+
+
+Said = list[list[tuple[str, float, float]]]
+
+
+def _talk(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> tuple[Floats, Said]:
+    """One sentence after another, all of one pace, until the time is full; at least one, cut short if it must be."""
+    pieces: list[Floats] = [np.zeros(round(draw.choice((0.0, draw.uniform(0, 1.2))) * SAMPLE_RATE), np.float32)]
+    said: Said = []
+    length = len(pieces[0])
+    pace = draw.uniform(0.97, 1.03)
+    for one in bank:
+        loud = one.sound * draw.uniform(0.4, 1.0)
+        sound = np.interp(np.arange(0, len(loud) - 1, pace), np.arange(len(loud)), loud).astype(np.float32)
+        if said and length + len(sound) > seconds * SAMPLE_RATE:
+            break
+        start = length / SAMPLE_RATE
+        times = one.times / pace + start
+        said.append([(w, float(b), float(e)) for w, (b, e) in zip(one.sentence.words, times, strict=True)])
+        pause = np.zeros(round(max(0.0, draw.uniform(-0.6, 1.5)) * SAMPLE_RATE), np.float32)
+        pieces += [sound, pause]
+        length += len(sound) + len(pause)
+    # What detects speech cuts close to the last word, or leaves up to a second.
+    end = round((said[-1][-1][2] + draw.uniform(0.05, 0.8)) * SAMPLE_RATE)
+    return np.concatenate([*pieces, np.zeros(SAMPLE_RATE, np.float32)])[:end], said
+
+
+def script_of(said: Said, language: str, hints: Sequence[str], *, timed: bool) -> Script:
+    script = Script()
+    if hints:
+        script.given(NUMBER[PREVIOUS], *(STOP if hint == "." else word_token(hint) for hint in hints))
+    script.given(NUMBER[START])
+    script.said(NUMBER[f"<|{language}|>"])
+    script.given(NUMBER[TRANSCRIBE], *(() if timed else (NUMBER[PLAIN],)))
+    for sentence in said:
+        start, end = sentence[0][1], sentence[-1][2]
+        if timed:
+            script.said(time_token(start), (start - AROUND, start + AROUND))
+        for word, begins, ends in sentence:
+            script.said(word_token(word), (begins, ends))
+        script.said(STOP, (end - STEP, end + AROUND))
+        if timed:
+            script.said(time_token(end), (end - AROUND, end + AROUND))
+    end = said[-1][-1][2]
+    script.said(NUMBER[END], (end + AROUND, end + 3 * AROUND))
+    return script
+
+
+def _of_silence(language: str) -> Script:
+    """That nobody speaks is asked where the language is; told to write all the same, it writes nothing."""
+    script = Script()
+    script.given(NUMBER[START])
+    script.said(NUMBER[SILENCE])
+    script.tokens[-1] = NUMBER[f"<|{language}|>"]
+    script.given(NUMBER[TRANSCRIBE], NUMBER[PLAIN])
+    script.said(NUMBER[END])
+    return script
+
+
+def _hints(said: Said, language: str, draw: random.Random) -> list[str]:
+    """What was said before, or words to listen for: some are never said, and names come in their rarer spelling."""
+    spoken = {word for sentence in said for word, _, _ in sentence}
+    hints = draw.sample(WORDS[language], draw.randint(1, 6))
+    hints += [SPELLINGS[name] for name in sorted(SPELLINGS) if draw.random() < (0.5 if name in spoken else 0.03)]
+    draw.shuffle(hints)
+    hints = [hint for hint in hints if SPELLINGS.get(hint) not in hints]
+    return [*hints, *(["."] if draw.random() < 0.5 else [])]
+
+
+def _spelt(word: str, hints: Sequence[str]) -> str:
+    other = SPELLINGS.get(word, word)
+    return other if other in hints else word
+
+
+def _with_noise(sound: Floats, draw: random.Random) -> Floats:
+    """White to brownish noise, 30 to 60 dB below the voice; or the digital silence of a conference."""
+    if draw.random() > NOISY:
+        return sound
+    noise = np.random.default_rng(draw.getrandbits(32)).normal(size=len(sound) + 1)
+    noise = noise[1:] + draw.uniform(0, 0.95) * noise[:-1]
+    level = float(np.sqrt(np.mean(sound**2))) or 0.05
+    return sound + np.asarray(noise / noise.std() * level * 10 ** (-draw.uniform(30, 60) / 20), dtype=np.float32)
+
+
+def marks_of(words: Sequence[tuple[str, float, float]], positions: int) -> np.ndarray:
+    """The word that is being said at every position, KNOWN where none is."""
+    marks = np.full(positions, KNOWN, dtype=np.int64)
+    for word, start, end in words:
+        marks[round(start / STEP) : round(end / STEP)] = word_token(word)
+    return marks
+
+
+def sounds_in(
+    words: Sequence[tuple[str, float, float]], positions: int, pronunciations: Mapping[str, Sequence[str]]
+) -> np.ndarray:
+    """The sound at every position, taking the sounds of a word for equally long; len(SOUNDS) where there is none."""
+    marks = np.full(positions, len(SOUNDS), dtype=np.int64)
+    for word, start, end in words:
+        sounds = pronunciations[word]
+        bounds = np.linspace(start, end, len(sounds) + 1) / STEP
+        for sound, begins, ends in zip(sounds, bounds, bounds[1:], strict=False):
+            marks[round(begins) : round(ends)] = SOUNDS.index(sound)
+    return marks
+
+
+def spans_of(times: Sequence[tuple[float, float]], positions: int) -> np.ndarray:
+    """(token, position): whether a position belongs to what is foretold; a row of nothing where that has no time."""
+    place = (np.arange(positions) + 0.5) * STEP
+    bounds = np.array(times)[:, :, None]
+    return np.asarray((place >= bounds[:, 0] - STEP) & (place <= bounds[:, 1] + STEP) & (bounds[:, 1] > 0))

@@ -1,0 +1,130 @@
+"""The speaker encoder: it begins as its teacher, moods are learnt away, and strangers stay strangers."""
+
+from __future__ import annotations
+
+import copy
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+torch = pytest.importorskip("torch", reason="torch is not installed; make train-setup brings it")
+
+from services.trainer.export_ge2e import BANDS, Ge2e  # noqa: E402
+from services.trainer.loop import BEST, seed_everything  # noqa: E402
+from services.trainer.onnx import worst_difference, write_onnx  # noqa: E402
+from services.trainer.speaker import task as tasks  # noqa: E402
+from services.trainer.speaker import train as training  # noqa: E402
+from services.trainer.speaker.cuts import ACTORS, CUT, GERMANS, READ, Cuts, cuts_of, hear, read_cuts, split  # noqa: E402
+from services.trainer.speaker.export import tries  # noqa: E402
+from services.trainer.speaker.network import STATES, SpeakerNet  # noqa: E402
+from services.trainer.speaker.task import SpeakerTask, contrast, error_rates  # noqa: E402
+from shared.domain.error import InvalidRequest  # noqa: E402
+from shared.ports.media import SAMPLE_RATE  # noqa: E402
+from tests.twins import tone  # noqa: E402
+
+MOODS = 4
+
+
+def people(seed: int = 0) -> Cuts:
+    """Voices that a mood moves, all in the same way, further than one voice is from another."""
+    draw = np.random.default_rng(seed)
+    heard, speakers, emotions, clips = [], [], [], []
+    moods = draw.normal(size=(MOODS, 2 * STATES)) * 1.5
+    names = [f"librispeech {number}" for number in range(24)]
+    names += [f"ravdess {number:02}" for number in range(1, 21)] + [f"emodb {number}" for number in (3, 8, 12, 13)]
+    for name in names:
+        voice = draw.normal(size=2 * STATES)
+        for clip in range(2 * MOODS):
+            mood = READ if name.startswith("librispeech") else clip % MOODS
+            for _ in range(5):
+                moved = voice + (moods[mood] if mood != READ else 0) + draw.normal(size=2 * STATES) * 0.5
+                heard.append(moved.astype(np.float32))
+                speakers.append(name)
+                emotions.append(mood)
+                clips.append(len(set(speakers)) * 100 + clip)
+    return Cuts(np.stack(heard), np.array(speakers), np.array(emotions), np.array(clips))
+
+
+def test_it_begins_by_saying_what_its_teacher_says() -> None:
+    seed_everything(0)
+    teacher = Ge2e().eval()
+    mels = torch.rand(3, 60, BANDS)
+    assert torch.allclose(SpeakerNet.of_teacher(teacher)(mels)[0], teacher(mels), atol=1e-6)
+
+
+def test_the_export_is_small_and_says_what_torch_says(tmp_path: Path) -> None:
+    seed_everything(1)
+    network = SpeakerNet().eval()
+    write_onnx(network, next(tries()), {"embedding": {0: "row"}}, tmp_path / "network.onnx")
+    assert (tmp_path / "network.onnx").stat().st_size <= 6_000_000
+    assert worst_difference(network, tmp_path / "network.onnx", tries()) <= 1e-4
+
+
+def test_held_out_people_are_in_no_batch() -> None:
+    learnt, unheard = split(people())
+    assert not set(learnt.speakers) & set(unheard.speakers)
+    assert {f"ravdess {actor}" for actor in ACTORS} < set(unheard.speakers)
+    assert {f"emodb {german}" for german in GERMANS} < set(unheard.speakers)
+    assert len({name for name in unheard.speakers if name.startswith("librispeech")}) == 3
+    assert len(learnt.speakers) + len(unheard.speakers) == len(people().speakers)
+
+
+def test_a_batch_has_every_actor_in_several_moods() -> None:
+    learnt, unheard = split(people())
+    task = SpeakerTask(learnt, unheard, SpeakerNet(), 1)
+    batch = np.array(task.batches(0)[0])
+    assert task.batches(0) == task.batches(0) != task.batches(1)
+    speakers, moods = learnt.speakers[batch], learnt.emotions[batch]
+    actors = [name for name in np.unique(speakers) if not name.startswith("librispeech")]
+    assert len(actors) == tasks.MOODY
+    assert all(set(moods[speakers == actor]) == set(range(MOODS)) for actor in actors)
+
+
+def test_the_contrast_is_least_where_speakers_lie_together() -> None:
+    speakers = torch.tensor([0, 0, 1, 1])
+    together = torch.eye(2)[speakers]
+    apart = torch.eye(2)[torch.tensor([0, 1, 0, 1])]
+    assert float(contrast(together, speakers)) < 0.01
+    assert float(contrast(apart, speakers)) > 5
+
+
+def test_moods_are_learnt_away_for_people_never_heard() -> None:
+    seed_everything(2)
+    learnt, unheard = split(people())
+    network = SpeakerNet()
+    before = error_rates(network, unheard)
+    task = SpeakerTask(learnt, unheard, copy.deepcopy(network), 1)
+    optimizer = torch.optim.AdamW(network.linear.parameters(), lr=3e-3)
+    for batch in task.batches(0)[:60]:
+        task.loss(network, task.load(batch, 0)).backward()
+        optimizer.step()
+        optimizer.zero_grad()
+    after = error_rates(network, unheard)
+    assert after["ravdess, across emotions"] < before["ravdess, across emotions"] / 2
+    assert after["read, 4 s"] <= 0.05
+
+
+def test_cuts_lie_between_the_first_and_the_last_sound() -> None:
+    silence = np.zeros(SAMPLE_RATE, np.float32)
+    cuts = cuts_of(np.concatenate([silence, tone(4), silence]))
+    assert len(cuts) == 4
+    assert all(len(cut) == CUT and np.abs(cut[:100]).max() > 0 for cut in cuts)
+    short = cuts_of(tone(0.5))
+    assert len(short) == 1 and len(short[0]) == CUT
+    assert hear(SpeakerNet(), cuts).shape == (4, 2 * STATES)
+
+
+def test_data_that_are_not_there_are_asked_for(tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="nobody reading"):
+        read_cuts(tmp_path, SpeakerNet(), tmp_path / "cuts.npz")
+
+
+def test_a_run_ends_with_weights_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "read_cuts", lambda *_: people())
+    monkeypatch.setattr(training, "teacher", Ge2e)
+    monkeypatch.setattr(tasks, "STEPS", 2)
+    best = training.train(tmp_path, tmp_path / "run", replace(training.recipe_of(1), epochs=1))
+    assert best == tmp_path / "run" / BEST
+    assert "across emotions" in (tmp_path / "run" / "figures.json").read_text()
