@@ -57,7 +57,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         quantise_weights(whole, target)
         exact, small = (_logits(open_session(path, 2), task) for path in (whole, target))
     (BUNDLED / VOCABULARY).parent.mkdir(exist_ok=True)
-    tokenizer.save(str(BUNDLED / VOCABULARY))
+    tokenizer.save(str(BUNDLED / VOCABULARY), pretty=False)
     truth = {corpus: np.array([line.emotions[0] for line in lines]) for corpus, lines in task.dev.items()}
     prior = {corpus: of_emotion.numpy() for corpus, (of_emotion, _) in task.log_prior.items()}
     temperature = _temperature(small, truth, prior)
