@@ -76,7 +76,7 @@ def compile_modules(service: str) -> None:
     import_module(name)
     for needed in LATE:
         import_module(needed)
-    if find_spec("opentelemetry.sdk"):  # an image that was asked to carry it
+    if find_spec("opentelemetry") and find_spec("opentelemetry.sdk"):  # an image that was asked to carry it
         import_module("shared.infra.telemetry_otlp")
 
 
