@@ -50,7 +50,7 @@ def test_words_are_learnt_and_where_they_are_said() -> None:
     network, task = MicroWhisper(), a_task()
     batch = task.stacked([draw_window(task.heard, 2.0, random.Random(seed)) for seed in (3, 4)], 2.0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
-    for step in range(60):
+    for step in range(120):
         loss = task.loss(network, batch)
         loss.backward()
         if step == 0:
