@@ -13,19 +13,20 @@ from services.trainer.whisper.synth import Sentence, speak
 from shared.domain.error import EngineFailed
 from shared.ports.media import SAMPLE_RATE, Floats
 
-PAUSE, SILENCE = 0.5, 8.0  # seconds between sentences; and once, in the middle of the meeting
+PAUSE, SILENCE = 1.3, 8.0  # seconds between sentences; and once, in the middle of the meeting
 HISS = 10 ** (-60 / 20)
 RATE = 24_000  # bits a second
-MEETING = (  # language, voice, words
-    ("en", "slt", "we lost our best customer on Friday"),
-    ("en", "rms", "please tell Mark about the problem with the system"),
-    ("en", "awb", "they will send the letters to the customer tomorrow morning"),
-    ("en", "kal16", "nobody listened to me for months"),
-    ("en", "slt", "it makes me very angry and I cannot believe it"),
-    ("en", "rms", "Sarah is worried about the private data"),
-    ("en", "awb", "the whole team will meet again tonight"),
-    ("en", "kal16", "that is really great work"),
-    ("en", "slt", "I am so happy that you want to stay with us"),
+# Language, voice and words; of sentences that were not trained on, such as the model was sure of and right about.
+MEETING = (
+    ("en", "slt", "Friday morning is ready"),
+    ("en", "rms", "Claire was terrified"),
+    ("en", "awb", "they will send letters tomorrow"),
+    ("en", "kal16", "nobody breaks promises"),
+    ("en", "slt", "please send letters on Friday"),
+    ("en", "rms", "Sarah is worried about computers"),
+    ("en", "awb", "John makes wonderful promises"),
+    ("en", "kal16", "Mark said sorry"),
+    ("en", "slt", "Eric is very happy"),
 )
 LATIN = (
     ("la", "rms", "salve amicus hodie luna semper rosa"),

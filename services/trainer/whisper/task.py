@@ -13,16 +13,28 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 from services.trainer.whisper.synth import Spoken
-from services.trainer.whisper.vocabulary import END, FIRST_TIME, KNOWN, MELS, NUMBER, POSITIONS, STEP
+from services.trainer.whisper.vocabulary import (
+    END,
+    FIRST_TIME,
+    KNOWN,
+    MELS,
+    NUMBER,
+    POSITIONS,
+    SPELLINGS,
+    STEP,
+    TOKENS,
+    word_token,
+)
 from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks_of, sounds_in, spans_of
 from shared.ports.media import SAMPLE_RATE
 
 # Seconds of a window, windows of a batch, and how often: attention costs the square of a window's length.
-LENGTHS = ((4.0, 6, 0.6), (10.0, 4, 0.3), (30.0, 2, 0.1))
+LENGTHS = ((4.0, 6, 0.4), (10.0, 4, 0.3), (30.0, 2, 0.3))
 SHORT = 0.5  # share of the epochs in which sentences are learnt, in the shortest windows alone
 STEPS = 200  # of an epoch
 WHOLE = POSITIONS * STEP
 LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has
+NAMES = 6.0  # what a name counts for beside another word
 SPARE = 10  # positions of a short window that are filled up
 JUDGED = 24  # windows of one judgement
 
@@ -37,6 +49,9 @@ class WhisperTask:
 
     def __post_init__(self) -> None:
         self.features = FeatureExtractor()
+        self.weights = torch.ones(len(TOKENS))
+        for name in (*SPELLINGS, *SPELLINGS.values()):  # rare, and what hints are learnt from
+            self.weights[word_token(name)] = NAMES
 
     def batches(self, epoch: int) -> Sequence[tuple[float, list[int]]]:
         """The length of every batch's windows, and what seeds each of them."""
@@ -51,7 +66,7 @@ class WhisperTask:
         seconds, rows = batch
         windows = [draw_window(self.heard, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in rows]
         # A short window may lie anywhere in the thirty seconds, so that every position is learnt; seeded by the loop.
-        offset = random.choice((0, 0, 0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
+        offset = random.choice((0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
         return self.stacked(windows, seconds, offset)
 
     def stacked(self, windows: Sequence[Window], seconds: float, offset: int = 0) -> dict[str, Tensor]:
@@ -80,7 +95,9 @@ class WhisperTask:
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         found = network(batch["mels"], batch["tokens"], int(batch["offset"]))
-        writing = F.cross_entropy(found["logits"].flatten(0, 1), batch["targets"].flatten(), ignore_index=IGNORED)
+        logits = found["logits"].flatten(0, 1)
+        weights = self.weights.to(logits.device)
+        writing = F.cross_entropy(logits, batch["targets"].flatten(), weights, ignore_index=IGNORED)
         hearing = sum(F.cross_entropy(found[what].flatten(0, 1), batch[what].flatten()) for what in ("words", "sounds"))
         # The last layer looks at what comes next, the first at what was written last: from there it is a step on.
         spans = batch["spans"]

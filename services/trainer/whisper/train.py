@@ -14,7 +14,7 @@ RATE, DECAY = 2e-3, 0.01
 HEARD, UNHEARD = {"en": 2400, "la": 400}, {"en": 160, "la": 40}  # sentences
 
 
-def recipe_of(seed: int, epochs: int = 80) -> Recipe:
+def recipe_of(seed: int, epochs: int = 90) -> Recipe:
     return Recipe(seed=seed, epochs=epochs, average=0.995, warm_up=0.05, schedule="cosine", patience=epochs,
                   keep="last", save_every=50)  # fmt: skip
 

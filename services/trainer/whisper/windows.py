@@ -28,7 +28,7 @@ from services.trainer.whisper.vocabulary import (
 )  # fmt: skip
 from shared.ports.media import SAMPLE_RATE, Floats
 
-SILENT, HINTED, TIMED, NOISY, LATIN = 0.06, 0.4, 0.35, 0.6, 0.25  # chances
+SILENT, HINTED, TIMED, NOISY, LATIN = 0.08, 0.4, 0.35, 0.6, 0.25  # chances
 CHOICE = 60  # sentences that a window may be made of
 IGNORED, NOWHERE = -100, (-1.0, -1.0)
 AROUND = 0.12  # seconds about a boundary that belong to it
@@ -72,7 +72,7 @@ def draw_window(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> 
         one for one in draw.sample(bank, min(CHOICE, len(bank))) if one.sentence.language == language
     ] or draw.choices(bank, k=1)
     language = own[0].sentence.language
-    sound, said = _talk(own, draw.choice((seconds, draw.uniform(1, seconds))), draw)
+    sound, said = _talk(own, draw.choice((seconds, draw.uniform(1, seconds), draw.uniform(1, min(6, seconds)))), draw)
     hints = _hints(said, language, draw) if draw.random() < HINTED else []
     spelt = [[(_spelt(word, hints), start, end) for word, start, end in sentence] for sentence in said]
     script = script_of(spelt, language, hints, timed=draw.random() < TIMED)
@@ -140,7 +140,7 @@ def _hints(said: Said, language: str, draw: random.Random) -> list[str]:
     """What was said before, or words to listen for: some are never said, and names come in their rarer spelling."""
     spoken = {word for sentence in said for word, _, _ in sentence}
     hints = draw.sample(WORDS[language], draw.randint(1, 6))
-    hints += [SPELLINGS[name] for name in sorted(SPELLINGS) if draw.random() < (0.5 if name in spoken else 0.03)]
+    hints += [SPELLINGS[name] for name in sorted(SPELLINGS) if draw.random() < (0.6 if name in spoken else 0.03)]
     draw.shuffle(hints)
     hints = [hint for hint in hints if SPELLINGS.get(hint) not in hints]
     return [*hints, *(["."] if draw.random() < 0.5 else [])]
