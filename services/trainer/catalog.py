@@ -20,11 +20,8 @@ NETWORKS: Mapping[str, str] = {
     "whisper": "services.trainer.whisper",
 }
 
-
 # Those that read clips, with words, voice and face of one utterance; a test holds this against their registry.
 CLIP_NETWORKS = ("late-fusion", "m2fnet", "mme2e", "mme2e-sparse", "av-transformer", "ensemble", "sdt")
-
-
 TRAINABLE = (*NETWORKS, *CLIP_NETWORKS)
 
 

@@ -68,11 +68,11 @@ def train(data: Path, run: Path, recipe: Recipe) -> Path:
 
 def _parts(pictures: Pictures) -> dict[str, Part]:
     everybody = list(range(len(pictures.clips)))
+    german = [clip for clip in everybody if _corpus(pictures, clip) == "emodb"]
     parts = {}
     for number, (actors, germans) in enumerate(FOLDS):
         held = [clip for clip in everybody if _is_of(pictures, clip, actors, germans)]
         parts[f"fold {number + 1}"] = Part(_without(everybody, held), held)
-        german = [clip for clip in everybody if _corpus(pictures, clip) == "emodb"]
         parts[f"emodb fold {number + 1}"] = Part(
             _without(german, held), [clip for clip in held if _corpus(pictures, clip) == "emodb"]
         )
