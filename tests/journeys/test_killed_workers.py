@@ -20,7 +20,7 @@ from shared.infra.database.schema import outbox
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.service_twins import new_job
 
-JOBS = 8
+WAVE = 4  # jobs handed in before each kill, and after the last one
 KILLS = 2  # three on one stage would rightly count as poison
 PATIENCE = 240
 
@@ -44,28 +44,34 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> Non
     store, queue = SqlJobStore(database), SqlWorkQueue(database)
     for tenant in ("ours", "theirs"):
         SqlKeyStore(database).ensure_tenant(tenant)
-    jobs = [store.add(("ours", "theirs")[number % 2], new_job()).id for number in range(JOBS)]
+    jobs: list[str] = []
+
+    def hand_in() -> None:
+        jobs.extend(store.add(("ours", "theirs")[number % 2], new_job()).id for number in range(WAVE))
 
     def done() -> int:
         only = JobFilter(statuses=frozenset({JobStatus.DONE}))
         return sum(len(store.list(tenant, only=only).items) for tenant in ("ours", "theirs"))
 
+    def wait_until(many: int) -> None:
+        until = time.monotonic() + PATIENCE
+        while done() < many:
+            assert time.monotonic() < until, "the work stands still"
+            queue.sweep(lost_after=timedelta(seconds=3))
+            time.sleep(0.05)
+
     workers = [start(address, f"w{number}") for number in range(2)]
     try:
-        until = time.monotonic() + PATIENCE
-        killed = 0
-        while done() < JOBS:
-            assert time.monotonic() < until, "the work stands still"
-            if killed < KILLS and done() > killed * 2:
-                stop(workers.pop(0))
-                killed += 1
-                workers.append(start(address, f"w{killed + 1}"))
-            queue.sweep(lost_after=timedelta(seconds=3))
-            time.sleep(0.1)
+        for kill in range(KILLS):
+            hand_in()
+            wait_until(len(jobs) - WAVE + 1)  # the wave is under way: whatever it is at, this worker dies
+            stop(workers.pop(0))
+            workers.append(start(address, f"w{kill + 2}"))
+        hand_in()
+        wait_until(len(jobs))
     finally:
         for worker in workers:
             stop(worker)
-    assert killed == KILLS
     with database.reading() as connection:
         told = Counter(connection.execute(select(outbox.c.job_id)).scalars())
     assert told == Counter(jobs)
