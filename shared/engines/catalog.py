@@ -30,7 +30,10 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
         "cascade": "shared.engines.faces_cascade:Cascade",
     },
     "text": {"minilm": "shared.engines.text_minilm:MiniLmText"},
-    "voice": {"statistics": "shared.engines.voice_statistics:VoiceStatistics"},
+    "voice": {
+        "cnn": "shared.engines.voice_cnn:VoiceCnn",
+        "cnn-emodb": "shared.engines.voice_cnn:VoiceCnnEmodb",
+    },
     "face": {"edges": "shared.engines.face_edges:FaceEdges"},
     "fusion": {
         "loglinear": "shared.engines.fusion_loglinear:LogLinearFusion",

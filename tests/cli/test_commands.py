@@ -42,13 +42,13 @@ def test_doctor_fails_where_some_work_has_no_engine(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ENGINES__COMMERCIAL_ONLY", "true")
     result = runner.invoke(app, ["doctor", "--json"])
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["voice"][0]["state"] == "missing"
+    assert json.loads(result.stdout)["face"][0]["state"] == "missing"
 
 
 def test_models_are_listed_with_their_licence() -> None:
     result = runner.invoke(app, ["models", "list", "--json"])
     rows = {row["name"]: row for row in json.loads(result.stdout)}
-    assert rows["voice_statistics"]["commercial_use"] is False
+    assert rows["voice_cnn"]["commercial_use"] is False
     assert rows["faster-whisper:small"]["where"] == "undertone models fetch faster-whisper:small"
     assert "CC BY-NC-SA" in runner.invoke(app, ["models", "list"]).stdout
 

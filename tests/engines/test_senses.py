@@ -13,9 +13,8 @@ from shared.engines.cards import BUNDLED, list_cards, load_card, trusted_weights
 from shared.engines.catalog import Setup, choose
 from shared.engines.face_features import edge_histograms
 from shared.engines.mel import filters, mel_power, to_hertz, to_mel
-from shared.engines.settings import EngineSettings
+from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.text_minilm import reliability_of
-from shared.engines.voice_features import voice_statistics
 from shared.ports.engines import FaceClip, ModalityEncoder, UtteranceClip
 from shared.ports.media import Audio, Floats
 from tests.twins import silent, tone, utterance, word
@@ -85,18 +84,6 @@ def test_a_voice_is_heard_when_it_is_long_and_clear_enough(setup: Setup) -> None
     assert list(encoding.reliability[1:3]) == [0, 0]
 
 
-def test_how_loud_a_voice_is_recorded_does_not_matter() -> None:
-    assert np.allclose(voice_statistics(voice(2)), voice_statistics(voice(2) * 0.1), atol=1e-3)
-    assert np.isfinite(voice_statistics(silent(1))).all()
-    assert np.isfinite(voice_statistics(tone(0.02))).all()
-
-
-def test_pitch_is_found_where_it_is() -> None:
-    low, high = (float(voice_statistics(tone(1, hertz))[-6]) for hertz in (100.0, 200.0))
-    assert low == pytest.approx(0.0, abs=0.1)
-    assert high == pytest.approx(1.0, abs=0.1)
-
-
 def test_a_face_is_read_from_some_of_its_frames(setup: Setup) -> None:
     conversation = [clip(face=face()), clip(face=face(2)), clip(face="no_face_of_speaker"), clip(face=face(200))]
     encoding = encoder(Modality.FACE, setup).encode(conversation, lambda share: None)
@@ -127,7 +114,8 @@ def test_every_card_fits_its_weights_and_says_what_must_be_said() -> None:
         path, _ = trusted_weights(card.name, EngineSettings())
         assert path.stat().st_size > 0
         assert card.data and card.licence and card.limits and card.command
-    assert not load_card("voice_statistics").commercial_use, "RAVDESS may not be used commercially"
+    assert not load_card("voice_cnn").commercial_use, "RAVDESS may not be used commercially"
+    assert load_card("voice_cnn_emodb").commercial_use
     assert not load_card("face_edges").commercial_use
 
 
@@ -136,6 +124,8 @@ def test_a_deployment_can_refuse_weights_that_may_not_be_sold() -> None:
     assert trusted_weights("text_minilm", strict)
     with pytest.raises(EngineUnavailable, match="may not be used commercially"):
         trusted_weights("face_edges", strict)
+    sold = Setup(strict, MediaSettings())
+    assert choose(Modality.VOICE, None, sold).engine.name == "voice-cnn-emodb"
 
 
 def test_weights_that_were_exchanged_are_not_opened(tmp_path_factory: pytest.TempPathFactory, setup: Setup) -> None:
