@@ -24,6 +24,7 @@ from shared.pipeline.attribute import attribute
 from shared.pipeline.compose import compose
 from shared.ports.media import Floats
 
+SAME_VOICE = 0.65
 WINDOWS, WORDS, TURNS = 40_000, 70_000, 10_000
 
 
@@ -53,12 +54,15 @@ def main() -> None:
     rows = voices(WINDOWS)
     ours = PrototypeClusterer()
     found: list[int] = []
-    seconds = timed(lambda: found.extend(ours.cluster(rows, exactly=None, at_most=None)))
+    seconds = timed(lambda: found.extend(ours.cluster(rows, same_voice=SAME_VOICE, exactly=None, at_most=None)))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
     print(f"cluster {WINDOWS} windows: {seconds:.2f} s, {len(set(found))} of 8 voices, {grown} MB more")
     small = voices(4_000)
     linkage = AgglomerativeClustering(n_clusters=8, metric="cosine", linkage="average")
-    mine, theirs = timed(lambda: ours.cluster(small, exactly=8, at_most=None)), timed(lambda: linkage.fit(small))
+    mine, theirs = (
+        timed(lambda: ours.cluster(small, same_voice=SAME_VOICE, exactly=8, at_most=None)),
+        timed(lambda: linkage.fit(small)),
+    )
     print(f"cluster 4000 windows: {mine:.2f} s, scikit-learn's average linkage {theirs:.2f} s")
     words, turns = meeting()
     made: list[object] = []

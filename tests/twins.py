@@ -141,6 +141,7 @@ class ScriptedEncoder:
     """A voice is its pitch: every clip becomes the direction of its loudest frequency."""
 
     window: float = 1.6
+    same_voice: float = 0.65
     name: str = "scripted-encoder"
     fingerprint: str = "1"
     calls: int = 0

@@ -28,7 +28,10 @@ from shared.pipeline.annotate import annotate as walk
 def annotate(
     recording: Annotated[Path, typer.Argument(help="The recording: mp4 mov webm mkv m4a mp3 ogg wav flac.")],
     output: Annotated[
-        str | None, typer.Option("-o", "--output", help="Folder for the files, or - for standard output.")
+        str | None,
+        typer.Option(
+            "-o", "--output", help="Folder for the files, one file such as notes.srt, or - for standard output."
+        ),
     ] = None,
     formats: Annotated[
         str | None, typer.Option("--format", help="json vtt srt txt md csv rttm ctm stm TextGrid eaf mp4, with commas.")
@@ -76,7 +79,7 @@ def annotate(
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     outputs = Outputs.parse(output, formats, emotion=emotion, burn=burn)
     try:
-        with outputs.prepared(), _store(cache) as store, watching(quiet=quiet) as tell:
+        with outputs.prepared(inputs.recording), _store(cache) as store, watching(quiet=quiet) as tell:
             stages = assemble(job, inputs, setup)
             made = walk(stages, store, tell)
             written = outputs.write(made, inputs.recording, setup, tell)

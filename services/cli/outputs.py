@@ -31,6 +31,7 @@ class Outputs:
     to_stdout: bool
     emotion: bool
     burn: bool
+    file: str | None = None  # its name in the folder, where one file was asked for by name
 
     @classmethod
     def parse(cls, output: str | None, formats: str | None, *, emotion: bool, burn: bool) -> Outputs:
@@ -44,14 +45,23 @@ class Outputs:
                 "Standard output takes one text format.", mend="Use -o - --format json, or -o DIR for files."
             )
         folder = Path(output) if output and not to_stdout else None
+        if folder and (meant := format_of(folder)) and not folder.is_dir():
+            if names not in ((), (meant,)):
+                raise InvalidRequest(
+                    f"{folder.name!r} is one file, in the format {meant}.",
+                    mend="Name a folder with -o, or leave --format away.",
+                )
+            return cls(folder.parent, (meant,), False, emotion, burn, file=folder.name)
         return cls(folder, names or (("json", "vtt") if folder else ()), to_stdout, emotion, burn)
 
     @contextmanager
-    def prepared(self) -> Iterator[None]:
+    def prepared(self, recording: Path) -> Iterator[None]:
         """Fail now rather than after an hour of work; a failed run leaves no empty folder of its own behind."""
         if self.folder is None:
             yield
             return
+        if self.file and (self.folder / self.file).exists() and recording.samefile(self.folder / self.file):
+            raise InvalidRequest(f"{self.file!r} is the recording itself.", mend="Name another file with -o.")
         was_there = self.folder.exists()
         self._make(self.folder)
         try:
@@ -87,7 +97,7 @@ class Outputs:
         self, folder: Path, transcript: Transcript, media: Path, setup: Setup, tell: Callable[[Event], None]
     ) -> Path:
         # Never over the recording itself, which may lie in the same folder.
-        target = folder / f"{media.stem}.captioned.mp4"
+        target = folder / (self.file or f"{media.stem}.captioned.mp4")
         began = time.monotonic()
         tell(StageStarted(stage="captions"))
         caption_video(
@@ -104,9 +114,15 @@ class Outputs:
 
     def _write_one(self, name: str, folder: Path, transcript: Transcript, media: Path) -> Path:
         format_ = FORMATS[name]
-        target = folder / f"{media.stem}.{format_.suffix}"
+        target = folder / (self.file or f"{media.stem}.{format_.suffix}")
         write_whole(target, format_.render(transcript, emotion=self.emotion))
         return target
+
+
+def format_of(path: Path) -> str | None:
+    """The format that a file's name asks for."""
+    suffixes = {format_.suffix.lower(): name for name, format_ in FORMATS.items()} | {VIDEO: VIDEO}
+    return suffixes.get(path.suffix.removeprefix(".").lower())
 
 
 def write_whole(target: Path, content: bytes) -> None:

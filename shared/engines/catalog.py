@@ -19,7 +19,10 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
         "faster-whisper": "shared.engines.asr_faster_whisper:FasterWhisper",
         "pocketsphinx": "shared.engines.asr_pocketsphinx:PocketSphinx",
     },
-    "speaker": {"ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder"},
+    "speaker": {
+        "ge2e-moods": "shared.engines.speaker_ge2e:MoodsEncoder",
+        "ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder",
+    },
     "clusterer": {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"},
     "segmentation": {
         "powerset": "shared.engines.segmenter_powerset:PowersetSegmenter",

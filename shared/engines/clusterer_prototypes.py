@@ -14,14 +14,12 @@ from shared.ports.media import Floats
 Labels = npt.NDArray[np.int64]  # (row,)
 
 MOST_PROTOTYPES = 1_000
-SAME_VOICE = 0.65  # mean cosine similarity above which two groups of windows are one voice (GE2E, 1.6 s)
 SMALLEST_SHARE = 0.02  # of all windows; a smaller group is noise or laughter, not a participant
 SMALLEST_COUNT = 4
 
 
 @dataclass(frozen=True, slots=True)
 class PrototypeClusterer:
-    same_voice: float = SAME_VOICE
     name: str = "prototypes"
 
     @classmethod
@@ -30,13 +28,15 @@ class PrototypeClusterer:
 
     @property
     def fingerprint(self) -> str:
-        return f"2-{self.same_voice}-{SMALLEST_SHARE}-{SMALLEST_COUNT}"
+        return f"3-{SMALLEST_SHARE}-{SMALLEST_COUNT}"
 
-    def cluster(self, embeddings: Floats, *, exactly: int | None, at_most: int | None) -> Sequence[int]:
+    def cluster(
+        self, embeddings: Floats, *, same_voice: float, exactly: int | None, at_most: int | None
+    ) -> Sequence[int]:
         if len(embeddings) == 0:
             return []
         prototypes, weights = compress(embeddings)
-        cuts = agglomerate(prototypes, weights, self.same_voice)
+        cuts = agglomerate(prototypes, weights, same_voice)
         members = choose_cut(cuts, weights, exactly=exactly, at_most=at_most)
         centroids = np.stack([_unit((prototypes[group] * weights[group, None]).sum(axis=0)) for group in members])
         return in_order_of_appearance(settle(embeddings, centroids))

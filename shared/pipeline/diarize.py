@@ -43,6 +43,7 @@ class Diarize(WholeStage):
         return {
             "encoder": self.encoder.fingerprint,
             "clusterer": self.clusterer.fingerprint,
+            "same_voice": self.encoder.same_voice,
             "exactly": self.exactly,
             "at_most": self.at_most,
             **({"segmenter": self.segmenter.fingerprint, "overlap": 1} if self.segmenter else {}),
@@ -61,7 +62,9 @@ class Diarize(WholeStage):
         countable = np.array([window.duration >= COUNTABLE for window in windows], dtype=bool)
         if not countable.any():  # nobody says more than a word: all that can be told apart is told by those
             countable[:] = True
-        labels = self.clusterer.cluster(embeddings[countable], exactly=self.exactly, at_most=self.at_most)
+        labels = self.clusterer.cluster(
+            embeddings[countable], same_voice=self.encoder.same_voice, exactly=self.exactly, at_most=self.at_most
+        )
         if not labels:
             return []
         voices = np.stack([_mean(embeddings[countable][np.array(labels) == voice]) for voice in range(max(labels) + 1)])

@@ -71,12 +71,19 @@ class Transcriber(Engine, Protocol):
 class SpeakerEncoder(Engine, Protocol):
     window: float  # seconds of speech that one embedding likes best
 
+    @property
+    def same_voice(self) -> float:
+        """The mean cosine similarity above which two groups of its embeddings are one voice."""
+        ...
+
     def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, dim), unit length
         ...
 
 
 class SpeakerClusterer(Engine, Protocol):
-    def cluster(self, embeddings: Floats, *, exactly: int | None, at_most: int | None) -> Sequence[int]:
+    def cluster(
+        self, embeddings: Floats, *, same_voice: float, exactly: int | None, at_most: int | None
+    ) -> Sequence[int]:
         """One label for each row; labels count from 0 in the order in which they first appear."""
         ...
 

@@ -40,14 +40,35 @@ def test_a_format_asked_twice_is_written_once() -> None:
 def test_a_folder_that_cannot_be_made_is_said_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     outputs = parse(str(tmp_path / "file" / "out"), None)
-    with pytest.raises(InvalidRequest, match="cannot be made"), outputs.prepared():
+    with pytest.raises(InvalidRequest, match="cannot be made"), outputs.prepared(tmp_path / "file"):
+        pass
+
+
+def test_a_name_with_a_formats_ending_is_one_file(tmp_path: Path) -> None:
+    one = parse(str(tmp_path / "notes.srt"), None)
+    assert (one.folder, one.file, one.formats) == (tmp_path, "notes.srt", ("srt",))
+    assert parse("clip.MP4", "mp4").file == "clip.MP4"
+    with pytest.raises(InvalidRequest, match="in the format srt"):
+        parse("notes.srt", "vtt")
+    (tmp_path / "notes.vtt").mkdir()
+    assert parse(str(tmp_path / "notes.vtt"), None).folder == tmp_path / "notes.vtt", "a folder that is there is meant"
+    assert parse("v1.2", None).folder == Path("v1.2")
+
+
+def test_the_recording_is_never_written_over(tmp_path: Path) -> None:
+    (tmp_path / "meeting.mp4").touch()
+    outputs = parse(str(tmp_path / "meeting.mp4"), None)
+    with pytest.raises(InvalidRequest, match="the recording itself"), outputs.prepared(tmp_path / "meeting.mp4"):
+        pass
+    (tmp_path / "another.mp4").touch()
+    with outputs.prepared(tmp_path / "another.mp4"):
         pass
 
 
 def test_a_failed_run_leaves_a_folder_only_where_there_was_one(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     for name, stays in (("mine", True), ("new", False)):
-        with pytest.raises(KeyboardInterrupt), parse(str(tmp_path / name), None).prepared():
+        with pytest.raises(KeyboardInterrupt), parse(str(tmp_path / name), None).prepared(tmp_path / "meeting.mp4"):
             raise KeyboardInterrupt
         assert (tmp_path / name).exists() is stays
 

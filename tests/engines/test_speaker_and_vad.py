@@ -7,14 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.domain.error import EngineUnavailable, InvalidRequest
+from shared.domain.error import InvalidRequest
 from shared.domain.span import Span
-from shared.engines.cards import BUNDLED
-from shared.engines.catalog import Setup
+from shared.engines.catalog import CATALOG, Setup, choose
 from shared.engines.decoder_sound import decode_sound
-from shared.engines.settings import MediaSettings
-from shared.engines.speaker_ge2e import Ge2eEncoder
+from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.vad_silero import SileroVad
+from shared.ports.engines import SpeakerEncoder
 from shared.ports.media import Audio, Floats
 from tests.twins import silent, tone
 
@@ -34,8 +33,13 @@ def turns() -> list[tuple[float, float, str]]:
     return [(float(part[3]), float(part[3]) + float(part[4]), part[7]) for part in parts]
 
 
-def test_one_voice_is_nearer_to_itself_than_to_any_other(meeting: Audio, setup: Setup) -> None:
-    encoder = Ge2eEncoder.load(None, setup)
+@pytest.fixture(params=CATALOG["speaker"])
+def encoder(request: pytest.FixtureRequest, setup: Setup) -> SpeakerEncoder:
+    made: SpeakerEncoder = choose("speaker", request.param, setup).engine
+    return made
+
+
+def test_one_voice_is_nearer_to_itself_than_to_any_other(meeting: Audio, encoder: SpeakerEncoder) -> None:
     chosen = [(start, who) for start, end, who in turns() if end - start > 2.2]
     clips = [meeting.cut(Span(start=start + 0.3, end=start + 1.9)).samples for start, _ in chosen]
     found = encoder.embed(clips)
@@ -45,21 +49,17 @@ def test_one_voice_is_nearer_to_itself_than_to_any_other(meeting: Audio, setup: 
         assert chosen[nearest][1] == who
 
 
-def test_no_clips_and_silent_clips_have_embeddings_too(setup: Setup) -> None:
-    encoder = Ge2eEncoder.load(None, setup)
+def test_no_clips_and_silent_clips_have_embeddings_too(encoder: SpeakerEncoder) -> None:
     assert encoder.embed([]).shape == (0, 256)
     assert np.isfinite(encoder.embed([silent(1.6), tone(0.8)])).all()
 
 
-def test_the_encoder_that_knows_moods_names_the_command_that_trains_it(setup: Setup) -> None:
-    if (BUNDLED / "speaker_ge2e_moods.json").is_file():
-        assert Ge2eEncoder.load("moods", setup).embed([tone(1.6)]).shape == (1, 256)
-    else:
-        with pytest.raises(EngineUnavailable) as caught:
-            Ge2eEncoder.load("moods", setup)
-        assert (caught.value.mend or "").startswith("undertone train speaker")
+def test_where_weights_must_be_free_to_sell_the_published_encoder_serves(setup: Setup) -> None:
+    sold = Setup(EngineSettings(commercial_only=True), setup.media)
+    assert choose("speaker", None, setup).engine.name == "ge2e-moods"
+    assert choose("speaker", None, sold).engine.name == "ge2e"
     with pytest.raises(InvalidRequest, match="no option 'tempers'"):
-        Ge2eEncoder.load("tempers", setup)
+        choose("speaker", "ge2e:tempers", setup)
 
 
 def test_speech_is_found_where_the_reference_has_it(meeting: Audio, setup: Setup) -> None:

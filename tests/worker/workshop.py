@@ -55,7 +55,7 @@ class OneSpeaker:
     name = "scripted-clusterer"
     fingerprint = "1"
 
-    def cluster(self, embeddings: Any, *, exactly: int | None, at_most: int | None) -> list[int]:
+    def cluster(self, embeddings: Any, *, same_voice: float, exactly: int | None, at_most: int | None) -> list[int]:
         return [0] * len(embeddings)
 
 

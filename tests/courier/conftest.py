@@ -1,0 +1,25 @@
+"""A courier for every test."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from datetime import UTC, datetime
+from pathlib import Path
+
+import pytest
+
+from shared.infra.database.engine import open_database
+from shared.infra.database.keys import SqlKeyStore
+from tests.courier.place import Place
+from tests.service_twins import MovableClock
+
+
+@pytest.fixture
+def place(tmp_path: Path) -> Iterator[Place]:
+    # The libraries that verify read the machine's clock, so this one starts at the present.
+    clock = MovableClock(datetime.fromtimestamp(time.time(), UTC))
+    database = open_database(f"sqlite:///{tmp_path / 'undertone.db'}", clock=clock)
+    SqlKeyStore(database).ensure_tenant("ours")
+    yield Place(database, clock, tmp_path)
+    database.close()

@@ -1,0 +1,149 @@
+"""The courier as it runs: its loop in trouble, and the program until it is told to stop."""
+
+from __future__ import annotations
+
+import os
+import signal
+import subprocess
+import sys
+import time
+from collections.abc import Iterator
+from pathlib import Path
+from threading import Event, Thread
+from typing import Any
+
+import pytest
+from sqlalchemy.exc import OperationalError
+
+from services.courier.__main__ import main
+from services.courier.loop import Courier
+from services.courier.settings import CourierSettings
+from shared.domain.webhook import DeliveryState, SealedSecret, Topic, WebhookEndpoint
+from shared.infra.database.outbox import SqlOutbox
+from shared.infra.sealing import Sealer, new_key, new_webhook_secret
+from tests.courier.place import DAY, Place, verify
+from tests.local_server import LocalServer, Reply, serving
+
+
+def eventually(what: Any, seconds: float = 60.0) -> None:
+    until = time.monotonic() + seconds
+    while not what():
+        assert time.monotonic() < until, "it did not happen in time"
+        time.sleep(0.02)
+
+
+class FlakyOutbox(SqlOutbox):
+    """A database that is away for a moment."""
+
+    broken = 2
+
+    def fan_out(self, *, limit: int = 100) -> int:
+        if self.broken:
+            self.broken -= 1
+            raise OperationalError("select", {}, Exception("away"))
+        return super().fan_out(limit=limit)
+
+
+def test_the_loop_survives_trouble_and_finishes_what_is_under_way(
+    place: Place, capsys: pytest.CaptureFixture[str]
+) -> None:
+    def slowly(handler: Any) -> None:
+        time.sleep(0.3)
+        handler.send_response(200)
+        handler.send_header("content-length", "0")
+        handler.end_headers()
+
+    outbox = FlakyOutbox(place.database)
+    courier = Courier(outbox, place.deliverer, place.house, CourierSettings(parallel=2, poll_seconds=0.02))
+    stop = Event()
+    with serving(Reply(raw=slowly)) as server:
+        place.hook(server.url)
+        place.endpoints.add(
+            WebhookEndpoint(
+                id="broken",
+                tenant="ours",
+                url=server.url,
+                topics=frozenset(Topic),
+                secrets=(SealedSecret(sealed="with another key"),),
+                created_at=place.clock.now,
+            )
+        )
+        place.publish()
+        thread = Thread(target=courier.run, args=(stop,))
+        thread.start()
+        eventually(lambda: server.asked)
+        stop.set()
+        thread.join(60)
+    states = {one.endpoint_id: one.state for one in place.deliveries.list("ours").items}
+    assert states == {"hook": DeliveryState.DELIVERED, "broken": DeliveryState.PENDING}
+    said = capsys.readouterr().out
+    assert said.count("courier.outbox_failed") == 2
+    assert "setting_unusable" in said and "127.0.0.1" not in said
+
+
+@pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
+def test_the_program_delivers_until_it_is_told_to_stop(
+    place: Place, server_for_program: LocalServer, number: int
+) -> None:
+    key, secret = new_key(), new_webhook_secret()
+    place.sealer = Sealer([key])
+    place.hook(server_for_program.url, secret)
+    place.publish()
+    place.clock.move(-DAY)  # the program has the machine's clock
+    environment = {**os.environ, "STORAGE__FOLDER": str(place.folder), "SECRETS__KEYS": key}
+    command = [sys.executable, "-m", "services.courier", "--loopback"]
+    program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
+    try:
+        eventually(lambda: server_for_program.asked)
+        program.send_signal(number)
+        said, _ = program.communicate(timeout=60)
+    finally:
+        program.kill()
+        program.wait()
+    assert program.returncode == 0, said
+    assert verify(server_for_program.asked[0], secret)["type"] == "transcript.ready"
+    assert secret.encode() not in said and b"127.0.0.1" not in said
+
+
+@pytest.fixture
+def server_for_program() -> Iterator[LocalServer]:
+    with serving() as server:
+        yield server
+
+
+@pytest.fixture
+def own_signals() -> Iterator[None]:
+    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    yield
+    for number, handler in kept.items():
+        signal.signal(number, handler)
+
+
+def test_in_this_process_it_does_the_same(
+    place: Place, server_for_program: LocalServer, monkeypatch: pytest.MonkeyPatch, own_signals: None
+) -> None:
+    key = new_key()
+    monkeypatch.setenv("STORAGE__FOLDER", str(place.folder))
+    monkeypatch.setenv("SECRETS__KEYS", key)
+    place.hook(server_for_program.url)
+    place.publish()
+    place.clock.move(-DAY)
+
+    def stop_when_asked() -> None:
+        eventually(lambda: server_for_program.asked)
+        os.kill(os.getpid(), signal.SIGTERM)
+
+    watcher = Thread(target=stop_when_asked)
+    watcher.start()
+    assert main(["--loopback"]) == 0
+    watcher.join()
+
+
+def test_without_a_key_for_secrets_the_program_says_what_to_do(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
+) -> None:
+    monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))
+    monkeypatch.setenv("SECRETS__KEYS", "")
+    assert main([]) == 78
+    said = capsys.readouterr().err
+    assert "[setting_unusable]" in said and "SECRETS__KEYS" in said
