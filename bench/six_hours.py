@@ -24,7 +24,7 @@ from shared.pipeline.attribute import attribute
 from shared.pipeline.compose import compose
 from shared.ports.media import Floats
 
-SAME_VOICE = 0.65
+SAME_VOICE = 0.65  # as an encoder would say
 WINDOWS, WORDS, TURNS = 40_000, 70_000, 10_000
 
 
