@@ -18,6 +18,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
+from services.trainer.datasets.voices import reader, unheard
 from shared.domain.error import EngineUnavailable
 from shared.domain.speech import SpeakerTurn
 from shared.engines.catalog import Setup, choose
@@ -54,55 +55,64 @@ def voiced(piece: Floats, pause: float = 0.4, below: float = 35.0) -> Iterator[t
             yield float(loud[begin]), float(loud[end]) + 0.02
 
 
+class Stage:
+    """Where a meeting is put together."""
+
+    def __init__(self, seed: int) -> None:
+        self.random = np.random.default_rng(seed)
+        self.sound = np.zeros(200 * SAMPLE_RATE, dtype=np.float32)
+        self.turns: list[tuple[float, float, str]] = []
+        self.now = 0.5
+
+    def say(self, piece: Floats, who: str) -> None:
+        start = int(self.now * SAMPLE_RATE)
+        self.sound[start : start + len(piece)] += piece
+        self.turns += [(self.now + begin, self.now + end, who) for begin, end in voiced(piece)]
+        self.now += len(piece) / SAMPLE_RATE
+
+    def meeting(self, name: str) -> Meeting:
+        sound = self.sound[: int((self.now + 1) * SAMPLE_RATE)]
+        noise = self.random.normal(0, 0.002, len(sound))
+        return Meeting(name, Audio((sound + noise).astype(np.float32)), self.turns)
+
+
 def simulated(speakers: int, seed: int, overlap: float = 0.0) -> Meeting:
-    """A minute and a half of read speech in turns of 1.5 to 8 s, with pauses, levels of their own and mild noise."""
-    random = np.random.default_rng(seed)
+    """A minute and a half of people who read in turns of 1.5 to 8 s, with pauses, levels of their own and mild noise.
+
+    No network here has heard them: they are the ones that every training holds out.
+    """
+    stage = Stage(seed)
+    random = stage.random
     files = sorted((DATA / "speech" / "librispeech_speakers").glob("*.opus"))
+    held_out = unheard(map(reader, files))
+    files = [file for file in files if reader(file) in held_out]
     chosen = [load(files[number]) for number in random.choice(len(files), speakers, replace=False)]
     chosen = [voice / np.abs(voice).max() * random.uniform(0.15, 0.6) for voice in chosen]
-    sound = np.zeros(200 * SAMPLE_RATE, dtype=np.float32)
-    places = [0] * speakers
-    turns: list[tuple[float, float, str]] = []
-    now, last = 0.5, -1
-    while now < 90:
-        who = int(random.choice([number for number in range(speakers) if number != last or speakers == 1]))
+    places, last = [0] * speakers, -1
+    while stage.now < 90:
+        who = last = int(random.choice([number for number in range(speakers) if number != last]))
         length = int(random.uniform(1.5, 8.0) * SAMPLE_RATE)
-        voice = chosen[who]
-        if places[who] + length > len(voice):
+        if places[who] + length > len(chosen[who]):
             places[who] = 0
-        piece = voice[places[who] : places[who] + length]
-        places[who] += len(piece)
-        start = int(now * SAMPLE_RATE)
-        sound[start : start + len(piece)] += piece
-        turns += [(now + begin, now + end, f"spk{who}") for begin, end in voiced(piece)]
-        now += len(piece) / SAMPLE_RATE
-        now += -random.uniform(0.3, 1.5) if random.random() < overlap else random.uniform(0.1, 1.0)
-        last = who
-    sound = sound[: int((now + 1) * SAMPLE_RATE)]
-    sound += random.normal(0, 0.002, len(sound)).astype(np.float32)
-    return Meeting(f"{speakers} speakers, overlap {overlap:.0%}, seed {seed}", Audio(sound.astype(np.float32)), turns)
+        stage.say(chosen[who][places[who] : places[who] + length], f"spk{who}")
+        places[who] += length
+        stage.now += -random.uniform(0.3, 1.5) if random.random() < overlap else random.uniform(0.1, 1.0)
+    return stage.meeting(f"{speakers} speakers, overlap {overlap:.0%}, seed {seed}")
 
 
 def acted(actors: int, seed: int) -> Meeting:
-    """A minute and a half of actors whom no encoder here has heard, in another mood with every sentence."""
-    random = np.random.default_rng(seed)
+    """A minute and a half of actors whom no network here has heard, in another mood with every sentence."""
+    stage = Stage(seed)
+    random = stage.random
     clips = {who: sorted((DATA / "voice" / "ravdess").rglob(f"03-*-{who}.*")) for who in ("17", "18", "19", "20")}
-    chosen = random.choice(sorted(clips), actors, replace=False)
-    sound = np.zeros(200 * SAMPLE_RATE, dtype=np.float32)
-    turns: list[tuple[float, float, str]] = []
-    now, last = 0.5, ""
-    while now < 90:
+    chosen, last = random.choice(sorted(clips), actors, replace=False), ""
+    while stage.now < 90:
         who = last = str(random.choice([one for one in chosen if one != last]))
         for _ in range(random.integers(1, 4)):
             piece = load(clips[who][random.integers(len(clips[who]))])
-            piece *= random.uniform(0.15, 0.6) / max(float(np.abs(piece).max()), 1e-6)
-            start = int(now * SAMPLE_RATE)
-            sound[start : start + len(piece)] += piece
-            turns += [(now + begin, now + end, who) for begin, end in voiced(piece)]
-            now += len(piece) / SAMPLE_RATE + random.uniform(0.1, 0.5)
-    sound = sound[: int((now + 1) * SAMPLE_RATE)]
-    sound += random.normal(0, 0.002, len(sound)).astype(np.float32)
-    return Meeting(f"{actors} actors, seed {seed}", Audio(sound), turns)
+            stage.say(piece * random.uniform(0.15, 0.6) / max(float(np.abs(piece).max()), 1e-6), who)
+            stage.now += random.uniform(0.1, 0.5)
+    return stage.meeting(f"{actors} actors, seed {seed}")
 
 
 def ami() -> Iterator[Meeting]:

@@ -12,6 +12,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import httpx
+import pytest
 
 from services.gateway.app import create_app
 from services.gateway.context import Context
@@ -87,6 +88,18 @@ def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
     while not true() and time.monotonic() < deadline:
         time.sleep(0.01)
     return true()
+
+
+def logged(capfd: pytest.CaptureFixture[str], event: str, times: int = 1) -> str:
+    """All that was written until the log has told an event so often; it tells of a request after its answer."""
+    told: list[str] = []
+
+    def is_told() -> bool:
+        told.extend(capfd.readouterr())
+        return "".join(told).count(event) >= times
+
+    assert eventually(is_told), f"{event} was not told {times} times in {''.join(told)!r}"
+    return "".join(told)
 
 
 @contextmanager

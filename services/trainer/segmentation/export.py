@@ -32,8 +32,8 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
         architecture="three convolutions over 64 log-mel bands and four layers of attention and convolution over ten "
         "seconds, to the seven sets of at most two of three voices; 0.6 M parameters",
         licence="CC BY 4.0", commercial_use=True,
-        data=[("LibriSpeech", "CC BY 4.0", "an utterance of each of 251 speakers; every tenth held out"),
-  ("EmoDB", "CC0-1.0", "speakers 03, 08-14, every tenth held out")],
+        data=[("LibriSpeech", "CC BY 4.0", "an utterance of each of 251 speakers; every eighth held out, 30 in all"),
+              ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14; 12 and 13 held out")],
         figures=figures,
         limits="Conversations put together from people who spoke alone, English and German: their rooms, noises and "
         "interruptions are simulated, and nobody laughs. Three at once are not told from two.",

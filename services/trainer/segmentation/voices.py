@@ -9,14 +9,13 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from services.trainer.datasets.voices import load_sound
+from services.trainer.datasets.voices import load_sound, reader, unheard
 from shared.domain.error import InvalidRequest
 from shared.ports.media import SAMPLE_RATE, Floats
 
 TICK = SAMPLE_RATE // 100  # samples that one mark of speech covers
 QUIET = 35.0  # dB below its loudest tick: what is quieter is a pause
 BREATH = 30  # ticks; shorter pauses are part of speaking
-HELD_OUT = 10  # every tenth speaker is never trained on
 Marks = npt.NDArray[np.bool_]  # (tick,)
 
 
@@ -32,7 +31,7 @@ def read_voices(data: Path) -> list[Voice]:
     """Read and acted speech under licences that allow commercial use; RAVDESS, which does not, is left out."""
     by_speaker: dict[str, list[Path]] = defaultdict(list)
     for path in sorted((data / "speech" / "librispeech_speakers").glob("*.opus")):
-        by_speaker[f"librispeech {path.stem.split('-')[0]}"].append(path)
+        by_speaker[reader(path)].append(path)
     for path in sorted((data / "voice" / "emodb").rglob("*.opus")):
         by_speaker[f"emodb {path.stem[:2]}"].append(path)
     if len(by_speaker) < 2:
@@ -55,5 +54,6 @@ def marked(sound: Floats) -> tuple[Floats, Marks]:
 
 def split(voices: list[Voice]) -> tuple[list[Voice], list[Voice]]:
     """Those to learn from, and those to be judged by."""
-    held_out = voices[::HELD_OUT]
-    return [voice for number, voice in enumerate(voices) if number % HELD_OUT], held_out
+    kept = unheard(voice.speaker for voice in voices)
+    learnt = [voice for voice in voices if voice.speaker not in kept]
+    return learnt, [voice for voice in voices if voice.speaker in kept]

@@ -10,7 +10,7 @@ from pathlib import Path
 import numpy as np
 import torch
 
-from services.trainer.datasets.voices import SOUNDS, load_sound, read_clips
+from services.trainer.datasets.voices import SOUNDS, load_sound, read_clips, reader, unheard
 from services.trainer.segmentation.voices import TICK, marked
 from services.trainer.speaker.network import STATES, SpeakerNet
 from shared.domain.error import InvalidRequest
@@ -21,8 +21,6 @@ from shared.ports.media import SAMPLE_RATE, Floats
 CUT, APART = round(1.6 * SAMPLE_RATE), round(0.8 * SAMPLE_RATE)  # as diarization embeds them
 BATCH = 64
 READ = -1  # the emotion of a voice that reads
-# Never trained on: two men and two women of RAVDESS, a man and a woman of EmoDB, and every eighth reader.
-ACTORS, GERMANS, EVERY, READERS = ("17", "18", "19", "20"), ("12", "13"), 8, 30
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,9 +36,7 @@ class Cuts:
 
 def split(cuts: Cuts) -> tuple[Cuts, Cuts]:
     """Those to learn from, and those of people who are never heard in training."""
-    readers = sorted({name for name in cuts.speakers if name.startswith("librispeech")})[::EVERY][:READERS]
-    unheard = {*readers, *(f"ravdess {actor}" for actor in ACTORS), *(f"emodb {speaker}" for speaker in GERMANS)}
-    held_out = np.isin(cuts.speakers, sorted(unheard))
+    held_out = np.isin(cuts.speakers, sorted(unheard(cuts.speakers.tolist())))
     return cuts.of(~held_out), cuts.of(held_out)
 
 
@@ -71,7 +67,7 @@ def _recordings(data: Path) -> Iterator[tuple[Path, str, int]]:
     read = sorted(path for path in folder.glob("*") if path.suffix in SOUNDS)
     if not read:
         raise InvalidRequest(f"There is nobody reading in {str(folder)!r}; docs/training.md says what lies there.")
-    yield from ((path, f"librispeech {path.stem.split('-')[0]}", READ) for path in read)
+    yield from ((path, reader(path), READ) for path in read)
     for layout in ("ravdess", "emodb"):
         yield from ((clip.path, clip.speaker, clip.label) for clip in read_clips(data / "voice" / layout, layout))
 

@@ -18,7 +18,7 @@ from tests.twins import silent, tone
 
 def voices(count: int) -> list[Voice]:
     sounds = [np.concatenate([tone(3, 150.0 + 90 * number), silent(0.6), tone(2, 170.0)]) for number in range(count)]
-    return [Voice(f"v{number}", (marked(sound),)) for number, sound in enumerate(sounds)]
+    return [Voice(f"librispeech {number:02}", (marked(sound),)) for number, sound in enumerate(sounds)]
 
 
 def test_pauses_are_not_speech_and_breaths_are() -> None:
@@ -82,7 +82,7 @@ def test_windows_are_computed_once(tmp_path: Path) -> None:
 
 def test_speakers_to_judge_by_are_never_learnt_from() -> None:
     learnt, held_out = split(voices(21))
-    assert [voice.speaker for voice in held_out] == ["v0", "v10", "v20"]
+    assert [voice.speaker for voice in held_out] == ["librispeech 00", "librispeech 08", "librispeech 16"]
     assert not {voice.speaker for voice in learnt} & {voice.speaker for voice in held_out}
 
 
