@@ -37,7 +37,7 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
         "cnn": "shared.engines.voice_cnn:VoiceCnn",
         "cnn-emodb": "shared.engines.voice_cnn:VoiceCnnEmodb",
     },
-    "face": {"edges": "shared.engines.face_edges:FaceEdges"},
+    "face": {"cnn": "shared.engines.face_cnn:FaceCnn"},
     "fusion": {
         "loglinear": "shared.engines.fusion_loglinear:LogLinearFusion",
         "network": "shared.engines.fusion_network:NetworkFusion",

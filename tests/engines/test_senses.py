@@ -11,7 +11,6 @@ from shared.domain.emotion import EMOTIONS, Emotion, Modality
 from shared.domain.error import EngineUnavailable
 from shared.engines.cards import BUNDLED, list_cards, load_card, trusted_weights
 from shared.engines.catalog import Setup, choose
-from shared.engines.face_features import edge_histograms
 from shared.engines.mel import filters, mel_power, to_hertz, to_mel
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.text_minilm import reliability_of
@@ -92,13 +91,6 @@ def test_a_face_is_read_from_some_of_its_frames(setup: Setup) -> None:
     assert encoding.logits[0].any()
 
 
-def test_edges_are_told_by_their_direction() -> None:
-    stripes = np.tile((np.arange(48) // 6 % 2 * 255).astype(np.uint8), (48, 1))
-    upright, lying = edge_histograms(np.stack([stripes, stripes.T]))
-    assert not np.allclose(upright, lying)
-    assert np.allclose(upright, edge_histograms(stripes[None])[0])
-
-
 def test_mel_bands_are_triangles_and_frames_are_centred() -> None:
     assert to_hertz(to_mel([50.0, 999.0, 4000.0])) == pytest.approx([50.0, 999.0, 4000.0])
     assert filters(40, 400, 0.0, 8000.0).shape == (40, 201)
@@ -116,14 +108,14 @@ def test_every_card_fits_its_weights_and_says_what_must_be_said() -> None:
         assert card.data and card.licence and card.limits and card.command
     assert not load_card("voice_cnn").commercial_use, "RAVDESS may not be used commercially"
     assert load_card("voice_cnn_emodb").commercial_use
-    assert not load_card("face_edges").commercial_use
+    assert not load_card("face_cnn").commercial_use
 
 
 def test_a_deployment_can_refuse_weights_that_may_not_be_sold() -> None:
     strict = EngineSettings(commercial_only=True)
     assert trusted_weights("text_minilm", strict)
     with pytest.raises(EngineUnavailable, match="may not be used commercially"):
-        trusted_weights("face_edges", strict)
+        trusted_weights("face_cnn", strict)
     sold = Setup(strict, MediaSettings())
     assert choose(Modality.VOICE, None, sold).engine.name == "voice-cnn-emodb"
 

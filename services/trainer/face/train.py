@@ -14,7 +14,7 @@ RATE, DECAY = 2e-3, 0.05
 
 
 def recipe_of(seed: int) -> Recipe:
-    return Recipe(seed=seed, epochs=50, average=0.998, warm_up=0.05, schedule="cosine", patience=50)
+    return Recipe(seed=seed, epochs=50, average=0.998, warm_up=0.05, schedule="cosine", patience=5)
 
 
 def train(data: Path, run: Path, recipe: Recipe) -> Path:
