@@ -7,8 +7,8 @@ from typing import Any, Self
 
 import numpy as np
 
-from shared.domain.error import EngineUnavailable, InvalidRequest
-from shared.engines.cards import BUNDLED, trusted_weights
+from shared.domain.error import InvalidRequest
+from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.runtime import open_session
 from shared.engines.segmentation_mel import STEP, WINDOW, log_mel
@@ -36,11 +36,6 @@ class PowersetSegmenter:
     def load(cls, option: str | None, setup: Setup) -> Self:
         if option:
             raise InvalidRequest(f"The bundled segmentation network has no option {option!r}.")
-        if not (BUNDLED / f"{NAME}.json").is_file():
-            raise EngineUnavailable(
-                "No segmentation network is bundled yet.",
-                mend="undertone train segmentation --data DATA && undertone export segmentation --data DATA",
-            )
         weights, card = trusted_weights(NAME, setup.engines)
         return cls(open_session(weights, setup.threads), card.fingerprint)
 

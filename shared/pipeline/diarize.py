@@ -7,14 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn
 from shared.pipeline.artifacts import SpeechMap, Turns, open_audio
-from shared.pipeline.hear_overlap import as_heard
+from shared.pipeline.hear_overlap import CLEARER, alone, as_heard
 from shared.pipeline.resegment import Window, named, voice_turns
 from shared.pipeline.stage import Queue, WholeStage, Workspace
-from shared.ports.engines import SpeakerClusterer, SpeakerEncoder, SpeechSegmenter
+from shared.ports.engines import Segmentation, SpeakerClusterer, SpeakerEncoder, SpeechSegmenter
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 HOP = 0.4  # seconds between windows of the first pass
@@ -46,7 +47,7 @@ class Diarize(WholeStage):
             "same_voice": self.encoder.same_voice,
             "exactly": self.exactly,
             "at_most": self.at_most,
-            **({"segmenter": self.segmenter.fingerprint, "overlap": 1} if self.segmenter else {}),
+            **({"segmenter": self.segmenter.fingerprint, "overlap": 2} if self.segmenter else {}),
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
@@ -59,20 +60,26 @@ class Diarize(WholeStage):
         windows = list(windows_over(speech, self.encoder.window))
         share = 0.5 if self.segmenter else 1.0
         embeddings = embed_windows(self.encoder, audio, windows, lambda done: progress(done * share))
-        countable = np.array([window.duration >= COUNTABLE for window in windows], dtype=bool)
-        if not countable.any():  # nobody says more than a word: all that can be told apart is told by those
-            countable[:] = True
+        heard = self.segmenter.segment(audio, lambda done: progress((1 + done) / 2)) if self.segmenter else None
+        countable = _countable(windows, heard)
+        same_voice = self.encoder.same_voice + (CLEARER if heard else 0)
         labels = self.clusterer.cluster(
-            embeddings[countable], same_voice=self.encoder.same_voice, exactly=self.exactly, at_most=self.at_most
+            embeddings[countable], same_voice=same_voice, exactly=self.exactly, at_most=self.at_most
         )
         if not labels:
             return []
         voices = np.stack([_mean(embeddings[countable][np.array(labels) == voice]) for voice in range(max(labels) + 1)])
         seen = [Window(span, similarity) for span, similarity in zip(windows, embeddings @ voices.T, strict=True)]
         turns = voice_turns(seen, speech)
-        if self.segmenter:
-            turns = as_heard(turns, seen, self.segmenter.segment(audio, lambda share: progress((1 + share) / 2)))
-        return named(turns)
+        return named(as_heard(turns, seen, heard) if heard else turns)
+
+
+def _countable(windows: Sequence[Span], heard: Segmentation | None) -> npt.NDArray[np.bool_]:  # (window,)
+    """The windows that say how many voices there are: long ones of one voice, or whatever there is."""
+    found = np.array([window.duration >= COUNTABLE for window in windows], dtype=bool)
+    if heard is not None and (pure := found & alone(windows, heard)).any():
+        found = pure
+    return found if found.any() else np.ones(len(windows), dtype=bool)
 
 
 def windows_over(speech: Sequence[Span], length: float) -> Iterator[Span]:

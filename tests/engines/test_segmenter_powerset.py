@@ -6,12 +6,11 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.domain.error import EngineUnavailable, InvalidRequest
-from shared.engines.cards import BUNDLED
+from shared.domain.error import InvalidRequest
 from shared.engines.catalog import Setup, choose
 from shared.engines.segmentation_mel import HOP, STEP, WINDOW, log_mel
 from shared.engines.segmentation_none import NoSegmentation
-from shared.engines.segmenter_powerset import CLASSES, NAME, PowersetSegmenter, window_starts
+from shared.engines.segmenter_powerset import CLASSES, PowersetSegmenter, window_starts
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 from tests.twins import silent, tone
 
@@ -96,14 +95,9 @@ def test_the_picture_does_not_depend_on_the_level() -> None:
     assert np.isfinite(log_mel(silent(0.001))).all()
 
 
-def test_without_weights_no_segmentation_is_chosen_and_the_better_one_says_what_mends_it(setup: Setup) -> None:
-    if (BUNDLED / f"{NAME}.json").is_file():
-        pytest.skip("a segmentation network is bundled")
-    choice = choose("segmentation", None, setup)
-    assert isinstance(choice.engine, NoSegmentation)
-    assert "undertone train segmentation" in str(choice.passed_over[0].mend)
-    with pytest.raises(EngineUnavailable):
-        choose("segmentation", "powerset", setup)
+def test_it_is_the_first_choice_and_none_is_there_for_who_asks(setup: Setup) -> None:
+    assert isinstance(choose("segmentation", None, setup).engine, PowersetSegmenter)
+    assert isinstance(choose("segmentation", "none", setup).engine, NoSegmentation)
 
 
 def test_an_option_is_refused(setup: Setup) -> None:
@@ -112,7 +106,5 @@ def test_an_option_is_refused(setup: Setup) -> None:
 
 
 def test_bundled_weights_hear_a_recording(setup: Setup, tmp_path: Path) -> None:
-    if not (BUNDLED / f"{NAME}.json").is_file():
-        pytest.skip("no segmentation network is bundled")
     made = PowersetSegmenter.load(None, setup).segment(Audio(silent(12.0)), lambda share: None)
     assert made.speech.max() < 0.5

@@ -12,9 +12,9 @@ from shared.domain.speech import Speech
 from shared.engines.clusterer_prototypes import PrototypeClusterer
 from shared.pipeline.artifacts import SpeechMap, Turns
 from shared.pipeline.diarize import Diarize
-from shared.pipeline.hear_overlap import as_heard, joined, stretches
+from shared.pipeline.hear_overlap import alone, as_heard, joined, stretches
 from shared.pipeline.resegment import VoiceTurn, Window
-from shared.ports.engines import Segmentation
+from shared.ports.engines import LocalVoices, Segmentation
 from shared.ports.media import Audio, Floats
 from tests.twins import ScriptedEncoder, ScriptedSegmenter, leave_sound, probe, silent, tone, workspace
 
@@ -71,6 +71,36 @@ def test_an_overlap_too_short_or_without_a_window_adds_nobody() -> None:
     turns = [turn(0, 0, 4), turn(1, 4, 8)]
     spoken = heard([span(0, 8)], [span(2, 2.1), span(6, 7)])
     assert placed(as_heard(turns, windows(0.8, 0.8, until=4), spoken)) == [(0, 0, 4), (1, 4, 8)]
+
+
+def locally(*turns: tuple[int, float, float], start: float = 0.0, seconds: float = 10.0) -> LocalVoices:
+    """What one of the segmenter's windows says of its three voices."""
+    active = np.zeros((int(seconds * 10), 3), dtype=np.float32)
+    for voice, begin, end in turns:
+        active[int(begin * 10) : int(end * 10), voice] = 1
+    return LocalVoices(start, active)
+
+
+def said(*local: LocalVoices) -> Segmentation:
+    frames = np.ones(200, dtype=np.float32)
+    return Segmentation(0.0, 0.1, frames, frames * 0, local)
+
+
+def test_a_window_in_which_two_speak_does_not_count_voices() -> None:
+    spoken = said(locally((0, 0, 4), (1, 4, 8), (2, 6, 8)))
+    found = alone([span(1, 2.6), span(3.2, 4.8), span(4.5, 5.9), span(6.2, 7.8), span(8.5, 9.5)], spoken)
+    assert found.tolist() == [True, False, True, False, False], "alone, a change, alone, both at once, nobody"
+
+
+def test_a_moment_is_asked_of_the_window_that_heard_most_around_it() -> None:
+    first, second = locally((0, 0, 10)), locally((0, 0, 2), (1, 0, 10), start=5.0)
+    found = alone([span(5.0, 6.6), span(8, 9.6), span(16, 17.6)], said(first, second))
+    assert found.tolist() == [True, True, False], "the first window's, the second's, and beyond both nobody is heard"
+
+
+def test_without_local_voices_every_window_counts() -> None:
+    assert alone([span(0, 1), span(5, 6)], heard([span(0, 9)])).tolist() == [True, True]
+    assert alone([], said(locally())).tolist() == []
 
 
 def test_speech_has_hysteresis() -> None:

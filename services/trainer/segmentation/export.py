@@ -36,7 +36,8 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14; 12 and 13 held out")],
         figures=figures,
         limits="Conversations put together from people who spoke alone, English and German: their rooms, noises and "
-        "interruptions are simulated, and nobody laughs. Three at once are not told from two.",
+        "interruptions are simulated, and nobody laughs. Three at once are not told from two. In the noise of an "
+        "empty room it hears speech: it trims what a detector found, and finds none by itself.",
         command="undertone train segmentation --data DATA && undertone export segmentation --data DATA",
         made=f"run {run.name}",
     )  # fmt: skip
