@@ -15,7 +15,7 @@ from shared.domain.span import Span
 from shared.domain.speech import Hearing, SpeakerTurn, Utterance, Word
 from shared.domain.value import Value
 from shared.pipeline.stage import Queue, WholeStage, Workspace
-from shared.ports.engines import Segmentation
+from shared.ports.engines import LocalVoices, Segmentation
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Frame, Progress
 
 
@@ -162,6 +162,7 @@ class ScriptedSegmenter:
 
     speech: Sequence[Span]
     overlap: Sequence[Span] = ()
+    local: tuple[LocalVoices, ...] = ()
     step: float = 0.05
     name: str = "scripted-segmenter"
     fingerprint: str = "1"
@@ -169,7 +170,7 @@ class ScriptedSegmenter:
     def segment(self, audio: Audio, progress: Progress) -> Segmentation:
         times = (np.arange(round(audio.duration / self.step)) + 0.5) * self.step
         progress(1.0)
-        return Segmentation(0.0, self.step, _inside(times, self.speech), _inside(times, self.overlap))
+        return Segmentation(0.0, self.step, _inside(times, self.speech), _inside(times, self.overlap), self.local)
 
 
 def _inside(times: np.ndarray, spans: Sequence[Span]) -> Floats:

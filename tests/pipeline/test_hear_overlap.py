@@ -140,3 +140,14 @@ def test_the_stage_lets_two_speak_at_once_where_the_segmenter_hears_it(tmp_path:
     assert stage.engine == "scripted-encoder+prototypes+scripted-segmenter"
     assert stage.identity() != without.identity()
     assert "segmenter" not in without.identity(), "what was made before segmenters is still found"
+
+
+def test_what_two_say_at_once_is_no_third_voice() -> None:
+    """Both at once sound like neither; the segmenter hears that it is them."""
+    audio, speech = Audio(np.concatenate([tone(5, LOW), tone(3, 450.0), tone(5, HIGH)])), [span(0, 13)]
+    without = Diarize(ScriptedEncoder(), PrototypeClusterer())
+    assert len({one.speaker for one in without.diarize(audio, speech, lambda share: None)}) == 3
+    local = LocalVoices(0.0, np.zeros((260, 3), dtype=np.float32))
+    local.active[:160, 0] = local.active[100:, 1] = 1
+    stage = replace(without, segmenter=ScriptedSegmenter(speech, local=(local,)))
+    assert len({one.speaker for one in stage.diarize(audio, speech, lambda share: None)}) == 2
