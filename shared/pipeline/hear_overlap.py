@@ -20,7 +20,8 @@ OVERLAP, OVERLAP_ENDS = 0.5, 0.4
 PAUSE = 0.3  # seconds of silence that are still the same turn
 SHORTEST_OVERLAP = 0.2  # seconds; a shorter one is a change of speaker
 NEIGHBOURHOOD = 10.0  # seconds before and after in which a second voice must hold the floor itself
-ALONE = 0.7  # share of what is said in a window that one voice must say, if the window is to count voices
+ALONE = 0.8  # share of what is said in a window that one voice must say, if the window is to count voices
+SURE = 0.5  # a voice that speaks with less probability is not said to speak
 CLEARER = 0.02  # such windows of one voice are so much more alike than windows in which another may be heard as well
 
 
@@ -40,9 +41,10 @@ def _nearest(window: Span, middles: Sequence[float], heard: Segmentation) -> Loc
 
 
 def _share(window: Span, voices: LocalVoices, step: float) -> float:
+    """How much of it one voice says; a window in which the segmenter is sure of nobody may be anybody's alone."""
     first = max(0, int((window.start - voices.start) / step))
-    said = voices.active[first : max(first + 1, int(np.ceil((window.end - voices.start) / step)))].sum(axis=0)
-    return float(said.max() / max(float(said.sum()), 1e-6))
+    said = (voices.active[first : int(np.ceil((window.end - voices.start) / step))] > SURE).sum(axis=0)
+    return float(said.max() / said.sum()) if said.any() else 1.0
 
 
 def as_heard(turns: Sequence[VoiceTurn], windows: Sequence[Window], heard: Segmentation) -> list[VoiceTurn]:

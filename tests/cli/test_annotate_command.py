@@ -83,7 +83,7 @@ def stages(setup: Setup, wishes: Wishes, inputs: Inputs | None = None, **sources
 def test_a_job_becomes_the_stages_that_fit_it(setup: Setup) -> None:
     plain = stages(setup, Wishes())
     assert list(plain)[-1] == "publish"
-    assert plain["diarize"].engine == "ge2e-moods+prototypes"
+    assert plain["diarize"].engine == "ge2e-moods+prototypes+powerset"
     assert plain["track_faces"].engine == "cascade"
     track = Source(name="Ana", sha256="b" * 64)
     apart = stages(setup, Wishes(), Inputs(SAMPLE, tracks=(SAMPLE,)), tracks=(track,))

@@ -89,13 +89,13 @@ def said(*local: LocalVoices) -> Segmentation:
 def test_a_window_in_which_two_speak_does_not_count_voices() -> None:
     spoken = said(locally((0, 0, 4), (1, 4, 8), (2, 6, 8)))
     found = alone([span(1, 2.6), span(3.2, 4.8), span(4.5, 5.9), span(6.2, 7.8), span(8.5, 9.5)], spoken)
-    assert found.tolist() == [True, False, True, False, False], "alone, a change, alone, both at once, nobody"
+    assert found.tolist() == [True, False, True, False, True], "alone, a change, alone, both at once, nobody for sure"
 
 
 def test_a_moment_is_asked_of_the_window_that_heard_most_around_it() -> None:
-    first, second = locally((0, 0, 10)), locally((0, 0, 2), (1, 0, 10), start=5.0)
+    first, second = locally((0, 0, 10)), locally((0, 0, 5), (1, 0, 10), start=5.0)
     found = alone([span(5.0, 6.6), span(8, 9.6), span(16, 17.6)], said(first, second))
-    assert found.tolist() == [True, True, False], "the first window's, the second's, and beyond both nobody is heard"
+    assert found.tolist() == [True, False, True], "the first window's, the second's, and beyond both nobody is heard"
 
 
 def test_without_local_voices_every_window_counts() -> None:
