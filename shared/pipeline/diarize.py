@@ -58,6 +58,8 @@ class Diarize(WholeStage):
 
     def diarize(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> list[SpeakerTurn]:
         windows = list(windows_over(speech, self.encoder.window))
+        if not windows:  # nobody speaks: nothing for the segmenter either, however long the recording is
+            return []
         share = 0.5 if self.segmenter else 1.0
         embeddings = embed_windows(self.encoder, audio, windows, lambda done: progress(done * share))
         heard = self.segmenter.segment(audio, lambda done: progress((1 + done) / 2)) if self.segmenter else None
@@ -66,8 +68,6 @@ class Diarize(WholeStage):
         labels = self.clusterer.cluster(
             embeddings[countable], same_voice=same_voice, exactly=self.exactly, at_most=self.at_most
         )
-        if not labels:
-            return []
         voices = np.stack([_mean(embeddings[countable][np.array(labels) == voice]) for voice in range(max(labels) + 1)])
         seen = [Window(span, similarity) for span, similarity in zip(windows, embeddings @ voices.T, strict=True)]
         turns = voice_turns(seen, speech)

@@ -6,6 +6,7 @@ import os
 import signal
 import threading
 import time
+from contextlib import suppress
 from pathlib import Path
 
 import numpy as np
@@ -59,8 +60,11 @@ def test_another_language_needs_another_engine(meeting: Audio, setup: Setup) -> 
 
 
 def children() -> list[int]:
-    tasks = Path("/proc/self/task").iterdir()
-    return [int(child) for task in tasks for child in (task / "children").read_text().split()]
+    found: list[int] = []
+    for thread in Path("/proc/self/task").iterdir():
+        with suppress(FileNotFoundError, ProcessLookupError):  # a thread may end while its line is read
+            found += [int(child) for child in (thread / "children").read_text().split()]
+    return found
 
 
 def test_a_killed_recogniser_is_an_error_and_leaves_no_process(meeting: Audio, setup: Setup) -> None:

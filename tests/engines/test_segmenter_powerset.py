@@ -1,6 +1,5 @@
 from __future__ import annotations
 
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -105,6 +104,6 @@ def test_an_option_is_refused(setup: Setup) -> None:
         PowersetSegmenter.load("large", setup)
 
 
-def test_bundled_weights_hear_a_recording(setup: Setup, tmp_path: Path) -> None:
+def test_bundled_weights_hear_a_recording(setup: Setup) -> None:
     made = PowersetSegmenter.load(None, setup).segment(Audio(silent(12.0)), lambda share: None)
     assert made.speech.max() < 0.5

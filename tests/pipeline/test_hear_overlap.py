@@ -15,7 +15,7 @@ from shared.pipeline.diarize import Diarize
 from shared.pipeline.hear_overlap import alone, as_heard, joined, stretches
 from shared.pipeline.resegment import VoiceTurn, Window
 from shared.ports.engines import LocalVoices, Segmentation
-from shared.ports.media import Audio, Floats
+from shared.ports.media import Audio, Floats, Progress
 from tests.twins import ScriptedEncoder, ScriptedSegmenter, leave_sound, probe, silent, tone, workspace
 
 
@@ -140,6 +140,17 @@ def test_the_stage_lets_two_speak_at_once_where_the_segmenter_hears_it(tmp_path:
     assert stage.engine == "scripted-encoder+prototypes+scripted-segmenter"
     assert stage.identity() != without.identity()
     assert "segmenter" not in without.identity(), "what was made before segmenters is still found"
+
+
+def test_where_nobody_speaks_nobody_is_asked() -> None:
+    class Unasked(ScriptedSegmenter):
+        def segment(self, audio: Audio, progress: Progress) -> Segmentation:
+            raise AssertionError("the whole recording was heard for nothing")
+
+    encoder = ScriptedEncoder()
+    stage = Diarize(encoder, PrototypeClusterer(), segmenter=Unasked([]))
+    assert stage.diarize(Audio(silent(5.0)), [], lambda share: None) == []
+    assert encoder.calls == 0
 
 
 def test_what_two_say_at_once_is_no_third_voice() -> None:
