@@ -14,7 +14,7 @@ from services.trainer.evaluate_speakers import equal_error_rate
 from services.trainer.speaker.cuts import READ, Cuts
 
 STEPS = 100  # of an epoch
-MOODY, READING, EACH = 16, 48, (6, 2)  # speakers of a batch, and cuts of each
+MOODY, READING, EACH = 48, 48, (6, 2)  # speakers of a batch, and cuts of each
 WARMTH, STAYING = 0.03, 5.0  # of the contrast; weight of staying where the teacher is
 JITTER = 0.1  # how much of its own spread is added to what the LSTM heard
 LONG = 4  # cuts that overlap by half: four seconds

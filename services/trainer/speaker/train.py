@@ -18,7 +18,7 @@ from services.trainer.speaker.task import SpeakerTask, error_rates
 RATE, DECAY = 1e-3, 0.0
 
 
-def recipe_of(seed: int, epochs: int = 4) -> Recipe:
+def recipe_of(seed: int, epochs: int = 6) -> Recipe:
     # The last weights are kept: the held-out voices are to stay unseen by every choice.
     return Recipe(seed=seed, epochs=epochs, average=0.99, schedule="cosine", keep="last", patience=epochs)
 
