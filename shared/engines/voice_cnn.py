@@ -12,7 +12,8 @@ from shared.domain.error import InvalidRequest
 from shared.engines.cards import Card, trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.runtime import open_session
-from shared.engines.voice_mel import KNOWN, Scale, log_mel, scaled, stacked, voice_scale, windows
+from shared.engines.voice_looks import looks
+from shared.engines.voice_mel import KNOWN, Scale, log_mel, scaled, stacked, voice_scale
 from shared.engines.voice_quality import LEAST_SNR, SHORTEST, signal_to_noise
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
@@ -30,7 +31,7 @@ class VoiceCnn:
         self._session = session
         self._calibration = card.calibration
         self._width = session.get_outputs()[1].shape[1]
-        self.fingerprint = f"{self.name}/1/{card.fingerprint}"
+        self.fingerprint = f"{self.name}/2/{card.fingerprint}"
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> Self:
@@ -51,7 +52,7 @@ class VoiceCnn:
             unavailable.append(reason)
             if reason is None:
                 picture = scaled(_picture(clip), voices.get(clip.utterance.speaker))
-                mels, mask = stacked(windows(picture))
+                mels, mask = stacked(looks(picture))
                 answers = self._session.run(None, {"mels": mels, "mask": mask})
                 logits[number], features[number] = (answer.mean(axis=0) for answer in answers)
                 reliability[number] = min(clip.audio.duration / 2, 1.0) * float(np.clip((snr - 5) / 10, 0.0, 1.0))

@@ -69,7 +69,8 @@ def _bundled(
         figures[f"{part}, six classes"] = {figure: found[figure] for figure in ("n", "uar", "nll")}
     write_card(
         target, slot="voice",
-        architecture="four convolutions over 64 log-mel bands, attentive mean and deviation; 0.3 M parameters",
+        architecture="four convolutions over 64 log-mel bands and three along time, attentive mean and deviation; "
+        "0.4 M parameters",
         licence=licence, commercial_use=commercial_use, data=data, figures=figures,
         limits="Acted speech of a handful of fixed sentences: across corpora little of it transfers, hence its small "
         "weight in the fusion.",

@@ -14,12 +14,13 @@ from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 from services.trainer.measure import measure
 from services.trainer.voice.cache import Pictures
-from shared.engines.voice_mel import BANDS, WINDOW, scaled, stacked, windows
+from services.trainer.voice.variation import another_voice, partly_hidden
+from shared.engines.voice_looks import looks
+from shared.engines.voice_mel import WINDOW, scaled, stacked
 
 BATCH, SMOOTHING = 32, 0.1
 CLEAN, UNKNOWN_VOICE = 0.35, 0.3  # chances that a clip comes as it is, and without its speaker's scale
 SHORTEST = 100  # frames
-MASKED_BANDS, MASKED_FRAMES = 10, 25
 MIXED = 0.3  # chance that a batch is mixed with itself
 
 
@@ -64,16 +65,10 @@ class VoiceTask:
     def _augmented(self, clip: int, longest: int) -> np.ndarray:
         manner = 0 if random.random() < CLEAN else random.randrange(1, len(self.pictures.names))
         known = None if random.random() < UNKNOWN_VOICE else self.pictures.scale(clip, manner)
-        picture = scaled(self.pictures.of(clip, manner), known)
+        picture = another_voice(scaled(self.pictures.of(clip, manner), known))
         length = min(len(picture), longest)
         start = random.randint(0, len(picture) - length)
-        picture = picture[start : start + length].copy()
-        for _ in range(2):
-            width, height = random.randint(0, min(MASKED_FRAMES, length // 4)), random.randint(0, MASKED_BANDS)
-            at, band = random.randint(0, length - width), random.randint(0, BANDS - height)
-            picture[at : at + width] = 0
-            picture[:, band : band + height] = 0
-        return picture
+        return partly_hidden(picture[start : start + length])
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         emotion, _ = network(batch["mels"], batch["mask"])
@@ -105,7 +100,7 @@ def clip_logits(
     with torch.no_grad():
         for clip in clips:
             voice = pictures.scale(clip, manner) if known_voice else None
-            mels, mask = stacked(windows(scaled(pictures.of(clip, manner), voice)))
+            mels, mask = stacked(looks(scaled(pictures.of(clip, manner), voice)))
             logits = network(torch.from_numpy(mels).to(device), torch.from_numpy(mask).to(device))[0]
             rows.append(logits.mean(0).cpu().numpy())
     return np.stack(rows)

@@ -31,7 +31,7 @@ EVERYBODY, HELD_OUT = "everybody", "held_out.npz"
 SURPRISE = NUMBER[Emotion.SURPRISE]
 
 
-def recipe_of(seed: int, epochs: int = 36) -> Recipe:
+def recipe_of(seed: int, epochs: int = 80) -> Recipe:
     return Recipe(seed=seed, epochs=epochs, average=0.995, warm_up=0.1, schedule="cosine", clip=2.0, keep="last",
                   patience=epochs)  # fmt: skip
 
