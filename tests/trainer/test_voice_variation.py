@@ -1,4 +1,4 @@
-"""Pictures of voices at every look: stretched, hidden in part, and still pictures of the same clip."""
+"""Pictures of voices as training sees them: stretched, hidden in part, and still pictures of the same clip."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is done to a picture at every look: another throat and another pace say it, and parts of it are hidden."""
+"""What is done to a picture each time it is learnt from: another throat, another pace, and parts of it hidden."""
 
 from __future__ import annotations
 
