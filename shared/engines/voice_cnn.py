@@ -20,6 +20,7 @@ from shared.ports.media import SAMPLE_RATE, Floats, Progress
 
 LONGEST = 15.0  # seconds heard of one utterance
 SCALE_SECONDS = 120.0  # of one voice, from which its scale is taken
+AT_ONCE = 20  # windows; a long utterance has twice as many, and what they take is memory
 
 
 class VoiceCnn:
@@ -52,9 +53,7 @@ class VoiceCnn:
             unavailable.append(reason)
             if reason is None:
                 picture = scaled(_picture(clip), voices.get(clip.utterance.speaker))
-                mels, mask = stacked(looks(picture))
-                answers = self._session.run(None, {"mels": mels, "mask": mask})
-                logits[number], features[number] = (answer.mean(axis=0) for answer in answers)
+                logits[number], features[number] = self._judge(looks(picture))
                 reliability[number] = min(clip.audio.duration / 2, 1.0) * float(np.clip((snr - 5) / 10, 0.0, 1.0))
             clip.audio.release()
             progress((number + 1) / rows)
@@ -66,6 +65,15 @@ class VoiceCnn:
             reliability=reliability,
             calibration=self._calibration,
         )
+
+    def _judge(self, seen: Sequence[Floats]) -> tuple[Floats, Floats]:
+        emotions, embeddings = [], []
+        for first in range(0, len(seen), AT_ONCE):
+            mels, mask = stacked(seen[first : first + AT_ONCE])
+            emotion, embedding = self._session.run(None, {"mels": mels, "mask": mask})
+            emotions.append(emotion)
+            embeddings.append(embedding)
+        return np.concatenate(emotions).mean(axis=0), np.concatenate(embeddings).mean(axis=0)
 
 
 class VoiceCnnEmodb(VoiceCnn):

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import numpy as np
 
 from shared.engines.mel import mel_power
@@ -62,7 +64,7 @@ def windows(picture: Floats) -> list[Floats]:
     return [picture[start : start + WINDOW] for start in starts]
 
 
-def stacked(pictures: list[Floats]) -> tuple[Floats, np.ndarray]:
+def stacked(pictures: Sequence[Floats]) -> tuple[Floats, np.ndarray]:
     """Padded to the longest, with a mask of the frames that are there: (picture, frame, band) and (picture, frame)."""
     longest = max(len(picture) for picture in pictures)
     mels = np.zeros((len(pictures), longest, BANDS), dtype=np.float32)
