@@ -11,7 +11,8 @@ from tokenizers import Tokenizer
 from shared.engines.cards import Card, DataUse
 from shared.engines.face_cnn import FaceCnn
 from shared.engines.text_minilm import MiniLmText
-from shared.engines.voice_cnn import VoiceCnn
+from shared.engines.voice_cnn import AT_ONCE, VoiceCnn
+from shared.engines.voice_looks import LOOKS
 from shared.engines.voice_mel import BANDS, WINDOW, log_mel, scaled, stacked, trimmed, voice_scale, windows
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import Audio, Floats
@@ -129,7 +130,10 @@ class TestVoice:
         assert encoding.features.shape == (4, 16)
         assert encoding.reliability[[1, 3]].tolist() == [0, 0]
         assert encoding.reliability[0] > 0
-        assert len(session.shown[1]["mels"]) > 1, "a long utterance is heard in windows"
+        short, *long = (len(asked["mels"]) for asked in session.shown)
+        assert short == len(LOOKS)
+        assert sum(long) > 5 * len(LOOKS), "a long utterance is heard in windows"
+        assert len(long) > 1 and max(long) <= AT_ONCE, "and never in all of them at once"
 
 
 class TestFace:
