@@ -125,12 +125,23 @@ class ScriptedTranscriber:
     on_gpu: bool = False
     language: str | None = "en"
     asked: list[str | None] = field(default_factory=list)
+    takes_vocabulary: bool = True
+    told: list[tuple[str, ...]] = field(default_factory=list)
 
     def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
         return self.language, 0.9
 
-    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+    def transcribe(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        *,
+        language: str | None,
+        progress: Progress,
+        vocabulary: Sequence[str] = (),
+    ) -> Hearing:
         self.asked.append(language)
+        self.told.append(tuple(vocabulary))
         progress(1.0)
         heard = [w for w in self.words if any(span.start <= w.start < span.end for span in speech)]
         return Hearing(words=tuple(heard), language=language)

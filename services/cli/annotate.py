@@ -13,7 +13,7 @@ from rich.console import Console
 
 from services.cli.outputs import Outputs
 from services.cli.progress import watching
-from services.cli.request import grant, make_job, read_engines, read_modalities, read_tracks
+from services.cli.request import grant, make_job, read_engines, read_modalities, read_tracks, read_vocabulary
 from services.cli.terminal import print_transcript
 from services.worker.assemble import assemble
 from shared.domain.error import Interrupted, InvalidRequest
@@ -37,6 +37,9 @@ def annotate(
         str | None, typer.Option("--format", help="json vtt srt txt md csv rttm ctm stm TextGrid eaf mp4, with commas.")
     ] = None,
     language: Annotated[str | None, typer.Option(help="Language code such as en; otherwise it is found out.")] = None,
+    vocabulary: Annotated[
+        str | None, typer.Option(help="Names and words that may be said, as they are spelt: Sara,Marc.")
+    ] = None,
     speakers: Annotated[int | None, typer.Option(min=1, max=64, help="Exactly this many speakers.")] = None,
     at_most: Annotated[int | None, typer.Option(min=1, max=64, help="At most this many speakers.")] = None,
     modalities: Annotated[
@@ -68,6 +71,7 @@ def annotate(
     granted, why = grant(read_modalities(modalities), purpose, GovernanceSettings())
     wishes = Wishes(
         language=language,
+        vocabulary=read_vocabulary(vocabulary),
         exactly_speakers=speakers,
         at_most_speakers=at_most,
         modalities=granted,

@@ -6,11 +6,13 @@ import hashlib
 from collections.abc import Sequence
 from pathlib import Path
 
+from pydantic import ValidationError
+
 from services.worker.assemble import Inputs
 from shared.domain.emotion import Modality
 from shared.domain.error import EmptyFile, InvalidRequest, NotFound
 from shared.domain.governance import Purpose, parse_purpose, permit
-from shared.domain.job import Job, Source, Wishes
+from shared.domain.job import MOST_TERMS, Job, Source, Wishes
 from shared.infra.settings import GovernanceSettings
 
 
@@ -26,6 +28,16 @@ def read_modalities(words: str | None) -> tuple[Modality, ...] | None:
     except ValueError:
         raise InvalidRequest(f"--modalities takes some of {known}, with commas, or none; not {words!r}.") from None
     return tuple(modality for modality in Modality if modality in asked)
+
+
+def read_vocabulary(words: str | None) -> tuple[str, ...]:
+    """`Sara, Marc` as names and words that may be said."""
+    try:
+        return Wishes(vocabulary=tuple(word for word in (words or "").split(",") if word.strip())).vocabulary
+    except ValidationError:
+        raise InvalidRequest(
+            f"--vocabulary takes at most {MOST_TERMS} names or words with commas, each of at most 64 letters and digits."
+        ) from None
 
 
 def read_engines(pairs: Sequence[str]) -> dict[str, str]:

@@ -88,7 +88,12 @@ def _words(job: Job, inputs: Inputs, engines: Engines) -> Stage:
     if job.platform_transcript:
         return ReadPlatformTranscript(_cues(inputs), job.platform_transcript.sha256, job.wishes.language)
     transcriber = engines("asr")
-    return Transcribe(transcriber, job.wishes.language, "gpu" if transcriber.on_gpu else "cpu")
+    return Transcribe(
+        transcriber,
+        job.wishes.language,
+        "gpu" if transcriber.on_gpu else "cpu",
+        vocabulary=job.wishes.vocabulary,
+    )
 
 
 def _turns(job: Job, inputs: Inputs, engines: Engines) -> Stage:

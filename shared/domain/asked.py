@@ -10,6 +10,7 @@ from pydantic_core import from_json
 
 from shared.domain.emotion import Modality
 from shared.domain.governance import Consent, Purpose
+from shared.domain.job import MOST_TERMS, Term
 from shared.domain.retention import Retention
 from shared.domain.value import Value
 
@@ -51,6 +52,7 @@ class Asked(Value):
     """Everything has a default: find out yourself, use all that is allowed, tell nobody."""
 
     language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,3}$")
+    vocabulary: Annotated[tuple[Term, ...], BeforeValidator(_words), Field(max_length=MOST_TERMS)] = ()
     speakers: int | None = Field(default=None, ge=1, le=64)
     at_most_speakers: int | None = Field(default=None, ge=1, le=64)
     modalities: Annotated[tuple[Modality, ...] | None, BeforeValidator(_words)] = None

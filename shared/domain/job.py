@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Annotated
 
-from pydantic import Field, model_validator
+from pydantic import Field, StringConstraints, model_validator
 
 from shared.domain.emotion import Modality
 from shared.domain.governance import Purpose
@@ -18,10 +19,16 @@ class Source(Value):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+# Letters, digits and what stands between them in a name: a recogniser's own marks, such as <|…|>, are none.
+Term = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\w[\w .&'’+/-]*$", max_length=64)]
+MOST_TERMS = 100
+
+
 class Wishes(Value):
     """How the transcript is wished for; every default means: find out yourself, use everything."""
 
     language: str | None = None
+    vocabulary: tuple[Term, ...] = Field(default=(), max_length=MOST_TERMS)  # names and words that may be said
     exactly_speakers: int | None = Field(default=None, ge=1, le=64)
     at_most_speakers: int | None = Field(default=None, ge=1, le=64)
     modalities: tuple[Modality, ...] = tuple(Modality)

@@ -39,6 +39,7 @@ class FasterWhisper:
     threads: int
     on_gpu: bool = field(default_factory=lambda: ctranslate2.get_cuda_device_count() > 0)
     note: str | None = None
+    takes_vocabulary: bool = True
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> FasterWhisper:
@@ -84,14 +85,22 @@ class FasterWhisper:
         best = max(votes, key=lambda language: votes[language])
         return best, round(min(1.0, votes[best] / sum(votes.values())), 4)
 
-    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+    def transcribe(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        *,
+        language: str | None,
+        progress: Progress,
+        vocabulary: Sequence[str] = (),
+    ) -> Hearing:
         if language is not None and language not in self._model.supported_languages:
             raise InvalidRequest(f"{self.name} does not know the language {language!r}.")
         windows = list(stretches(audio, speech, longest=self._longest, bridge=BRIDGE))
         words: list[Word] = []
         for first in range(0, len(windows), BATCH):
             batch = windows[first : first + BATCH]
-            words += self._hear(audio, batch, language)
+            words += self._hear(audio, batch, language, ", ".join(vocabulary) or None)
             audio.release()
             progress((first + len(batch)) / len(windows))
         return Hearing(words=tuple(without_loops(words)), language=language)
@@ -100,7 +109,9 @@ class FasterWhisper:
     def _longest(self) -> float:
         return float(self._model.feature_extractor.chunk_length)
 
-    def _hear(self, audio: Audio, windows: Sequence[Span], language: str | None) -> Iterator[Word]:
+    def _hear(
+        self, audio: Audio, windows: Sequence[Span], language: str | None, hotwords: str | None
+    ) -> Iterator[Word]:
         """All windows at once; what does not look like speech is heard again on its own, more patiently."""
         around = Span(start=windows[0].start, end=windows[-1].end)
         sound = audio.cut(around)
@@ -113,6 +124,7 @@ class FasterWhisper:
             batch_size=len(clips),
             clip_timestamps=clips,
             word_timestamps=True,
+            hotwords=hotwords,
         )
         for segment in segments:
             if believable(segment):
@@ -125,6 +137,7 @@ class FasterWhisper:
                 beam_size=BEAM,
                 word_timestamps=True,
                 condition_on_previous_text=False,
+                hotwords=hotwords,
             )
             for retried in again:
                 if believable(retried):

@@ -41,6 +41,7 @@ class PocketSphinx:
     # 2: no second pass, at most 3,000 states, 2 Gaussians: twice as fast as the defaults and as often right.
     fingerprint: str = "pocketsphinx-5-en-us-2"
     on_gpu: bool = False
+    takes_vocabulary: bool = False
     note: str = f"pocketsphinx is a floor: it mishears about every third word of real speech. Better: {GET_WHISPER}"
 
     @classmethod
@@ -50,7 +51,15 @@ class PocketSphinx:
     def identify_language(self, _audio: Audio, _speech: Sequence[Span]) -> tuple[str | None, float | None]:
         return "en", None  # the only one it knows; it cannot say how sure that is
 
-    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+    def transcribe(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        *,
+        language: str | None,
+        progress: Progress,
+        vocabulary: Sequence[str] = (),  # noqa: ARG002  # its dictionary is fixed
+    ) -> Hearing:
         if language not in (None, "en"):
             raise EngineUnavailable(f"pocketsphinx hears English only, not {language!r}.", mend=GET_WHISPER)
         pieces = list(stretches(audio, speech, longest=LONGEST, bridge=BRIDGE))

@@ -212,6 +212,7 @@ def allowed(asked: Asked, caller: Caller, governance: GovernanceSettings) -> tup
         )
     wishes = Wishes(
         language=asked.language,
+        vocabulary=asked.vocabulary,
         exactly_speakers=asked.speakers,
         at_most_speakers=asked.at_most_speakers,
         modalities=tuple(modality for modality in Modality if modality in modalities),

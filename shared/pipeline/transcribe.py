@@ -23,13 +23,18 @@ class Transcribe:
     queue: Queue = "cpu"
     name: str = "transcribe"
     needs: tuple[str, ...] = ("decode", "detect_speech")
+    vocabulary: tuple[str, ...] = ()
 
     @property
     def engine(self) -> str:
         return self.transcriber.name
 
     def identity(self) -> Mapping[str, object]:
-        return {"transcriber": self.transcriber.fingerprint, "language": self.language}
+        return {
+            "transcriber": self.transcriber.fingerprint,
+            "language": self.language,
+            **({"vocabulary": self.vocabulary} if self.vocabulary else {}),
+        }
 
     def split(self, work: Workspace, /) -> Sequence[Span]:
         speech = work.read("detect_speech", SpeechMap)
@@ -44,6 +49,8 @@ class Transcribe:
         words = in_time_order([word for hearing in heard for word in hearing.words])
         if words and self.transcriber.note:
             work.warn("recogniser", self.transcriber.note)
+        if self.vocabulary and not self.transcriber.takes_vocabulary:
+            work.warn("vocabulary_unused", f"{self.transcriber.name} cannot be told which words may be said.")
         work.write(heard[0].model_copy(update={"words": words}))
 
     def _hear(self, work: Workspace, part: Span | None) -> Hearing:
@@ -60,6 +67,7 @@ class Transcribe:
                 audio,
                 speech,
                 language=language,
+                vocabulary=self.vocabulary,
                 progress=lambda share, number=number: work.progress((number + share) / len(tracks)),  # type: ignore[misc]
             )
             language = language or heard.language

@@ -63,8 +63,21 @@ class Transcriber(Engine, Protocol):
         """The language of the recording, decided on several windows of speech, and how sure that is."""
         ...
 
-    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
-        """The words inside the given stretches of speech, in seconds of the recording."""
+    @property
+    def takes_vocabulary(self) -> bool: ...
+    def transcribe(
+        self,
+        audio: Audio,
+        speech: Sequence[Span],
+        *,
+        language: str | None,
+        progress: Progress,
+        vocabulary: Sequence[str] = (),
+    ) -> Hearing:
+        """The words inside the given stretches of speech, in seconds of the recording.
+
+        What stands in the vocabulary may be said, and is then written as it is spelt there.
+        """
         ...
 
 

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.request import grant, make_job, read_engines, read_modalities, read_tracks
+from services.cli.request import grant, make_job, read_engines, read_modalities, read_tracks, read_vocabulary
 from shared.domain.emotion import Modality
 from shared.domain.error import EmptyFile, InvalidRequest, ModalityNotAllowed, NotFound, PurposeProhibited
 from shared.domain.governance import Purpose
@@ -28,6 +28,18 @@ def test_an_unknown_modality_is_an_error(words: str) -> None:
 
 def test_engines_keep_their_option() -> None:
     assert read_engines(["asr=faster-whisper:small"]) == {"asr": "faster-whisper:small"}
+
+
+def test_a_vocabulary_is_read_as_it_is_spelt() -> None:
+    assert read_vocabulary(" Sara, Zoë O'Neill ,, x-ray") == ("Sara", "Zoë O'Neill", "x-ray")
+    assert read_vocabulary(None) == read_vocabulary("") == ()
+
+
+@pytest.mark.parametrize("words", ["<|endoftext|>", "Sara\nMarc", "a" * 65, ",".join(f"w{n}" for n in range(101))])
+def test_what_is_no_name_or_word_is_refused(words: str) -> None:
+    """A recogniser's own marks among them would tell it where to stop."""
+    with pytest.raises(InvalidRequest, match="--vocabulary takes"):
+        read_vocabulary(words)
 
 
 @pytest.mark.parametrize("pair", ["asr", "asr=", "=pocketsphinx"])

@@ -32,6 +32,7 @@ def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: h
         "/v1/recordings",
         data={
             "language": "en",
+            "vocabulary": "Sara, Marc O'Neill",
             "at_most_speakers": "4",
             "modalities": ["text", "voice"],
             "engines": "asr=faster-whisper:small",
@@ -56,6 +57,7 @@ def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: h
     assert [track.name for track in record.job.tracks] == ["Ana", "Ben"]
     wishes = record.job.wishes
     assert (wishes.language, wishes.at_most_speakers, wishes.separate_channels) == ("en", 4, True)
+    assert wishes.vocabulary == ("Sara", "Marc O'Neill")
     assert wishes.captions and record.stages[-1].name == "caption"
     assert (list(wishes.modalities), dict(wishes.engines)) == (["text", "voice"], {"asr": "faster-whisper:small"})
     assert record.metadata == {"meeting": 7, "none": None} and record.consent and record.retention

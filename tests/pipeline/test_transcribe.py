@@ -43,6 +43,17 @@ def test_a_wished_language_is_not_looked_for(tmp_path: Path) -> None:
     assert hearing(work.folder).language == "fr"
 
 
+def test_a_recogniser_is_told_which_words_may_be_said_or_the_reader_that_it_cannot_be(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    twin = ScriptedTranscriber(WORDS)
+    Transcribe(twin, vocabulary=("Sara", "Marc")).run(ready(tmp_path / "one", MIX, heard), ())
+    assert twin.told == [("Sara", "Marc")]
+    deaf = ScriptedTranscriber(WORDS, takes_vocabulary=False)
+    Transcribe(deaf, vocabulary=("Sara",)).run(ready(tmp_path / "two", MIX, heard), ())
+    Transcribe(deaf).run(ready(tmp_path / "three", MIX, heard), ())
+    assert [event.code for event in heard if isinstance(event, Warned)] == ["vocabulary_unused"]
+
+
 def test_nothing_heard_needs_no_warning_about_the_hearing(tmp_path: Path) -> None:
     heard: list[Event] = []
     Transcribe(ScriptedTranscriber([], note="Only a floor.")).run(ready(tmp_path, MIX, heard), ())
@@ -79,3 +90,4 @@ def test_what_it_is_depends_on_the_engine_and_the_language() -> None:
     one = Transcribe(ScriptedTranscriber([]))
     assert one.engine == "scripted-asr"
     assert one.identity() != Transcribe(ScriptedTranscriber([]), "de").identity()
+    assert one.identity() != Transcribe(ScriptedTranscriber([]), vocabulary=("Sara",)).identity()

@@ -17,14 +17,14 @@ from shared.domain.job_blobs import artifacts_folder, job_folder, media_folder, 
 from shared.domain.job_record import JobStatus
 from shared.domain.recording import Probe, TrackProbe
 from shared.domain.search import SearchQuery
-from shared.domain.span import Span, span
+from shared.domain.span import span
 from shared.domain.speech import Hearing
 from shared.domain.transcript import Transcript
 from shared.domain.work import StageState
 from shared.engines.catalog import Setup
 from shared.infra.database.figures import SqlFigures
 from shared.infra.database.search import SqlTranscriptIndex
-from shared.ports.media import Audio, Progress
+from shared.ports.media import Progress
 from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, tone, word
 from tests.worker.workshop import MEDIA, TENANT, Workshop, engines
 
@@ -43,10 +43,10 @@ class Breaking(ScriptedTranscriber):
     words: Sequence[Any] = (word("hello", 0.5, 1.0),)
     errors: list[BaseException] = field(default_factory=list)
 
-    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+    def transcribe(self, *args: Any, **more: Any) -> Hearing:
         if self.errors:
             raise self.errors.pop(0)
-        return super().transcribe(audio, speech, language=language, progress=progress)
+        return super().transcribe(*args, **more)
 
 
 def breaking(tmp_path: Path, setup: Setup, *errors: BaseException) -> Workshop:
@@ -195,10 +195,10 @@ class Sleeping(ScriptedTranscriber):
     then: Any = None
     quick: int = 0
 
-    def transcribe(self, audio: Audio, speech: Sequence[Span], *, language: str | None, progress: Progress) -> Hearing:
+    def transcribe(self, *args: Any, progress: Progress, **more: Any) -> Hearing:
         if self.quick:
             self.quick -= 1
-            return super().transcribe(audio, speech, language=language, progress=progress)
+            return super().transcribe(*args, progress=progress, **more)
         progress(0.5)
         if self.then:
             self.then()
