@@ -36,7 +36,7 @@ def read_vocabulary(words: str | None) -> tuple[str, ...]:
         return Wishes(vocabulary=tuple(word for word in (words or "").split(",") if word.strip())).vocabulary
     except ValidationError:
         raise InvalidRequest(
-            f"--vocabulary takes at most {MOST_TERMS} names or words with commas, each of at most 64 letters and digits."
+            f"--vocabulary takes at most {MOST_TERMS} names or words with commas, each at most 64 letters and digits."
         ) from None
 
 

@@ -20,6 +20,9 @@ NETWORKS: Mapping[str, str] = {
     "whisper": "services.trainer.whisper",
 }
 
+# Of these only whole runs are made: one is trained in folds by speaker, the other begins with its teacher's weights.
+OWN_START = ("voice", "speaker")
+
 # Those that read clips, with words, voice and face of one utterance; a test holds this against their registry.
 CLIP_NETWORKS = ("late-fusion", "m2fnet", "mme2e", "mme2e-sparse", "av-transformer", "ensemble", "sdt")
 TRAINABLE = (*NETWORKS, *CLIP_NETWORKS)
@@ -27,27 +30,47 @@ TRAINABLE = (*NETWORKS, *CLIP_NETWORKS)
 
 @dataclass(frozen=True, slots=True)
 class ClipWishes:
-    """What may be said of a run on clips: how they lie on disk, who perceives them, and where learning starts."""
+    """What may be said of a run on clips: how they lie on disk, and who perceives them."""
 
     layout: str | None = None
     engines: Mapping[str, str] = field(default_factory=dict)  # slot -> engine; text, voice, face and faces
-    start_from: Path | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Start:
+    """Where learning starts: from which run's weights, and what of them stays as it is."""
+
+    weights: Path | None = None
     freeze: tuple[str, ...] = ()
 
 
-def train(name: str, data: Path, run: Path, seed: int, epochs: int | None, wishes: ClipWishes = ClipWishes()) -> Path:
+ANEW = Start()
+
+
+def train(
+    name: str,
+    data: Path,
+    run: Path,
+    seed: int,
+    epochs: int | None,
+    wishes: ClipWishes = ClipWishes(),
+    start: Start = ANEW,
+) -> Path:
     if name in CLIP_NETWORKS:
         if wishes.layout is None:
             raise InvalidRequest(f"{name} learns from clips.", mend="Say how they lie on disk: --layout meld, or csv.")
         recipe = needing_torch("services.trainer.clips.recipes").recipe_of(name, seed)
         learn = needing_torch("services.trainer.clips.train").train
-        trained: Path = learn(name, data, run, replace(recipe, epochs=epochs or recipe.epochs), wishes)
+        trained: Path = learn(name, data, run, replace(recipe, epochs=epochs or recipe.epochs), wishes, start)
         return trained
     if wishes != ClipWishes():
-        raise InvalidRequest(f"{name} is trained from data that lie as docs/training.md says, and from its own start.")
+        raise InvalidRequest(f"{name} is trained from data that lie as docs/training.md says.")
+    if name in OWN_START and start != ANEW:
+        raise InvalidRequest(f"{name} is always trained from its own start, and whole.")
     module = _module(name, "train")
     recipe = module.recipe_of(seed)
-    best: Path = module.train(data, run, replace(recipe, epochs=epochs or recipe.epochs))
+    told = {} if name in OWN_START else {"start": start}
+    best: Path = module.train(data, run, replace(recipe, epochs=epochs or recipe.epochs), **told)
     return best
 
 

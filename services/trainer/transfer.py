@@ -8,9 +8,21 @@ from fnmatch import fnmatchcase
 from pathlib import Path
 
 import torch
+from rich.console import Console
 from torch import nn
 
+from services.trainer.catalog import Start
 from shared.domain.error import InvalidRequest
+
+
+def begin(network: nn.Module, start: Start) -> None:
+    """As the user said; what of the other run's weights is taken goes to the terminal."""
+    if start.weights is not None:
+        taken = start_from(network, start.weights)
+        anew = f"; anew: {', '.join(taken.left)}" if taken.left else ""
+        told = f"{len(taken.taken)} tensors come from {start.weights}{anew}"
+        Console(stderr=True).print(told, highlight=False, soft_wrap=True)
+    freeze(network, start.freeze)
 
 
 @dataclass(frozen=True, slots=True)

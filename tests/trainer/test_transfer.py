@@ -5,16 +5,20 @@ from __future__ import annotations
 from dataclasses import replace
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; make train-setup brings it")
 
 from torch import Tensor, nn  # noqa: E402
 
+from services.trainer.catalog import OWN_START, Start, train  # noqa: E402
+from services.trainer.face.network import FaceCnn  # noqa: E402
 from services.trainer.loop import Recipe, fit, seed_everything  # noqa: E402
 from services.trainer.networks.contract import Targets, load  # noqa: E402
 from services.trainer.networks.examples import example  # noqa: E402
 from services.trainer.transfer import freeze, hold_still, start_from  # noqa: E402
+from shared.domain.emotion import EMOTIONS  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
 from tests.trainer.networks.tiny import TINY, build  # noqa: E402
 
@@ -86,6 +90,30 @@ def test_learning_starts_from_whatever_fits(kind: str, tmp_path: Path) -> None:
     assert taken.left == ("text.weight",), "the engine's words are wider than they were"
     assert all(torch.equal(network.state_dict()[name], kept[name]) for name in taken.taken)
     assert set(taken.taken) | set(taken.left) == set(kept)
+
+
+def test_a_bundled_network_learns_on_from_another_run_and_what_is_frozen_stays(tmp_path: Path) -> None:
+    draw = np.random.default_rng(0)
+    (tmp_path / "face").mkdir()
+    for part, count in (("train", 130), ("dev", 14)):
+        images = draw.integers(0, 255, (count, 48, 48), dtype=np.uint8)
+        np.savez(
+            tmp_path / "face" / f"fer2013_{part}.npz", images=images, labels=np.arange(count) % 7, label_names=EMOTIONS
+        )
+    source = FaceCnn().state_dict()
+    torch.save(source, tmp_path / "best.pt")
+    start = Start(tmp_path / "best.pt", ("stem", "blocks"))
+    learnt = torch.load(train("face", tmp_path, tmp_path / "run", 1, 1, start=start), weights_only=True)
+    assert {name for name in source if not torch.equal(source[name], learnt[name])} == {
+        "emotion.weight",
+        "emotion.bias",
+    }
+
+
+@pytest.mark.parametrize("name", OWN_START)
+def test_a_network_with_a_start_of_its_own_takes_no_other(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="its own start"):
+        train(name, tmp_path, tmp_path / "run", 1, 1, start=Start(freeze=("linear",)))
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:

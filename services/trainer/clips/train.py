@@ -9,22 +9,23 @@ from typing import Any
 
 import torch
 from accelerate import PartialState
-from rich.console import Console
 
-from services.trainer.catalog import ClipWishes
+from services.trainer.catalog import ANEW, ClipWishes, Start
 from services.trainer.clips.corpus import Corpus
 from services.trainer.clips.export import leave
 from services.trainer.clips.recipes import LESSONS, base_of, fitted
 from services.trainer.clips.task import ClipTask
 from services.trainer.loop import Recipe, fit, seed_everything
-from services.trainer.networks.contract import Network, load
-from services.trainer.transfer import freeze, start_from
+from services.trainer.networks.contract import load
+from services.trainer.transfer import begin
 from shared.domain.error import InvalidRequest
 
 RUN = "network.json"  # what the run is, besides its recipe
 
 
-def train(name: str, data: Path, run: Path, recipe: Recipe, wishes: ClipWishes, base: Any = None) -> Path:
+def train(
+    name: str, data: Path, run: Path, recipe: Recipe, wishes: ClipWishes, start: Start = ANEW, base: Any = None
+) -> Path:
     """`base` is a configuration in place of the default one; its widths are set to what the engines say."""
     lesson, spec, layout = LESSONS[name], load(name), str(wishes.layout)
     corpus = Corpus.read(name, data, _cache(run), layout, wishes.engines)
@@ -34,7 +35,7 @@ def train(name: str, data: Path, run: Path, recipe: Recipe, wishes: ClipWishes, 
     _remember(told, run)
     seed_everything(recipe.seed)
     network = spec.build(config)
-    _start(network, wishes)
+    begin(network, start)
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
     groups = [{"params": learning, "lr": lesson.rate, "weight_decay": lesson.decay}]
     task = ClipTask(corpus.lessons(spec, config), recipe.seed, lesson.batch, lesson.drop)
@@ -64,15 +65,6 @@ def _remember(told: dict[str, Any], run: Path) -> None:
             mend="Give this one a folder of its own: --run FOLDER",
         )
     (run / RUN).write_text(text)
-
-
-def _start(network: Network, wishes: ClipWishes) -> None:
-    if wishes.start_from is not None:
-        taken = start_from(network, wishes.start_from)
-        anew = f"; anew: {', '.join(taken.left)}" if taken.left else ""
-        told = f"{len(taken.taken)} tensors come from {wishes.start_from}{anew}"
-        Console(stderr=True).print(told, highlight=False, soft_wrap=True)
-    freeze(network, wishes.freeze)
 
 
 def _cache(run: Path) -> Path:

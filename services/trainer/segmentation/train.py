@@ -7,11 +7,13 @@ from pathlib import Path
 
 import torch
 
+from services.trainer.catalog import ANEW, Start
 from services.trainer.loop import Recipe, fit, seed_everything
 from services.trainer.segmentation.cache import read_windows
 from services.trainer.segmentation.network import SegmentationNet
 from services.trainer.segmentation.task import SegmentationTask, judge_windows
 from services.trainer.segmentation.voices import read_voices, split
+from services.trainer.transfer import begin
 
 RATE, DECAY = 1e-3, 0.01
 WINDOWS, HELD_OUT = 20_000, 1_000
@@ -21,7 +23,9 @@ def recipe_of(seed: int, epochs: int = 3) -> Recipe:
     return Recipe(seed=seed, epochs=epochs, average=0.998, warm_up=0.08, schedule="cosine", clip=1.0, patience=epochs)
 
 
-def train(data: Path, run: Path, recipe: Recipe, windows: int = WINDOWS, held_out: int = HELD_OUT) -> Path:
+def train(
+    data: Path, run: Path, recipe: Recipe, start: Start = ANEW, windows: int = WINDOWS, held_out: int = HELD_OUT
+) -> Path:
     learnt, unheard = split(read_voices(data))
     task = SegmentationTask(
         read_windows(learnt, windows, recipe.seed, run / "windows", "train"),
@@ -30,6 +34,7 @@ def train(data: Path, run: Path, recipe: Recipe, windows: int = WINDOWS, held_ou
     )
     seed_everything(recipe.seed)
     network = SegmentationNet()
+    begin(network, start)
     best = fit(network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}], task, recipe, run)
     network.load_state_dict(torch.load(best, weights_only=True))
     figures = {"speakers learnt": len(learnt), "speakers never heard": len(unheard), "windows learnt": windows,

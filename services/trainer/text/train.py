@@ -7,10 +7,12 @@ from typing import Any
 
 from torch import nn
 
+from services.trainer.catalog import ANEW, Start
 from services.trainer.loop import Recipe, fit, seed_everything
 from services.trainer.text.minilm import MiniLM
 from services.trainer.text.start import start_of
 from services.trainer.text.task import TextTask
+from services.trainer.transfer import begin
 
 ENCODER_RATE, HEAD_RATE, DECAY, LAYER_DECAY = 8e-5, 1e-3, 0.01, 0.9
 
@@ -19,10 +21,11 @@ def recipe_of(seed: int) -> Recipe:
     return Recipe(seed=seed, epochs=3)
 
 
-def train(data: Path, run: Path, recipe: Recipe) -> Path:
+def train(data: Path, run: Path, recipe: Recipe, start: Start = ANEW) -> Path:
     weights, tokenizer = start_of()
     seed_everything(recipe.seed)
     network = MiniLM.pretrained(weights)
+    begin(network, start)
     return fit(network, rates(network), TextTask.read(data, tokenizer, recipe.seed), recipe, run)
 
 

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Any
 
+from services.trainer.catalog import ANEW, Start
 from services.trainer.loop import Recipe, fit, seed_everything
+from services.trainer.transfer import begin
 from services.trainer.whisper.network import MicroWhisper
 from services.trainer.whisper.synth import read_bank, read_pronunciations
 from services.trainer.whisper.task import WhisperTask
@@ -19,14 +20,11 @@ def recipe_of(seed: int, epochs: int = 90) -> Recipe:
                   keep="last", save_every=50)  # fmt: skip
 
 
-def train(_data: Path, run: Path, recipe: Recipe) -> Path:
+def train(_data: Path, run: Path, recipe: Recipe, start: Start = ANEW) -> Path:
     heard = read_bank(run / "bank", "heard", HEARD, recipe.seed)
     unheard = read_bank(run / "bank", "unheard", UNHEARD, 0)  # the same for every seed
     task = WhisperTask(heard, unheard, read_pronunciations(run / "bank"), recipe.seed, recipe.epochs)
-    return fit(*_network(recipe), task, recipe, run)
-
-
-def _network(recipe: Recipe) -> tuple[MicroWhisper, list[dict[str, Any]]]:
     seed_everything(recipe.seed)
     network = MicroWhisper()
-    return network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}]
+    begin(network, start)
+    return fit(network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}], task, recipe, run)

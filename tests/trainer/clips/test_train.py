@@ -51,7 +51,7 @@ def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
 def learn(name: str, folder: Path, run: str) -> Path:
     """A run is made once."""
     if not (folder / run / "card.json").is_file():
-        train(name, folder / "data", folder / run, RECIPE, WISHES, as_served(name, TINY[name]))
+        train(name, folder / "data", folder / run, RECIPE, WISHES, base=as_served(name, TINY[name]))
     return folder / run
 
 
@@ -200,5 +200,5 @@ def test_the_reader_of_the_pipeline_asks_the_run(folder: Path) -> None:
 def test_a_run_of_another_network_is_not_written_over(folder: Path) -> None:
     run = learn("m2fnet", folder, "m2fnet")
     with pytest.raises(InvalidRequest, match="begun with another network"):
-        train("sdt", folder / "data", run, RECIPE, WISHES, as_served("sdt", TINY["sdt"]))
+        train("sdt", folder / "data", run, RECIPE, WISHES, base=as_served("sdt", TINY["sdt"]))
     assert load_card("card", run).name == "m2fnet"
