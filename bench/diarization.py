@@ -15,10 +15,12 @@ from pathlib import Path
 import numpy as np
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
+from scipy.signal import fftconvolve
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from services.trainer.datasets.voices import UNHEARD, reader, unheard
+from services.trainer.segmentation.simulate import background, room
 from shared.domain.speech import SpeakerTurn
 from shared.engines.catalog import Setup, choose
 from shared.engines.decoder_sound import decode_sound
@@ -63,22 +65,31 @@ class Stage:
         self.turns: list[tuple[float, float, str]] = []
         self.now = 0.5
 
-    def say(self, piece: Floats, who: str) -> None:
+    def say(self, piece: Floats, who: str, through: Floats | None = None) -> None:
+        """As it is, or through a room."""
         start = int(self.now * SAMPLE_RATE)
-        self.sound[start : start + len(piece)] += piece
+        heard = piece if through is None else fftconvolve(piece, through).astype(np.float32)
+        self.sound[start : start + len(heard)] += heard
         self.turns += [(self.now + begin, self.now + end, who) for begin, end in voiced(piece)]
         self.now += len(piece) / SAMPLE_RATE
 
-    def meeting(self, name: str) -> Meeting:
+    def meeting(self, name: str, noise_below: float | None = None) -> Meeting:
+        """In mild noise, or in that of a room, so many decibels below the voices."""
         sound = self.sound[: int((self.now + 1) * SAMPLE_RATE)]
-        noise = self.random.normal(0, 0.002, len(sound))
+        if noise_below is None:
+            noise = self.random.normal(0, 0.002, len(sound))
+        else:
+            noise = background(len(sound), self.random)
+            frames = sound[: len(sound) // 160 * 160].reshape(-1, 160)
+            loud = np.percentile(np.sqrt(np.square(frames).mean(axis=1)), 90)
+            noise *= loud * 10 ** (-noise_below / 20) / np.sqrt(np.square(noise).mean())
         return Meeting(name, Audio((sound + noise).astype(np.float32)), self.turns)
 
 
-def simulated(speakers: int, seed: int, overlap: float = 0.0) -> Meeting:
+def simulated(speakers: int, seed: int, overlap: float = 0.0, *, far: bool = False) -> Meeting:
     """A minute and a half of people who read in turns of 1.5 to 8 s, with pauses, levels of their own and mild noise.
 
-    They are the ones whom what tells speakers apart has never heard.
+    They are the ones whom what tells speakers apart has never heard. Far: in an echoing room, far from its microphone.
     """
     stage = Stage(seed)
     random = stage.random
@@ -87,16 +98,19 @@ def simulated(speakers: int, seed: int, overlap: float = 0.0) -> Meeting:
     files = [file for file in files if reader(file) in held_out]
     chosen = [load(files[number]) for number in random.choice(len(files), speakers, replace=False)]
     chosen = [voice / np.abs(voice).max() * random.uniform(0.15, 0.6) for voice in chosen]
+    distance = random.uniform(0.4, 1.0) if far else 0.0
+    rooms = [room(min(1.0, distance * random.uniform(0.7, 1.3)), random) if far else None for _ in chosen]
     places, last = [0] * speakers, -1
     while stage.now < 90:
         who = last = int(random.choice([number for number in range(speakers) if number != last]))
         length = int(random.uniform(1.5, 8.0) * SAMPLE_RATE)
         if places[who] + length > len(chosen[who]):
             places[who] = 0
-        stage.say(chosen[who][places[who] : places[who] + length], f"spk{who}")
+        stage.say(chosen[who][places[who] : places[who] + length], f"spk{who}", rooms[who])
         places[who] += length
         stage.now += -random.uniform(0.3, 1.5) if random.random() < overlap else random.uniform(0.1, 1.0)
-    return stage.meeting(f"{speakers} speakers, overlap {overlap:.0%}, seed {seed}")
+    name = f"{speakers} speakers, overlap {overlap:.0%}, seed {seed}"
+    return stage.meeting(name, random.uniform(5.0, 20.0) if far else None)
 
 
 def acted(actors: int, seed: int) -> Meeting:
@@ -148,6 +162,7 @@ def main() -> None:
         "2-4 speakers": [simulated(2 + seed % 3, seed) for seed in range(12)],
         "5-8 speakers": [simulated(5 + seed % 4, 100 + seed) for seed in range(8)],
         "2-4 speakers, overlap": [simulated(2 + seed % 3, 200 + seed, overlap=0.4) for seed in range(6)],
+        "2-4 speakers, far": [simulated(2 + seed % 3, 400 + seed, far=True) for seed in range(12)],
         "2-4 actors in every mood": [acted(2 + seed % 3, 300 + seed) for seed in range(9)],
     }
     for title, meetings in sets.items():

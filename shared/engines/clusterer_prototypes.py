@@ -16,6 +16,9 @@ Labels = npt.NDArray[np.int64]  # (row,)
 MOST_PROTOTYPES = 1_000
 SMALLEST_SHARE = 0.02  # of all windows; a smaller group is noise or laughter, not a participant
 SMALLEST_COUNT = 4
+# Windows of one voice are on the average so much more alike than the least that makes one voice. Where a room or a
+# noise that all of them share makes them more so, it does the same to windows of different voices: more is asked then.
+USUALLY, RISE, MOST_RISE = 0.15, 1.5, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -28,38 +31,45 @@ class PrototypeClusterer:
 
     @property
     def fingerprint(self) -> str:
-        return f"3-{SMALLEST_SHARE}-{SMALLEST_COUNT}"
+        return f"4-{SMALLEST_SHARE}-{SMALLEST_COUNT}-{USUALLY}-{RISE}-{MOST_RISE}"
 
     def cluster(
         self, embeddings: Floats, *, same_voice: float, exactly: int | None, at_most: int | None
     ) -> Sequence[int]:
         if len(embeddings) == 0:
             return []
-        prototypes, weights = compress(embeddings)
-        cuts = agglomerate(prototypes, weights, same_voice)
+        embeddings = _unit(embeddings)
+        sums, weights = compress(embeddings)
+        cuts = agglomerate(sums, weights, same_voice)
         members = choose_cut(cuts, weights, exactly=exactly, at_most=at_most)
-        centroids = np.stack([_unit((prototypes[group] * weights[group, None]).sum(axis=0)) for group in members])
+        centroids = np.stack([_unit(sums[group].sum(axis=0)) for group in members])
         return in_order_of_appearance(settle(embeddings, centroids))
 
 
 def compress(embeddings: Floats) -> tuple[Floats, Floats]:
-    """At most a thousand unit vectors that stand for all rows, and how many rows each stands for."""
+    """At most a thousand prototypes that stand for all rows: the sum of each one's rows, and how many they are."""
     if len(embeddings) <= MOST_PROTOTYPES:
-        return _unit(embeddings), np.ones(len(embeddings), dtype=np.float32)
+        return embeddings, np.ones(len(embeddings), dtype=np.float32)
     start = np.linspace(0, len(embeddings) - 1, MOST_PROTOTYPES).astype(int)
-    centroids = settle_centroids(embeddings, _unit(embeddings[start]), rounds=4)
-    counts = np.bincount(nearest(embeddings, centroids), minlength=len(centroids)).astype(np.float32)
-    return centroids[counts > 0], counts[counts > 0]
+    labels = nearest(embeddings, settle_centroids(embeddings, embeddings[start], rounds=4))
+    sums = np.zeros((MOST_PROTOTYPES, embeddings.shape[1]), dtype=np.float32)
+    np.add.at(sums, labels, embeddings)
+    counts = np.bincount(labels, minlength=MOST_PROTOTYPES).astype(np.float32)
+    return sums[counts > 0], counts[counts > 0]
 
 
 @dataclass(frozen=True, slots=True)
 class Cuts:
-    """Every stage of the agglomeration: `merges[n]` joined two groups at similarity `heights[n]`."""
+    """Every stage of the agglomeration: `merges[n]` joined two groups at similarity `heights[n]`.
+
+    `within[n]` is how alike rows of one group were by then.
+    """
 
     count: int
     merges: list[tuple[int, int]]
     heights: list[float]
-    threshold: float
+    within: list[float]
+    same_voice: float
 
     def groups_after(self, merges: int) -> list[list[int]]:
         groups: dict[int, list[int]] = {number: [number] for number in range(self.count)}
@@ -70,24 +80,36 @@ class Cuts:
     @property
     def natural(self) -> int:
         """How many merges join the same voice."""
-        return next(
-            (number for number, height in enumerate(self.heights) if height < self.threshold), len(self.heights)
+        asked = (self._asked(within) for within in self.within)
+        differ = (
+            number for number, (height, least) in enumerate(zip(self.heights, asked, strict=True)) if height < least
         )
+        return next(differ, len(self.heights))
+
+    def _asked(self, within: float) -> float:
+        """How alike two groups must be to be one voice, when rows of a group are so alike."""
+        more = RISE * (within - self.same_voice - USUALLY)
+        return self.same_voice + min(MOST_RISE, max(0.0, more))
 
 
-def agglomerate(prototypes: Floats, weights: Floats, threshold: float) -> Cuts:
+def agglomerate(sums: Floats, weights: Floats, same_voice: float) -> Cuts:
     """Average linkage, down to one group. The mean similarity of two groups is the product of their mean vectors."""
-    count = len(prototypes)
-    sums = prototypes * weights[:, None]
-    sizes = weights.copy()
-    similarity = prototypes @ prototypes.T
+    count = len(sums)
+    sums, sizes = sums.copy(), weights.copy()
+    similarity = (sums @ sums.T) / np.outer(sizes, sizes)
     np.fill_diagonal(similarity, -np.inf)
+    # Over all pairs of rows in one group: the similarities' sum, and how many pairs there are.
+    alike, pairs = float(np.square(sums).sum() - sizes.sum()), float((sizes * (sizes - 1)).sum())
     merges: list[tuple[int, int]] = []
     heights: list[float] = []
+    within: list[float] = []
     for _ in range(count - 1):
         kept, gone = divmod(int(similarity.argmax()), count)
         merges.append((kept, gone))
         heights.append(float(similarity[kept, gone]))
+        within.append(alike / pairs if pairs else 1.0)
+        alike += 2 * float(sums[kept] @ sums[gone])
+        pairs += 2 * float(sizes[kept] * sizes[gone])
         sums[kept] += sums[gone]
         sizes[kept] += sizes[gone]
         row = (sums @ sums[kept]) / (sizes * sizes[kept])
@@ -97,7 +119,7 @@ def agglomerate(prototypes: Floats, weights: Floats, threshold: float) -> Cuts:
         row[kept] = -np.inf
         similarity[gone, :] = similarity[:, gone] = -np.inf
         similarity[kept, :] = similarity[:, kept] = row
-    return Cuts(count, merges, heights, threshold)
+    return Cuts(count, merges, heights, within, same_voice)
 
 
 def choose_cut(cuts: Cuts, weights: Floats, *, exactly: int | None, at_most: int | None) -> list[list[int]]:

@@ -20,10 +20,11 @@ def clusterer(request: pytest.FixtureRequest, setup: Setup) -> SpeakerClusterer:
     return made
 
 
-def voices(*counts: int, spread: float = 0.02) -> Floats:
-    """Rows around one direction for each voice, one voice after the other."""
+def voices(*counts: int, spread: float = 0.02, shared: float = 0.0) -> Floats:
+    """Rows around one direction for each voice, one voice after the other; and something that all of them share."""
     random = np.random.default_rng(1)
-    rows = [np.eye(64)[voice] + random.normal(0, spread, (count, 64)) for voice, count in enumerate(counts)]
+    room = shared * np.eye(64)[63]
+    rows = [np.eye(64)[voice] + room + random.normal(0, spread, (count, 64)) for voice, count in enumerate(counts)]
     stacked = np.concatenate(rows).astype(np.float32)
     scaled: Floats = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
     return scaled
@@ -75,6 +76,14 @@ def test_hardly_anything_to_cluster(clusterer: SpeakerClusterer, rows: int) -> N
 
 def test_rows_that_are_all_the_same(clusterer: SpeakerClusterer) -> None:
     assert set(cluster(clusterer, np.tile(voices(1), (50, 1)))) == {0}
+
+
+@pytest.mark.parametrize("counts", [(30, 20, 10), (3000, 1500, 500)])
+def test_a_room_that_all_share_does_not_make_them_one(clusterer: SpeakerClusterer, counts: tuple[int, ...]) -> None:
+    """Different voices are then more alike than windows of one voice often are elsewhere."""
+    rows = voices(*counts, shared=1.5)
+    assert rows[0] @ rows[-1] > SAME_VOICE
+    assert sizes(cluster(clusterer, rows)) == list(counts)
 
 
 def test_the_same_rows_always_give_the_same_labels(clusterer: SpeakerClusterer) -> None:

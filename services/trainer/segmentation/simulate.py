@@ -51,7 +51,7 @@ class _Stage:
         self.speaks = np.zeros((len(cast), self.ticks), dtype=bool)
         self.voices = [_at_speed(voice, draw) for voice in cast]
         distance = draw.uniform(0, 1)  # one microphone among them, or one far from all
-        self.rooms = [_room(min(1.0, distance * draw.uniform(0.5, 1.5)), draw) for _ in cast]
+        self.rooms = [room(min(1.0, distance * draw.uniform(0.5, 1.5)), draw) for _ in cast]
         self.levels = 10 ** (draw.uniform(-14, 0, len(cast)) / 20)
 
     def say(self, who: int, at: int, ticks: int) -> int:
@@ -125,7 +125,7 @@ def _at_speed(voice: Voice, draw: np.random.Generator) -> list[tuple[Floats, Mar
     return made
 
 
-def _room(distance: float, draw: np.random.Generator) -> Floats:
+def room(distance: float, draw: np.random.Generator) -> Floats:
     """The direct sound and a tail that decays by 60 dB; the farther, the louder the tail and the duller all of it."""
     seconds = draw.uniform(0.15, 0.7)
     length = int(seconds * SAMPLE_RATE)
@@ -141,7 +141,7 @@ def _recorded(sound: Floats, draw: np.random.Generator) -> Floats:
     """With the noise of the room, knocks on the table, a band limit at times, and in steps of 16 bits."""
     loud = np.percentile(np.sqrt(np.square(sound.reshape(-1, TICK)).mean(axis=1)), 90)
     level = max(float(loud), 0.01)
-    noise = _noise(len(sound), draw)
+    noise = background(len(sound), draw)
     noise *= level * 10 ** (-draw.uniform(3, 40) / 20) / np.sqrt(np.square(noise).mean())
     mixed = sound + noise * (draw.random() > 0.1)  # calls cut noise off altogether
     for _ in range(int(draw.choice((0, 0, 4, 20)))):
@@ -158,7 +158,7 @@ def _recorded(sound: Floats, draw: np.random.Generator) -> Floats:
     return np.asarray(np.round(scaled * 32767) / 32767, dtype=np.float32)
 
 
-def _noise(samples: int, draw: np.random.Generator) -> np.ndarray:
+def background(samples: int, draw: np.random.Generator) -> np.ndarray:
     """White to brown, with a hum now and then; eight seconds of it, over and over."""
     part = draw.normal(size=8 * SAMPLE_RATE)
     spectrum = np.fft.rfft(part) / np.arange(1, len(part) // 2 + 2) ** draw.uniform(0, 1)
