@@ -12,6 +12,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 import pytest
+from faster_whisper import WhisperModel
 from jiwer import process_words, wer
 from typer.testing import CliRunner
 
@@ -151,6 +152,26 @@ def test_what_does_not_look_like_speech_at_first_is_heard_again(
     assert len(asked) == 2
     assert plain(heard) == "nobody breaks promises"
     assert all(speech[3].start - 0.1 <= word.start <= speech[3].end for word in heard)
+
+
+def test_the_vocabulary_stands_before_every_window(
+    engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Of those heard at once, and of what is heard again; this model was not taught to follow it."""
+    prompts: list[list[int]] = []
+    own = WhisperModel.get_prompt
+
+    def seen(model: WhisperModel, *args: Any, **more: Any) -> list[int]:
+        prompts.append(own(model, *args, **more))
+        return prompts[-1]
+
+    monkeypatch.setattr(WhisperModel, "get_prompt", seen)
+    doubts = iter([False])
+    monkeypatch.setattr(asr_faster_whisper, "believable", lambda segment: next(doubts, True))
+    engine.transcribe(meeting, speech, language="en", vocabulary=("Sara", "Marc"), progress=lambda share: None)
+    assert len(prompts) > 2, "of two batches, and of the one in doubt"
+    told = engine._model.hf_tokenizer.encode(" Sara, Marc").ids
+    assert all(prompt[1 : 1 + len(told)] == told for prompt in prompts)
 
 
 def test_the_language_is_decided_by_a_vote_of_windows(
