@@ -58,7 +58,7 @@ def test_models_are_listed_with_their_licence() -> None:
     [
         (["late-fusion"], "late-fusion learns from clips"),
         (["text", "--layout", "csv"], "text is trained from data that lie as"),
-        (["voice", "--freeze", "convolutions"], "voice is trained from data that lie as"),
+        (["voice", "--freeze", "convolutions"], "voice is always trained from its own start"),
         (["speech"], "There is no network 'speech' to train; there is text,"),
     ],
 )
