@@ -125,11 +125,14 @@ class ScriptedTranscriber:
     on_gpu: bool = False
     language: str | None = "en"
     asked: list[str | None] = field(default_factory=list)
-    takes_vocabulary: bool = True
+    room: int = 100
     told: list[tuple[str, ...]] = field(default_factory=list)
 
     def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
         return self.language, 0.9
+
+    def room_for(self, vocabulary: Sequence[str]) -> int:
+        return min(self.room, len(vocabulary))
 
     def transcribe(
         self,

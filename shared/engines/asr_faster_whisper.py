@@ -39,7 +39,6 @@ class FasterWhisper:
     threads: int
     on_gpu: bool = field(default_factory=lambda: ctranslate2.get_cuda_device_count() > 0)
     note: str | None = None
-    takes_vocabulary: bool = True
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> FasterWhisper:
@@ -85,6 +84,15 @@ class FasterWhisper:
         best = max(votes, key=lambda language: votes[language])
         return best, round(min(1.0, votes[best] / sum(votes.values())), 4)
 
+    def room_for(self, vocabulary: Sequence[str]) -> int:
+        """Half of what the decoder holds at most; what is longer faster-whisper would cut within a word."""
+        most = self._model.max_length // 2 - 1
+        return max(n for n in range(len(vocabulary) + 1) if len(self._tokens(vocabulary[:n])) <= most)
+
+    def _tokens(self, vocabulary: Sequence[str]) -> list[int]:
+        tokens: list[int] = self._model.hf_tokenizer.encode(f" {_told(vocabulary)}", add_special_tokens=False).ids
+        return tokens
+
     def transcribe(
         self,
         audio: Audio,
@@ -100,7 +108,7 @@ class FasterWhisper:
         words: list[Word] = []
         for first in range(0, len(windows), BATCH):
             batch = windows[first : first + BATCH]
-            words += self._hear(audio, batch, language, ", ".join(vocabulary) or None)
+            words += self._hear(audio, batch, language, _told(vocabulary) or None)
             audio.release()
             progress((first + len(batch)) / len(windows))
         return Hearing(words=tuple(without_loops(words)), language=language)
@@ -142,6 +150,10 @@ class FasterWhisper:
             for retried in again:
                 if believable(retried):
                     yield from _words(retried, sound.start + segment.start, windows)
+
+
+def _told(vocabulary: Sequence[str]) -> str:
+    return ", ".join(vocabulary)
 
 
 def _words(segment: Any, offset: float, windows: Sequence[Span]) -> Iterator[Word]:

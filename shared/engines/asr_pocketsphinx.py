@@ -41,7 +41,6 @@ class PocketSphinx:
     # 2: no second pass, at most 3,000 states, 2 Gaussians: twice as fast as the defaults and as often right.
     fingerprint: str = "pocketsphinx-5-en-us-2"
     on_gpu: bool = False
-    takes_vocabulary: bool = False
     note: str = f"pocketsphinx is a floor: it mishears about every third word of real speech. Better: {GET_WHISPER}"
 
     @classmethod
@@ -50,6 +49,9 @@ class PocketSphinx:
 
     def identify_language(self, _audio: Audio, _speech: Sequence[Span]) -> tuple[str | None, float | None]:
         return "en", None  # the only one it knows; it cannot say how sure that is
+
+    def room_for(self, _vocabulary: Sequence[str]) -> int:
+        return 0  # its dictionary is fixed
 
     def transcribe(
         self,

@@ -49,8 +49,7 @@ class Transcribe:
         words = in_time_order([word for hearing in heard for word in hearing.words])
         if words and self.transcriber.note:
             work.warn("recogniser", self.transcriber.note)
-        if self.vocabulary and not self.transcriber.takes_vocabulary:
-            work.warn("vocabulary_unused", f"{self.transcriber.name} cannot be told which words may be said.")
+        self._warn_of_what_is_not_told(work)
         work.write(heard[0].model_copy(update={"words": words}))
 
     def _hear(self, work: Workspace, part: Span | None) -> Hearing:
@@ -60,6 +59,7 @@ class Transcribe:
         if language is None:
             language, confidence = self._language(work, tracks)
         words: list[Word] = []
+        told = self.vocabulary[: self.transcriber.room_for(self.vocabulary)]
         for number, track in enumerate(tracks):
             audio = open_audio(work.inputs["decode"], None if track.track is None else number)
             speech = [span for span in track.spans if part is None or part.start <= span.start < part.end]
@@ -67,12 +67,23 @@ class Transcribe:
                 audio,
                 speech,
                 language=language,
-                vocabulary=self.vocabulary,
+                vocabulary=told,
                 progress=lambda share, number=number: work.progress((number + share) / len(tracks)),  # type: ignore[misc]
             )
             language = language or heard.language
             words += [word.model_copy(update={"speaker": track.track}) for word in heard.words]
         return Hearing(words=in_time_order(words), language=language, language_confidence=confidence)
+
+    def _warn_of_what_is_not_told(self, work: Workspace) -> None:
+        room = self.transcriber.room_for(self.vocabulary)
+        if self.vocabulary and not room:
+            work.warn("vocabulary_unused", f"{self.transcriber.name} cannot be told which words may be said.")
+        elif room < len(self.vocabulary):
+            work.warn(
+                "vocabulary_cut",
+                f"{self.transcriber.name} can be told {room} of the {len(self.vocabulary)} names and words; from "
+                f"{self.vocabulary[room]!r} on they are left out. Put the weightiest first, or ask for fewer.",
+            )
 
     def _language(self, work: Workspace, tracks: Sequence[Speech]) -> tuple[str | None, float | None]:
         number, talkative = max(enumerate(tracks), key=lambda pair: sum(span.duration for span in pair[1].spans))

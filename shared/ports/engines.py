@@ -63,8 +63,10 @@ class Transcriber(Engine, Protocol):
         """The language of the recording, decided on several windows of speech, and how sure that is."""
         ...
 
-    @property
-    def takes_vocabulary(self) -> bool: ...
+    def room_for(self, vocabulary: Sequence[str]) -> int:
+        """How many of the names and words, from the first on, it can be told."""
+        ...
+
     def transcribe(
         self,
         audio: Audio,

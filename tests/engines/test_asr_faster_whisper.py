@@ -174,6 +174,14 @@ def test_the_vocabulary_stands_before_every_window(
     assert all(prompt[1 : 1 + len(told)] == told for prompt in prompts)
 
 
+def test_of_a_long_vocabulary_as_much_is_told_as_whisper_reads(engine: FasterWhisper) -> None:
+    assert engine.room_for(("Sara", "Marc")) == 2 and engine.room_for(()) == 0
+    names = tuple(f"Wordsworth {number}" for number in range(100))  # spelt in bytes
+    room = engine.room_for(names)
+    spelt = [len(engine._model.hf_tokenizer.encode(f" {', '.join(names[:n])}").ids) for n in (room, room + 1)]
+    assert spelt[0] < engine._model.max_length // 2 <= spelt[1]
+
+
 def test_the_language_is_decided_by_a_vote_of_windows(
     engine: FasterWhisper, meeting: Audio, latin: Audio, speech: tuple[Span, ...]
 ) -> None:

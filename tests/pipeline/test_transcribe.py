@@ -48,10 +48,20 @@ def test_a_recogniser_is_told_which_words_may_be_said_or_the_reader_that_it_cann
     twin = ScriptedTranscriber(WORDS)
     Transcribe(twin, vocabulary=("Sara", "Marc")).run(ready(tmp_path / "one", MIX, heard), ())
     assert twin.told == [("Sara", "Marc")]
-    deaf = ScriptedTranscriber(WORDS, takes_vocabulary=False)
+    deaf = ScriptedTranscriber(WORDS, room=0)
     Transcribe(deaf, vocabulary=("Sara",)).run(ready(tmp_path / "two", MIX, heard), ())
     Transcribe(deaf).run(ready(tmp_path / "three", MIX, heard), ())
     assert [event.code for event in heard if isinstance(event, Warned)] == ["vocabulary_unused"]
+
+
+def test_of_a_vocabulary_that_is_too_long_the_first_are_told_and_the_reader_hears_of_the_rest(tmp_path: Path) -> None:
+    heard: list[Event] = []
+    twin = ScriptedTranscriber(WORDS, room=2)
+    Transcribe(twin, vocabulary=("Sara", "Marc", "Jon")).run(ready(tmp_path, MIX, heard), ())
+    assert twin.told == [("Sara", "Marc")]
+    (warned,) = [event for event in heard if isinstance(event, Warned)]
+    assert warned.code == "vocabulary_cut"
+    assert "2 of the 3" in warned.message and "'Jon'" in warned.message
 
 
 def test_nothing_heard_needs_no_warning_about_the_hearing(tmp_path: Path) -> None:
