@@ -58,7 +58,7 @@ class MoodsEncoder(Ge2eEncoder):
 
     name = "ge2e-moods"
     weights = "speaker_ge2e_moods"
-    same_voice = 0.68
+    same_voice = 0.67
     note = None
 
 

@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, fields
 from pathlib import Path
 
 import numpy as np
 import torch
-from scipy.signal import resample_poly
+from scipy.signal import fftconvolve, resample_poly
 
 from services.trainer.datasets.voices import SOUNDS, UNHEARD, load_sound, read_clips, reader, unheard
+from services.trainer.segmentation.simulate import background, room
 from services.trainer.segmentation.voices import TICK, marked
 from services.trainer.speaker.network import STATES, SpeakerNet
 from shared.domain.error import InvalidRequest
@@ -23,6 +24,7 @@ CUT, APART = round(1.6 * SAMPLE_RATE), round(0.8 * SAMPLE_RATE)  # as diarizatio
 BATCH = 64
 READ = -1  # the emotion of a voice that reads
 SPEEDS = (85, 92, 109, 118)  # per cent
+ROOMS, DISTANCE, NOISE_BELOW = 2, (0.3, 1.0), (3.0, 25.0)  # of each recording; decibels
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,9 +33,13 @@ class Cuts:
     speakers: np.ndarray  # (cut,) as "ravdess 01"
     emotions: np.ndarray  # (cut,)
     clips: np.ndarray  # (cut,) which cuts are of one recording
+    far: np.ndarray  # (cut,) whether it is heard across a room
 
     def of(self, chosen: np.ndarray) -> Cuts:
-        return Cuts(self.heard[chosen], self.speakers[chosen], self.emotions[chosen], self.clips[chosen])
+        return Cuts(**{name: part[chosen] for name, part in self.parts().items()})
+
+    def parts(self) -> dict[str, np.ndarray]:
+        return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
 def split(cuts: Cuts) -> tuple[Cuts, Cuts]:
@@ -47,23 +53,28 @@ def read_cuts(data: Path, network: SpeakerNet, kept: Path) -> Cuts:
         kept.parent.mkdir(parents=True, exist_ok=True)
         aside = kept.with_suffix(f".{os.getpid()}.npz")
         made = _heard(data, network)
-        np.savez(aside, heard=made.heard, speakers=made.speakers, emotions=made.emotions, clips=made.clips)
+        np.savez(aside, allow_pickle=False, **made.parts())
         aside.replace(kept)
     with np.load(kept) as found:
-        return Cuts(found["heard"], found["speakers"], found["emotions"], found["clips"])
+        return Cuts(**found)
 
 
 def _heard(data: Path, network: SpeakerNet) -> Cuts:
-    heard, speakers, emotions, clips = [], [], [], []
-    for path, speaker, emotion in _recordings(data):
-        sound = load_sound(path)
-        for person, spoken in [(speaker, sound), *(others(speaker, sound) if emotion != READ else [])]:
-            cuts = cuts_of(spoken)
-            heard.append(hear(network, cuts))
-            speakers += [person] * len(cuts)
-            emotions += [emotion] * len(cuts)
-            clips += [len(heard)] * len(cuts)
-    return Cuts(np.concatenate(heard), np.array(speakers), np.array(emotions), np.array(clips))
+    heard: list[np.ndarray] = []
+    about: list[tuple[str, int, int, bool]] = []  # each cut
+    for number, (path, speaker, emotion) in enumerate(_recordings(data)):
+        sound = from_first_to_last(load_sound(path))  # of a room's noise nobody is to be known
+        for person, spoken, far in _ways(speaker, sound, number, acts=emotion != READ):
+            heard.append(hear(network, cuts_of(spoken)))
+            about += [(person, emotion, len(heard), far)] * len(heard[-1])
+    return Cuts(np.concatenate(heard), *map(np.array, zip(*about, strict=True)))
+
+
+def _ways(speaker: str, sound: Floats, number: int, *, acts: bool) -> Iterator[tuple[str, Floats, bool]]:
+    """A recording as it is, across rooms, and, of who acts, as somebody else's."""
+    yield speaker, sound, False
+    yield from ((speaker, across_a_room(sound, np.random.default_rng((number, place))), True) for place in range(ROOMS))
+    yield from ((person, spoken, False) for person, spoken in (others(speaker, sound) if acts else ()))
 
 
 def _recordings(data: Path) -> Iterator[tuple[Path, str, int]]:
@@ -83,11 +94,21 @@ def others(speaker: str, sound: Floats) -> Iterator[tuple[str, Floats]]:
             yield f"{speaker} at {speed} %", resample_poly(sound, 100, speed).astype(np.float32)
 
 
-def cuts_of(sound: Floats) -> list[Floats]:
-    """Overlapping cuts between the first and the last sound; less than one cut is filled up with silence."""
+def across_a_room(sound: Floats, draw: np.random.Generator) -> Floats:
+    heard = fftconvolve(sound, room(draw.uniform(*DISTANCE), draw))[: len(sound)]
+    noise = background(len(heard), draw)
+    noise *= np.sqrt(np.square(heard).mean() / np.square(noise).mean()) * 10 ** (-draw.uniform(*NOISE_BELOW) / 20)
+    return np.asarray(heard + noise, dtype=np.float32)
+
+
+def from_first_to_last(sound: Floats) -> Floats:
+    """Without the silence around what is said."""
     loud = np.flatnonzero(marked(sound)[1])
-    if len(loud):
-        sound = sound[loud[0] * TICK : (loud[-1] + 1) * TICK]
+    return sound[loud[0] * TICK : (loud[-1] + 1) * TICK] if len(loud) else sound
+
+
+def cuts_of(sound: Floats) -> list[Floats]:
+    """They overlap; less than one cut is filled up with silence."""
     starts = range(0, max(1, len(sound) - CUT + APART // 2), APART)
     return [np.pad(cut, (0, CUT - len(cut))) for cut in (sound[start : start + CUT] for start in starts)]
 

@@ -1,4 +1,8 @@
-"""What the speaker encoder learns: one voice in all its moods lies together, and who reads stays where they were."""
+"""What the speaker encoder learns: one voice in all its moods lies together, and who reads stays where they were.
+
+Both hold in rooms as well, each kind among its own: a voice near and one far away are not pulled together, which would
+cost what tells people apart.
+"""
 
 from __future__ import annotations
 
@@ -16,6 +20,7 @@ from services.trainer.speaker.cuts import READ, Cuts
 STEPS = 100  # of an epoch
 MOODY, READING, EACH = 48, 48, (6, 2)  # speakers of a batch, and cuts of each
 WARMTH, STAYING = 0.03, 5.0  # of the contrast; weight of staying where the teacher is
+NEAR, FAR = 1.0, 0.3  # weights of the contrast
 JITTER = 0.1  # how much of its own spread is added to what the LSTM heard
 LONG = 4  # cuts that overlap by half: four seconds
 
@@ -26,27 +31,28 @@ class SpeakerTask:
     held_out: Cuts
     teacher: nn.Module  # the network before it learnt anything
     seed: int
-    own: dict[str, np.ndarray] = field(init=False)
+    near: dict[str, np.ndarray] = field(init=False)  # everybody's own cuts
+    far: dict[str, np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
-        self.own = {name: np.flatnonzero(self.train.speakers == name) for name in np.unique(self.train.speakers)}
+        self.near, self.far = (_by_speaker(self.train.speakers, self.train.far == far) for far in (False, True))
         self.spread = self.train.heard.std(axis=0)
 
     def batches(self, epoch: int) -> Sequence[list[int]]:
         draw = np.random.default_rng((self.seed, epoch))
-        return [self._cuts(draw) for _ in range(STEPS)]
+        return [[*self._cuts(draw, self.near), *self._cuts(draw, self.far)] for _ in range(STEPS)]
 
-    def _cuts(self, draw: np.random.Generator) -> list[int]:
+    def _cuts(self, draw: np.random.Generator, own: dict[str, np.ndarray]) -> list[int]:
         """A few cuts of many readers, and more of those who act: each in as many moods as there are cuts."""
-        readers = [name for name in self.own if name.startswith("librispeech")]
-        actors = [name for name in self.own if not name.startswith("librispeech")]
+        readers = [name for name in own if name.startswith("librispeech")]
+        actors = [name for name in own if not name.startswith("librispeech")]
         chosen: list[int] = []
         for name in draw.choice(readers, min(READING, len(readers)), replace=False):
-            chosen += draw.choice(self.own[name], EACH[1]).tolist()
+            chosen += draw.choice(own[name], EACH[1]).tolist()
         for name in draw.choice(actors, min(MOODY, len(actors)), replace=False):
-            moods = self.train.emotions[self.own[name]]
+            moods = self.train.emotions[own[name]]
             for mood in draw.permutation(np.resize(np.unique(moods), EACH[0])):
-                chosen.append(int(draw.choice(self.own[name][moods == mood])))
+                chosen.append(int(draw.choice(own[name][moods == mood])))
         return chosen
 
     def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
@@ -58,18 +64,27 @@ class SpeakerTask:
             "clean": torch.from_numpy(heard),
             "speakers": torch.from_numpy(speakers),
             "reads": torch.from_numpy(self.train.emotions[batch] == READ),
+            "far": torch.from_numpy(self.train.far[batch]),
         }
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         ours = network.embed(batch["heard"])
         with torch.no_grad():
             theirs = self.teacher.embed(batch["clean"])
-        away = (1 - (ours * theirs).sum(1))[batch["reads"]].mean()
-        return contrast(ours, batch["speakers"]) + STAYING * away
+        away = 1 - (ours * theirs).sum(1)
+        loss = torch.zeros(())
+        for here, weight in ((~batch["far"], NEAR), (batch["far"], FAR)):
+            apart = contrast(ours[here], batch["speakers"][here])
+            loss = loss + weight * apart + STAYING * away[here & batch["reads"]].mean()
+        return loss
 
     def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
         figures = error_rates(network, self.held_out)
         return -sum(figures.values()), figures
+
+
+def _by_speaker(speakers: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarray]:
+    return {name: np.flatnonzero(chosen & (speakers == name)) for name in np.unique(speakers[chosen])}
 
 
 def contrast(voices: Tensor, speakers: Tensor) -> Tensor:
@@ -88,10 +103,13 @@ def error_rates(network: nn.Module, cuts: Cuts) -> dict[str, float]:
     with torch.no_grad():
         voices = network.embed(torch.from_numpy(cuts.heard)).numpy()
     corpora = np.array([name.split()[0] for name in cuts.speakers])
-    read = [found for clip in np.unique(cuts.clips[corpora == "librispeech"]) for found in _fours(cuts.clips == clip)]
-    figures = {"read, 4 s": _rate(voices, cuts, read)}
+    figures = {}
+    for what, here in (("read, 4 s", ~cuts.far), ("read across a room, 4 s", cuts.far)):
+        read = np.unique(cuts.clips[here & (corpora == "librispeech")])
+        figures[what] = _rate(voices, cuts, [four for clip in read for four in _fours(cuts.clips == clip)])
     for corpus in ("ravdess", "emodb"):
-        clips = [np.flatnonzero(cuts.clips == clip) for clip in np.unique(cuts.clips[corpora == corpus])]
+        own = np.unique(cuts.clips[~cuts.far & (corpora == corpus)])
+        clips = [np.flatnonzero(cuts.clips == clip) for clip in own]
         figures[f"{corpus}, across emotions"] = _rate(voices, cuts, clips)
     return figures
 

@@ -17,12 +17,26 @@ from services.trainer.loop import BEST, seed_everything  # noqa: E402
 from services.trainer.onnx import worst_difference, write_onnx  # noqa: E402
 from services.trainer.speaker import task as tasks  # noqa: E402
 from services.trainer.speaker import train as training  # noqa: E402
-from services.trainer.speaker.cuts import CUT, READ, SPEEDS, Cuts, cuts_of, hear, others, read_cuts, split  # noqa: E402
+from services.trainer.speaker.cuts import (  # noqa: E402
+    CUT,
+    READ,
+    ROOMS,
+    SPEEDS,
+    Cuts,
+    across_a_room,
+    cuts_of,
+    from_first_to_last,
+    hear,
+    others,
+    read_cuts,
+    split,
+)
 from services.trainer.speaker.export import tries  # noqa: E402
 from services.trainer.speaker.network import STATES, SpeakerNet  # noqa: E402
 from services.trainer.speaker.task import SpeakerTask, contrast, error_rates  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
 from shared.ports.media import SAMPLE_RATE  # noqa: E402
+from tests import media_files  # noqa: E402
 from tests.twins import tone  # noqa: E402
 
 MOODS = 4
@@ -31,7 +45,8 @@ MOODS = 4
 def people(seed: int = 0) -> Cuts:
     """Voices that a mood moves, all in the same way, further than one voice is from another."""
     draw = np.random.default_rng(seed)
-    heard, speakers, emotions, clips = [], [], [], []
+    heard, speakers, emotions, clips, far = [], [], [], [], []
+    room = draw.normal(size=2 * STATES)
     moods = draw.normal(size=(MOODS, 2 * STATES)) * 1.5
     names = [f"librispeech {number}" for number in range(24)]
     names += [f"ravdess {number:02}" for number in range(1, 21)] + [f"emodb {number}" for number in (3, 8, 12, 13)]
@@ -39,13 +54,14 @@ def people(seed: int = 0) -> Cuts:
         voice = draw.normal(size=2 * STATES)
         for clip in range(2 * MOODS):
             mood = READ if name.startswith("librispeech") else clip % MOODS
-            for _ in range(5):
+            for cut in range(10):
                 moved = voice + (moods[mood] if mood != READ else 0) + draw.normal(size=2 * STATES) * 0.5
-                heard.append(moved.astype(np.float32))
+                heard.append((moved + (room if cut >= 5 else 0)).astype(np.float32))
                 speakers.append(name)
                 emotions.append(mood)
-                clips.append(len(set(speakers)) * 100 + clip)
-    return Cuts(np.stack(heard), np.array(speakers), np.array(emotions), np.array(clips))
+                far.append(cut >= 5)
+                clips.append(len(set(speakers)) * 100 + clip * 2 + far[-1])
+    return Cuts(np.stack(heard), np.array(speakers), np.array(emotions), np.array(clips), np.array(far))
 
 
 def test_it_begins_by_saying_what_its_teacher_says() -> None:
@@ -71,11 +87,13 @@ def test_held_out_people_are_in_no_batch() -> None:
     assert len(learnt.speakers) + len(unheard.speakers) == len(people().speakers)
 
 
-def test_a_batch_has_every_actor_in_several_moods() -> None:
+@pytest.mark.parametrize("far", [False, True])
+def test_a_batch_has_every_actor_in_several_moods(far: bool) -> None:
     learnt, unheard = split(people())
     task = SpeakerTask(learnt, unheard, SpeakerNet(), 1)
     batch = np.array(task.batches(0)[0])
     assert task.batches(0) == task.batches(0) != task.batches(1)
+    batch = batch[learnt.far[batch] == far]
     speakers, moods = learnt.speakers[batch], learnt.emotions[batch]
     actors = [name for name in np.unique(speakers) if not name.startswith("librispeech")]
     assert len(actors) == 16 + 2, "all who are not held out: there is room for more"
@@ -108,7 +126,7 @@ def test_moods_are_learnt_away_for_people_never_heard() -> None:
 
 def test_cuts_lie_between_the_first_and_the_last_sound() -> None:
     silence = np.zeros(SAMPLE_RATE, np.float32)
-    cuts = cuts_of(np.concatenate([silence, tone(4), silence]))
+    cuts = cuts_of(from_first_to_last(np.concatenate([silence, tone(4), silence])))
     assert len(cuts) == 4
     assert all(len(cut) == CUT and np.abs(cut[:100]).max() > 0 for cut in cuts)
     short = cuts_of(tone(0.5))
@@ -121,6 +139,30 @@ def test_an_actor_at_another_speed_is_somebody_else() -> None:
     assert len(made) == len(SPEEDS) and "ravdess 01" not in made
     assert len(made["ravdess 01 at 85 %"]) > SAMPLE_RATE > len(made["ravdess 01 at 118 %"])
     assert not list(others("ravdess 17", tone(1.0))), "people who are held out are in no disguise either"
+
+
+def test_across_a_room_a_voice_is_as_long_and_not_alone() -> None:
+    sound = tone(2.0)
+    heard = [across_a_room(sound, np.random.default_rng(number)) for number in range(2)]
+    assert all(len(one) == len(sound) and one.dtype == np.float32 for one in heard)
+    assert not np.allclose(heard[0], heard[1], atol=1e-3)
+    assert not np.any(across_a_room(np.zeros(SAMPLE_RATE, np.float32), np.random.default_rng(0)))
+
+
+def test_everybody_is_heard_near_and_across_rooms_and_actors_in_disguise(tmp_path: Path) -> None:
+    data = tmp_path / "data"
+    for name in ("speech/librispeech_speakers/19-1-1", "voice/ravdess/03-01-05-01-01-01-03", "voice/emodb/11a01Wa"):
+        (data / name).parent.mkdir(parents=True)
+        media_files.write_media(data / f"{name}.wav", media_files.tone(3.0))
+    cuts = read_cuts(data, SpeakerNet(), tmp_path / "run" / "cuts.npz")
+    for far, disguises in ((False, len(SPEEDS)), (True, 0)):
+        names = cuts.speakers[cuts.far == far].tolist()
+        assert {"librispeech 19", "ravdess 03", "emodb 11"} <= set(names)
+        assert len(set(names)) == 3 + 2 * disguises
+    clips = cuts.clips[cuts.speakers == "ravdess 03"]
+    assert len(set(clips.tolist())) == 1 + ROOMS
+    again = read_cuts(tmp_path / "nowhere", SpeakerNet(), tmp_path / "run" / "cuts.npz")
+    assert np.array_equal(cuts.heard, again.heard) and np.array_equal(cuts.far, again.far)
 
 
 def test_data_that_are_not_there_are_asked_for(tmp_path: Path) -> None:
