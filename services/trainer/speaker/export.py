@@ -33,8 +33,8 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
         licence="CC BY-NC-SA 4.0", commercial_use=False,
         data=[("LibriSpeech train-other-500", "CC BY 4.0", "the LSTM, as published with Resemblyzer"),
               ("VoxCeleb 1 and 2", "CC BY 4.0", "the LSTM, as published with Resemblyzer"),
-              ("LibriSpeech", "CC BY 4.0", "an utterance of each of 251 speakers, also across simulated rooms; "
-              "every eighth held out, 30 in all"),
+              ("LibriSpeech", "CC BY 4.0", ("an utterance of each of 251 speakers, also across simulated rooms; "
+              "every eighth held out, 30 in all")),
               ("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-16, also across simulated rooms; 17-20 held out"),
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14, also across simulated rooms; 12 and 13 held out")],
         figures=figures,
