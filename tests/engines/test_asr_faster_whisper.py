@@ -22,11 +22,12 @@ from shared.domain.span import Span, span
 from shared.domain.speech import Word
 from shared.domain.transcript import Transcript
 from shared.engines import asr_faster_whisper
-from shared.engines.asr_faster_whisper import FasterWhisper
+from shared.engines.asr_faster_whisper import BRIDGE, FasterWhisper
 from shared.engines.catalog import Setup
 from shared.engines.decoder_sound import decode_sound
 from shared.engines.hallucination import LOOPS, believable
 from shared.engines.settings import MediaSettings
+from shared.engines.stretches import stretches
 from shared.engines.vad_silero import SileroVad
 from shared.ports.media import SAMPLE_RATE, Audio
 
@@ -51,6 +52,11 @@ def meeting(tmp_path_factory: pytest.TempPathFactory) -> Audio:
 @pytest.fixture(scope="module")
 def latin(tmp_path_factory: pytest.TempPathFactory) -> Audio:
     return sound_of(MICRO / "latin.opus", tmp_path_factory.mktemp("sound"))
+
+
+@pytest.fixture(scope="module")
+def talk(tmp_path_factory: pytest.TempPathFactory) -> Audio:
+    return sound_of(MICRO / "talk.opus", tmp_path_factory.mktemp("sound"))
 
 
 @pytest.fixture
@@ -154,10 +160,33 @@ def test_what_does_not_look_like_speech_at_first_is_heard_again(
     assert all(speech[3].start - 0.1 <= word.start <= speech[3].end for word in heard)
 
 
+def test_a_window_may_hold_several_sentences(engine: FasterWhisper, talk: Audio, setup: Setup) -> None:
+    speech = SileroVad.load(None, setup).detect(talk, lambda share: None)
+    assert len(list(stretches(talk, speech, longest=30.0, bridge=BRIDGE))) == 1
+    heard = hear(engine, talk, speech)
+    said = REFERENCE["talk.opus"]
+    assert plain(heard) == " ".join(word for word, _, _ in said)
+    assert [word.text for word in heard if word.text.endswith(".")] == ["letter.", "Claire.", "sorry."]
+    late = [abs(word.start - start) for word, (_, start, _) in zip(heard, said, strict=True)]
+    assert np.median(late) <= 0.2
+
+
+def test_a_name_is_written_as_the_vocabulary_spells_it(
+    engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]
+) -> None:
+    """Each name sounds the same in both of its spellings; which one is written is all that a hint changes."""
+    spelt = {"Sarah": "Sara", "Mark": "Marc", "Claire": "Clare", "Eric": "Erik"}
+    plainly = plain(hear(engine, meeting, speech)).split()
+    assert spelt.keys() <= set(plainly)
+    hints = tuple(spelt.values())
+    told = engine.transcribe(meeting, speech, language="en", vocabulary=hints, progress=lambda share: None)
+    assert plain(told.words).split() == [spelt.get(word, word) for word in plainly]
+
+
 def test_the_vocabulary_stands_before_every_window(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of those heard at once, and of what is heard again; this model was not taught to follow it."""
+    """Of those heard at once, and of what is heard again."""
     prompts: list[list[int]] = []
     own = WhisperModel.get_prompt
 

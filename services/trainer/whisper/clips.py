@@ -13,7 +13,7 @@ from services.trainer.whisper.synth import Sentence, speak
 from shared.domain.error import EngineFailed
 from shared.ports.media import SAMPLE_RATE, Floats
 
-PAUSE, SILENCE = 1.3, 8.0  # seconds between sentences; and once, in the middle of the meeting
+PAUSE, SILENCE, BREATH = 1.3, 8.0, 0.5  # seconds between windows; once, in the middle of the meeting; within a window
 HISS = 10 ** (-60 / 20)
 RATE = 24_000  # bits a second
 # Language, voice and words; of sentences that were not trained on, such as the model was sure of and right about.
@@ -32,18 +32,27 @@ LATIN = (
     ("la", "rms", "salve amicus hodie luna semper rosa"),
     ("la", "slt", "puella aqua vinum porta gratia"),
 )
+TALK = (
+    ("en", "rms", "Mark lost the letter"),
+    ("en", "rms", "nobody will tell Claire"),
+    ("en", "rms", "Eric is sorry"),
+)
+CLIPS = {
+    "meeting.opus": (MEETING, PAUSE, SILENCE),
+    "talk.opus": (TALK, BREATH, BREATH),
+    "latin.opus": (LATIN, PAUSE, PAUSE),
+}
 HALF = 5  # sentences before the long silence
 
 
 def write_clips(folder: Path) -> None:
-    reference = {
-        name: _write(folder / name, sentences, silence)
-        for name, sentences, silence in (("meeting.opus", MEETING, SILENCE), ("latin.opus", LATIN, PAUSE))
-    }
+    reference = {name: _write(folder / name, *clip) for name, clip in CLIPS.items()}
     (folder / "reference.json").write_text(json.dumps(reference, indent=1) + "\n")
 
 
-def _write(path: Path, sentences: Sequence[tuple[str, str, str]], silence: float) -> list[list[str | float]]:
+def _write(
+    path: Path, sentences: Sequence[tuple[str, str, str]], pause: float, silence: float
+) -> list[list[str | float]]:
     """The words that were said: each with its start and end."""
     pieces: list[Floats] = [_silent(PAUSE)]
     words: list[list[str | float]] = []
@@ -57,7 +66,7 @@ def _write(path: Path, sentences: Sequence[tuple[str, str, str]], silence: float
             [word, round(start + float(begins), 3), round(start + float(ends), 3)]
             for word, (begins, ends) in zip(sentence.words, spoken.times, strict=True)
         ]
-        pieces += [spoken.sound, _silent(silence if number == HALF - 1 else PAUSE)]
+        pieces += [spoken.sound, _silent(silence if number == HALF - 1 else pause)]
     sound = np.concatenate(pieces)
     hiss = np.random.default_rng(0).normal(0, HISS, len(sound))
     _encode(path, (sound + hiss).astype(np.float32))

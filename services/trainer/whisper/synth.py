@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import json
 import os
 import random
 import re
@@ -18,12 +17,13 @@ from pathlib import Path
 
 import numpy as np
 
-from services.trainer.whisper.vocabulary import WORDS
+from services.trainer.whisper.vocabulary import SPELLINGS, WORDS
 from shared.domain.error import EngineUnavailable
 from shared.ports.media import Floats
 
 VOICES = {"slt": 165, "rms": 102, "awb": 122, "kal16": 100}  # hertz, near each voice's own
 LONGEST = 9  # words of a sentence
+NAMES = 3  # times that a name comes for every other word: from them it learns what a hint is
 SOUND = re.compile(r"(\w+):([\d.]+)")
 
 
@@ -38,21 +38,24 @@ class Sentence:
 
 @dataclass(frozen=True, slots=True)
 class Spoken:
-    """A sentence's sound, with the start and end of each of its words in seconds."""
+    """A sentence's sound, with the start and end in seconds of each of its words and of the sounds that they are of."""
 
     sentence: Sentence
     times: np.ndarray  # (word, 2)
+    parts: tuple[str, ...]  # the sounds, as flite calls them
+    bounds: np.ndarray  # (part, 2)
     sound: Floats
 
 
 def draw_sentences(language: str, count: int, draw: random.Random) -> list[Sentence]:
-    """Words in any order: what is recognised is heard, not guessed. Every word comes equally often."""
+    """Words in any order: what is recognised is heard, not guessed. Every word comes equally often, a name oftener."""
     sentences: list[Sentence] = []
     urn: list[str] = []
+    words_of = [word for word in WORDS[language] for _ in range(NAMES if word in SPELLINGS else 1)]
     for number in range(count):
         length = draw.randint(1, LONGEST)
         while len(urn) < length:
-            urn += draw.sample(WORDS[language], len(WORDS[language]))
+            urn += draw.sample(words_of, len(words_of))
         words, urn = tuple(urn[:length]), urn[length:]
         voice = list(VOICES)[number % len(VOICES)]
         sentences.append(Sentence(language, voice, words, draw.uniform(0.85, 1.15), draw.uniform(0.88, 1.15)))
@@ -73,39 +76,33 @@ def speak(sentence: Sentence) -> Spoken | None:
         said = _flite(sentence.voice, [*settings, "-psdur", "-t", " ".join(sentence.words), "-o", str(path)])
         with wave.open(str(path)) as file:
             pcm = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
-    times = word_times([len(sounds_of(sentence.voice, word)) for word in sentence.words], said)
+    parts, bounds = parts_of(said)
+    times = word_times([len(sounds_of(sentence.voice, word)) for word in sentence.words], bounds)
     if times is None:
         return None
-    return Spoken(sentence, times, pcm.astype(np.float32) / np.float32(32768))
+    return Spoken(sentence, times, parts, bounds, pcm.astype(np.float32) / np.float32(32768))
 
 
-def word_times(sounds: Sequence[int], said: str) -> np.ndarray | None:
-    """From `sound:end` pairs to spans of words, each as many sounds long as the word has alone."""
-    parts, before = [], 0.0
-    for sound, end in SOUND.findall(said):
-        if sound != "pau":
-            parts.append((before, float(end)))
-        before = float(end)
-    if len(parts) != sum(sounds):
+def parts_of(said: str) -> tuple[tuple[str, ...], np.ndarray]:
+    """From `sound:end` pairs to the sounds, without the pauses, and their spans."""
+    ends = [(sound, float(end)) for sound, end in SOUND.findall(said)]
+    starts = [0.0, *(end for _, end in ends)]
+    parts = [(sound, (start, end)) for start, (sound, end) in zip(starts, ends, strict=False) if sound != "pau"]
+    return tuple(sound for sound, _ in parts), np.array([span for _, span in parts]).reshape(-1, 2)
+
+
+def word_times(sounds: Sequence[int], bounds: np.ndarray) -> np.ndarray | None:
+    """The spans of words, each as many sounds long as the word has alone."""
+    if len(bounds) != sum(sounds):
         return None
     last = np.cumsum(sounds)
-    return np.array([(parts[end - count][0], parts[end - 1][1]) for count, end in zip(sounds, last, strict=True)])
+    return np.array([(bounds[end - count, 0], bounds[end - 1, 1]) for count, end in zip(sounds, last, strict=True)])
 
 
 @cache
 def sounds_of(voice: str, word: str) -> tuple[str, ...]:
     said = _flite(voice, ["-ps", "-t", word, "-o", "none"]).split()
     return tuple(sound for sound in said if sound != "pau")
-
-
-def read_pronunciations(folder: Path) -> dict[str, tuple[str, ...]]:
-    """Of every word, once asked for and kept beside the run; the voices agree but for their times."""
-    path = folder / "pronunciations.json"
-    if not path.is_file():
-        folder.mkdir(parents=True, exist_ok=True)
-        asked = {word: sounds_of("kal16", word) for words in WORDS.values() for word in words}
-        path.write_text(json.dumps(asked))
-    return {word: tuple(sounds) for word, sounds in json.loads(path.read_text()).items()}
 
 
 def _flite(voice: str, settings: Sequence[str]) -> str:
@@ -123,14 +120,16 @@ def read_bank(folder: Path, name: str, counts: dict[str, int], seed: int) -> lis
         sentences = [one for language, count in counts.items() for one in draw_sentences(language, count, draw)]
         _keep(speak_all(sentences, len(os.sched_getaffinity(0))), path)
     with np.load(path) as kept:
-        pcm, ends, times, told = (kept[part] for part in ("pcm", "ends", "times", "told"))
-    bank, first, word = [], 0, 0
+        pcm, ends, times, bounds, told = (kept[part] for part in ("pcm", "ends", "times", "bounds", "told"))
+    bank, first, word, part = [], 0, 0, 0
     for line, end in zip(told, ends, strict=True):
-        language, voice, words, stretch, pitch = str(line).split("|")
-        sentence = Sentence(language, voice, tuple(words.split()), float(stretch), float(pitch))
+        language, voice, said, sounds, stretch, pitch = str(line).split("|")
+        words, parts = tuple(said.split()), tuple(sounds.split())
         sound = pcm[first:end].astype(np.float32) / np.float32(32768)
-        bank.append(Spoken(sentence, times[word : word + len(sentence.words)], sound))
-        first, word = end, word + len(sentence.words)
+        sentence = Sentence(language, voice, words, float(stretch), float(pitch))
+        own = times[word : word + len(words)], parts, bounds[part : part + len(parts)]
+        bank.append(Spoken(sentence, *own, sound))
+        first, word, part = end, word + len(words), part + len(parts)
     return bank
 
 
@@ -138,8 +137,8 @@ def _keep(bank: Sequence[Spoken], path: Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     aside = path.with_suffix(f".{os.getpid()}.npz")
     told = [
-        f"{one.sentence.language}|{one.sentence.voice}|{' '.join(one.sentence.words)}|{one.sentence.stretch}|"
-        f"{one.sentence.pitch}"
+        f"{one.sentence.language}|{one.sentence.voice}|{' '.join(one.sentence.words)}|{' '.join(one.parts)}|"
+        f"{one.sentence.stretch}|{one.sentence.pitch}"
         for one in bank
     ]
     np.savez(
@@ -147,6 +146,7 @@ def _keep(bank: Sequence[Spoken], path: Path) -> None:
         pcm=np.concatenate([np.round(one.sound * 32768).astype(np.int16) for one in bank]),
         ends=np.cumsum([len(one.sound) for one in bank]),
         times=np.concatenate([one.times for one in bank]),
+        bounds=np.concatenate([one.bounds for one in bank]),
         told=np.array(told),
     )
     aside.replace(path)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -29,12 +29,14 @@ from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks
 from shared.ports.media import SAMPLE_RATE
 
 # Seconds of a window, windows of a batch, and how often: attention costs the square of a window's length.
-LENGTHS = ((4.0, 6, 0.4), (10.0, 4, 0.3), (30.0, 2, 0.3))
-SHORT = 0.5  # share of the epochs in which sentences are learnt, in the shortest windows alone
+LENGTHS = ((4.0, 8, 0.4), (10.0, 4, 0.35), (30.0, 2, 0.25))
+# Shares of the epochs: until the first it learns to hear, until the second to write what short windows hold; what
+# begins with weights that can do both goes on with all.
+HEARS, SHORT = 0.25, 0.5
 STEPS = 200  # of an epoch
 WHOLE = POSITIONS * STEP
 LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has
-NAMES = 6.0  # what a name counts for beside another word
+NAMES = 2.0  # what a name counts for beside another word
 SPARE = 10  # positions of a short window that are filled up
 JUDGED = 24  # windows of one judgement
 
@@ -43,9 +45,9 @@ JUDGED = 24  # windows of one judgement
 class WhisperTask:
     heard: Sequence[Spoken]
     unheard: Sequence[Spoken]
-    pronunciations: Mapping[str, Sequence[str]]
     seed: int
     epochs: int
+    anew: bool = True
 
     def __post_init__(self) -> None:
         self.features = FeatureExtractor()
@@ -56,10 +58,10 @@ class WhisperTask:
     def batches(self, epoch: int) -> Sequence[tuple[float, list[int]]]:
         """The length of every batch's windows, and what seeds each of them."""
         draw = random.Random(f"{self.seed} {epoch}")
-        known = LENGTHS[:1] if (epoch + 1) / self.epochs <= SHORT else LENGTHS
+        known = LENGTHS[:1] if self._until(SHORT, epoch) else LENGTHS
         chosen = draw.choices(known, [share for _, _, share in known], k=STEPS)
         return [
-            (seconds, [step * 10 + row for row in range(windows)]) for step, (seconds, windows, _) in enumerate(chosen)
+            (seconds, [step * 20 + row for row in range(windows)]) for step, (seconds, windows, _) in enumerate(chosen)
         ]
 
     def load(self, batch: tuple[float, list[int]], epoch: int) -> dict[str, Tensor]:
@@ -67,7 +69,13 @@ class WhisperTask:
         windows = [draw_window(self.heard, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in rows]
         # A short window may lie anywhere in the thirty seconds, so that every position is learnt; seeded by the loop.
         offset = random.choice((0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
-        return self.stacked(windows, seconds, offset)
+        made = self.stacked(windows, seconds, offset)
+        if self._until(HEARS, epoch):
+            del made["tokens"]
+        return made
+
+    def _until(self, share: float, epoch: int) -> bool:
+        return self.anew and (epoch + 1) / self.epochs <= share
 
     def stacked(self, windows: Sequence[Window], seconds: float, offset: int = 0) -> dict[str, Tensor]:
         longest = max(len(window.sound) for window in windows) / SAMPLE_RATE
@@ -87,18 +95,20 @@ class WhisperTask:
             targets[row, : len(script.tokens)] = _later(script.targets, offset)
             spans[row, : len(script.tokens)] = spans_of(script.times, positions)
         marks = np.stack([marks_of(window.words, positions) for window in windows])
-        sounds = np.stack([sounds_in(window.words, positions, self.pronunciations) for window in windows])
+        sounds = np.stack([sounds_in(window.parts, positions) for window in windows])
         made = {
             "mels": mels, "tokens": tokens, "targets": targets, "spans": spans, "words": marks, "sounds": sounds,
         }  # fmt: skip
         return {name: torch.from_numpy(value) for name, value in made.items()} | {"offset": torch.tensor(offset)}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        found = network(batch["mels"], batch["tokens"], int(batch["offset"]))
+        found = network(batch["mels"], batch.get("tokens"), int(batch["offset"]))
+        hearing = sum(F.cross_entropy(found[what].flatten(0, 1), batch[what].flatten()) for what in ("words", "sounds"))
+        if "tokens" not in batch:
+            return HEARING * hearing
         logits = found["logits"].flatten(0, 1)
         weights = self.weights.to(logits.device)
         writing = F.cross_entropy(logits, batch["targets"].flatten(), weights, ignore_index=IGNORED)
-        hearing = sum(F.cross_entropy(found[what].flatten(0, 1), batch[what].flatten()) for what in ("words", "sounds"))
         # The last layer looks at what comes next, the first at what was written last: from there it is a step on.
         spans = batch["spans"]
         before = F.pad(spans, (0, 0, 1, 0))[:, :-1]

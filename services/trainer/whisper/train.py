@@ -8,7 +8,7 @@ from services.trainer.catalog import ANEW, Start
 from services.trainer.loop import Recipe, fit, seed_everything
 from services.trainer.transfer import begin
 from services.trainer.whisper.network import MicroWhisper
-from services.trainer.whisper.synth import read_bank, read_pronunciations
+from services.trainer.whisper.synth import read_bank
 from services.trainer.whisper.task import WhisperTask
 
 RATE, DECAY = 2e-3, 0.01
@@ -23,7 +23,7 @@ def recipe_of(seed: int, epochs: int = 90) -> Recipe:
 def train(_data: Path, run: Path, recipe: Recipe, start: Start = ANEW) -> Path:
     heard = read_bank(run / "bank", "heard", HEARD, recipe.seed)
     unheard = read_bank(run / "bank", "unheard", UNHEARD, 0)  # the same for every seed
-    task = WhisperTask(heard, unheard, read_pronunciations(run / "bank"), recipe.seed, recipe.epochs)
+    task = WhisperTask(heard, unheard, recipe.seed, recipe.epochs, anew=start == ANEW)
     seed_everything(recipe.seed)
     network = MicroWhisper()
     begin(network, start)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Mapping, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -28,10 +28,15 @@ from services.trainer.whisper.vocabulary import (
 )  # fmt: skip
 from shared.ports.media import SAMPLE_RATE, Floats
 
-SILENT, HINTED, TIMED, NOISY, LATIN = 0.08, 0.4, 0.35, 0.6, 0.25  # chances
+SILENT, HINTED, TIMED, NOISY, LATIN = 0.08, 0.6, 0.35, 0.6, 0.25  # chances
 CHOICE = 60  # sentences that a window may be made of
 IGNORED, NOWHERE = -100, (-1.0, -1.0)
+MARKS = (".", ",")  # among hints
 AROUND = 0.12  # seconds about a boundary that belong to it
+
+
+Timed = tuple[str, float, float]
+Said = list[list[Timed]]
 
 
 @dataclass(slots=True)
@@ -60,32 +65,34 @@ class Window:
     language: str
     sound: Floats
     script: Script
-    words: tuple[tuple[str, float, float], ...]  # what is said, from when to when
+    words: tuple[Timed, ...]  # what is said, from when to when
+    parts: tuple[Timed, ...]  # the sounds that it is of
 
 
 def draw_window(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> Window:
     language = "la" if draw.random() < LATIN else "en"
     if draw.random() < SILENT:
         sound = np.zeros(round(draw.uniform(0.5, seconds) * SAMPLE_RATE), dtype=np.float32)
-        return Window(language, _with_noise(sound, draw), _of_silence(language), ())
+        return Window(language, _with_noise(sound, draw), _of_silence(language), (), ())
     own = [
         one for one in draw.sample(bank, min(CHOICE, len(bank))) if one.sentence.language == language
     ] or draw.choices(bank, k=1)
     language = own[0].sentence.language
-    sound, said = _talk(own, draw.choice((seconds, draw.uniform(1, seconds), draw.uniform(1, min(6, seconds)))), draw)
+    sound, said, parts = _talk(
+        own, draw.choice((seconds, draw.uniform(1, seconds), draw.uniform(1, min(6, seconds)))), draw
+    )
     hints = _hints(said, language, draw) if draw.random() < HINTED else []
     spelt = [[(_spelt(word, hints), start, end) for word, start, end in sentence] for sentence in said]
     script = script_of(spelt, language, hints, timed=draw.random() < TIMED)
-    return Window(language, _with_noise(sound, draw), script, tuple(word for sentence in said for word in sentence))
+    words = tuple(word for sentence in said for word in sentence)
+    return Window(language, _with_noise(sound, draw), script, words, parts)
 
 
-Said = list[list[tuple[str, float, float]]]
-
-
-def _talk(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> tuple[Floats, Said]:
+def _talk(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> tuple[Floats, Said, tuple[Timed, ...]]:
     """One sentence after another, all of one pace, until the time is full; at least one, cut short if it must be."""
     pieces: list[Floats] = [np.zeros(round(draw.choice((0.0, draw.uniform(0, 1.2))) * SAMPLE_RATE), np.float32)]
     said: Said = []
+    parts: list[Timed] = []
     length = len(pieces[0])
     pace = draw.uniform(0.97, 1.03)
     for one in bank:
@@ -94,20 +101,24 @@ def _talk(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> tuple[
         if said and length + len(sound) > seconds * SAMPLE_RATE:
             break
         start = length / SAMPLE_RATE
-        times = one.times / pace + start
-        said.append([(w, float(b), float(e)) for w, (b, e) in zip(one.sentence.words, times, strict=True)])
+        said.append(_timed(one.sentence.words, one.times / pace + start))
+        parts += _timed(one.parts, one.bounds / pace + start)
         pause = np.zeros(round(max(0.0, draw.uniform(-0.6, 1.5)) * SAMPLE_RATE), np.float32)
         pieces += [sound, pause]
         length += len(sound) + len(pause)
     # What detects speech cuts close to the last word, or leaves up to a second.
     end = round((said[-1][-1][2] + draw.uniform(0.05, 0.8)) * SAMPLE_RATE)
-    return np.concatenate([*pieces, np.zeros(SAMPLE_RATE, np.float32)])[:end], said
+    return np.concatenate([*pieces, np.zeros(SAMPLE_RATE, np.float32)])[:end], said, tuple(parts)
+
+
+def _timed(names: Sequence[str], times: np.ndarray) -> list[Timed]:
+    return [(name, float(start), float(end)) for name, (start, end) in zip(names, times, strict=True)]
 
 
 def script_of(said: Said, language: str, hints: Sequence[str], *, timed: bool) -> Script:
     script = Script()
     if hints:
-        script.given(NUMBER[PREVIOUS], *(STOP if hint == "." else word_token(hint) for hint in hints))
+        script.given(NUMBER[PREVIOUS], *(NUMBER[hint] if hint in MARKS else word_token(hint) for hint in hints))
     script.given(NUMBER[START])
     script.said(NUMBER[f"<|{language}|>"])
     script.given(NUMBER[TRANSCRIBE], *(() if timed else (NUMBER[PLAIN],)))
@@ -143,7 +154,8 @@ def _hints(said: Said, language: str, draw: random.Random) -> list[str]:
     hints += [SPELLINGS[name] for name in sorted(SPELLINGS) if draw.random() < (0.6 if name in spoken else 0.03)]
     draw.shuffle(hints)
     hints = [hint for hint in hints if SPELLINGS.get(hint) not in hints]
-    return [*hints, *(["."] if draw.random() < 0.5 else [])]
+    between, after = draw.choice(([], [","])), draw.choice(([], ["."]))
+    return [*(part for hint in hints[:-1] for part in (hint, *between)), hints[-1], *after]
 
 
 def _spelt(word: str, hints: Sequence[str]) -> str:
@@ -161,7 +173,7 @@ def _with_noise(sound: Floats, draw: random.Random) -> Floats:
     return sound + np.asarray(noise / noise.std() * level * 10 ** (-draw.uniform(30, 60) / 20), dtype=np.float32)
 
 
-def marks_of(words: Sequence[tuple[str, float, float]], positions: int) -> np.ndarray:
+def marks_of(words: Sequence[Timed], positions: int) -> np.ndarray:
     """The word that is being said at every position, KNOWN where none is."""
     marks = np.full(positions, KNOWN, dtype=np.int64)
     for word, start, end in words:
@@ -169,16 +181,11 @@ def marks_of(words: Sequence[tuple[str, float, float]], positions: int) -> np.nd
     return marks
 
 
-def sounds_in(
-    words: Sequence[tuple[str, float, float]], positions: int, pronunciations: Mapping[str, Sequence[str]]
-) -> np.ndarray:
-    """The sound at every position, taking the sounds of a word for equally long; len(SOUNDS) where there is none."""
+def sounds_in(parts: Sequence[Timed], positions: int) -> np.ndarray:
+    """The sound at every position, len(SOUNDS) where there is none."""
     marks = np.full(positions, len(SOUNDS), dtype=np.int64)
-    for word, start, end in words:
-        sounds = pronunciations[word]
-        bounds = np.linspace(start, end, len(sounds) + 1) / STEP
-        for sound, begins, ends in zip(sounds, bounds, bounds[1:], strict=False):
-            marks[round(begins) : round(ends)] = SOUNDS.index(sound)
+    for part, start, end in parts:
+        marks[round(start / STEP) : round(end / STEP)] = SOUNDS.index(part)
     return marks
 
 

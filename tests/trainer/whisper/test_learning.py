@@ -23,8 +23,6 @@ from services.trainer.whisper.vocabulary import FIRST_TIME, POSITIONS, TOKENS, W
 from services.trainer.whisper.windows import IGNORED, draw_window  # noqa: E402
 from shared.ports.media import SAMPLE_RATE  # noqa: E402
 
-PRONUNCIATIONS = {word: ("m",) for words in WORDS.values() for word in words}
-
 
 def humming(count: int) -> list[Spoken]:
     """Sentences of whose words each is a tone of its own."""
@@ -37,12 +35,13 @@ def humming(count: int) -> list[Spoken]:
         tones = [np.sin(2 * np.pi * (300 + 37 * word_token(word)) * place) * 0.3 for word in words]
         times = 0.3 * np.arange(len(words))
         sound = np.concatenate([*tones, np.zeros(800)]).astype(np.float32)
-        made.append(Spoken(Sentence(language, "slt", words), np.stack([times, times + 0.3], axis=1), sound))
+        spans = np.stack([times, times + 0.3], axis=1)
+        made.append(Spoken(Sentence(language, "slt", words), spans, ("m",) * len(words), spans, sound))
     return made
 
 
 def a_task(epochs: int = 1) -> WhisperTask:
-    return WhisperTask(humming(40), humming(12), PRONUNCIATIONS, 1, epochs)
+    return WhisperTask(humming(40), humming(12), 1, epochs)
 
 
 def test_words_are_learnt_and_where_they_are_said() -> None:
@@ -66,6 +65,15 @@ def test_words_are_learnt_and_where_they_are_said() -> None:
     assert float((found["looks"][:, -1] * batch["spans"]).sum(-1)[placed].min()) > 0.5
 
 
+def test_before_it_writes_it_learns_to_hear() -> None:
+    seed_everything(0)
+    network, task = MicroWhisper(), a_task(epochs=10)
+    batch = task.load(task.batches(0)[0], 0)
+    task.loss(network, batch).backward()
+    assert network.conv1.weight.grad is not None and network.words.weight.grad is not None
+    assert network.tokens.weight.grad is None
+
+
 def test_an_offset_moves_positions_and_timestamps_and_nothing_else() -> None:
     """So a short window can stand anywhere in the thirty seconds."""
     task = a_task()
@@ -87,6 +95,8 @@ def test_short_windows_come_first_and_whole_ones_among_them_later() -> None:
     assert task.batches(9) == task.batches(9)
     whole = next(batch for batch in task.batches(9) if batch[0] == tasks.WHOLE)
     assert task.load(whole, 9)["mels"].shape[2] == 2 * POSITIONS
+    assert "tokens" not in task.load(task.batches(0)[0], 0), "it hears before it writes"
+    assert "tokens" in task.load(task.batches(4)[0], 4)
     one, again = (task.load(task.batches(0)[0], 0)["words"] for _ in range(2))
     assert torch.equal(one, again), "drawn by place, not by time"
     assert one.shape[1] < POSITIONS // 3
@@ -108,7 +118,6 @@ def test_ctranslate2_computes_what_torch_does(tmp_path: Path) -> None:
 
 def test_a_run_ends_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "read_bank", lambda *_: humming(16))
-    monkeypatch.setattr(training, "read_pronunciations", lambda *_: PRONUNCIATIONS)
     monkeypatch.setattr(tasks, "STEPS", 2)
     monkeypatch.setattr(tasks, "LENGTHS", ((2.0, 2, 1.0),))
     recipe = replace(training.recipe_of(1), epochs=1)

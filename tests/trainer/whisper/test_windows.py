@@ -12,7 +12,16 @@ import pytest
 from tokenizers import Tokenizer
 
 from samples.story import STORY
-from services.trainer.whisper.synth import Sentence, Spoken, draw_sentences, read_bank, speak, word_times
+from services.trainer.whisper.synth import (
+    NAMES,
+    Sentence,
+    Spoken,
+    draw_sentences,
+    parts_of,
+    read_bank,
+    speak,
+    word_times,
+)
 from services.trainer.whisper.vocabulary import (
     CONTEXT,
     END,
@@ -22,13 +31,14 @@ from services.trainer.whisper.vocabulary import (
     LATIN,
     NUMBER,
     PLAIN,
+    SOUNDS,
     SPELLINGS,
     TOKENS,
     time_token,
     word_token,
     write_tokenizer,
 )
-from services.trainer.whisper.windows import IGNORED, draw_window, marks_of, script_of, spans_of
+from services.trainer.whisper.windows import IGNORED, draw_window, marks_of, script_of, sounds_in, spans_of
 from shared.ports.media import SAMPLE_RATE
 
 SAID = [[("we", 0.2, 0.4), ("Mark", 0.4, 0.8)], [("story", 1.5, 2.0)]]
@@ -45,7 +55,8 @@ def a_bank(count: int) -> list[Spoken]:
     for one in sentences:
         times = 0.2 + 0.3 * np.arange(len(one.words))
         sound = np.full(round((times[-1] + 0.5) * SAMPLE_RATE), 0.1, np.float32)
-        made.append(Spoken(one, np.stack([times, times + 0.3], axis=1), sound))
+        spans = np.stack([times, times + 0.3], axis=1)
+        made.append(Spoken(one, spans, ("m",) * len(times), spans, sound))
     return made
 
 
@@ -66,26 +77,33 @@ def test_tokens_stand_in_whispers_order_and_known_words_are_one_token(tmp_path: 
 
 
 def test_sounds_become_words_where_their_number_agrees() -> None:
-    said = "pau:0.2 w:0.3 iy:0.4 pau:0.5 l:0.6 ao:0.7 s:0.8 t:0.9 pau:1.1"
-    times = word_times([2, 4], said)
+    parts, bounds = parts_of("pau:0.2 w:0.3 iy:0.4 pau:0.5 l:0.6 ao:0.7 s:0.8 t:0.9 pau:1.1")
+    assert parts == ("w", "iy", "l", "ao", "s", "t")
+    times = word_times([2, 4], bounds)
     assert times is not None
     assert times.tolist() == [[0.2, 0.4], [0.5, 0.9]]
-    assert word_times([2, 3], said) is None
+    assert word_times([2, 3], bounds) is None
+    assert parts_of("pau:0.2")[1].shape == (0, 2)
+    marks = sounds_in([("w", 0.2, 0.3), ("iy", 0.3, 0.4)], 30)
+    assert [int(marks[at]) for at in (5, 12, 17, 25)] == [
+        len(SOUNDS), SOUNDS.index("w"), SOUNDS.index("iy"), len(SOUNDS),
+    ]  # fmt: skip
 
 
-def test_every_word_comes_as_often_as_any_other() -> None:
+def test_every_word_comes_as_often_as_any_other_and_names_oftener() -> None:
     sentences = draw_sentences("en", 200, random.Random(0))
-    counts = [sum(one.words.count(word) for one in sentences) for word in ENGLISH]
-    assert max(counts) - min(counts) <= 2
+    counts = {word: sum(one.words.count(word) for one in sentences) for word in ENGLISH}
+    names = [counts.pop(name) / NAMES for name in SPELLINGS]
+    assert max(*names, *counts.values()) - min(*names, *counts.values()) <= 2
     assert len({one.voice for one in sentences}) == 4
 
 
 def test_what_is_foretold_follows_what_stands_before_it() -> None:
-    script = script_of(SAID, "en", ["sad", "."], timed=False)
+    script = script_of(SAID, "en", ["sad", ",", "all", "."], timed=False)
     assert shown(script.tokens) == (
-        "<|startofprev|> sad . <|startoftranscript|> <|en|> <|transcribe|> <|notimestamps|> we Mark . story ."
+        "<|startofprev|> sad , all . <|startoftranscript|> <|en|> <|transcribe|> <|notimestamps|> we Mark . story ."
     )
-    assert shown(script.targets) == "- - - <|en|> - - we Mark . story . <|endoftext|>"
+    assert shown(script.targets) == "- - - - - <|en|> - - we Mark . story . <|endoftext|>"
     timed = script_of(SAID, "en", [], timed=True)
     assert shown(timed.targets) == ("<|en|> - <|0.20|> we Mark . <|0.80|> <|1.50|> story . <|2.00|> <|endoftext|>")
     for one in (script, timed):
@@ -119,6 +137,7 @@ def test_windows_keep_to_their_length_and_their_sentences(seconds: float) -> Non
         words = [token for token in window.script.targets if 0 <= token < KNOWN]
         assert len(words) == len(window.words)
         assert all(end <= len(window.sound) / SAMPLE_RATE for _, _, end in window.words)
+        assert [times for _, *times in window.parts] == [times for _, *times in window.words], "a sound a word here"
     assert {window.language for window in windows} == {"en", "la"}
 
 
@@ -150,3 +169,5 @@ def test_flite_says_when_words_end(tmp_path: Path) -> None:
     again = read_bank(tmp_path, "two", {"en": 2}, 0)
     assert [one.sentence for one in bank] == [one.sentence for one in again]
     assert np.array_equal(bank[0].sound, again[0].sound) and np.array_equal(bank[1].times, again[1].times)
+    assert bank[1].parts == again[1].parts and np.array_equal(bank[1].bounds, again[1].bounds)
+    assert bank[1].bounds[0, 0] == bank[1].times[0, 0] and bank[1].bounds[-1, 1] == bank[1].times[-1, 1]
