@@ -86,6 +86,8 @@ class FasterWhisper:
 
     def room_for(self, vocabulary: Sequence[str]) -> int:
         """Half of what the decoder holds at most; what is longer faster-whisper would cut within a word."""
+        if not vocabulary:  # the model need not be opened for that
+            return 0
         most = self._model.max_length // 2 - 1
         return max(n for n in range(len(vocabulary) + 1) if len(self._tokens(vocabulary[:n])) <= most)
 

@@ -72,6 +72,13 @@ def test_before_it_writes_it_learns_to_hear() -> None:
     task.loss(network, batch).backward()
     assert network.conv1.weight.grad is not None and network.words.weight.grad is not None
     assert network.tokens.weight.grad is None
+    assert "tokens" in task.load(task.batches(4)[0], 4)
+
+
+def test_what_begins_with_weights_writes_at_once_and_windows_of_every_length() -> None:
+    task = WhisperTask(humming(40), humming(12), 1, 10, anew=False)
+    assert {seconds for seconds, _ in task.batches(0)} == {seconds for seconds, _, _ in tasks.LENGTHS}
+    assert "tokens" in task.load(task.batches(0)[0], 0)
 
 
 def test_an_offset_moves_positions_and_timestamps_and_nothing_else() -> None:
@@ -95,8 +102,6 @@ def test_short_windows_come_first_and_whole_ones_among_them_later() -> None:
     assert task.batches(9) == task.batches(9)
     whole = next(batch for batch in task.batches(9) if batch[0] == tasks.WHOLE)
     assert task.load(whole, 9)["mels"].shape[2] == 2 * POSITIONS
-    assert "tokens" not in task.load(task.batches(0)[0], 0), "it hears before it writes"
-    assert "tokens" in task.load(task.batches(4)[0], 4)
     one, again = (task.load(task.batches(0)[0], 0)["words"] for _ in range(2))
     assert torch.equal(one, again), "drawn by place, not by time"
     assert one.shape[1] < POSITIONS // 3
