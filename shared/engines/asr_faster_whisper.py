@@ -12,6 +12,7 @@ from typing import Any
 import ctranslate2
 import numpy as np
 from faster_whisper import BatchedInferencePipeline, WhisperModel
+from tokenizers import Tokenizer
 
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.span import Span
@@ -26,6 +27,7 @@ BRIDGE = 1.0  # seconds: pauses that stay inside one window
 WINDOWS = 5  # that decide on the language, spread over the recording
 BATCH = 8
 BEAM = 5
+TOLD = 448 // 2 - 1  # tokens of a vocabulary that Whisper reads: half of what its decoder holds
 DEFAULT = "small"
 
 
@@ -45,6 +47,12 @@ class FasterWhisper:
         """`option` is a model's name, or the path of a converted model's folder."""
         size = option or (DEFAULT if not ctranslate2.get_cuda_device_count() else "large-v3-turbo")
         if (Path(size) / "model.bin").is_file():
+            if not (Path(size) / "tokenizer.json").is_file():  # faster-whisper would fetch one that may not fit
+                raise EngineUnavailable(
+                    f"The Whisper model in {size!r} lacks its tokenizer.",
+                    mend="Convert it anew with ct2-transformers-converter --copy_files tokenizer.json "
+                    "preprocessor_config.json.",
+                )
             content = (Path(size) / "model.bin").read_bytes()
             return cls(
                 Path(size),
@@ -85,15 +93,16 @@ class FasterWhisper:
         return best, round(min(1.0, votes[best] / sum(votes.values())), 4)
 
     def room_for(self, vocabulary: Sequence[str]) -> int:
-        """Half of what the decoder holds at most; what is longer faster-whisper would cut within a word."""
-        if not vocabulary:  # the model need not be opened for that
-            return 0
-        most = self._model.max_length // 2 - 1
-        return max(n for n in range(len(vocabulary) + 1) if len(self._tokens(vocabulary[:n])) <= most)
+        """What is longer faster-whisper would cut within a word."""
+        return max((n for n in range(1, len(vocabulary) + 1) if self._tokens(vocabulary[:n]) <= TOLD), default=0)
 
-    def _tokens(self, vocabulary: Sequence[str]) -> list[int]:
-        tokens: list[int] = self._model.hf_tokenizer.encode(f" {_told(vocabulary)}", add_special_tokens=False).ids
-        return tokens
+    def _tokens(self, vocabulary: Sequence[str]) -> int:
+        return len(self._tokenizer.encode(f" {_told(vocabulary)}", add_special_tokens=False).ids)
+
+    @cached_property
+    def _tokenizer(self) -> Tokenizer:
+        """The model's own, which opens without it: whoever joins parts counts, and hears nothing."""
+        return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
 
     def transcribe(
         self,

@@ -204,10 +204,12 @@ def test_the_vocabulary_stands_before_every_window(
 
 
 def test_of_a_long_vocabulary_as_much_is_told_as_whisper_reads(engine: FasterWhisper) -> None:
-    assert engine.room_for(()) == 0 and "_model" not in vars(engine), "whoever joins parts needs no model"
+    assert engine.room_for(()) == 0
     assert engine.room_for(("Sara", "Marc")) == 2
+    assert engine.room_for(("Wordsworth " * 100,)) == 0
     names = tuple(f"Wordsworth {number}" for number in range(100))  # spelt in bytes
     room = engine.room_for(names)
+    assert "_model" not in vars(engine), "whoever joins parts needs no model"
     spelt = [len(engine._model.hf_tokenizer.encode(f" {', '.join(names[:n])}").ids) for n in (room, room + 1)]
     assert spelt[0] < engine._model.max_length // 2 <= spelt[1]
 
@@ -261,12 +263,15 @@ def test_its_fingerprint_is_that_of_its_weights(engine: FasterWhisper, tmp_path:
     assert engine.name == "faster-whisper:micro_whisper"
 
 
-def test_missing_weights_name_the_command_that_brings_them(setup: Setup) -> None:
+def test_missing_weights_name_the_command_that_brings_them(setup: Setup, tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable) as caught:
         FasterWhisper.load("small", setup)
     assert caught.value.mend == "undertone models fetch faster-whisper:small"
     with pytest.raises(EngineUnavailable, match="no converted Whisper"):
         FasterWhisper.load("/nowhere/model", setup)
+    bare = shutil.copytree(MICRO, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer.json"))
+    with pytest.raises(EngineUnavailable, match="lacks its tokenizer"):
+        FasterWhisper.load(str(bare), setup)
 
 
 def test_a_whole_run_has_the_words_and_the_voices(tmp_path: Path) -> None:
