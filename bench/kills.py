@@ -28,7 +28,7 @@ from standardwebhooks import Webhook
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.infra.sealing import new_key
-from tests.service_running import cut
+from tests.service_running import cut, serve_command
 
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 DRAW = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)  # noqa: S311  # it chooses whom to kill
@@ -77,19 +77,9 @@ class Receiver:
 def start(folder: Path, key: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "SECRETS__KEYS": key, "GATEWAY__REQUESTS_PER_MINUTE": "1000000"}
     environment |= {"WORKER__LEASE_SECONDS": "10", "COURIER__SWEEP_SECONDS": "2"}
-    command = [
-        sys.executable,
-        "-m",
-        "services.cli",
-        "serve",
-        "--data",
-        str(folder),
-        "--port",
-        str(PORT),
-        "--workers",
-        "2",
-    ]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        serve_command(folder, PORT, "--workers", "2"), env=environment, stderr=subprocess.DEVNULL
+    )
     ask("GET", "/readyz")
     return process
 

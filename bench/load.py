@@ -22,7 +22,7 @@ import numpy as np
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.infra.sealing import new_key
-from tests.service_running import cut
+from tests.service_running import cut, serve_command
 
 JOBS, UPLOADS, MEGABYTES = (int(value) for value in (*sys.argv[1:], *("1000", "200", "20")[len(sys.argv) - 1 :]))
 PORT = 8765
@@ -33,19 +33,9 @@ ASKED = 2_000
 def gateway(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
     """`undertone serve` with one worker, which is far slower than what comes in."""
     environment = {**os.environ, "SECRETS__KEYS": new_key(), "GATEWAY__REQUESTS_PER_MINUTE": "1000000"}
-    command = [
-        sys.executable,
-        "-m",
-        "services.cli",
-        "serve",
-        "--data",
-        str(folder),
-        "--port",
-        str(PORT),
-        "--workers",
-        "1",
-    ]
-    process = subprocess.Popen(command, env=environment, stderr=subprocess.DEVNULL)
+    process = subprocess.Popen(
+        serve_command(folder, PORT, "--workers", "1"), env=environment, stderr=subprocess.DEVNULL
+    )
     address = f"http://127.0.0.1:{PORT}"
     try:
         while True:

@@ -38,6 +38,11 @@ ENGINES = {"asr": "pocketsphinx", "faces": "cascade"}  # those that need no fetc
 PATIENCE = 120.0
 
 
+def serve_command(data: Path, port: int, *more: str) -> list[str]:
+    """`undertone serve` in a folder, as this Python starts it."""
+    return [sys.executable, "-m", "services.cli", "serve", "--data", str(data), "--port", str(port), *more]
+
+
 def cut(target: Path, seconds: float = 6.0, source: Path = SAMPLE) -> Path:
     """The beginning of a recording, its packets as they are."""
     with av.open(str(source)) as whole, av.open(str(target), "w") as part:

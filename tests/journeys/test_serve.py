@@ -7,7 +7,6 @@ import os
 import signal
 import socket
 import subprocess
-import sys
 import time
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
@@ -16,7 +15,7 @@ from pathlib import Path
 import httpx
 import pytest
 
-from tests.service_running import ROOT, cut
+from tests.service_running import ROOT, cut, serve_command
 
 pytestmark = pytest.mark.slow
 
@@ -51,10 +50,9 @@ def free_port() -> int:
 
 
 def start(data: Path, port: int) -> subprocess.Popen[bytes]:
-    command = [sys.executable, "-m", "services.cli", "serve", "--data", str(data), "--port", str(port)]
     environment = {name: value for name, value in os.environ.items() if "__" not in name}
     return subprocess.Popen(
-        command,
+        serve_command(data, port),
         cwd=ROOT,
         env={
             **environment,
