@@ -28,8 +28,8 @@ class Attention(nn.Module):
         self.out = nn.Linear(WIDTH, WIDTH)
 
     def forward(self, states: Tensor, *, causal: bool = False) -> Tensor:
-        parts = (self._split(part(states)) for part in (self.query, self.key, self.value))
-        return self.out(_joined(F.scaled_dot_product_attention(*parts, is_causal=causal)))
+        query, key, value = (self._split(part(states)) for part in (self.query, self.key, self.value))
+        return self.out(_joined(F.scaled_dot_product_attention(query, key, value, is_causal=causal)))
 
     def looking(self, states: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
         """Attention to what was heard, and its weights (row, head, token, position)."""
