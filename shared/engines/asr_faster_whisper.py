@@ -21,7 +21,7 @@ from shared.engines.catalog import Setup
 from shared.engines.hallucination import believable, without_loops
 from shared.engines.stretches import stretches
 from shared.engines.weights import require
-from shared.ports.media import SAMPLE_RATE, Audio, Progress
+from shared.ports.media import Audio, Progress
 
 BRIDGE = 1.0  # seconds: pauses that stay inside one window
 WINDOWS = 5  # that decide on the language, spread over the recording
@@ -131,7 +131,7 @@ class FasterWhisper:
     def _hear(
         self, audio: Audio, windows: Sequence[Span], language: str | None, hotwords: str | None
     ) -> Iterator[Word]:
-        """All windows at once; what does not look like speech is heard again on its own, more patiently."""
+        """All windows at once; one that does not look like speech is heard again on its own, more patiently."""
         around = Span(start=windows[0].start, end=windows[-1].end)
         sound = audio.cut(around)
         samples = np.asarray(sound.samples, dtype=np.float32)
@@ -149,9 +149,11 @@ class FasterWhisper:
             if believable(segment):
                 yield from _words(segment, sound.start, windows)
                 continue
-            first, last = (round(time * SAMPLE_RATE) for time in (segment.start, segment.end))
+            # All of its window: where its words begin and end is in doubt with them.
+            middle = sound.start + (segment.start + segment.end) / 2
+            window = min(windows, key=lambda one: abs((one.start + one.end) / 2 - middle))
             again, _ = self._model.transcribe(
-                samples[first:last],
+                np.asarray(audio.cut(window).samples, dtype=np.float32),
                 language=language,
                 beam_size=BEAM,
                 word_timestamps=True,
@@ -160,7 +162,7 @@ class FasterWhisper:
             )
             for retried in again:
                 if believable(retried):
-                    yield from _words(retried, sound.start + segment.start, windows)
+                    yield from _words(retried, window.start, windows)
 
 
 def _told(vocabulary: Sequence[str]) -> str:

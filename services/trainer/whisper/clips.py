@@ -33,9 +33,9 @@ LATIN = (
     ("la", "slt", "puella aqua vinum porta gratia"),
 )
 TALK = (
-    ("en", "rms", "Mark lost the letter"),
-    ("en", "rms", "nobody will tell Claire"),
-    ("en", "rms", "Eric is sorry"),
+    ("en", "slt", "Mark lost the letter"),
+    ("en", "slt", "nobody will tell Claire"),
+    ("en", "slt", "Eric is sorry"),
 )
 CLIPS = {
     "meeting.opus": (MEETING, PAUSE, SILENCE),

@@ -94,14 +94,10 @@ class MicroWhisper(nn.Module):
         with torch.no_grad():  # a timestamp is a position: telling it can start as copying the place that is looked at
             self.tokens.weight[FIRST_TIME : FIRST_TIME + POSITIONS] = sinusoids() * 0.1
 
-    def forward(self, mels: Tensor, tokens: Tensor | None, offset: int = 0) -> dict[str, Tensor]:
-        """Without tokens it only says what it hears."""
+    def forward(self, mels: Tensor, tokens: Tensor, offset: int = 0) -> dict[str, Tensor]:
         heard = self.hear(mels, offset)
-        found = {"words": self.words(heard), "sounds": self.sounds(heard)}
-        if tokens is None:
-            return found
         logits, looks = self.write(heard, tokens)
-        return found | {"logits": logits, "looks": looks}
+        return {"logits": logits, "looks": looks, "words": self.words(heard), "sounds": self.sounds(heard)}
 
     def hear(self, mels: Tensor, offset: int = 0) -> Tensor:  # (row, band, frame) -> (row, position, width)
         """A part of a window that begins at a position will do: it trains faster than Whisper's thirty seconds."""

@@ -30,9 +30,7 @@ from shared.ports.media import SAMPLE_RATE
 
 # Seconds of a window, windows of a batch, and how often: attention costs the square of a window's length.
 LENGTHS = ((4.0, 8, 0.4), (10.0, 4, 0.35), (30.0, 2, 0.25))
-# Shares of the epochs: until the first it learns to hear, until the second to write what short windows hold; what
-# begins with weights that can do both goes on with all.
-HEARS, SHORT = 0.25, 0.5
+SHORT = 0.5  # share of the epochs in which all windows are; what begins with weights that can do that goes on with all
 STEPS = 200  # of an epoch
 WHOLE = POSITIONS * STEP
 LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has
@@ -58,7 +56,7 @@ class WhisperTask:
     def batches(self, epoch: int) -> Sequence[tuple[float, list[int]]]:
         """The length of every batch's windows, and what seeds each of them."""
         draw = random.Random(f"{self.seed} {epoch}")
-        known = LENGTHS[:1] if self._until(SHORT, epoch) else LENGTHS
+        known = LENGTHS[:1] if self.anew and (epoch + 1) / self.epochs <= SHORT else LENGTHS
         chosen = draw.choices(known, [share for _, _, share in known], k=STEPS)
         return [
             (seconds, [step * 20 + row for row in range(windows)]) for step, (seconds, windows, _) in enumerate(chosen)
@@ -69,13 +67,7 @@ class WhisperTask:
         windows = [draw_window(self.heard, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in rows]
         # A short window may lie anywhere in the thirty seconds, so that every position is learnt; seeded by the loop.
         offset = random.choice((0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
-        made = self.stacked(windows, seconds, offset)
-        if self._until(HEARS, epoch):
-            del made["tokens"]
-        return made
-
-    def _until(self, share: float, epoch: int) -> bool:
-        return self.anew and (epoch + 1) / self.epochs <= share
+        return self.stacked(windows, seconds, offset)
 
     def stacked(self, windows: Sequence[Window], seconds: float, offset: int = 0) -> dict[str, Tensor]:
         longest = max(len(window.sound) for window in windows) / SAMPLE_RATE
@@ -102,10 +94,8 @@ class WhisperTask:
         return {name: torch.from_numpy(value) for name, value in made.items()} | {"offset": torch.tensor(offset)}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        found = network(batch["mels"], batch.get("tokens"), int(batch["offset"]))
+        found = network(batch["mels"], batch["tokens"], int(batch["offset"]))
         hearing = sum(F.cross_entropy(found[what].flatten(0, 1), batch[what].flatten()) for what in ("words", "sounds"))
-        if "tokens" not in batch:
-            return HEARING * hearing
         logits = found["logits"].flatten(0, 1)
         weights = self.weights.to(logits.device)
         writing = F.cross_entropy(logits, batch["targets"].flatten(), weights, ignore_index=IGNORED)

@@ -65,20 +65,9 @@ def test_words_are_learnt_and_where_they_are_said() -> None:
     assert float((found["looks"][:, -1] * batch["spans"]).sum(-1)[placed].min()) > 0.5
 
 
-def test_before_it_writes_it_learns_to_hear() -> None:
-    seed_everything(0)
-    network, task = MicroWhisper(), a_task(epochs=10)
-    batch = task.load(task.batches(0)[0], 0)
-    task.loss(network, batch).backward()
-    assert network.conv1.weight.grad is not None and network.words.weight.grad is not None
-    assert network.tokens.weight.grad is None
-    assert "tokens" in task.load(task.batches(4)[0], 4)
-
-
-def test_what_begins_with_weights_writes_at_once_and_windows_of_every_length() -> None:
+def test_what_begins_with_weights_hears_windows_of_every_length_at_once() -> None:
     task = WhisperTask(humming(40), humming(12), 1, 10, anew=False)
     assert {seconds for seconds, _ in task.batches(0)} == {seconds for seconds, _, _ in tasks.LENGTHS}
-    assert "tokens" in task.load(task.batches(0)[0], 0)
 
 
 def test_an_offset_moves_positions_and_timestamps_and_nothing_else() -> None:
