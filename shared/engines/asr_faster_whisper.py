@@ -150,8 +150,7 @@ class FasterWhisper:
                 yield from _words(segment, sound.start, windows)
                 continue
             # All of its window: where its words begin and end is in doubt with them.
-            middle = sound.start + (segment.start + segment.end) / 2
-            window = min(windows, key=lambda one: abs((one.start + one.end) / 2 - middle))
+            window = max(windows, key=_placed(segment, sound.start).overlap)
             again, _ = self._model.transcribe(
                 np.asarray(audio.cut(window).samples, dtype=np.float32),
                 language=language,
@@ -167,6 +166,10 @@ class FasterWhisper:
 
 def _told(vocabulary: Sequence[str]) -> str:
     return ", ".join(vocabulary)
+
+
+def _placed(segment: Any, offset: float) -> Span:
+    return Span(start=float(segment.start) + offset, end=float(segment.end) + offset)
 
 
 def _words(segment: Any, offset: float, windows: Sequence[Span]) -> Iterator[Word]:

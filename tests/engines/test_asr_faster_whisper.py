@@ -160,6 +160,16 @@ def test_what_does_not_look_like_speech_at_first_is_heard_again(
     assert all(speech[3].start - 0.1 <= word.start <= speech[3].end for word in heard)
 
 
+def test_what_is_heard_again_is_its_own_window_however_early_its_words_are(
+    engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """The words of a window that is silent for long are nearer to the middle of the one before."""
+    windows = (speech[3], span(speech[4].start, speech[5].start - 1))
+    doubts = iter([True, False])
+    monkeypatch.setattr(asr_faster_whisper, "believable", lambda segment: next(doubts, True))
+    assert plain(hear(engine, meeting, windows)) == "nobody breaks promises please send letters on Friday"
+
+
 def test_a_window_may_hold_several_sentences(engine: FasterWhisper, talk: Audio, setup: Setup) -> None:
     speech = SileroVad.load(None, setup).detect(talk, lambda share: None)
     assert len(list(stretches(talk, speech, longest=30.0, bridge=BRIDGE))) == 1
