@@ -24,6 +24,7 @@ def main() -> None:
 
 def hear(decoder: Any, raw: bytes) -> list[dict[str, Any]]:
     """The words of one stretch; silences, noises and numbers of pronunciation variants are left out."""
+    decoder.reinit_feat()  # it would remember the noise of whatever stretch it heard before this one
     decoder.start_utt()
     decoder.process_raw(raw, no_search=False, full_utt=True)
     decoder.end_utt()

@@ -13,7 +13,8 @@ import numpy as np
 import pytest
 
 from shared.domain.error import EngineFailed, EngineUnavailable
-from shared.domain.span import span
+from shared.domain.span import Span, span
+from shared.domain.speech import Word
 from shared.engines.asr_pocketsphinx import PocketSphinx
 from shared.engines.catalog import Setup
 from shared.engines.decoder_sound import decode_sound
@@ -44,6 +45,17 @@ def test_it_hears_what_was_said_with_times(meeting: Audio, setup: Setup) -> None
     assert " ".join(words[:3]) == "good morning everyone"
     assert "afternoon" in words
     assert shares[-1] == 1.0
+
+
+def test_what_was_heard_before_changes_nothing(meeting: Audio) -> None:
+    """Which of several recognisers hears what is chance; what it hears must not be."""
+    before, stretch = span(20.3, 37.6), span(37.9, 41.7)
+
+    def heard(*speech: Span) -> list[Word]:
+        hearing = PocketSphinx(1).transcribe(meeting, speech, language=None, progress=lambda share: None)
+        return [word for word in hearing.words if word.start >= stretch.start]
+
+    assert heard(before, stretch) == heard(stretch)
 
 
 def test_silence_has_no_words_and_nothing_asked_is_nothing_heard(meeting: Audio, setup: Setup) -> None:
