@@ -92,3 +92,14 @@ def test_the_last_is_kept_where_no_choice_may_look_at_the_held_out(tmp_path: Pat
     best = run(Line(figures=(0.9, 0.1, 0.2)), tmp_path / "best")
     last = run(Line(figures=(0.9, 0.1, 0.2)), tmp_path / "last", replace(RECIPE, keep="last"))
     assert not torch.equal(best["weight"], last["weight"])
+
+
+def test_half_precision_is_for_processors_that_have_it(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    whole = run(Line(), tmp_path / "whole")["weight"]
+    found = {}
+    for has in (False, True):
+        monkeypatch.setattr(torch.cpu, "get_capabilities", lambda has=has: {"avx512_bf16": has})
+        found[has] = run(Line(), tmp_path / f"{has}", replace(RECIPE, half=True))["weight"]
+    assert torch.equal(found[False], whole)
+    assert not torch.equal(found[True], whole) and torch.allclose(found[True], whole, atol=0.05)
+    assert found[True].dtype == torch.float32, "the weights themselves stay whole"

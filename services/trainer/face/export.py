@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from services.trainer.bundle import fit_temperature, write_card
-from services.trainer.face.network import BothSides, FaceCnn
+from services.trainer.face.network import FaceCnn, TenLooks
 from services.trainer.face.task import FaceTask, face_logits
 from services.trainer.figures import draw
 from services.trainer.labels import prior_of
@@ -26,7 +26,7 @@ NAME = "face_cnn"
 def export(run: Path, data: Path) -> dict[str, Any]:
     learnt = FaceCnn()
     learnt.load_state_dict(torch.load(run / "best.pt", weights_only=True))
-    network = BothSides(learnt)
+    network = TenLooks(learnt)
     target = BUNDLED / f"{NAME}.onnx"
     write_onnx(network, next(tries()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
     task = FaceTask.read(data, seed=0)
@@ -46,8 +46,8 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     draw(logits / temperature, truth, run)
     write_card(
         target, slot="face",
-        architecture="four squeezed and excited residual blocks over a grey face of 48 pixels and its mirror image; "
-        f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.2f} M parameters",
+        architecture="four squeezed and excited residual blocks over a grey face of 48 pixels, looked at from five "
+        f"places and both sides; {sum(parameter.numel() for parameter in network.parameters()) / 1e6:.2f} M parameters",
         licence="research use", commercial_use=False,
         data=[("FER2013", "no clear licence for the photographs; research data, consent of depicted people unknown",
                "train without the pictures of PublicTest; PublicTest to stop and to calibrate")],

@@ -18,7 +18,7 @@ from shared.engines.face_picture import scaled
 
 BATCH, SMOOTHING = 128, 0.1
 DEGREES, ZOOM, SHIFT = 15, 0.15, 0.1
-BLURRED, COVERED, MIXED = 0.15, 0.25, 0.3  # chances
+BLURRED, COVERED, MIXED = 0.1, 0.15, 0.2  # chances
 
 
 @dataclass
@@ -53,7 +53,7 @@ class FaceTask:
         return {"faces": faces.contiguous(memory_format=torch.channels_last), "labels": labels}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        return F.cross_entropy(network(batch["faces"])[0], batch["labels"], label_smoothing=SMOOTHING)
+        return F.cross_entropy(network(batch["faces"])[0].float(), batch["labels"], label_smoothing=SMOOTHING)
 
     def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
         found = measure(face_logits(network, self.dev_images), self.dev_labels)
