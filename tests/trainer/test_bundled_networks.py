@@ -83,6 +83,20 @@ def test_a_face_and_its_mirror_image_are_told_the_same() -> None:
         assert not torch.allclose(network.network(faces)[0], network.network(faces.flip(3))[0], atol=1e-5)
 
 
+def test_a_face_is_seen_from_five_places_and_both_sides() -> None:
+    """Two pixels up or down and to a side; what lies beyond the picture is its edge gone on."""
+    seed_everything(4)
+    network, faces = FaceCnn().eval(), torch.randn(3, 1, 48, 48)
+    wide = nn.functional.pad(faces, (2, 2, 2, 2), mode="replicate")
+    corners = [(2, 2), (0, 0), (0, 4), (4, 0), (4, 4)]
+    places = [wide[:, :, top : top + 48, left : left + 48] for top, left in corners]
+    with torch.no_grad():
+        found = TenLooks(network)(faces)
+        looks = [network(view) for place in places for view in (place, place.flip(3))]
+    for ours, one_by_one in zip(found, zip(*looks, strict=True), strict=True):
+        assert torch.allclose(ours, torch.stack(one_by_one).mean(0), atol=1e-5)
+
+
 def test_augmented_faces_stay_pictures() -> None:
     seed_everything(2)
     faces = augmented(torch.rand(64, 1, 48, 48))

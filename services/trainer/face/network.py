@@ -62,12 +62,12 @@ class TenLooks(nn.Module):
         self.network = network
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        aside = [faces[:, :, _moved(down)][:, :, :, _moved(right)] for down, right in PLACES]
-        looks = torch.cat([look for seen in aside for look in (seen, seen.flip(3))])
+        seen = [faces[:, :, _aside(down)][:, :, :, _aside(right)] for down, right in PLACES]
+        looks = torch.cat([look for one in seen for look in (one, one.flip(3))])
         emotion, embedding = (found.unflatten(0, (2 * len(PLACES), -1)).mean(0) for found in self.network(looks))
         return emotion, embedding
 
 
-def _moved(step: int) -> Tensor:
+def _aside(step: int) -> Tensor:
     """Which rows or columns are seen a step aside; beyond the edge the last one goes on."""
     return (torch.arange(SIDE) + step).clamp(0, SIDE - 1)

@@ -17,7 +17,7 @@ EPOCHS = 88
 
 
 def recipe_of(seed: int) -> Recipe:
-    # Most is gained at the slow end of the schedule, so nothing stops it early.
+    # It still gains at the slow end of the schedule, so nothing stops it early.
     return Recipe(seed=seed, epochs=EPOCHS, average=0.998, warm_up=0.05, schedule="cosine", patience=EPOCHS, half=True)
 
 

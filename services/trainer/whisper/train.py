@@ -12,11 +12,12 @@ from services.trainer.whisper.synth import read_bank
 from services.trainer.whisper.task import WhisperTask
 
 RATE, DECAY = 2e-3, 0.01
+EPOCHS = 90
 HEARD, UNHEARD = {"en": 2400, "la": 400}, {"en": 160, "la": 40}  # sentences
 
 
-def recipe_of(seed: int, epochs: int = 90) -> Recipe:
-    return Recipe(seed=seed, epochs=epochs, average=0.995, warm_up=0.05, schedule="cosine", patience=epochs,
+def recipe_of(seed: int) -> Recipe:
+    return Recipe(seed=seed, epochs=EPOCHS, average=0.995, warm_up=0.05, schedule="cosine", patience=EPOCHS,
                   keep="last", save_every=50)  # fmt: skip
 
 
