@@ -1,9 +1,9 @@
-# Undertone: two commands do everything on a fresh machine with Python 3.11 or newer:
+# Undertone: two commands do everything on a fresh machine with Python 3.11, 3.12 or 3.13:
 # `make run` serves and annotates the sample meeting, `make test` passes the tests.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
-PIP := $(BIN)/python -m pip --disable-pip-version-check
+INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test test-slow check lint coverage images bench lock train-setup test-train clean
@@ -27,7 +27,7 @@ test-slow: $(VENV)/.dev ## Run the tests that start whole services and kill them
 
 check: lint coverage ## Format, lint, types, import contracts, and the coverage that the tests must reach
 
-lint: $(VENV)/.dev $(VENV)/.containers
+lint: $(VENV)/.dev $(VENV)/.lint
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
@@ -35,7 +35,7 @@ lint: $(VENV)/.dev $(VENV)/.containers
 	$(BIN)/hadolint docker/Dockerfile
 
 # The science is covered to the last branch; what touches machines and libraries to nine tenths.
-coverage: $(VENV)/.dev
+coverage: $(VENV)/.dev $(VENV)/.oracles
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --skip-covered
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include='shared/domain/*,shared/pipeline/*,shared/exports/*'
@@ -50,8 +50,8 @@ lock: ## Write the lock files anew (needs uv)
 	requirements/lock
 
 train-setup: $(VENV)/.dev ## Add torch and torchaudio for the trainer (5 GB)
-	$(PIP) install --quiet --no-compile --require-hashes -r requirements/train.txt
-	$(PIP) install --quiet --no-deps --require-hashes -r requirements/teacher.txt
+	@$(INSTALL) requirements/train.txt
+	@$(INSTALL) requirements/teacher.txt --no-deps
 
 test-train: train-setup ## Run the trainer's tests, those that need torch too
 	$(BIN)/python -m pytest tests/trainer
@@ -59,17 +59,21 @@ test-train: train-setup ## Run the trainer's tests, those that need torch too
 clean: ## Remove what was installed and cached
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
-# A stamp is newer than its lock file once everything in it is installed. --no-compile: most modules are never imported.
-$(VENV)/.default: requirements/default.txt pyproject.toml
-	test -x $(BIN)/python || $(PYTHON) -m venv $(VENV)
-	$(PIP) install --quiet --no-compile --require-hashes -r $<
-	$(PIP) install --quiet --no-deps --no-build-isolation --editable .
-	touch $@
+# A stamp is newer than its lock file once everything in it is installed. Wheels only, so no compiler is needed.
+$(VENV)/.default: requirements/default.txt requirements/pip.txt pyproject.toml
+	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
+	@$(INSTALL) $<
+	@$(BIN)/python -m pip install -qq --no-deps --no-build-isolation --editable .
+	@touch $@
 
 $(VENV)/.dev: requirements/dev.txt $(VENV)/.default
-	$(PIP) install --quiet --no-compile --require-hashes -r $<
-	touch $@
+	@$(INSTALL) $<
+	@touch $@
 
-$(VENV)/.containers: requirements/containers.txt $(VENV)/.default
-	$(PIP) install --quiet --no-compile --require-hashes -r $<
-	touch $@
+$(VENV)/.lint: requirements/lint.txt $(VENV)/.default
+	@$(INSTALL) $<
+	@touch $@
+
+$(VENV)/.oracles: requirements/oracles.txt $(VENV)/.dev
+	@$(INSTALL) $< --prefer-binary
+	@touch $@

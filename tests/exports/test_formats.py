@@ -6,9 +6,11 @@ import csv
 import io
 import json
 import time
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
-import meeteval
 import pympi
 import pysubs2
 import pytest
@@ -24,11 +26,17 @@ from shared.exports.formats import FORMATS
 from tests.exports.sample import ANA, BEN, EVE, transcript
 from tests.twins import utterance
 
+# It has no wheels and needs a C++ compiler, so only `make check` installs it.
+needs_meeteval = pytest.mark.skipif(find_spec("meeteval") is None, reason="make check installs meeteval")
 SCHEMA = Path(__file__).parents[2] / "docs" / "transcript.schema.json"
 
 
 def render(name: str, *, emotion: bool = True, given: Transcript | None = None) -> bytes:
     return FORMATS[name].render(given or transcript(), emotion=emotion)
+
+
+def read_with_meeteval(path: Path) -> list[Any]:
+    return list(import_module("meeteval.io").load(path))
 
 
 def saved(tmp_path: Path, name: str, **options: object) -> Path:
@@ -105,18 +113,24 @@ def test_rttm_has_a_turn_for_each_utterance_that_lasts(tmp_path: Path) -> None:
     path = saved(tmp_path, "rttm")
     turns = load_rttm(path)["stand_up"]
     assert [label for _, _, label in turns.itertracks(yield_label=True)][:2] == ["Ana_<Ops>_&_Co", "Ben_Müller"]
-    assert len(list(meeteval.io.load(path))) == 5, "an utterance without length is no turn"
 
 
+@needs_meeteval
+def test_rttm_leaves_out_an_utterance_without_length(tmp_path: Path) -> None:
+    assert len(read_with_meeteval(saved(tmp_path, "rttm"))) == 5
+
+
+@needs_meeteval
 def test_ctm_is_in_order_and_says_how_sure_each_word_is(tmp_path: Path) -> None:
-    lines = list(meeteval.io.load(saved(tmp_path, "ctm")))
+    lines = read_with_meeteval(saved(tmp_path, "ctm"))
     starts = [float(line.begin_time) for line in lines]
     assert starts == sorted(starts)
     assert len(lines) == sum(len(u.words) for u in transcript().utterances)
 
 
+@needs_meeteval
 def test_stm_keeps_words_and_speakers(tmp_path: Path) -> None:
-    lines = list(meeteval.io.load(saved(tmp_path, "stm")))
+    lines = read_with_meeteval(saved(tmp_path, "stm"))
     assert lines[1].transcript == 'She said "no" & left ‹there› at once.'
     assert lines[0].speaker_id == "Ana_<Ops>_&_Co"
 

