@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-slow check lint coverage images bench lock train-setup test-train clean
+.PHONY: help install run demo test test-slow check lint coverage bench lock train-setup test-train clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -39,9 +39,6 @@ coverage: $(VENV)/.dev $(VENV)/.oracles
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --skip-covered
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include='shared/domain/*,shared/pipeline/*,shared/exports/*'
-
-images: $(VENV)/.dev ## Install and start what the images hold, without a container engine (minutes)
-	UNDERTONE_TEST_IMAGES=1 $(BIN)/python -m pytest tests/container/test_images.py
 
 bench: $(VENV)/.dev ## Run the benchmarks (minutes)
 	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done

@@ -5,6 +5,7 @@ import re
 import subprocess
 import sys
 import time
+from collections.abc import Sequence
 from pathlib import Path
 
 SUPPORTED = ((3, 11), (3, 13))  # as requires-python in pyproject.toml
@@ -80,7 +81,7 @@ def explain(output: str, lock: Path) -> str:
     return "\n".join([*output.splitlines()[-TAIL:], f"pip could not install {lock}."])
 
 
-def version(numbers: "tuple[int, ...]") -> str:
+def version(numbers: "Sequence[object]") -> str:
     return ".".join(str(number) for number in numbers[:2])
 
 

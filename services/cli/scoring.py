@@ -88,7 +88,7 @@ def score_words(utterances: Sequence[Utterance], reference: Sequence[Saying]) ->
     found = jiwer.process_words(_joined(truth), _joined(guess))
     return WordScore(
         wer=found.wer,
-        cpwer=_errors_with_speakers(_by_speaker(truth), _by_speaker(guess)) / total,
+        cpwer=errors_with_speakers(by_speaker(truth), by_speaker(guess)) / total,
         substitutions=found.substitutions,
         deletions=found.deletions,
         insertions=found.insertions,
@@ -96,7 +96,7 @@ def score_words(utterances: Sequence[Utterance], reference: Sequence[Saying]) ->
     )
 
 
-def _errors_with_speakers(truth: Mapping[str, Sequence[str]], guess: Mapping[str, Sequence[str]]) -> int:
+def errors_with_speakers(truth: Mapping[str, Sequence[str]], guess: Mapping[str, Sequence[str]]) -> int:
     """Word errors under the best assignment of our speakers to those of the reference; who is left over has no words.
 
     This is the concatenated minimum-permutation word error rate of CHiME-6 (Watanabe et al., 2020), before division.
@@ -112,7 +112,7 @@ def _words(turns: Iterable[Saying | Utterance]) -> list[tuple[str, list[str]]]:
     return [(turn.speaker, normalise(turn.text).split()) for turn in sorted(turns, key=lambda turn: turn.start)]
 
 
-def _by_speaker(turns: Iterable[tuple[str, list[str]]]) -> dict[str, list[str]]:
+def by_speaker(turns: Iterable[tuple[str, list[str]]]) -> dict[str, list[str]]:
     streams: dict[str, list[str]] = {}
     for speaker, words in turns:
         streams.setdefault(speaker, []).extend(words)

@@ -9,9 +9,11 @@ from urllib.request import ProxyHandler, build_opener
 PATIENCE = 4.0
 
 
-def answers_http(port: str) -> None:
+def answers_http(service: str, port: str) -> None:
+    host = os.environ.get(f"{service}__HOST", "127.0.0.1")
+    port = os.environ.get(f"{service}__PORT", port)
     # No proxy: its variables are meant for calls outside.
-    with build_opener(ProxyHandler({})).open(f"http://127.0.0.1:{port}/readyz", timeout=PATIENCE):
+    with build_opener(ProxyHandler({})).open(f"http://{host}:{port}/readyz", timeout=PATIENCE):
         pass
 
 
@@ -33,8 +35,8 @@ def queue_answers() -> None:
 
 
 CHECKS: Mapping[str, tuple[Callable[[], None], ...]] = {
-    "gateway": (lambda: answers_http(os.environ.get("GATEWAY__PORT", "8000")),),
-    "results": (lambda: answers_http(os.environ.get("RESULTS__PORT", "8001")),),
+    "gateway": (lambda: answers_http("GATEWAY", "8000"),),
+    "results": (lambda: answers_http("RESULTS", "8001"),),
     "courier": (database_answers,),
     "dispatcher": (database_answers, queue_answers),
     "worker": (database_answers, queue_answers),

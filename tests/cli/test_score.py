@@ -4,15 +4,19 @@ from __future__ import annotations
 
 import json
 from collections.abc import Sequence
+from importlib import import_module
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
 
 import pytest
 import typer
+from hypothesis import assume, given
+from hypothesis import strategies as st
 from typer.testing import CliRunner
 
 from services.cli.score import score
-from services.cli.scoring import normalise
+from services.cli.scoring import by_speaker, errors_with_speakers, normalise
 from shared.domain.emotion import (
     EMOTIONS,
     SENTIMENTS,
@@ -151,6 +155,21 @@ def test_wer_counts_words_and_cpwer_also_who_said_them(tmp_path: Path) -> None:
     assert (words["substitutions"], words["deletions"], words["insertions"]) == (1, 1, 0)
     # One stream of 7 words against Ana's four: one wrong, three too many; the other speaker's four are missing.
     assert found["cpwer"] == pytest.approx(1.0)
+
+
+@pytest.mark.skipif(find_spec("meeteval") is None, reason="make check installs meeteval; it needs a C++ compiler")
+@given(
+    *[st.lists(st.tuples(st.sampled_from("ABC"), st.lists(st.sampled_from("uvw"), max_size=6)), max_size=5)] * 2,
+)
+def test_cpwer_is_that_of_meeteval(truth: list[tuple[str, list[str]]], guess: list[tuple[str, list[str]]]) -> None:
+    """For up to three speakers on each side, missing and additional ones included."""
+    assume(any(words for _, words in truth))
+    cp = import_module("meeteval.wer.wer.cp")
+    streams = [
+        {name: " ".join(words) for name, words in by_speaker(turns).items()} or {"": ""} for turns in (truth, guess)
+    ]
+    expected = cp.cp_word_error_rate(*streams)
+    assert errors_with_speakers(by_speaker(truth), by_speaker(guess)) == expected.errors
 
 
 def test_a_transcript_without_speech_misses_everything(tmp_path: Path) -> None:

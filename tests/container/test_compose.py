@@ -119,6 +119,34 @@ def test_what_parses_media_has_no_way_to_the_internet() -> None:
     assert outside == {"gateway", "courier", "models"}
 
 
+def test_closed_networks_have_no_way_to_the_host() -> None:
+    networks = project()["networks"]
+    closed = {name for name, network in networks.items() if network.get("internal")}
+    assert closed == {"front", "database", "queue", "storage"}
+    for name in closed:
+        assert networks[name]["driver_opts"] == {"com.docker.network.bridge.inhibit_ipv4": "true"}
+
+
+@pytest.mark.parametrize("name", ["gateway", "results"])
+def test_a_web_service_listens_on_the_network_of_the_edge_only(name: str) -> None:
+    host = SERVICES[name]["environment"][f"{name.upper()}__HOST"]
+    owners = [network for network, options in SERVICES[name]["networks"].items() if host in options.get("aliases", ())]
+    assert owners == ["front"]
+
+
+@pytest.mark.parametrize("image", sorted(set(re.findall(r"\b[a-z/-]+:[\w.-]+@?[\w:]*(?=})", TEXT)) - {""}))
+def test_an_image_from_a_registry_is_pinned_by_digest(image: str) -> None:
+    if not image.endswith(":local"):
+        assert re.search(r"@sha256:[0-9a-f]{64}$", image)
+
+
+def test_the_dockerfile_and_compose_name_the_same_base_images() -> None:
+    dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
+    for name in ("PYTHON_IMAGE", "CUDA_IMAGE"):
+        inside = re.search(rf"^ARG {name}=(.*)$", dockerfile, re.MULTILINE)
+        assert inside and f"${{{name}:-{inside[1]}}}" in TEXT
+
+
 def test_a_secret_goes_only_where_it_is_needed() -> None:
     def holders(secret: str) -> set[str]:
         volume = f"secrets-{secret}:/secrets/{secret}"
