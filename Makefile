@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-slow check lint coverage bench lock train-setup test-train clean
+.PHONY: help install run demo test test-slow check lint coverage compose-test audit bench lock train-setup test-train clean
 
 help: ## Say what can be made
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -40,6 +40,12 @@ coverage: $(VENV)/.dev $(VENV)/.oracles
 	$(BIN)/coverage report --fail-under=90 --skip-covered
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include='shared/domain/*,shared/pipeline/*,shared/exports/*'
 
+compose-test: $(VENV)/.dev $(VENV)/.compose ## Build the images, and try the containers on a real engine (minutes; root, or an engine)
+	UNDERTONE_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose -v --no-header
+
+audit: $(VENV)/.dev $(VENV)/.compose ## Look the locked packages up in the database of known vulnerabilities
+	$(BIN)/python requirements/audit.py
+
 bench: $(VENV)/.dev ## Run the benchmarks (minutes)
 	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
 
@@ -68,6 +74,10 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.default
 	@touch $@
 
 $(VENV)/.lint: requirements/lint.txt $(VENV)/.default
+	@$(INSTALL) $<
+	@touch $@
+
+$(VENV)/.compose: requirements/compose.txt $(VENV)/.default
 	@$(INSTALL) $<
 	@touch $@
 

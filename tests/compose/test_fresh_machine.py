@@ -1,0 +1,82 @@
+"""The README's two commands on a machine that has Python, make and git, and no compiler."""
+
+from __future__ import annotations
+
+import subprocess
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from pathlib import Path
+
+import pytest
+
+from tests.compose.conftest import FIGURES
+from tests.compose.deployment import ROOT, docker
+
+pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bases")]
+PYTHONS = ("3.11", "3.13")
+CLONE = "git -c safe.directory=* clone --quiet /source undertone && cd undertone"
+# Waits for the printed transcript, then for the end after Ctrl-C.
+RUN = f"""
+set -eu
+{CLONE}
+setsid make run >out 2>&1 &
+for _ in $(seq 300); do
+    if grep -q 'The service goes on' out; then break; fi
+    kill -0 $! || break
+    sleep 1
+done
+cat out
+pkill -INT -s $! -f 'undertone serve'
+wait $! || echo "make ended with $?"
+"""
+
+
+@pytest.fixture(scope="module")
+def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
+    """A clean clone of what is committed."""
+    clone = tmp_path_factory.mktemp("source") / "undertone"
+    subprocess.run(["git", "clone", "--quiet", "--no-local", ROOT, clone], check=True)
+    for folder in clone.parents[:3]:
+        folder.chmod(0o755)
+    return clone
+
+
+@contextmanager
+def fresh_machine(source: Path, python: str) -> Iterator[str]:
+    name = f"undertone-fresh-{python}"
+    docker("rm", "-f", name, check=False)
+    docker("run", "-d", "--init", "--name", name, "-v", f"{source}:/source:ro", name, "sleep", "3600")
+    try:
+        yield name
+    finally:
+        docker("rm", "-f", name)
+
+
+def run(machine: str, script: str) -> str:
+    done = subprocess.run(
+        ["docker", "exec", machine, "bash", "-c", script], check=False, capture_output=True, text=True
+    )
+    shown = done.stdout + done.stderr
+    assert done.returncode == 0, shown[-6000:]
+    return shown
+
+
+@pytest.mark.parametrize("python", PYTHONS)
+def test_make_run_serves_and_prints_the_transcript_of_the_sample(source: Path, python: str) -> None:
+    with fresh_machine(source, python) as machine:
+        began = time.monotonic()
+        shown = run(machine, RUN)
+        FIGURES[f"make run on Python {python} until the transcript"] = f"{time.monotonic() - began:.0f} s"
+    assert "Installing default" in shown, "it says what it is doing"
+    assert "Undertone serves at" in shown and "Speaker 1" in shown and "perceived" in shown
+    assert "make ended with 0" in shown or "make ended with" not in shown, shown[-2000:]
+
+
+@pytest.mark.parametrize("python", PYTHONS[1:])  # the oldest one runs all tests in `make check` already
+def test_make_test_passes(source: Path, python: str) -> None:
+    with fresh_machine(source, python) as machine:
+        began = time.monotonic()
+        shown = run(machine, f"set -eu; {CLONE}; make test")
+        FIGURES[f"make test on Python {python}"] = f"{time.monotonic() - began:.0f} s"
+    FIGURES[f"its closing line on Python {python}"] = shown.strip().splitlines()[-1]
