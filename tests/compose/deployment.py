@@ -108,7 +108,7 @@ class Deployment:
 
     def client(self, **options: Any) -> httpx.Client:
         options = {"base_url": f"http://127.0.0.1:{self.port}", "timeout": 60.0, "trust_env": False, **options}
-        return httpx.Client(headers={"Authorization": f"Bearer {self.key}"}, **options)
+        return httpx.Client(headers={"Authorization": f"Bearer {self.key}"} if self.key else {}, **options)
 
     def submit(self, recording: Path, **options: str) -> str:
         with self.client() as client, recording.open("rb") as media:
