@@ -15,7 +15,11 @@ from tests.compose.deployment import ROOT, docker
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bases")]
 PYTHONS = ("3.11", "3.13")
-CLONE = "git -c safe.directory=* clone --quiet /source undertone && cd undertone"
+CLONE = """
+export GIT_CONFIG_COUNT=1 GIT_CONFIG_KEY_0=safe.directory GIT_CONFIG_VALUE_0='*' # /source has another owner
+git clone --quiet /source undertone
+cd undertone
+"""
 # Waits for the printed transcript, then for the end after Ctrl-C.
 RUN = f"""
 set -eu
@@ -77,6 +81,6 @@ def test_make_run_serves_and_prints_the_transcript_of_the_sample(source: Path, p
 def test_make_test_passes(source: Path, python: str) -> None:
     with fresh_machine(source, python) as machine:
         began = time.monotonic()
-        shown = run(machine, f"set -eu; {CLONE}; make test")
+        shown = run(machine, f"set -eu\n{CLONE}\nmake test")
         FIGURES[f"make test on Python {python}"] = f"{time.monotonic() - began:.0f} s"
     FIGURES[f"its closing line on Python {python}"] = shown.strip().splitlines()[-1]
