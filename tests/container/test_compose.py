@@ -7,65 +7,20 @@ import re
 import shutil
 import subprocess
 import time
-from collections.abc import Mapping
 from pathlib import Path
-from typing import Any, cast
 
 import pytest
 import redis
 import yaml
-from pydantic_settings import BaseSettings
 
 from services.container.__main__ import MODULES
 from services.container.health import CHECKS
 from services.container.secret_files import keep_secrets, kept_secrets
-from services.courier.settings import CourierSettings
-from services.gateway.settings import GatewaySettings
-from services.results.settings import ResultsSettings
 from services.worker.settings import WorkerSettings
-from shared.engines.settings import EngineSettings, MediaSettings
-from shared.infra.address_rule import OutboundSettings
-from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.redis_server import find_server
-from shared.infra.sealing import SecretSettings
-from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
-from shared.infra.telemetry import TelemetrySettings
+from tests.container.compose_file import ROOT, SERVICES, TEXT, VARIABLE, project
+from tests.container.settings_read import READ, example, read_by
 
-ROOT = Path(__file__).parents[2]
-TEXT = (ROOT / "docker-compose.yml").read_text()
-VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[-?]([^}]*))?\}")
-STATE = (DatabaseSettings, StorageSettings, LogSettings, TelemetrySettings)
-QUEUE = (RedisSettings, QueueSettings)
-OUTBOUND = (OutboundSettings, SecretSettings)
-READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
-    "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings),
-    "results": (*STATE, ResultsSettings),
-    "courier": (*STATE, *OUTBOUND, CourierSettings),
-    "dispatcher": (*STATE, *QUEUE),
-    "worker-cpu": (*STATE, *QUEUE, WorkerSettings, EngineSettings, MediaSettings),
-    "worker-gpu": (*STATE, *QUEUE, WorkerSettings, EngineSettings, MediaSettings),
-}
-# Set by the image, or not to be had in a container.
-ELSEWHERE = {
-    "STORAGE__FOLDER",
-    "ENGINES__MODELS_DIR",
-    "ENGINES__HUB_URL",
-    "WORKER__SCRATCH",
-    "GATEWAY__KEYLESS",
-    "RESULTS__KEYLESS",
-}
-
-
-def project(**given: str) -> dict[str, Any]:
-    """The file with its variables filled in, as compose does it."""
-
-    def filled(found: re.Match[str]) -> str:
-        return given.get(found[1], found[3] or "")
-
-    return cast("dict[str, Any]", yaml.safe_load(VARIABLE.sub(filled, TEXT.replace("$$", "$"))))
-
-
-SERVICES: dict[str, dict[str, Any]] = project()["services"]
 NAMES = sorted(SERVICES)
 
 
@@ -219,8 +174,7 @@ def test_a_worker_has_time_to_hand_its_stage_back(name: str) -> None:
 
 @pytest.mark.parametrize("name", sorted(READ))
 def test_every_setting_that_a_service_reads_reaches_it(name: str) -> None:
-    wanted = {f"{room.model_config['env_prefix']}{field}".upper() for room in READ[name] for field in room.model_fields}
-    assert wanted - ELSEWHERE <= set(SERVICES[name]["environment"])
+    assert read_by(name) <= set(SERVICES[name]["environment"])
 
 
 def test_whatever_is_mounted_is_declared_and_used() -> None:
@@ -270,7 +224,7 @@ def test_compose_itself_reads_the_files() -> None:
 
 
 def test_the_example_names_every_variable_of_the_file_with_its_default() -> None:
-    settings = dict(re.findall(r"^#?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
+    settings = example()
     for name, _, default in VARIABLE.findall(re.sub(r"#.*", "", TEXT)):
         assert name in settings, name
         if "__" not in name:  # of ours a container may want another one, such as more requests at once

@@ -1,0 +1,54 @@
+"""Which settings each service reads, for the tests that compare them with what a deployment hands on."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Mapping
+
+from pydantic_settings import BaseSettings
+
+from services.courier.settings import CourierSettings, RetentionSettings
+from services.gateway.settings import GatewaySettings
+from services.results.settings import ResultsSettings
+from services.worker.settings import WorkerSettings
+from shared.engines.settings import EngineSettings, MediaSettings
+from shared.infra.address_rule import OutboundSettings
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.sealing import SecretSettings
+from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
+from shared.infra.telemetry import TelemetrySettings
+from tests.container.compose_file import ROOT
+
+STATE = (DatabaseSettings, StorageSettings, LogSettings, TelemetrySettings)
+QUEUE = (RedisSettings, QueueSettings)
+OUTBOUND = (OutboundSettings, SecretSettings)
+READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
+    "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings),
+    "results": (*STATE, ResultsSettings),
+    "courier": (*STATE, *OUTBOUND, CourierSettings, RetentionSettings),
+    "dispatcher": (*STATE, *QUEUE),
+    "worker-cpu": (*STATE, *QUEUE, WorkerSettings, EngineSettings, MediaSettings),
+    "worker-gpu": (*STATE, *QUEUE, WorkerSettings, EngineSettings, MediaSettings),
+}
+# Set by the image, or not to be had in a container.
+ELSEWHERE = {
+    "STORAGE__FOLDER",
+    "ENGINES__MODELS_DIR",
+    "ENGINES__HUB_URL",
+    "WORKER__SCRATCH",
+    "GATEWAY__KEYLESS",
+    "RESULTS__KEYLESS",
+}
+
+
+def read_by(service: str) -> set[str]:
+    """The settings that a deployment must hand on to this service."""
+    names = {
+        f"{room.model_config['env_prefix']}{field}".upper() for room in READ[service] for field in room.model_fields
+    }
+    return names - ELSEWHERE
+
+
+def example() -> dict[str, str]:
+    """Every variable of `.env.example` with its default."""
+    return dict(re.findall(r"^#?([A-Z_]+)=(.*)$", (ROOT / ".env.example").read_text(), re.MULTILINE))
