@@ -19,11 +19,10 @@ from pathlib import Path
 
 import yaml
 
-ROOT = Path(__file__).parents[1]
-sys.path.insert(0, str(ROOT))
+sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.infra.sealing import new_key
-from tests.service_running import Service
+from tests.service_running import ROOT, Service
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
 SETTLE = 15.0  # seconds between the last start and the first measurement

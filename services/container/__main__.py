@@ -1,4 +1,4 @@
-"""`python -m services.container SERVICE`: become it; besides, `health SERVICE`, `secrets [print]`, `compile …`."""
+"""`python -m services.container SERVICE`: become it; besides, `secrets [print]` and `compile …`."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from services.container.environment import environment
-from services.container.health import healthy
+from services.container.health import BEAT_FILE, BEAT_VARIABLE
 from services.container.secret_files import keep_secrets, kept_secrets
 from shared.domain.error import UndertoneError
 
@@ -44,9 +44,6 @@ def main(arguments: list[str]) -> int:
         case ["compile", *services]:
             for service in services:
                 compile_modules(service)
-        case ["health", service]:
-            os.environ.update(environment(os.environ))
-            return 0 if healthy(service) else 1
         case [service, *rest] if service in MODULES:
             become(service, rest)
         case _:
@@ -62,6 +59,8 @@ def become(service: str, arguments: list[str]) -> None:
     if service in COMMANDS:
         getattr(import_module(MODULES[service]), service)(prog_name=f"undertone {service}")
         return
+    # A file from before a restart says nothing about this process.
+    Path(os.environ.setdefault(BEAT_VARIABLE, BEAT_FILE)).unlink(missing_ok=True)
     if service == "gateway":
         _let_in()
     runpy.run_module(MODULES[service], run_name="__main__", alter_sys=True)

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
 
@@ -16,6 +16,7 @@ from shared.domain.error import UndertoneError
 from shared.domain.job_blobs import job_folder
 from shared.domain.plan import QUEUES
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.heartbeat import Heartbeat
 from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
@@ -44,6 +45,7 @@ class Dispatcher:
     most_waiting: int
     sweep_seconds: float = 5.0
     queues: Sequence[str] = QUEUES
+    heart: Heartbeat = field(default_factory=Heartbeat)
 
     def fill(self) -> int:
         """Send what may run now, as far as there is room; how many tickets it was."""
@@ -61,12 +63,17 @@ class Dispatcher:
                 self.work.erased(stone.tenant, stone.id)
                 log.info("dispatch.erased", job=stone.id)
 
+    def fill_and_beat(self) -> None:
+        """Filling asks Redis and the database, so its success is the sign that this process works."""
+        self.fill()
+        self.heart.beat()
+
     def run(self, stop: Event) -> None:
         next_sweep = 0.0
         while not stop.is_set():
-            chores: list[Callable[[], object]] = [self.fill]
+            chores: list[Callable[[], object]] = [self.fill_and_beat]
             if time.monotonic() >= next_sweep:
-                chores = [self.sweep, self.erase, self.fill]
+                chores = [self.sweep, self.erase, self.fill_and_beat]
                 next_sweep = time.monotonic() + self.sweep_seconds
             for chore in chores:
                 try:
@@ -92,7 +99,8 @@ def main() -> int:
         queue = CeleryQueue(RedisSettings(), settings)
         database = database_of(DatabaseSettings(), storage)
         work, blobs = SqlWorkQueue(database), blobs_of(storage)
-        Dispatcher(work, queue, blobs, settings.most_waiting, settings.sweep_seconds).run(stop)
+        heart = Heartbeat.from_environment()
+        Dispatcher(work, queue, blobs, settings.most_waiting, settings.sweep_seconds, heart=heart).run(stop)
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
