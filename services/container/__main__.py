@@ -25,6 +25,7 @@ MODULES = {
 }
 # Imported when a service is at work already: an image that lacks one of them is not to be built.
 LATE = (
+    "alembic.command",
     "kombu.transport.redis",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
