@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from shared.infra.blobs_folder import FolderBlobs
-from shared.infra.blobs_object import s3_blobs
 from shared.infra.database.engine import Database, open_database, unpooled_database
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.ports.blobs import BlobStore
@@ -24,6 +23,8 @@ def _address(settings: DatabaseSettings, storage: StorageSettings) -> str:
 def blobs_of(storage: StorageSettings) -> BlobStore:
     if not storage.bucket:
         return FolderBlobs(storage.folder.expanduser() / "blobs", reserve=storage.reserve_mb << 20)
+    from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - its client is loaded only where there is a bucket
+
     return s3_blobs(
         storage.bucket,
         endpoint=storage.endpoint or None,
