@@ -56,8 +56,10 @@ class Courier:
         if not free:
             return 0
         try:
-            self._outbox.fan_out()
-            due = self._outbox.due(limit=free, lease=LEASE)
+            due: tuple[Outgoing, ...] = ()
+            if self._outbox.any_due():
+                self._outbox.fan_out()
+                due = self._outbox.due(limit=free, lease=LEASE)
         # A database that is away for a minute must not end the courier. A traceback could carry an address.
         except Exception as error:  # noqa: BLE001
             log.error(  # noqa: TRY400
