@@ -9,7 +9,7 @@ from shared.ports.blobs import BlobStore
 
 
 def database_of(settings: DatabaseSettings, storage: StorageSettings) -> Database:
-    return open_database(_address(settings, storage))
+    return open_database(_address(settings, storage), wait_seconds=settings.wait_seconds)
 
 
 def unpooled_database_of(settings: DatabaseSettings, storage: StorageSettings) -> Database:

@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool, Pool
 
 from shared.domain.error import SettingUnusable
 from shared.infra.database.migrate import migrate
+from shared.infra.database.waiting import wait_for_server
 
 Clock = Callable[[], datetime]
 BUSY_MS = 30_000
@@ -70,9 +71,14 @@ def take_turns(connection: Connection, what: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": zlib.crc32(what.encode())})
 
 
-def open_database(url: str, *, clock: Clock = utc_now) -> Database:
-    """The database at this address, with the newest schema; two that open it at once take turns."""
+def open_database(url: str, *, clock: Clock = utc_now, wait_seconds: float = 0.0) -> Database:
+    """The database at this address, with the newest schema; two that open it at once take turns.
+
+    A server that does not answer yet has `wait_seconds` to start.
+    """
     engine = _engine(url)
+    if wait_seconds and engine.dialect.name == "postgresql":
+        wait_for_server(engine, wait_seconds)
     database = Database(engine, clock)
     with database.writing_alone("migrations") as connection:
         migrate(connection)
