@@ -73,6 +73,7 @@ def become(service: str, arguments: list[str]) -> None:
     # A file from before a restart says nothing about this process.
     Path(os.environ.setdefault(BEAT_VARIABLE, BEAT_FILE)).unlink(missing_ok=True)
     if service == "gateway":
+        import_module("services.gateway.assemble")  # while PostgreSQL starts, which the first key waits for
         _let_in()
     runpy.run_module(MODULES[service], run_name="__main__", alter_sys=True)
 
