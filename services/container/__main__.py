@@ -1,4 +1,4 @@
-"""`python -m services.container SERVICE`: become it; besides, `health SERVICE`, `secrets [print]`, `compile …`."""
+"""`python -m services.container SERVICE`: become it; besides, `secrets [print]` and `compile …`."""
 
 from __future__ import annotations
 
@@ -10,8 +10,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from services.container.environment import environment
-from services.container.health import healthy
-from services.container.secret_files import keep_secrets, kept_secrets
+from services.container.health import BEAT_FILE, BEAT_VARIABLE
 from shared.domain.error import UndertoneError
 
 MODULES = {
@@ -25,34 +24,41 @@ MODULES = {
 }
 # Imported when a service is at work already: an image that lacks one of them is not to be built.
 LATE = (
+    "alembic.command",
+    "shared.infra.blobs_object",
     "kombu.transport.redis",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
     "services.container.first_key",
+    "services.container.secret_files",
 )
 COMMANDS = ("keys", "models")  # in each module a command of the same name
 
 
 def main(arguments: list[str]) -> int:
     match arguments:
-        case ["secrets"]:
-            made = ", ".join(keep_secrets(os.environ)) or "none"
-            print(f"Secrets are in place; made now: {made}.")  # noqa: T201
-        case ["secrets", "print"]:
-            for name, value in kept_secrets().items():
-                print(f"{name}={value}")  # noqa: T201 - this is what was asked for
+        case ["secrets", *rest] if rest in ([], ["print"]):
+            _secrets(shown=bool(rest))
         case ["compile", *services]:
             for service in services:
                 compile_modules(service)
-        case ["health", service]:
-            os.environ.update(environment(os.environ))
-            return 0 if healthy(service) else 1
         case [service, *rest] if service in MODULES:
             become(service, rest)
         case _:
             sys.stderr.write(f"{__doc__}\nThe services are {', '.join(MODULES)}.\n")
             return 2
     return 0
+
+
+def _secrets(*, shown: bool) -> None:
+    from services.container.secret_files import keep_secrets, kept_secrets  # noqa: PLC0415 - services need no ciphers
+
+    if shown:
+        for name, value in kept_secrets().items():
+            print(f"{name}={value}")  # noqa: T201 - this is what was asked for
+    else:
+        made = ", ".join(keep_secrets(os.environ)) or "none"
+        print(f"Secrets are in place; made now: {made}.")  # noqa: T201
 
 
 def become(service: str, arguments: list[str]) -> None:
@@ -62,7 +68,12 @@ def become(service: str, arguments: list[str]) -> None:
     if service in COMMANDS:
         getattr(import_module(MODULES[service]), service)(prog_name=f"undertone {service}")
         return
+    # The log's library loads `rich` if it is there: 6 MB and 0.1 s for tracebacks that no service writes.
+    sys.modules["rich"] = None  # type: ignore[assignment]
+    # A file from before a restart says nothing about this process.
+    Path(os.environ.setdefault(BEAT_VARIABLE, BEAT_FILE)).unlink(missing_ok=True)
     if service == "gateway":
+        import_module("services.gateway.assemble")  # while PostgreSQL starts, which the first key waits for
         _let_in()
     runpy.run_module(MODULES[service], run_name="__main__", alter_sys=True)
 

@@ -5,8 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from pathlib import Path
 
-from services.container.secret_files import FOLDER
-
+FOLDER = Path("/secrets")
 REDIS = "redis://:{}@redis:6379/0"
 POSTGRES = "postgresql://undertone:{}@postgres:5432/undertone"
 OBJECTS = "http://objects:7070"

@@ -1,53 +1,82 @@
-"""Whether the service in this container can work: its own answer over HTTP, or that of the servers it works with."""
+"""`python -I -S services/container/health.py SERVICE` exits with 0 if the service in this container works.
+
+It imports only the standard library, and little of it: an engine runs it every few seconds.
+"""
 
 from __future__ import annotations
 
 import os
-from collections.abc import Callable, Mapping
-from urllib.request import ProxyHandler, build_opener
+import socket
+import sys
+import time
 
-PATIENCE = 4.0
-
-
-def answers_http(service: str, port: str) -> None:
-    host = os.environ.get(f"{service}__HOST", "127.0.0.1")
-    port = os.environ.get(f"{service}__PORT", port)
-    # No proxy: its variables are meant for calls outside.
-    with build_opener(ProxyHandler({})).open(f"http://{host}:{port}/readyz", timeout=PATIENCE):
-        pass
-
-
-def database_answers() -> None:
-    import psycopg  # noqa: PLC0415 - each check is a process of its own; it loads what it needs
-
-    with psycopg.connect(os.environ["DATABASE__URL"], connect_timeout=int(PATIENCE)) as connection:
-        connection.execute("SELECT 1")
+HTTP_PORTS = {"gateway": "8000", "results": "8001"}
+BEATING = ("courier", "dispatcher", "worker")  # they have no port: they touch a file after work that succeeded
+SERVICES = (*HTTP_PORTS, *BEATING)
+BEAT_VARIABLE = "UNDERTONE_BEAT_FILE"
+BEAT_FILE = "/tmp/healthy"  # noqa: S108 - a container's /tmp is its own
+OLDEST_BEAT = 60.0  # seconds; each service touches its file at least every 15 s
+# Seconds for which the check waits for a service that does not listen yet. Then the engine hears that it is ready when
+# it is, not at the next check.
+STARTING = 20.0
+PATIENCE = 4.0  # seconds for an answer
+PAUSE = 0.1
 
 
-def queue_answers() -> None:
-    import redis  # noqa: PLC0415
-
-    # Celery's word for a socket is not the client's.
-    url = os.environ["REDIS__URL"].replace("redis+socket://", "unix://", 1)
-    client = redis.Redis.from_url(url, socket_timeout=PATIENCE)
-    client.ping()
-    client.close()
+class Unhealthy(Exception):
+    """Its text goes to the engine's log of health checks."""
 
 
-CHECKS: Mapping[str, tuple[Callable[[], None], ...]] = {
-    "gateway": (lambda: answers_http("GATEWAY", "8000"),),
-    "results": (lambda: answers_http("RESULTS", "8001"),),
-    "courier": (database_answers,),
-    "dispatcher": (database_answers, queue_answers),
-    "worker": (database_answers, queue_answers),
-}
+def address_of(service: str) -> tuple[str, int]:
+    """Where the service listens; a name stands for one network of several, and all addresses include this machine's."""
+    host = os.environ.get(f"{service.upper()}__HOST", "127.0.0.1")
+    port = os.environ.get(f"{service.upper()}__PORT", HTTP_PORTS[service])
+    return "127.0.0.1" if host == "0.0.0.0" else host, int(port)  # noqa: S104 - it is compared, not listened on
 
 
-def healthy(service: str) -> bool:
+def ask(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=PATIENCE) as connection:
+        connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
+        with connection.makefile("rb") as answer:
+            status = answer.read().partition(b"\r\n")[0].split()
+    if status[1:2] != [b"200"]:
+        raise Unhealthy(f"/readyz answers {b' '.join(status[1:]).decode('ascii', 'replace')}")
+
+
+def look_at(path: str) -> None:
+    age = time.time() - os.stat(path).st_mtime  # noqa: PTH116 - pathlib costs more than the whole check
+    if age > OLDEST_BEAT:
+        raise Unhealthy(f"the last success was {age:.0f} s ago")
+
+
+def check(service: str, starting: float = STARTING) -> None:
+    """Raise what is wrong. A service that does not listen or has not worked yet has time to start."""
+    until = time.monotonic() + starting
+    while True:
+        try:
+            if service in HTTP_PORTS:
+                ask(address_of(service))
+            else:
+                look_at(os.environ.get(BEAT_VARIABLE) or BEAT_FILE)
+        except (ConnectionRefusedError, FileNotFoundError):
+            if time.monotonic() >= until:
+                raise
+            time.sleep(PAUSE)
+        else:
+            return
+
+
+def main(arguments: list[str]) -> int:
+    if len(arguments) != 1 or arguments[0] not in SERVICES:
+        sys.stderr.write(f"Name one of {', '.join(SERVICES)}.\n")
+        return 2
     try:
-        for check in CHECKS[service]:
-            check()
-    except Exception as error:  # noqa: BLE001 - not healthy is the answer, whatever a client library raises
-        print(type(error).__name__)  # noqa: T201 - its text may hold an address with a password
-        return False
-    return True
+        check(arguments[0])
+    except (OSError, Unhealthy) as error:
+        sys.stderr.write(f"{type(error).__name__}: {error}\n")
+        return 1
+    return 0
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

@@ -11,11 +11,11 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
+from services.container.environment import FOLDER
 from shared.domain.error import SettingUnusable
 from shared.infra.sealing import Sealer, new_key
 from shared.infra.web.loopback import is_loopback
 
-FOLDER = Path("/secrets")
 BIND = "UNDERTONE_BIND"
 # They become parts of addresses and of configuration files: signs that mean something there are not taken.
 PLAIN = re.compile(r"[A-Za-z0-9._~-]{16,200}")

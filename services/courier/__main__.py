@@ -21,6 +21,7 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.heartbeat import Heartbeat
 from shared.infra.log_lines import write_log
 from shared.infra.outbound import Outbound
 from shared.infra.sealing import Sealer, SecretSettings
@@ -50,7 +51,7 @@ def assemble(database: Database, *, loopback: bool, tracer: Tracer = SILENT) -> 
         keep=times_of(RetentionSettings()),
     )
     deliverer = Deliverer(outbox, outbound, Sealer.of(SecretSettings()), database.clock, tracer=tracer)
-    return Courier(outbox, deliverer, house, settings)
+    return Courier(outbox, deliverer, house, settings, Heartbeat.from_environment())
 
 
 def times_of(retention: RetentionSettings) -> dict[Kept, timedelta | None]:

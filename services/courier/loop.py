@@ -13,6 +13,7 @@ from services.courier.deliver import Deliverer
 from services.courier.house import House
 from services.courier.settings import CourierSettings
 from shared.domain.webhook import Outcome, Outgoing
+from shared.infra.heartbeat import Heartbeat
 from shared.ports.webhooks import Outbox
 
 log = structlog.get_logger()
@@ -22,7 +23,15 @@ LEASE = timedelta(seconds=120)
 
 
 class Courier:
-    def __init__(self, outbox: Outbox, deliverer: Deliverer, house: House, settings: CourierSettings) -> None:
+    def __init__(
+        self,
+        outbox: Outbox,
+        deliverer: Deliverer,
+        house: House,
+        settings: CourierSettings,
+        heart: Heartbeat | None = None,
+    ) -> None:
+        self._heart = heart or Heartbeat()
         self._outbox = outbox
         self._deliverer = deliverer
         self._house = house
@@ -47,14 +56,17 @@ class Courier:
         if not free:
             return 0
         try:
-            self._outbox.fan_out()
-            due = self._outbox.due(limit=free, lease=LEASE)
+            due: tuple[Outgoing, ...] = ()
+            if self._outbox.any_due():
+                self._outbox.fan_out()
+                due = self._outbox.due(limit=free, lease=LEASE)
         # A database that is away for a minute must not end the courier. A traceback could carry an address.
         except Exception as error:  # noqa: BLE001
             log.error(  # noqa: TRY400
                 "courier.outbox_failed", error=type(error).__name__
             )
             return 0
+        self._heart.beat()  # the database has answered
         self._going |= {pool.submit(self._deliver, outgoing) for outgoing in due}
         return len(due)
 

@@ -10,6 +10,7 @@ from uuid import uuid4
 import structlog
 from celery import Celery, signals
 
+from services.worker.beat import Beat
 from services.worker.dispatch import Dispatcher
 from services.worker.kept_engines import KeptEngines
 from services.worker.run_stage import Runner
@@ -64,6 +65,7 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
         }
     )
     made.task(run_stage, name=TASK)
+    made.steps["consumer"].add(Beat)
     return made
 
 

@@ -6,7 +6,7 @@ import signal
 import sys
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from datetime import timedelta
 from threading import Event
 
@@ -16,6 +16,7 @@ from shared.domain.error import UndertoneError
 from shared.domain.job_blobs import job_folder
 from shared.domain.plan import QUEUES
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.heartbeat import EVERY, Heartbeat
 from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
@@ -29,6 +30,7 @@ from shared.ports.queue import TicketQueue
 log = structlog.get_logger()
 
 LOOK = 0.5  # seconds between looks for something to send
+FILL = EVERY  # seconds after which the queue is filled without a look, as a sign that this process works
 # Messages that wait this long in a queue that is empty are lost: Redis forgets its last second in a crash.
 LOST = timedelta(seconds=15)
 LATE = timedelta(minutes=30)
@@ -44,6 +46,7 @@ class Dispatcher:
     most_waiting: int
     sweep_seconds: float = 5.0
     queues: Sequence[str] = QUEUES
+    heart: Heartbeat = field(default_factory=Heartbeat)
 
     def fill(self) -> int:
         """Send what may run now, as far as there is room; how many tickets it was."""
@@ -61,13 +64,27 @@ class Dispatcher:
                 self.work.erased(stone.tenant, stone.id)
                 log.info("dispatch.erased", job=stone.id)
 
+    def look(self) -> None:
+        """Most of the time there is nothing to send: gateway and workers have sent it already."""
+        if self.work.any_ready(self.queues):
+            self.fill_and_beat()
+
+    def fill_and_beat(self) -> None:
+        """Filling asks Redis and the database, so its success is the sign that this process works."""
+        self.fill()
+        self.heart.beat()
+
     def run(self, stop: Event) -> None:
-        next_sweep = 0.0
+        next_sweep = next_fill = 0.0
         while not stop.is_set():
-            chores: list[Callable[[], object]] = [self.fill]
-            if time.monotonic() >= next_sweep:
-                chores = [self.sweep, self.erase, self.fill]
-                next_sweep = time.monotonic() + self.sweep_seconds
+            now = time.monotonic()
+            chores: list[Callable[[], object]] = [self.look]
+            if now >= next_fill:
+                chores = [self.fill_and_beat]
+                next_fill = now + FILL
+            if now >= next_sweep:
+                chores = [self.sweep, self.erase, self.fill_and_beat]
+                next_sweep = now + self.sweep_seconds
             for chore in chores:
                 try:
                     chore()
@@ -92,7 +109,8 @@ def main() -> int:
         queue = CeleryQueue(RedisSettings(), settings)
         database = database_of(DatabaseSettings(), storage)
         work, blobs = SqlWorkQueue(database), blobs_of(storage)
-        Dispatcher(work, queue, blobs, settings.most_waiting, settings.sweep_seconds).run(stop)
+        heart = Heartbeat.from_environment()
+        Dispatcher(work, queue, blobs, settings.most_waiting, settings.sweep_seconds, heart=heart).run(stop)
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status

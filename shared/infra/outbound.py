@@ -79,7 +79,13 @@ class Outbound:
     ) -> None:
         self._rule = AddressRule(settings, loopback=loopback)
         self._resolve = resolve
-        self._trust = trust or default_trust()
+        self._trust = trust
+
+    def _trusted(self) -> ssl.SSLContext:
+        """Read when the first request needs it: the authorities are 2 MB and 0.05 s."""
+        if self._trust is None:
+            self._trust = default_trust()
+        return self._trust
 
     def check(self, url: str) -> None:
         """Whether the address could be called now: a fast error for whoever hands it in."""
@@ -151,7 +157,7 @@ class Outbound:
         waits = {"connect": limits.connect, "read": limits.next_byte, "write": limits.next_byte, "pool": 0.0}
         with (
             _failures_named(),
-            httpcore.HTTPConnection(origin, ssl_context=self._trust, network_backend=backend) as connection,
+            httpcore.HTTPConnection(origin, ssl_context=self._trusted(), network_backend=backend) as connection,
             connection.stream(method, url, headers=sent, content=body, extensions={"timeout": waits}) as response,
         ):
             yield response

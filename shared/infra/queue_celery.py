@@ -64,7 +64,7 @@ class CeleryQueue:
         )
 
     def waiting(self, queue: str) -> int:
-        with self._app.connection_for_read() as connection:
+        with self._app.pool.acquire(block=True) as connection:  # a new one each time would cost more than the answer
             return int(connection.default_channel.client.llen(queue))
 
     def close(self) -> None:

@@ -64,6 +64,9 @@ class DatabaseSettings(BaseSettings):
     url: SecretStr = SecretStr("")
     """postgresql://user:password@host/database, or sqlite:///file; empty means a file in STORAGE__FOLDER."""
 
+    wait_seconds: float = Field(default=30.0, ge=0)
+    """Seconds for which a program that starts waits for a PostgreSQL that does not answer yet."""
+
 
 class LogSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LOG__", frozen=True)

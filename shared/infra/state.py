@@ -3,19 +3,28 @@
 from __future__ import annotations
 
 from shared.infra.blobs_folder import FolderBlobs
-from shared.infra.blobs_object import s3_blobs
-from shared.infra.database.engine import Database, open_database
+from shared.infra.database.engine import Database, open_database, unpooled_database
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.ports.blobs import BlobStore
 
 
 def database_of(settings: DatabaseSettings, storage: StorageSettings) -> Database:
-    return open_database(settings.url.get_secret_value() or f"sqlite:///{storage.folder.expanduser() / 'undertone.db'}")
+    return open_database(_address(settings, storage), wait_seconds=settings.wait_seconds)
+
+
+def unpooled_database_of(settings: DatabaseSettings, storage: StorageSettings) -> Database:
+    return unpooled_database(_address(settings, storage))
+
+
+def _address(settings: DatabaseSettings, storage: StorageSettings) -> str:
+    return settings.url.get_secret_value() or f"sqlite:///{storage.folder.expanduser() / 'undertone.db'}"
 
 
 def blobs_of(storage: StorageSettings) -> BlobStore:
     if not storage.bucket:
         return FolderBlobs(storage.folder.expanduser() / "blobs", reserve=storage.reserve_mb << 20)
+    from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - its client is loaded only where there is a bucket
+
     return s3_blobs(
         storage.bucket,
         endpoint=storage.endpoint or None,

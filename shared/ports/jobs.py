@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
@@ -90,6 +91,10 @@ class WorkStore(Protocol):
 
 class WorkQueue(Protocol):
     """What keeps work flowing, for all tenants together; each call may run anywhere, any time, twice."""
+
+    def any_ready(self, queues: Sequence[str]) -> bool:
+        """Whether `next_tickets` could find something if there were room; a look that writes nothing and is cheap."""
+        ...
 
     def next_tickets(self, queue: str, *, most_waiting: int) -> tuple[Ticket, ...]:
         """What to enqueue now so that about `most_waiting` messages wait: in turns between tenants, marked as sent."""

@@ -62,6 +62,10 @@ class DeliveryStore(Protocol):
 class Outbox(Protocol):
     """What the courier does, for all tenants together; each call may run anywhere, any time, twice."""
 
+    def any_due(self) -> bool:
+        """Whether `fan_out` or `due` could find something; a look that writes nothing and is cheap."""
+        ...
+
     def fan_out(self, *, limit: int = 100) -> int:
         """Turn announcements into one delivery for each endpoint that wants to hear, each exactly once."""
         ...

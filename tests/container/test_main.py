@@ -38,11 +38,6 @@ def test_an_open_door_ends_the_start(folder: Path, monkeypatch: pytest.MonkeyPat
     assert raised.value.exit_status != 0
 
 
-def test_a_check_that_fails_is_an_exit_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("GATEWAY__PORT", "9")
-    assert container.main(["health", "gateway"]) == 1
-
-
 def test_words_that_mean_nothing(capsys: pytest.CaptureFixture[str]) -> None:
     assert container.main([]) == 2
     assert "dispatcher" in capsys.readouterr().err

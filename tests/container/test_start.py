@@ -1,4 +1,4 @@
-"""What a container does before its service: the first key, and its health."""
+"""What a container does before its service: the first key."""
 
 from __future__ import annotations
 
@@ -9,7 +9,6 @@ from pathlib import Path
 import pytest
 
 from services.container.first_key import first_key
-from services.container.health import healthy
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import Doorkeeper
@@ -31,16 +30,6 @@ def test_the_first_key_is_made_once_and_lets_in(folder: Path) -> None:
     key = Doorkeeper(SqlKeyStore(database), database.clock).admit(text)
     database.close()
     assert key.name == "first start"
-
-
-def test_a_service_whose_servers_are_away_is_not_healthy(
-    monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
-) -> None:
-    monkeypatch.setenv("DATABASE__URL", "postgresql://undertone:a-password@127.0.0.1:9/undertone")
-    monkeypatch.setenv("GATEWAY__PORT", "9")
-    assert not healthy("courier")
-    assert not healthy("gateway")
-    assert "a-password" not in capsys.readouterr().out
 
 
 def test_an_unknown_service_is_named_with_those_that_there_are() -> None:

@@ -113,6 +113,27 @@ def test_an_event_goes_once_to_each_endpoint_that_wants_it(
     assert {outgoing.delivery.job_id for outgoing in found} == {job_id}
 
 
+def test_a_look_says_whether_there_is_something_to_send(
+    database: Database, endpoints: EndpointStore, outbox: Outbox, clock: MovableClock
+) -> None:
+    assert not outbox.any_due()
+    added(endpoints)
+    publish(database)
+    assert outbox.any_due(), "an announcement"
+    outbox.fan_out()
+    assert outbox.any_due(), "a delivery"
+    (taken,) = outbox.due(limit=5, lease=MINUTE)
+    assert not outbox.any_due(), "somebody holds a lease on it"
+    clock.move(MINUTE)
+    assert outbox.any_due()
+    (taken,) = outbox.due(limit=5, lease=MINUTE)
+    later = Outcome(state=DeliveryState.PENDING, next_attempt_at=clock.now + MINUTE)
+    outbox.record(taken, attempt(taken, clock), later)
+    assert not outbox.any_due(), "its next attempt is not due yet"
+    clock.move(MINUTE)
+    assert outbox.any_due()
+
+
 def test_a_lease_keeps_others_away_until_it_ends(
     endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:

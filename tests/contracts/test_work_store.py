@@ -274,6 +274,32 @@ def test_each_queue_has_its_own_work(work: WorkStore, queue: WorkQueue, job: Job
     assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=5)] == ["diarize"]
 
 
+def test_a_look_says_whether_there_is_something_to_send(
+    store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock
+) -> None:
+    assert not queue.any_ready(("cpu", "gpu"))
+    job = store.add("ours", new_job())
+    assert queue.any_ready(("cpu", "gpu")) and not queue.any_ready(("gpu",))
+    queue.next_tickets("cpu", most_waiting=5)
+    assert not queue.any_ready(("cpu", "gpu")), "it is on its way"
+    work.give_back(held(work, job.id, "decode"), delay=MINUTE)
+    assert not queue.any_ready(("cpu", "gpu")), "it may not run yet"
+    clock.move(MINUTE)
+    assert queue.any_ready(("cpu", "gpu"))
+    store.cancel("ours", job.id)
+    assert not queue.any_ready(("cpu", "gpu"))
+
+
+def test_a_video_that_is_asked_for_after_the_end_is_seen_by_a_look(
+    store: JobStore, work: WorkStore, queue: WorkQueue
+) -> None:
+    job = store.add("ours", new_job(ONE_STAGE))
+    work.publish(held(work, job.id, "publish"), seconds=1)
+    assert not queue.any_ready(("cpu",))
+    store.caption("ours", job.id)
+    assert queue.any_ready(("cpu",))
+
+
 def test_cancelled_work_is_not_enqueued(store: JobStore, queue: WorkQueue, job: JobRecord) -> None:
     store.cancel("ours", job.id)
     assert queue.next_tickets("cpu", most_waiting=5) == ()

@@ -20,6 +20,7 @@ from services.courier.loop import Courier
 from services.courier.settings import CourierSettings
 from shared.domain.webhook import DeliveryState, SealedSecret, Topic, WebhookEndpoint
 from shared.infra.database.outbox import SqlOutbox
+from shared.infra.heartbeat import Heartbeat
 from shared.infra.sealing import Sealer, new_key, new_webhook_secret
 from tests.courier.place import DAY, Place, verify
 from tests.local_server import LocalServer, Reply, serving
@@ -54,7 +55,8 @@ def test_the_loop_survives_trouble_and_finishes_what_is_under_way(
         handler.end_headers()
 
     outbox = FlakyOutbox(place.database)
-    courier = Courier(outbox, place.deliverer, place.house, CourierSettings(parallel=2, poll_seconds=0.02))
+    heart = Heartbeat(place.folder / "healthy")
+    courier = Courier(outbox, place.deliverer, place.house, CourierSettings(parallel=2, poll_seconds=0.02), heart)
     stop = Event()
     with serving(Reply(raw=slowly)) as server:
         place.hook(server.url)
@@ -76,6 +78,7 @@ def test_the_loop_survives_trouble_and_finishes_what_is_under_way(
         thread.join(60)
     states = {one.endpoint_id: one.state for one in place.deliveries.list("ours").items}
     assert states == {"hook": DeliveryState.DELIVERED, "broken": DeliveryState.PENDING}
+    assert (place.folder / "healthy").exists()
     said = capsys.readouterr().out
     assert said.count("courier.outbox_failed") == 2
     assert "setting_unusable" in said and "127.0.0.1" not in said

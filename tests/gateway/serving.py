@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
 import threading
 import time
@@ -118,5 +119,5 @@ def running(context: Context, host: str = "127.0.0.1") -> Iterator[str]:
         try:
             yield f"http://{host}:{port}"
         finally:
-            server.should_exit = True
+            server.handle_exit(signal.SIGTERM, None)
             thread.join(timeout=10)

@@ -12,6 +12,7 @@ from services.worker.dispatch import LOST, Dispatcher
 from shared.domain.job_blobs import job_folder
 from shared.domain.work import Claim, StageState, Ticket
 from shared.engines.catalog import Setup
+from shared.infra.heartbeat import Heartbeat
 from tests.worker.workshop import TENANT, MemoryQueue, Workshop
 
 
@@ -55,13 +56,13 @@ def test_an_erasure_ends_with_storage_empty_and_a_tombstone(shop: Workshop) -> N
     assert stone is not None and stone.erased_at is not None
 
 
-def test_it_goes_on_when_the_queue_is_away(shop: Workshop) -> None:
+def test_it_goes_on_when_the_queue_is_away(shop: Workshop, tmp_path: Path) -> None:
     """Redis comes back, and what was not sent is sent; dead leases are swept meanwhile."""
     job_id = shop.submit()
     claim = shop.runner.work.claim(job_id, "decode", "w2", timedelta(seconds=1))
     assert isinstance(claim, Claim)
     shop.later(2)
-    stop, looks = Event(), 0
+    stop, looks, heart = Event(), 0, Heartbeat(tmp_path / "healthy")
 
     class AwayForAWhile(MemoryQueue):
         def waiting(self, queue: str) -> int:
@@ -73,14 +74,16 @@ def test_it_goes_on_when_the_queue_is_away(shop: Workshop) -> None:
 
         def send(self, ticket: Ticket) -> None:
             super().send(ticket)
+            assert not (tmp_path / "healthy").exists(), "it does not beat while Redis is away"
             if ticket.stage == "decode":
                 stop.set()
 
     queue = AwayForAWhile()
-    runs = Dispatcher(shop.dispatcher.work, queue, shop.blobs, most_waiting=4, sweep_seconds=0.1)
+    runs = Dispatcher(shop.dispatcher.work, queue, shop.blobs, most_waiting=4, sweep_seconds=0.1, heart=heart)
     timer = threading.Timer(20, stop.set)
     timer.start()
     runs.run(stop)
     timer.cancel()
     assert [ticket.stage for ticket in queue.tickets if ticket.stage == "decode"] == ["decode"]
     assert shop.stage(job_id, "decode").state is StageState.PENDING
+    assert (tmp_path / "healthy").exists()

@@ -12,12 +12,15 @@ from typing import Any
 from sqlalchemy import Connection, Engine, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
+from sqlalchemy.pool import NullPool, Pool
 
 from shared.domain.error import SettingUnusable
 from shared.infra.database.migrate import migrate
+from shared.infra.database.waiting import wait_for_server
 
 Clock = Callable[[], datetime]
 BUSY_MS = 30_000
+UNPOOLED_SECONDS = 5  # within which an unpooled connection is there, or fails
 WRITES = "undertone_writes"
 
 
@@ -53,6 +56,11 @@ class Database:
             take_turns(connection, what)
             yield connection
 
+    def ask(self) -> None:
+        """Raise what the driver raises if there is no answer."""
+        with self.reading() as connection:
+            connection.execute(text("SELECT 1"))
+
     def close(self) -> None:
         self._engine.dispose()
 
@@ -63,16 +71,26 @@ def take_turns(connection: Connection, what: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": zlib.crc32(what.encode())})
 
 
-def open_database(url: str, *, clock: Clock = utc_now) -> Database:
-    """The database at this address, with the newest schema; two that open it at once take turns."""
+def open_database(url: str, *, clock: Clock = utc_now, wait_seconds: float = 0.0) -> Database:
+    """The database at this address, with the newest schema; two that open it at once take turns.
+
+    A server that does not answer yet has `wait_seconds` to start.
+    """
     engine = _engine(url)
+    if wait_seconds and engine.dialect.name == "postgresql":
+        wait_for_server(engine, wait_seconds)
     database = Database(engine, clock)
     with database.writing_alone("migrations") as connection:
         migrate(connection)
     return database
 
 
-def _engine(url: str) -> Engine:
+def unpooled_database(url: str) -> Database:
+    """For a process that forks: no connection stays open, so no two share one. It does not look at the schema."""
+    return Database(_engine(url, poolclass=NullPool, seconds=UNPOOLED_SECONDS))
+
+
+def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | None = None) -> Engine:
     # Parameters are hidden: an error's text ends in logs, and rows hold names.
     try:
         address = make_url(url)
@@ -85,10 +103,15 @@ def _engine(url: str) -> Engine:
         case "sqlite":
             if address.database:
                 Path(address.database).parent.mkdir(parents=True, exist_ok=True)
-            return _sqlite(create_engine(address, hide_parameters=True, connect_args={"timeout": BUSY_MS / 1000}))
+            waits = {"timeout": seconds or BUSY_MS / 1000}
+            return _sqlite(create_engine(address, hide_parameters=True, connect_args=waits, poolclass=poolclass))
         case "postgresql":
             driver = address.set(drivername="postgresql+psycopg")
-            return create_engine(driver, hide_parameters=True, pool_pre_ping=True)
+            waits = {"connect_timeout": seconds} if seconds else {}
+            pre_ping = poolclass is None
+            return create_engine(
+                driver, hide_parameters=True, pool_pre_ping=pre_ping, connect_args=waits, poolclass=poolclass
+            )
         case other:
             raise SettingUnusable(f"There is no support for {other} databases.", mend="Use SQLite or PostgreSQL.")
 

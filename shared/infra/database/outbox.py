@@ -6,7 +6,20 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, RowMapping, Subquery, and_, delete, exists, func, insert, or_, select, update
+from sqlalchemy import (
+    ColumnElement,
+    Connection,
+    RowMapping,
+    Subquery,
+    and_,
+    delete,
+    exists,
+    func,
+    insert,
+    or_,
+    select,
+    update,
+)
 
 from shared.domain.webhook import Attempt, DeliveryState, Outcome, Outgoing, Topic
 from shared.infra.database.engine import Database
@@ -21,6 +34,15 @@ class SqlOutbox:
     def __init__(self, database: Database) -> None:
         self._database = database
 
+    def any_due(self) -> bool:
+        now = self._database.now
+        announced = exists().where(outbox.c.fanned_out_at.is_(None))
+        pending = exists().where(
+            deliveries.c.state == DeliveryState.PENDING, deliveries.c.next_attempt_at <= now, _free(now)
+        )
+        with self._database.reading() as connection:
+            return bool(connection.execute(select(or_(announced, pending))).scalar_one())
+
     def fan_out(self, *, limit: int = 100) -> int:
         query = select(outbox).where(outbox.c.fanned_out_at.is_(None)).order_by(outbox.c.created_at).limit(limit)
         now = self._database.now
@@ -33,7 +55,6 @@ class SqlOutbox:
 
     def due(self, *, limit: int, lease: timedelta) -> tuple[Outgoing, ...]:
         now = self._database.now
-        free = or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now)
         going = _going(now)
         order = (deliveries.c.next_attempt_at, deliveries.c.id)
         rank = func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=order)
@@ -42,7 +63,7 @@ class SqlOutbox:
             select(deliveries.c.id, deliveries.c.next_attempt_at, turn)
             .join(endpoints, endpoints.c.id == deliveries.c.endpoint_id)
             .outerjoin(going, going.c.endpoint_id == deliveries.c.endpoint_id)
-            .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.next_attempt_at <= now, free)
+            .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.next_attempt_at <= now, _free(now))
             .where(endpoints.c.disabled_at.is_(None))
             .where(or_(endpoints.c.slow_until.is_(None), endpoints.c.slow_until <= now))
             .subquery()
@@ -108,6 +129,10 @@ class SqlOutbox:
                 delete(endpoints).where(endpoints.c.job_id.is_not(None), endpoints.c.created_at < before, unused)
             )
             return gone
+
+
+def _free(now: datetime) -> ColumnElement[bool]:
+    return or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now)
 
 
 def _going(now: datetime) -> Subquery:

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from datetime import datetime, timedelta
 from typing import Any
 
-from sqlalchemy import Connection, Subquery, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, delete, exists, func, or_, select, update
 
 from shared.domain.job_record import JobStatus, Tombstone, may_work
 from shared.domain.work import MOST_DELIVERIES, StageState, Swept, Ticket
@@ -24,6 +24,11 @@ class SqlWorkQueue:
     def __init__(self, database: Database, *, public_url: str = "") -> None:
         self._database = database
         self._public_url = public_url
+
+    def any_ready(self, queues: Sequence[str]) -> bool:
+        ready = exists().where(jobs.c.id == stages.c.job_id, stages.c.queue.in_(queues), _unsent(self._database.now))
+        with self._database.reading() as connection:
+            return bool(connection.execute(select(ready)).scalar_one())
 
     def next_tickets(self, queue: str, *, most_waiting: int) -> tuple[Ticket, ...]:
         now = self._database.now
@@ -133,9 +138,18 @@ def _ranked(queue: str, now: datetime) -> Subquery:
             func.row_number().over(partition_by=jobs.c.tenant, order_by=order).label("rank"),
         )
         .join(jobs, jobs.c.id == stages.c.job_id)
-        .where(stages.c.queue == queue, stages.c.state == StageState.PENDING, stages.c.enqueued_at.is_(None))
-        .where(or_(stages.c.not_before.is_(None), stages.c.not_before <= now), worked_on(*ALIVE))
+        .where(stages.c.queue == queue, _unsent(now))
         .subquery()
+    )
+
+
+def _unsent(now: datetime) -> ColumnElement[bool]:
+    """True for stages, with their jobs, that may be sent."""
+    return and_(
+        stages.c.state == StageState.PENDING,
+        stages.c.enqueued_at.is_(None),
+        or_(stages.c.not_before.is_(None), stages.c.not_before <= now),
+        worked_on(*ALIVE),
     )
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import asyncio
 from collections.abc import Sequence
+from types import FrameType
 from typing import Any, cast
 
 import h11
@@ -17,6 +18,7 @@ HEADER_SECONDS = 20.0
 GRACE_SECONDS = 20
 MOST_HEADERS = 32 * 1024
 MOST_CONNECTIONS = 2000
+TICK_SECONDS = 1.0  # the time in answers' headers has this resolution
 
 
 class PatientProtocol(H11Protocol):
@@ -62,9 +64,30 @@ class PatientProtocol(H11Protocol):
             self.transport.close()
 
 
+class QuietServer(uvicorn.Server):
+    """The server itself wakes ten times a second to see whether it should end; a signal can wake it as well."""
+
+    _loop: asyncio.AbstractEventLoop | None = None
+    _ended: asyncio.Event
+
+    async def main_loop(self) -> None:
+        self._ended = asyncio.Event()
+        self._loop = asyncio.get_running_loop()
+        while not await self.on_tick(0):
+            try:
+                await asyncio.wait_for(self._ended.wait(), TICK_SECONDS)
+            except TimeoutError:
+                continue
+
+    def handle_exit(self, sig: int, frame: FrameType | None) -> None:
+        super().handle_exit(sig, frame)
+        if self._loop is not None:
+            self._loop.call_soon_threadsafe(self._ended.set)
+
+
 def server_of(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
     """What every HTTP service of ours listens with; after SIGTERM what is under way has a little time to end."""
-    return uvicorn.Server(
+    return QuietServer(
         uvicorn.Config(
             app,
             host=host,

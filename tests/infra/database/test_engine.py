@@ -2,16 +2,20 @@
 
 from __future__ import annotations
 
+import subprocess
+import sys
 from pathlib import Path
 from typing import Any
 
 import pytest
 from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
+from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
 from shared.domain.error import SettingUnusable
 from shared.infra.database.engine import open_database
+from shared.infra.database.migrate import NEWEST, configuration
 from shared.infra.database.schema_transcripts import FULL_TEXT, metadata
 from tests.contracts.conftest import address
 
@@ -31,6 +35,22 @@ def test_the_migrations_make_the_schema(address: str) -> None:
         assert compare_metadata(context, metadata) == []
     database.close()
     open_database(address).close()  # a second time there is nothing to do
+
+
+def test_the_newest_migration_is_the_one_that_a_start_looks_for() -> None:
+    assert ScriptDirectory.from_config(configuration()).get_heads() == [NEWEST]
+
+
+def test_a_start_with_the_newest_schema_does_not_load_what_migrates(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'undertone.db'}"
+    code = (
+        f"import sys; from shared.infra.database.engine import *; open_database({url!r}).close(); print(*sys.modules)"
+    )
+    first, second = (
+        subprocess.run([sys.executable, "-c", code], check=True, capture_output=True, text=True).stdout.split()
+        for _ in range(2)
+    )
+    assert "alembic" in first and "alembic" not in second
 
 
 def test_sqlite_is_set_up_for_several_processes(tmp_path: Path) -> None:

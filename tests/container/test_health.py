@@ -1,0 +1,122 @@
+"""The check that an engine runs in each container."""
+
+from __future__ import annotations
+
+import os
+import socket
+import subprocess
+import sys
+import threading
+import time
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from services.container import health
+from services.container.__main__ import MODULES
+from services.container.health import OLDEST_BEAT, Unhealthy, check, main
+from shared.infra.heartbeat import EVERY, VARIABLE, Heartbeat
+from tests.local_server import Reply, serving
+
+SCRIPT = Path(health.__file__)
+
+
+@pytest.fixture
+def beat_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+    path = tmp_path / "healthy"
+    monkeypatch.setenv(VARIABLE, str(path))
+    return path
+
+
+def test_every_long_running_service_has_a_check() -> None:
+    assert set(health.SERVICES) == set(MODULES) - {"keys", "models"}
+
+
+def test_writer_and_check_agree_on_the_file() -> None:
+    assert health.BEAT_VARIABLE == VARIABLE
+    assert OLDEST_BEAT > 3 * EVERY
+
+
+@pytest.mark.parametrize(("status", "exit_status"), [(200, 0), (503, 1)])
+def test_a_web_service_is_asked_over_http(status: int, exit_status: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """The whole program, isolated from the environment and from installed packages."""
+    with serving(Reply(status=status)) as server:
+        done = subprocess.run(
+            [sys.executable, "-I", "-S", SCRIPT, "gateway"],
+            env={**os.environ, "GATEWAY__PORT": str(server.port)},
+            check=False,
+        )
+    assert done.returncode == exit_status
+    assert [asked.path for asked in server.asked] == ["/readyz"]
+    assert ("503" in capfd.readouterr().err) == bool(exit_status)
+
+
+def test_a_web_service_that_accepts_and_says_nothing_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
+    def silent(handler: Any) -> None:
+        time.sleep(1)
+
+    monkeypatch.setattr(health, "PATIENCE", 0.1)
+    with serving(Reply(raw=silent)) as server:
+        monkeypatch.setenv("RESULTS__PORT", str(server.port))
+        assert main(["results"]) == 1
+
+
+def test_the_check_waits_for_a_service_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+    with socket.socket() as listener:
+        listener.bind(("127.0.0.1", 0))
+        monkeypatch.setenv("GATEWAY__PORT", str(listener.getsockname()[1]))
+        with pytest.raises(ConnectionRefusedError):
+            check("gateway", starting=0.2)
+
+        def listen_and_answer() -> None:
+            time.sleep(0.3)
+            listener.listen()
+            connection, _ = listener.accept()
+            with connection:
+                connection.recv(1000)
+                connection.sendall(b"HTTP/1.1 200 OK\r\ncontent-length: 0\r\n\r\n")
+
+        thread = threading.Thread(target=listen_and_answer)
+        thread.start()
+        check("gateway", starting=20)
+        thread.join()
+
+
+@pytest.mark.parametrize("service", health.BEATING)
+def test_a_service_without_a_port_is_healthy_after_a_beat(service: str, beat_file: Path) -> None:
+    with pytest.raises(FileNotFoundError):
+        check(service, starting=0)
+    Heartbeat.from_environment().beat()
+    check(service, starting=0)
+
+
+def test_a_service_whose_last_success_is_old_is_unhealthy(beat_file: Path) -> None:
+    Heartbeat.from_environment().beat()
+    old = time.time() - OLDEST_BEAT - 5
+    os.utime(beat_file, (old, old))
+    with pytest.raises(Unhealthy, match="65 s ago"):
+        check("courier", starting=0)
+    Heartbeat.from_environment().beat()
+    check("courier", starting=0)
+
+
+def test_without_a_file_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.delenv(VARIABLE, raising=False)
+    assert Heartbeat.from_environment().path is None
+    Heartbeat.from_environment().beat()
+
+
+@pytest.mark.parametrize("arguments", [[], ["edge"], ["courier", "worker"]])
+def test_only_services_have_a_check(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(arguments) == 2
+    assert "dispatcher" in capsys.readouterr().err
+
+
+def test_the_check_imports_little() -> None:
+    """Each of these costs more CPU than the check itself."""
+    command = [sys.executable, "-I", "-S", "-X", "importtime", str(SCRIPT)]
+    said = subprocess.run(command, check=False, capture_output=True, text=True).stderr
+    imported = {line.rpartition("|")[2].strip() for line in said.splitlines() if line.startswith("import time:")}
+    assert "socket" in imported
+    assert not {"typing", "pathlib", "urllib", "http", "ssl", "email", "subprocess"} & imported

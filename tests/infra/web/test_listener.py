@@ -1,0 +1,29 @@
+"""The server under every HTTP service."""
+
+from __future__ import annotations
+
+import asyncio
+import signal
+import threading
+import time
+
+import pytest
+from starlette.applications import Starlette
+
+from shared.infra.web import listener
+from shared.infra.web.listener import server_of
+
+
+def test_a_signal_ends_the_server_without_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(listener, "TICK_SECONDS", 60)
+    server = server_of(Starlette(), host="127.0.0.1", port=0)
+    thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
+    thread.start()
+    deadline = time.monotonic() + 20
+    while not server.started:
+        assert time.monotonic() < deadline
+        time.sleep(0.01)
+    time.sleep(0.1)
+    server.handle_exit(signal.SIGTERM, None)
+    thread.join(20)
+    assert not thread.is_alive()
