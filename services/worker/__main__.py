@@ -2,17 +2,14 @@
 
 from __future__ import annotations
 
-import os
 import sys
 from uuid import uuid4
-
-# Read by Celery's process pool when it is imported: SIGTERM hands work back soon, rather than wait for its end.
-os.environ.setdefault("REMAP_SIGTERM", "SIGQUIT")
 
 from celery import signals
 
 from services.worker.app import make_app
 from services.worker.settings import WorkerSettings
+from services.worker.shutdown import ShutdownLimit
 from shared.domain.error import UndertoneError
 from shared.infra.log_lines import write_log
 from shared.infra.queue_settings import QueueSettings, RedisSettings
@@ -28,6 +25,7 @@ def main() -> int:
     except UndertoneError as error:
         sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
         return error.exit_status
+    ShutdownLimit(settings.shutdown_seconds).install()
     name = f"worker-{uuid4().hex[:8]}@%h"
     app.worker_main(
         [
