@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -12,7 +13,8 @@ from pathlib import Path
 from services.container.environment import environment
 from services.container.health import healthy
 from services.container.secret_files import keep_secrets, kept_secrets
-from shared.domain.error import UndertoneError
+from shared.domain.error import InvalidRequest
+from shared.infra.startup import line_of, log_form, run_service
 
 MODULES = {
     "gateway": "services.gateway",
@@ -31,13 +33,15 @@ LATE = (
     "services.container.first_key",
 )
 COMMANDS = ("keys", "models")  # in each module a command of the same name
+FOR_PEOPLE = (*COMMANDS, "compile")  # whoever calls these reads what they print
 
 
 def main(arguments: list[str]) -> int:
     match arguments:
         case ["secrets"]:
             made = ", ".join(keep_secrets(os.environ)) or "none"
-            print(f"Secrets are in place; made now: {made}.")  # noqa: T201
+            text = f"Secrets are in place; made now: {made}.\n"
+            sys.stdout.write(line_of("secrets.in_place", text, log_form(), made=made))
         case ["secrets", "print"]:
             for name, value in kept_secrets().items():
                 print(f"{name}={value}")  # noqa: T201 - this is what was asked for
@@ -50,8 +54,7 @@ def main(arguments: list[str]) -> int:
         case [service, *rest] if service in MODULES:
             become(service, rest)
         case _:
-            sys.stderr.write(f"{__doc__}\nThe services are {', '.join(MODULES)}.\n")
-            return 2
+            raise InvalidRequest(f"That starts nothing; the services are {', '.join(MODULES)}.", mend=__doc__)
     return 0
 
 
@@ -92,9 +95,6 @@ def _let_in() -> None:
 
 
 if __name__ == "__main__":
-    try:
-        status = main(sys.argv[1:])
-    except UndertoneError as error:
-        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
-        status = error.exit_status
-    sys.exit(status)
+    if sys.argv[1:2] and sys.argv[1] in FOR_PEOPLE:
+        os.environ["LOG__FORM"] = "text"
+    sys.exit(run_service(partial(main, sys.argv[1:])))

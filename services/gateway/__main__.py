@@ -8,11 +8,10 @@ import structlog
 
 from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
-from shared.domain.error import UndertoneError
 from shared.domain.governance import NOTICE
-from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
-from shared.infra.settings import DatabaseSettings, LogSettings
+from shared.infra.settings import DatabaseSettings
+from shared.infra.startup import run_service
 from shared.infra.state import database_of
 from shared.infra.telemetry import TelemetrySettings, tracer_of
 from shared.infra.web.listener import server_of
@@ -21,15 +20,11 @@ log = structlog.get_logger()
 
 
 def main() -> int:
-    try:
-        deployment = Deployment.from_environment()
-        queue = CeleryQueue(deployment.redis, deployment.queue)
-        database = database_of(DatabaseSettings(), deployment.storage)
-        tracer = tracer_of(TelemetrySettings(), "gateway")
-        app = create_app(assemble(deployment, database, queue, tracer))
-    except UndertoneError as error:
-        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
-        return error.exit_status
+    deployment = Deployment.from_environment()
+    queue = CeleryQueue(deployment.redis, deployment.queue)
+    database = database_of(DatabaseSettings(), deployment.storage)
+    tracer = tracer_of(TelemetrySettings(), "gateway")
+    app = create_app(assemble(deployment, database, queue, tracer))
     log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
     settings = deployment.gateway
     server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
@@ -40,5 +35,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    write_log(LogSettings())
-    sys.exit(main())
+    sys.exit(run_service(main))
