@@ -32,6 +32,11 @@ LATE = (
     "sqlalchemy.dialects.postgresql.psycopg",
     "services.container.first_key",
 )
+# The web image has no engines; each of these has a container whose image has them.
+NEED_ENGINES = {
+    "models": "docker compose run --rm models list",
+    "worker": "docker compose up -d worker-cpu",
+}
 COMMANDS = ("keys", "models")  # in each module a command of the same name
 FOR_PEOPLE = (*COMMANDS, "compile")  # whoever calls these reads what they print
 
@@ -60,6 +65,10 @@ def main(arguments: list[str]) -> int:
 
 def become(service: str, arguments: list[str]) -> None:
     """In this process, which is the one that gets the container's SIGTERM."""
+    if service in NEED_ENGINES and find_spec("shared.engines") is None:
+        raise InvalidRequest(
+            f"`{service}` does not run in this container: its image has no engines.", mend=NEED_ENGINES[service]
+        )
     os.environ.update(environment(os.environ))
     sys.argv = [service, *arguments]
     if service in COMMANDS:
