@@ -8,7 +8,6 @@ import sys
 from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
-from pathlib import Path
 
 from services.container.environment import environment
 from services.container.health import healthy
@@ -30,13 +29,13 @@ LATE = (
     "kombu.transport.redis",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
-    "services.container.first_key",
 )
 # The web image has no engines; each of these has a container whose image has them.
 NEED_ENGINES = {
     "models": "docker compose run --rm models list",
     "worker": "docker compose up -d worker-cpu",
 }
+ARGUMENTS = {"gateway": ("--first-key",)}  # the operator has no other way to get a first one
 COMMANDS = ("keys", "models")  # in each module a command of the same name
 FOR_PEOPLE = (*COMMANDS, "compile")  # whoever calls these reads what they print
 
@@ -70,12 +69,10 @@ def become(service: str, arguments: list[str]) -> None:
             f"`{service}` does not run in this container: its image has no engines.", mend=NEED_ENGINES[service]
         )
     os.environ.update(environment(os.environ))
-    sys.argv = [service, *arguments]
+    sys.argv = [service, *ARGUMENTS.get(service, ()), *arguments]
     if service in COMMANDS:
         getattr(import_module(MODULES[service]), service)(prog_name=f"undertone {service}")
         return
-    if service == "gateway":
-        _let_in()
     runpy.run_module(MODULES[service], run_name="__main__", alter_sys=True)
 
 
@@ -90,17 +87,6 @@ def compile_modules(service: str) -> None:
         import_module(needed)
     if find_spec("opentelemetry") and find_spec("opentelemetry.sdk"):  # an image that was asked to carry it
         import_module("shared.infra.telemetry_otlp")
-
-
-def _let_in() -> None:
-    from services.container.first_key import first_key  # noqa: PLC0415 - only a gateway opens the database here
-
-    if text := first_key(Path(os.environ["STORAGE__FOLDER"])):
-        sys.stderr.write(
-            "\n  The first start: this key may do everything. It is shown this once.\n\n"
-            f"      {text}\n\n"
-            "  Make others with `docker compose exec gateway undertone keys create`, then revoke this one.\n\n"
-        )
 
 
 if __name__ == "__main__":

@@ -3,31 +3,38 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import structlog
 
 from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
+from services.gateway.first_key import ARGUMENT, make_first_key, show_in_log
 from shared.domain.governance import NOTICE
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.settings import DatabaseSettings
 from shared.infra.startup import run_service
 from shared.infra.state import database_of
 from shared.infra.telemetry import TelemetrySettings, tracer_of
-from shared.infra.web.listener import server_of
+from shared.infra.web.listener import bound_sockets, server_of
 
 log = structlog.get_logger()
 
 
-def main() -> int:
+def main(arguments: list[str]) -> int:
     deployment = Deployment.from_environment()
+    settings = deployment.gateway
     queue = CeleryQueue(deployment.redis, deployment.queue)
     database = database_of(DatabaseSettings(), deployment.storage)
     tracer = tracer_of(TelemetrySettings(), "gateway")
-    app = create_app(assemble(deployment, database, queue, tracer))
+    first_key = ARGUMENT in arguments and not settings.keyless
+    app = create_app(assemble(deployment, database, queue, tracer, first_key=first_key))
+    sockets = bound_sockets(settings.host, settings.port)
+    if first_key:  # last: nothing that could end the start comes after it
+        make_first_key(deployment.storage.folder.expanduser(), database, show_in_log)
     log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
-    settings = deployment.gateway
-    server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
+    server = server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
+    server.run(sockets=sockets)
     tracer.close()
     queue.close()
     database.close()
@@ -35,4 +42,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    sys.exit(run_service(main))
+    sys.exit(run_service(partial(main, sys.argv[1:])))

@@ -66,10 +66,18 @@ class Deployment:
         )
 
 
-def assemble(deployment: Deployment, database: Database, queue: TicketQueue, tracer: Tracer = SILENT) -> Context:
+def assemble(
+    deployment: Deployment,
+    database: Database,
+    queue: TicketQueue,
+    tracer: Tracer = SILENT,
+    *,
+    first_key: bool = False,
+) -> Context:
+    """With `first_key` the caller makes a key before it serves, so there need not be one yet."""
     settings, clock = deployment.gateway, database.clock
     keys, jobs, endpoints = SqlKeyStore(database), SqlJobStore(database), SqlEndpointStore(database)
-    admission = _admission(settings, keys, database)
+    admission = _admission(settings, keys, database, first_key=first_key)
     folder = deployment.storage.folder.expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     disk = DiskReserve(folder, deployment.storage.reserve_mb << 20)
@@ -113,7 +121,7 @@ def assemble(deployment: Deployment, database: Database, queue: TicketQueue, tra
     )
 
 
-def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database) -> Admission:
+def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database, *, first_key: bool) -> Admission:
     """Who may come in; a door that anybody could use, or nobody, is not opened."""
     if settings.keyless:
         if not is_loopback(settings.host):
@@ -123,7 +131,7 @@ def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database)
             )
         keys.ensure_tenant(KEYLESS_TENANT, "this machine")
         return Admission(None)
-    if not keys.any_usable():
+    if not first_key and not keys.any_usable():
         raise SettingUnusable(
             "There is no key, so nobody could use the gateway.", mend="Make one with `undertone keys create`."
         )

@@ -1,4 +1,4 @@
-"""What a container does before its service: the first key, and its health."""
+"""What a container does before its service: its health."""
 
 from __future__ import annotations
 
@@ -8,29 +8,9 @@ from pathlib import Path
 
 import pytest
 
-from services.container.first_key import first_key
 from services.container.health import healthy
-from shared.infra.database.engine import open_database
-from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import Doorkeeper
 
 ROOT = Path(__file__).parents[2]
-
-
-@pytest.fixture
-def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))
-    return tmp_path
-
-
-def test_the_first_key_is_made_once_and_lets_in(folder: Path) -> None:
-    text = first_key(folder)
-    assert text is not None
-    assert first_key(folder) is None
-    database = open_database(f"sqlite:///{folder / 'undertone.db'}")
-    key = Doorkeeper(SqlKeyStore(database), database.clock).admit(text)
-    database.close()
-    assert key.name == "first start"
 
 
 def test_a_service_whose_servers_are_away_is_not_healthy(
