@@ -14,6 +14,7 @@ from services.gateway.settings import GatewaySettings
 from shared.domain.error import SettingUnusable
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.callbacks import Callbacks
+from shared.infra.checks import Check
 from shared.infra.database.arrivals import SqlArrivalStore
 from shared.infra.database.engine import Database
 from shared.infra.database.figures import SqlFigures
@@ -85,13 +86,15 @@ def assemble(
     sealer = Sealer.of(deployment.secrets) if deployment.secrets.keys.get_secret_value() else None
     callbacks = Callbacks(endpoints, outbound, sealer, clock)
     audit = SqlAuditTrail(database)
+    blobs = blobs_of(deployment.storage)
+    dispatcher = Dispatcher(Tickets(SqlWorkQueue(database), queue, deployment.queue.most_waiting))
     return Context(
         settings=settings,
         admission=admission,
         jobs=jobs,
         intake=Intake(
             jobs=jobs,
-            blobs=blobs_of(deployment.storage),
+            blobs=blobs,
             arrivals=SqlArrivalStore(database),
             audit=audit,
             callbacks=callbacks,
@@ -108,10 +111,15 @@ def assemble(
         endpoints=endpoints,
         deliveries=SqlDeliveryStore(database),
         audit=audit,
-        dispatcher=Dispatcher(Tickets(SqlWorkQueue(database), queue, deployment.queue.most_waiting)),
+        dispatcher=dispatcher,
         disk=disk,
         meters=Meters(WorkFigures(SqlFigures(database))),
-        check_database=lambda: keys.find("readyz"),
+        checks={
+            "database": Check("database", lambda: keys.find("readyz")),
+            "queue": Check("queue", dispatcher.reachable),
+            "disk": Check("disk", disk.has_room),
+            "storage": Check("storage", blobs.probe),
+        },
         clock=clock,
         places_per_key=Places(settings.uploads_per_key, "uploads"),
         places_in_all=Places(settings.uploads_in_all, "uploads"),
