@@ -16,12 +16,11 @@ from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
 from services.results.app import results_app
 from services.results.meters import Meters
-from shared.domain.error import UndertoneError
 from shared.domain.governance import NOTICE
 from shared.infra.database.engine import Database
-from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
-from shared.infra.settings import DatabaseSettings, LogSettings
+from shared.infra.settings import DatabaseSettings
+from shared.infra.startup import run_service
 from shared.infra.state import blobs_of, database_of
 from shared.infra.telemetry import SILENT, TelemetrySettings, Tracer, tracer_of
 from shared.infra.web.listener import server_of
@@ -81,15 +80,11 @@ def together(deployment: Deployment, database: Database, queue: TicketQueue, tra
 
 
 def main() -> int:
-    try:
-        deployment = Deployment.from_environment()
-        queue = CeleryQueue(deployment.redis, deployment.queue)
-        database = database_of(DatabaseSettings(), deployment.storage)
-        tracer = tracer_of(TelemetrySettings(), "web")
-        front = together(deployment, database, queue, tracer)
-    except UndertoneError as error:
-        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
-        return error.exit_status
+    deployment = Deployment.from_environment()
+    queue = CeleryQueue(deployment.redis, deployment.queue)
+    database = database_of(DatabaseSettings(), deployment.storage)
+    tracer = tracer_of(TelemetrySettings(), "web")
+    front = together(deployment, database, queue, tracer)
     log.info("front.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
     settings = deployment.gateway
     server_of(front, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
@@ -100,5 +95,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    write_log(LogSettings())
-    sys.exit(main())
+    sys.exit(run_service(main))

@@ -6,6 +6,8 @@ import signal
 import sys
 
 import typer
+from pydantic import ValidationError
+from pydantic_settings import SettingsError
 from rich.console import Console
 from rich.text import Text
 
@@ -19,6 +21,7 @@ from services.cli.score import score
 from services.cli.serve import serve
 from services.cli.train import export_command, train_command
 from shared.domain.error import UndertoneError
+from shared.infra.startup import setting_error
 
 app = typer.Typer(
     name="undertone",
@@ -45,6 +48,8 @@ def main() -> None:
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()
+    except (ValidationError, SettingsError) as error:
+        sys.exit(explain(setting_error(error)))
     except UndertoneError as error:
         sys.exit(explain(error))
 

@@ -5,13 +5,14 @@ from __future__ import annotations
 import os
 import runpy
 import sys
+from functools import partial
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
 
 from services.container.environment import environment
 from services.container.health import BEAT_FILE, BEAT_VARIABLE
-from shared.domain.error import UndertoneError
+from shared.domain.error import InvalidRequest
 
 MODULES = {
     "gateway": "services.gateway",
@@ -29,10 +30,16 @@ LATE = (
     "kombu.transport.redis",
     "psycopg",
     "sqlalchemy.dialects.postgresql.psycopg",
-    "services.container.first_key",
     "services.container.secret_files",
 )
+# The web image has no engines; each of these has a container whose image has them.
+NEED_ENGINES = {
+    "models": "docker compose run --rm models list",
+    "worker": "docker compose up -d worker-cpu",
+}
+ARGUMENTS = {"gateway": ("--first-key",)}  # the operator has no other way to get a first one
 COMMANDS = ("keys", "models")  # in each module a command of the same name
+FOR_PEOPLE = (*COMMANDS, "compile")  # whoever calls these reads what they print
 
 
 def main(arguments: list[str]) -> int:
@@ -45,36 +52,37 @@ def main(arguments: list[str]) -> int:
         case [service, *rest] if service in MODULES:
             become(service, rest)
         case _:
-            sys.stderr.write(f"{__doc__}\nThe services are {', '.join(MODULES)}.\n")
-            return 2
+            raise InvalidRequest(f"That starts nothing; the services are {', '.join(MODULES)}.", mend=__doc__)
     return 0
 
 
 def _secrets(*, shown: bool) -> None:
-    from services.container.secret_files import keep_secrets, kept_secrets  # noqa: PLC0415 - services need no ciphers
+    # Services need no ciphers, and the log only once `rich` is blocked.
+    from services.container.secret_files import keep_secrets, kept_secrets  # noqa: PLC0415
+    from shared.infra.startup import line_of, log_form  # noqa: PLC0415
 
     if shown:
         for name, value in kept_secrets().items():
             print(f"{name}={value}")  # noqa: T201 - this is what was asked for
     else:
         made = ", ".join(keep_secrets(os.environ)) or "none"
-        print(f"Secrets are in place; made now: {made}.")  # noqa: T201
+        text = f"Secrets are in place; made now: {made}.\n"
+        sys.stdout.write(line_of("secrets.in_place", text, log_form(), made=made))
 
 
 def become(service: str, arguments: list[str]) -> None:
     """In this process, which is the one that gets the container's SIGTERM."""
+    if service in NEED_ENGINES and find_spec("shared.engines") is None:
+        raise InvalidRequest(
+            f"`{service}` does not run in this container: its image has no engines.", mend=NEED_ENGINES[service]
+        )
     os.environ.update(environment(os.environ))
-    sys.argv = [service, *arguments]
+    sys.argv = [service, *ARGUMENTS.get(service, ()), *arguments]
     if service in COMMANDS:
         getattr(import_module(MODULES[service]), service)(prog_name=f"undertone {service}")
         return
-    # The log's library loads `rich` if it is there: 6 MB and 0.1 s for tracebacks that no service writes.
-    sys.modules["rich"] = None  # type: ignore[assignment]
     # A file from before a restart says nothing about this process.
     Path(os.environ.setdefault(BEAT_VARIABLE, BEAT_FILE)).unlink(missing_ok=True)
-    if service == "gateway":
-        import_module("services.gateway.assemble")  # while PostgreSQL starts, which the first key waits for
-        _let_in()
     runpy.run_module(MODULES[service], run_name="__main__", alter_sys=True)
 
 
@@ -91,21 +99,12 @@ def compile_modules(service: str) -> None:
         import_module("shared.infra.telemetry_otlp")
 
 
-def _let_in() -> None:
-    from services.container.first_key import first_key  # noqa: PLC0415 - only a gateway opens the database here
-
-    if text := first_key(Path(os.environ["STORAGE__FOLDER"])):
-        sys.stderr.write(
-            "\n  The first start: this key may do everything. It is shown this once.\n\n"
-            f"      {text}\n\n"
-            "  Make others with `docker compose exec gateway undertone keys create`, then revoke this one.\n\n"
-        )
-
-
 if __name__ == "__main__":
-    try:
-        status = main(sys.argv[1:])
-    except UndertoneError as error:
-        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
-        status = error.exit_status
-    sys.exit(status)
+    if sys.argv[1:2] and sys.argv[1] in FOR_PEOPLE:
+        os.environ["LOG__FORM"] = "text"
+    else:
+        # The log's library loads `rich` if it is there: 6 MB and 0.1 s for tracebacks that no service writes.
+        sys.modules["rich"] = None  # type: ignore[assignment]
+    from shared.infra.startup import run_service
+
+    sys.exit(run_service(partial(main, sys.argv[1:])))

@@ -6,13 +6,13 @@ import signal
 import sys
 from contextlib import closing
 from datetime import timedelta
+from functools import partial
 from threading import Event
 
 from services.courier.deliver import Deliverer
 from services.courier.house import House
 from services.courier.loop import Courier
 from services.courier.settings import CourierSettings, RetentionSettings
-from shared.domain.error import UndertoneError
 from shared.domain.retention import Kept
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.engine import Database
@@ -22,10 +22,10 @@ from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.heartbeat import Heartbeat
-from shared.infra.log_lines import write_log
 from shared.infra.outbound import Outbound
 from shared.infra.sealing import Sealer, SecretSettings
-from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.startup import run_service
 from shared.infra.state import blobs_of, database_of
 from shared.infra.telemetry import SILENT, TelemetrySettings, Tracer, tracer_of
 
@@ -66,18 +66,13 @@ def main(arguments: list[str]) -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    try:
-        with (
-            closing(tracer_of(TelemetrySettings(), "courier")) as tracer,
-            closing(database_of(DatabaseSettings(), StorageSettings())) as database,
-        ):
-            assemble(database, loopback=LOOPBACK in arguments, tracer=tracer).run(stop)
-    except UndertoneError as error:
-        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
-        return error.exit_status
+    with (
+        closing(tracer_of(TelemetrySettings(), "courier")) as tracer,
+        closing(database_of(DatabaseSettings(), StorageSettings())) as database,
+    ):
+        assemble(database, loopback=LOOPBACK in arguments, tracer=tracer).run(stop)
     return 0
 
 
 if __name__ == "__main__":
-    write_log(LogSettings())
-    sys.exit(main(sys.argv[1:]))
+    sys.exit(run_service(partial(main, sys.argv[1:])))

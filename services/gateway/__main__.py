@@ -3,36 +3,38 @@
 from __future__ import annotations
 
 import sys
+from functools import partial
 
 import structlog
 
 from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
-from shared.domain.error import UndertoneError
+from services.gateway.first_key import ARGUMENT, make_first_key, show_in_log
 from shared.domain.governance import NOTICE
-from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
-from shared.infra.settings import DatabaseSettings, LogSettings
+from shared.infra.settings import DatabaseSettings
+from shared.infra.startup import run_service
 from shared.infra.state import database_of
 from shared.infra.telemetry import TelemetrySettings, tracer_of
-from shared.infra.web.listener import server_of
+from shared.infra.web.listener import bound_sockets, server_of
 
 log = structlog.get_logger()
 
 
-def main() -> int:
-    try:
-        deployment = Deployment.from_environment()
-        queue = CeleryQueue(deployment.redis, deployment.queue)
-        database = database_of(DatabaseSettings(), deployment.storage)
-        tracer = tracer_of(TelemetrySettings(), "gateway")
-        app = create_app(assemble(deployment, database, queue, tracer))
-    except UndertoneError as error:
-        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
-        return error.exit_status
-    log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
+def main(arguments: list[str]) -> int:
+    deployment = Deployment.from_environment()
     settings = deployment.gateway
-    server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
+    queue = CeleryQueue(deployment.redis, deployment.queue)
+    database = database_of(DatabaseSettings(), deployment.storage)
+    tracer = tracer_of(TelemetrySettings(), "gateway")
+    first_key = ARGUMENT in arguments and not settings.keyless
+    app = create_app(assemble(deployment, database, queue, tracer, first_key=first_key))
+    sockets = bound_sockets(settings.host, settings.port)
+    if first_key:  # last: nothing that could end the start comes after it
+        make_first_key(deployment.storage.folder.expanduser(), database, show_in_log)
+    log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
+    server = server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
+    server.run(sockets=sockets)
     tracer.close()
     queue.close()
     database.close()
@@ -40,5 +42,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    write_log(LogSettings())
-    sys.exit(main())
+    sys.exit(run_service(partial(main, sys.argv[1:])))

@@ -14,6 +14,7 @@ from services.gateway.settings import GatewaySettings
 from shared.domain.error import SettingUnusable
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.callbacks import Callbacks
+from shared.infra.checks import Check
 from shared.infra.database.arrivals import SqlArrivalStore
 from shared.infra.database.engine import Database
 from shared.infra.database.figures import SqlFigures
@@ -66,10 +67,18 @@ class Deployment:
         )
 
 
-def assemble(deployment: Deployment, database: Database, queue: TicketQueue, tracer: Tracer = SILENT) -> Context:
+def assemble(
+    deployment: Deployment,
+    database: Database,
+    queue: TicketQueue,
+    tracer: Tracer = SILENT,
+    *,
+    first_key: bool = False,
+) -> Context:
+    """With `first_key` the caller makes a key before it serves, so there need not be one yet."""
     settings, clock = deployment.gateway, database.clock
     keys, jobs, endpoints = SqlKeyStore(database), SqlJobStore(database), SqlEndpointStore(database)
-    admission = _admission(settings, keys, database)
+    admission = _admission(settings, keys, database, first_key=first_key)
     folder = deployment.storage.folder.expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     disk = DiskReserve(folder, deployment.storage.reserve_mb << 20)
@@ -77,13 +86,15 @@ def assemble(deployment: Deployment, database: Database, queue: TicketQueue, tra
     sealer = Sealer.of(deployment.secrets) if deployment.secrets.keys.get_secret_value() else None
     callbacks = Callbacks(endpoints, outbound, sealer, clock)
     audit = SqlAuditTrail(database)
+    blobs = blobs_of(deployment.storage)
+    dispatcher = Dispatcher(Tickets(SqlWorkQueue(database), queue, deployment.queue.most_waiting))
     return Context(
         settings=settings,
         admission=admission,
         jobs=jobs,
         intake=Intake(
             jobs=jobs,
-            blobs=blobs_of(deployment.storage),
+            blobs=blobs,
             arrivals=SqlArrivalStore(database),
             audit=audit,
             callbacks=callbacks,
@@ -100,10 +111,15 @@ def assemble(deployment: Deployment, database: Database, queue: TicketQueue, tra
         endpoints=endpoints,
         deliveries=SqlDeliveryStore(database),
         audit=audit,
-        dispatcher=Dispatcher(Tickets(SqlWorkQueue(database), queue, deployment.queue.most_waiting)),
+        dispatcher=dispatcher,
         disk=disk,
         meters=Meters(WorkFigures(SqlFigures(database))),
-        check_database=lambda: keys.find("readyz"),
+        checks={
+            "database": Check("database", lambda: keys.find("readyz")),
+            "queue": Check("queue", dispatcher.reachable),
+            "disk": Check("disk", disk.has_room),
+            "storage": Check("storage", blobs.probe),
+        },
         clock=clock,
         places_per_key=Places(settings.uploads_per_key, "uploads"),
         places_in_all=Places(settings.uploads_in_all, "uploads"),
@@ -113,7 +129,7 @@ def assemble(deployment: Deployment, database: Database, queue: TicketQueue, tra
     )
 
 
-def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database) -> Admission:
+def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database, *, first_key: bool) -> Admission:
     """Who may come in; a door that anybody could use, or nobody, is not opened."""
     if settings.keyless:
         if not is_loopback(settings.host):
@@ -123,7 +139,7 @@ def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database)
             )
         keys.ensure_tenant(KEYLESS_TENANT, "this machine")
         return Admission(None)
-    if not keys.any_usable():
+    if not first_key and not keys.any_usable():
         raise SettingUnusable(
             "There is no key, so nobody could use the gateway.", mend="Make one with `undertone keys create`."
         )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Mapping
 from contextlib import ExitStack
 from dataclasses import dataclass
 from datetime import datetime
@@ -17,8 +17,9 @@ from services.gateway.meters import Meters
 from services.gateway.settings import GatewaySettings
 from shared.domain.error import TooManyRequests
 from shared.domain.tenant import AuditEntry
-from shared.infra.blobs_counted import storage_full
+from shared.infra.blobs_counted import storage_full, storage_unavailable
 from shared.infra.callbacks import Callbacks
+from shared.infra.checks import Check
 from shared.infra.disk import DiskReserve
 from shared.infra.intake import Intake
 from shared.infra.outbound import Outbound
@@ -51,7 +52,7 @@ class Context:
     dispatcher: Dispatcher
     disk: DiskReserve
     meters: Meters
-    check_database: Callable[[], object]
+    checks: Mapping[str, Check]
     clock: Callable[[], datetime]
     places_per_key: Places
     places_in_all: Places
@@ -74,6 +75,11 @@ class Context:
         if not self.disk.has_room(body.claimed or 0):
             raise storage_full()
         return body
+
+    def need_storage(self) -> None:
+        """Before a body is read; to be called in a thread, for it may wait a moment."""
+        if not self.checks["storage"].passes():
+            raise storage_unavailable()
 
     async def upload(self, caller: Caller, work: Callable[[], Result]) -> Result:
         """Run what reads a large body in a thread of its own kind, so that uploads never hold up other requests."""

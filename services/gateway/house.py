@@ -4,31 +4,21 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from datetime import datetime
-from functools import partial
 from typing import Annotated, Any
 
-import structlog
 from fastapi import APIRouter, Query, Request
 from pydantic import BaseModel, JsonValue
-from starlette.responses import JSONResponse, Response
+from starlette.responses import Response
 
 from services.gateway.context import Context
-from services.gateway.remembered import remembered
 from shared.domain.tenant import Scope
 from shared.exports.document import transcript_schema
 from shared.infra.web.door import caller_of
+from shared.infra.web.health import LIVE, READY, health_routes
 from shared.infra.web.problems import answers
 
-log = structlog.get_logger()
-
-READY_SECONDS = 0.3
 SCHEMA = "/v1/schema/transcript.json"
-OPEN_PATHS = ("/livez", "/readyz", "/openapi.json", SCHEMA)
-
-
-class Readiness(BaseModel):
-    ready: bool
-    checks: Mapping[str, bool]
+OPEN_PATHS = (LIVE, READY, "/openapi.json", SCHEMA)
 
 
 class AuditView(BaseModel):
@@ -47,22 +37,8 @@ class AuditPage(BaseModel):
 
 def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["service"])
+    router.include_router(health_routes(context.checks, ready="Work can be taken"))
     schema = transcript_schema()
-    readiness = remembered(partial(_readiness, context), READY_SECONDS)
-
-    @router.get("/livez", summary="The process answers")
-    def alive() -> dict[str, str]:
-        return {"status": "ok"}
-
-    @router.get(
-        "/readyz",
-        response_model=Readiness,
-        responses={503: {"model": Readiness, "description": "Send work elsewhere"}},
-        summary="Work can be taken",
-    )
-    def ready() -> Response:
-        told = readiness()
-        return JSONResponse(told.model_dump(), 200 if told.ready else 503)
 
     @router.get(
         "/metrics",
@@ -91,21 +67,3 @@ def routes(context: Context) -> APIRouter:
         return AuditPage(items=items, next_cursor=page.next_cursor)
 
     return router
-
-
-def _readiness(context: Context) -> Readiness:
-    checks = {
-        "database": _database_answers(context),
-        "queue": context.dispatcher.reachable(),
-        "disk": context.disk.has_room(),
-    }
-    return Readiness(ready=all(checks.values()), checks=checks)
-
-
-def _database_answers(context: Context) -> bool:
-    try:
-        context.check_database()
-    except Exception as error:  # noqa: BLE001 - not ready is the answer, whatever the driver raises
-        log.warning("gateway.database_unreachable", error=type(error).__name__)
-        return False
-    return True

@@ -34,7 +34,7 @@ def routes(context: Context) -> APIRouter:
         "/v1/recordings",
         status_code=ACCEPTED,
         response_model=AcceptedView,
-        responses=answers(400, 408, 409, 413, 415, 422, 502, 507),
+        responses=answers(400, 408, 409, 413, 415, 422, 502, 503, 507),
         openapi_extra=RECORDING_BODIES,
         summary="Hand in a recording",
     )
@@ -70,6 +70,7 @@ class Reception:
     filler: Filler
 
     def receive(self) -> Response:
+        self.context.need_storage()
         intake = self.context.intake
         # A repeat of what was taken brings nothing new: whether it is one, its bytes must tell.
         claimed = None if self.key else self.body.claimed or 0

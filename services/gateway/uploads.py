@@ -43,7 +43,7 @@ def routes(context: Context) -> APIRouter:
     @router.post(
         PREFIX,
         status_code=201,
-        responses=answers(400, 412, 413, 415, 422, 507),
+        responses=answers(400, 412, 413, 415, 422, 503, 507),
         openapi_extra=TUS_CREATE,
         summary="Begin an upload",
     )
@@ -66,7 +66,7 @@ def routes(context: Context) -> APIRouter:
         answer.headers["Location"] = f"{PREFIX}/{upload.id}"
         return answer
 
-    @router.head(PREFIX + "/{upload_id}", responses=answers(404, 410, 412), summary="How far an upload is")
+    @router.head(PREFIX + "/{upload_id}", responses=answers(404, 410, 412, 503), summary="How far an upload is")
     def look(upload_id: str, request: Request) -> Response:
         upload = context.uploads.find(_writer(request).tenant, upload_id)
         told = _standing(upload) | {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
@@ -77,7 +77,7 @@ def routes(context: Context) -> APIRouter:
     @router.patch(
         PREFIX + "/{upload_id}",
         status_code=204,
-        responses=answers(400, 404, 408, 409, 410, 412, 413, 415, 423, 507),
+        responses=answers(400, 404, 408, 409, 410, 412, 413, 415, 423, 503, 507),
         openapi_extra=TUS_APPEND,
         summary="Send the next bytes",
     )
@@ -98,7 +98,7 @@ def routes(context: Context) -> APIRouter:
         return await context.upload(caller, work)
 
     @router.delete(
-        PREFIX + "/{upload_id}", status_code=204, responses=answers(404, 410, 412), summary="Give an upload up"
+        PREFIX + "/{upload_id}", status_code=204, responses=answers(404, 410, 412, 503), summary="Give an upload up"
     )
     def delete(upload_id: str, request: Request) -> Response:
         context.uploads.delete(_writer(request).tenant, upload_id)

@@ -9,10 +9,9 @@ import structlog
 from services.results.access import admission_of
 from services.results.app import results_app
 from services.results.settings import ResultsSettings
-from shared.domain.error import UndertoneError
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.log_lines import write_log
-from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.startup import run_service
 from shared.infra.state import blobs_of, database_of
 from shared.infra.telemetry import TelemetrySettings, tracer_of
 from shared.infra.web.listener import server_of
@@ -21,22 +20,18 @@ log = structlog.get_logger()
 
 
 def main() -> int:
-    try:
-        settings, storage = ResultsSettings(), StorageSettings()
-        database = database_of(DatabaseSettings(), storage)
-        admission = admission_of(settings, SqlKeyStore(database), database.clock)
-        tracer = tracer_of(TelemetrySettings(), "results")
-        app = results_app(
-            database,
-            blobs_of(storage),
-            admission=admission,
-            requests_per_minute=settings.requests_per_minute,
-            cors_origins=settings.cors_origins,
-            tracer=tracer,
-        )
-    except UndertoneError as error:
-        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
-        return error.exit_status
+    settings, storage = ResultsSettings(), StorageSettings()
+    database = database_of(DatabaseSettings(), storage)
+    admission = admission_of(settings, SqlKeyStore(database), database.clock)
+    tracer = tracer_of(TelemetrySettings(), "results")
+    app = results_app(
+        database,
+        blobs_of(storage),
+        admission=admission,
+        requests_per_minute=settings.requests_per_minute,
+        cors_origins=settings.cors_origins,
+        tracer=tracer,
+    )
     log.info("results.starts", keyless=settings.keyless)
     server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies).run()
     tracer.close()
@@ -45,5 +40,4 @@ def main() -> int:
 
 
 if __name__ == "__main__":
-    write_log(LogSettings())
-    sys.exit(main())
+    sys.exit(run_service(main))

@@ -10,13 +10,14 @@ from starlette.responses import Response
 
 from services.results.corrections import correction_routes
 from services.results.described import describe
-from services.results.health import OPEN_PATHS, health_routes
+from services.results.health import OPEN_PATHS, operator_routes
 from services.results.meters import Meters
 from services.results.reading_room import ReadingRoom
 from services.results.search import search_routes
 from services.results.videos import video_routes
 from services.results.views import view_routes
 from shared.domain.error import JobFailed
+from shared.infra.checks import Check
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
@@ -56,21 +57,25 @@ def results_app(
         redirect_slashes=False,
     )
     keys, meters = SqlKeyStore(database), meters or Meters()
+    checks = {
+        "database": Check("database", lambda: keys.find("readyz")),
+        "storage": Check("storage", blobs.probe),
+    }
     room = ReadingRoom(
         jobs=SqlJobStore(database),
         blobs=blobs,
         corrections=SqlCorrectionStore(database),
         trail=SqlAuditTrail(database),
         clock=database.clock,
+        storage=checks["storage"],
     )
-    checks = {"database": lambda: keys.find("readyz"), "storage": lambda: blobs.size("readyz", "nothing")}
     install(app)
     app.add_exception_handler(JobFailed, _job_failed)
     app.include_router(search_routes(room, SqlTranscriptIndex(database)))
     app.include_router(correction_routes(room))
     app.include_router(video_routes(room))
     app.include_router(view_routes(room))
-    app.include_router(health_routes(checks, meters))
+    app.include_router(operator_routes(checks, meters))
     app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the framework's own hook
     # The last one added is the first to see a request.
     app.add_middleware(SmallBodies, at_most=MOST_BODY, large=lambda _: False, refuse=problem_of)

@@ -18,6 +18,7 @@ from shared.domain.error import (
     ScopeMissing,
     StateConflict,
     StorageLost,
+    StorageUnavailable,
     TooManyRequests,
     UndertoneError,
     UploadTooLarge,
@@ -27,7 +28,7 @@ from shared.infra.web.problems import MEDIA_TYPE, SCHEMA, Problem
 Answers = dict[int | str, dict[str, Any]]
 
 ANYWHERE = (KeyRefused, HostRefused, ScopeMissing, UploadTooLarge, InvalidRequest, TooManyRequests, UndertoneError)
-OF_TRANSCRIPTS = (NotFound, NotReady, JobFailed, StateConflict, StorageLost)
+OF_TRANSCRIPTS = (NotFound, NotReady, JobFailed, StateConflict, StorageLost, StorageUnavailable)
 REF = "#/components/schemas/{model}"
 
 

@@ -15,6 +15,8 @@ from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobRecord, JobStatus
 from shared.domain.tenant import AuditEntry, Scope
 from shared.domain.transcript import Transcript
+from shared.infra.blobs_counted import storage_unavailable
+from shared.infra.checks import Check
 from shared.infra.database.engine import Clock
 from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
@@ -41,6 +43,7 @@ class ReadingRoom:
     corrections: CorrectionStore
     trail: AuditTrail
     clock: Clock
+    storage: Check
 
     def show(self, caller: Caller, job_id: str, *, emotion: bool | None = None, original: bool = False) -> Shown:
         """`emotion=None` means: if the caller may. Who asks for readings without the right to them is told so."""
@@ -56,6 +59,8 @@ class ReadingRoom:
         record = self.record(caller, job_id)
         if record.status is not JobStatus.DONE:
             _refuse(record)
+        if not self.storage.passes():  # a storage that hangs must not take every thread
+            raise storage_unavailable()
         try:
             content = b"".join(self.blobs.read(caller.tenant, transcript_key(job_id)))
         except NotFound:

@@ -49,9 +49,6 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
             # The message of a stage that timed out is acknowledged: the sweep tries it again, not the broker.
             "task_soft_time_limit": queue.longest_stage_seconds - 60,
             "task_time_limit": queue.longest_stage_seconds,
-            # A deploy hands stages back after this long and does not wait for the visibility timeout; goes together
-            # with REMAP_SIGTERM=SIGQUIT, which `__main__` sets before Celery is imported.
-            "worker_soft_shutdown_timeout": worker.shutdown_seconds,
             # A lost connection means that the message is delivered elsewhere: stop, rather than do it twice.
             "worker_cancel_long_running_tasks_on_connection_loss": True,
             # Native code leaks.

@@ -12,15 +12,14 @@ from threading import Event
 
 import structlog
 
-from shared.domain.error import UndertoneError
 from shared.domain.job_blobs import job_folder
 from shared.domain.plan import QUEUES
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.heartbeat import EVERY, Heartbeat
-from shared.infra.log_lines import write_log
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.settings import DatabaseSettings, LogSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.startup import run_service
 from shared.infra.state import blobs_of, database_of
 from shared.infra.tickets import Tickets
 from shared.ports.blobs import BlobStore
@@ -104,21 +103,16 @@ def main() -> int:
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
-    try:
-        settings, storage = QueueSettings(), StorageSettings()
-        queue = CeleryQueue(RedisSettings(), settings)
-        database = database_of(DatabaseSettings(), storage)
-        work, blobs = SqlWorkQueue(database), blobs_of(storage)
-        heart = Heartbeat.from_environment()
-        Dispatcher(work, queue, blobs, settings.most_waiting, settings.sweep_seconds, heart=heart).run(stop)
-    except UndertoneError as error:
-        sys.stderr.write(f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else ""))
-        return error.exit_status
+    settings, storage = QueueSettings(), StorageSettings()
+    queue = CeleryQueue(RedisSettings(), settings)
+    database = database_of(DatabaseSettings(), storage)
+    work, blobs = SqlWorkQueue(database), blobs_of(storage)
+    heart = Heartbeat.from_environment()
+    Dispatcher(work, queue, blobs, settings.most_waiting, settings.sweep_seconds, heart=heart).run(stop)
     queue.close()
     database.close()
     return 0
 
 
 if __name__ == "__main__":
-    write_log(LogSettings())
-    sys.exit(main())
+    sys.exit(run_service(main))

@@ -21,7 +21,7 @@ from services.worker.kept_engines import KeptEngines
 from services.worker.limits import longest_attempt
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
-from shared.domain.error import LeaseLost, StorageFull, StorageLost, TimedOut, UndertoneError
+from shared.domain.error import LeaseLost, StorageFull, StorageLost, StorageUnavailable, TimedOut, UndertoneError
 from shared.domain.event import Event, StageProgressed, Warned
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobFailure, JobRecord
@@ -117,6 +117,8 @@ class Runner:
                 ended = self._stopped(claim, Why.SLOW, parts)
             case StorageFull() | OSError(errno=errno.ENOSPC | errno.EDQUOT):
                 ended = self._give_back(claim, ROOM_AGAIN, StorageFull.code, counted=False)
+            case StorageUnavailable():
+                ended = self._give_back(claim, ROOM_AGAIN, error.code, counted=False)
             case StorageLost(stage=str(need)) if self.work.await_again(claim, need):
                 log.warning("worker.output_lost", job=claim.job_id, stage=claim.stage, lost=need)
                 ended = Ended.GIVEN_BACK

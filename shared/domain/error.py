@@ -49,6 +49,7 @@ UndertoneError
 │   └── OutboundFailed          it could not be called, or did not answer as it should
 ├── SettingUnusable         a deployment's setting is missing or wrong
 ├── StorageFull             no room to write
+├── StorageUnavailable      storage cannot be reached, or refuses its key
 ├── StorageLost             something written is no longer there
 └── Interrupted             stopped by its user; what is finished is kept
 """
@@ -65,6 +66,8 @@ class UndertoneError(Exception):
     status: ClassVar[int] = 500
     exit_status: ClassVar[int] = 70
     retryable: ClassVar[bool] = False
+    retry_after: int | None = None
+    """Seconds after which asking again makes sense, where that is more than a guess."""
 
     def __init__(self, message: str, *, mend: str | None = None) -> None:
         super().__init__(message)
@@ -322,6 +325,14 @@ class StorageFull(UndertoneError):
     code = "storage_full"
     status = 507
     exit_status = 74
+    retryable = True
+    retry_after = 60
+
+
+class StorageUnavailable(UndertoneError):
+    code = "storage_unavailable"
+    status = 503
+    exit_status = 69
     retryable = True
 
 

@@ -140,6 +140,7 @@ def _recognisers(count: int) -> Iterator[SimpleQueue[_Recogniser]]:
                 env={**os.environ, "PYTHONPATH": str(ROOT)},
                 stdin=subprocess.PIPE,
                 stdout=subprocess.PIPE,
+                stderr=subprocess.DEVNULL,  # its words are none of the log; that it ended is seen by the pipe
                 process_group=0,  # Ctrl-C is ours to handle; they go when we go
             )
             started.append(process)

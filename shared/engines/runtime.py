@@ -7,6 +7,8 @@ from typing import Any
 
 import onnxruntime
 
+onnxruntime.set_default_logger_severity(4)  # fatal: its errors are exceptions too, and its lines are none of our log
+
 
 def open_session(weights: Path, threads: int) -> Any:
     options = onnxruntime.SessionOptions()

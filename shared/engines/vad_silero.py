@@ -47,6 +47,7 @@ class SileroVad:
         if not weights.is_file():
             raise EngineUnavailable("The weights of Silero VAD are missing.", mend="make install")
         options = onnxruntime.SessionOptions()
+        options.log_severity_level = 4  # as in runtime.py
         # The network is a chain of small steps: one thread is the fastest.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])

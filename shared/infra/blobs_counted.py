@@ -8,9 +8,10 @@ from collections.abc import Iterable, Iterator
 from contextlib import contextmanager
 
 from shared.domain.blob import Blob
-from shared.domain.error import StorageFull, UploadTooLarge
+from shared.domain.error import StorageFull, StorageUnavailable, UploadTooLarge
 
 BLOCK = 1 << 20
+NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
 
 
 class CountedBlocks:
@@ -45,6 +46,21 @@ def full_said() -> Iterator[None]:
     try:
         yield
     except OSError as error:
-        if error.errno in (errno.ENOSPC, errno.EDQUOT):
+        if error.errno in NO_ROOM:
             raise storage_full() from error
         raise
+
+
+def storage_unavailable() -> StorageUnavailable:
+    return StorageUnavailable(
+        "The storage cannot be reached.", mend="Try again later; the operator's log says what is wrong."
+    )
+
+
+@contextmanager
+def availability_said() -> Iterator[None]:
+    """Around calls of a file system that holds the storage, and nothing else: all of its errors mean that."""
+    try:
+        yield
+    except OSError as error:
+        raise (storage_full() if error.errno in NO_ROOM else storage_unavailable()) from error

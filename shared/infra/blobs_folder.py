@@ -12,7 +12,14 @@ from pathlib import Path
 
 from shared.domain.blob import Blob, blob_path
 from shared.domain.error import NotFound
-from shared.infra.blobs_counted import BLOCK, CountedBlocks, full_said, storage_full
+from shared.infra.blobs_counted import (
+    BLOCK,
+    CountedBlocks,
+    availability_said,
+    full_said,
+    storage_full,
+    storage_unavailable,
+)
 
 SCRATCH = ".scratch"
 ABANDONED_SECONDS = 3600
@@ -25,8 +32,14 @@ class FolderBlobs:
         self._root = root
         self._reserve = reserve  # bytes that stay free: the database beside us needs to write too
         self._scratch = root / SCRATCH
-        self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
-        self._sweep()
+        with availability_said():
+            self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
+            self._sweep()
+
+    def probe(self) -> None:
+        """The folder may be a volume that is not mounted now, or only to be read."""
+        if not os.access(self._scratch, os.W_OK | os.X_OK):
+            raise storage_unavailable()
 
     def _sweep(self) -> None:
         """Remove what processes left that were killed; their number stands in the file's name.
@@ -46,11 +59,14 @@ class FolderBlobs:
         with full_said(), self._aside() as (handle, aside):
             with os.fdopen(handle, "wb") as out:
                 for block in counted:
-                    self._check_room()
-                    out.write(block)
-                out.flush()
-                os.fsync(out.fileno())
-            self._keep(aside, target)
+                    with availability_said():
+                        self._check_room()
+                        out.write(block)
+                with availability_said():
+                    out.flush()
+                    os.fsync(out.fileno())
+            with availability_said():
+                self._keep(aside, target)
         return counted.blob
 
     def has_room(self, size: int = 0) -> bool:
@@ -63,14 +79,17 @@ class FolderBlobs:
 
     @contextmanager
     def _aside(self) -> Iterator[tuple[int, Path]]:
-        handle, name = tempfile.mkstemp(dir=self._scratch, prefix=f"{os.getpid()}-")
+        with availability_said():
+            handle, name = tempfile.mkstemp(dir=self._scratch, prefix=f"{os.getpid()}-")
         try:
             yield handle, Path(name)
         finally:
-            Path(name).unlink(missing_ok=True)
+            with availability_said():
+                Path(name).unlink(missing_ok=True)
 
     def _keep(self, aside: Path, target: Path) -> None:
         while True:
+            self.probe()  # the next line would make a storage that is away anew
             target.parent.mkdir(parents=True, exist_ok=True)
             # Somebody may erase the empty folder between the two calls.
             with suppress(FileNotFoundError):
@@ -84,13 +103,16 @@ class FolderBlobs:
 
     def size(self, tenant: str, key: str) -> int | None:
         path = self._root / blob_path(tenant, key)
-        return path.stat().st_size if path.is_file() else None
+        with availability_said():
+            if path.is_file():
+                return path.stat().st_size
+        self.probe()  # nothing is there: where the folder itself is away, that says nothing about the blob
+        return None
 
     def read(self, tenant: str, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        path = self._root / blob_path(tenant, key)
-        if not path.is_file():
+        if self.size(tenant, key) is None:
             raise NotFound("There is no such thing in storage.")
-        return _blocks(path, start, end)
+        return _blocks(self._root / blob_path(tenant, key), start, end)
 
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:
         top = self._root / blob_path(tenant, "x").removesuffix("/x")
@@ -99,9 +121,10 @@ class FolderBlobs:
                 yield path.relative_to(top).as_posix()
 
     def delete_prefix(self, tenant: str, prefix: str) -> int:
+        self.probe()
         folder = self._root / blob_path(tenant, prefix)
         count = sum(1 for _ in self.keys(tenant, prefix))
-        with suppress(FileNotFoundError):
+        with availability_said(), suppress(FileNotFoundError):
             shutil.rmtree(folder)
         return count
 

@@ -3,20 +3,29 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
+from contextlib import contextmanager
+from datetime import timedelta
+from typing import TYPE_CHECKING
 
 import obstore
-from obstore.exceptions import BaseError
+from obstore.exceptions import GenericError, PermissionDeniedError, UnauthenticatedError
 from obstore.store import LocalStore, MemoryStore, S3Store
 
 from shared.domain.blob import Blob, blob_path
 from shared.domain.error import NotFound
-from shared.infra.blobs_counted import CountedBlocks, storage_full
+from shared.infra.blobs_counted import CountedBlocks, storage_full, storage_unavailable
+
+if TYPE_CHECKING:
+    from obstore import GetResult
+    from obstore.store import ClientConfig, RetryConfig
 
 Storage = S3Store | MemoryStore | LocalStore
 
 # The store hands the server's words on as text; these are how S3 servers and disks say that they are full.
 FULL = ("No space left on device", "StorageFull", "QuotaExceeded", "507 Insufficient Storage", "Disk quota exceeded")
 PART = 8 << 20
+# How long a request is tried again before it fails; one that gets no answer at all ends after 30 s.
+RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
 
 
 class ObjectBlobs:
@@ -25,20 +34,23 @@ class ObjectBlobs:
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
+    def probe(self) -> None:
+        """A list, because for a bucket that is not there a look at one object finds just nothing."""
+        with _availability_said():
+            for _ in obstore.list(self._storage, "probe/", chunk_size=1):
+                break
+
     def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, at_most: int | None = None) -> Blob:
         counted = CountedBlocks(blocks, at_most)
         path = blob_path(tenant, key)
-        try:
+        with _availability_said():
             obstore.put(self._storage, path, iter(counted), use_multipart=True, chunk_size=PART)
-        except BaseError as error:
-            if any(word in str(error) for word in FULL):
-                raise storage_full() from error
-            raise
         return counted.blob
 
     def size(self, tenant: str, key: str) -> int | None:
         try:
-            return obstore.head(self._storage, blob_path(tenant, key))["size"]
+            with _availability_said():
+                return obstore.head(self._storage, blob_path(tenant, key))["size"]
         except FileNotFoundError:
             return None
 
@@ -50,22 +62,41 @@ class ObjectBlobs:
         last = size if end is None else min(end, size)
         if start >= last:  # an S3 server answers an empty range with an error
             return iter(())
-        answer = obstore.get(self._storage, path, options={"range": (start, last)})
-        return (bytes(block) for block in answer.stream())
+        with _availability_said():
+            answer = obstore.get(self._storage, path, options={"range": (start, last)})
+        return _blocks(answer)
 
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:
         top = blob_path(tenant, "x").removesuffix("x")
-        for batch in obstore.list(self._storage, blob_path(tenant, prefix) + "/"):
-            for found in batch:
-                yield found["path"].removeprefix(top)
+        with _availability_said():
+            for batch in obstore.list(self._storage, blob_path(tenant, prefix) + "/"):
+                for found in batch:
+                    yield found["path"].removeprefix(top)
 
     def delete_prefix(self, tenant: str, prefix: str) -> int:
         count = 0
-        for batch in obstore.list(self._storage, blob_path(tenant, prefix) + "/"):
-            paths = [found["path"] for found in batch]
-            obstore.delete(self._storage, paths)
-            count += len(paths)
+        with _availability_said():
+            for batch in obstore.list(self._storage, blob_path(tenant, prefix) + "/"):
+                paths = [found["path"] for found in batch]
+                obstore.delete(self._storage, paths)
+                count += len(paths)
         return count
+
+
+def _blocks(answer: GetResult) -> Iterator[bytes]:
+    with _availability_said():
+        for block in answer.stream():
+            yield bytes(block)
+
+
+@contextmanager
+def _availability_said() -> Iterator[None]:
+    """Connections that fail, answers of 5xx, and keys that are refused: until they are mended nothing can be stored."""
+    try:
+        yield
+    except (GenericError, PermissionDeniedError, UnauthenticatedError) as error:
+        full = any(word in str(error) for word in FULL)
+        raise (storage_full() if full else storage_unavailable()) from error
 
 
 def s3_blobs(
@@ -78,4 +109,5 @@ def s3_blobs(
     if access_key and secret_key:
         named |= {"access_key_id": access_key, "secret_access_key": secret_key}
     plain = bool(endpoint and endpoint.startswith("http://"))
-    return ObjectBlobs(S3Store(bucket, region=region, client_options={"allow_http": plain}, **named))  # type: ignore[arg-type]
+    options: ClientConfig = {"allow_http": plain}
+    return ObjectBlobs(S3Store(bucket, region=region, client_options=options, retry_config=RETRIES, **named))  # type: ignore[arg-type]

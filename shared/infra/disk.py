@@ -5,6 +5,8 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
+from shared.infra.blobs_counted import availability_said
+
 
 class DiskReserve:
     """Some bytes stay free, for the database and for what is half-way done."""
@@ -14,4 +16,5 @@ class DiskReserve:
         self._reserve = reserve
 
     def has_room(self, size: int = 0) -> bool:
-        return shutil.disk_usage(self._folder).free - size >= self._reserve
+        with availability_said():
+            return shutil.disk_usage(self._folder).free - size >= self._reserve

@@ -12,7 +12,7 @@ from uuid import uuid4
 from shared.domain.asked import MOST_TRACKS, Asked
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
-from shared.domain.error import InvalidRequest, QuotaExceeded, UploadTooLarge
+from shared.domain.error import InvalidRequest, QuotaExceeded, StorageUnavailable, UploadTooLarge
 from shared.domain.governance import Consent, parse_purpose, permit
 from shared.domain.job import Job, Source, Wishes
 from shared.domain.job_blobs import job_folder, platform_transcript_key, recording_key, track_key
@@ -64,9 +64,16 @@ class Intake:
         try:
             yield arrival
         finally:
-            if arrival.submitted is None:
-                self.blobs.delete_prefix(caller.tenant, job_folder(arrival.job_id))
-            self.arrivals.end(arrival.job_id)
+            if arrival.submitted is not None or self._undone(arrival):
+                self.arrivals.end(arrival.job_id)
+
+    def _undone(self, arrival: Arrival) -> bool:
+        """Whether all that came is erased; what a storage that is away still holds, the sweep erases later."""
+        try:
+            self.blobs.delete_prefix(arrival.caller.tenant, job_folder(arrival.job_id))
+        except StorageUnavailable:
+            return False
+        return True
 
     def room_for(self, tenant: str, size: int) -> int | None:
         """The bytes that the tenant may still store, if these are not too many already; None: no limit."""

@@ -14,7 +14,7 @@ from uuid import uuid4
 from shared.domain.blob import blob_path
 from shared.domain.error import NotFound, StateConflict, UploadGone, UploadHeld, UploadTooLarge
 from shared.domain.upload import Upload
-from shared.infra.blobs_counted import BLOCK, full_said, storage_full
+from shared.infra.blobs_counted import BLOCK, availability_said, full_said, storage_full, storage_unavailable
 from shared.infra.disk import DiskReserve
 
 NOTE, CONTENT = "upload.json", "content"
@@ -37,7 +37,7 @@ class FolderUploads:
             id=uuid4().hex, tenant=tenant, length=length, offset=0, metadata=metadata, expires_at=expires_at
         )
         folder = self._folder(tenant, upload.id)
-        with full_said():
+        with availability_said():
             folder.mkdir(parents=True, mode=0o700)
             (folder / CONTENT).touch(mode=0o600)
             _write_note(folder, upload)
@@ -45,11 +45,14 @@ class FolderUploads:
 
     def find(self, tenant: str, upload_id: str) -> Upload:
         folder = self._folder(tenant, upload_id)
-        try:
-            noted = Upload.model_validate_json((folder / NOTE).read_bytes())
-            offset = (folder / CONTENT).stat().st_size
-        except FileNotFoundError:
-            raise NotFound("There is no such upload.") from None
+        with availability_said():
+            try:
+                noted = Upload.model_validate_json((folder / NOTE).read_bytes())
+                offset = (folder / CONTENT).stat().st_size
+            except FileNotFoundError:
+                if not self._root.is_dir():
+                    raise storage_unavailable() from None
+                raise NotFound("There is no such upload.") from None
         if noted.expires_at <= self._clock():
             raise UploadGone("The upload has expired.", mend="Begin a new one.")
         return noted.model_copy(update={"offset": offset})
@@ -59,12 +62,16 @@ class FolderUploads:
         with self._held(tenant, upload_id) as upload:
             if upload.offset != offset:
                 raise StateConflict(f"The upload stands at {upload.offset}, not there.", mend="Ask for its offset.")
-            with full_said(), (folder / CONTENT).open("ab", buffering=0) as file:
+            with availability_said():
+                file = (folder / CONTENT).open("ab", buffering=0)
+            with full_said(), file:
                 try:
                     self._grow(file.fileno(), upload, blocks)
                 finally:
-                    os.fsync(file.fileno())
-            _write_note(folder, upload.model_copy(update={"expires_at": expires_at}))
+                    with availability_said():
+                        os.fsync(file.fileno())
+            with availability_said():
+                _write_note(folder, upload.model_copy(update={"expires_at": expires_at}))
         return self.find(tenant, upload_id)
 
     def _grow(self, file: int, upload: Upload, blocks: Iterable[bytes]) -> None:
@@ -75,8 +82,9 @@ class FolderUploads:
             if not self._disk.has_room():
                 raise storage_full()
             left = memoryview(block)
-            while left:
-                left = left[os.write(file, left) :]
+            with availability_said():
+                while left:
+                    left = left[os.write(file, left) :]
             size += len(block)
 
     @contextmanager

@@ -9,7 +9,14 @@ from shared.domain.blob import Blob
 
 
 class BlobStore(Protocol):
-    """Keys belong to a tenant: there is no call without one. A blob is whole or absent, never half there."""
+    """Keys belong to a tenant: there is no call without one. A blob is whole or absent, never half there.
+
+    Every call raises StorageUnavailable where the storage cannot be reached.
+    """
+
+    def probe(self) -> None:
+        """Whether the storage can be used, at the cost of one small request; it may take long where it cannot."""
+        ...
 
     def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, at_most: int | None = None) -> Blob:
         """Store the blocks as they come; whatever ends them early leaves nothing and is raised."""

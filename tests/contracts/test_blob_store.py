@@ -6,7 +6,7 @@ import errno
 import hashlib
 import os
 import subprocess
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from itertools import chain
 from pathlib import Path
 from uuid import uuid4
@@ -14,7 +14,7 @@ from uuid import uuid4
 import pytest
 from obstore.store import LocalStore, MemoryStore
 
-from shared.domain.error import NotFound, StorageFull, UploadTooLarge
+from shared.domain.error import NotFound, StorageFull, StorageUnavailable, UploadTooLarge
 from shared.infra.blobs_folder import SCRATCH, FolderBlobs
 from shared.infra.blobs_object import ObjectBlobs, s3_blobs
 from shared.ports.blobs import BlobStore
@@ -202,3 +202,36 @@ def test_what_a_killed_writer_left_is_swept_when_the_store_opens(tmp_path: Path,
 
     assert store.put(tenant, "key", meanwhile()).size == 2, "what a living process writes is left alone"
     assert list((tmp_path / SCRATCH).iterdir()) == [young]
+
+
+def test_a_storage_that_is_there_passes_its_probe(store: BlobStore) -> None:
+    store.probe()
+    store.probe()
+
+
+def away(kind: str, folder: Path) -> BlobStore:
+    """A store that worked when it was opened."""
+    if kind == "bucket":
+        return s3_blobs("bucket", endpoint="http://127.0.0.1:9", region="us-east-1", access_key="k", secret_key="s")  # noqa: S106
+    store = FolderBlobs(folder / "blobs")
+    put(store, "ours", "key", b"x")
+    (folder / "blobs").rename(folder / "aside")
+    return store
+
+
+@pytest.mark.parametrize("kind", ["folder", "bucket"])
+def test_a_storage_that_is_away_is_said_as_such(tmp_path: Path, kind: str) -> None:
+    """And not as a blob that is not there: whoever is told so takes it for lost."""
+    store = away(kind, tmp_path)
+    calls: dict[str, Callable[[], object]] = {
+        "probe": store.probe,
+        "put": lambda: store.put("ours", "key", (b"x",)),
+        "size": lambda: store.size("ours", "key"),
+        "read": lambda: store.read("ours", "key"),
+        "delete_prefix": lambda: store.delete_prefix("ours", "jobs"),
+    }
+    for name, call in calls.items():
+        with pytest.raises(StorageUnavailable) as raised:
+            call()
+        assert str(tmp_path) not in raised.value.message, name
+    assert not (tmp_path / "blobs").exists(), "nothing is made in its place"

@@ -18,6 +18,7 @@ from sqlalchemy.exc import OperationalError
 from services.courier.__main__ import main
 from services.courier.loop import Courier
 from services.courier.settings import CourierSettings
+from shared.domain.error import SettingUnusable
 from shared.domain.webhook import DeliveryState, SealedSecret, Topic, WebhookEndpoint
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.heartbeat import Heartbeat
@@ -143,10 +144,10 @@ def test_in_this_process_it_does_the_same(
 
 
 def test_without_a_key_for_secrets_the_program_says_what_to_do(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str], own_signals: None
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_signals: None
 ) -> None:
     monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))
     monkeypatch.setenv("SECRETS__KEYS", "")
-    assert main([]) == 78
-    said = capsys.readouterr().err
-    assert "[setting_unusable]" in said and "SECRETS__KEYS" in said
+    with pytest.raises(SettingUnusable) as raised:
+        main([])
+    assert "SECRETS__KEYS" in f"{raised.value.message} {raised.value.mend}"

@@ -13,7 +13,6 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.infra.disk import DiskReserve
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, eventually
 
@@ -208,11 +207,13 @@ def test_a_full_disk_is_said_and_leaves_nothing(gateway: Gateway, client: httpx.
     kind = {"content-type": "video/mp4"}
     telling = head(gateway, "Content-Type: video/mp4", f"Content-Length: {4 << 30}")
     assert client.post("/v1/recordings", content=MP4, headers=kind).status_code == 202
-    object.__setattr__(gateway.context, "disk", DiskReserve(tmp_path, free - (1 << 30)))
+    disk = gateway.context.disk
+    disk._reserve = free - (1 << 30)
     assert b"507" in gateway.raw(telling)[:20], "four gigabytes would not fit above the reserve"
-    object.__setattr__(gateway.context, "disk", DiskReserve(tmp_path, free * 2))
+    disk._reserve = free * 2
     answer = client.post("/v1/recordings", content=MP4, headers=kind)
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
+    assert answer.headers["retry-after"] == "60"
     assert eventually(lambda: client.get("/readyz").status_code == 503)
     assert client.get("/readyz").json()["checks"]["disk"] is False
     assert len(gateway.blobs()) == 1

@@ -14,20 +14,22 @@ from tests.gateway.serving import MP4, Gateway, eventually, logged
 from tests.service_twins import new_job
 
 
-def test_it_is_ready_while_database_queue_and_disk_are(gateway: Gateway, client: httpx.Client) -> None:
+def checks(**changed: bool) -> dict[str, bool]:
+    return {"database": True, "queue": True, "disk": True, "storage": True} | changed
+
+
+def test_it_is_ready_while_all_that_it_needs_answers(gateway: Gateway, client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "ok"}
-    assert client.get("/readyz").json() == {"ready": True, "checks": {"database": True, "queue": True, "disk": True}}
+    assert client.get("/readyz").json() == {"ready": True, "checks": checks()}
     gateway.queue.broken = True
     assert eventually(lambda: client.get("/readyz").status_code == 503), "what was found is remembered for a moment"
-    assert client.get("/readyz").json() == {"ready": False, "checks": {"database": True, "queue": False, "disk": True}}
+    assert client.get("/readyz").json() == {"ready": False, "checks": checks(queue=False)}
     gateway.queue.broken = False
     with gateway.database.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE keys RENAME TO other")
     # Asked without a key: who has one can no longer be found out.
     with gateway.client(None) as nobody:
-        assert eventually(
-            lambda: nobody.get("/readyz").json()["checks"] == {"database": False, "queue": True, "disk": True}
-        )
+        assert eventually(lambda: nobody.get("/readyz").json()["checks"] == checks(database=False))
         assert nobody.get("/livez").status_code == 200
 
 

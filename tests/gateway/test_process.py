@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import socket
@@ -76,7 +77,9 @@ def test_it_refuses_to_start_without_what_it_needs(tmp_path: Path) -> None:
     ):
         ended = run(tmp_path / "state", **more)
         assert ended.returncode == 78, ended.stderr
-        assert "[setting_unusable]" in ended.stderr and word in ended.stderr and "Traceback" not in ended.stderr
+        line = json.loads(ended.stderr)
+        assert (line["event"], line["code"]) == ("service.failed", "setting_unusable")
+        assert word in line["message"] + line["mend"]
 
 
 @pytest.mark.slow

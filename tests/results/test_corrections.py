@@ -15,6 +15,7 @@ from shared.domain.error import ChangedMeanwhile
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.exports.formats import FORMATS
+from shared.infra.checks import Check
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditTrail
@@ -176,7 +177,12 @@ def test_who_comes_second_tries_again_unless_they_named_what_they_read(house: Ho
     made = house.done()
     store = OthersFirst(house.database)
     room = ReadingRoom(
-        SqlJobStore(house.database), house.blobs, store, SqlAuditTrail(house.database), house.database.clock
+        SqlJobStore(house.database),
+        house.blobs,
+        store,
+        SqlAuditTrail(house.database),
+        house.database.clock,
+        Check("storage", house.blobs.probe),
     )
     caller = Caller(tenant="ours", key_id="k", scopes=frozenset(ALL))
 

@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import json
+import threading
+import time
 from typing import Any
 
 import pytest
+from fastapi.testclient import TestClient
 
 from shared.domain.job_blobs import transcript_key
 from shared.exports.formats import FORMATS
 from shared.exports.summary import render_summary
+from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditTrail
-from tests.results.conftest import FEEL, READ, House
+from tests.results.conftest import FEEL, READ, House, opened_app
 
 
 def at(job_id: str, view: str = "") -> str:
@@ -147,3 +151,36 @@ def test_whoever_reads_leaves_a_line_and_no_content_in_it(house: House) -> None:
     }
     line = SqlAuditTrail(house.database).list("ours").items[0]
     assert line.key_id and line.address == "testclient"
+
+
+def test_a_storage_that_is_away_is_no_lost_transcript(house: House) -> None:
+    made, web = house.done(), house.web()
+    folder = house.blobs._root
+    aside = folder.with_name("aside")
+    folder.rename(aside)
+    for path in ("", ".vtt", "/summary", ".mp4", "/corrections"):
+        answer = web.get(f"/v1/transcripts/{made.job_id}{path}")
+        assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable"), path
+        assert int(answer.headers["retry-after"]) > 0
+    aside.rename(folder)
+    deadline = time.monotonic() + 5
+    while web.get(f"/v1/transcripts/{made.job_id}").status_code != 200:
+        assert time.monotonic() < deadline, "it is back"
+        time.sleep(0.05)
+
+
+def test_a_storage_that_hangs_is_waited_for_briefly(house: House) -> None:
+    go_on = threading.Event()
+
+    class Hanging(FolderBlobs):
+        def probe(self) -> None:
+            go_on.wait(60)
+
+    made = house.done()
+    web = TestClient(opened_app(house.database, Hanging(house.blobs._root)))
+    began = time.monotonic()
+    key = {"Authorization": f"Bearer {house.key()}"}
+    assert web.get("/readyz").status_code == 503
+    assert web.get(f"/v1/transcripts/{made.job_id}", headers=key).status_code == 503
+    assert time.monotonic() - began < 10, "they wait for two seconds in all"
+    go_on.set()

@@ -23,7 +23,7 @@ def test_what_a_crash_depends_on_is_set() -> None:
     assert conf.broker_transport_options["unacked_restore_throttle"] == 1
     assert (conf.worker_prefetch_multiplier, conf.worker_concurrency, conf.worker_pool) == (1, 1, "prefork")
     assert conf.task_time_limit == conf.task_soft_time_limit + 60 == 3600
-    assert conf.worker_soft_shutdown_timeout == 30
+    assert conf.worker_soft_shutdown_timeout == 0, "it sleeps for all of its time; see shutdown.py"
     assert conf.worker_cancel_long_running_tasks_on_connection_loss is True
     assert conf.worker_max_tasks_per_child == 50
     assert conf.worker_max_memory_per_child == 6144 * 1024

@@ -12,7 +12,7 @@ from typing import Any
 import pytest
 
 from services.worker.run_stage import Ended
-from shared.domain.error import DecodeFailed, EngineFailed, StorageFull
+from shared.domain.error import DecodeFailed, EngineFailed, StorageFull, StorageUnavailable
 from shared.domain.job_blobs import artifacts_folder, job_folder, media_folder, recording_key, transcript_key
 from shared.domain.job_record import JobStatus
 from shared.domain.recording import Probe, TrackProbe
@@ -140,8 +140,18 @@ def test_what_may_go_better_is_tried_three_times(error: Exception, code: str, tm
     assert "word" not in record.error.message
 
 
-@pytest.mark.parametrize("error", [StorageFull("full"), OSError(errno.ENOSPC, "full"), OSError(errno.EDQUOT, "full")])
-def test_a_full_disk_is_nobodys_fault_and_not_counted(error: Exception, tmp_path: Path, setup: Setup) -> None:
+@pytest.mark.parametrize(
+    "error",
+    [
+        StorageFull("full"),
+        StorageUnavailable("away"),
+        OSError(errno.ENOSPC, "full"),
+        OSError(errno.EDQUOT, "full"),
+    ],
+)
+def test_a_full_disk_or_a_storage_that_is_away_is_nobodys_fault_and_not_counted(
+    error: Exception, tmp_path: Path, setup: Setup
+) -> None:
     shop = breaking(tmp_path, setup, *[error] * 5)
     job_id = shop.submit()
     shop.until("transcribe")

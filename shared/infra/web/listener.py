@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import socket
 from collections.abc import Sequence
+from contextlib import ExitStack
 from types import FrameType
 from typing import Any, cast
 
@@ -12,6 +14,7 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
+from shared.domain.error import SettingUnusable
 from shared.infra.web.lingering import LingeringTransport
 
 HEADER_SECONDS = 20.0
@@ -106,3 +109,25 @@ def server_of(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[s
             limit_concurrency=MOST_CONNECTIONS,
         )
     )
+
+
+def bound_sockets(host: str, port: int) -> list[socket.socket]:
+    """Sockets that the server can listen on: whoever has them knows that the port is free."""
+    try:
+        found = {(one[0], one[4]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
+        with ExitStack() as undo:
+            sockets = []
+            for family, address in sorted(found):
+                line = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:  # the IPv4 addresses of the name have sockets of their own
+                    line.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                line.bind(address)
+                sockets.append(line)
+            undo.pop_all()
+            return sockets
+    except OSError as error:
+        raise SettingUnusable(
+            f"It is not possible to listen on port {port} of {host}: {error.strerror}.",
+            mend="Choose another address or port, or end the program that uses it.",
+        ) from error

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from shared.domain.error import TooManyRequests, UndertoneError
+from shared.domain.error import UndertoneError
 
 MEDIA_TYPE = "application/problem+json"
 DOCUMENTATION = "https://undertone.example/errors/"
@@ -77,11 +77,18 @@ def problem_of(error: UndertoneError, instance: str | None = None) -> Response:
     answer = problem(error.code, error.status, message, instance=instance, mend=None if ours else error.mend)
     if error.status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
-    if isinstance(error, TooManyRequests):
-        answer.headers["Retry-After"] = str(error.retry_after)
-    elif error.status == HTTPStatus.SERVICE_UNAVAILABLE or (error.retryable and error.status < 500):
-        answer.headers["Retry-After"] = str(RETRY_SECONDS)
+    if (seconds := retry_after(error)) is not None:
+        answer.headers["Retry-After"] = str(seconds)
     return answer
+
+
+def retry_after(error: UndertoneError) -> int | None:
+    """Seconds for `Retry-After`: the error's own, or a default where the same request may succeed later."""
+    if error.retry_after is not None:
+        return error.retry_after
+    ours = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    again = error.status == HTTPStatus.SERVICE_UNAVAILABLE or (error.retryable and not ours)
+    return RETRY_SECONDS if again else None
 
 
 def install(app: FastAPI) -> None:

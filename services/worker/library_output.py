@@ -1,0 +1,44 @@
+"""What libraries print past the log: Celery's lines get the form of the log, and native libraries are silent."""
+
+from __future__ import annotations
+
+import os
+from contextlib import suppress
+from types import MappingProxyType
+
+import celery.apps.worker
+from celery import signals
+
+from shared.infra.log_lines import write_log
+from shared.infra.settings import LogSettings
+from shared.infra.startup import line_of, log_form
+
+# These libraries report an error to Python as well, so nothing is lost. ONNX Runtime has no variable (runtime.py).
+SILENT = MappingProxyType(
+    {
+        "OPENCV_LOG_LEVEL": "SILENT",
+        "CT2_VERBOSE": "-3",  # CTranslate2; its levels go down to -3, which is off
+        "TOKENIZERS_PARALLELISM": "true",  # the default too, but without a warning at each fork
+    }
+)
+
+
+def take_over_output() -> None:
+    """To be called before an engine is loaded; what the operator has set stays."""
+    for name, value in SILENT.items():
+        os.environ.setdefault(name, value)
+    celery.apps.worker.safe_say = _say
+    # With a receiver of this signal Celery writes no log of its own, which would hold the words of exceptions.
+    signals.setup_logging.connect(_set_up_log, weak=False)
+
+
+def _set_up_log(**_: object) -> None:
+    write_log(LogSettings())
+
+
+def _say(message: object, _stream: object = None) -> None:
+    """Celery says this in signal handlers: one system call, without the lock of the log."""
+    text = str(message)
+    line = line_of("worker.celery", f"{text}\n", log_form(), text=text)
+    with suppress(OSError):  # a closed log does not stop the shutdown that Celery is about to begin
+        os.write(1, line.encode())

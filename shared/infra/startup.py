@@ -1,0 +1,116 @@
+"""Runs the program of a service: sets up its log first, and reports whatever ends it in the form of that log."""
+
+from __future__ import annotations
+
+import io
+import json
+import os
+import sys
+import threading
+from collections.abc import Callable
+from datetime import UTC, datetime
+from types import TracebackType
+from typing import Literal
+
+import structlog
+from pydantic import ValidationError
+from pydantic_settings import BaseSettings, SettingsError
+
+from shared.domain.error import SettingUnusable, UndertoneError
+from shared.infra.log_lines import write_log
+from shared.infra.settings import LogSettings
+
+log = structlog.get_logger()
+
+Form = Literal["json", "text"]
+
+
+def run_service(main: Callable[[], int]) -> int:
+    """The exit status of `main`. An error of ours and an unusable setting become a line and their exit status."""
+    try:
+        settings = LogSettings()
+        write_log(settings)
+        _log_uncaught(settings.form)
+        return main()
+    except (ValidationError, SettingsError) as error:
+        return report(setting_error(error), log_form())
+    except UndertoneError as error:
+        return report(error, log_form())
+
+
+def log_form() -> Form:
+    """Known even where the other settings of the log cannot be used."""
+    return "text" if os.environ.get("LOG__FORM") == "text" else "json"
+
+
+def report(error: UndertoneError, form: Form) -> int:
+    """Write why the program ends, and return its exit status."""
+    more = {"mend": error.mend} if error.mend else {}
+    text = f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else "")
+    write_line("service.failed", text, form, level="error", code=error.code, message=error.message, **more)
+    return error.exit_status
+
+
+def write_line(event: str, text: str, form: Form, /, *, level: str = "info", **fields: str) -> None:
+    """Write a line to standard error, at any level of the log."""
+    stream = sys.__stderr__ if isinstance(sys.stderr, JsonLines) else sys.stderr
+    if stream is not None:
+        stream.write(line_of(event, text, form, level=level, **fields))
+        stream.flush()
+
+
+def line_of(event: str, text: str, form: Form, /, *, level: str = "info", **fields: str) -> str:
+    """The line of an event: a JSON object with these fields, or this text for people."""
+    if form == "text":
+        return text
+    now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
+    return json.dumps({**fields, "event": event, "level": level, "timestamp": now}, ensure_ascii=False) + "\n"
+
+
+def setting_error(error: ValidationError | SettingsError) -> SettingUnusable:
+    """Which variables cannot be used and why, without their values; other validation errors are raised again."""
+    if isinstance(error, SettingsError):  # it names the field, and not what is in it
+        return SettingUnusable(f"A setting cannot be read: {error}.")
+    owner = next((cls for cls in BaseSettings.__subclasses__() if cls.__name__ == error.title), None)
+    if owner is None:
+        raise error
+    prefix = owner.model_config.get("env_prefix", "")
+    found = [
+        f"{prefix}{'__'.join(map(str, one['loc'])).upper()}: {one['msg'].removeprefix('Value error, ')}"
+        for one in error.errors(include_url=False, include_input=False, include_context=False)
+    ]
+    return SettingUnusable(
+        f"A setting cannot be used. {'; '.join(found)}.", mend=".env.example describes every setting."
+    )
+
+
+class JsonLines(io.TextIOBase):
+    """Standard error in the JSON form: what a library prints there becomes one JSON object for each line."""
+
+    def __init__(self, write: Callable[[str], object]) -> None:
+        self._write = write
+        self._rest = ""
+
+    def writable(self) -> bool:
+        return True
+
+    def write(self, text: str) -> int:
+        *lines, self._rest = (self._rest + text).split("\n")
+        for line in lines:
+            if line.strip():
+                self._write(line)
+        return len(text)
+
+
+def _log_uncaught(form: Form) -> None:
+    """Of an exception that ends a program or a thread, the log says the kind and the place, never the words."""
+
+    def tell(event: str, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+        log.critical(event, exc_info=(kind, error, trace))
+
+    sys.excepthook = lambda kind, error, trace: tell("process.broke", kind, error, trace)
+    threading.excepthook = lambda told: tell("thread.broke", told.exc_type, told.exc_value, told.exc_traceback)
+    sys.unraisablehook = lambda told: tell("cleanup.broke", told.exc_type, told.exc_value, told.exc_traceback)
+    if form == "json":
+        lines = JsonLines(lambda line: log.error("process.wrote", stream="stderr", text=line))
+        sys.stderr = lines

@@ -1,0 +1,137 @@
+"""A storage that cannot be reached: the gateway is not ready, takes nothing, says when to come back, leaves nothing."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from datetime import timedelta
+from http.server import BaseHTTPRequestHandler
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.infra.blobs_object import s3_blobs
+from shared.infra.checks import Check
+from tests.gateway.serving import MP4, Gateway, eventually
+from tests.local_server import Reply, serving
+
+TUS = {"Tus-Resumable": "1.0.0"}
+BYTES = {**TUS, "Content-Type": "application/offset+octet-stream"}
+VIDEO = {"content-type": "video/mp4"}
+
+
+@contextmanager
+def moved(folder: Path) -> Iterator[None]:
+    """As a volume that is not mounted."""
+    aside = folder.with_name(f"{folder.name}.aside")
+    folder.rename(aside)
+    try:
+        yield
+    finally:
+        aside.rename(folder)
+
+
+def ready(client: httpx.Client) -> bool:
+    answer = client.get("/readyz")
+    assert answer.json()["ready"] is (answer.status_code == 200)
+    return answer.status_code == 200
+
+
+def refused(answer: httpx.Response) -> bool:
+    assert answer.headers["content-type"] == "application/problem+json", answer.text
+    assert int(answer.headers["retry-after"]) > 0
+    assert "/" not in answer.json()["detail"], "no path is told"
+    return (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
+
+
+def test_uploads_are_refused_while_the_folder_is_away(gateway: Gateway, client: httpx.Client) -> None:
+    assert ready(client)
+    with serving(Reply(body=MP4)) as other:
+        asks: dict[str, Callable[[], httpx.Response]] = {
+            "form": lambda: client.post("/v1/recordings", files={"file": ("a.mp4", MP4)}),
+            "raw": lambda: client.post("/v1/recordings", content=MP4, headers=VIDEO),
+            "url": lambda: client.post("/v1/recordings", json={"url": other.url}),
+        }
+        with moved(gateway.folder / "blobs"):
+            assert eventually(lambda: not ready(client))
+            assert client.get("/readyz").json()["checks"]["storage"] is False
+            for name, ask in asks.items():
+                assert refused(ask()), name
+            assert other.asked == [], "nothing is fetched that could not be kept"
+            assert not (gateway.folder / "blobs").exists()
+        assert eventually(lambda: ready(client))
+        for name, ask in asks.items():
+            assert ask().status_code == 202, name
+
+
+def test_resumable_uploads_are_refused_while_their_folder_is_away(gateway: Gateway, client: httpx.Client) -> None:
+    path = client.post("/v1/uploads", headers={**TUS, "Upload-Length": str(len(MP4))}).headers["location"]
+    with moved(gateway.folder / "uploads"):
+        assert refused(client.patch(path, content=MP4, headers={**BYTES, "Upload-Offset": "0"}))
+        assert client.head(path, headers=TUS).status_code == 503
+    assert client.patch(path, content=MP4, headers={**BYTES, "Upload-Offset": "0"}).status_code == 204
+    with moved(gateway.folder):
+        assert refused(client.post("/v1/uploads", headers={**TUS, "Upload-Length": "4"}))
+    upload = {"upload": path.rsplit("/", 1)[1]}
+    with moved(gateway.folder / "blobs"):
+        assert eventually(lambda: not ready(client))
+        assert refused(client.post("/v1/recordings", json=upload))
+    assert eventually(lambda: ready(client))
+    assert client.post("/v1/recordings", json=upload).status_code == 202, "the finished upload was kept"
+
+
+def test_a_storage_that_goes_away_under_an_upload_leaves_nothing(gateway: Gateway, client: httpx.Client) -> None:
+    with ExitStack() as away:
+
+        def slowly() -> Iterator[bytes]:
+            yield MP4
+            assert eventually(lambda: len(gateway.blobs()) == 1), "it is being written"
+            away.enter_context(moved(gateway.folder / "blobs"))
+            yield MP4
+
+        assert refused(client.post("/v1/recordings", content=slowly(), headers=VIDEO))
+    assert gateway.context.jobs.list("ours").items == ()
+    arrivals = gateway.context.intake.arrivals.lost(gateway.database.clock() + timedelta(hours=1))
+    assert len(arrivals) == 1, "what storage may hold of it is swept later"
+
+
+def use(gateway: Gateway, endpoint: str) -> None:
+    """Put object storage in the place of the folder."""
+    blobs = s3_blobs("bucket", endpoint=endpoint, region="us-east-1", access_key="key", secret_key="secret")  # noqa: S106
+    object.__setattr__(gateway.context.intake, "blobs", blobs)
+    checks: Any = gateway.context.checks
+    checks["storage"] = Check("storage", blobs.probe, patience=0.5)
+
+
+def test_without_its_object_storage_it_is_not_ready(gateway: Gateway, client: httpx.Client) -> None:
+    use(gateway, "http://127.0.0.1:9")
+    assert not ready(client)
+    assert refused(client.post("/v1/recordings", content=MP4, headers=VIDEO))
+    begun = gateway.context.intake.arrivals.lost(gateway.database.clock() + timedelta(hours=1))
+    assert begun == ()
+
+
+def test_an_object_storage_that_hangs_holds_up_nobody(gateway: Gateway, client: httpx.Client) -> None:
+    go_on = threading.Event()
+
+    def hang(_: BaseHTTPRequestHandler) -> None:
+        go_on.wait(60)
+
+    with serving(Reply(raw=hang)) as storage:
+        use(gateway, storage.url)
+        began = time.monotonic()
+        assert not ready(client)
+        assert refused(client.post("/v1/recordings", content=MP4, headers=VIDEO))
+        assert time.monotonic() - began < 5
+        go_on.set()
+
+
+@pytest.mark.parametrize("status", [403, 404, 500])
+def test_a_bucket_that_is_not_ours_is_no_storage(gateway: Gateway, client: httpx.Client, status: int) -> None:
+    with serving(Reply(status=status, body=b"<Error><Code>NoSuchBucket</Code></Error>")) as storage:
+        use(gateway, storage.url)
+        assert not ready(client)

@@ -1,0 +1,103 @@
+"""How a service's program begins and ends: settings that cannot be used, and exceptions that nobody catches."""
+
+from __future__ import annotations
+
+import json
+import os
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+from pydantic import BaseModel, ValidationError
+
+from shared.domain.error import SettingUnusable
+from shared.infra.settings import LogSettings, StorageSettings
+from shared.infra.startup import JsonLines, report, setting_error
+
+ROOT = Path(__file__).parents[2]
+PROGRAM = """
+import sys, threading
+from shared.infra.startup import run_service
+
+def fail():
+    raise ValueError("what somebody said")
+
+def main():
+    thread = threading.Thread(target=fail)
+    thread.start()
+    thread.join()
+    print("a library prints this", file=sys.stderr)
+    fail()
+
+sys.exit(run_service(main))
+"""
+
+
+def ended(program: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    return subprocess.run(
+        [sys.executable, "-c", program], cwd=ROOT, env={**kept, **settings}, capture_output=True, text=True, check=False
+    )
+
+
+def test_what_ends_a_program_is_in_its_log_without_its_words() -> None:
+    done = ended(PROGRAM)
+    lines = [json.loads(line) for line in done.stdout.splitlines()]
+    assert [line["event"] for line in lines] == ["thread.broke", "process.wrote", "process.broke"]
+    assert lines[0]["error"] == lines[2]["error"] == "ValueError"
+    assert lines[1]["text"] == "a library prints this"
+    assert (done.stderr, done.returncode) == ("", 1)
+    assert "somebody" not in done.stdout
+
+
+def test_people_get_text() -> None:
+    done = ended(PROGRAM, LOG__FORM="text")
+    assert done.stderr == "a library prints this\n"
+    assert "process.broke" in done.stdout and "{" not in done.stdout and "somebody" not in done.stdout
+
+
+@pytest.mark.parametrize(("form", "starts"), [("text", "[setting_unusable] "), ("xml", '{"code"'), ("", '{"code"')])
+def test_settings_of_the_log_that_cannot_be_used_are_said_in_its_form(form: str, starts: str) -> None:
+    done = ended(PROGRAM, LOG__FORM=form, LOG__LEVEL="loud")
+    assert done.returncode == SettingUnusable.exit_status
+    assert done.stderr.startswith(starts) and "LOG__LEVEL: " in done.stderr and "loud" not in done.stderr
+
+
+def test_a_setting_is_named_as_its_variable_and_its_value_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("STORAGE__RESERVE_MB", "a-secret")
+    with pytest.raises(ValidationError) as raised:
+        StorageSettings()
+    message = setting_error(raised.value).message
+    assert "STORAGE__RESERVE_MB: Input should be a valid integer" in message and "a-secret" not in message
+
+
+def test_what_is_no_setting_is_raised_again() -> None:
+    class Answer(BaseModel):
+        number: int
+
+    with pytest.raises(ValidationError) as raised:
+        Answer.model_validate({"number": "one"})
+    with pytest.raises(ValidationError, match="Answer"):
+        setting_error(raised.value)
+
+
+def test_an_error_is_a_line_or_two(capsys: pytest.CaptureFixture[str]) -> None:
+    error = SettingUnusable("There is no address of Redis.", mend="Set REDIS__URL.")
+    assert report(error, "text") == 78
+    assert capsys.readouterr().err == "[setting_unusable] There is no address of Redis.\n  → Set REDIS__URL.\n"
+    assert report(error, "json") == 78
+    line = json.loads(capsys.readouterr().err)
+    assert (line["code"], line["mend"], line["level"]) == ("setting_unusable", "Set REDIS__URL.", "error")
+
+
+def test_text_becomes_lines_wherever_it_is_cut() -> None:
+    lines: list[str] = []
+    stream = JsonLines(lines.append)
+    for part in ("one", "\n\nt", "wo\nthree\n", "rest"):
+        stream.write(part)
+    assert lines == ["one", "two", "three"] and stream.writable()
+
+
+def test_the_form_of_the_log_is_json_unless_set() -> None:
+    assert LogSettings().form == "json"
