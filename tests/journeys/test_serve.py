@@ -15,9 +15,11 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.infra.redis_server import find_server
 from tests.service_running import ROOT, cut, serve_command
 
 pytestmark = pytest.mark.slow
+REDIS = find_server().name
 
 
 @dataclass
@@ -35,7 +37,7 @@ class Served:
         found: dict[str, int] = {}
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             words = Path("/proc", pid, "cmdline").read_bytes().decode().replace("\0", " ")
-            names = ("redis-server", "services.cli.front", "services.courier", "services.worker.dispatch")
+            names = (REDIS, "services.cli.front", "services.courier", "services.worker.dispatch")
             found[next((name for name in names if name in words), "services.worker")] = int(pid)
         return found
 
@@ -92,7 +94,7 @@ def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: S
         assert answer.status_code == 202, answer.text
         job = answer.headers["location"]
         before = served.children()
-        for name in ("redis-server", "services.cli.front", "services.courier", "services.worker.dispatch"):
+        for name in (REDIS, "services.cli.front", "services.courier", "services.worker.dispatch"):
             os.kill(before[name], signal.SIGKILL)
         until(lambda: len(served.children()) == len(before) and served.children() != before, served.logs())
 
