@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import sys
+from contextlib import closing
 from functools import partial
 
 import structlog
@@ -24,20 +25,19 @@ log = structlog.get_logger()
 def main(arguments: list[str]) -> int:
     deployment = Deployment.from_environment()
     settings = deployment.gateway
-    queue = CeleryQueue(deployment.redis, deployment.queue)
-    database = database_of(DatabaseSettings(), deployment.storage)
-    tracer = tracer_of(TelemetrySettings(), "gateway")
     first_key = ARGUMENT in arguments and not settings.keyless
-    app = create_app(assemble(deployment, database, queue, tracer, first_key=first_key))
-    sockets = bound_sockets(settings.host, settings.port)
-    if first_key:  # last: nothing that could end the start comes after it
-        make_first_key(deployment.storage.folder.expanduser(), database, show_in_log)
-    log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
-    server = server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
-    server.run(sockets=sockets)
-    tracer.close()
-    queue.close()
-    database.close()
+    with (
+        closing(CeleryQueue(deployment.redis, deployment.queue)) as queue,
+        closing(database_of(DatabaseSettings(), deployment.storage)) as database,
+        closing(tracer_of(TelemetrySettings(), "gateway")) as tracer,
+    ):
+        app = create_app(assemble(deployment, database, queue, tracer, first_key=first_key))
+        sockets = bound_sockets(settings.host, settings.port)
+        if first_key:  # last: nothing that could end the start comes after it
+            make_first_key(deployment.storage.folder.expanduser(), database, show_in_log)
+        log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
+        server = server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
+        server.run(sockets=sockets)
     return 0
 
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import socket
+from contextlib import ExitStack
 from functools import cache
 from uuid import uuid4
 
@@ -71,11 +72,24 @@ def run_stage(job_id: str, stage: str) -> None:
     runner().run(job_id, stage)
 
 
+def close_runner(**_: object) -> None:
+    if runner.cache_info().currsize:
+        runner().close()
+        runner.cache_clear()
+
+
+signals.worker_process_shutdown.connect(close_runner, weak=False)
+
+
 @cache
 def runner() -> Runner:
     """Made once in every forked process, when its first stage comes."""
     worker, queue, storage = WorkerSettings(), QueueSettings(), StorageSettings()
     database = database_of(DatabaseSettings(), storage)
+    tracer = tracer_of(TelemetrySettings(), "worker")  # its thread would not survive the fork
+    closing = ExitStack()
+    closing.callback(database.close)
+    closing.callback(tracer.close)
     blobs = blobs_of(storage)
     scratch = Scratch(worker.scratch)
     scratch.sweep()  # a process that is replaced has perhaps been killed
@@ -94,7 +108,8 @@ def runner() -> Runner:
         settings=worker,
         longest=queue.longest_stage_seconds,
         refill=dispatcher.fill,
-        tracer=tracer_of(TelemetrySettings(), "worker"),  # its thread would not survive the fork
+        tracer=tracer,
+        close=closing.close,
     )
 
 

@@ -69,6 +69,7 @@ class Runner:
     refill: Callable[[], object]  # sends what may run now, in turns between tenants
     index: Callable[[str, Transcript], object] | None = None  # hears of a tenant's transcript just before its job ends
     tracer: Tracer = SILENT
+    close: Callable[[], object] = lambda: None
 
     def run(self, job_id: str, stage: str) -> Ended:
         claim = self.work.claim(job_id, stage, self.worker, self._lease)

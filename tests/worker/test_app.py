@@ -5,7 +5,7 @@ from pathlib import Path
 import pytest
 from pydantic import ValidationError
 
-from services.worker.app import make_app, run_stage, runner
+from services.worker.app import close_runner, make_app, run_stage, runner
 from services.worker.limits import longest_attempt
 from services.worker.settings import WorkerSettings
 from shared.infra.queue_celery import TASK, CeleryQueue
@@ -78,4 +78,4 @@ def test_a_process_makes_its_means_once_and_sweeps_what_a_killed_one_left(
         assert runner() is runner()
         assert list((tmp_path / "scratch").iterdir()) == []
     finally:
-        runner.cache_clear()
+        close_runner()

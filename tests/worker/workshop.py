@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import weakref
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, replace
 from datetime import timedelta
@@ -106,7 +107,9 @@ class Workshop:
             longest=longest,
             refill=dispatcher.fill,
         )
-        return cls(database, clock, blobs, runner, queue, dispatcher, jobs)
+        made = cls(database, clock, blobs, runner, queue, dispatcher, jobs)
+        weakref.finalize(made, database.close)  # a test may make several
+        return made
 
     def changed(self, **changes: Any) -> Runner:
         return replace(self.runner, **changes)
