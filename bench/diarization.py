@@ -19,8 +19,8 @@ from scipy.signal import fftconvolve
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from services.trainer.datasets.voices import UNHEARD, reader, unheard
-from services.trainer.segmentation.simulate import background, room
+from services.trainer.datasets.voices import HELD_OUT_SPEAKERS, held_out_speakers, reader
+from services.trainer.segmentation.simulate import add_reverberation, background_noise
 from shared.domain.speech import SpeakerTurn
 from shared.engines.catalog import Setup, choose
 from shared.engines.decoder_sound import decode_sound
@@ -79,7 +79,7 @@ class Stage:
         if noise_below is None:
             noise = self.random.normal(0, 0.002, len(sound))
         else:
-            noise = background(len(sound), self.random)
+            noise = background_noise(len(sound), self.random)
             frames = sound[: len(sound) // 160 * 160].reshape(-1, 160)
             loud = np.percentile(np.sqrt(np.square(frames).mean(axis=1)), 90)
             noise *= loud * 10 ** (-noise_below / 20) / np.sqrt(np.square(noise).mean())
@@ -94,12 +94,12 @@ def simulated(speakers: int, seed: int, overlap: float = 0.0, *, far: bool = Fal
     stage = Stage(seed)
     random = stage.random
     files = sorted((DATA / "speech" / "librispeech_speakers").glob("*.opus"))
-    held_out = unheard(map(reader, files))
+    held_out = held_out_speakers(map(reader, files))
     files = [file for file in files if reader(file) in held_out]
     chosen = [load(files[number]) for number in random.choice(len(files), speakers, replace=False)]
     chosen = [voice / np.abs(voice).max() * random.uniform(0.15, 0.6) for voice in chosen]
     distance = random.uniform(0.4, 1.0) if far else 0.0
-    rooms = [room(min(1.0, distance * random.uniform(0.7, 1.3)), random) if far else None for _ in chosen]
+    rooms = [add_reverberation(min(1.0, distance * random.uniform(0.7, 1.3)), random) if far else None for _ in chosen]
     places, last = [0] * speakers, -1
     while stage.now < 90:
         who = last = int(random.choice([number for number in range(speakers) if number != last]))
@@ -117,7 +117,7 @@ def acted(actors: int, seed: int) -> Meeting:
     """A minute and a half of actors whom no speaker encoder has heard, in another mood with every sentence."""
     stage = Stage(seed)
     random = stage.random
-    numbers = sorted(name.removeprefix("ravdess ") for name in UNHEARD if name.startswith("ravdess"))
+    numbers = sorted(name.removeprefix("ravdess ") for name in HELD_OUT_SPEAKERS if name.startswith("ravdess"))
     clips = {who: sorted((DATA / "voice" / "ravdess").rglob(f"03-*-{who}.*")) for who in numbers}
     chosen, last = random.choice(sorted(clips), actors, replace=False), ""
     while stage.now < 90:

@@ -21,8 +21,8 @@ import yaml
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from shared.infra.sealing import new_key
-from tests.service_running import ROOT, Service
+from shared.infra.secret_encryption import new_key
+from tests.running_service import ROOT, Service
 
 SECONDS = float(sys.argv[1]) if len(sys.argv) > 1 else 60.0
 SETTLE = 15.0  # seconds between the last start and the first measurement
@@ -63,12 +63,12 @@ def main() -> None:
                 print(f"health {name:12} {sum(cost or 0 for cost in costs) / CHECKS:.3f} s of CPU")
         finally:
             service.kill_all()
-            service.redis.forget_socket()
+            service.redis.remove_socket_folder()
             service.database.close()
 
 
 def settings(folder: Path) -> dict[str, str]:
-    defaults = ("QUEUE__SWEEP_SECONDS", "5"), ("WORKER__LOOK_SECONDS", "2"), ("WORKER__LEASE_SECONDS", "90")
+    defaults = ("QUEUE__SWEEP_SECONDS", "5"), ("WORKER__POLL_SECONDS", "2"), ("WORKER__LEASE_SECONDS", "90")
     found = {**dict(defaults), **PORTS, "SECRETS__KEYS": new_key()}
     found["DATABASE__URL"] = os.environ.get("DATABASE__URL") or f"sqlite:///{folder / 'undertone.db'}"
     return found
@@ -76,7 +76,7 @@ def settings(folder: Path) -> dict[str, str]:
 
 def own_beat_file(service: Service, name: str) -> None:
     """In a container there is one service, and one file that tells when it worked last."""
-    service.settings["UNDERTONE_BEAT_FILE"] = str(service.folder / f"{name}.beat")
+    service.settings["UNDERTONE_HEARTBEAT_FILE"] = str(service.folder / f"{name}.beat")
 
 
 def check(service: Service, name: str) -> float | None:

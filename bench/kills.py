@@ -27,13 +27,13 @@ from standardwebhooks import Webhook
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from shared.infra.sealing import new_key
-from tests.service_running import cut, serve_command
+from shared.infra.secret_encryption import new_key
+from tests.running_service import cut, serve_command
 
 COUNT = int(sys.argv[1]) if len(sys.argv) > 1 else 50
 DRAW = random.Random(int(sys.argv[2]) if len(sys.argv) > 2 else 1)  # noqa: S311  # it chooses whom to kill
 PORT, ADDRESS = 8766, "http://127.0.0.1:8766"
-PATIENCE = 1200.0
+TIMEOUT_SECONDS = 1200.0
 EVERY = (3.0, 9.0)  # seconds between two kills
 
 
@@ -86,7 +86,7 @@ def start(folder: Path, key: str) -> subprocess.Popen[bytes]:
 
 def ask(method: str, path: str, **content: object) -> httpx.Response:
     """Until it answers: the service is being killed."""
-    until = time.monotonic() + PATIENCE
+    until = time.monotonic() + TIMEOUT_SECONDS
     while True:
         with contextlib.suppress(httpx.TransportError):
             answer = httpx.request(method, ADDRESS + path, timeout=30, **content)  # type: ignore[arg-type]
@@ -150,8 +150,8 @@ def main() -> None:
                 done |= look_at([job for job in jobs if job not in done][:10])
                 time.sleep(0.3)
             now = time.monotonic()
-            if now - began > PATIENCE:
-                raise SystemExit(f"Only {len(done)} of {COUNT} came out in {PATIENCE:.0f} s.")
+            if now - began > TIMEOUT_SECONDS:
+                raise SystemExit(f"Only {len(done)} of {COUNT} came out in {TIMEOUT_SECONDS:.0f} s.")
             if all_at_once and now > all_at_once:
                 kill_all(process)
                 kills["everything"] += 1

@@ -21,8 +21,8 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from shared.infra.sealing import new_key
-from tests.service_running import cut, serve_command
+from shared.infra.secret_encryption import new_key
+from tests.running_service import cut, serve_command
 
 JOBS, UPLOADS, MEGABYTES = (int(value) for value in (*sys.argv[1:], *("1000", "200", "20")[len(sys.argv) - 1 :]))
 PORT = 8765
@@ -55,7 +55,7 @@ def web_memory(process: subprocess.Popen[bytes]) -> tuple[int, int]:
     for path in Path("/proc").glob("[0-9]*/status"):
         text = path.read_text()
         command = path.with_name("cmdline").read_bytes()
-        if b"services.cli.front" in command and f"PPid:\t{process.pid}\n" in text:
+        if b"services.cli.combined_app" in command and f"PPid:\t{process.pid}\n" in text:
             kilobytes = {
                 line.split(":")[0]: int(line.split()[1]) for line in text.splitlines() if line.startswith("Vm")
             }

@@ -20,7 +20,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.domain.speech import SpeakerTurn, Word
 from shared.engines.clusterer_prototypes import PrototypeClusterer
-from shared.pipeline.attribute import attribute
+from shared.pipeline.assign_speakers import assign_speakers
 from shared.pipeline.compose import compose
 from shared.ports.media import Floats
 
@@ -54,19 +54,19 @@ def main() -> None:
     rows = voices(WINDOWS)
     ours = PrototypeClusterer()
     found: list[int] = []
-    seconds = timed(lambda: found.extend(ours.cluster(rows, same_voice=SAME_VOICE, exactly=None, at_most=None)))
+    seconds = timed(lambda: found.extend(ours.cluster(rows, same_voice=SAME_VOICE, speakers=None, max_speakers=None)))
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
     print(f"cluster {WINDOWS} windows: {seconds:.2f} s, {len(set(found))} of 8 voices, {grown} MB more")
     small = voices(4_000)
     linkage = AgglomerativeClustering(n_clusters=8, metric="cosine", linkage="average")
     mine, theirs = (
-        timed(lambda: ours.cluster(small, same_voice=SAME_VOICE, exactly=8, at_most=None)),
+        timed(lambda: ours.cluster(small, same_voice=SAME_VOICE, speakers=8, max_speakers=None)),
         timed(lambda: linkage.fit(small)),
     )
     print(f"cluster 4000 windows: {mine:.2f} s, scikit-learn's average linkage {theirs:.2f} s")
     words, turns = meeting()
     made: list[object] = []
-    seconds = timed(lambda: made.extend(compose(attribute(words, turns), apart=False)))
+    seconds = timed(lambda: made.extend(compose(assign_speakers(words, turns), apart=False)))
     print(f"compose {WORDS} words and {TURNS} turns: {seconds:.2f} s, {len(made)} utterances")
 
 

@@ -14,11 +14,11 @@ from pathlib import Path
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.domain.job_record import JobStatus
-from tests.service_running import cut, serving
+from tests.running_service import cut, serving
 
 JOBS = int(sys.argv[1]) if len(sys.argv) > 1 else 6
 SECONDS = float(sys.argv[2]) if len(sys.argv) > 2 else 6.0
-PATIENCE = 1800.0
+TIMEOUT_SECONDS = 1800.0
 TARGET = 1.8
 
 
@@ -39,10 +39,10 @@ def measure(workers: int) -> float:
         with serving(Path(folder), workers=workers, settings=one_thread()) as service:
             warm = [service.submit(recording) for _ in range(2 * workers)]
             for job_id in warm:
-                service.wait_ended(job_id, PATIENCE)
+                service.wait_ended(job_id, TIMEOUT_SECONDS)
             began = time.monotonic()
             jobs = [service.submit(recording) for _ in range(JOBS)]
-            ended = [service.wait_ended(job_id, PATIENCE).status for job_id in jobs]
+            ended = [service.wait_ended(job_id, TIMEOUT_SECONDS).status for job_id in jobs]
             taken = time.monotonic() - began
             if set(ended) != {JobStatus.DONE}:
                 sys.exit(f"Not every job was done.\n{service.logs()}")

@@ -9,7 +9,7 @@ import numpy as np
 
 from samples.canvas import HEIGHT, SCALE, WIDTH, Canvas
 from samples.expression import EXPRESSIONS, Expression, paint_features
-from samples.people import LOOKS, paint_figure, paint_room
+from samples.people import LOOKS, paint_background, paint_figure
 from samples.sound import Meeting, Turn
 from shared.domain.emotion import Emotion
 from shared.ports.media import SAMPLE_RATE, Bytes, Floats
@@ -29,7 +29,7 @@ class Tile:
         self._name = name
         self._number = number
         self._look = LOOKS[name]
-        self._room = _shrink(paint_room(self._look).pixels).astype(np.float32)
+        self._room = _shrink(paint_background(self._look).pixels).astype(np.float32)
         self._figure = paint_figure(self._look)
 
     def paint(self, expression: Expression, time: float, *, speech: float, active: bool) -> Bytes:

@@ -12,7 +12,7 @@ import numpy as np
 
 from samples.gallery import FRAMES_PER_SECOND, film
 from samples.references import write_references
-from samples.sound import Meeting, perform
+from samples.sound import Meeting, synthesize_meeting
 from samples.story import STORY
 from shared.ports.media import SAMPLE_RATE
 
@@ -22,7 +22,7 @@ POSTER_AT = 66.4  # seconds: Ana is glad
 
 def main() -> None:
     folder = Path(sys.argv[1]) if len(sys.argv) > 1 else Path(__file__).parent
-    meeting = perform(STORY)
+    meeting = synthesize_meeting(STORY)
     write_movie(meeting, folder / f"{NAME}.mp4")
     write_poster(folder / f"{NAME}.mp4", folder / f"{NAME}.png")
     write_references(meeting, folder, NAME, round(len(meeting.sound) / SAMPLE_RATE, 3))

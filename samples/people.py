@@ -49,7 +49,7 @@ LOOKS = {
 }
 
 
-def paint_room(look: Look) -> Canvas:
+def paint_background(look: Look) -> Canvas:
     """A wall with light from the left, and a shelf and a plant out of focus."""
     room = Canvas.blank()
     room.fill(path((0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)), look.wall)

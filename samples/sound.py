@@ -58,7 +58,7 @@ class Meeting:
     voices: dict[str, Floats]  # speaker -> that voice alone, as long as `sound`
 
 
-def perform(story: tuple[Line, ...]) -> Meeting:
+def synthesize_meeting(story: tuple[Line, ...]) -> Meeting:
     """Speak every line after the one before it."""
     spoken: list[tuple[int, Line, Floats]] = []
     end = 0

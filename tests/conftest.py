@@ -10,7 +10,7 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
-from tests.twins import WORD_PIECES
+from tests.fakes import WORD_PIECES
 
 
 @pytest.fixture(scope="session")

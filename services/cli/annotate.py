@@ -13,14 +13,14 @@ from rich.console import Console
 
 from services.cli.outputs import Outputs
 from services.cli.progress import watching
-from services.cli.request import grant, make_job, read_engines, read_modalities, read_tracks, read_vocabulary
+from services.cli.request import grant_modalities, make_job, read_engines, read_modalities, read_tracks, read_vocabulary
 from services.cli.terminal import print_transcript
-from services.worker.assemble import assemble
+from services.worker.stage_factory import assemble
 from shared.domain.error import Interrupted, InvalidRequest
-from shared.domain.job import Wishes
+from shared.domain.job import JobOptions
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.infra.artifacts import FolderArtifacts
+from shared.infra.artifacts_folder import FolderArtifacts
 from shared.infra.settings import GovernanceSettings
 from shared.pipeline.annotate import annotate as walk
 
@@ -41,9 +41,9 @@ def annotate(
         str | None, typer.Option(help="Names and words that may be said, as they are spelt: Sara,Marc.")
     ] = None,
     speakers: Annotated[int | None, typer.Option(min=1, max=64, help="Exactly this many speakers.")] = None,
-    at_most: Annotated[int | None, typer.Option(min=1, max=64, help="At most this many speakers.")] = None,
+    max_speakers: Annotated[int | None, typer.Option(min=1, max=64, help="At most this many speakers.")] = None,
     modalities: Annotated[
-        str | None, typer.Option(help="Senses to use: text,voice,face, some of them, or none.")
+        str | None, typer.Option(help="Modalities to use: text,voice,face, some of them, or none.")
     ] = None,
     engine: Annotated[
         list[str] | None, typer.Option(help="SLOT=NAME[:OPTION], such as asr=faster-whisper:small; repeatable.")
@@ -66,34 +66,34 @@ def annotate(
     ] = False,
 ) -> None:
     """Turn a recording into a transcript with speakers, word times and perceived emotion."""
-    if speakers and at_most:
-        raise InvalidRequest("Give --speakers or --at-most, not both.")
-    granted, why = grant(read_modalities(modalities), purpose, GovernanceSettings())
-    wishes = Wishes(
+    if speakers and max_speakers:
+        raise InvalidRequest("Give --speakers or --max-speakers, not both.")
+    granted, purpose_granted = grant_modalities(read_modalities(modalities), purpose, GovernanceSettings())
+    options = JobOptions(
         language=language,
         vocabulary=read_vocabulary(vocabulary),
-        exactly_speakers=speakers,
-        at_most_speakers=at_most,
+        speakers=speakers,
+        max_speakers=max_speakers,
         modalities=granted,
         engines=read_engines(engine or []),
         separate_channels=separate_channels,
-        purpose=why,
+        purpose=purpose_granted,
     )
-    job, inputs = make_job(recording, read_tracks(track or []), transcript, wishes)
+    job, inputs = make_job(recording, read_tracks(track or []), transcript, options)
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     outputs = Outputs.parse(output, formats, emotion=emotion, burn=burn)
     try:
-        with outputs.prepared(inputs.recording), _store(cache) as store, watching(quiet=quiet) as tell:
+        with outputs.prepared(inputs.recording), _store(cache) as store, watching(quiet=quiet) as emit:
             stages = assemble(job, inputs, setup)
-            made = walk(stages, store, tell)
-            written = outputs.write(made, inputs.recording, setup, tell)
+            made = walk(stages, store, emit)
+            written = outputs.write(made, inputs.recording, setup, emit)
     except KeyboardInterrupt:
-        mend = (
+        hint = (
             "Run the same command again: it goes on where it stopped."
             if cache
             else "Add --cache DIR to go on later where it stopped."
         )
-        raise Interrupted("Stopped; nothing half-written was left behind.", mend=mend) from None
+        raise Interrupted("Stopped; nothing half-written was left behind.", hint=hint) from None
     if not quiet and not outputs.to_stdout:
         print_transcript(made, Console())
     for path in written:

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 from rich.table import Table
 
-from services.trainer.catalog import needing_torch
+from services.trainer.trainable_networks import import_torch_module
 
 bench = typer.Typer(help="Measure what runs on this machine.", no_args_is_help=True)
 
@@ -27,7 +27,7 @@ def bench_networks(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Parameters, operations, latency and throughput of every network on ONNX Runtime, with random weights."""
-    rows = needing_torch("services.trainer.bench_networks").rows
+    rows = import_torch_module("services.trainer.bench_networks").rows
     found = [asdict(row) for row in (rows(names) if names else rows())]
     if as_json:
         sys.stdout.write(json.dumps(found) + "\n")

@@ -37,9 +37,9 @@ class Finding:
     """One engine of one slot: `used` is the one that runs when nothing else is asked for."""
 
     engine: str
-    state: str  # used, ready, missing
+    status: str  # used, ready, missing
     detail: str = ""
-    mend: str | None = None
+    hint: str | None = None
 
 
 def doctor(
@@ -47,17 +47,17 @@ def doctor(
 ) -> None:
     """Say what runs on this machine and what mends the rest; exit status 1 if some work has no engine at all."""
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
-    findings = {slot: examine(slot, setup) for slot in CATALOG}
+    findings = {slot: check_slot(slot, setup) for slot in CATALOG}
     if as_json:
         rows = {slot: [asdict(finding) for finding in found] for slot, found in findings.items()}
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
     else:
         _print(findings)
-    if not all(any(finding.state == "used" for finding in found) for found in findings.values()):
+    if not all(any(finding.status == "used" for finding in found) for found in findings.values()):
         raise typer.Exit(1)
 
 
-def examine(slot: str, setup: Setup) -> list[Finding]:
+def check_slot(slot: str, setup: Setup) -> list[Finding]:
     """Try to load every engine of the slot, in the order in which `auto` does."""
     findings: list[Finding] = []
     state = "used"
@@ -65,7 +65,7 @@ def examine(slot: str, setup: Setup) -> list[Finding]:
         try:
             engine = find_class(slot, name).load(None, setup)
         except EngineUnavailable as error:
-            findings.append(Finding(name, "missing", error.message, error.mend))
+            findings.append(Finding(name, "missing", error.message, error.hint))
             continue
         findings.append(Finding(engine.name, state, getattr(engine, "note", None) or ""))
         state = "ready"
@@ -80,9 +80,9 @@ def _print(findings: dict[str, list[Finding]]) -> None:
     styles = {"used": "green", "ready": "dim", "missing": "yellow"}
     for slot, found in findings.items():
         for number, finding in enumerate(found):
-            detail = finding.detail + (f"\n[bold]→[/bold] {finding.mend}" if finding.mend else "")
+            detail = finding.detail + (f"\n[bold]→[/bold] {finding.hint}" if finding.hint else "")
             work = PURPOSES[slot] if number == 0 else ""
-            table.add_row(work, f"{slot}={finding.engine}", f"[{styles[finding.state]}]{finding.state}[/]", detail)
+            table.add_row(work, f"{slot}={finding.engine}", f"[{styles[finding.status]}]{finding.status}[/]", detail)
     console.print(table)
     allowed = ", ".join(GovernanceSettings().modalities) or "none"
     console.print(f"\nSenses allowed here: [bold]{allowed}[/bold]. {NOTICE}", soft_wrap=False)

@@ -76,9 +76,9 @@ def _show(found: Mapping[str, Any], *, as_json: bool) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
     for heading in ("", "precision", "recall", "f1", "support", "taken for"):
         table.add_column(heading)
-    for (name, figures), row in zip(found["per_class"].items(), found["confusion"], strict=True):
+    for (name, metrics), row in zip(found["per_class"].items(), found["confusion"], strict=True):
         said = ", ".join(
             f"{other} {count}" for other, count in zip(found["per_class"], row, strict=True) if count and other != name
         )
-        table.add_row(name, *(str(figures[key]) for key in ("precision", "recall", "f1", "support")), said)
+        table.add_row(name, *(str(metrics[key]) for key in ("precision", "recall", "f1", "support")), said)
     console.print(table)

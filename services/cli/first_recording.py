@@ -11,7 +11,7 @@ import httpx
 from shared.domain.error import EngineFailed
 from shared.domain.transcript import Transcript
 
-ENDED = ("done", "failed", "cancelled")
+FINISHED_STATUSES = ("done", "failed", "cancelled")
 
 
 def annotate_over_http(address: str, recording: Path, stop: Event) -> Transcript | None:
@@ -22,7 +22,7 @@ def annotate_over_http(address: str, recording: Path, stop: Event) -> Transcript
         location = answer.headers["location"]
         while not stop.is_set():
             job = client.get(location).raise_for_status().json()
-            if job["status"] in ENDED:
+            if job["status"] in FINISHED_STATUSES:
                 break
             time.sleep(0.5)
         else:

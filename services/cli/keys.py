@@ -30,9 +30,9 @@ Tenant = Annotated[str, typer.Option(help="Whose key it is; made if it is not th
 def _opened() -> Iterator[SqlKeyStore]:
     # Here and not above: opening a database takes libraries that no other command should wait for.
     from shared.infra.database.keys import SqlKeyStore  # noqa: PLC0415
-    from shared.infra.state import database_of  # noqa: PLC0415
+    from shared.infra.storage_factory import open_database_for  # noqa: PLC0415
 
-    database = database_of(DatabaseSettings(), StorageSettings())
+    database = open_database_for(DatabaseSettings(), StorageSettings())
     try:
         yield SqlKeyStore(database)
     finally:
@@ -74,16 +74,16 @@ def list_keys(
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("id", "name", "scopes", "created", "last used", "state"):
+    for heading in ("id", "name", "scopes", "created", "last used", "status"):
         table.add_column(heading)
     for key in found:
         used = f"{key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never"
-        state = "[green]valid[/green]" if key.usable(datetime.now(UTC)) else _why(key)
+        state = "[green]valid[/green]" if key.usable(datetime.now(UTC)) else _key_status(key)
         table.add_row(key.id, key.name, " ".join(sorted(key.scopes)), f"{key.created_at:%Y-%m-%d}", used, state)
     Console().print(table)
 
 
-def _why(key: ApiKey) -> str:
+def _key_status(key: ApiKey) -> str:
     return "[red]revoked[/red]" if key.revoked_at else "[yellow]expired[/yellow]"
 
 
@@ -100,6 +100,6 @@ def revoke_key(
 @keys.command("seal")
 def seal() -> None:
     """Print a new key for SECRETS__KEYS, which encrypts webhook secrets in the database."""
-    from shared.infra.sealing import new_key  # noqa: PLC0415
+    from shared.infra.secret_encryption import new_key  # noqa: PLC0415
 
     sys.stdout.write(new_key() + "\n")

@@ -57,6 +57,6 @@ def main() -> None:
 def explain(error: UndertoneError) -> int:
     console = Console(stderr=True)
     console.print(Text.assemble(("error ", "bold red"), (f"[{error.code}] ", "red"), error.message), soft_wrap=True)
-    if error.mend:
-        console.print(Text.assemble(("  → ", "bold"), error.mend), soft_wrap=True)
+    if error.hint:
+        console.print(Text.assemble(("  → ", "bold"), error.hint), soft_wrap=True)
     return error.exit_status

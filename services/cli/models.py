@@ -12,8 +12,8 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from shared.engines.cards import BUNDLED, list_cards
 from shared.engines.fetch import fetch
+from shared.engines.model_cards import BUNDLED, list_cards
 from shared.engines.settings import EngineSettings
 from shared.engines.weights import fetched, hub_models
 
@@ -48,7 +48,7 @@ def _bundled() -> list[dict[str, Any]]:
             "megabytes": round((BUNDLED / card.file).stat().st_size / 1e6, 1),
             "where": "bundled",
             "limits": card.limits,
-            "figures": card.figures,
+            "metrics": card.metrics,
         }
         for card in list_cards()
     ]
@@ -62,7 +62,7 @@ def _from_hub(settings: EngineSettings) -> list[dict[str, Any]]:
             "licence": model.licence,
             "commercial_use": model.commercial_use,
             "megabytes": model.megabytes,
-            "where": "here" if fetched(model.name, settings) else model.mend,
+            "where": "here" if fetched(model.name, settings) else model.hint,
         }
         for model in hub_models()
     ]

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.domain.error import InvalidRequest
-from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted
+from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed, StageStarted
 from shared.domain.transcript import Transcript
 from shared.engines.caption_video import caption_video
 from shared.engines.catalog import Setup
@@ -42,14 +42,14 @@ class Outputs:
         to_stdout = output == "-" or (output is None and bool(names))
         if to_stdout and (len(names) != 1 or names[0] == VIDEO):
             raise InvalidRequest(
-                "Standard output takes one text format.", mend="Use -o - --format json, or -o DIR for files."
+                "Standard output takes one text format.", hint="Use -o - --format json, or -o DIR for files."
             )
         folder = Path(output) if output and not to_stdout else None
         if folder and (meant := format_of(folder)) and not folder.is_dir():
             if names not in ((), (meant,)):
                 raise InvalidRequest(
                     f"{folder.name!r} is one file, in the format {meant}.",
-                    mend="Name a folder with -o, or leave --format away.",
+                    hint="Name a folder with -o, or leave --format away.",
                 )
             return cls(folder.parent, (meant,), False, emotion, burn, file=folder.name)
         return cls(folder, names or (("json", "vtt") if folder else ()), to_stdout, emotion, burn)
@@ -61,7 +61,7 @@ class Outputs:
             yield
             return
         if self.file and (self.folder / self.file).exists() and recording.samefile(self.folder / self.file):
-            raise InvalidRequest(f"{self.file!r} is the recording itself.", mend="Name another file with -o.")
+            raise InvalidRequest(f"{self.file!r} is the recording itself.", hint="Name another file with -o.")
         was_there = self.folder.exists()
         self._make(self.folder)
         try:
@@ -81,7 +81,9 @@ class Outputs:
         if not os.access(folder, os.W_OK):
             raise InvalidRequest(f"The folder {str(folder)!r} cannot be written to.")
 
-    def write(self, transcript: Transcript, media: Path, setup: Setup, tell: Callable[[Event], None]) -> list[Path]:
+    def write(
+        self, transcript: Transcript, media: Path, setup: Setup, emit: Callable[[StageEvent], None]
+    ) -> list[Path]:
         if self.to_stdout:
             sys.stdout.buffer.write(FORMATS[self.formats[0]].render(transcript, emotion=self.emotion))
             sys.stdout.buffer.flush()
@@ -90,16 +92,16 @@ class Outputs:
             return []
         written = [self._write_one(name, self.folder, transcript, media) for name in self.formats if name != VIDEO]
         if VIDEO in self.formats:
-            written.append(self._write_video(self.folder, transcript, media, setup, tell))
+            written.append(self._write_video(self.folder, transcript, media, setup, emit))
         return written
 
     def _write_video(
-        self, folder: Path, transcript: Transcript, media: Path, setup: Setup, tell: Callable[[Event], None]
+        self, folder: Path, transcript: Transcript, media: Path, setup: Setup, emit: Callable[[StageEvent], None]
     ) -> Path:
         # Never over the recording itself, which may lie in the same folder.
         target = folder / (self.file or f"{media.stem}.captioned.mp4")
         began = time.monotonic()
-        tell(StageStarted(stage="captions"))
+        emit(StageStarted(stage="captions"))
         caption_video(
             media,
             lines_of(transcript, emotion=self.emotion),
@@ -107,15 +109,15 @@ class Outputs:
             target,
             burn=self.burn,
             settings=setup.media,
-            progress=lambda share: tell(StageProgressed(stage="captions", fraction=share)),
+            progress=lambda share: emit(StageProgressed(stage="captions", fraction=share)),
         )
-        tell(StageFinished(stage="captions", seconds=time.monotonic() - began))
+        emit(StageFinished(stage="captions", seconds=time.monotonic() - began))
         return target
 
     def _write_one(self, name: str, folder: Path, transcript: Transcript, media: Path) -> Path:
         format_ = FORMATS[name]
         target = folder / (self.file or f"{media.stem}.{format_.suffix}")
-        write_whole(target, format_.render(transcript, emotion=self.emotion))
+        write_atomically(target, format_.render(transcript, emotion=self.emotion))
         return target
 
 
@@ -125,7 +127,7 @@ def format_of(path: Path) -> str | None:
     return suffixes.get(path.suffix.removeprefix(".").lower())
 
 
-def write_whole(target: Path, content: bytes) -> None:
+def write_atomically(target: Path, content: bytes) -> None:
     """Write aside and rename: a reader never sees half a file, and a kill leaves the old one."""
     handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:

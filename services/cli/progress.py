@@ -9,9 +9,9 @@ from rich.console import Console
 from rich.progress import BarColumn, Progress, TaskID, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.text import Text
 
-from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted, Warned
+from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed, StageStarted, StageWarned
 
-DOING = {
+STAGE_LABELS = {
     "decode": "decoding",
     "detect_speech": "finding speech",
     "diarize": "telling speakers apart",
@@ -25,7 +25,7 @@ DOING = {
 
 
 @contextmanager
-def watching(*, quiet: bool) -> Iterator[Callable[[Event], None]]:
+def watching(*, quiet: bool) -> Iterator[Callable[[StageEvent], None]]:
     """A listener that draws on stderr, so that stdout stays the transcript's own."""
     console = Console(stderr=True, quiet=quiet)
     columns = (
@@ -47,19 +47,19 @@ class _Listener:
         self._tasks: dict[str, TaskID] = {}
         self._said: set[str] = set()
 
-    def __call__(self, event: Event) -> None:
+    def __call__(self, event: StageEvent) -> None:
         match event:
             case StageStarted():
-                description = DOING.get(event.stage, event.stage)
+                description = STAGE_LABELS.get(event.stage, event.stage)
                 self._tasks[event.stage] = self._bars.add_task(description, total=1.0)
             case StageProgressed():
                 self._bars.update(self._tasks[event.stage], completed=event.fraction)
             case StageFinished():
                 # A reused stage is done at once: its bar says so instead of a time.
                 note = " [dim](kept)[/dim]" if event.reused else ""
-                description = DOING.get(event.stage, event.stage)
+                description = STAGE_LABELS.get(event.stage, event.stage)
                 self._bars.update(self._tasks[event.stage], completed=1.0, description=description + note)
-            case Warned():
+            case StageWarned():
                 if event.message not in self._said:
                     self._said.add(event.message)
                     self._console.print(Text.assemble(("note ", "yellow"), event.message), soft_wrap=True)

@@ -18,7 +18,7 @@ from shared.domain.value import Value
 Entry = TypeVar("Entry")
 
 
-class Saying(SpeakerTurn):
+class SpokenTurn(SpeakerTurn):
     """A turn with its words."""
 
     text: str
@@ -30,7 +30,7 @@ class IntendedTurn(Span, extra="ignore"):
     emotion: Emotion
 
 
-class _Intentions(Value, extra="ignore"):
+class _IntendedTurns(Value, extra="ignore"):
     utterances: tuple[IntendedTurn, ...] = Field(min_length=1)
 
 
@@ -39,7 +39,7 @@ def read_rttm(path: Path, names: Collection[str]) -> tuple[SpeakerTurn, ...]:
     return _only(_entries(path, _rttm_line), names, path)
 
 
-def read_stm(path: Path, names: Collection[str]) -> tuple[Saying, ...]:
+def read_stm(path: Path, names: Collection[str]) -> tuple[SpokenTurn, ...]:
     return _only(_entries(path, _stm_line), names, path)
 
 
@@ -49,11 +49,11 @@ def read_uem(path: Path, names: Collection[str]) -> tuple[Span, ...]:
 
 def read_intentions(path: Path) -> tuple[IntendedTurn, ...]:
     try:
-        return _Intentions.model_validate_json(read_text(path)).utterances
+        return _IntendedTurns.model_validate_json(read_text(path)).utterances
     except ValidationError as error:
         raise InvalidTranscript(
             f"{path.name} has no intended emotions: {describe(error)}.",
-            mend='It wants {"utterances": [{"start": 0.6, "end": 3.5, "emotion": "joy"}, …]}.',
+            hint='It wants {"utterances": [{"start": 0.6, "end": 3.5, "emotion": "joy"}, …]}.',
         ) from error
 
 
@@ -98,10 +98,10 @@ def _rttm_line(line: str) -> tuple[str, SpeakerTurn] | None:
     return recording, SpeakerTurn(start=float(start), end=float(start) + float(seconds), speaker=speaker)
 
 
-def _stm_line(line: str) -> tuple[str, Saying]:
+def _stm_line(line: str) -> tuple[str, SpokenTurn]:
     recording, _channel, speaker, start, end, *rest = line.split(maxsplit=5)
     text = re.sub(r"^<[^>]*>\s*", "", "".join(rest))  # an optional label such as <o,f0,male>
-    return recording, Saying(start=float(start), end=float(end), speaker=speaker, text=text)
+    return recording, SpokenTurn(start=float(start), end=float(end), speaker=speaker, text=text)
 
 
 def _uem_line(line: str) -> tuple[str, Span]:
@@ -119,5 +119,5 @@ def _only(found: Mapping[str, Sequence[Entry]], names: Collection[str], path: Pa
             return tuple(found[name])
     raise InvalidRequest(
         f"{path.name} speaks of several recordings ({', '.join(found)}) and none is called {' or '.join(names)}.",
-        mend="Name the transcript like its recording there, such as FILE.json.",
+        hint="Name the transcript like its recording there, such as FILE.json.",
     )

@@ -8,11 +8,11 @@ from pathlib import Path
 
 from pydantic import ValidationError
 
-from services.worker.assemble import Inputs
+from services.worker.stage_factory import Inputs
 from shared.domain.emotion import Modality
 from shared.domain.error import EmptyFile, InvalidRequest, NotFound
-from shared.domain.governance import Purpose, parse_purpose, permit
-from shared.domain.job import MOST_TERMS, Job, Source, Wishes
+from shared.domain.governance import Purpose, allowed_modalities, parse_purpose
+from shared.domain.job import MAX_TERMS, Job, JobOptions, Source
 from shared.infra.settings import GovernanceSettings
 
 
@@ -33,10 +33,10 @@ def read_modalities(words: str | None) -> tuple[Modality, ...] | None:
 def read_vocabulary(words: str | None) -> tuple[str, ...]:
     """`Sara, Marc` as names and words that may be said."""
     try:
-        return Wishes(vocabulary=tuple(word for word in (words or "").split(",") if word.strip())).vocabulary
+        return JobOptions(vocabulary=tuple(word for word in (words or "").split(",") if word.strip())).vocabulary
     except ValidationError:
         raise InvalidRequest(
-            f"--vocabulary takes at most {MOST_TERMS} names or words with commas, each at most 64 letters and digits."
+            f"--vocabulary takes at most {MAX_TERMS} names or words with commas, each at most 64 letters and digits."
         ) from None
 
 
@@ -68,18 +68,18 @@ def read_tracks(pairs: Sequence[str]) -> list[tuple[str, Path]]:
     return tracks
 
 
-def grant(
-    asked: tuple[Modality, ...] | None, purpose: str | None, governance: GovernanceSettings
+def grant_modalities(
+    requested: tuple[Modality, ...] | None, purpose: str | None, governance: GovernanceSettings
 ) -> tuple[tuple[Modality, ...], Purpose | None]:
     """The senses this job may use, and its purpose."""
     parsed = parse_purpose(purpose)
     if parsed is None and governance.require_purpose:
-        raise InvalidRequest("This deployment wants to know the purpose.", mend="Add --purpose research, for example.")
-    return permit(asked, governance.modalities, parsed), parsed
+        raise InvalidRequest("This deployment wants to know the purpose.", hint="Add --purpose research, for example.")
+    return allowed_modalities(requested, governance.modalities, parsed), parsed
 
 
 def make_job(
-    recording: Path, tracks: Sequence[tuple[str, Path]], platform_transcript: Path | None, wishes: Wishes
+    recording: Path, tracks: Sequence[tuple[str, Path]], platform_transcript: Path | None, options: JobOptions
 ) -> tuple[Job, Inputs]:
     """The job for these files; the same files and wishes always make the same one, which is what resuming rests on."""
     source = _source(recording)
@@ -88,15 +88,15 @@ def make_job(
         recording=source,
         tracks=tuple(_source(path, name) for name, path in tracks),
         platform_transcript=_source(platform_transcript) if platform_transcript else None,
-        wishes=wishes,
+        options=options,
     )
     return job, Inputs(recording, tuple(path for _, path in tracks), platform_transcript)
 
 
 def _source(path: Path, name: str | None = None) -> Source:
     if not path.is_file():
-        raise NotFound(f"There is no file {str(path)!r}.", mend="Check the path.")
+        raise NotFound(f"There is no file {str(path)!r}.", hint="Check the path.")
     if path.stat().st_size == 0:
-        raise EmptyFile(f"{path.name} is empty.", mend="Export the recording again.")
+        raise EmptyFile(f"{path.name} is empty.", hint="Export the recording again.")
     with path.open("rb") as file:
         return Source(name=name or path.name, sha256=hashlib.file_digest(file, "sha256").hexdigest())

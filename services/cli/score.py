@@ -55,7 +55,7 @@ def read_transcript(path: Path) -> Transcript:
     except ValidationError as error:
         raise InvalidTranscript(
             f"{path.name} is not a transcript of ours: {describe(error)}.",
-            mend="undertone annotate RECORDING -o DIR --format json",
+            hint="undertone annotate RECORDING -o DIR --format json",
         ) from error
 
 

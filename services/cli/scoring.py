@@ -14,7 +14,7 @@ from pyannote.metrics.diarization import DiarizationErrorRate
 from rapidfuzz.distance import Levenshtein
 from scipy.optimize import linear_sum_assignment
 
-from services.cli.references import IntendedTurn, Saying
+from services.cli.references import IntendedTurn, SpokenTurn
 from shared.domain.error import InvalidTranscript
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn, Utterance
@@ -80,7 +80,7 @@ def _annotation(turns: Iterable[SpeakerTurn | Utterance]) -> Annotation:
     return annotation.support()
 
 
-def score_words(utterances: Sequence[Utterance], reference: Sequence[Saying]) -> WordScore:
+def score_words(utterances: Sequence[Utterance], reference: Sequence[SpokenTurn]) -> WordScore:
     truth, guess = _words(reference), _words(utterances)
     total = sum(len(words) for _, words in truth)
     if not total:
@@ -107,7 +107,7 @@ def errors_with_speakers(truth: Mapping[str, Sequence[str]], guess: Mapping[str,
     return int(errors[linear_sum_assignment(errors)].sum())
 
 
-def _words(turns: Iterable[Saying | Utterance]) -> list[tuple[str, list[str]]]:
+def _words(turns: Iterable[SpokenTurn | Utterance]) -> list[tuple[str, list[str]]]:
     """Speakers and their words, by time."""
     return [(turn.speaker, normalise(turn.text).split()) for turn in sorted(turns, key=lambda turn: turn.start)]
 

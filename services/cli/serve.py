@@ -19,15 +19,15 @@ import httpx
 import typer
 from rich.console import Console
 
-from services.cli.children import Children, Program
 from services.cli.first_recording import annotate_over_http
+from services.cli.supervisor import ChildProcess, Supervisor
 from services.cli.terminal import print_transcript
-from shared.domain.error import SettingUnusable, StateConflict, UndertoneError
-from shared.domain.plan import QUEUES
-from shared.infra.log_lines import write_log
+from shared.domain.error import InvalidSetting, StateConflict, UndertoneError
+from shared.domain.stage_plan import QUEUES
+from shared.infra.logging_setup import configure_logging
 from shared.infra.queue_settings import RedisSettings
 from shared.infra.redis_server import RedisServer
-from shared.infra.sealing import SecretSettings, new_key
+from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import LogSettings, StorageSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
@@ -35,7 +35,7 @@ WORKER_GRACE = 20.0
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class ServeConfig:
     """Where it listens and keeps its state, and how much of the machine it takes."""
 
     data: Path
@@ -71,13 +71,13 @@ class Plan:
         }
         return {**{name: os.environ.get(name) or value for name, value in defaults.items()}, **ours}
 
-    def programs(self) -> Iterator[Program]:
+    def child_processes(self) -> Iterator[ChildProcess]:
         module = (sys.executable, "-m")
-        yield Program("web", (*module, "services.cli.front"), ready=partial(listens, self.host, self.port))
-        yield Program("courier", (*module, "services.courier", *(["--loopback"] if self.loopback else [])))
-        yield Program("dispatch", (*module, "services.worker.dispatch"))
+        yield ChildProcess("web", (*module, "services.cli.combined_app"), ready=partial(listens, self.host, self.port))
+        yield ChildProcess("courier", (*module, "services.courier", *(["--loopback"] if self.loopback else [])))
+        yield ChildProcess("dispatch", (*module, "services.worker.dispatcher"))
         for number in range(self.workers):
-            yield Program(f"worker-{number + 1}", (*module, "services.worker"), grace=WORKER_GRACE)
+            yield ChildProcess(f"worker-{number + 1}", (*module, "services.worker"), grace_seconds=WORKER_GRACE)
 
 
 def serve(
@@ -94,10 +94,10 @@ def serve(
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the log here, not in files.")] = False,
 ) -> None:
     """Serve recordings in, transcripts out, on this machine until Ctrl-C."""
-    os.environ.setdefault("LOG__FORM", "text")  # for the children too; a machine that collects logs sets json
-    write_log(LogSettings())
+    os.environ.setdefault("LOG__FORMAT", "text")  # for the children too; a machine that collects logs sets json
+    configure_logging(LogSettings())
     folder = (data or StorageSettings().folder).expanduser().resolve()
-    plan = Plan(folder, host, port, workers or max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
+    plan = ServeConfig(folder, host, port, workers or max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     logs = None if verbose else folder / "logs"
     if logs is not None:
@@ -106,7 +106,7 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, lambda *_: stop.set())
-    with alone_in(folder), running(plan, logs, stop) as children:
+    with exclusive_lock(folder), running(plan, logs, stop) as children:
         console = Console(stderr=True)
         console.print(f"Undertone serves at [bold]{plan.address}[/bold]; its data lie in {folder}. Ctrl-C ends it.")
         if first is not None:
@@ -131,20 +131,20 @@ def _show_first(address: str, recording: Path, stop: Event) -> None:
 
 
 @contextmanager
-def running(plan: Plan, logs: Path | None, stop: Event) -> Iterator[Children]:
+def running(plan: ServeConfig, logs: Path | None, stop: Event) -> Iterator[Supervisor]:
     """Every program started, and ended with the block."""
     if listens(plan.host, plan.port):
-        raise SettingUnusable(f"Something else listens on port {plan.port}.", mend="Choose another one with --port.")
+        raise InvalidSetting(f"Something else listens on port {plan.port}.", hint="Choose another one with --port.")
     with ExitStack() as after:
         url = RedisSettings().url.get_secret_value()
         server = None if url else RedisServer.at(plan.data / "redis")
         if server is not None:
-            after.callback(server.forget_socket)
-        children = Children(plan.environment(server.url if server else url), logs)
-        after.callback(children.end)
+            after.callback(server.remove_socket_folder)
+        children = Supervisor(plan.environment(server.url if server else url), logs)
+        after.callback(children.stop)
         if server is not None:
-            children.start(Program("redis", server.command(), ready=server.answers))
-        for program in plan.programs():
+            children.start(ChildProcess("redis", server.command(), ready=server.is_ready))
+        for program in plan.child_processes():
             if stop.is_set():
                 break
             children.start(program)
@@ -152,7 +152,7 @@ def running(plan: Plan, logs: Path | None, stop: Event) -> Iterator[Children]:
 
 
 @contextmanager
-def alone_in(folder: Path) -> Iterator[None]:
+def exclusive_lock(folder: Path) -> Iterator[None]:
     """Two services in one folder would sweep each other's work away."""
     lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
@@ -160,7 +160,7 @@ def alone_in(folder: Path) -> Iterator[None]:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StateConflict(
-                f"Another `undertone serve` uses {folder}.", mend="End it, or choose another folder with --data."
+                f"Another `undertone serve` uses {folder}.", hint="End it, or choose another folder with --data."
             ) from None
         yield
     finally:

@@ -6,7 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
-from shared.domain.emotion import Emotion, EmotionReading, Modality, SenseStatus
+from shared.domain.emotion import Emotion, EmotionReading, Modality, ModalityStatus
 from shared.domain.transcript import Transcript
 
 COLOURS = {
@@ -19,7 +19,7 @@ COLOURS = {
     Emotion.SURPRISE: "cyan",
 }
 SPEAKER_COLOURS = ("bright_cyan", "bright_green", "bright_magenta", "bright_yellow", "bright_blue", "bright_red")
-SENSE_NAMES = {Modality.TEXT: "words", Modality.VOICE: "voice", Modality.FACE: "face"}
+MODALITY_NAMES = {Modality.TEXT: "words", Modality.VOICE: "voice", Modality.FACE: "face"}
 
 
 def print_transcript(transcript: Transcript, console: Console) -> None:
@@ -64,7 +64,7 @@ def _utterances(transcript: Transcript) -> Table:
             Text(utterance.text),
         ]
         if utterance.emotion is not None:
-            row += [_label(utterance.emotion), _senses(utterance.emotion)]
+            row += [_label(utterance.emotion), _modalities(utterance.emotion)]
         table.add_row(*row)
     return table
 
@@ -73,11 +73,11 @@ def _label(reading: EmotionReading) -> Text:
     return Text(f"{reading.label} {reading.confidence:.0%}", style=COLOURS[reading.label])
 
 
-def _senses(reading: EmotionReading) -> Text:
+def _modalities(reading: EmotionReading) -> Text:
     """Each sense that had something to say, coloured by what it said; the others are left out."""
     said = Text()
-    for modality, name in SENSE_NAMES.items():
-        sense = reading.senses.get(modality)
-        if sense is not None and sense.status is SenseStatus.OK and sense.scores is not None:
+    for modality, name in MODALITY_NAMES.items():
+        sense = reading.modalities.get(modality)
+        if sense is not None and sense.status is ModalityStatus.OK and sense.scores is not None:
             said.append(f"{name} ", style=COLOURS[sense.scores.label])
     return said

@@ -11,7 +11,7 @@ import typer
 from rich.console import Console
 
 from services.cli.request import read_engines
-from services.trainer.catalog import TRAINABLE, ClipWishes, Start, export, train
+from services.trainer.trainable_networks import TRAINABLE, ClipOptions, Initialization, export, train
 
 Name = Annotated[str, typer.Argument(help=f"One of {', '.join(TRAINABLE)}.")]
 Data = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of the corpora; see docs/training.md.")]
@@ -29,9 +29,9 @@ def train_command(
     freeze: Annotated[list[str] | None, typer.Option(help="Parameters or modules that stay; repeatable.")] = None,
 ) -> None:
     """Train a network; stop it any time, the same command goes on where it stopped."""
-    wishes = ClipWishes(layout, read_engines(engine or []))
-    start = Start(start_from, tuple(freeze or []))
-    best = train(name, data, run or default_run(name, seed), seed, epochs, wishes, start)
+    options = ClipOptions(layout, read_engines(engine or []))
+    start = Initialization(start_from, tuple(freeze or []))
+    best = train(name, data, run or default_run(name, seed), seed, epochs, options, start)
     Console(stderr=True).print(f"The best weights are in {best}", highlight=False, soft_wrap=True)
 
 
@@ -45,8 +45,8 @@ def export_command(
 
     Networks that read clips are not bundled: their run is written anew, and serves as fusion=network:RUN.
     """
-    figures = export(name, data, run or default_run(name, seed))
-    sys.stdout.write(json.dumps(figures) + "\n")
+    metrics = export(name, data, run or default_run(name, seed))
+    sys.stdout.write(json.dumps(metrics) + "\n")
 
 
 def default_run(name: str, seed: int) -> Path:

@@ -11,20 +11,20 @@ from importlib.util import find_spec
 from pathlib import Path
 
 from services.container.environment import environment
-from services.container.health import BEAT_FILE, BEAT_VARIABLE
+from services.container.health import HEARTBEAT_FILE, HEARTBEAT_FILE_VARIABLE
 from shared.domain.error import InvalidRequest
 
 MODULES = {
     "gateway": "services.gateway",
     "results": "services.results",
     "courier": "services.courier",
-    "dispatcher": "services.worker.dispatch",
+    "dispatcher": "services.worker.dispatcher",
     "worker": "services.worker",
     "keys": "services.cli.keys",
     "models": "services.cli.models",
 }
 # Imported when a service is at work already: an image that lacks one of them is not to be built.
-LATE = (
+LAZY_IMPORTS = (
     "alembic.command",
     "shared.infra.blobs_object",
     "kombu.transport.redis",
@@ -33,13 +33,13 @@ LATE = (
     "services.container.secret_files",
 )
 # The web image has no engines; each of these has a container whose image has them.
-NEED_ENGINES = {
+ENGINE_COMMANDS = {
     "models": "docker compose run --rm models list",
     "worker": "docker compose up -d worker-cpu",
 }
 ARGUMENTS = {"gateway": ("--first-key",)}  # the operator has no other way to get a first one
 COMMANDS = ("keys", "models")  # in each module a command of the same name
-FOR_PEOPLE = (*COMMANDS, "compile")  # whoever calls these reads what they print
+INTERACTIVE_COMMANDS = (*COMMANDS, "compile")  # whoever calls these reads what they print
 
 
 def main(arguments: list[str]) -> int:
@@ -50,16 +50,16 @@ def main(arguments: list[str]) -> int:
             for service in services:
                 compile_modules(service)
         case [service, *rest] if service in MODULES:
-            become(service, rest)
+            exec_service(service, rest)
         case _:
-            raise InvalidRequest(f"That starts nothing; the services are {', '.join(MODULES)}.", mend=__doc__)
+            raise InvalidRequest(f"That starts nothing; the services are {', '.join(MODULES)}.", hint=__doc__)
     return 0
 
 
 def _secrets(*, shown: bool) -> None:
     # Services need no ciphers, and the log only once `rich` is blocked.
     from services.container.secret_files import keep_secrets, kept_secrets  # noqa: PLC0415
-    from shared.infra.startup import line_of, log_form  # noqa: PLC0415
+    from shared.infra.startup import format_line, log_format  # noqa: PLC0415
 
     if shown:
         for name, value in kept_secrets().items():
@@ -67,14 +67,14 @@ def _secrets(*, shown: bool) -> None:
     else:
         made = ", ".join(keep_secrets(os.environ)) or "none"
         text = f"Secrets are in place; made now: {made}.\n"
-        sys.stdout.write(line_of("secrets.in_place", text, log_form(), made=made))
+        sys.stdout.write(format_line("secrets.in_place", text, log_format(), made=made))
 
 
-def become(service: str, arguments: list[str]) -> None:
+def exec_service(service: str, arguments: list[str]) -> None:
     """In this process, which is the one that gets the container's SIGTERM."""
-    if service in NEED_ENGINES and find_spec("shared.engines") is None:
+    if service in ENGINE_COMMANDS and find_spec("shared.engines") is None:
         raise InvalidRequest(
-            f"`{service}` does not run in this container: its image has no engines.", mend=NEED_ENGINES[service]
+            f"`{service}` does not run in this container: its image has no engines.", hint=ENGINE_COMMANDS[service]
         )
     os.environ.update(environment(os.environ))
     sys.argv = [service, *ARGUMENTS.get(service, ()), *arguments]
@@ -82,7 +82,7 @@ def become(service: str, arguments: list[str]) -> None:
         getattr(import_module(MODULES[service]), service)(prog_name=f"undertone {service}")
         return
     # A file from before a restart says nothing about this process.
-    Path(os.environ.setdefault(BEAT_VARIABLE, BEAT_FILE)).unlink(missing_ok=True)
+    Path(os.environ.setdefault(HEARTBEAT_FILE_VARIABLE, HEARTBEAT_FILE)).unlink(missing_ok=True)
     runpy.run_module(MODULES[service], run_name="__main__", alter_sys=True)
 
 
@@ -93,15 +93,15 @@ def compile_modules(service: str) -> None:
     if package is not None and package.submodule_search_locations is not None:
         name += ".__main__"
     import_module(name)
-    for needed in LATE:
+    for needed in LAZY_IMPORTS:
         import_module(needed)
     if find_spec("opentelemetry") and find_spec("opentelemetry.sdk"):  # an image that was asked to carry it
         import_module("shared.infra.telemetry_otlp")
 
 
 if __name__ == "__main__":
-    if sys.argv[1:2] and sys.argv[1] in FOR_PEOPLE:
-        os.environ["LOG__FORM"] = "text"
+    if sys.argv[1:2] and sys.argv[1] in INTERACTIVE_COMMANDS:
+        os.environ["LOG__FORMAT"] = "text"
     else:
         # The log's library loads `rich` if it is there: 6 MB and 0.1 s for tracebacks that no service writes.
         sys.modules["rich"] = None  # type: ignore[assignment]

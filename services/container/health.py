@@ -11,15 +11,19 @@ import sys
 import time
 
 HTTP_PORTS = {"gateway": "8000", "results": "8001"}
-BEATING = ("courier", "dispatcher", "worker")  # they have no port: they touch a file after work that succeeded
-SERVICES = (*HTTP_PORTS, *BEATING)
-BEAT_VARIABLE = "UNDERTONE_BEAT_FILE"
-BEAT_FILE = "/tmp/healthy"  # noqa: S108 - a container's /tmp is its own
-OLDEST_BEAT = 60.0  # seconds; each service touches its file at least every 15 s
+HEARTBEAT_SERVICES = (
+    "courier",
+    "dispatcher",
+    "worker",
+)  # they have no port: they touch a file after work that succeeded
+SERVICES = (*HTTP_PORTS, *HEARTBEAT_SERVICES)
+HEARTBEAT_FILE_VARIABLE = "UNDERTONE_HEARTBEAT_FILE"
+HEARTBEAT_FILE = "/tmp/healthy"  # noqa: S108 - a container's /tmp is its own
+MAX_HEARTBEAT_AGE = 60.0  # seconds; each service touches its file at least every 15 s
 # Seconds for which the check waits for a service that does not listen yet. Then the engine hears that it is ready when
 # it is, not at the next check.
-STARTING = 20.0
-PATIENCE = 4.0  # seconds for an answer
+START_GRACE_SECONDS = 20.0
+TIMEOUT_SECONDS = 4.0  # seconds for an answer
 PAUSE = 0.1
 
 
@@ -34,8 +38,8 @@ def address_of(service: str) -> tuple[str, int]:
     return "127.0.0.1" if host == "0.0.0.0" else host, int(port)  # noqa: S104 - it is compared, not listened on
 
 
-def ask(address: tuple[str, int]) -> None:
-    with socket.create_connection(address, timeout=PATIENCE) as connection:
+def check_http(address: tuple[str, int]) -> None:
+    with socket.create_connection(address, timeout=TIMEOUT_SECONDS) as connection:
         connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
         with connection.makefile("rb") as answer:
             status = answer.read().partition(b"\r\n")[0].split()
@@ -43,21 +47,21 @@ def ask(address: tuple[str, int]) -> None:
         raise Unhealthy(f"/readyz answers {b' '.join(status[1:]).decode('ascii', 'replace')}")
 
 
-def look_at(path: str) -> None:
+def check_heartbeat(path: str) -> None:
     age = time.time() - os.stat(path).st_mtime  # noqa: PTH116 - pathlib costs more than the whole check
-    if age > OLDEST_BEAT:
+    if age > MAX_HEARTBEAT_AGE:
         raise Unhealthy(f"the last success was {age:.0f} s ago")
 
 
-def check(service: str, starting: float = STARTING) -> None:
+def check(service: str, starting: float = START_GRACE_SECONDS) -> None:
     """Raise what is wrong. A service that does not listen or has not worked yet has time to start."""
     until = time.monotonic() + starting
     while True:
         try:
             if service in HTTP_PORTS:
-                ask(address_of(service))
+                check_http(address_of(service))
             else:
-                look_at(os.environ.get(BEAT_VARIABLE) or BEAT_FILE)
+                check_heartbeat(os.environ.get(HEARTBEAT_FILE_VARIABLE) or HEARTBEAT_FILE)
         except (ConnectionRefusedError, FileNotFoundError):
             if time.monotonic() >= until:
                 raise

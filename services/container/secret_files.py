@@ -12,8 +12,8 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from services.container.environment import FOLDER
-from shared.domain.error import SettingUnusable
-from shared.infra.sealing import Sealer, new_key
+from shared.domain.error import InvalidSetting
+from shared.infra.secret_encryption import SecretCipher, new_key
 from shared.infra.web.loopback import is_loopback
 
 BIND = "UNDERTONE_BIND"
@@ -23,13 +23,13 @@ PLAIN = re.compile(r"[A-Za-z0-9._~-]{16,200}")
 
 def _plain(name: str, value: str) -> None:
     if not PLAIN.fullmatch(value):
-        raise SettingUnusable(
-            f"{name} must be 16 to 200 letters, digits or any of . _ ~ -", mend=f"{name}=$(openssl rand -hex 24)"
+        raise InvalidSetting(
+            f"{name} must be 16 to 200 letters, digits or any of . _ ~ -", hint=f"{name}=$(openssl rand -hex 24)"
         )
 
 
 def _sealing(_name: str, value: str) -> None:
-    Sealer([key.strip() for key in value.split(",") if key.strip()])
+    SecretCipher([key.strip() for key in value.split(",") if key.strip()])
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,10 +54,10 @@ SECRETS = (
 def keep_secrets(given: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
     """Write what was given, make what is missing; the variables whose secrets were made now."""
     if missing := _missing(given):
-        raise SettingUnusable(
+        raise InvalidSetting(
             f"{BIND}={given[BIND]} opens the service to others, so its secrets must be ones that you keep: "
             f"set {', '.join(missing)}.",
-            mend="`docker compose run --rm secrets print >> .env` writes down those that were made here.",
+            hint="`docker compose run --rm secrets print >> .env` writes down those that were made here.",
         )
     made = []
     for secret in SECRETS:

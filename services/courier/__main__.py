@@ -10,55 +10,55 @@ from functools import partial
 from threading import Event
 
 from services.courier.deliver import Deliverer
-from services.courier.house import House
 from services.courier.loop import Courier
+from services.courier.maintenance import Maintenance
 from services.courier.settings import CourierSettings, RetentionSettings
-from shared.domain.retention import Kept
+from shared.domain.retention import RetentionCategory
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.engine import Database
-from shared.infra.database.expiry import SqlExpiry
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.outbox import SqlOutbox
-from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
+from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
+from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.heartbeat import Heartbeat
 from shared.infra.outbound import Outbound
-from shared.infra.sealing import Sealer, SecretSettings
+from shared.infra.secret_encryption import SecretCipher, SecretSettings
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.infra.startup import run_service
-from shared.infra.state import blobs_of, database_of
-from shared.infra.telemetry import SILENT, TelemetrySettings, Tracer, tracer_of
+from shared.infra.storage_factory import open_blob_store, open_database_for
+from shared.infra.telemetry import NULL_TRACER, TelemetrySettings, Tracer, make_tracer
 
 LOOPBACK = "--loopback"
 
 
-def assemble(database: Database, *, loopback: bool, tracer: Tracer = SILENT) -> Courier:
+def assemble(database: Database, *, loopback: bool, tracer: Tracer = NULL_TRACER) -> Courier:
     """`loopback` is for the one-machine mode, whose only user may call back to programs beside it."""
     settings = CourierSettings()
     outbox = SqlOutbox(database)
     outbound = Outbound(OutboundSettings(), loopback=loopback)
-    house = House(
+    maintenance = Maintenance(
         work=SqlWorkQueue(database),
         outbox=outbox,
-        trail=SqlAuditTrail(database),
-        requests=SqlAnsweredRequests(database),
-        blobs=blobs_of(StorageSettings()),
+        audit=SqlAuditLog(database),
+        requests=SqlIdempotencyStore(database),
+        blobs=open_blob_store(StorageSettings()),
         clock=database.clock,
-        lost_after=timedelta(minutes=settings.lost_minutes),
-        keep_log=timedelta(days=settings.log_days),
+        lost_after=timedelta(minutes=settings.lost_after_minutes),
+        log_retention=timedelta(days=settings.log_days),
         jobs=SqlJobStore(database),
-        expiry=SqlExpiry(database),
-        keep=times_of(RetentionSettings()),
+        expiry=SqlRetentionStore(database),
+        retention_periods=retention_periods(RetentionSettings()),
     )
-    deliverer = Deliverer(outbox, outbound, Sealer.of(SecretSettings()), database.clock, tracer=tracer)
-    return Courier(outbox, deliverer, house, settings, Heartbeat.from_environment())
+    deliverer = Deliverer(outbox, outbound, SecretCipher.from_settings(SecretSettings()), database.clock, tracer=tracer)
+    return Courier(outbox, deliverer, maintenance, settings, Heartbeat.from_environment())
 
 
-def times_of(retention: RetentionSettings) -> dict[Kept, timedelta | None]:
+def retention_periods(retention: RetentionSettings) -> dict[RetentionCategory, timedelta | None]:
     return {
-        Kept.MEDIA: timedelta(hours=retention.media_hours),
-        Kept.ARTIFACTS: timedelta(days=retention.artifacts_days),
-        Kept.TRANSCRIPT: timedelta(days=retention.transcript_days) if retention.transcript_days else None,
+        RetentionCategory.MEDIA: timedelta(hours=retention.media_hours),
+        RetentionCategory.ARTIFACTS: timedelta(days=retention.artifacts_days),
+        RetentionCategory.TRANSCRIPT: timedelta(days=retention.transcript_days) if retention.transcript_days else None,
     }
 
 
@@ -67,8 +67,8 @@ def main(arguments: list[str]) -> int:
     for number in (signal.SIGTERM, signal.SIGINT):
         signal.signal(number, lambda *_: stop.set())
     with (
-        closing(tracer_of(TelemetrySettings(), "courier")) as tracer,
-        closing(database_of(DatabaseSettings(), StorageSettings())) as database,
+        closing(make_tracer(TelemetrySettings(), "courier")) as tracer,
+        closing(open_database_for(DatabaseSettings(), StorageSettings())) as database,
     ):
         assemble(database, loopback=LOOPBACK in arguments, tracer=tracer).run(stop)
     return 0

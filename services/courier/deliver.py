@@ -7,13 +7,13 @@ import time
 from collections.abc import Callable
 from datetime import datetime
 
+from services.courier.delivery_outcome import BLOCKED, AttemptResult, decide_outcome
 from services.courier.signing import signed_headers
-from services.courier.verdict import BLOCKED, Result, judge
 from shared.domain.error import AddressBlocked, OutboundFailed
-from shared.domain.webhook import Attempt, Delivery, Outcome, Outgoing
+from shared.domain.webhook import Attempt, Delivery, DeliveryOutcome, DueDelivery
 from shared.infra.outbound import Outbound
-from shared.infra.sealing import Sealer
-from shared.infra.telemetry import SILENT, Deed, Part, Tracer
+from shared.infra.secret_encryption import SecretCipher
+from shared.infra.telemetry import NULL_TRACER, Tracer, TraceSpan, TraceSpanKind
 from shared.ports.webhooks import Outbox
 
 REFUSED = 300  # redirects are not followed
@@ -24,28 +24,28 @@ class Deliverer:
         self,
         outbox: Outbox,
         outbound: Outbound,
-        sealer: Sealer,
+        cipher: SecretCipher,
         clock: Callable[[], datetime],
         chance: Callable[[], float] = random.random,
-        tracer: Tracer = SILENT,
+        tracer: Tracer = NULL_TRACER,
     ) -> None:
         self._outbox = outbox
         self._outbound = outbound
-        self._sealer = sealer
+        self._sealer = cipher
         self._clock = clock
         self._chance = chance
         self._tracer = tracer
 
-    def deliver(self, outgoing: Outgoing) -> Outcome:
+    def deliver(self, outgoing: DueDelivery) -> DeliveryOutcome:
         delivery, endpoint = outgoing.delivery, outgoing.endpoint
         at = self._clock()
         # A secret that does not open is our own trouble: it is raised, and costs the delivery no attempt.
-        secrets = [self._sealer.open(sealed, endpoint.id) for sealed in endpoint.signing(at)]
+        secrets = [self._sealer.decrypt(sealed, endpoint.id) for sealed in endpoint.signing_secrets(at)]
         began = time.time_ns()
         result = self._send(endpoint.url, delivery.body, signed_headers(delivery.id, at, delivery.body, secrets))
         number = delivery.attempts + 1
-        self._tracer.tell(_deed(delivery, number, began, result))
-        outcome = judge(number, at, result, self._chance())
+        self._tracer.record(_trace_span(delivery, number, began, result))
+        outcome = decide_outcome(number, at, result, self._chance())
         attempt = Attempt(
             delivery_id=delivery.id,
             endpoint_id=endpoint.id,
@@ -53,41 +53,43 @@ class Deliverer:
             number=number,
             at=at,
             seconds=result.seconds,
-            status=result.status,
+            response_status=result.status,
             error=result.error,
-            answer=result.excerpt.replace("\x00", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL's text has no NUL
+            response_body=result.excerpt.replace("\x00", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL's text has no NUL
             next_attempt_at=outcome.next_attempt_at,
         )
         self._outbox.record(outgoing, attempt, outcome)
         return outcome
 
-    def _send(self, url: str, body: bytes, headers: dict[str, str]) -> Result:
+    def _send(self, url: str, body: bytes, headers: dict[str, str]) -> AttemptResult:
         began = time.monotonic()
         try:
             answer = self._outbound.post(url, body, headers)
         except AddressBlocked:
-            return Result(error=BLOCKED, seconds=time.monotonic() - began)
+            return AttemptResult(error=BLOCKED, seconds=time.monotonic() - began)
         except OutboundFailed as failure:
-            return Result(error=failure.reason, seconds=time.monotonic() - began)
-        return Result(status=answer.status, headers=answer.headers, excerpt=answer.excerpt, seconds=answer.seconds)
+            return AttemptResult(error=failure.reason, seconds=time.monotonic() - began)
+        return AttemptResult(
+            status=answer.status, headers=answer.headers, excerpt=answer.excerpt, seconds=answer.seconds
+        )
 
 
-def _deed(delivery: Delivery, number: int, began: int, result: Result) -> Deed:
+def _trace_span(delivery: Delivery, number: int, began: int, result: AttemptResult) -> TraceSpan:
     """Without the address, which may carry a token of the receiver's."""
     facts: dict[str, str | int] = {
         "undertone.delivery": delivery.id,
-        "undertone.topic": delivery.topic,
+        "undertone.event_type": delivery.event_type,
         "undertone.attempt": number,
     }
     if result.status is not None:
         facts["http.response.status_code"] = result.status
     if result.error is not None:
         facts["error.type"] = result.error
-    return Deed(
+    return TraceSpan(
         name="webhook",
-        part=Part.CLIENT,
-        began=began,
+        kind=TraceSpanKind.CLIENT,
+        started_ns=began,
         job_id=delivery.job_id,
         failed=result.error is not None or (result.status or 0) >= REFUSED,
-        facts=facts,
+        attributes=facts,
     )

@@ -10,9 +10,9 @@ from threading import Event
 import structlog
 
 from services.courier.deliver import Deliverer
-from services.courier.house import House
+from services.courier.maintenance import Maintenance
 from services.courier.settings import CourierSettings
-from shared.domain.webhook import Outcome, Outgoing
+from shared.domain.webhook import DeliveryOutcome, DueDelivery
 from shared.infra.heartbeat import Heartbeat
 from shared.ports.webhooks import Outbox
 
@@ -27,36 +27,36 @@ class Courier:
         self,
         outbox: Outbox,
         deliverer: Deliverer,
-        house: House,
+        maintenance: Maintenance,
         settings: CourierSettings,
         heart: Heartbeat | None = None,
     ) -> None:
         self._heart = heart or Heartbeat()
         self._outbox = outbox
         self._deliverer = deliverer
-        self._house = house
+        self._maintenance = maintenance
         self._settings = settings
-        self._going: set[Future[Outcome | None]] = set()
+        self._going: set[Future[DeliveryOutcome | None]] = set()
 
     def run(self, stop: Event) -> None:
         """Until told to stop; attempts that are under way are finished first."""
         next_sweep = 0.0
-        with ThreadPoolExecutor(self._settings.parallel, thread_name_prefix="courier") as pool:
+        with ThreadPoolExecutor(self._settings.max_parallel, thread_name_prefix="courier") as pool:
             while not stop.is_set():
                 if time.monotonic() >= next_sweep:
-                    self._house.sweep()
+                    self._maintenance.run()
                     next_sweep = time.monotonic() + self._settings.sweep_seconds
-                if not self._post(pool):
-                    self._rest(stop)
+                if not self._start_deliveries(pool):
+                    self._wait(stop)
 
-    def _post(self, pool: ThreadPoolExecutor) -> int:
+    def _start_deliveries(self, pool: ThreadPoolExecutor) -> int:
         """Hand out as much as there are free hands; how much it was."""
         self._going = {future for future in self._going if not future.done()}
-        free = self._settings.parallel - len(self._going)
+        free = self._settings.max_parallel - len(self._going)
         if not free:
             return 0
         try:
-            due: tuple[Outgoing, ...] = ()
+            due: tuple[DueDelivery, ...] = ()
             if self._outbox.any_due():
                 self._outbox.fan_out()
                 due = self._outbox.due(limit=free, lease=LEASE)
@@ -66,24 +66,26 @@ class Courier:
                 "courier.outbox_failed", error=type(error).__name__
             )
             return 0
-        self._heart.beat()  # the database has answered
+        self._heart.touch()  # the database has answered
         self._going |= {pool.submit(self._deliver, outgoing) for outgoing in due}
         return len(due)
 
-    def _deliver(self, outgoing: Outgoing) -> Outcome | None:
+    def _deliver(self, outgoing: DueDelivery) -> DeliveryOutcome | None:
         names = {"delivery": outgoing.delivery.id, "endpoint": outgoing.endpoint.id}
         try:
             outcome = self._deliverer.deliver(outgoing)
         # In a thread nobody would hear of it; its lease ends, and it comes again.
         except Exception as error:  # noqa: BLE001
             log.error(  # noqa: TRY400
-                "courier.attempt_failed", **names, error=getattr(error, "code", type(error).__name__)
+                "courier.delivery_failed", **names, error=getattr(error, "code", type(error).__name__)
             )
             return None
-        log.info("courier.attempted", **names, state=outcome.state, again=outcome.next_attempt_at is not None)
+        log.info(
+            "courier.delivery_attempted", **names, status=outcome.status, retry=outcome.next_attempt_at is not None
+        )
         return outcome
 
-    def _rest(self, stop: Event) -> None:
+    def _wait(self, stop: Event) -> None:
         if self._going:
             wait(self._going, timeout=self._settings.poll_seconds, return_when=FIRST_COMPLETED)
         else:

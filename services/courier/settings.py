@@ -9,7 +9,7 @@ from pydantic_settings import BaseSettings, SettingsConfigDict
 class CourierSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COURIER__", frozen=True)
 
-    parallel: int = Field(default=16, ge=1, le=256)
+    max_parallel: int = Field(default=16, ge=1, le=256)
     """Webhooks that are sent side by side."""
 
     poll_seconds: float = Field(default=1.0, gt=0)
@@ -18,7 +18,7 @@ class CourierSettings(BaseSettings):
     sweep_seconds: float = Field(default=10.0, gt=0)
     """Seconds between sweeps of dead leases, erasures and failing endpoints."""
 
-    lost_minutes: int = Field(default=30, ge=1)
+    lost_after_minutes: int = Field(default=30, ge=1)
     """Minutes after which a message that nobody claimed counts as lost, and is sent again."""
 
     log_days: int = Field(default=30, ge=1)

@@ -15,9 +15,9 @@ from shared.domain.governance import NOTICE
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.settings import DatabaseSettings
 from shared.infra.startup import run_service
-from shared.infra.state import database_of
-from shared.infra.telemetry import TelemetrySettings, tracer_of
-from shared.infra.web.listener import bound_sockets, server_of
+from shared.infra.storage_factory import open_database_for
+from shared.infra.telemetry import TelemetrySettings, make_tracer
+from shared.infra.web.listener import bound_sockets, make_server
 
 log = structlog.get_logger()
 
@@ -28,15 +28,15 @@ def main(arguments: list[str]) -> int:
     first_key = ARGUMENT in arguments and not settings.keyless
     with (
         closing(CeleryQueue(deployment.redis, deployment.queue)) as queue,
-        closing(database_of(DatabaseSettings(), deployment.storage)) as database,
-        closing(tracer_of(TelemetrySettings(), "gateway")) as tracer,
+        closing(open_database_for(DatabaseSettings(), deployment.storage)) as database,
+        closing(make_tracer(TelemetrySettings(), "gateway")) as tracer,
     ):
         app = create_app(assemble(deployment, database, queue, tracer, first_key=first_key))
         sockets = bound_sockets(settings.host, settings.port)
         if first_key:  # last: nothing that could end the start comes after it
             make_first_key(deployment.storage.folder.expanduser(), database, show_in_log)
-        log.info("gateway.starts", modalities=list(deployment.governance.modalities), notice=NOTICE)
-        server = server_of(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
+        log.info("gateway.started", modalities=list(deployment.governance.modalities), notice=NOTICE)
+        server = make_server(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)
         server.run(sockets=sockets)
     return 0
 

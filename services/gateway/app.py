@@ -13,20 +13,20 @@ from fastapi import FastAPI
 from starlette.middleware.cors import CORSMiddleware
 from starlette.types import Scope
 
-from services.gateway import deliveries, events, house, jobs, recordings, uploads, webhooks
+from services.gateway import deliveries, events, jobs, recordings, system_routes, uploads, webhooks
 from services.gateway.context import Context
-from services.gateway.described import describe
-from services.gateway.house import OPEN_PATHS
+from services.gateway.openapi import add_openapi
+from services.gateway.system_routes import OPEN_PATHS
 from services.gateway.tus_headers import EXPOSED, PREFIX, TusProtocol
-from shared.infra.web.door import Door, SmallBodies
-from shared.infra.web.journal import Journal
-from shared.infra.web.problems import install, problem_of
-from shared.infra.web.turnstile import Buckets
+from shared.infra.web.access_log import AccessLog
+from shared.infra.web.auth_middleware import AuthMiddleware, BodySizeLimit
+from shared.infra.web.problems import error_response, install_error_handlers
+from shared.infra.web.rate_limit import RateLimiter
 
 log = structlog.get_logger()
 
 SWEEP_SECONDS = 300.0
-MOST_SMALL = 64 * 1024
+MAX_SMALL_BODY = 64 * 1024
 DESCRIPTION = "Recordings in, job ids out. Emotions in transcripts are perceived, and labelled as such."
 
 
@@ -40,20 +40,20 @@ def create_app(context: Context) -> FastAPI:
         redirect_slashes=False,
         lifespan=partial(_lifespan, context),
     )
-    install(app)
-    for module in (recordings, uploads, jobs, events, webhooks, deliveries, house):
+    install_error_handlers(app)
+    for module in (recordings, uploads, jobs, events, webhooks, deliveries, system_routes):
         app.include_router(module.routes(context))
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the framework's own hook
+    app.openapi = lambda: add_openapi(app)  # type: ignore[method-assign] # the framework's own hook
     per_minute = context.settings.requests_per_minute
     # The last one added is the first to see a request.
-    app.add_middleware(SmallBodies, at_most=MOST_SMALL, large=_reads_its_own_body, refuse=problem_of)
+    app.add_middleware(BodySizeLimit, max_bytes=MAX_SMALL_BODY, streams_body=_streams_body, render_error=error_response)
     app.add_middleware(
-        Door,
-        admission=context.admission,
-        per_key=Buckets(per_minute),
-        per_address=Buckets(per_minute),
+        AuthMiddleware,
+        authenticator=context.authenticator,
+        per_key=RateLimiter(per_minute),
+        per_address=RateLimiter(per_minute),
         open_paths=OPEN_PATHS,
-        refuse=problem_of,
+        render_error=error_response,
     )
     app.add_middleware(TusProtocol)
     if context.settings.cors_origins:
@@ -64,11 +64,11 @@ def create_app(context: Context) -> FastAPI:
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )
-    app.add_middleware(Journal, measured=context.meters.answered, tracer=context.tracer)
+    app.add_middleware(AccessLog, observe=context.metrics.observe_request, tracer=context.tracer)
     return app
 
 
-def _reads_its_own_body(scope: Scope) -> bool:
+def _streams_body(scope: Scope) -> bool:
     path: str = scope["path"]
     return path in ("/v1/recordings", PREFIX) or path.startswith(PREFIX + "/")
 
@@ -85,10 +85,10 @@ async def _lifespan(context: Context, app: FastAPI) -> AsyncIterator[None]:
 async def _sweep(context: Context) -> None:
     """What killed processes and patient clients left behind goes, a little after its time."""
     while True:
-        for chore in (context.intake.sweep, context.uploads.sweep):
+        for task in (context.intake.sweep, context.uploads.sweep):
             try:
-                await anyio.to_thread.run_sync(chore)
+                await anyio.to_thread.run_sync(task)
             # The next round tries again; a database that is away for a minute must not end the gateway.
             except Exception as error:  # noqa: BLE001
-                log.error("gateway.chore_failed", error=type(error).__name__)  # noqa: TRY400
+                log.error("gateway.task_failed", error=type(error).__name__)  # noqa: TRY400
         await anyio.sleep(SWEEP_SECONDS)

@@ -7,39 +7,39 @@ from dataclasses import dataclass
 import anyio
 
 from services.gateway.context import Context
-from services.gateway.dispatch import Dispatcher
-from services.gateway.figures import WorkFigures
-from services.gateway.meters import Meters
+from services.gateway.metrics import GatewayMetrics
+from services.gateway.queue_notifier import QueueNotifier
 from services.gateway.settings import GatewaySettings
-from shared.domain.error import SettingUnusable
+from services.gateway.work_metrics import WorkMetricsCollector
+from shared.domain.error import InvalidSetting
 from shared.infra.address_rule import OutboundSettings
-from shared.infra.callbacks import Callbacks
-from shared.infra.checks import Check
-from shared.infra.database.arrivals import SqlArrivalStore
+from shared.infra.callbacks import CallbackEndpoints
+from shared.infra.checks import ReadinessCheck
 from shared.infra.database.engine import Database
-from shared.infra.database.figures import SqlFigures
+from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.database.requests import SqlAnsweredRequests, SqlAuditTrail
+from shared.infra.database.metrics import SqlMetricsSource
+from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work_queue import SqlWorkQueue
-from shared.infra.disk import DiskReserve
-from shared.infra.intake import Intake
-from shared.infra.keys import Doorkeeper
+from shared.infra.disk import DiskSpace
+from shared.infra.job_intake import JobIntake
+from shared.infra.keys import ApiKeyVerifier
 from shared.infra.outbound import Outbound
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.sealing import Sealer, SecretSettings
+from shared.infra.secret_encryption import SecretCipher, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
-from shared.infra.state import blobs_of
-from shared.infra.telemetry import SILENT, Tracer
-from shared.infra.tickets import Tickets
+from shared.infra.storage_factory import open_blob_store
+from shared.infra.telemetry import NULL_TRACER, Tracer
+from shared.infra.ticket_sender import TicketSender
 from shared.infra.uploads_folder import FolderUploads
-from shared.infra.web.api_keys import KEYLESS_TENANT, Admission
+from shared.infra.web.api_keys import KEYLESS_TENANT, Authenticator
 from shared.infra.web.loopback import is_loopback
-from shared.infra.web.turnstile import Places
+from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.ports.queue import TicketQueue
 
-WATCHERS = 32  # streams of events that one key may hold
+MAX_EVENT_STREAMS = 32  # streams of events that one key may hold
 
 
 @dataclass(frozen=True, slots=True)
@@ -71,76 +71,78 @@ def assemble(
     deployment: Deployment,
     database: Database,
     queue: TicketQueue,
-    tracer: Tracer = SILENT,
+    tracer: Tracer = NULL_TRACER,
     *,
     first_key: bool = False,
 ) -> Context:
     """With `first_key` the caller makes a key before it serves, so there need not be one yet."""
     settings, clock = deployment.gateway, database.clock
     keys, jobs, endpoints = SqlKeyStore(database), SqlJobStore(database), SqlEndpointStore(database)
-    admission = _admission(settings, keys, database, first_key=first_key)
+    authenticator = _make_authenticator(settings, keys, database, first_key=first_key)
     folder = deployment.storage.folder.expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
-    disk = DiskReserve(folder, deployment.storage.reserve_mb << 20)
-    outbound = Outbound(deployment.outbound, loopback=admission.keyless)
-    sealer = Sealer.of(deployment.secrets) if deployment.secrets.keys.get_secret_value() else None
-    callbacks = Callbacks(endpoints, outbound, sealer, clock)
-    audit = SqlAuditTrail(database)
-    blobs = blobs_of(deployment.storage)
-    dispatcher = Dispatcher(Tickets(SqlWorkQueue(database), queue, deployment.queue.most_waiting))
+    disk = DiskSpace(folder, deployment.storage.reserve_mb << 20)
+    outbound = Outbound(deployment.outbound, loopback=authenticator.keyless)
+    cipher = SecretCipher.from_settings(deployment.secrets) if deployment.secrets.keys.get_secret_value() else None
+    callbacks = CallbackEndpoints(endpoints, outbound, cipher, clock)
+    audit = SqlAuditLog(database)
+    blobs = open_blob_store(deployment.storage)
+    dispatcher = QueueNotifier(TicketSender(SqlWorkQueue(database), queue, deployment.queue.max_waiting))
     return Context(
         settings=settings,
-        admission=admission,
+        authenticator=authenticator,
         jobs=jobs,
-        intake=Intake(
+        intake=JobIntake(
             jobs=jobs,
             blobs=blobs,
-            arrivals=SqlArrivalStore(database),
+            incoming_uploads=SqlIncomingUploadStore(database),
             audit=audit,
             callbacks=callbacks,
             governance=deployment.governance,
             clock=clock,
-            most_bytes=settings.max_upload_mb << 20,
+            max_bytes=settings.max_upload_mb << 20,
             gpu=deployment.queue.gpu,
-            most_stored=settings.quota_mb << 20 if settings.quota_mb else None,
+            max_stored_bytes=settings.quota_mb << 20 if settings.quota_mb else None,
         ),
-        requests=SqlAnsweredRequests(database),
+        requests=SqlIdempotencyStore(database),
         uploads=FolderUploads(folder / "uploads", disk, clock),
         outbound=outbound,
         callbacks=callbacks,
         endpoints=endpoints,
         deliveries=SqlDeliveryStore(database),
         audit=audit,
-        dispatcher=dispatcher,
+        queue_notifier=dispatcher,
         disk=disk,
-        meters=Meters(WorkFigures(SqlFigures(database))),
+        metrics=GatewayMetrics(WorkMetricsCollector(SqlMetricsSource(database))),
         checks={
-            "database": Check("database", lambda: keys.find("readyz")),
-            "queue": Check("queue", dispatcher.reachable),
-            "disk": Check("disk", disk.has_room),
-            "storage": Check("storage", blobs.probe),
+            "database": ReadinessCheck("database", lambda: keys.find("readyz")),
+            "queue": ReadinessCheck("queue", dispatcher.is_reachable),
+            "disk": ReadinessCheck("disk", disk.has_space),
+            "storage": ReadinessCheck("storage", blobs.probe),
         },
         clock=clock,
-        places_per_key=Places(settings.uploads_per_key, "uploads"),
-        places_in_all=Places(settings.uploads_in_all, "uploads"),
-        watchers=Places(WATCHERS, "event streams"),
-        upload_threads=anyio.CapacityLimiter(settings.uploads_in_all),
+        uploads_per_key=ConcurrencyLimit(settings.max_uploads_per_key, "uploads"),
+        uploads_in_total=ConcurrencyLimit(settings.max_uploads, "uploads"),
+        event_streams=ConcurrencyLimit(MAX_EVENT_STREAMS, "event streams"),
+        upload_threads=anyio.CapacityLimiter(settings.max_uploads),
         tracer=tracer,
     )
 
 
-def _admission(settings: GatewaySettings, keys: SqlKeyStore, database: Database, *, first_key: bool) -> Admission:
+def _make_authenticator(
+    settings: GatewaySettings, keys: SqlKeyStore, database: Database, *, first_key: bool
+) -> Authenticator:
     """Who may come in; a door that anybody could use, or nobody, is not opened."""
     if settings.keyless:
         if not is_loopback(settings.host):
-            raise SettingUnusable(
+            raise InvalidSetting(
                 "Without keys the gateway listens on a loopback address only.",
-                mend="Set GATEWAY__HOST=127.0.0.1, or GATEWAY__KEYLESS=false; `undertone keys create` makes keys.",
+                hint="Set GATEWAY__HOST=127.0.0.1, or GATEWAY__KEYLESS=false; `undertone keys create` makes keys.",
             )
         keys.ensure_tenant(KEYLESS_TENANT, "this machine")
-        return Admission(None)
+        return Authenticator(None)
     if not first_key and not keys.any_usable():
-        raise SettingUnusable(
-            "There is no key, so nobody could use the gateway.", mend="Make one with `undertone keys create`."
+        raise InvalidSetting(
+            "There is no key, so nobody could use the gateway.", hint="Make one with `undertone keys create`."
         )
-    return Admission(Doorkeeper(keys, database.clock))
+    return Authenticator(ApiKeyVerifier(keys, database.clock))

@@ -12,104 +12,104 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
-from services.gateway.dispatch import Dispatcher
-from services.gateway.meters import Meters
+from services.gateway.metrics import GatewayMetrics
+from services.gateway.queue_notifier import QueueNotifier
 from services.gateway.settings import GatewaySettings
 from shared.domain.error import TooManyRequests
 from shared.domain.tenant import AuditEntry
 from shared.infra.blobs_counted import storage_full, storage_unavailable
-from shared.infra.callbacks import Callbacks
-from shared.infra.checks import Check
-from shared.infra.disk import DiskReserve
-from shared.infra.intake import Intake
+from shared.infra.callbacks import CallbackEndpoints
+from shared.infra.checks import ReadinessCheck
+from shared.infra.disk import DiskSpace
+from shared.infra.job_intake import JobIntake
 from shared.infra.outbound import Outbound
-from shared.infra.telemetry import SILENT, Tracer
-from shared.infra.web.api_keys import Admission, Caller
-from shared.infra.web.body import Body, BodyLimits
-from shared.infra.web.turnstile import Places
+from shared.infra.telemetry import NULL_TRACER, Tracer
+from shared.infra.web.api_keys import Authenticator, Caller
+from shared.infra.web.rate_limit import ConcurrencyLimit
+from shared.infra.web.request_body import Body, BodyLimits
 from shared.ports.jobs import JobStore
-from shared.ports.keys import AnsweredRequests, AuditTrail
+from shared.ports.keys import AuditLog, IdempotencyStore
 from shared.ports.uploads import UploadStore
 from shared.ports.webhooks import DeliveryStore, EndpointStore
 
 Result = TypeVar("Result")
-LOOK_AGAIN = 0.05  # seconds
+POLL_SECONDS = 0.05  # seconds
 
 
 @dataclass(frozen=True, slots=True)
 class Context:
     settings: GatewaySettings
-    admission: Admission
+    authenticator: Authenticator
     jobs: JobStore
-    intake: Intake
-    requests: AnsweredRequests
+    intake: JobIntake
+    requests: IdempotencyStore
     uploads: UploadStore
     outbound: Outbound
-    callbacks: Callbacks
+    callbacks: CallbackEndpoints
     endpoints: EndpointStore
     deliveries: DeliveryStore
-    audit: AuditTrail
-    dispatcher: Dispatcher
-    disk: DiskReserve
-    meters: Meters
-    checks: Mapping[str, Check]
+    audit: AuditLog
+    queue_notifier: QueueNotifier
+    disk: DiskSpace
+    metrics: GatewayMetrics
+    checks: Mapping[str, ReadinessCheck]
     clock: Callable[[], datetime]
-    places_per_key: Places
-    places_in_all: Places
-    watchers: Places
+    uploads_per_key: ConcurrencyLimit
+    uploads_in_total: ConcurrencyLimit
+    event_streams: ConcurrencyLimit
     upload_threads: anyio.CapacityLimiter
-    tracer: Tracer = SILENT
+    tracer: Tracer = NULL_TRACER
 
     @property
-    def most_bytes(self) -> int:
+    def max_bytes(self) -> int:
         return self.settings.max_upload_mb << 20
 
     def body_of(self, request: Request) -> Body:
         """The request's body within this deployment's limits; refused at once where its length alone decides."""
         limits = BodyLimits(
-            at_most=self.most_bytes,
-            idle=self.settings.idle_seconds,
-            least_rate=self.settings.least_bytes_per_second,
+            max_bytes=self.max_bytes,
+            idle_seconds=self.settings.idle_seconds,
+            min_bytes_per_second=self.settings.min_bytes_per_second,
         )
         body = Body(request.receive, request.headers, limits)
-        if not self.disk.has_room(body.claimed or 0):
+        if not self.disk.has_space(body.claimed or 0):
             raise storage_full()
         return body
 
-    def need_storage(self) -> None:
+    def require_storage(self) -> None:
         """Before a body is read; to be called in a thread, for it may wait a moment."""
         if not self.checks["storage"].passes():
             raise storage_unavailable()
 
     async def upload(self, caller: Caller, work: Callable[[], Result]) -> Result:
         """Run what reads a large body in a thread of its own kind, so that uploads never hold up other requests."""
-        with await self._place(caller), self.meters.uploading():
+        with await self._acquire_upload_slot(caller), self.metrics.track_upload():
             return await anyio.to_thread.run_sync(work, limiter=self.upload_threads)
 
-    async def _place(self, caller: Caller) -> ExitStack:
+    async def _acquire_upload_slot(self, caller: Caller) -> ExitStack:
         """Whoever finds the house full waits at the door for a while: an unread body costs next to nothing."""
         until = anyio.current_time() + self.settings.upload_wait_seconds
         while True:
             try:
                 with ExitStack() as stack:
-                    stack.enter_context(self.places_per_key.taking(caller.who))
-                    stack.enter_context(self.places_in_all.taking("all"))
+                    stack.enter_context(self.uploads_per_key.acquire(caller.id))
+                    stack.enter_context(self.uploads_in_total.acquire("all"))
                     return stack.pop_all()
             except TooManyRequests:
                 if anyio.current_time() >= until:
                     raise
-            await anyio.sleep(LOOK_AGAIN)
+            await anyio.sleep(POLL_SECONDS)
 
-    def note(self, caller: Caller, action: str, subject: str, **facts: str | bool | list[str] | None) -> None:
+    def record_audit(self, caller: Caller, action: str, subject: str, **facts: str | bool | list[str] | None) -> None:
         """One line in the audit trail; facts are ours, never content."""
-        self.audit.note(
+        self.audit.record(
             AuditEntry(
                 tenant=caller.tenant,
                 at=self.clock(),
                 key_id=caller.key_id,
                 action=action,
                 subject=subject,
-                facts=facts,
+                details=facts,
                 address=caller.address,
             )
         )

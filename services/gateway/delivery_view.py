@@ -7,7 +7,7 @@ from datetime import datetime
 
 from pydantic import BaseModel, Field
 
-from shared.domain.webhook import Attempt, Delivery, DeliveryState, Topic
+from shared.domain.webhook import Attempt, Delivery, DeliveryStatus, EventType
 
 
 class AttemptView(BaseModel):
@@ -15,9 +15,9 @@ class AttemptView(BaseModel):
     number: int
     at: datetime
     seconds: float
-    status: int | None = Field(description="What the receiver answered")
+    response_status: int | None = Field(description="What the receiver answered")
     error: str | None = Field(description="A class such as timeout, tls, dns or blocked")
-    answer: str = Field(description="The beginning of what the receiver answered")
+    response_body: str = Field(description="The beginning of what the receiver answered")
     next_attempt_at: datetime | None
 
 
@@ -25,8 +25,8 @@ class DeliveryView(BaseModel):
     id: str = Field(description="The `webhook-id` of every attempt")
     endpoint_id: str
     job_id: str | None
-    type: Topic
-    state: DeliveryState
+    event_type: EventType
+    status: DeliveryStatus
     series: int
     attempts: int
     next_attempt_at: datetime | None
@@ -44,8 +44,8 @@ class DeliveryPage(BaseModel):
 
 
 def delivery_view(delivery: Delivery) -> DeliveryView:
-    shown = delivery.model_dump(exclude={"tenant", "body", "topic"})
-    return DeliveryView(**shown, type=delivery.topic)
+    shown = delivery.model_dump(exclude={"tenant", "body", "event_type"})
+    return DeliveryView(**shown, event_type=delivery.event_type)
 
 
 def delivery_log(delivery: Delivery, attempts: Sequence[Attempt]) -> DeliveryLog:

@@ -17,13 +17,13 @@ from starlette.types import Scope as ASGIScope
 
 from services.gateway.context import Context
 from services.gateway.job_view import JobView, view
-from services.gateway.jobs import found, watcher
+from services.gateway.jobs import find_job, require_reader
 from shared.infra.web.api_keys import Caller
-from shared.infra.web.problems import answers
+from shared.infra.web.problems import problem_responses
 
 KEEP_ALIVE_SECONDS = 15.0
 # What moves by itself: it is told along with the rest, but is no news.
-_CLOCKS = {"seconds", "time_left"}
+_CLOCKS = {"seconds", "seconds_left"}
 
 
 def routes(context: Context) -> APIRouter:
@@ -38,25 +38,27 @@ def routes(context: Context) -> APIRouter:
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             },
             204: {"description": "The end was told already: nothing more will come"},
-            **answers(404, 422),
+            **problem_responses(404, 422),
         },
         summary="Follow a job",
     )
     async def follow(job_id: str, request: Request) -> Response:
-        caller = watcher(request)
-        record = await anyio.to_thread.run_sync(found, context, caller.tenant, job_id)
+        caller = require_reader(request)
+        record = await anyio.to_thread.run_sync(find_job, context, caller.tenant, job_id)
         seen = request.headers.get("last-event-id", "")
         now = view(record, context.clock())
-        if not now.status.alive and seen == version(now):
+        if not now.status.active and seen == version(now):
             return Response(status_code=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        told = _told(context, caller, job_id, seen)
-        return Watched(context.watchers.taking(caller.who), told, media_type="text/event-stream", headers=headers)
+        told = _job_events(context, caller, job_id, seen)
+        return EventStream(
+            context.event_streams.acquire(caller.id), told, media_type="text/event-stream", headers=headers
+        )
 
     return router
 
 
-async def _told(context: Context, caller: Caller, job_id: str, seen: str) -> AsyncIterator[bytes]:
+async def _job_events(context: Context, caller: Caller, job_id: str, seen: str) -> AsyncIterator[bytes]:
     """Every event is the whole job, so that one who missed some has lost nothing."""
     said = time.monotonic()
     yield b"retry: 2000\n\n"
@@ -72,12 +74,12 @@ async def _told(context: Context, caller: Caller, job_id: str, seen: str) -> Asy
         elif time.monotonic() - said > KEEP_ALIVE_SECONDS:
             said = time.monotonic()
             yield b": still here\n\n"
-        if not now.status.alive:
+        if not now.status.active:
             return
         await anyio.sleep(context.settings.events_poll_seconds)
 
 
-class Watched(StreamingResponse):
+class EventStream(StreamingResponse):
     """Holds one of the places for watchers for as long as it is sent."""
 
     def __init__(self, place: AbstractContextManager[None], told: AsyncIterator[bytes], **rest: Any) -> None:
@@ -94,5 +96,5 @@ def version(job: JobView) -> str:
 
 
 def _event(job: JobView, mark: str) -> bytes:
-    name = "progress" if job.status.alive else "end"
+    name = "progress" if job.status.active else "end"
     return f"id: {mark}\nevent: {name}\ndata: {job.model_dump_json()}\n\n".encode()

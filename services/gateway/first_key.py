@@ -11,7 +11,7 @@ from shared.domain.tenant import Scope
 from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
-from shared.infra.startup import log_form, write_line
+from shared.infra.startup import log_format, write_line
 
 ARGUMENT = "--first-key"
 TENANT = "default"
@@ -48,4 +48,4 @@ def make_first_key(folder: Path, database: Database, show: Callable[[str], objec
 
 def show_in_log(key: str) -> None:
     message = "The first start: this key may do everything. If the log shows several such keys, the last is valid."
-    write_line("gateway.first_key", TEXT.format(key=key), log_form(), key=key, message=message)
+    write_line("gateway.first_key", TEXT.format(key=key), log_format(), key=key, message=message)

@@ -8,14 +8,14 @@ from datetime import datetime
 from pydantic import BaseModel, Field, JsonValue
 
 from shared.domain.job_record import JobRecord, JobStatus
-from shared.domain.work import StageState
+from shared.domain.work import StageStatus
 
-ENOUGH_TO_TELL = 0.05  # of the work done, before a guess at the rest means anything
+MIN_PROGRESS_FOR_ESTIMATE = 0.05  # of the work done, before a guess at the rest means anything
 
 
 class StageView(BaseModel):
     name: str
-    status: StageState
+    status: StageStatus
     progress: float = Field(ge=0, le=1)
     seconds: float | None = None
 
@@ -35,7 +35,7 @@ class JobView(BaseModel):
     id: str
     status: JobStatus
     progress: float = Field(ge=0, le=1)
-    time_left: float | None = Field(default=None, description="Seconds, estimated from what has been done so far")
+    seconds_left: float | None = Field(default=None, description="Seconds, estimated from what has been done so far")
     stages: tuple[StageView, ...]
     recording: RecordingView
     error: ErrorView | None = None
@@ -67,9 +67,9 @@ def view(record: JobRecord, now: datetime) -> JobView:
         id=record.id,
         status=record.status,
         progress=1.0 if done else round(record.progress, 4),
-        time_left=_time_left(record, seconds),
+        seconds_left=_seconds_left(record, seconds),
         stages=tuple(
-            StageView(name=stage.name, status=stage.state, progress=stage.progress, seconds=stage.seconds)
+            StageView(name=stage.name, status=stage.status, progress=stage.progress, seconds=stage.seconds)
             for stage in record.stages
         ),
         recording=RecordingView(name=record.job.recording.name, sha256=record.job.recording.sha256),
@@ -83,7 +83,7 @@ def view(record: JobRecord, now: datetime) -> JobView:
     )
 
 
-def _time_left(record: JobRecord, seconds: float | None) -> float | None:
-    if record.status is not JobStatus.RUNNING or seconds is None or record.progress < ENOUGH_TO_TELL:
+def _seconds_left(record: JobRecord, seconds: float | None) -> float | None:
+    if record.status is not JobStatus.RUNNING or seconds is None or record.progress < MIN_PROGRESS_FOR_ESTIMATE:
         return None
     return round(seconds * (1 - record.progress) / record.progress, 1)

@@ -15,11 +15,11 @@ from shared.domain.error import InvalidRequest, NotFound
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus
 from shared.domain.tenant import Scope
 from shared.infra.web.api_keys import Caller
-from shared.infra.web.door import caller_of
-from shared.infra.web.problems import answers
+from shared.infra.web.auth_middleware import caller_of
+from shared.infra.web.problems import problem_responses
 
 
-def found(context: Context, tenant: str, job_id: str) -> JobRecord:
+def find_job(context: Context, tenant: str, job_id: str) -> JobRecord:
     """One sentence for what is not there and for what is another's."""
     record = context.jobs.find(tenant, job_id)
     if record is None:
@@ -27,22 +27,22 @@ def found(context: Context, tenant: str, job_id: str) -> JobRecord:
     return record
 
 
-def watcher(request: Request) -> Caller:
+def require_reader(request: Request) -> Caller:
     """Who hands recordings in may see what becomes of them, as may who reads what comes out."""
     caller = caller_of(request)
-    caller.need(Scope.RECORDINGS_WRITE, Scope.TRANSCRIPTS_READ)
+    caller.require_scope(Scope.RECORDINGS_WRITE, Scope.TRANSCRIPTS_READ)
     return caller
 
 
 def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["jobs"])
 
-    @router.get("/v1/jobs/{job_id}", responses=answers(404, 422), summary="Where a job stands")
+    @router.get("/v1/jobs/{job_id}", responses=problem_responses(404, 422), summary="Where a job stands")
     def look(job_id: str, request: Request) -> JobView:
-        caller = watcher(request)
-        return view(found(context, caller.tenant, job_id), context.clock())
+        caller = require_reader(request)
+        return view(find_job(context, caller.tenant, job_id), context.clock())
 
-    @router.get("/v1/jobs", responses=answers(422), summary="The jobs, from new to old")
+    @router.get("/v1/jobs", responses=problem_responses(422), summary="The jobs, from new to old")
     def list_jobs(
         request: Request,
         status: Annotated[list[JobStatus] | None, Query(description="Only these; repeat for several")] = None,
@@ -51,41 +51,44 @@ def routes(context: Context) -> APIRouter:
         cursor: Annotated[str | None, Query(max_length=500)] = None,
         limit: Annotated[int, Query(ge=1, le=200)] = 50,
     ) -> JobPage:
-        caller = watcher(request)
+        caller = require_reader(request)
         if any(at is not None and at.tzinfo is None for at in (created_from, created_before)):
-            raise InvalidRequest("A time needs its zone.", mend="Write 2026-11-02T12:00:00Z.")
+            raise InvalidRequest("A time needs its zone.", hint="Write 2026-11-02T12:00:00Z.")
         only = JobFilter(statuses=frozenset(status or ()), created_from=created_from, created_before=created_before)
         page = context.jobs.list(caller.tenant, only=only, cursor=cursor, limit=limit)
         now = context.clock()
         return JobPage(items=tuple(view(record, now) for record in page.items), next_cursor=page.next_cursor)
 
     @router.delete(
-        "/v1/jobs/{job_id}", status_code=204, responses=answers(404, 422), summary="Cancel it, and erase all of it"
+        "/v1/jobs/{job_id}",
+        status_code=204,
+        responses=problem_responses(404, 422),
+        summary="Cancel it, and erase all of it",
     )
     def erase(job_id: str, request: Request) -> Response:
         caller = caller_of(request)
-        caller.need(Scope.RECORDINGS_WRITE)
+        caller.require_scope(Scope.RECORDINGS_WRITE)
         before = context.jobs.find(caller.tenant, job_id)
-        context.jobs.erase(caller.tenant, job_id, by=caller.who, reason="asked")
+        context.jobs.erase(caller.tenant, job_id, by=caller.id, reason="asked")
         if before is not None:  # asking again is answered the same, and noted once
-            context.note(caller, "job.erased", job_id, was=before.status)
+            context.record_audit(caller, "job.erased", job_id, was=before.status)
         return Response(status_code=204)
 
     @router.post(
         "/v1/jobs/{job_id}/retry",
         status_code=202,
         response_model=JobView,
-        responses=answers(404, 409, 422),
+        responses=problem_responses(404, 409, 422),
         summary="Run again what is missing of a failed job",
     )
     def retry(job_id: str, request: Request) -> Response:
         caller = caller_of(request)
-        caller.need(Scope.RECORDINGS_WRITE)
+        caller.require_scope(Scope.RECORDINGS_WRITE)
         record = context.jobs.retry(caller.tenant, job_id)
-        context.note(caller, "job.retried", job_id)
+        context.record_audit(caller, "job.retried", job_id)
         body = view(record, context.clock()).model_dump_json()
         answer = Response(body, 202, {"Location": f"/v1/jobs/{job_id}"}, "application/json")
-        answer.background = BackgroundTask(context.dispatcher.wake)
+        answer.background = BackgroundTask(context.queue_notifier.notify)
         return answer
 
     return router

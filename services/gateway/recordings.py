@@ -9,19 +9,19 @@ from fastapi import APIRouter, Request
 from starlette.background import BackgroundTask
 from starlette.responses import Response
 
+from services.gateway.body_parsers import BodyParser
 from services.gateway.context import Context
-from services.gateway.described import RECORDING_BODIES
-from services.gateway.fill import Filler
+from services.gateway.idempotency import process_once, request_key, with_heartbeat
 from services.gateway.job_view import AcceptedView, view
-from services.gateway.repeats import beating, once, request_key
-from shared.domain.idempotency import RequestKey, StoredAnswer
+from services.gateway.openapi import RECORDING_BODIES
+from shared.domain.idempotency import RequestKey, StoredResponse
 from shared.domain.tenant import Scope
-from shared.infra.intake import Submitted, digest_of
+from shared.infra.job_intake import SubmittedJob, digest_of
+from shared.infra.web.access_log import start_job_trace
 from shared.infra.web.api_keys import Caller
-from shared.infra.web.body import Body
-from shared.infra.web.door import caller_of
-from shared.infra.web.journal import begins_job
-from shared.infra.web.problems import answers
+from shared.infra.web.auth_middleware import caller_of
+from shared.infra.web.problems import problem_responses
+from shared.infra.web.request_body import Body
 
 ACCEPTED = 202
 REPLAYED = "Idempotency-Replayed"
@@ -34,63 +34,63 @@ def routes(context: Context) -> APIRouter:
         "/v1/recordings",
         status_code=ACCEPTED,
         response_model=AcceptedView,
-        responses=answers(400, 408, 409, 413, 415, 422, 502, 503, 507),
+        responses=problem_responses(400, 408, 409, 413, 415, 422, 502, 503, 507),
         openapi_extra=RECORDING_BODIES,
         summary="Hand in a recording",
     )
     async def add_recording(request: Request) -> Response:
         caller = caller_of(request)
-        caller.need(Scope.RECORDINGS_WRITE)
+        caller.require_scope(Scope.RECORDINGS_WRITE)
         key = request_key(request, caller)
-        filler = Filler(
+        parser = BodyParser(
             content_type=request.headers.get("content-type", ""),
             query=tuple(request.query_params.multi_items()),
             outbound=context.outbound,
             uploads=context.uploads,
-            most_bytes=context.most_bytes,
+            max_bytes=context.max_bytes,
         )
         body = context.body_of(request)
-        answer = await context.upload(caller, Reception(context, caller, key, body, filler).receive)
+        answer = await context.upload(caller, UploadHandler(context, caller, key, body, parser).handle)
         if REPLAYED not in answer.headers:
-            begins_job(request, answer.headers["Location"].rpartition("/")[2])
-        answer.background = BackgroundTask(context.dispatcher.wake)
+            start_job_trace(request, answer.headers["Location"].rpartition("/")[2])
+        answer.background = BackgroundTask(context.queue_notifier.notify)
         return answer
 
     return router
 
 
 @dataclass(frozen=True, slots=True)
-class Reception:
+class UploadHandler:
     """One request from its first byte to its answer, in a worker thread."""
 
     context: Context
     caller: Caller
     key: RequestKey | None
     body: Body
-    filler: Filler
+    parser: BodyParser
 
-    def receive(self) -> Response:
-        self.context.need_storage()
+    def handle(self) -> Response:
+        self.context.require_storage()
         intake = self.context.intake
         # A repeat of what was taken brings nothing new: whether it is one, its bytes must tell.
         claimed = None if self.key else self.body.claimed or 0
-        with intake.receiving(self.caller, claimed) as arrival:
-            beat = partial(intake.arrivals.renew, arrival.job_id)
-            filled = self.filler.read(arrival, beating(self.body.blocks(), beat), beat)
-            fingerprint = digest_of(filled.source, filled.asked.model_dump_json())
-            with once(self.context.requests, self.key, fingerprint) as first:
+        with intake.receive(self.caller, claimed) as upload:
+            heartbeat = partial(intake.incoming_uploads.heartbeat, upload.job_id)
+            submission = self.parser.read(upload, with_heartbeat(self.body.blocks(), heartbeat), heartbeat)
+            fingerprint = digest_of(submission.source, submission.request.model_dump_json())
+            with process_once(self.context.requests, self.key, fingerprint) as first:
                 if first.stored is not None:
                     return _repeated(first.stored)
-                filled.fetch()
-                told = self._told(arrival.submit(filled.asked))
+                submission.fetch()
+                told = self._accepted_view(upload.submit(submission.request))
                 # The secret is told once, and kept only encrypted.
                 kept = told.model_copy(update={"callback_secret": None}).model_dump_json().encode()
-                first.answer, first.job_id = StoredAnswer(status=ACCEPTED, body=kept), arrival.job_id
-        filled.taken()
-        self.context.meters.queued()
-        return _accepted(told.model_dump_json().encode(), arrival.job_id)
+                first.response, first.job_id = StoredResponse(status=ACCEPTED, body=kept), upload.job_id
+        submission.delete_upload()
+        self.context.metrics.count_job()
+        return _accepted(told.model_dump_json().encode(), upload.job_id)
 
-    def _told(self, submitted: Submitted) -> AcceptedView:
+    def _accepted_view(self, submitted: SubmittedJob) -> AcceptedView:
         shown = view(submitted.record, self.context.clock())
         return AcceptedView(**shown.model_dump(), callback_secret=submitted.callback_secret)
 
@@ -99,7 +99,7 @@ def _accepted(body: bytes, job_id: str) -> Response:
     return Response(body, ACCEPTED, {"Location": f"/v1/jobs/{job_id}"}, "application/json")
 
 
-def _repeated(stored: StoredAnswer) -> Response:
+def _repeated(stored: StoredResponse) -> Response:
     answer = _accepted(stored.body, AcceptedView.model_validate_json(stored.body).id)
     answer.headers[REPLAYED] = "true"
     return answer

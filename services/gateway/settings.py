@@ -29,13 +29,13 @@ class GatewaySettings(BaseSettings):
     idle_seconds: float = Field(default=30.0, gt=0)
     """Seconds without a byte after which an upload is given up."""
 
-    least_bytes_per_second: int = Field(default=4096, ge=0)
+    min_bytes_per_second: int = Field(default=4096, ge=0)
     """Uploads that are slower in the mean are given up; a resumable one can go on later."""
 
-    uploads_per_key: int = Field(default=8, ge=1)
+    max_uploads_per_key: int = Field(default=8, ge=1)
     """Uploads that one key may have under way."""
 
-    uploads_in_all: int = Field(default=64, ge=1)
+    max_uploads: int = Field(default=64, ge=1)
     """Uploads that this process takes side by side; each has a thread."""
 
     upload_wait_seconds: float = Field(default=60.0, ge=0)

@@ -11,14 +11,14 @@ from email.utils import format_datetime
 from starlette.datastructures import Headers, MutableHeaders
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.domain.error import InvalidRequest, ProtocolVersion
-from shared.infra.web.problems import problem_of
+from shared.domain.error import InvalidRequest, UnsupportedProtocolVersion
+from shared.infra.web.problems import error_response
 
 VERSION = "1.0.0"
 EXTENSIONS = "creation,creation-with-upload,termination,expiration"
 PREFIX = "/v1/uploads"
 CONTENT_TYPE = "application/offset+octet-stream"
-MOST_METADATA = 4096
+MAX_METADATA = 4096
 EXPOSED = (
     "Location",
     "Upload-Offset",
@@ -45,14 +45,14 @@ def number(headers: Headers, name: str) -> int:
 class BadHeader(InvalidRequest):
     """The protocol wants 400 where our own API says 422."""
 
-    status = 400
+    http_status = 400
 
 
 def read_metadata(text: str) -> dict[str, str]:
     """`key base64,key2 base64`; keys come once, values may be empty."""
     found: dict[str, str] = {}
-    if len(text) > MOST_METADATA:
-        raise BadHeader(f"Upload-Metadata is longer than {MOST_METADATA} characters.")
+    if len(text) > MAX_METADATA:
+        raise BadHeader(f"Upload-Metadata is longer than {MAX_METADATA} characters.")
     for pair in filter(None, (pair.strip() for pair in text.split(","))):
         key, _, value = pair.partition(" ")
         try:
@@ -87,13 +87,15 @@ class TusProtocol:
             if message["type"] == "http.response.start":
                 told = MutableHeaders(scope=message)
                 told["Tus-Resumable"] = VERSION
-                if message["status"] == ProtocolVersion.status:
+                if message["status"] == UnsupportedProtocolVersion.http_status:
                     told["Tus-Version"] = VERSION
             await send(message)
 
         if scope["method"] != "OPTIONS" and headers.get("tus-resumable") != VERSION:
-            error = ProtocolVersion(f"Only tus {VERSION} is spoken here.", mend=f"Send `Tus-Resumable: {VERSION}`.")
-            answer = problem_of(error, scope["path"])
+            error = UnsupportedProtocolVersion(
+                f"Only tus {VERSION} is spoken here.", hint=f"Send `Tus-Resumable: {VERSION}`."
+            )
+            answer = error_response(error, scope["path"])
             answer.headers["Connection"] = "close"
             await answer(scope, receive, versioned)
             return

@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.gateway.context import Context
-from services.gateway.described import TUS_APPEND, TUS_CREATE
+from services.gateway.openapi import TUS_APPEND, TUS_CREATE
 from services.gateway.tus_headers import (
     CONTENT_TYPE,
     EXTENSIONS,
@@ -21,12 +21,12 @@ from services.gateway.tus_headers import (
     number,
     read_metadata,
 )
-from shared.domain.error import UnknownContentType, UploadTooLarge
+from shared.domain.error import UnsupportedContentType, UploadTooLarge
 from shared.domain.tenant import Scope
 from shared.domain.upload import Upload
 from shared.infra.web.api_keys import Caller
-from shared.infra.web.door import caller_of
-from shared.infra.web.problems import answers
+from shared.infra.web.auth_middleware import caller_of
+from shared.infra.web.problems import problem_responses
 
 
 def routes(context: Context) -> APIRouter:
@@ -37,39 +37,41 @@ def routes(context: Context) -> APIRouter:
     @router.options(PREFIX + "/{upload_id}", status_code=204, include_in_schema=False)
     async def tell(request: Request) -> Response:
         del request
-        told = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(context.most_bytes)}
+        told = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(context.max_bytes)}
         return Response(status_code=204, headers=told)
 
     @router.post(
         PREFIX,
         status_code=201,
-        responses=answers(400, 412, 413, 415, 422, 503, 507),
+        responses=problem_responses(400, 412, 413, 415, 422, 503, 507),
         openapi_extra=TUS_CREATE,
         summary="Begin an upload",
     )
     async def create(request: Request) -> Response:
         caller = _writer(request)
         if "upload-defer-length" in request.headers:
-            raise BadHeader("The length must be known at the beginning.", mend="Send Upload-Length.")
+            raise BadHeader("The length must be known at the beginning.", hint="Send Upload-Length.")
         length = number(request.headers, "upload-length")
-        if length > context.most_bytes:
-            raise UploadTooLarge(f"More than {context.most_bytes} bytes are not taken here.")
+        if length > context.max_bytes:
+            raise UploadTooLarge(f"More than {context.max_bytes} bytes are not taken here.")
         metadata = request.headers.get("upload-metadata", "")
         read_metadata(metadata)
         with_content = request.headers.get("content-type", "").partition(";")[0].strip() == CONTENT_TYPE
-        await anyio.to_thread.run_sync(context.intake.room_for, caller.tenant, length)
+        await anyio.to_thread.run_sync(context.intake.bytes_left, caller.tenant, length)
         made = partial(context.uploads.create, caller.tenant, length, metadata, context.clock() + patience)
         upload = await anyio.to_thread.run_sync(made)
         if with_content:
             upload = await _append(request, caller, upload.id, 0)
-        answer = Response(status_code=201, headers=_standing(upload))
+        answer = Response(status_code=201, headers=_offset_headers(upload))
         answer.headers["Location"] = f"{PREFIX}/{upload.id}"
         return answer
 
-    @router.head(PREFIX + "/{upload_id}", responses=answers(404, 410, 412, 503), summary="How far an upload is")
+    @router.head(
+        PREFIX + "/{upload_id}", responses=problem_responses(404, 410, 412, 503), summary="How far an upload is"
+    )
     def look(upload_id: str, request: Request) -> Response:
         upload = context.uploads.find(_writer(request).tenant, upload_id)
-        told = _standing(upload) | {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
+        told = _offset_headers(upload) | {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
         if upload.metadata:
             told["Upload-Metadata"] = upload.metadata
         return Response(status_code=200, headers=told)
@@ -77,16 +79,16 @@ def routes(context: Context) -> APIRouter:
     @router.patch(
         PREFIX + "/{upload_id}",
         status_code=204,
-        responses=answers(400, 404, 408, 409, 410, 412, 413, 415, 423, 503, 507),
+        responses=problem_responses(400, 404, 408, 409, 410, 412, 413, 415, 423, 503, 507),
         openapi_extra=TUS_APPEND,
         summary="Send the next bytes",
     )
     async def append(upload_id: str, request: Request) -> Response:
         caller = _writer(request)
         if request.headers.get("content-type", "").partition(";")[0].strip() != CONTENT_TYPE:
-            raise UnknownContentType(f"The bytes of an upload come as {CONTENT_TYPE}.")
+            raise UnsupportedContentType(f"The bytes of an upload come as {CONTENT_TYPE}.")
         upload = await _append(request, caller, upload_id, number(request.headers, "upload-offset"))
-        return Response(status_code=204, headers=_standing(upload))
+        return Response(status_code=204, headers=_offset_headers(upload))
 
     async def _append(request: Request, caller: Caller, upload_id: str, offset: int) -> Upload:
         body = context.body_of(request)
@@ -98,7 +100,10 @@ def routes(context: Context) -> APIRouter:
         return await context.upload(caller, work)
 
     @router.delete(
-        PREFIX + "/{upload_id}", status_code=204, responses=answers(404, 410, 412, 503), summary="Give an upload up"
+        PREFIX + "/{upload_id}",
+        status_code=204,
+        responses=problem_responses(404, 410, 412, 503),
+        summary="Give an upload up",
     )
     def delete(upload_id: str, request: Request) -> Response:
         context.uploads.delete(_writer(request).tenant, upload_id)
@@ -109,9 +114,9 @@ def routes(context: Context) -> APIRouter:
 
 def _writer(request: Request) -> Caller:
     caller = caller_of(request)
-    caller.need(Scope.RECORDINGS_WRITE)
+    caller.require_scope(Scope.RECORDINGS_WRITE)
     return caller
 
 
-def _standing(upload: Upload) -> dict[str, str]:
+def _offset_headers(upload: Upload) -> dict[str, str]:
     return {"Upload-Offset": str(upload.offset), "Upload-Expires": http_date(upload.expires_at)}

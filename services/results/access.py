@@ -7,35 +7,35 @@ from collections.abc import Callable
 from fastapi import Request
 
 from services.results.settings import ResultsSettings
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 from shared.domain.tenant import Scope
 from shared.infra.database.engine import Clock
-from shared.infra.keys import Doorkeeper
-from shared.infra.web.api_keys import KEYLESS_TENANT, Admission, Caller
-from shared.infra.web.door import caller_of
+from shared.infra.keys import ApiKeyVerifier
+from shared.infra.web.api_keys import KEYLESS_TENANT, Authenticator, Caller
+from shared.infra.web.auth_middleware import caller_of
 from shared.infra.web.loopback import is_loopback
 from shared.ports.keys import KeyStore
 
 
-def caller_with(*scopes: Scope) -> Callable[[Request], Caller]:
+def require_scopes(*scopes: Scope) -> Callable[[Request], Caller]:
     """A dependency: the caller of this request, who must have all of these scopes."""
 
     def caller(request: Request) -> Caller:
         found = caller_of(request)
         for scope in scopes:
-            found.need(scope)
+            found.require_scope(scope)
         return found
 
     return caller
 
 
-def admission_of(settings: ResultsSettings, keys: KeyStore, clock: Clock) -> Admission:
+def make_authenticator(settings: ResultsSettings, keys: KeyStore, clock: Clock) -> Authenticator:
     if not settings.keyless:
-        return Admission(Doorkeeper(keys, clock))
+        return Authenticator(ApiKeyVerifier(keys, clock))
     if not is_loopback(settings.host):
-        raise SettingUnusable(
+        raise InvalidSetting(
             "Without keys a service must listen on a loopback address, or anybody could read every meeting.",
-            mend="Set RESULTS__HOST=127.0.0.1, or RESULTS__KEYLESS=false and make keys with `undertone keys create`.",
+            hint="Set RESULTS__HOST=127.0.0.1, or RESULTS__KEYLESS=false and make keys with `undertone keys create`.",
         )
     keys.ensure_tenant(KEYLESS_TENANT, "this machine")
-    return Admission(None)
+    return Authenticator(None)

@@ -9,32 +9,32 @@ from starlette.middleware.cors import CORSMiddleware
 from starlette.responses import Response
 
 from services.results.corrections import correction_routes
-from services.results.described import describe
 from services.results.health import OPEN_PATHS, operator_routes
-from services.results.meters import Meters
-from services.results.reading_room import ReadingRoom
+from services.results.metrics import ResultsMetrics
+from services.results.openapi import add_openapi
 from services.results.search import search_routes
+from services.results.transcript_reader import TranscriptReader
 from services.results.videos import video_routes
 from services.results.views import view_routes
 from shared.domain.error import JobFailed
-from shared.infra.checks import Check
+from shared.infra.checks import ReadinessCheck
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.database.requests import SqlAuditTrail
+from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
-from shared.infra.telemetry import SILENT, Tracer
-from shared.infra.web.api_keys import Admission
-from shared.infra.web.door import Door, SmallBodies
-from shared.infra.web.headers import SecurityHeaders
-from shared.infra.web.journal import Journal
-from shared.infra.web.problems import install, problem, problem_of
-from shared.infra.web.turnstile import Buckets
+from shared.infra.telemetry import NULL_TRACER, Tracer
+from shared.infra.web.access_log import AccessLog
+from shared.infra.web.api_keys import Authenticator
+from shared.infra.web.auth_middleware import AuthMiddleware, BodySizeLimit
+from shared.infra.web.problems import error_response, install_error_handlers, problem_response
+from shared.infra.web.rate_limit import RateLimiter
+from shared.infra.web.security_headers import SecurityHeaders
 from shared.ports.blobs import BlobStore
 
 EXPOSED = ("ETag", "Content-Range", "Content-Disposition", "X-Request-Id")  # to pages of allowed origins
-MOST_BODY = 128 * 1024  # bytes; the longest text of an utterance fits, however it is escaped
+MAX_BODY = 128 * 1024  # bytes; the longest text of an utterance fits, however it is escaped
 ABOUT = "Transcripts with perceived emotion, as JSON and in every format, summed up, searched and corrected."
 
 
@@ -42,11 +42,11 @@ def results_app(
     database: Database,
     blobs: BlobStore,
     *,
-    admission: Admission,
+    authenticator: Authenticator,
     requests_per_minute: int,
     cors_origins: Sequence[str] = (),
-    meters: Meters | None = None,
-    tracer: Tracer = SILENT,
+    metrics: ResultsMetrics | None = None,
+    tracer: Tracer = NULL_TRACER,
 ) -> FastAPI:
     app = FastAPI(
         title="Undertone results",
@@ -56,36 +56,36 @@ def results_app(
         redoc_url=None,
         redirect_slashes=False,
     )
-    keys, meters = SqlKeyStore(database), meters or Meters()
+    keys, metrics = SqlKeyStore(database), metrics or ResultsMetrics()
     checks = {
-        "database": Check("database", lambda: keys.find("readyz")),
-        "storage": Check("storage", blobs.probe),
+        "database": ReadinessCheck("database", lambda: keys.find("readyz")),
+        "storage": ReadinessCheck("storage", blobs.probe),
     }
-    room = ReadingRoom(
+    reader = TranscriptReader(
         jobs=SqlJobStore(database),
         blobs=blobs,
         corrections=SqlCorrectionStore(database),
-        trail=SqlAuditTrail(database),
+        audit=SqlAuditLog(database),
         clock=database.clock,
         storage=checks["storage"],
     )
-    install(app)
+    install_error_handlers(app)
     app.add_exception_handler(JobFailed, _job_failed)
-    app.include_router(search_routes(room, SqlTranscriptIndex(database)))
-    app.include_router(correction_routes(room))
-    app.include_router(video_routes(room))
-    app.include_router(view_routes(room))
-    app.include_router(operator_routes(checks, meters))
-    app.openapi = lambda: describe(app)  # type: ignore[method-assign] # the framework's own hook
+    app.include_router(search_routes(reader, SqlTranscriptIndex(database)))
+    app.include_router(correction_routes(reader))
+    app.include_router(video_routes(reader))
+    app.include_router(view_routes(reader))
+    app.include_router(operator_routes(checks, metrics))
+    app.openapi = lambda: add_openapi(app)  # type: ignore[method-assign] # the framework's own hook
     # The last one added is the first to see a request.
-    app.add_middleware(SmallBodies, at_most=MOST_BODY, large=lambda _: False, refuse=problem_of)
+    app.add_middleware(BodySizeLimit, max_bytes=MAX_BODY, streams_body=lambda _: False, render_error=error_response)
     app.add_middleware(
-        Door,
-        admission=admission,
-        per_key=Buckets(requests_per_minute),
-        per_address=Buckets(requests_per_minute),
+        AuthMiddleware,
+        authenticator=authenticator,
+        per_key=RateLimiter(requests_per_minute),
+        per_address=RateLimiter(requests_per_minute),
         open_paths=OPEN_PATHS,
-        refuse=problem_of,
+        render_error=error_response,
     )
     if cors_origins:
         app.add_middleware(
@@ -95,7 +95,7 @@ def results_app(
             allow_headers=["*"],
             expose_headers=EXPOSED,
         )
-    app.add_middleware(Journal, measured=meters.answered, tracer=tracer)
+    app.add_middleware(AccessLog, observe=metrics.observe_request, tracer=tracer)
     app.add_middleware(SecurityHeaders)
     return app
 
@@ -104,4 +104,6 @@ async def _job_failed(request: Request, error: Exception) -> Response:
     """The code is the job's own: a client that knows what to do about it need not look further."""
     if not isinstance(error, JobFailed):
         raise error
-    return problem(error.job_code, error.status, error.message, instance=request.url.path, mend=error.mend)
+    return problem_response(
+        error.job_code, error.http_status, error.message, instance=request.url.path, hint=error.hint
+    )

@@ -7,7 +7,7 @@ import unicodedata
 from pathlib import PurePosixPath
 from urllib.parse import quote
 
-LONGEST = 100
+MAX_LENGTH = 100
 # Control characters, marks that turn the reading direction, and what Windows or a shell takes for itself.
 _UNSAFE = re.compile(r'[\x00-\x1f\x7f-\x9f\u200b-\u200f\u2028-\u202e\u2060-\u206f\ufeff<>:"/\\|?*%;\']+')
 _DEVICES = re.compile(r"(con|prn|aux|nul|com\d|lpt\d)", re.IGNORECASE)
@@ -17,7 +17,7 @@ def file_name(recording: str, suffix: str) -> str:
     """`stand up.mp4` and `vtt` are `stand up.vtt`; a name of which nothing is left is `transcript`."""
     name = PurePosixPath(recording.replace("\\", "/")).name
     stem = name.rpartition(".")[0] or name
-    stem = _UNSAFE.sub("_", unicodedata.normalize("NFC", stem))[:LONGEST].strip(" ._")
+    stem = _UNSAFE.sub("_", unicodedata.normalize("NFC", stem))[:MAX_LENGTH].strip(" ._")
     # What is no letter at all (half of a surrogate pair) cannot be written anywhere.
     stem = stem.encode("utf-8", errors="ignore").decode()
     return f"{'transcript' if not stem or _DEVICES.fullmatch(stem) else stem}.{suffix}"

@@ -7,9 +7,9 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query
 from pydantic import Field
 
-from services.results.access import caller_with
-from services.results.described import refusals
-from services.results.reading_room import ReadingRoom
+from services.results.access import require_scopes
+from services.results.openapi import error_responses
+from services.results.transcript_reader import TranscriptReader
 from shared.domain.emotion import Emotion
 from shared.domain.search import SearchQuery, highlight
 from shared.domain.tenant import Scope
@@ -17,7 +17,7 @@ from shared.domain.value import Value
 from shared.infra.web.api_keys import Caller
 from shared.ports.transcripts import TranscriptIndex
 
-Reader = Annotated[Caller, Depends(caller_with(Scope.TRANSCRIPTS_READ))]
+Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 Words = Annotated[
     str | None,
     Query(
@@ -25,13 +25,13 @@ Words = Annotated[
     ),
 ]
 Perceived = Annotated[Emotion | None, Query(description="Perceived in the utterance; needs the scope `emotions:read`.")]
-Who = Annotated[str | None, Query(max_length=200, description="A speaker's id or name.")]
+SpeakerFilter = Annotated[str | None, Query(max_length=200, description="A speaker's id or name.")]
 Job = Annotated[str | None, Query(max_length=64, description="Within one transcript only.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before.")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
-class Hit(Value):
+class SearchHit(Value):
     job_id: str
     utterance: int = Field(description="Its index in the transcript")
     start: float
@@ -42,33 +42,35 @@ class Hit(Value):
     highlighted: str = Field(description="HTML: escaped, and what was looked for between <mark> and </mark>")
 
 
-class Hits(Value):
-    items: tuple[Hit, ...]
+class SearchPage(Value):
+    items: tuple[SearchHit, ...]
     next_cursor: str | None
 
 
-def search_routes(room: ReadingRoom, index: TranscriptIndex) -> APIRouter:
+def search_routes(reader: TranscriptReader, index: TranscriptIndex) -> APIRouter:
     routes = APIRouter(tags=["search"])
 
-    @routes.get("/v1/search", summary="Utterances, of the newest job first.", responses=refusals())
+    @routes.get("/v1/search", summary="Utterances, of the newest job first.", responses=error_responses())
     def search(
         caller: Reader,
         q: Words = None,
         emotion: Perceived = None,
-        speaker: Who = None,
+        speaker: SpeakerFilter = None,
         job: Job = None,
         cursor: Cursor = None,
         limit: Limit = 20,
-    ) -> Hits:
+    ) -> SearchPage:
         """Everything that is given must hold; at least one of q, emotion, speaker and job is needed."""
         if emotion is not None:
-            caller.need(Scope.EMOTIONS_READ)
+            caller.require_scope(Scope.EMOTIONS_READ)
         query = SearchQuery.parse(q, emotion=emotion, speaker=speaker, job=job)
         page = index.search(caller.tenant, query, cursor=cursor, limit=limit)
-        room.note(caller, "transcripts_searched", job or "", found=len(page.items), emotion=emotion is not None)
-        hits = tuple(
-            Hit(**found.model_dump(), highlighted=highlight(found.text, query.phrases)) for found in page.items
+        reader.record_audit(
+            caller, "transcripts.searched", job or "", found=len(page.items), emotion=emotion is not None
         )
-        return Hits(items=hits, next_cursor=page.next_cursor)
+        hits = tuple(
+            SearchHit(**found.model_dump(), highlighted=highlight(found.text, query.phrases)) for found in page.items
+        )
+        return SearchPage(items=hits, next_cursor=page.next_cursor)
 
     return routes

@@ -8,18 +8,18 @@ from typing import Annotated
 from fastapi import APIRouter, Depends, Query, Request
 from starlette.responses import Response
 
-from services.results.access import caller_with
-from services.results.answer import Content, deliver, unchanged
-from services.results.described import of_content
+from services.results.access import require_scopes
+from services.results.content_response import Content, deliver, unchanged
 from services.results.file_name import file_name
-from services.results.reading_room import ReadingRoom, Shown
-from shared.domain.error import RangeUnusable, UndertoneError
+from services.results.openapi import content_responses
+from services.results.transcript_reader import TranscriptReader, VisibleTranscript
+from shared.domain.error import RangeNotSatisfiable, UndertoneError
 from shared.domain.tenant import Scope
 from shared.exports.formats import FORMATS, Format
 from shared.exports.summary import render_summary
 from shared.infra.web.api_keys import Caller
 
-Reader = Annotated[Caller, Depends(caller_with(Scope.TRANSCRIPTS_READ))]
+Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 Emotion = Annotated[
     bool | None,
     Query(description="`false` leaves all readings out. By default they are there if the key has `emotions:read`."),
@@ -31,17 +31,17 @@ SUMMARY = Format("summary.json", "application/json", render_summary)
 View = Callable[..., Response]
 
 
-def view_routes(room: ReadingRoom) -> APIRouter:
+def view_routes(reader: TranscriptReader) -> APIRouter:
     routes = APIRouter(tags=["transcripts"])
     json = FORMATS["json"]
     for form in FORMATS.values():
         add_view(
-            routes, f"{PATH}.{form.suffix}", _view(room, form), form.media_type, f"The transcript as .{form.suffix}."
+            routes, f"{PATH}.{form.suffix}", _view(reader, form), form.media_type, f"The transcript as .{form.suffix}."
         )
     add_view(
-        routes, f"{PATH}/summary", _view(room, SUMMARY), json.media_type, "Who spoke how much, perceived how, when."
+        routes, f"{PATH}/summary", _view(reader, SUMMARY), json.media_type, "Who spoke how much, perceived how, when."
     )
-    add_view(routes, PATH, _view(room, json, inline=True), json.media_type, "The transcript as JSON.")
+    add_view(routes, PATH, _view(reader, json, inline=True), json.media_type, "The transcript as JSON.")
     return routes
 
 
@@ -54,22 +54,22 @@ def add_view(
         view,
         methods=["GET"],
         response_class=Response,
-        responses=of_content(media_type, RangeUnusable, *more),
+        responses=content_responses(media_type, RangeNotSatisfiable, *more),
         summary=summary,
         operation_id=f"get_{name}",
     )
     routes.add_api_route(path, view, methods=["HEAD"], include_in_schema=False)
 
 
-def _view(room: ReadingRoom, form: Format, *, inline: bool = False) -> View:
+def _view(reader: TranscriptReader, form: Format, *, inline: bool = False) -> View:
     def view(
         request: Request, caller: Reader, job_id: str, emotion: Emotion = None, original: Original = False
     ) -> Response:
-        shown = room.show(caller, job_id, emotion=emotion, original=original)
+        shown = reader.read(caller, job_id, emotion=emotion, original=original)
         name = file_name(shown.transcript.recording.name, form.suffix)
         rendered = form.render(shown.transcript, emotion=shown.emotion)
-        return noted(
-            room,
+        return deliver_audited(
+            reader,
             request,
             caller,
             job_id,
@@ -81,11 +81,17 @@ def _view(room: ReadingRoom, form: Format, *, inline: bool = False) -> View:
     return view
 
 
-def noted(
-    room: ReadingRoom, request: Request, caller: Caller, job_id: str, content: Content, suffix: str, shown: Shown
+def deliver_audited(
+    reader: TranscriptReader,
+    request: Request,
+    caller: Caller,
+    job_id: str,
+    content: Content,
+    suffix: str,
+    shown: VisibleTranscript,
 ) -> Response:
     """Every reading leaves a line, unless nothing new is shown."""
     if not unchanged(request, content):
-        action = "transcript_read" if content.inline else "transcript_exported"
-        room.note(caller, action, job_id, format=suffix, emotion=shown.emotion)
+        action = "transcript.read" if content.inline else "transcript.exported"
+        reader.record_audit(caller, action, job_id, format=suffix, emotion=shown.emotion)
     return deliver(request, content)

@@ -11,9 +11,9 @@ from typing import Any
 import numpy as np
 from scipy.optimize import minimize_scalar
 
-from services.trainer.measure import softmax
+from services.trainer.metrics import softmax
 from shared.domain.emotion import EMOTIONS, Modality
-from shared.engines.cards import BUNDLED, Card, DataFile, DataUse
+from shared.engines.model_cards import BUNDLED, Card, DataFile, DataUse
 from shared.ports.engines import Calibration
 
 
@@ -25,7 +25,7 @@ def write_card(
     licence: str,
     commercial_use: bool,
     data: Sequence[tuple[str, str, str]],  # name, licence, split
-    figures: dict[str, Any],
+    metrics: dict[str, Any],
     limits: str,
     command: str,
     made: str,
@@ -46,7 +46,7 @@ def write_card(
         commercial_use=commercial_use,
         data=tuple(DataUse(name=name, licence=terms, split=split) for name, terms, split in data),
         labels=tuple(EMOTIONS) if calibration else (),
-        figures=figures,
+        metrics=metrics,
         limits=limits,
         calibration=calibration or Calibration(),
         engines=dict(engines or {}),

@@ -13,7 +13,7 @@ from services.trainer.datasets.faces import read_faces
 from services.trainer.datasets.lines import Line, read_lines
 from services.trainer.datasets.voices import load_sound, read_clips
 from services.trainer.labels import prior_of
-from services.trainer.measure import measure
+from services.trainer.metrics import classification_metrics
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import InvalidRequest
 from shared.domain.speech import Utterance, Word
@@ -42,13 +42,13 @@ def evaluate_emotion(
     encoder: ModalityEncoder = choose(modality, engine, setup).engine
     ask = {Modality.TEXT: _text, Modality.VOICE: _voice, Modality.FACE: _face}[modality]
     posterior, truth, silent = ask(encoder, data, layout, setup, progress)
-    return {"engine": encoder.name, "layout": layout, "unavailable": silent} | measure(posterior, truth)
+    return {"engine": encoder.name, "layout": layout, "unavailable": silent} | classification_metrics(posterior, truth)
 
 
-Asked = tuple[np.ndarray, np.ndarray, int]  # log posterior (row, 7), truth (row,), rows without evidence
+JobRequest = tuple[np.ndarray, np.ndarray, int]  # log posterior (row, 7), truth (row,), rows without evidence
 
 
-def _text(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, progress: Progress) -> Asked:
+def _text(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, progress: Progress) -> JobRequest:
     files = sorted([*data.glob("*.csv"), *data.glob("*.tsv")]) if data.is_dir() else [data]
     lines = [line for file in files for line in read_lines(file, layout)]
     if not lines:
@@ -85,7 +85,7 @@ def _said(number: int, line: Line) -> UtteranceClip:
     return UtteranceClip(utterance, NO_SOUND, "no_video")
 
 
-def _voice(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, progress: Progress) -> Asked:
+def _voice(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, progress: Progress) -> JobRequest:
     clips = read_clips(data, layout)
     by_speaker = sorted(range(len(clips)), key=lambda number: clips[number].speaker)
     encodings, order, done = [], [], 0
@@ -108,7 +108,7 @@ def _heard(index: int, sound: Floats) -> UtteranceClip:
     return UtteranceClip(Utterance(index=index, start=index, end=end, speaker="S1", text="…", words=words), audio, "")
 
 
-def _face(encoder: ModalityEncoder, data: Path, layout: str, setup: Setup, progress: Progress) -> Asked:
+def _face(encoder: ModalityEncoder, data: Path, layout: str, setup: Setup, progress: Progress) -> JobRequest:
     crops, truth = read_faces(data, layout, choose("faces", None, setup).engine)
     ones = np.ones(FRAMES, dtype=np.float32)
     clips = [

@@ -16,7 +16,7 @@ from shared.domain.error import EngineFailed
 
 OPSET = 17
 TOLERANCE = 1e-4
-MOST_OTHERWISE = 0.02  # of the rows
+MAX_DISAGREEMENT = 0.02  # of the rows
 BATCHES = (1, 2, 7)
 # Valid steps of the rows, in turn: one alone, short, ragged, as long as usual, nothing at all, and nothing in some.
 LENGTHS: tuple[tuple[int, ...] | None, ...] = ((1,), (3,), (13,), (9, 1, 4), None, (0,), (0, 6))
@@ -98,7 +98,7 @@ def parity(network: Network, spec: NetworkSpec, path: Path, *, rounds: int = 64)
                     f"(batch {batch}, lengths {lengths})."
                 )
             worst = max(worst, difference)
-    if otherwise > MOST_OTHERWISE * asked:
+    if otherwise > MAX_DISAGREEMENT * asked:
         raise EngineFailed(f"The export of {spec.name} chooses otherwise than torch in {otherwise} of {asked} rows.")
     return worst
 

@@ -75,7 +75,7 @@ def main() -> None:
             {"name": "LibriSpeech train-other-500", "licence": "CC BY 4.0", "split": "as published with Resemblyzer"},
             {"name": "VoxCeleb 1 and 2", "licence": "CC BY 4.0", "split": "as published with Resemblyzer"},
         ],
-        "figures": {"export_max_abs_difference": difference},
+        "metrics": {"export_max_abs_difference": difference},
         "limits": "Emotion moves its voices more than a new speaker does.",
         "command": COMMAND,
         "made": "exported from the PyPI wheel resemblyzer 0.1.4",

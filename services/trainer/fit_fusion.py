@@ -22,9 +22,9 @@ from services.trainer.datasets.faces import read_fer2013
 from services.trainer.evaluate import evaluate_emotion
 from services.trainer.labels import prior_of
 from shared.domain.emotion import EMOTIONS, Modality
-from shared.engines.cards import BUNDLED, FUSION, load_card
 from shared.engines.catalog import Setup
 from shared.engines.fusion_loglinear import Trust, read_parameters
+from shared.engines.model_cards import BUNDLED, FUSION, load_card
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.ports.media import Bytes
 
@@ -34,7 +34,7 @@ CROSSED = ("ravdess to emodb, six classes", "emodb to ravdess, six classes")  # 
 SIX = np.log(6)  # what knowing nothing costs among six emotions that are equally likely
 
 
-def knowledge(nll: float, nll_of_prior: float) -> float:
+def pseudo_r2(nll: float, nll_of_prior: float) -> float:
     """rho: 1 knows everything, 0 no more than the prior; below 0 it misleads."""
     return 1 - nll / nll_of_prior
 
@@ -42,27 +42,29 @@ def knowledge(nll: float, nll_of_prior: float) -> float:
 def trust(known: dict[Modality, float]) -> dict[Modality, Trust]:
     words = known[Modality.TEXT]
     return {
-        sense: Trust(weight=round(float(np.clip(rho / words, 0, 1)), 4), cap=CAPS[sense])
-        for sense, rho in known.items()
+        modality: Trust(weight=round(float(np.clip(rho / words, 0, 1)), 4), cap=CAPS[modality])
+        for modality, rho in known.items()
     }
 
 
-def measured(data: Path, setup: Setup) -> dict[Modality, float]:
+def measure_modalities(data: Path, setup: Setup) -> dict[Modality, float]:
     text = evaluate_emotion(Modality.TEXT, data / "text" / "meld_dev.csv", "meld", None, setup, _quiet)
-    voice = load_card("voice_cnn").figures
+    voice = load_card("voice_cnn").metrics
     with TemporaryDirectory() as folder:
         archive = Path(folder, "far.npz")
         images, labels = read_fer2013(data / "face" / "fer2013_dev.npz")
-        np.savez(archive, images=far(images), labels=labels, label_names=np.array([str(e) for e in EMOTIONS]))
+        np.savez(
+            archive, images=degrade_images(images), labels=labels, label_names=np.array([str(e) for e in EMOTIONS])
+        )
         face = evaluate_emotion(Modality.FACE, archive, "fer2013", None, setup, _quiet)
     return {
-        Modality.TEXT: knowledge(text["nll"], _nll_of_prior(text, "meld")),
-        Modality.VOICE: float(np.mean([knowledge(voice[name]["nll"], SIX) for name in CROSSED])),
-        Modality.FACE: knowledge(face["nll"], _nll_of_prior(face, "fer2013")),
+        Modality.TEXT: pseudo_r2(text["nll"], _nll_of_prior(text, "meld")),
+        Modality.VOICE: float(np.mean([pseudo_r2(voice[name]["nll"], SIX) for name in CROSSED])),
+        Modality.FACE: pseudo_r2(face["nll"], _nll_of_prior(face, "fer2013")),
     }
 
 
-def far(images: Bytes) -> Bytes:
+def degrade_images(images: Bytes) -> Bytes:
     """As a camera far away and a poor line would show them."""
     shown = []
     for image in images:
@@ -73,8 +75,8 @@ def far(images: Bytes) -> Bytes:
     return np.asarray(np.stack(shown), dtype=np.uint8)
 
 
-def _nll_of_prior(figures: dict[str, Any], corpus: str) -> float:
-    support = np.array([row["support"] for row in figures["per_class"].values()])
+def _nll_of_prior(metrics: dict[str, Any], corpus: str) -> float:
+    support = np.array([row["support"] for row in metrics["per_class"].values()])
     prior = prior_of(corpus)
     assert prior is not None  # noqa: S101  # both corpora are known
     return -float((support / support.sum() * np.log(prior)).sum())
@@ -87,13 +89,13 @@ def _quiet(_share: float) -> None:
 def main() -> None:
     setup = Setup(EngineSettings(), MediaSettings())
     path = BUNDLED / f"{FUSION}.json"
-    known = measured(Path(sys.argv[1]), setup)
-    told = ", ".join(f"{sense} {rho:.3f}" for sense, rho in known.items())
+    known = measure_modalities(Path(sys.argv[1]), setup)
+    told = ", ".join(f"{modality} {rho:.3f}" for modality, rho in known.items())
     fitted = (
         f"each sense alone on shifted data (1 - NLL / NLL of the prior: {told}); nothing was measured jointly; "
         "the prior is the geometric mean of MELD train and uniform"
     )
-    parameters = read_parameters(path).model_copy(update={"fitted": fitted, "senses": trust(known)})
+    parameters = read_parameters(path).model_copy(update={"fitted": fitted, "modalities": trust(known)})
     path.write_text(json.dumps(parameters.model_dump(mode="json"), indent=2) + "\n")
 
 

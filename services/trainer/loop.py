@@ -19,7 +19,7 @@ from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, T
 from torch import Tensor, nn
 from torch.utils.tensorboard import SummaryWriter
 
-from services.trainer.transfer import hold_still
+from services.trainer.transfer import freeze_statistics
 
 CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 
@@ -49,7 +49,7 @@ class Task(Protocol):
 
     def load(self, batch: Any, epoch: int) -> dict[str, Tensor]: ...
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor: ...
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
         """The figure that decides, the larger the better, and those worth watching."""
         ...
 
@@ -63,7 +63,7 @@ def fit(network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, re
     with SummaryWriter(str(folder)) as board, progress_bar() as bar:
         while run.state["epoch"] < recipe.epochs and not run.state["done"]:
             run.learn(board, bar)
-            run.judge(board, bar)
+            run.evaluate(board, bar)
             run.save()
     return folder / BEST
 
@@ -102,7 +102,7 @@ class _Run:
     def save(self) -> None:
         if self.accelerator.is_main_process:
             parts = {name: part.state_dict() for name, part in self._parts().items()}
-            _write_whole(parts | {"averaged": self.averaged, "state": self.state}, self.folder / CHECKPOINT)
+            _write_atomically(parts | {"averaged": self.averaged, "state": self.state}, self.folder / CHECKPOINT)
 
     def _parts(self) -> dict[str, Any]:
         return {"network": self.bare, "optimizer": self.optimizer, "schedule": self.schedule}
@@ -113,7 +113,7 @@ class _Run:
         batches = self.task.batches(epoch)
         line = bar.add_task(f"epoch {epoch + 1}", total=len(batches))
         self.network.train()
-        hold_still(self.bare)
+        freeze_statistics(self.bare)
         while self.state["step"] + devices <= len(batches):
             mine = self.state["step"] + self.accelerator.process_index
             # Seeded by place, so that a resumed run draws what the unbroken one would have drawn.
@@ -136,28 +136,28 @@ class _Run:
         self.schedule.step()
         self.optimizer.zero_grad()
         # Early averages would remember the start: the memory grows with the run.
-        _follow(
+        _update_average(
             self.averaged,
             self.bare,
             min(self.recipe.average, self.schedule.last_epoch / (10 + self.schedule.last_epoch)),
         )
         return float(loss.detach())
 
-    def judge(self, board: SummaryWriter, bar: Progress) -> None:
+    def evaluate(self, board: SummaryWriter, bar: Progress) -> None:
         """Keep the averaged weights if they are the best so far."""
         epoch = self.state["epoch"] - 1
         own = {name: value.clone() for name, value in self.bare.state_dict().items()}
         self.bare.load_state_dict(self.averaged)
         self.bare.eval()
         with torch.no_grad():
-            figure, figures = self.task.judge(self.bare)
+            figure, metrics = self.task.evaluate(self.bare)
         self.bare.load_state_dict(own)
-        for name, value in figures.items():
+        for name, value in metrics.items():
             board.add_scalar(f"dev/{name}", value, epoch)
-        bar.console.print(f"epoch {epoch + 1}: {figure:.4f} {figures}")
+        bar.console.print(f"epoch {epoch + 1}: {figure:.4f} {metrics}")
         if figure > self.state["best"] or self.recipe.keep == "last":
             self.state["best"], self.state["best_epoch"] = figure, epoch
-            _write_whole(self.averaged, self.folder / BEST)
+            _write_atomically(self.averaged, self.folder / BEST)
         self.state["done"] = epoch - self.state["best_epoch"] >= self.recipe.patience
 
 
@@ -176,7 +176,7 @@ def _rate(step: int, steps: int, recipe: Recipe) -> float:
 
 
 @torch.no_grad()
-def _follow(averaged: dict[str, Tensor], network: nn.Module, decay: float) -> None:
+def _update_average(averaged: dict[str, Tensor], network: nn.Module, decay: float) -> None:
     for name, value in network.state_dict().items():
         if value.dtype.is_floating_point:
             averaged[name].lerp_(value, 1 - decay)
@@ -184,7 +184,7 @@ def _follow(averaged: dict[str, Tensor], network: nn.Module, decay: float) -> No
             averaged[name].copy_(value)
 
 
-def _write_whole(content: object, path: Path) -> None:
+def _write_atomically(content: object, path: Path) -> None:
     aside = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
     torch.save(content, aside)
     aside.replace(path)

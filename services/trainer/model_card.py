@@ -9,10 +9,10 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.engines.cards import BUNDLED, Card, list_cards
+from shared.engines.model_cards import BUNDLED, Card, list_cards
 
 PAGES = Path(__file__).parents[2] / "docs" / "model-cards"
-SENSES = {
+MODALITIES = {
     "text": "in the words",
     "voice": "in the voice",
     "face": "in the face",
@@ -39,27 +39,27 @@ def render(card: Card) -> str:
 def _lines(card: Card) -> Iterator[str]:
     size = (BUNDLED / card.file).stat().st_size / 1e6
     commercial = "allowed" if card.commercial_use else "**not allowed**; `ENGINES__COMMERCIAL_ONLY=true` refuses it"
-    purpose = f"emotion perceived {SENSES[card.slot]}" if card.slot in SENSES else OTHERS[card.slot][0]
+    purpose = f"emotion perceived {MODALITIES[card.slot]}" if card.slot in MODALITIES else OTHERS[card.slot][0]
     yield from (f"# {card.name}", "", f"{purpose.capitalize()}. {card.architecture}.", "")
     yield from ("| | |", "|---|---|", f"| file | `{card.file}`, {size:.1f} MB, SHA-256 `{card.sha256[:16]}…` |")
     yield f"| licence | {card.licence}; commercial use {commercial} |"
-    if card.slot in SENSES:
+    if card.slot in MODALITIES:
         yield f"| calibration | temperature {card.calibration.temperature} |"
     yield from (f"| made by | `{card.command}` ({card.made}) |", "", "## Data", "")
     yield from ("| set | licence | what of it |", "|---|---|---|")
     yield from (f"| {data.name} | {data.licence} | {data.split} |" for data in card.data)
     yield from ("", "## Figures", "")
-    yield from _figures(card.figures)
+    yield from _figures(card.metrics)
     yield from ("## Limits", "", card.limits, "")
-    yield from ("## Use", "", USE if card.slot in SENSES else OTHERS[card.slot][1])
+    yield from ("## Use", "", USE if card.slot in MODALITIES else OTHERS[card.slot][1])
 
 
-def _figures(figures: Mapping[str, Any]) -> Iterator[str]:
-    plain = {name: value for name, value in figures.items() if not isinstance(value, Mapping | list)}
+def _figures(metrics: Mapping[str, Any]) -> Iterator[str]:
+    plain = {name: value for name, value in metrics.items() if not isinstance(value, Mapping | list)}
     yield from (f"- {name}: {value}" for name, value in plain.items())
     if plain:
         yield ""
-    for name, value in figures.items():
+    for name, value in metrics.items():
         if not isinstance(value, Mapping):
             continue
         single = {key: one for key, one in value.items() if not isinstance(one, Mapping | list)}

@@ -24,11 +24,11 @@ def write_onnx(network: nn.Module, example: Inputs, outputs: Mapping[str, dict[i
     write_graph(network, tensors, list(outputs), axes, path)
 
 
-def worst_difference(network: nn.Module, path: Path, tries: Iterable[Inputs]) -> float:
+def worst_difference(network: nn.Module, path: Path, samples: Iterable[Inputs]) -> float:
     """The largest difference of any output; an export that is off by more than 1e-4 is refused."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
-    for inputs in tries:
+    for inputs in samples:
         with torch.no_grad():
             ours = network(*(torch.from_numpy(value) for value in inputs.values()))
         for one, two in zip(ours, session.run(None, dict(inputs)), strict=True):

@@ -11,7 +11,7 @@ import numpy as np
 import onnx
 from onnx import NodeProto, TensorProto, helper, numpy_helper
 
-LARGEST = 127
+MAX_INT8 = 127
 
 
 def quantise_weights(source: Path, target: Path) -> None:
@@ -27,7 +27,7 @@ def quantise_weights(source: Path, target: Path) -> None:
             continue
         table = node.op_type == "Gather"
         values = numpy_helper.to_array(matrices[name])
-        scale = np.maximum(np.abs(values).max(axis=1 if table else 0, keepdims=True), 1e-12) / LARGEST
+        scale = np.maximum(np.abs(values).max(axis=1 if table else 0, keepdims=True), 1e-12) / MAX_INT8
         small, factor = f"{name}.int8", f"{name}.scale"
         graph.initializer.remove(matrices.pop(name))
         graph.initializer.append(numpy_helper.from_array(np.round(values / scale).astype(np.int8), small))

@@ -11,11 +11,11 @@ import torch
 from rich.console import Console
 from torch import nn
 
-from services.trainer.catalog import Start
+from services.trainer.trainable_networks import Initialization
 from shared.domain.error import InvalidRequest
 
 
-def begin(network: nn.Module, start: Start) -> None:
+def initialize(network: nn.Module, start: Initialization) -> None:
     """As the user said; what of the other run's weights is taken goes to the terminal."""
     if start.weights is not None:
         taken = start_from(network, start.weights)
@@ -26,18 +26,18 @@ def begin(network: nn.Module, start: Start) -> None:
 
 
 @dataclass(frozen=True, slots=True)
-class Taken:
+class TransferReport:
     """Which tensors came from the other run, and which of the network's own it could not give."""
 
     taken: tuple[str, ...]
     left: tuple[str, ...]
 
 
-def start_from(network: nn.Module, source: Path) -> Taken:
+def start_from(network: nn.Module, source: Path) -> TransferReport:
     """Every tensor of the same name and shape; the rest, such as the first layer of other features, starts anew."""
     path = source / "best.pt" if source.is_dir() else source
     if not path.is_file():
-        raise InvalidRequest(f"There are no weights at {str(path)!r}.", mend="Give a run's folder, or its best.pt.")
+        raise InvalidRequest(f"There are no weights at {str(path)!r}.", hint="Give a run's folder, or its best.pt.")
     kept = torch.load(path, map_location="cpu", weights_only=True)
     kept = kept.get("averaged", kept)  # a checkpoint holds more than the weights
     own = network.state_dict()
@@ -45,7 +45,7 @@ def start_from(network: nn.Module, source: Path) -> Taken:
     if not fitting:
         raise InvalidRequest(f"No tensor in {str(path)!r} has the name and the shape of one of this network.")
     network.load_state_dict(own | fitting)
-    return Taken(tuple(fitting), tuple(name for name in own if name not in fitting))
+    return TransferReport(tuple(fitting), tuple(name for name in own if name not in fitting))
 
 
 def freeze(network: nn.Module, patterns: Iterable[str]) -> None:
@@ -64,7 +64,7 @@ def freeze(network: nn.Module, patterns: Iterable[str]) -> None:
         raise InvalidRequest("With all of that frozen nothing would be left to learn.")
 
 
-def hold_still(network: nn.Module) -> None:
+def freeze_statistics(network: nn.Module) -> None:
     """Frozen modules stay in evaluation mode: else their normalisation would drift and their dropout would go on."""
     for module in network.modules():
         parameters = [*module.parameters()]

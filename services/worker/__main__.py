@@ -6,19 +6,19 @@ import sys
 from uuid import uuid4
 
 from services.worker.app import make_app
-from services.worker.library_output import take_over_output
+from services.worker.library_output import redirect_library_output
 from services.worker.settings import WorkerSettings
 from services.worker.shutdown import ShutdownLimit
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.startup import run_service
-from shared.infra.telemetry import TelemetrySettings, tracer_of
+from shared.infra.telemetry import TelemetrySettings, make_tracer
 
 
 def main() -> int:
     settings = WorkerSettings()
-    tracer_of(TelemetrySettings(), "worker").close()  # whether it can be had; each process has its own
+    make_tracer(TelemetrySettings(), "worker").close()  # whether it can be had; each process has its own
     app = make_app(settings, QueueSettings(), RedisSettings())
-    take_over_output()
+    redirect_library_output()
     ShutdownLimit(settings.shutdown_seconds).install()
     name = f"worker-{uuid4().hex[:8]}@%h"
     app.worker_main(

@@ -11,10 +11,10 @@ from uuid import uuid4
 import structlog
 from celery import Celery, signals
 
-from services.worker.beat import Beat
-from services.worker.dispatch import Dispatcher
-from services.worker.kept_engines import KeptEngines
-from services.worker.run_stage import Runner
+from services.worker.dispatcher import Dispatcher
+from services.worker.engine_cache import EngineCache
+from services.worker.heartbeat_step import HeartbeatStep
+from services.worker.run_stage import StageRunner
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
 from shared.engines.catalog import Setup
@@ -26,8 +26,8 @@ from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.queue_celery import TASK, CeleryQueue, broker_settings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.settings import DatabaseSettings, StorageSettings
-from shared.infra.state import blobs_of, database_of
-from shared.infra.telemetry import TelemetrySettings, tracer_of
+from shared.infra.storage_factory import open_blob_store, open_database_for
+from shared.infra.telemetry import TelemetrySettings, make_tracer
 
 log = structlog.get_logger()
 
@@ -48,8 +48,8 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
             "worker_pool": "prefork",
             # A hung decoder or model ends. Each stage has a tighter limit by its duration; these are the backstop.
             # The message of a stage that timed out is acknowledged: the sweep tries it again, not the broker.
-            "task_soft_time_limit": queue.longest_stage_seconds - 60,
-            "task_time_limit": queue.longest_stage_seconds,
+            "task_soft_time_limit": queue.max_stage_seconds - 60,
+            "task_time_limit": queue.max_stage_seconds,
             # A lost connection means that the message is delivered elsewhere: stop, rather than do it twice.
             "worker_cancel_long_running_tasks_on_connection_loss": True,
             # Native code leaks.
@@ -63,7 +63,7 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
         }
     )
     made.task(run_stage, name=TASK)
-    made.steps["consumer"].add(Beat)
+    made.steps["consumer"].add(HeartbeatStep)
     return made
 
 
@@ -82,32 +82,32 @@ signals.worker_process_shutdown.connect(close_runner, weak=False)
 
 
 @cache
-def runner() -> Runner:
+def runner() -> StageRunner:
     """Made once in every forked process, when its first stage comes."""
     worker, queue, storage = WorkerSettings(), QueueSettings(), StorageSettings()
-    database = database_of(DatabaseSettings(), storage)
-    tracer = tracer_of(TelemetrySettings(), "worker")  # its thread would not survive the fork
+    database = open_database_for(DatabaseSettings(), storage)
+    tracer = make_tracer(TelemetrySettings(), "worker")  # its thread would not survive the fork
     closing = ExitStack()
     closing.callback(database.close)
     closing.callback(tracer.close)
-    blobs = blobs_of(storage)
+    blobs = open_blob_store(storage)
     scratch = Scratch(worker.scratch)
     scratch.sweep()  # a process that is replaced has perhaps been killed
     dispatcher = Dispatcher(
-        SqlWorkQueue(database), CeleryQueue(RedisSettings(), queue), blobs, most_waiting=queue.most_waiting
+        SqlWorkQueue(database), CeleryQueue(RedisSettings(), queue), blobs, max_waiting=queue.max_waiting
     )
-    return Runner(
+    return StageRunner(
         worker=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
         work=SqlWorkStore(database),
         jobs=SqlJobStore(database),
         blobs=blobs,
-        index=SqlTranscriptIndex(database).index_transcript,
-        engines=KeptEngines(worker.idle_unload_seconds),
+        index_transcript=SqlTranscriptIndex(database).index_transcript,
+        engines=EngineCache(worker.idle_unload_seconds),
         setup=Setup(engines=EngineSettings(), media=MediaSettings()),
         scratch=scratch,
         settings=worker,
-        longest=queue.longest_stage_seconds,
-        refill=dispatcher.fill,
+        max_seconds=queue.max_stage_seconds,
+        send_pending=dispatcher.enqueue_pending,
         tracer=tracer,
         close=closing.close,
     )

@@ -9,9 +9,9 @@ from types import MappingProxyType
 import celery.apps.worker
 from celery import signals
 
-from shared.infra.log_lines import write_log
+from shared.infra.logging_setup import configure_logging
 from shared.infra.settings import LogSettings
-from shared.infra.startup import line_of, log_form
+from shared.infra.startup import format_line, log_format
 
 # These libraries report an error to Python as well, so nothing is lost. ONNX Runtime has no variable (runtime.py).
 SILENT = MappingProxyType(
@@ -23,22 +23,22 @@ SILENT = MappingProxyType(
 )
 
 
-def take_over_output() -> None:
+def redirect_library_output() -> None:
     """To be called before an engine is loaded; what the operator has set stays."""
     for name, value in SILENT.items():
         os.environ.setdefault(name, value)
-    celery.apps.worker.safe_say = _say
+    celery.apps.worker.safe_say = _log_message
     # With a receiver of this signal Celery writes no log of its own, which would hold the words of exceptions.
     signals.setup_logging.connect(_set_up_log, weak=False)
 
 
 def _set_up_log(**_: object) -> None:
-    write_log(LogSettings())
+    configure_logging(LogSettings())
 
 
-def _say(message: object, _stream: object = None) -> None:
+def _log_message(message: object, _stream: object = None) -> None:
     """Celery says this in signal handlers: one system call, without the lock of the log."""
     text = str(message)
-    line = line_of("worker.celery", f"{text}\n", log_form(), text=text)
+    line = format_line("worker.celery", f"{text}\n", log_format(), text=text)
     with suppress(OSError):  # a closed log does not stop the shutdown that Celery is about to begin
         os.write(1, line.encode())

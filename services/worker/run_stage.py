@@ -13,23 +13,23 @@ from pathlib import Path
 import structlog
 from celery.exceptions import SoftTimeLimitExceeded
 
-from services.worker.assemble import recipes
-from services.worker.caption import make_captioned
-from services.worker.desk import Desk
-from services.worker.hold import Hold, Stopped, Why
-from services.worker.kept_engines import KeptEngines
-from services.worker.limits import longest_attempt
+from services.worker.caption import make_captioned_video
+from services.worker.engine_cache import EngineCache
+from services.worker.lease_keeper import CancelReason, LeaseKeeper, StageCancelled
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
-from shared.domain.error import LeaseLost, StorageFull, StorageLost, StorageUnavailable, TimedOut, UndertoneError
-from shared.domain.event import Event, StageProgressed, Warned
+from services.worker.stage_factory import stage_builders
+from services.worker.stage_files import StageFiles
+from services.worker.stage_timeout import max_attempt_seconds
+from shared.domain.error import LeaseLost, StorageFull, StorageUnavailable, StoredDataMissing, TimedOut, UndertoneError
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobFailure, JobRecord
+from shared.domain.stage_event import StageEvent, StageProgressed, StageWarned
 from shared.domain.transcript import Transcript
-from shared.domain.work import CAPTION, MOST_DELIVERIES, Claim, Refusal
+from shared.domain.work import CAPTION, MAX_ATTEMPTS, Claim, Refusal
 from shared.engines.catalog import Setup
 from shared.infra.artifacts_blobs import blocks_of
-from shared.infra.telemetry import SILENT, Deed, Part, Tracer
+from shared.infra.telemetry import NULL_TRACER, Tracer, TraceSpan, TraceSpanKind
 from shared.pipeline.annotate import ensure, read_record
 from shared.pipeline.stage import Stage, fingerprint
 from shared.ports.blobs import BlobStore
@@ -38,57 +38,59 @@ from shared.ports.jobs import JobStore, WorkStore
 log = structlog.get_logger()
 
 PUBLISH = "publish"
-AGAIN = timedelta(seconds=10)  # times the number of attempts
-ROOM_AGAIN = timedelta(seconds=60)
-AT_ONCE = timedelta(0)
+RETRY_DELAY = timedelta(seconds=10)  # times the number of attempts
+DISK_FULL_RETRY_DELAY = timedelta(seconds=60)
+NO_DELAY = timedelta(0)
 
 
-class Ended(StrEnum):
+class StageOutcome(StrEnum):
     """How a delivery ended; whichever way, its message is acknowledged."""
 
     DONE = "done"
     REFUSED = "refused"
     STOPPED = "stopped"
-    GIVEN_BACK = "given_back"
+    REQUEUED = "requeued"
     FAILED = "failed"
 
 
 @dataclass(frozen=True, slots=True)
-class Runner:
+class StageRunner:
     """A process's means to run stages; made after the fork, for connections do not survive one."""
 
     worker: str
     work: WorkStore
     jobs: JobStore
     blobs: BlobStore
-    engines: KeptEngines
+    engines: EngineCache
     setup: Setup
     scratch: Scratch
     settings: WorkerSettings
-    longest: float
-    refill: Callable[[], object]  # sends what may run now, in turns between tenants
-    index: Callable[[str, Transcript], object] | None = None  # hears of a tenant's transcript just before its job ends
-    tracer: Tracer = SILENT
+    max_seconds: float
+    send_pending: Callable[[], object]  # sends what may run now, in turns between tenants
+    index_transcript: Callable[[str, Transcript], object] | None = (
+        None  # hears of a tenant's transcript just before its job ends
+    )
+    tracer: Tracer = NULL_TRACER
     close: Callable[[], object] = lambda: None
 
-    def run(self, job_id: str, stage: str) -> Ended:
+    def run(self, job_id: str, stage: str) -> StageOutcome:
         claim = self.work.claim(job_id, stage, self.worker, self._lease)
         if isinstance(claim, Refusal):
-            log.info("worker.refused", job=job_id, stage=stage, why=claim)
-            return Ended.REFUSED
-        log.info("worker.claimed", job=job_id, stage=stage, attempt=claim.attempt)
+            log.info("worker.claim_refused", job=job_id, stage=stage, reason=claim)
+            return StageOutcome.REFUSED
+        log.info("worker.stage_claimed", job=job_id, stage=stage, attempt=claim.attempt)
         began = time.time_ns()
-        hold = Hold(self.work, claim, lease=self._lease, look=self.settings.look_seconds)
-        with hold.beating():
-            ended = self._attempt(hold)
-        log.info("worker.ended", job=job_id, stage=stage, attempt=claim.attempt, how=ended)
-        self.tracer.tell(_deed(claim, ended, began))
-        self._refill()
-        return ended
+        lease = LeaseKeeper(self.work, claim, lease=self._lease, poll_seconds=self.settings.poll_seconds)
+        with lease.heartbeat():
+            outcome = self._run_attempt(lease)
+        log.info("worker.stage_ended", job=job_id, stage=stage, attempt=claim.attempt, outcome=outcome)
+        self.tracer.record(_trace_span(claim, outcome, began))
+        self._send_pending()
+        return outcome
 
-    def _refill(self) -> None:
+    def _send_pending(self) -> None:
         try:
-            self.refill()
+            self.send_pending()
         except Exception as error:  # noqa: BLE001 - Redis is away: the stage has ended well, and the dispatcher goes on
             log.warning("worker.queue_unreachable", error=type(error).__name__)
 
@@ -96,83 +98,91 @@ class Runner:
     def _lease(self) -> timedelta:
         return timedelta(seconds=self.settings.lease_seconds)
 
-    def _attempt(self, hold: Hold) -> Ended:
+    def _run_attempt(self, lease: LeaseKeeper) -> StageOutcome:
         parts: list[str] = []
         try:
             try:
-                with self.engines.in_use(), self.scratch.room() as room:
-                    self._make(hold, self.work.job(hold.claim), room, parts)
+                with self.engines.in_use(), self.scratch.folder() as workdir:
+                    self._run_stage(lease, self.work.job(lease.claim), workdir, parts)
             except LeaseLost:
                 raise
-            except (Exception, Stopped) as error:  # noqa: BLE001 - whatever breaks, the stage is handed on or ends
-                return self._after(hold.claim, error, parts)
+            except (Exception, StageCancelled) as error:  # noqa: BLE001 - whatever breaks, the stage is handed on or ends
+                return self._handle_error(lease.claim, error, parts)
         except LeaseLost:
-            return self._let_go(hold.claim)
-        return Ended.DONE
+            return self._discard(lease.claim)
+        return StageOutcome.DONE
 
-    def _after(self, claim: Claim, error: BaseException, parts: list[str]) -> Ended:
+    def _handle_error(self, claim: Claim, error: BaseException, parts: list[str]) -> StageOutcome:
         match error:
-            case Stopped():
-                ended = self._stopped(claim, error.why, parts)
+            case StageCancelled():
+                outcome = self._handle_cancelled(claim, error.reason, parts)
             case SoftTimeLimitExceeded():
-                ended = self._stopped(claim, Why.SLOW, parts)
+                outcome = self._handle_cancelled(claim, CancelReason.TIMED_OUT, parts)
             case StorageFull() | OSError(errno=errno.ENOSPC | errno.EDQUOT):
-                ended = self._give_back(claim, ROOM_AGAIN, StorageFull.code, counted=False)
+                outcome = self._requeue(claim, DISK_FULL_RETRY_DELAY, StorageFull.code, counted=False)
             case StorageUnavailable():
-                ended = self._give_back(claim, ROOM_AGAIN, error.code, counted=False)
-            case StorageLost(stage=str(need)) if self.work.await_again(claim, need):
-                log.warning("worker.output_lost", job=claim.job_id, stage=claim.stage, lost=need)
-                ended = Ended.GIVEN_BACK
+                outcome = self._requeue(claim, DISK_FULL_RETRY_DELAY, error.code, counted=False)
+            case StoredDataMissing(stage=str(need)) if self.work.rerun_needed(claim, need):
+                log.warning("worker.output_missing", job=claim.job_id, stage=claim.stage, missing=need)
+                outcome = StageOutcome.REQUEUED
             case UndertoneError():
-                ended = self._failed(claim, error.code, error.message, again=error.retryable)
+                outcome = self._retry_or_fail(claim, error.code, error.message, retryable=error.retryable)
             case _:
                 # The exception's words may be the recording's: its type and place are enough to find it.
-                names = {"error": type(error).__name__, "at": _place(error)}
-                log.error("worker.stage_broke", job=claim.job_id, stage=claim.stage, **names)
-                ended = self._failed(claim, UndertoneError.code, f"The stage {claim.stage} broke.", again=True)
-        return ended
+                names = {"error": type(error).__name__, "location": _error_location(error)}
+                log.error("worker.stage_failed", job=claim.job_id, stage=claim.stage, **names)
+                outcome = self._retry_or_fail(
+                    claim, UndertoneError.code, f"The stage {claim.stage} broke.", retryable=True
+                )
+        return outcome
 
-    def _make(self, hold: Hold, record: JobRecord, room: Path, parts: list[str]) -> None:
-        claim = hold.claim
-        desk = Desk.lay(self.blobs, claim.tenant, record.job, room, hold.check)
+    def _run_stage(self, lease: LeaseKeeper, record: JobRecord, workdir: Path, parts: list[str]) -> None:
+        claim = lease.claim
+        files = StageFiles.open(self.blobs, claim.tenant, record.job, workdir, lease.check)
         if claim.stage == CAPTION:
-            self._caption(hold, desk)
+            self._caption(lease, files)
             return
-        with hold.stoppable():
-            stage = recipes(record.job, desk.files(claim.stage), self.setup, self.engines.load)[claim.stage]()
-            fingerprints, inputs = desk.inputs(stage)
-            hold.limit(longest_attempt(stage.name, desk.duration(inputs), longest=self.longest))
-            print_ = fingerprint(stage, fingerprints)
-            made = self._ensure(stage, print_, inputs, desk, hold, parts)
-            desk.settle(stage.name, print_)
-        self._finish(hold, made)
+        with lease.stoppable():
+            stage = stage_builders(record.job, files.files(claim.stage), self.setup, self.engines.load)[claim.stage]()
+            fingerprints, inputs = files.inputs(stage)
+            lease.limit(max_attempt_seconds(stage.name, files.duration(inputs), max_seconds=self.max_seconds))
+            stage_fingerprint = fingerprint(stage, fingerprints)
+            made = self._ensure(stage, stage_fingerprint, inputs, files, lease, parts)
+            files.publish_output(stage.name, stage_fingerprint)
+        self._finish(lease, made)
 
-    def _caption(self, hold: Hold, desk: Desk) -> None:
+    def _caption(self, lease: LeaseKeeper, files: StageFiles) -> None:
         began = time.monotonic()
-        with hold.stoppable():
-            make_captioned(desk, hold, self.setup.media, longest=self.longest)
-        hold.check()
-        self.work.finish_stage(hold.claim, seconds=round(time.monotonic() - began, 3))
+        with lease.stoppable():
+            make_captioned_video(files, lease, self.setup.media, max_seconds=self.max_seconds)
+        lease.check()
+        self.work.finish_stage(lease.claim, seconds=round(time.monotonic() - began, 3))
 
     def _ensure(
-        self, stage: Stage, print_: str, inputs: dict[str, Path], desk: Desk, hold: Hold, parts: list[str]
+        self,
+        stage: Stage,
+        print_: str,
+        inputs: dict[str, Path],
+        files: StageFiles,
+        lease: LeaseKeeper,
+        parts: list[str],
     ) -> Path:
-        def tell(event: Event) -> None:
+        def emit(event: StageEvent) -> None:
             match event:
                 case StageProgressed():
-                    hold.progress(event.fraction)
-                case Warned():  # its message may name a participant's track
-                    log.warning("worker.warned", job=desk.job.id, stage=event.stage, code=event.code)
+                    lease.progress(event.fraction)
+                case StageWarned():  # its message may name a participant's track
+                    log.warning("worker.stage_warned", job=files.job.id, stage=event.stage, code=event.code)
 
         try:
-            return ensure(stage, f"{stage.name}/{print_}", inputs, desk.store, tell)
+            return ensure(stage, f"{stage.name}/{print_}", inputs, files.store, emit)
         finally:
-            parts += [key for key in desk.store.made if ".parts/" in key]
+            parts += [key for key in files.store.made if ".parts/" in key]
 
-    def _finish(self, hold: Hold, made: Path) -> None:
-        claim = hold.claim
+    def _finish(self, lease: LeaseKeeper, made: Path) -> None:
+        claim = lease.claim
         seconds = read_record(made).provenance.seconds
-        hold.check()
+        lease.check()
         if claim.stage == PUBLISH:
             transcript = self._publish(claim, made / "transcript.json")
             self.work.publish(claim, seconds=seconds, recording_seconds=transcript.recording.duration)
@@ -183,50 +193,54 @@ class Runner:
         """Only a job that is done shows what is written here; so whatever ends it earlier has shown nothing."""
         self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(path))
         transcript = Transcript.model_validate_json(path.read_bytes())
-        if self.index is not None:
-            self.index(claim.tenant, transcript)
+        if self.index_transcript is not None:
+            self.index_transcript(claim.tenant, transcript)
         return transcript
 
-    def _stopped(self, claim: Claim, why: Why, parts: list[str]) -> Ended:
-        match why:
-            case Why.LOST:
-                return self._let_go(claim)
-            case Why.ENDING:
-                return self._give_back(claim, AT_ONCE, "worker_ending", counted=False)
-            case Why.SLOW if parts:  # it is long, not stuck: the next attempt goes on behind the parts that are there
-                return self._give_back(claim, AT_ONCE, TimedOut.code, counted=False)
-        return self._failed(claim, TimedOut.code, f"The stage {claim.stage} took longer than it may.", again=True)
+    def _handle_cancelled(self, claim: Claim, reason: CancelReason, parts: list[str]) -> StageOutcome:
+        match reason:
+            case CancelReason.LEASE_LOST:
+                return self._discard(claim)
+            case CancelReason.SHUTTING_DOWN:
+                return self._requeue(claim, NO_DELAY, "worker_shutting_down", counted=False)
+            case CancelReason.TIMED_OUT if (
+                parts
+            ):  # it is long, not stuck: the next attempt goes on behind the parts that are there
+                return self._requeue(claim, NO_DELAY, TimedOut.code, counted=False)
+        return self._retry_or_fail(
+            claim, TimedOut.code, f"The stage {claim.stage} took longer than it may.", retryable=True
+        )
 
-    def _let_go(self, claim: Claim) -> Ended:
+    def _discard(self, claim: Claim) -> StageOutcome:
         """Nothing is written for a job that is no longer ours; and what was erased meanwhile does not come back."""
-        if self.jobs.tombstone(claim.tenant, claim.job_id) is not None:
+        if self.jobs.erasure_record(claim.tenant, claim.job_id) is not None:
             self.blobs.delete_prefix(claim.tenant, job_folder(claim.job_id))
-        return Ended.STOPPED
+        return StageOutcome.STOPPED
 
-    def _give_back(self, claim: Claim, delay: timedelta, why: str, *, counted: bool = True) -> Ended:
-        log.warning("worker.given_back", job=claim.job_id, stage=claim.stage, why=why, counted=counted)
-        self.work.give_back(claim, delay=delay, counted=counted)
-        return Ended.GIVEN_BACK
+    def _requeue(self, claim: Claim, delay: timedelta, reason: str, *, counted: bool = True) -> StageOutcome:
+        log.warning("worker.stage_requeued", job=claim.job_id, stage=claim.stage, reason=reason, counted=counted)
+        self.work.requeue(claim, delay=delay, counted=counted)
+        return StageOutcome.REQUEUED
 
-    def _failed(self, claim: Claim, code: str, message: str, *, again: bool) -> Ended:
-        if again and claim.attempt < MOST_DELIVERIES:
-            return self._give_back(claim, AGAIN * claim.attempt, code)
+    def _retry_or_fail(self, claim: Claim, code: str, message: str, *, retryable: bool) -> StageOutcome:
+        if retryable and claim.attempt < MAX_ATTEMPTS:
+            return self._requeue(claim, RETRY_DELAY * claim.attempt, code)
         self.work.fail(claim, JobFailure(code=code, message=message, stage=claim.stage))
-        return Ended.FAILED
+        return StageOutcome.FAILED
 
 
-def _deed(claim: Claim, ended: Ended, began: int) -> Deed:
-    return Deed(
+def _trace_span(claim: Claim, ended: StageOutcome, began: int) -> TraceSpan:
+    return TraceSpan(
         name=claim.stage,
-        part=Part.CONSUMER,
-        began=began,
+        kind=TraceSpanKind.CONSUMER,
+        started_ns=began,
         job_id=claim.job_id,
-        failed=ended is Ended.FAILED,
-        facts={"undertone.stage": claim.stage, "undertone.attempt": claim.attempt, "undertone.ended": ended},
+        failed=ended is StageOutcome.FAILED,
+        attributes={"undertone.stage": claim.stage, "undertone.attempt": claim.attempt, "undertone.outcome": ended},
     )
 
 
-def _place(error: BaseException) -> str:
+def _error_location(error: BaseException) -> str:
     trace = error.__traceback__
     while trace is not None and trace.tb_next is not None:
         trace = trace.tb_next

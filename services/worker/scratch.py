@@ -10,7 +10,7 @@ from contextlib import contextmanager
 from pathlib import Path
 from uuid import uuid4
 
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 
 LOCK = ".lock"
 
@@ -25,10 +25,10 @@ class Scratch:
         self._root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
         if root.stat().st_uid != os.geteuid():  # below /tmp anybody could have made it first, and could look in
-            raise SettingUnusable(f"The scratch folder {root} is not ours.", mend="Name another in WORKER__SCRATCH.")
+            raise InvalidSetting(f"The scratch folder {root} is not ours.", hint="Name another in WORKER__SCRATCH.")
 
     @contextmanager
-    def room(self) -> Iterator[Path]:
+    def folder(self) -> Iterator[Path]:
         folder = self._root / f"stage-{uuid4().hex[:12]}"
         with self._locked(folder):
             try:

@@ -9,7 +9,7 @@ from typing import Annotated
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
 
-from shared.domain.plan import CPU, QUEUES
+from shared.domain.stage_plan import CPU, QUEUES
 
 
 def default_scratch() -> Path:
@@ -31,7 +31,7 @@ class WorkerSettings(BaseSettings):
     lease_seconds: float = Field(default=90, gt=0)
     """A stage whose worker has died is given to another after this long; a third of it lies between extensions."""
 
-    look_seconds: float = Field(default=2, gt=0)
+    poll_seconds: float = Field(default=2, gt=0)
     """How often a running stage looks whether its job was cancelled."""
 
     shutdown_seconds: float = Field(default=30, ge=0)

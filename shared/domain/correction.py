@@ -18,14 +18,14 @@ from shared.domain.emotion import (
     SentimentReading,
     SentimentScores,
 )
-from shared.domain.error import InvalidRequest, NoReading, NotFound
-from shared.domain.realign import realign
+from shared.domain.error import InvalidRequest, NoEmotionReading, NotFound
 from shared.domain.speech import Utterance
 from shared.domain.transcript import Speaker, Transcript
 from shared.domain.value import Value
+from shared.domain.word_alignment import align_words
 
 
-class Corrected(StrEnum):
+class CorrectedField(StrEnum):
     """What can be put right."""
 
     NAME = "name"  # of a speaker
@@ -37,7 +37,7 @@ class Corrected(StrEnum):
 class Change(Value):
     """From the old value to the new one; the target is a speaker's id, or the index of an utterance."""
 
-    field: Corrected
+    field: CorrectedField
     target: str
     old: str
     new: str
@@ -57,32 +57,32 @@ class UtterancePatch(Value):
     speaker: str | None = Field(default=None, min_length=1, max_length=64, description="The id of a speaker")
 
 
-def renaming(transcript: Transcript, speaker: str, name: str) -> tuple[Change, ...]:
+def rename_changes(transcript: Transcript, speaker: str, name: str) -> tuple[Change, ...]:
     """What must change so that this speaker has this name; nothing where it has it already."""
     known = next((one for one in transcript.speakers if one.id == speaker), None)
     if known is None:
         raise NotFound("There is no such speaker in this transcript.")
-    return _changes(speaker, ((Corrected.NAME, known.name, name),))
+    return _changes(speaker, ((CorrectedField.NAME, known.name, name),))
 
 
-def patching(transcript: Transcript, index: int, patch: UtterancePatch) -> tuple[Change, ...]:
+def patch_changes(transcript: Transcript, index: int, patch: UtterancePatch) -> tuple[Change, ...]:
     """What must change so that this utterance is as the patch says."""
     found = utterance_of(transcript, index)
     if patch.speaker is not None and patch.speaker not in {one.id for one in transcript.speakers}:
         known = ", ".join(one.id for one in transcript.speakers)
-        raise InvalidRequest("There is no such speaker in this transcript.", mend=f"Its speakers are {known}.")
+        raise InvalidRequest("There is no such speaker in this transcript.", hint=f"Its speakers are {known}.")
     if patch.emotion is not None and found.emotion is None:
-        raise NoReading("No emotion was perceived in this utterance, so there is none to correct.")
+        raise NoEmotionReading("No emotion was perceived in this utterance, so there is none to correct.")
     label = str(found.emotion.label) if found.emotion else ""
     wished = (
-        (Corrected.TEXT, found.text, patch.text),
-        (Corrected.EMOTION, label, patch.emotion and str(patch.emotion)),
-        (Corrected.SPEAKER, found.speaker, patch.speaker),
+        (CorrectedField.TEXT, found.text, patch.text),
+        (CorrectedField.EMOTION, label, patch.emotion and str(patch.emotion)),
+        (CorrectedField.SPEAKER, found.speaker, patch.speaker),
     )
     return _changes(str(index), wished)
 
 
-def _changes(target: str, wished: Iterable[tuple[Corrected, str, str | None]]) -> tuple[Change, ...]:
+def _changes(target: str, wished: Iterable[tuple[CorrectedField, str, str | None]]) -> tuple[Change, ...]:
     return tuple(
         Change(field=field, target=target, old=old, new=new)
         for field, old, new in wished
@@ -97,20 +97,20 @@ def utterance_of(transcript: Transcript, index: int) -> Utterance:
     return found
 
 
-def corrected(transcript: Transcript, changes: Sequence[Change]) -> Transcript:
+def apply_changes(transcript: Transcript, changes: Sequence[Change]) -> Transcript:
     """The transcript with these changes, which says in a warning that people made them."""
     if not changes:
         return transcript
     names = {one.id: one.name for one in transcript.speakers}
     utterances = {str(one.index): one for one in transcript.utterances}
     for change in changes:
-        if change.field is Corrected.NAME:
+        if change.field is CorrectedField.NAME:
             names[change.target] = change.new
         else:
-            utterances[change.target] = _put_right(utterances[change.target], change)
+            utterances[change.target] = _apply_change(utterances[change.target], change)
     speakers = tuple(one.model_copy(update={"name": names[one.id]}) for one in transcript.speakers)
-    if any(change.field is Corrected.SPEAKER for change in changes):
-        speakers = tuple(_counted(one, tuple(utterances.values())) for one in speakers)
+    if any(change.field is CorrectedField.SPEAKER for change in changes):
+        speakers = tuple(_with_talk_time(one, tuple(utterances.values())) for one in speakers)
     number = len({(change.field, change.target) for change in changes})
     warning = f"{number} {'place was' if number == 1 else 'places were'} corrected by people."
     return transcript.model_copy(
@@ -122,20 +122,20 @@ def corrected(transcript: Transcript, changes: Sequence[Change]) -> Transcript:
     )
 
 
-def _counted(speaker: Speaker, utterances: Sequence[Utterance]) -> Speaker:
+def _with_talk_time(speaker: Speaker, utterances: Sequence[Utterance]) -> Speaker:
     own = [one for one in utterances if one.speaker == speaker.id]
     seconds = round(sum(one.duration for one in own), 3)
     return speaker.model_copy(update={"talk_seconds": seconds, "utterances": len(own)})
 
 
-def _put_right(utterance: Utterance, change: Change) -> Utterance:
+def _apply_change(utterance: Utterance, change: Change) -> Utterance:
     match change.field:
-        case Corrected.TEXT:
-            words = realign(utterance.words, change.new, utterance.span)
+        case CorrectedField.TEXT:
+            words = align_words(utterance.words, change.new, utterance.span)
             return utterance.model_copy(update={"text": change.new, "words": words})
-        case Corrected.EMOTION if utterance.emotion is not None:
-            return utterance.model_copy(update={"emotion": told(utterance.emotion, Emotion(change.new))})
-        case Corrected.SPEAKER:
+        case CorrectedField.EMOTION if utterance.emotion is not None:
+            return utterance.model_copy(update={"emotion": human_reading(utterance.emotion, Emotion(change.new))})
+        case CorrectedField.SPEAKER:
             words = tuple(
                 word if word.speaker is None else word.model_copy(update={"speaker": change.new})
                 for word in utterance.words
@@ -144,15 +144,15 @@ def _put_right(utterance: Utterance, change: Change) -> Utterance:
     raise ValueError("a correction of something that is not there")
 
 
-MOODS = {Emotion.JOY: Sentiment.POSITIVE, Emotion.NEUTRAL: Sentiment.NEUTRAL}
+SENTIMENT_OF = {Emotion.JOY: Sentiment.POSITIVE, Emotion.NEUTRAL: Sentiment.NEUTRAL}
 
 
-def told(reading: EmotionReading, label: Emotion) -> EmotionReading:
+def human_reading(reading: EmotionReading, label: Emotion) -> EmotionReading:
     """What a person says it is: certain, with the senses' own words left as they were. Nobody says how strong it is,
     so valence and arousal are unknown; surprise may be good or bad, so its sentiment stays as perceived."""
     sentiment = reading.sentiment
     if label is not Emotion.SURPRISE:
-        mood = MOODS.get(label, Sentiment.NEGATIVE)
+        mood = SENTIMENT_OF.get(label, Sentiment.NEGATIVE)
         scores = SentimentScores({one: float(one is mood) for one in SENTIMENTS})
         sentiment = SentimentReading(label=mood, scores=scores)
     return EmotionReading(
@@ -160,5 +160,5 @@ def told(reading: EmotionReading, label: Emotion) -> EmotionReading:
         confidence=1.0,
         scores=EmotionScores({one: float(one is label) for one in EMOTIONS}),
         sentiment=sentiment,
-        senses=reading.senses,
+        modalities=reading.modalities,
     )

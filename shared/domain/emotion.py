@@ -94,25 +94,25 @@ class SentimentReading(Value):
     scores: SentimentScores
 
 
-class SenseStatus(StrEnum):
+class ModalityStatus(StrEnum):
     OK = "ok"
     UNAVAILABLE = "unavailable"  # it could not be perceived here; `reason` says why
     OFF = "off"  # nobody asked for it, or this deployment does not allow it
     FAILED = "failed"  # it broke; `reason` carries the error's code
 
 
-class Sense(Value):
+class ModalityReading(Value):
     """What one modality had to say about an utterance, or why it could not."""
 
-    status: SenseStatus
+    status: ModalityStatus
     reason: str | None = None
     scores: EmotionScores | None = None
 
     @model_validator(mode="after")
-    def _tells_all(self) -> Self:
-        if (self.status is SenseStatus.OK) != (self.scores is not None):
+    def _check_scores(self) -> Self:
+        if (self.status is ModalityStatus.OK) != (self.scores is not None):
             raise ValueError("a sense has scores exactly when its status is ok")
-        if self.status in (SenseStatus.UNAVAILABLE, SenseStatus.FAILED) and not self.reason:
+        if self.status in (ModalityStatus.UNAVAILABLE, ModalityStatus.FAILED) and not self.reason:
             raise ValueError("an unavailable or failed sense says why")
         return self
 
@@ -126,4 +126,4 @@ class EmotionReading(Value):
     sentiment: SentimentReading
     valence: float | None = Field(default=None, ge=-1, le=1)
     arousal: float | None = Field(default=None, ge=-1, le=1)
-    senses: dict[Modality, Sense]
+    modalities: dict[Modality, ModalityReading]

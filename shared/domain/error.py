@@ -11,34 +11,34 @@ UndertoneError
 │   ├── InvalidRequest          options that contradict each other or make no sense
 │   ├── InvalidTranscript       a platform transcript that cannot be read
 │   ├── NotFound                a file or thing that is not there
-│   ├── KeyReused               an idempotency key that was used for another request
+│   ├── IdempotencyKeyReused               an idempotency key that was used for another request
 │   ├── StateConflict           not in the state in which that can be done
 │   │   ├── NotReady                its job has not come to that yet
 │   │   ├── JobFailed               its job came to no result; the answer carries the job's own code
-│   │   ├── NoReading               no emotion was perceived there that could be corrected
-│   │   ├── VideoNotMade            nobody has made the captioned video that was asked for
+│   │   ├── NoEmotionReading               no emotion was perceived there that could be corrected
+│   │   ├── VideoNotRequested            nobody has made the captioned video that was asked for
 │   │   ├── NoVideo                 the recording has no picture to put captions on
-│   │   └── MediaGone               the recording was kept for its time
-│   ├── ChangedMeanwhile        somebody changed it since it was read
-│   ├── RangeUnusable           a range that lies outside
+│   │   └── MediaDeleted               the recording was kept for its time
+│   ├── PreconditionFailed        somebody changed it since it was read
+│   ├── RangeNotSatisfiable           a range that lies outside
 │   ├── UploadTooLarge          more bytes than this deployment takes
 │   ├── QuotaExceeded           more bytes than one tenant may have stored
-│   ├── BodyUnreadable          the request breaks off, or is not what its headers say
-│   ├── BodyTooSlow             its bytes come too slowly to wait for them
-│   ├── UnknownContentType      a body of a kind that this call does not take
-│   ├── IdempotencyKeyBusy      the first request with that key has not ended
-│   ├── UploadGone              a resumable upload that expired
-│   ├── UploadHeld              somebody else is writing to it
-│   ├── ProtocolVersion         a version of tus that is not spoken here
+│   ├── MalformedBody          the request breaks off, or is not what its headers say
+│   ├── BodyTimeout             its bytes come too slowly to wait for them
+│   ├── UnsupportedContentType      a body of a kind that this call does not take
+│   ├── IdempotencyKeyInUse      the first request with that key has not ended
+│   ├── UploadExpired              a resumable upload that expired
+│   ├── UploadLocked              somebody else is writing to it
+│   ├── UnsupportedProtocolVersion         a version of tus that is not spoken here
 │   ├── ModalityNotAllowed      this deployment does not allow that sense
 │   └── PurposeProhibited       the law forbids that sense for that purpose
 ├── EngineError             a model could not do its work
-│   ├── EngineUnavailable       its runtime or weights are missing; `mend` is the command that helps
+│   ├── EngineUnavailable       its runtime or weights are missing; `hint` is the command that helps
 │   └── EngineFailed            it broke on this input
-├── AccessError             who asks may not
-│   ├── KeyRefused              no key, or none that is valid now
-│   ├── ScopeMissing            a valid key that was not made for this
-│   ├── HostRefused             keyless, but not from a program on this machine
+├── AccessDenied             who asks may not
+│   ├── InvalidApiKey              no key, or none that is valid now
+│   ├── InsufficientScope            a valid key that was not made for this
+│   ├── HostNotAllowed             keyless, but not from a program on this machine
 │   └── TooManyRequests         more than this key or address may ask at once
 ├── WorkError               a worker's hold on a stage
 │   ├── LeaseLost               somebody else has it, or the job has ended: stop and write nothing
@@ -47,10 +47,10 @@ UndertoneError
 ├── OutboundError           a request to an address that we were told to call
 │   ├── AddressBlocked          it may not be called; which rule or answer is not told
 │   └── OutboundFailed          it could not be called, or did not answer as it should
-├── SettingUnusable         a deployment's setting is missing or wrong
+├── InvalidSetting         a deployment's setting is missing or wrong
 ├── StorageFull             no room to write
 ├── StorageUnavailable      storage cannot be reached, or refuses its key
-├── StorageLost             something written is no longer there
+├── StoredDataMissing             something written is no longer there
 └── Interrupted             stopped by its user; what is finished is kept
 """
 
@@ -63,21 +63,21 @@ class UndertoneError(Exception):
     """`code` never changes once released; `status` is for HTTP, `exit_status` for the command line."""
 
     code: ClassVar[str] = "internal_error"
-    status: ClassVar[int] = 500
+    http_status: ClassVar[int] = 500
     exit_status: ClassVar[int] = 70
     retryable: ClassVar[bool] = False
     retry_after: int | None = None
     """Seconds after which asking again makes sense, where that is more than a guess."""
 
-    def __init__(self, message: str, *, mend: str | None = None) -> None:
+    def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
         self.message = message
-        self.mend = mend
+        self.hint = hint
 
 
 class RecordingError(UndertoneError):
-    code = "recording_unusable"
-    status = 422
+    code = "invalid_recording"
+    http_status = 422
     exit_status = 65
 
 
@@ -102,8 +102,8 @@ class DecodeFailed(RecordingError):
 
 
 class RequestError(UndertoneError):
-    code = "request_unusable"
-    status = 422
+    code = "request_error"
+    http_status = 422
     exit_status = 64
 
 
@@ -117,17 +117,17 @@ class InvalidTranscript(RequestError):
 
 class NotFound(RequestError):
     code = "not_found"
-    status = 404
+    http_status = 404
     exit_status = 66
 
 
-class KeyReused(RequestError):
+class IdempotencyKeyReused(RequestError):
     code = "idempotency_key_reused"
 
 
 class StateConflict(RequestError):
     code = "state_conflict"
-    status = 409
+    http_status = 409
 
 
 class NotReady(StateConflict):
@@ -137,89 +137,89 @@ class NotReady(StateConflict):
 class JobFailed(StateConflict):
     code = "job_failed"
 
-    def __init__(self, message: str, *, job_code: str, mend: str | None = None) -> None:
-        super().__init__(message, mend=mend)
+    def __init__(self, message: str, *, job_code: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.job_code = job_code
 
 
-class NoReading(StateConflict):
-    code = "no_reading"
+class NoEmotionReading(StateConflict):
+    code = "no_emotion_reading"
 
 
-class VideoNotMade(StateConflict):
-    code = "video_not_made"
+class VideoNotRequested(StateConflict):
+    code = "video_not_available"
 
 
 class NoVideo(StateConflict):
     code = "no_video"
 
 
-class MediaGone(StateConflict):
-    code = "media_gone"
+class MediaDeleted(StateConflict):
+    code = "media_deleted"
 
 
-class ChangedMeanwhile(RequestError):
-    code = "changed_meanwhile"
-    status = 412
+class PreconditionFailed(RequestError):
+    code = "precondition_failed"
+    http_status = 412
 
 
-class RangeUnusable(RequestError):
-    code = "range_unusable"
-    status = 416
+class RangeNotSatisfiable(RequestError):
+    code = "range_not_satisfiable"
+    http_status = 416
 
 
 class UploadTooLarge(RequestError):
     code = "upload_too_large"
-    status = 413
+    http_status = 413
 
 
 class QuotaExceeded(RequestError):
     code = "quota_exceeded"
-    status = 507
+    http_status = 507
 
-    def __init__(self, most_bytes: int) -> None:
+    def __init__(self, max_bytes: int) -> None:
         super().__init__(
-            f"With this there would be more than {most_bytes >> 20} MB of recordings stored for you.",
-            mend="Erase jobs that are no longer needed, or wait until older recordings have had their time.",
+            f"With this there would be more than {max_bytes >> 20} MB of recordings stored for you.",
+            hint="Erase jobs that are no longer needed, or wait until older recordings have had their time.",
         )
 
 
-class BodyUnreadable(RequestError):
-    code = "body_unreadable"
-    status = 400
+class MalformedBody(RequestError):
+    code = "malformed_body"
+    http_status = 400
 
 
-class BodyTooSlow(RequestError):
-    code = "body_too_slow"
-    status = 408
+class BodyTimeout(RequestError):
+    code = "body_timeout"
+    http_status = 408
     retryable = True
 
 
-class UnknownContentType(RequestError):
-    code = "unknown_content_type"
-    status = 415
+class UnsupportedContentType(RequestError):
+    code = "unsupported_content_type"
+    http_status = 415
 
 
-class IdempotencyKeyBusy(RequestError):
-    code = "idempotency_key_busy"
-    status = 409
+class IdempotencyKeyInUse(RequestError):
+    code = "idempotency_key_in_use"
+    http_status = 409
     retryable = True
 
 
-class UploadGone(RequestError):
-    code = "upload_gone"
-    status = 410
+class UploadExpired(RequestError):
+    code = "upload_expired"
+    http_status = 410
 
 
-class UploadHeld(RequestError):
-    code = "upload_held"
-    status = 423
+class UploadLocked(RequestError):
+    code = "upload_locked"
+    http_status = 423
     retryable = True
 
 
-class ProtocolVersion(RequestError):
-    code = "protocol_version"
-    status = 412
+class UnsupportedProtocolVersion(RequestError):
+    code = "unsupported_protocol_version"
+    http_status = 412
 
 
 class ModalityNotAllowed(RequestError):
@@ -237,7 +237,7 @@ class EngineError(UndertoneError):
 
 class EngineUnavailable(EngineError):
     code = "engine_unavailable"
-    status = 503
+    http_status = 503
 
 
 class EngineFailed(EngineError):
@@ -245,32 +245,32 @@ class EngineFailed(EngineError):
     retryable = True
 
 
-class AccessError(UndertoneError):
-    code = "access_refused"
-    status = 403
+class AccessDenied(UndertoneError):
+    code = "access_denied"
+    http_status = 403
     exit_status = 77
 
 
-class KeyRefused(AccessError):
-    code = "key_refused"
-    status = 401
+class InvalidApiKey(AccessDenied):
+    code = "invalid_api_key"
+    http_status = 401
 
 
-class ScopeMissing(AccessError):
-    code = "scope_missing"
+class InsufficientScope(AccessDenied):
+    code = "insufficient_scope"
 
 
-class HostRefused(AccessError):
-    code = "host_refused"
+class HostNotAllowed(AccessDenied):
+    code = "host_not_allowed"
 
 
-class TooManyRequests(AccessError):
+class TooManyRequests(AccessDenied):
     code = "too_many_requests"
-    status = 429
+    http_status = 429
     retryable = True
 
-    def __init__(self, message: str, *, retry_after: int = 1, mend: str | None = None) -> None:
-        super().__init__(message, mend=mend)
+    def __init__(self, message: str, *, retry_after: int = 1, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.retry_after = retry_after
 
 
@@ -280,29 +280,29 @@ class WorkError(UndertoneError):
 
 class LeaseLost(WorkError):
     code = "lease_lost"
-    status = 409
+    http_status = 409
 
 
 class TimedOut(WorkError):
     code = "timed_out"
-    status = 504
+    http_status = 504
     retryable = True
 
 
 class Poisoned(WorkError):
     code = "poisoned"
-    status = 422
+    http_status = 422
 
 
 class OutboundError(UndertoneError):
     code = "outbound_error"
-    status = 502
+    http_status = 502
     exit_status = 69
 
 
 class AddressBlocked(OutboundError):
     code = "address_blocked"
-    status = 422
+    http_status = 422
 
 
 class OutboundFailed(OutboundError):
@@ -311,19 +311,19 @@ class OutboundFailed(OutboundError):
     code = "outbound_failed"
     retryable = True
 
-    def __init__(self, message: str, *, reason: str, mend: str | None = None) -> None:
-        super().__init__(message, mend=mend)
+    def __init__(self, message: str, *, reason: str, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.reason = reason
 
 
-class SettingUnusable(UndertoneError):
-    code = "setting_unusable"
+class InvalidSetting(UndertoneError):
+    code = "invalid_setting"
     exit_status = 78
 
 
 class StorageFull(UndertoneError):
     code = "storage_full"
-    status = 507
+    http_status = 507
     exit_status = 74
     retryable = True
     retry_after = 60
@@ -331,24 +331,24 @@ class StorageFull(UndertoneError):
 
 class StorageUnavailable(UndertoneError):
     code = "storage_unavailable"
-    status = 503
+    http_status = 503
     exit_status = 69
     retryable = True
 
 
-class StorageLost(UndertoneError):
+class StoredDataMissing(UndertoneError):
     """`stage` is the one that can make it again."""
 
-    code = "storage_lost"
+    code = "stored_data_missing"
     exit_status = 74
     retryable = True
 
-    def __init__(self, message: str, *, stage: str | None = None, mend: str | None = None) -> None:
-        super().__init__(message, mend=mend)
+    def __init__(self, message: str, *, stage: str | None = None, hint: str | None = None) -> None:
+        super().__init__(message, hint=hint)
         self.stage = stage
 
 
 class Interrupted(UndertoneError):
     code = "interrupted"
-    status = 409
+    http_status = 409
     exit_status = 130

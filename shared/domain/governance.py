@@ -54,21 +54,21 @@ def parse_purpose(word: str | None) -> Purpose | None:
         raise InvalidRequest(f"There is no purpose {word!r}; the purposes are {known}.") from None
 
 
-def permit(
-    asked: tuple[Modality, ...] | None, allowed: tuple[Modality, ...], purpose: Purpose | None
+def allowed_modalities(
+    requested: tuple[Modality, ...] | None, allowed: tuple[Modality, ...], purpose: Purpose | None
 ) -> tuple[Modality, ...]:
     """The senses a job may use. Asking for nothing special means all that are allowed; never more than those."""
-    refused = tuple(modality for modality in asked or () if modality not in allowed)
+    refused = tuple(modality for modality in requested or () if modality not in allowed)
     if refused:
         raise ModalityNotAllowed(
             f"This deployment does not allow {' and '.join(refused)}.",
-            mend=f"Ask for {', '.join(allowed) or 'none'}, or have its operator change GOVERNANCE__MODALITIES.",
+            hint=f"Ask for {', '.join(allowed) or 'none'}, or have its operator change GOVERNANCE__MODALITIES.",
         )
-    granted = allowed if asked is None else asked
+    granted = allowed if requested is None else requested
     biometric = tuple(modality for modality in granted if modality is not Modality.TEXT)
     if purpose in PROHIBITED and biometric:
         raise PurposeProhibited(
             f"Reading emotions from {' and '.join(biometric)} for {purpose} is prohibited (EU AI Act, Art. 5(1)(f)).",
-            mend="Ask for the modality text alone.",
+            hint="Ask for the modality text alone.",
         )
     return granted

@@ -16,13 +16,13 @@ class RequestKey(Value):
     key: str = Field(pattern=r"^[\x21-\x7e]{1,255}$")
 
 
-class StoredAnswer(Value):
+class StoredResponse(Value):
     status: int = Field(ge=100, le=599)
     body: bytes = Field(repr=False)
 
 
-class Begun(Value):
+class RequestState(Value):
     """How a request stands: new (process it), answered (repeat the answer), or neither (the first one still runs)."""
 
     new: bool
-    answer: StoredAnswer | None = None
+    response: StoredResponse | None = None

@@ -21,16 +21,16 @@ class Source(Value):
 
 # Letters, digits and what stands between them in a name: a recogniser's own marks, such as <|…|>, are none.
 Term = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\w[\w .&'’+/-]*$", max_length=64)]
-MOST_TERMS = 100
+MAX_TERMS = 100
 
 
-class Wishes(Value):
+class JobOptions(Value):
     """How the transcript is wished for; every default means: find out yourself, use everything."""
 
     language: str | None = None
-    vocabulary: tuple[Term, ...] = Field(default=(), max_length=MOST_TERMS)  # names and words that may be said
-    exactly_speakers: int | None = Field(default=None, ge=1, le=64)
-    at_most_speakers: int | None = Field(default=None, ge=1, le=64)
+    vocabulary: tuple[Term, ...] = Field(default=(), max_length=MAX_TERMS)  # names and words that may be said
+    speakers: int | None = Field(default=None, ge=1, le=64)
+    max_speakers: int | None = Field(default=None, ge=1, le=64)
     modalities: tuple[Modality, ...] = tuple(Modality)
     # slot -> engine name or name:option, e.g. {"transcriber": "faster-whisper:small"}
     engines: Mapping[str, str] = {}
@@ -39,8 +39,8 @@ class Wishes(Value):
     purpose: Purpose | None = None
 
     @model_validator(mode="after")
-    def _one_way_to_count(self) -> Wishes:
-        if self.exactly_speakers and self.at_most_speakers:
+    def _check_speaker_counts(self) -> JobOptions:
+        if self.speakers and self.max_speakers:
             raise ValueError("give the number of speakers or its maximum, not both")
         return self
 
@@ -52,4 +52,4 @@ class Job(Value):
     recording: Source
     tracks: tuple[Source, ...] = ()
     platform_transcript: Source | None = None
-    wishes: Wishes = Wishes()
+    options: JobOptions = JobOptions()

@@ -13,9 +13,9 @@ from shared.domain.governance import Consent
 from shared.domain.job import Job
 from shared.domain.retention import Retention
 from shared.domain.value import Value
-from shared.domain.work import AFTERWARDS, PlannedStage, StageRow, StageState, check_plan
+from shared.domain.work import STAGES_AFTER_JOB, PlannedStage, StageRow, StageStatus, check_plan
 
-MOST_METADATA = 8192  # bytes as JSON: it travels in every webhook, which must stay under 20 kB
+MAX_METADATA = 8192  # bytes as JSON: it travels in every webhook, which must stay under 20 kB
 
 
 class JobStatus(StrEnum):
@@ -28,17 +28,17 @@ class JobStatus(StrEnum):
     ERASED = "erased"  # only the tombstone is left
 
     @property
-    def alive(self) -> bool:
+    def active(self) -> bool:
         return self in (JobStatus.QUEUED, JobStatus.RUNNING)
 
     @property
-    def gone(self) -> bool:
+    def deleted(self) -> bool:
         return self in (JobStatus.ERASING, JobStatus.ERASED)
 
 
-def may_work(status: JobStatus, stage: str) -> bool:
+def stage_may_run(status: JobStatus, stage: str) -> bool:
     """Whether a stage of a job that stands so is worked on."""
-    return status.alive or (status is JobStatus.DONE and stage in AFTERWARDS)
+    return status.active or (status is JobStatus.DONE and stage in STAGES_AFTER_JOB)
 
 
 class JobFailure(Value):
@@ -70,8 +70,8 @@ class NewJob(Value):
 
     def check(self) -> None:
         """What only a client can get wrong."""
-        if len(self.model_dump_json(include={"metadata"})) > MOST_METADATA:
-            raise InvalidRequest(f"The metadata are longer than {MOST_METADATA} bytes as JSON.")
+        if len(self.model_dump_json(include={"metadata"})) > MAX_METADATA:
+            raise InvalidRequest(f"The metadata are longer than {MAX_METADATA} bytes as JSON.")
 
 
 class JobRecord(Value):
@@ -88,7 +88,7 @@ class JobRecord(Value):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    media_gone_at: datetime | None = None  # when retention took them
+    media_deleted_at: datetime | None = None  # when retention took them
 
     @property
     def id(self) -> str:
@@ -97,12 +97,12 @@ class JobRecord(Value):
     @property
     def progress(self) -> float:
         """The share of the stages up to the job's end that is done; a running one counts by its own share."""
-        counted = [stage for stage in self.stages if stage.name not in AFTERWARDS]
-        shares = (1.0 if stage.state is StageState.DONE else stage.progress for stage in counted)
+        counted = [stage for stage in self.stages if stage.name not in STAGES_AFTER_JOB]
+        shares = (1.0 if stage.status is StageStatus.DONE else stage.progress for stage in counted)
         return sum(shares) / max(1, len(counted))
 
 
-class Tombstone(Value):
+class ErasureRecord(Value):
     """What stays of an erased job: enough to prove the erasure, nothing of what was erased."""
 
     id: str

@@ -27,7 +27,7 @@ class Cursor(Value):
         try:
             return cls.model_validate_json(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (ValueError, binascii.Error):
-            raise InvalidRequest("That cursor is none of ours.", mend="Begin again without a cursor.") from None
+            raise InvalidRequest("That cursor is none of ours.", hint="Begin again without a cursor.") from None
 
 
 class Page(Value, Generic[Item]):

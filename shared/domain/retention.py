@@ -10,7 +10,7 @@ from pydantic import Field
 from shared.domain.value import Value
 
 
-class Kept(StrEnum):
+class RetentionCategory(StrEnum):
     """The kinds of things that a job leaves, in the order in which they go."""
 
     MEDIA = "media"
@@ -25,10 +25,10 @@ class Retention(Value):
     artifacts_days: float | None = Field(default=None, ge=0, le=366)
     transcript_days: float | None = Field(default=None, ge=0, le=3660)
 
-    def of(self, kept: Kept) -> timedelta | None:
+    def period_of(self, category: RetentionCategory) -> timedelta | None:
         hours = {
-            Kept.MEDIA: self.media_hours,
-            Kept.ARTIFACTS: None if self.artifacts_days is None else 24 * self.artifacts_days,
-            Kept.TRANSCRIPT: None if self.transcript_days is None else 24 * self.transcript_days,
-        }[kept]
+            RetentionCategory.MEDIA: self.media_hours,
+            RetentionCategory.ARTIFACTS: None if self.artifacts_days is None else 24 * self.artifacts_days,
+            RetentionCategory.TRANSCRIPT: None if self.transcript_days is None else 24 * self.transcript_days,
+        }[category]
         return None if hours is None else timedelta(hours=hours)

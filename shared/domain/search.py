@@ -34,11 +34,11 @@ class SearchQuery(Value):
         if words and not phrases:
             raise InvalidRequest("There is no word in what is looked for.")
         if not (phrases or emotion or speaker or job):
-            raise InvalidRequest("Nothing is looked for.", mend="Give q, emotion, speaker or job.")
+            raise InvalidRequest("Nothing is looked for.", hint="Give q, emotion, speaker or job.")
         return cls(phrases=phrases, emotion=emotion, speaker=speaker, job=job)
 
 
-class Found(Value):
+class SearchResult(Value):
     """One utterance that was looked for."""
 
     job_id: str

@@ -33,7 +33,7 @@ class SpeakerTurn(Span):
     confidence: float = Field(default=1.0, ge=0, le=1)
 
 
-class Hearing(Value):
+class Transcription(Value):
     """What a recogniser heard: words in order, and the language it heard them in."""
 
     words: tuple[Word, ...]

@@ -43,7 +43,7 @@ class ApiKey(Value):
     def usable(self, now: datetime) -> bool:
         return self.revoked_at is None and (self.expires_at is None or now < self.expires_at)
 
-    def may(self, scope: Scope) -> bool:
+    def has_scope(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
 
@@ -55,5 +55,5 @@ class AuditEntry(Value):
     key_id: str | None
     action: str
     subject: str
-    facts: Mapping[str, JsonValue] = {}
+    details: Mapping[str, JsonValue] = {}
     address: str | None = None

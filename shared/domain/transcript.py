@@ -58,7 +58,7 @@ class Transcript(Value):
 
 
 NOTICE = (
-    "Perceived emotion, estimated by software from {senses}. It says how an utterance sounds or appears, "
+    "Perceived emotion, estimated by software from {modalities}. It says how an utterance sounds or appears, "
     "not what a person feels, and it is often wrong."
 )
 
@@ -72,6 +72,6 @@ def disclose(modalities: Sequence[Modality], purpose: Purpose | None = None) -> 
     return Disclosure(
         modalities=used,
         biometric=any(modality is not Modality.TEXT for modality in used),
-        notice=NOTICE.format(senses=senses),
+        notice=NOTICE.format(modalities=senses),
         purpose=purpose,
     )

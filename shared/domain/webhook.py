@@ -13,16 +13,16 @@ from shared.domain.job_record import JobRecord
 from shared.domain.value import Value
 
 
-class Topic(StrEnum):
+class EventType(StrEnum):
     TRANSCRIPT_READY = "transcript.ready"
     JOB_FAILED = "job.failed"
     TEST = "webhook.test"
 
 
-class SealedSecret(Value):
+class EncryptedSecret(Value):
     """A signing secret, encrypted; after a rotation the old one still signs until it expires."""
 
-    sealed: str = Field(repr=False)
+    ciphertext: str = Field(repr=False)
     expires_at: datetime | None = None
 
 
@@ -30,27 +30,29 @@ class WebhookEndpoint(Value):
     id: str
     tenant: str
     url: str = Field(repr=False)  # it may carry a token of the receiver's
-    topics: frozenset[Topic]
+    event_types: frozenset[EventType]
     description: str = ""
-    secrets: tuple[SealedSecret, ...] = ()  # the newest first
+    secrets: tuple[EncryptedSecret, ...] = ()  # the newest first
     job_id: str | None = None  # a callback that was given with one job hears of nothing else
     created_at: datetime
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
 
-    def signing(self, now: datetime) -> tuple[str, ...]:
+    def signing_secrets(self, now: datetime) -> tuple[str, ...]:
         """The sealed secrets that sign at this time, new before old."""
-        return tuple(secret.sealed for secret in self.secrets if secret.expires_at is None or now < secret.expires_at)
+        return tuple(
+            secret.ciphertext for secret in self.secrets if secret.expires_at is None or now < secret.expires_at
+        )
 
 
-class Announcement(Value):
+class WebhookEvent(Value):
     """Something happened: serialized once, so that every attempt sends the very bytes that are signed."""
 
-    topic: Topic
+    event_type: EventType
     body: bytes
 
 
-class DeliveryState(StrEnum):
+class DeliveryStatus(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
     FAILED = "failed"  # the schedule came to its end
@@ -65,9 +67,9 @@ class Delivery(Value):
     tenant: str
     endpoint_id: str
     job_id: str | None
-    topic: Topic
+    event_type: EventType
     body: bytes = Field(repr=False)
-    state: DeliveryState
+    status: DeliveryStatus
     series: int = Field(default=1, ge=1)  # a replay begins a new one
     attempts: int = Field(default=0, ge=0)  # within the series
     next_attempt_at: datetime | None
@@ -84,13 +86,13 @@ class Attempt(Value):
     number: int = Field(ge=1)
     at: datetime
     seconds: float = Field(ge=0)
-    status: int | None = None
+    response_status: int | None = None
     error: str | None = None  # a class such as timeout, tls, dns, blocked; never an internal address
-    answer: str = Field(default="", repr=False)
+    response_body: str = Field(default="", repr=False)
     next_attempt_at: datetime | None = None
 
 
-class Outgoing(Value):
+class DueDelivery(Value):
     """A delivery that is due, with the endpoint as it stands; `lease` fences out a courier that was too slow."""
 
     delivery: Delivery
@@ -98,38 +100,38 @@ class Outgoing(Value):
     lease: str
 
 
-class Outcome(Value):
+class DeliveryOutcome(Value):
     """What an attempt means: for the delivery, and for the endpoint."""
 
-    state: DeliveryState
+    status: DeliveryStatus
     next_attempt_at: datetime | None = None
-    disable: str | None = None  # the reason, if the endpoint must be disabled
+    disable_reason: str | None = None  # the reason, if the endpoint must be disabled
     slow_until: datetime | None = None  # the receiver asked for rest: its other deliveries wait too
 
 
-def compose(topic: Topic, at: datetime, data: dict[str, object]) -> Announcement:
+def build_event(event_type: EventType, at: datetime, data: dict[str, object]) -> WebhookEvent:
     stamp = at.astimezone(UTC).strftime("%Y-%m-%dT%H:%M:%SZ")
-    body = json.dumps({"type": topic, "timestamp": stamp, "data": data}, ensure_ascii=False, separators=(",", ":"))
-    return Announcement(topic=topic, body=body.encode())
+    body = json.dumps({"type": event_type, "timestamp": stamp, "data": data}, ensure_ascii=False, separators=(",", ":"))
+    return WebhookEvent(event_type=event_type, body=body.encode())
 
 
-def announce(record: JobRecord, at: datetime, public_url: str = "") -> Announcement:
+def job_ended_event(record: JobRecord, at: datetime, public_url: str = "") -> WebhookEvent:
     """How a job ended: ids, codes and the client's own metadata; no word of the transcript, no emotion."""
     data: dict[str, object] = {"job_id": record.id, "status": record.status, "metadata": dict(record.metadata)}
     if record.error is not None:
         data["error"] = {"code": record.error.code, "stage": record.error.stage}
-        return compose(Topic.JOB_FAILED, at, data)
+        return build_event(EventType.JOB_FAILED, at, data)
     data["transcript_url"] = f"{public_url}/v1/transcripts/{record.id}"
-    return compose(Topic.TRANSCRIPT_READY, at, data)
+    return build_event(EventType.TRANSCRIPT_READY, at, data)
 
 
-def rotate(
-    secrets: Sequence[SealedSecret], sealed: str, now: datetime, old_until: datetime
-) -> tuple[SealedSecret, ...]:
+def rotate_secrets(
+    secrets: Sequence[EncryptedSecret], sealed: str, now: datetime, old_until: datetime
+) -> tuple[EncryptedSecret, ...]:
     """The new secret first; the one that signed until now goes on for a while, older ones are forgotten."""
     kept = [
-        SealedSecret(sealed=old.sealed, expires_at=min(old_until, old.expires_at or old_until))
+        EncryptedSecret(ciphertext=old.ciphertext, expires_at=min(old_until, old.expires_at or old_until))
         for old in secrets
         if old.expires_at is None or now < old.expires_at
     ]
-    return (SealedSecret(sealed=sealed), *kept)
+    return (EncryptedSecret(ciphertext=sealed), *kept)

@@ -13,12 +13,12 @@ from shared.domain.value import Value
 
 CAPTION = "caption"
 # They follow the end of their job and hold nothing of it up: should one fail, the job is done all the same.
-AFTERWARDS = frozenset({CAPTION})
+STAGES_AFTER_JOB = frozenset({CAPTION})
 
-MOST_DELIVERIES = 3  # after that many claims that came to no end, a recording counts as poisonous
+MAX_ATTEMPTS = 3  # after that many claims that came to no end, a recording counts as poisonous
 
 
-class StageState(StrEnum):
+class StageStatus(StrEnum):
     WAITING = "waiting"  # something that it needs is not done
     PENDING = "pending"  # may be claimed
     RUNNING = "running"  # claimed; another may take it once the lease has run out
@@ -37,7 +37,7 @@ class PlannedStage(Value):
 class StageRow(PlannedStage):
     """Where one stage of one job stands."""
 
-    state: StageState
+    status: StageStatus
     attempts: int = Field(default=0, ge=0)
     worker: str | None = None
     lease_until: datetime | None = None
@@ -77,7 +77,7 @@ class Refusal(StrEnum):
     POISONED = "poisoned"  # this claim would have been one too many; the job has failed now
 
 
-class Swept(Value):
+class SweepResult(Value):
     """What a sweep of leases found."""
 
     freed: int = 0

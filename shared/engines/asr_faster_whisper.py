@@ -16,10 +16,10 @@ from tokenizers import Tokenizer
 
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.span import Span
-from shared.domain.speech import Hearing, Word
+from shared.domain.speech import Transcription, Word
 from shared.engines.catalog import Setup
-from shared.engines.hallucination import believable, without_loops
-from shared.engines.stretches import stretches
+from shared.engines.hallucination import is_plausible, without_loops
+from shared.engines.speech_chunks import chunk_speech
 from shared.engines.weights import require
 from shared.ports.media import Audio, Progress
 
@@ -27,7 +27,7 @@ BRIDGE = 1.0  # seconds: pauses that stay inside one window
 WINDOWS = 5  # that decide on the language, spread over the recording
 BATCH = 8
 BEAM = 5
-TOLD = 448 // 2 - 1  # tokens of a vocabulary that Whisper reads: half of what its decoder holds
+MAX_VOCABULARY_TOKENS = 448 // 2 - 1  # tokens of a vocabulary that Whisper reads: half of what its decoder holds
 DEFAULT = "small"
 
 
@@ -50,7 +50,7 @@ class FasterWhisper:
             if not (Path(size) / "tokenizer.json").is_file():  # faster-whisper would fetch one that may not fit
                 raise EngineUnavailable(
                     f"The Whisper model in {size!r} lacks its tokenizer.",
-                    mend="Convert it anew with ct2-transformers-converter --copy_files tokenizer.json "
+                    hint="Convert it anew with ct2-transformers-converter --copy_files tokenizer.json "
                     "preprocessor_config.json.",
                 )
             content = (Path(size) / "model.bin").read_bytes()
@@ -61,7 +61,7 @@ class FasterWhisper:
                 setup.threads,
             )
         if "/" in size:
-            raise EngineUnavailable(f"There is no converted Whisper model in {size!r}.", mend="undertone models list")
+            raise EngineUnavailable(f"There is no converted Whisper model in {size!r}.", hint="undertone models list")
         folder, fingerprint = require(f"faster-whisper:{size}", setup.engines)
         return cls(folder, fingerprint, f"faster-whisper:{size}", setup.threads)
 
@@ -78,7 +78,7 @@ class FasterWhisper:
         """A vote of windows spread over the recording, each as strong as it is sure."""
         if not self._model.model.is_multilingual:
             return "en", 1.0
-        windows = list(stretches(audio, speech, longest=self._longest, bridge=BRIDGE))
+        windows = list(chunk_speech(audio, speech, max_seconds=self._max_window_seconds, bridge=BRIDGE))
         if not windows:
             return None, None
         chosen = sorted(windows, key=lambda window: -window.duration)[: 4 * WINDOWS]
@@ -92,12 +92,15 @@ class FasterWhisper:
         best = max(votes, key=lambda language: votes[language])
         return best, round(min(1.0, votes[best] / sum(votes.values())), 4)
 
-    def room_for(self, vocabulary: Sequence[str]) -> int:
+    def vocabulary_capacity(self, vocabulary: Sequence[str]) -> int:
         """What is longer faster-whisper would cut within a word."""
-        return max((n for n in range(1, len(vocabulary) + 1) if self._tokens(vocabulary[:n]) <= TOLD), default=0)
+        return max(
+            (n for n in range(1, len(vocabulary) + 1) if self._tokens(vocabulary[:n]) <= MAX_VOCABULARY_TOKENS),
+            default=0,
+        )
 
     def _tokens(self, vocabulary: Sequence[str]) -> int:
-        return len(self._tokenizer.encode(f" {_told(vocabulary)}", add_special_tokens=False).ids)
+        return len(self._tokenizer.encode(f" {_hotwords(vocabulary)}", add_special_tokens=False).ids)
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
@@ -112,23 +115,23 @@ class FasterWhisper:
         language: str | None,
         progress: Progress,
         vocabulary: Sequence[str] = (),
-    ) -> Hearing:
+    ) -> Transcription:
         if language is not None and language not in self._model.supported_languages:
             raise InvalidRequest(f"{self.name} does not know the language {language!r}.")
-        windows = list(stretches(audio, speech, longest=self._longest, bridge=BRIDGE))
+        windows = list(chunk_speech(audio, speech, max_seconds=self._max_window_seconds, bridge=BRIDGE))
         words: list[Word] = []
         for first in range(0, len(windows), BATCH):
             batch = windows[first : first + BATCH]
-            words += self._hear(audio, batch, language, _told(vocabulary) or None)
+            words += self._transcribe_windows(audio, batch, language, _hotwords(vocabulary) or None)
             audio.release()
             progress((first + len(batch)) / len(windows))
-        return Hearing(words=tuple(without_loops(words)), language=language)
+        return Transcription(words=tuple(without_loops(words)), language=language)
 
     @property
-    def _longest(self) -> float:
+    def _max_window_seconds(self) -> float:
         return float(self._model.feature_extractor.chunk_length)
 
-    def _hear(
+    def _transcribe_windows(
         self, audio: Audio, windows: Sequence[Span], language: str | None, hotwords: str | None
     ) -> Iterator[Word]:
         """All windows at once; one that does not look like speech is heard again on its own, more patiently."""
@@ -146,7 +149,7 @@ class FasterWhisper:
             hotwords=hotwords,
         )
         for segment in segments:
-            if believable(segment):
+            if is_plausible(segment):
                 yield from _words(segment, sound.start, windows)
                 continue
             # All of its window: where its words begin and end is in doubt with them.
@@ -160,11 +163,11 @@ class FasterWhisper:
                 hotwords=hotwords,
             )
             for retried in again:
-                if believable(retried):
+                if is_plausible(retried):
                     yield from _words(retried, window.start, windows)
 
 
-def _told(vocabulary: Sequence[str]) -> str:
+def _hotwords(vocabulary: Sequence[str]) -> str:
     return ", ".join(vocabulary)
 
 

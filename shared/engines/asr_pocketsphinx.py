@@ -18,17 +18,17 @@ import numpy as np
 
 from shared.domain.error import EngineFailed, EngineUnavailable
 from shared.domain.span import Span
-from shared.domain.speech import Hearing, Word
+from shared.domain.speech import Transcription, Word
 from shared.engines.catalog import Setup
-from shared.engines.stretches import stretches
+from shared.engines.speech_chunks import chunk_speech
 from shared.ports.media import Audio, Floats, Progress
 
 ROOT = Path(__file__).parents[2]
-LONGEST = 20.0  # seconds of one stretch
+MAX_SECONDS = 20.0  # seconds of one stretch
 BRIDGE = 0.3  # a shorter pause does not end a stretch: the language model wants whole phrases
 MARGIN = 0.15  # seconds of silence around a stretch; the recogniser expects some
 LOUDNESS = 0.7  # peak of what it hears
-SILENT = 10 ** (-70 / 20)  # peak below which nobody speaks, and a recogniser would invent words
+SILENCE_LEVEL = 10 ** (-70 / 20)  # peak below which nobody speaks, and a recogniser would invent words
 GET_WHISPER = "undertone models fetch faster-whisper:small"
 
 
@@ -51,7 +51,7 @@ class PocketSphinx:
     def identify_language(self, _audio: Audio, _speech: Sequence[Span]) -> tuple[str | None, float | None]:
         return "en", None  # the only one it knows; it cannot say how sure that is
 
-    def room_for(self, _vocabulary: Sequence[str]) -> int:
+    def vocabulary_capacity(self, _vocabulary: Sequence[str]) -> int:
         return 0  # its dictionary is fixed
 
     def transcribe(
@@ -62,10 +62,10 @@ class PocketSphinx:
         language: str | None,
         progress: Progress,
         vocabulary: Sequence[str] = (),  # noqa: ARG002  # its dictionary is fixed
-    ) -> Hearing:
+    ) -> Transcription:
         if language not in (None, "en"):
-            raise EngineUnavailable(f"pocketsphinx hears English only, not {language!r}.", mend=GET_WHISPER)
-        pieces = list(stretches(audio, speech, longest=LONGEST, bridge=BRIDGE))
+            raise EngineUnavailable(f"pocketsphinx hears English only, not {language!r}.", hint=GET_WHISPER)
+        pieces = list(chunk_speech(audio, speech, max_seconds=MAX_SECONDS, bridge=BRIDGE))
         words: list[Word] = []
         with (
             # Whoever is stopped half-way ends the recognisers first: their threads wait for answers.
@@ -87,7 +87,7 @@ class PocketSphinx:
             except BaseException:
                 threads.shutdown(wait=False, cancel_futures=True)
                 raise
-        return Hearing(words=tuple(words), language="en")
+        return Transcription(words=tuple(words), language="en")
 
 
 @dataclass(frozen=True, slots=True)
@@ -100,7 +100,7 @@ class _Recogniser:
         around = Span(start=max(audio.start, piece.start - MARGIN), end=piece.end + MARGIN)
         sound = audio.cut(around)
         samples = np.asarray(sound.samples, dtype=np.float32)
-        if np.abs(samples).max(initial=0.0) < SILENT:
+        if np.abs(samples).max(initial=0.0) < SILENCE_LEVEL:
             return []
         raw = _to_int16(samples)
         sound.release()
@@ -112,7 +112,7 @@ class _Recogniser:
             line = b""
         if not line:
             raise EngineFailed(
-                "A recogniser process ended in the middle of its work.", mend="Run the same command again."
+                "A recogniser process ended in the middle of its work.", hint="Run the same command again."
             )
         return [_place(word, sound.start, piece) for word in json.loads(line)]
 

@@ -15,7 +15,7 @@ from shared.ports.media import Bytes
 # A font of our own: Pillow's has no accents. Characters that it lacks show as boxes, not as nothing.
 FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 NOTICE_SECONDS = 5.0
-MOST_LINES = 4  # two who talk at once, two lines each
+MAX_LINES = 4  # two who talk at once, two lines each
 
 
 def draw(pixels: Bytes, time: float, lines: Sequence[Line], notice: str) -> Bytes:  # (row, column, 3)
@@ -95,7 +95,7 @@ def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: float) -> list[str]:
             rows[-1] = longer
         else:
             rows.append(word)
-    return rows[:MOST_LINES]
+    return rows[:MAX_LINES]
 
 
 @lru_cache(maxsize=8)

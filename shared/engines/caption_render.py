@@ -14,8 +14,8 @@ from av.audio.resampler import AudioResampler
 from shared.domain.caption import Line
 from shared.domain.error import NoAudio
 from shared.engines.caption_drawing import draw
-from shared.engines.caption_orders import CaptionOrder
-from shared.engines.decoder_open import MEND, Packets, check_size, find_video, opened, recording_start
+from shared.engines.caption_request import CaptionRequest
+from shared.engines.decoder_open import HINT, Packets, check_size, find_video, opened, recording_start
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Progress
 
@@ -27,12 +27,12 @@ FRAME_SIZE = 1024  # samples that an AAC frame holds
 RATE = 48_000
 
 
-def render(order: CaptionOrder, settings: MediaSettings, progress: Progress) -> None:
-    with opened(order.media, settings) as source, av.open(order.into, "w", format="mp4") as target:
-        if order.burn:
-            _Burner(source, target, order, settings).run(progress)
+def render(request: CaptionRequest, settings: MediaSettings, progress: Progress) -> None:
+    with opened(request.media, settings) as source, av.open(request.into, "w", format="mp4") as target:
+        if request.burn:
+            _Burner(source, target, request, settings).run(progress)
         else:
-            _add_track(source, target, order)
+            _add_track(source, target, request)
 
 
 class _Burner:
@@ -42,13 +42,13 @@ class _Burner:
         self,
         source: av.container.InputContainer,
         target: av.container.OutputContainer,
-        order: CaptionOrder,
+        request: CaptionRequest,
         settings: MediaSettings,
     ) -> None:
-        self._source, self._target, self._order, self._settings = source, target, order, settings
+        self._source, self._target, self._order, self._settings = source, target, request, settings
         self._sound, self._picture = source.streams.best("audio"), find_video(source)
         if self._sound is None and self._picture is None:
-            raise NoAudio("The recording has neither sound nor picture.", mend=MEND)
+            raise NoAudio("The recording has neither sound nor picture.", hint=HINT)
         self._start = recording_start(source)
         self._video = self._video_stream()
         self._audio: Any = None
@@ -142,7 +142,9 @@ class _Burner:
         self._target.mux(self._video.encode(None))
 
 
-def _add_track(source: av.container.InputContainer, target: av.container.OutputContainer, order: CaptionOrder) -> None:
+def _add_track(
+    source: av.container.InputContainer, target: av.container.OutputContainer, request: CaptionRequest
+) -> None:
     """Picture and sound as they are, and the captions as a track that a player can switch."""
     streams = [stream for stream in (find_video(source), source.streams.best("audio")) if stream is not None]
     copies = {stream.index: target.add_stream_from_template(stream) for stream in streams}
@@ -150,7 +152,7 @@ def _add_track(source: av.container.InputContainer, target: av.container.OutputC
     # The encoder is opened for its description of the track; the packets are simple enough to be written by hand.
     subtitles.codec_context.subtitle_header = b"[Script Info]\r\n[V4+ Styles]\r\n[Events]\r\n"
     subtitles.time_base = Fraction(1, 1000)
-    waiting = _subtitle_packets(order.lines, subtitles)
+    waiting = _subtitle_packets(request.lines, subtitles)
     following = next(waiting, None)
     for packet in source.demux(streams):
         if packet.dts is None:

@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.domain.caption import Line
-from shared.engines.caption_orders import CaptionOrder
-from shared.engines.decoder_limits import limited_child
+from shared.engines.caption_request import CaptionRequest
+from shared.engines.decoder_sandbox import sandboxed_child
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Progress
 
@@ -26,14 +26,14 @@ def caption_video(
     """Written aside and renamed: the target is whole or untouched."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder, media.open("rb") as file:
         made = Path(folder, "captioned.mp4").resolve()
-        order = CaptionOrder(
+        request = CaptionRequest(
             media=f"/proc/self/fd/{file.fileno()}",
             into=str(made),
             burn=burn,
             notice=notice,
             lines=tuple(lines),
         )
-        with limited_child("captions", order, [file.fileno()], settings) as child:
+        with sandboxed_child("captions", request, [file.fileno()], settings) as child:
             for report in child.reports():
                 if report.progress is not None:
                     progress(report.progress)

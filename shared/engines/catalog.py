@@ -65,29 +65,29 @@ class EngineClass(Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class Choice:
+class ChosenEngine:
     """An engine, and what stood in the way of the better ones before it."""
 
     engine: Any
-    passed_over: tuple[EngineUnavailable, ...] = ()
+    unavailable: tuple[EngineUnavailable, ...] = ()
 
 
-def choose(slot: str, wish: str | None, setup: Setup) -> Choice:
+def choose(slot: str, requested: str | None, setup: Setup) -> ChosenEngine:
     """The wished engine (`name` or `name:option`), or with no wish the first that can run here."""
     if slot not in CATALOG:
         raise InvalidRequest(f"There is no engine slot {slot!r}; the slots are {', '.join(CATALOG)}.")
-    if wish and wish != "auto":
-        name, _, option = wish.partition(":")
-        return Choice(find_class(slot, name).load(option or None, setup))
+    if requested and requested != "auto":
+        name, _, option = requested.partition(":")
+        return ChosenEngine(find_class(slot, name).load(option or None, setup))
     passed_over: list[EngineUnavailable] = []
     for name in CATALOG[slot]:
         try:
-            return Choice(find_class(slot, name).load(None, setup), tuple(passed_over))
+            return ChosenEngine(find_class(slot, name).load(None, setup), tuple(passed_over))
         except EngineUnavailable as error:
             passed_over.append(error)
     raise EngineUnavailable(
         f"No engine for {slot!r} can run here: " + " ".join(error.message for error in passed_over),
-        mend=passed_over[-1].mend,
+        hint=passed_over[-1].hint,
     )
 
 

@@ -13,12 +13,12 @@ from shared.ports.media import Floats
 
 Labels = npt.NDArray[np.int64]  # (row,)
 
-MOST_PROTOTYPES = 1_000
-SMALLEST_SHARE = 0.02  # of all windows; a smaller group is noise or laughter, not a participant
-SMALLEST_COUNT = 4
+MAX_PROTOTYPES = 1_000
+MIN_SHARE = 0.02  # of all windows; a smaller group is noise or laughter, not a participant
+MIN_COUNT = 4
 # Windows of one voice are on the average so much more alike than the least that makes one voice. Where a room or a
 # noise that all of them share makes them more so, it does the same to windows of different voices: more is asked then.
-USUALLY, RISE, MOST_RISE = 0.15, 1.5, 0.1
+USUALLY, RISE, MAX_RISE = 0.15, 1.5, 0.1
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,30 +31,30 @@ class PrototypeClusterer:
 
     @property
     def fingerprint(self) -> str:
-        return f"4-{SMALLEST_SHARE}-{SMALLEST_COUNT}-{USUALLY}-{RISE}-{MOST_RISE}"
+        return f"4-{MIN_SHARE}-{MIN_COUNT}-{USUALLY}-{RISE}-{MAX_RISE}"
 
     def cluster(
-        self, embeddings: Floats, *, same_voice: float, exactly: int | None, at_most: int | None
+        self, embeddings: Floats, *, same_voice: float, speakers: int | None, max_speakers: int | None
     ) -> Sequence[int]:
         if len(embeddings) == 0:
             return []
         embeddings = _unit(embeddings)
         sums, weights = compress(embeddings)
         cuts = agglomerate(sums, weights, same_voice)
-        members = choose_cut(cuts, weights, exactly=exactly, at_most=at_most)
+        members = choose_cut(cuts, weights, speakers=speakers, max_speakers=max_speakers)
         centroids = np.stack([_unit(sums[group].sum(axis=0)) for group in members])
         return in_order_of_appearance(settle(embeddings, centroids))
 
 
 def compress(embeddings: Floats) -> tuple[Floats, Floats]:
     """At most a thousand prototypes that stand for all rows: the sum of each one's rows, and how many they are."""
-    if len(embeddings) <= MOST_PROTOTYPES:
+    if len(embeddings) <= MAX_PROTOTYPES:
         return embeddings, np.ones(len(embeddings), dtype=np.float32)
-    start = np.linspace(0, len(embeddings) - 1, MOST_PROTOTYPES).astype(int)
+    start = np.linspace(0, len(embeddings) - 1, MAX_PROTOTYPES).astype(int)
     labels = nearest(embeddings, settle_centroids(embeddings, embeddings[start], rounds=4))
-    sums = np.zeros((MOST_PROTOTYPES, embeddings.shape[1]), dtype=np.float32)
+    sums = np.zeros((MAX_PROTOTYPES, embeddings.shape[1]), dtype=np.float32)
     np.add.at(sums, labels, embeddings)
-    counts = np.bincount(labels, minlength=MOST_PROTOTYPES).astype(np.float32)
+    counts = np.bincount(labels, minlength=MAX_PROTOTYPES).astype(np.float32)
     return sums[counts > 0], counts[counts > 0]
 
 
@@ -89,7 +89,7 @@ class Cuts:
     def _asked(self, within: float) -> float:
         """How alike two groups must be to be one voice, when rows of a group are so alike."""
         more = RISE * (within - self.same_voice - USUALLY)
-        return self.same_voice + min(MOST_RISE, max(0.0, more))
+        return self.same_voice + min(MAX_RISE, max(0.0, more))
 
 
 def agglomerate(sums: Floats, weights: Floats, same_voice: float) -> Cuts:
@@ -122,27 +122,27 @@ def agglomerate(sums: Floats, weights: Floats, same_voice: float) -> Cuts:
     return Cuts(count, merges, heights, within, same_voice)
 
 
-def choose_cut(cuts: Cuts, weights: Floats, *, exactly: int | None, at_most: int | None) -> list[list[int]]:
+def choose_cut(cuts: Cuts, weights: Floats, *, speakers: int | None, max_speakers: int | None) -> list[list[int]]:
     """The groups that are voices; groups too small to be one are left out, and their rows find another later."""
-    smallest = max(SMALLEST_COUNT, SMALLEST_SHARE * float(weights.sum()))
+    smallest = max(MIN_COUNT, MIN_SHARE * float(weights.sum()))
 
     def voices(groups: list[list[int]], floor: float) -> list[list[int]]:
         ordered = sorted(groups, key=lambda group: -float(weights[group].sum()))
         return [group for group in ordered if float(weights[group].sum()) >= floor] or ordered[:1]
 
-    if exactly is None:
+    if speakers is None:
         found = voices(cuts.groups_after(cuts.natural), smallest)
-        if at_most is None or len(found) <= at_most:
+        if max_speakers is None or len(found) <= max_speakers:
             return found
-        exactly = at_most
+        speakers = max_speakers
     # As many merges as still leave enough voices; where no cut has enough of them, smaller groups count too.
-    for floor in (smallest, float(SMALLEST_COUNT), 1.0):
+    for floor in (smallest, float(MIN_COUNT), 1.0):
         for merges in range(len(cuts.merges), -1, -1):
-            groups = cuts.groups_after(merges) if merges <= cuts.count - exactly else []
+            groups = cuts.groups_after(merges) if merges <= cuts.count - speakers else []
             found = voices(groups, floor) if groups else []
-            if len(found) >= exactly:
-                return found[:exactly]
-    return voices(cuts.groups_after(0), 0.0)[:exactly]
+            if len(found) >= speakers:
+                return found[:speakers]
+    return voices(cuts.groups_after(0), 0.0)[:speakers]
 
 
 def settle(embeddings: Floats, centroids: Floats) -> Labels:

@@ -13,13 +13,13 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from shared.domain.error import DecodeFailed
 from shared.domain.span import Span
-from shared.engines.decoder_open import MEND, Packets, check_size, find_video, recording_start
+from shared.engines.decoder_open import HINT, Packets, check_size, find_video, recording_start
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Bytes, Frame
 
 SEEKABLE = ("mov", "matroska")  # elsewhere a seek is a guess that may land behind its target
 WORTH_A_SEEK = 2.0  # seconds
-MOST_PER_SECOND = 60
+MAX_PER_SECOND = 60
 
 
 def sample_frames(
@@ -38,7 +38,7 @@ def sample_frames(
     # Frames that no other frame refers to can be left out: at 4 frames a second nobody misses them.
     video.codec_context.skip_frame = "NONREF"
     step, shrink = 1.0 / per_second, VideoReformatter()
-    reader = _Reader(container, video, budget=2 * MOST_PER_SECOND * round(within[-1].end + 60))
+    reader = _Reader(container, video, budget=2 * MAX_PER_SECOND * round(within[-1].end + 60))
     for span in within:
         due = span.start
         for time, frame in reader.frames_from(span.start):
@@ -89,7 +89,7 @@ class _Reader:
             for frame in frames:
                 self._budget -= 1
                 if self._budget < 0:
-                    raise DecodeFailed(f"The video has more than {MOST_PER_SECOND} frames a second.", mend=MEND)
+                    raise DecodeFailed(f"The video has more than {MAX_PER_SECOND} frames a second.", hint=HINT)
                 if frame.time is None:
                     continue
                 self._at = frame.time - self._start

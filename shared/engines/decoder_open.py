@@ -18,8 +18,8 @@ from shared.engines.settings import MediaSettings
 # A file named recording.mp4 may be a playlist that names another tenant's file. Only the format whitelist stops
 # that: a protocol whitelist alone does not, and neither does a neutral name.
 FORMATS = "mov,matroska,webm,mp3,wav,flac,ogg,aac,mpegts"
-MEND = "Export the recording as mp4, webm, mkv, mov, m4a, mp3, ogg, wav or flac."
-MOST_IDLE_PACKETS = 10_000
+HINT = "Export the recording as mp4, webm, mkv, mov, m4a, mp3, ogg, wav or flac."
+MAX_IDLE_PACKETS = 10_000
 ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"%PDF", b"7z\xbc\xaf", b"Rar!")
 
 
@@ -42,9 +42,9 @@ def opened(path: str, settings: MediaSettings) -> Iterator[av.container.InputCon
         if head[4:8] in (b"ftyp", b"mdat", b"wide"):
             raise DecodeFailed(
                 "The recording is incomplete: its index, which mp4 and mov get when recording ends, is missing.",
-                mend="Download it again; if it is the same, recover it with the program that recorded it.",
+                hint="Download it again; if it is the same, recover it with the program that recorded it.",
             ) from error
-        raise UnsupportedMedia("This is not a recording that can be opened.", mend=MEND) from error
+        raise UnsupportedMedia("This is not a recording that can be opened.", hint=HINT) from error
     with container:
         _check_streams(container, settings)
         yield container
@@ -53,11 +53,11 @@ def opened(path: str, settings: MediaSettings) -> Iterator[av.container.InputCon
 def _refuse_documents(head: bytes) -> None:
     """Text, playlists, archives and pages are refused before a demuxer guesses that they could be sound."""
     if not head:
-        raise EmptyFile("The recording is empty.", mend="Download or export it again.")
+        raise EmptyFile("The recording is empty.", hint="Download or export it again.")
     if head.startswith(ARCHIVES):
-        raise UnsupportedMedia("This is an archive or a document, not a recording.", mend=MEND)
+        raise UnsupportedMedia("This is an archive or a document, not a recording.", hint=HINT)
     if not any(byte < 9 or 13 < byte < 32 for byte in head):
-        raise UnsupportedMedia("This is a text file, not a recording.", mend=MEND)
+        raise UnsupportedMedia("This is a text file, not a recording.", hint=HINT)
 
 
 def _check_streams(container: av.container.InputContainer, settings: MediaSettings) -> None:
@@ -68,7 +68,7 @@ def _check_streams(container: av.container.InputContainer, settings: MediaSettin
         (len(streams.video), settings.max_video_streams, "video streams"),
     ):
         if count > cap:
-            raise MediaTooLarge(f"The recording has {count} {what}; at most {cap} are opened.", mend=MEND)
+            raise MediaTooLarge(f"The recording has {count} {what}; at most {cap} are opened.", hint=HINT)
     for stream in (*streams.audio, *streams.video):
         if stream.codec_context is not None:  # None: no decoder for it
             stream.codec_context.thread_count = 2
@@ -85,7 +85,7 @@ def check_size(width: int, height: int, settings: MediaSettings) -> None:
     if width * height > settings.max_pixels:
         raise MediaTooLarge(
             f"The video is {width} x {height}; at most {settings.max_pixels} pixels are decoded.",
-            mend="Export it at a lower resolution.",
+            hint="Export it at a lower resolution.",
         )
 
 
@@ -122,8 +122,8 @@ class Packets:
                 continue
             frames = self._decoded(packet)
             idle = 0 if frames else idle + 1
-            if idle > MOST_IDLE_PACKETS:
-                raise DecodeFailed("The recording is too damaged to decode.", mend=MEND)
+            if idle > MAX_IDLE_PACKETS:
+                raise DecodeFailed("The recording is too damaged to decode.", hint=HINT)
             yield packet.stream.index, frames
 
     def _demuxed(self) -> Iterator[Any]:
@@ -136,7 +136,7 @@ class Packets:
         except MemoryError:
             raise
         except (av.error.ExitError, av.error.OSError) as error:
-            raise DecodeFailed("The recording could not be read to its end.", mend="Try again.") from error
+            raise DecodeFailed("The recording could not be read to its end.", hint="Try again.") from error
         except av.error.FFmpegError:
             self.torn = True  # the container breaks off here; what was decoded so far is kept
 

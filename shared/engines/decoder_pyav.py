@@ -14,8 +14,8 @@ from shared.domain.error import DecodeFailed, InvalidRequest
 from shared.domain.recording import Probe
 from shared.domain.span import Span
 from shared.engines.catalog import Setup
-from shared.engines.decoder_limits import MEND, limited_child
-from shared.engines.decoder_orders import FramesOrder, NamedSource, SoundOrder
+from shared.engines.decoder_protocol import FramesRequest, NamedSource, SoundRequest
+from shared.engines.decoder_sandbox import HINT, sandboxed_child
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Frame, Progress
 
@@ -48,12 +48,12 @@ class PyAvDecoder:
         if tracks and separate_channels:
             raise InvalidRequest(
                 "A recording's channels are not kept apart when its participants come with a track each.",
-                mend="Leave out either the tracks or the separate channels.",
+                hint="Leave out either the tracks or the separate channels.",
             )
         probe: Probe | None = None
         with ExitStack() as files:
             opened = [files.enter_context(path.open("rb")).fileno() for path in (media, *(path for _, path in tracks))]
-            order = SoundOrder(
+            request = SoundRequest(
                 media=_path_of(opened[0]),
                 into=str(into.resolve()),
                 tracks=tuple(
@@ -62,27 +62,27 @@ class PyAvDecoder:
                 ),
                 separate_channels=separate_channels,
             )
-            child = files.enter_context(limited_child("decode", order, opened, self.settings))
+            child = files.enter_context(sandboxed_child("decode", request, opened, self.settings))
             for report in child.reports():
                 if report.progress is not None:
                     progress(report.progress)
                 probe = report.probe or probe
         if probe is None:
-            raise DecodeFailed("The decoder ended without an answer.", mend=MEND)
+            raise DecodeFailed("The decoder ended without an answer.", hint=HINT)
         return probe
 
     def frames(self, media: Path, within: Sequence[Span], *, per_second: float, longest_side: int) -> Iterator[Frame]:
         with media.open("rb") as file:
             spans = tuple(span.span for span in within)
-            order = FramesOrder(
+            request = FramesRequest(
                 media=_path_of(file.fileno()), within=spans, per_second=per_second, longest_side=longest_side
             )
-            with limited_child("frames", order, [file.fileno()], self.settings) as child:
+            with sandboxed_child("frames", request, [file.fileno()], self.settings) as child:
                 for report in child.reports():
-                    if (picture := report.picture) is None:
+                    if (picture := report.frame) is None:
                         continue
                     if max(picture.rows, picture.columns) > longest_side:
-                        raise DecodeFailed("The decoder sent a frame that is larger than ordered.", mend=MEND)
+                        raise DecodeFailed("The decoder sent a frame that is larger than ordered.", hint=HINT)
                     pixels = np.frombuffer(child.read(picture.rows * picture.columns * 3), dtype=np.uint8)
                     yield Frame(picture.time, pixels.reshape(picture.rows, picture.columns, 3))
 

@@ -13,13 +13,13 @@ from av.stream import Disposition
 
 from shared.domain.error import DecodeFailed, MediaTooLarge, NoAudio, UnsupportedMedia
 from shared.domain.recording import Probe, TrackProbe, VideoProbe
-from shared.engines.decoder_open import MEND, Packets, find_video, opened, recording_start
+from shared.engines.decoder_open import HINT, Packets, find_video, opened, recording_start
 from shared.engines.decoder_warnings import promised_end, warnings_of
 from shared.engines.settings import MediaSettings
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
 
-SMALLEST_GAP = round(0.1 * SAMPLE_RATE)  # smaller steps of the clock are jitter
-LARGEST_STEP_BACK = SAMPLE_RATE  # a clock that falls behind its own sound by more was set anew
+MIN_GAP = round(0.1 * SAMPLE_RATE)  # smaller steps of the clock are jitter
+MAX_STEP_BACK = SAMPLE_RATE  # a clock that falls behind its own sound by more was set anew
 RESAMPLER_LAG = 64  # samples of its input that it may keep or add at its ends
 AUDIBLE = 1e-4  # -80 dBFS: below it a stream carries nothing
 BLOCK = 60 * SAMPLE_RATE
@@ -35,7 +35,7 @@ ALTERNATIVES = (
 )
 
 
-class _Lane:
+class _StreamMixer:
     """One audio stream on its way into the mix; it knows where its next sample belongs."""
 
     def __init__(self, stream: Any, mix: BinaryIO, channels: Sequence[BinaryIO], start: float, cap: int) -> None:
@@ -53,11 +53,11 @@ class _Lane:
         self._resampler: av.AudioResampler | None = None
         self._owed = 0.0  # seconds that went into the resampler and have not come out
 
-    def pour(self, frame: av.AudioFrame) -> None:
+    def write_frame(self, frame: av.AudioFrame) -> None:
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form != self._format:
             # Platforms change rate and channels in the middle; what comes out keeps the first frame's layout.
-            self.drain()
+            self.flush_resampler()
             self._format, self._layout, self._rate = form, self._layout or frame.layout.name, frame.sample_rate
             # Interleaved: PyAV 18 reads beyond its memory when a planar frame has more than 8 channels.
             self._resampler = av.AudioResampler(format="flt", layout=self._layout, rate=SAMPLE_RATE)
@@ -67,24 +67,24 @@ class _Lane:
         self._owed += frame.samples / frame.sample_rate
         self._write(frame)
 
-    def drain(self) -> None:
+    def flush_resampler(self) -> None:
         """Write what the resampler still holds; without memory it drops sound and says nothing, so we count."""
         if self._resampler is None:
             return
         self._write(None)
-        if self._owed > SMALLEST_GAP / SAMPLE_RATE + RESAMPLER_LAG / self._rate:
+        if self._owed > MIN_GAP / SAMPLE_RATE + RESAMPLER_LAG / self._rate:
             raise DecodeFailed(
-                "Sound was lost while it was brought to 16 kHz.", mend="Raise MEDIA__MAX_MEMORY_MB, or export it again."
+                "Sound was lost while it was brought to 16 kHz.", hint="Raise MEDIA__MAX_MEMORY_MB, or export it again."
             )
         self._resampler, self._owed = None, 0.0
 
     def _follow_clock(self, due: int) -> None:
         """Leave a hole, which reads as silence, where nothing was recorded: a muted microphone, a late start."""
         ahead = due - self._offset - self.at
-        if ahead < -LARGEST_STEP_BACK or self.at + ahead > self._cap:
+        if ahead < -MAX_STEP_BACK or self.at + ahead > self._cap:
             self._offset += ahead
             self.clock_jumped = True
-        elif ahead > SMALLEST_GAP:
+        elif ahead > MIN_GAP:
             self.at += ahead
 
     def _write(self, frame: av.AudioFrame | None) -> None:
@@ -95,7 +95,7 @@ class _Lane:
             if self.at + planes.shape[1] > self._cap:
                 raise MediaTooLarge(
                     f"The recording is longer than {self._cap / SAMPLE_RATE / 3600:g} hours.",
-                    mend="Cut it, or raise MEDIA__MAX_SECONDS.",
+                    hint="Cut it, or raise MEDIA__MAX_SECONDS.",
                 )
             sound = planes.mean(axis=0, dtype=np.float32)
             self.heard = self.heard or bool(np.abs(sound).max(initial=0.0) > AUDIBLE)
@@ -120,17 +120,18 @@ def decode_sound(
         start, cap = recording_start(container), round(settings.max_seconds * SAMPLE_RATE)
         with mix.open("w+b") as file:
             lanes = {
-                stream.index: _Lane(stream, file, channels if stream is main else (), start, cap) for stream in streams
+                stream.index: _StreamMixer(stream, file, channels if stream is main else (), start, cap)
+                for stream in streams
             }
             try:
-                _pour(packets, lanes, promised, progress)
+                _decode_into(packets, lanes, promised, progress)
                 _level(file, sum(lane.heard for lane in lanes.values()))
             finally:
                 for channel in channels:
                     channel.close()
         samples = max(lane.end for lane in lanes.values())
         if samples == 0:
-            raise DecodeFailed("No sound could be decoded from the recording.", mend=MEND)
+            raise DecodeFailed("No sound could be decoded from the recording.", hint=HINT)
         clock_jumped = any(lane.clock_jumped for lane in lanes.values())
         notes = warnings_of(packets, Path(path), container.format.name, promised, clock_jumped=clock_jumped)
         if channels_into is not None and not channels:
@@ -155,10 +156,10 @@ def _part_of_meeting(container: av.container.InputContainer) -> list[Any]:
     words: so all are mixed, but for translations and commentaries, which would talk over the meeting.
     """
     if not container.streams.audio:
-        raise NoAudio("The recording has no sound.", mend="Export it together with its audio.")
+        raise NoAudio("The recording has no sound.", hint="Export it together with its audio.")
     known = [stream for stream in container.streams.audio if stream.codec_context is not None]
     if not known:
-        raise UnsupportedMedia("The recording's sound is in a codec that cannot be decoded.", mend=MEND)
+        raise UnsupportedMedia("The recording's sound is in a codec that cannot be decoded.", hint=HINT)
     main = next((stream for stream in known if Disposition.default in stream.disposition), known[0])
     others = [
         stream
@@ -182,21 +183,21 @@ def _channel_files(stream: Any, folder: Path | None, settings: MediaSettings) ->
     if count > settings.max_audio_streams:
         raise MediaTooLarge(
             f"The recording has {count} channels; at most {settings.max_audio_streams} are kept apart.",
-            mend="Decode it without separate channels.",
+            hint="Decode it without separate channels.",
         )
     return [(folder / f"track-{number}.f32").open("w+b") for number in range(count)]
 
 
-def _pour(packets: Packets, lanes: dict[int, _Lane], promised: float | None, progress: Progress) -> None:
+def _decode_into(packets: Packets, lanes: dict[int, _StreamMixer], promised: float | None, progress: Progress) -> None:
     told = 0.0
     for index, frames in packets:
         for frame in frames:
-            lanes[index].pour(frame)
+            lanes[index].write_frame(frame)
         if promised and (share := min(1.0, lanes[index].at / SAMPLE_RATE / promised)) >= told + 0.01:
             told = share
             progress(share)
     for lane in lanes.values():
-        lane.drain()
+        lane.flush_resampler()
 
 
 def _add(file: BinaryIO, at: int, samples: Floats) -> None:

@@ -9,10 +9,10 @@ import av.container
 
 from shared.engines.decoder_open import Packets
 
-LARGEST_SHORTFALL = 1.0  # seconds; durations in headers are rounded
+MAX_SHORTFALL = 1.0  # seconds; durations in headers are rounded
 OGG_PAGE, OGG_LAST = b"OggS", 4
 MP3_COUNTS = (b"Xing", b"Info", b"VBRI")  # headers that count the frames; without one, the length is a guess
-LONGEST_PAGE = 65_307
+MAX_PAGE = 65_307
 
 
 def promised_end(container: av.container.InputContainer, path: Path) -> float | None:
@@ -32,7 +32,7 @@ def warnings_of(
 ) -> list[str]:
     found = []
     missing = (promised or 0.0) - packets.end
-    if missing > LARGEST_SHORTFALL:
+    if missing > MAX_SHORTFALL:
         found.append(
             f"The recording breaks off after {packets.end:.0f} seconds; "
             f"by its header {missing:.0f} seconds are missing at the end."
@@ -50,7 +50,7 @@ def _is_closed_ogg(path: Path) -> bool:
     """Whether the last page says that it is the last."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
-        file.seek(max(0, size - LONGEST_PAGE))
+        file.seek(max(0, size - MAX_PAGE))
         tail = file.read()
     last = tail.rfind(OGG_PAGE)
     return last >= 0 and len(tail) > last + 5 and bool(tail[last + 5] & OGG_LAST)

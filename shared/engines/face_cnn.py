@@ -9,15 +9,15 @@ import numpy as np
 
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import InvalidRequest
-from shared.engines.cards import Card, trusted_weights
 from shared.engines.catalog import Setup
-from shared.engines.face_picture import scaled
+from shared.engines.face_image import scaled
+from shared.engines.model_cards import Card, trusted_weights
 from shared.engines.runtime import open_session
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import Floats, Progress
 
-MOST_FRAMES = 16
-FEWEST_FRAMES = 3
+MAX_FRAMES = 16
+MIN_FRAMES = 3
 
 
 class FaceCnn:
@@ -44,10 +44,10 @@ class FaceCnn:
         reliability = np.zeros(rows, dtype=np.float32)
         for number, clip in enumerate(conversation):
             face = clip.face
-            reason = face if isinstance(face, str) else "too_few_frames" if len(face.times) < FEWEST_FRAMES else None
+            reason = face if isinstance(face, str) else "too_few_frames" if len(face.times) < MIN_FRAMES else None
             unavailable.append(reason)
             if reason is None and isinstance(face, FaceClip):
-                logits[number], features[number] = self._judge(face)
+                logits[number], features[number] = self._predict(face)
                 reliability[number] = face.margin * face.coverage
             progress((number + 1) / rows)
         return Encoding(
@@ -59,9 +59,9 @@ class FaceCnn:
             calibration=self._calibration,
         )
 
-    def _judge(self, face: FaceClip) -> tuple[Floats, Floats]:
+    def _predict(self, face: FaceClip) -> tuple[Floats, Floats]:
         """The mean over at most sixteen frames, the clear ones counting most."""
-        chosen = np.unique(np.linspace(0, len(face.times) - 1, min(MOST_FRAMES, len(face.times))).round().astype(int))
+        chosen = np.unique(np.linspace(0, len(face.times) - 1, min(MAX_FRAMES, len(face.times))).round().astype(int))
         weights = face.weights[chosen] + np.float32(1e-6)
         emotion, embedding = self._session.run(None, {"faces": scaled(np.asarray(face.crops[chosen]))})
         share = (weights / weights.sum())[:, None]

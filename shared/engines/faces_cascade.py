@@ -14,14 +14,14 @@ from shared.engines.catalog import Setup
 from shared.ports.engines import FaceBox
 from shared.ports.media import Frame
 
-SMALLEST = 48  # pixels: a smaller face says nothing about emotion, and searching for it costs most of the time
+MIN_FACE_PIXELS = 48  # pixels: a smaller face says nothing about emotion, and searching for it costs most of the time
 STEP = 1.2  # between two sizes searched
 AGREEING = 4  # neighbouring hits that make a face
 
 
 class Cascade:
     name = "cascade"
-    fingerprint = f"haarcascade_frontalface_default/{cv2.__version__}/{STEP}/{AGREEING}/{SMALLEST}"
+    fingerprint = f"haarcascade_frontalface_default/{cv2.__version__}/{STEP}/{AGREEING}/{MIN_FACE_PIXELS}"
 
     def __init__(self, threads: int) -> None:
         carried = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
@@ -37,7 +37,7 @@ class Cascade:
     def detect(self, frame: Frame) -> Sequence[FaceBox]:
         grey = cv2.cvtColor(frame.pixels, cv2.COLOR_RGB2GRAY)
         squares, _, weights = self._cascade.detectMultiScale3(
-            grey, STEP, AGREEING, 0, (SMALLEST, SMALLEST), (0, 0), outputRejectLevels=True
+            grey, STEP, AGREEING, 0, (MIN_FACE_PIXELS, MIN_FACE_PIXELS), (0, 0), outputRejectLevels=True
         )
         # Each square is left, top, side, side.
         return [

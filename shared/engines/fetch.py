@@ -15,11 +15,11 @@ import httpx
 
 from shared.domain.error import EngineUnavailable, StorageFull
 from shared.engines.settings import EngineSettings
-from shared.engines.weights import MANIFEST, HubFile, HubModel, Manifest, folder_of, hub_model, verify
+from shared.engines.weights import MANIFEST, HubFile, HubModel, WeightsManifest, folder_of, hub_model, verify
 
 BESIDE_WEIGHTS = re.compile(r"(config|preprocessor_config|tokenizer|vocabulary)\.(json|txt)")
-MOST_BYTES = 8 * 2**30
-MOST_REDIRECTS = 5
+MAX_BYTES = 8 * 2**30
+MAX_REDIRECTS = 5
 RESERVE = 256 * 2**20  # bytes that stay free on the disk
 
 Progress = Callable[[int, int], None]  # bytes here, bytes in all
@@ -46,12 +46,12 @@ def fetch(name: str, settings: EngineSettings, progress: Progress) -> Path:
     except httpx.HTTPError as error:
         raise EngineUnavailable(
             f"{name} could not be fetched: {type(error).__name__}.",
-            mend=f"Check the connection to {settings.hub_url}; `{model.mend}` then goes on where it stopped.",
+            hint=f"Check the connection to {settings.hub_url}; `{model.hint}` then goes on where it stopped.",
         ) from error
     return target
 
 
-def _manifest(client: httpx.Client, model: HubModel, hub: str) -> Manifest:
+def _manifest(client: httpx.Client, model: HubModel, hub: str) -> WeightsManifest:
     """The repository's files at its present revision, with their hashes, as the hub tells them."""
     url = f"{hub}/api/models/{model.repository}?blobs=true"
     with _get(client, url) as answer:
@@ -69,12 +69,12 @@ def _manifest(client: httpx.Client, model: HubModel, hub: str) -> Manifest:
     )
     if not any(file.path == model.weights and file.sha256 for file in files):
         raise EngineUnavailable(f"{model.repository} holds no weights that we can open.")
-    if sum(file.size for file in files) > MOST_BYTES:
-        raise EngineUnavailable(f"{model.repository} is larger than {MOST_BYTES // 2**30} GiB.")
-    return Manifest(repository=model.repository, revision=listing["sha"], files=files)
+    if sum(file.size for file in files) > MAX_BYTES:
+        raise EngineUnavailable(f"{model.repository} is larger than {MAX_BYTES // 2**30} GiB.")
+    return WeightsManifest(repository=model.repository, revision=listing["sha"], files=files)
 
 
-def _fetch_files(client: httpx.Client, manifest: Manifest, hub: str, folder: Path, progress: Progress) -> None:
+def _fetch_files(client: httpx.Client, manifest: WeightsManifest, hub: str, folder: Path, progress: Progress) -> None:
     total = sum(file.size for file in manifest.files)
     before = 0
     for file in manifest.files:
@@ -97,7 +97,7 @@ def _download(client: httpx.Client, url: str, path: Path, file: HubFile) -> Iter
         path.unlink(missing_ok=True)
         have = 0
     if shutil.disk_usage(path.parent).free - (file.size - have) < RESERVE:
-        raise StorageFull(f"There is no room for {file.path} ({file.size // 2**20} MiB).", mend="Free some space.")
+        raise StorageFull(f"There is no room for {file.path} ({file.size // 2**20} MiB).", hint="Free some space.")
     with _get(client, url, {"Range": f"bytes={have}-"} if have else {}) as answer:
         resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT
         here = have if resumed else 0
@@ -116,7 +116,7 @@ def _download(client: httpx.Client, url: str, path: Path, file: HubFile) -> Iter
 def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
     """Follow redirects by hand: a hub hands large files to its storage, but never from https to http."""
     first = urlsplit(url)
-    for _ in range(MOST_REDIRECTS + 1):
+    for _ in range(MAX_REDIRECTS + 1):
         plain_allowed = first.scheme == "http" and urlsplit(url).hostname == first.hostname
         if urlsplit(url).scheme != "https" and not plain_allowed:
             raise EngineUnavailable("The hub answered with an address that is not https.")

@@ -31,15 +31,15 @@ from shared.domain.emotion import (
     EmotionScores,
     Label,
     Modality,
-    Sense,
-    SenseStatus,
+    ModalityReading,
+    ModalityStatus,
     SentimentReading,
     SentimentScores,
 )
 from shared.domain.error import InvalidRequest
 from shared.domain.value import Value
-from shared.engines.cards import BUNDLED
 from shared.engines.catalog import Setup
+from shared.engines.model_cards import BUNDLED
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats
 
@@ -66,7 +66,7 @@ class Parameters(Value):
     fitted: str  # how the figures came to be, in a sentence
     deployment_prior: dict[Emotion, float]
     clip: float = Field(gt=0)
-    senses: dict[Modality, Trust]
+    modalities: dict[Modality, Trust]
 
 
 class LogLinearFusion:
@@ -108,12 +108,14 @@ class LogLinearFusion:
         shown = {modality: softmax(start + told) for modality, told in evidence.items()}
         sentiment = self._sentiment(ordered, shown, fused)
         return [
-            reading_of(fused[row], sentiment[row], {m: _sense(row, m, heard, shown, absent) for m in Modality})
+            reading_of(
+                fused[row], sentiment[row], {m: _modality_reading(row, m, heard, shown, absent) for m in Modality}
+            )
             for row in range(len(conversation))
         ]
 
     def _trust(self, encoding: Encoding) -> Floats:  # (utterance,): a r w
-        sense = self._parameters.senses[encoding.modality]
+        sense = self._parameters.modalities[encoding.modality]
         available = np.array([reason is None for reason in encoding.unavailable])
         return np.asarray(available * encoding.reliability * min(sense.weight, sense.cap))
 
@@ -153,34 +155,38 @@ def read_parameters(path: Path) -> Parameters:
     return Parameters.model_validate_json(path.read_bytes())
 
 
-def _sense(
+def _modality_reading(
     row: int,
     modality: Modality,
     heard: Mapping[Modality, Encoding],
     shown: Mapping[Modality, Floats],
     absent: Mapping[Modality, str | None],
-) -> Sense:
+) -> ModalityReading:
     if modality not in heard:
         reason = absent[modality]
-        return Sense(status=SenseStatus.FAILED, reason=reason) if reason else Sense(status=SenseStatus.OFF)
+        return (
+            ModalityReading(status=ModalityStatus.FAILED, reason=reason)
+            if reason
+            else ModalityReading(status=ModalityStatus.OFF)
+        )
     missing = heard[modality].unavailable[row]
     if missing is not None:
-        return Sense(status=SenseStatus.UNAVAILABLE, reason=missing)
-    return Sense(status=SenseStatus.OK, scores=_scores(shown[modality][row]))
+        return ModalityReading(status=ModalityStatus.UNAVAILABLE, reason=missing)
+    return ModalityReading(status=ModalityStatus.OK, scores=_scores(shown[modality][row]))
 
 
-def reading_of(fused: Floats, sentiment: Floats, senses: dict[Modality, Sense]) -> EmotionReading:
+def reading_of(fused: Floats, sentiment: Floats, modalities: dict[Modality, ModalityReading]) -> EmotionReading:
     scores = _scores(fused)
-    moods = SentimentScores(dict(zip(SENTIMENTS, map(float, sentiment), strict=True)))
+    sentiments = SentimentScores(dict(zip(SENTIMENTS, map(float, sentiment), strict=True)))
     valence, arousal = fused @ ANCHORS
     return EmotionReading(
         label=scores.label,
         confidence=min(1.0, scores[scores.label]),
         scores=scores,
-        sentiment=SentimentReading(label=moods.label, scores=moods),
+        sentiment=SentimentReading(label=sentiments.label, scores=sentiments),
         valence=float(valence),
         arousal=float(arousal),
-        senses=senses,
+        modalities=modalities,
     )
 
 

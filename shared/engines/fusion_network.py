@@ -16,7 +16,6 @@ import numpy.typing as npt
 
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, EmotionReading, Modality
 from shared.domain.error import EngineFailed, EngineUnavailable, InvalidRequest
-from shared.engines.cards import Card, trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.fusion_loglinear import (
     SENTIMENT_OF,
@@ -26,7 +25,8 @@ from shared.engines.fusion_loglinear import (
     softmax,
     vector,
 )
-from shared.engines.network_inputs import READERS, VERSION, Given, Plan, stretches
+from shared.engines.model_cards import Card, trusted_weights
+from shared.engines.network_inputs import READERS, VERSION, InputArrays, InputSpec, dialogue_windows
 from shared.engines.runtime import open_session
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats
@@ -39,7 +39,7 @@ class NetworkFusion:
     def __init__(self, session: Any, card: Card, beside: LogLinearFusion) -> None:
         self._session, self._calibration, self._beside = session, card.calibration, beside
         taken = {tensor.name: tensor.shape for tensor in session.get_inputs()}
-        self._plan = Plan.of(card.name, taken)
+        self._plan = InputSpec.of(card.name, taken)
         self.name = f"network:{card.name}"
         self.expects: Mapping[Modality, str] = card.engines
         self.fingerprint = f"network/{VERSION}/{card.fingerprint} {beside.fingerprint}"
@@ -49,7 +49,7 @@ class NetworkFusion:
         if not option:
             raise EngineUnavailable(
                 "The fusion by a network needs a trained run.",
-                mend="undertone train late-fusion --data FOLDER --layout csv, then fusion=network:RUN",
+                hint="undertone train late-fusion --data FOLDER --layout csv, then fusion=network:RUN",
             )
         folder = find_run(option, setup)
         path, card = trusted_weights(CARD, setup.engines, folder)
@@ -67,11 +67,11 @@ class NetworkFusion:
         conversation: Sequence[UtteranceClip],
     ) -> Sequence[EmotionReading]:
         readings = list(self._beside.fuse(encodings, absent=absent, conversation=conversation))
-        for row, emotion, sentiment in self._ask(encodings, conversation):
+        for row, emotion, sentiment in self._run_dialogues(encodings, conversation):
             readings[row] = self._read(emotion, sentiment, readings[row])
         return readings
 
-    def _ask(
+    def _run_dialogues(
         self, encodings: Sequence[Encoding], conversation: Sequence[UtteranceClip]
     ) -> Iterator[tuple[int, Floats, Floats]]:
         """The logits of every utterance of which the network can read something."""
@@ -88,11 +88,11 @@ class NetworkFusion:
 
     def _parts(self, count: int) -> list[tuple[range, range]]:
         if self._plan.dialogue:
-            return stretches(count) if count else []
+            return dialogue_windows(count) if count else []
         parts = [range(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
         return [(part, part) for part in parts]
 
-    def _run(self, given: Sequence[Given], who: Sequence[str]) -> tuple[Floats, Floats]:
+    def _run(self, given: Sequence[InputArrays], who: Sequence[str]) -> tuple[Floats, Floats]:
         rows = [given] if self._plan.dialogue else [[one] for one in given]
         speakers = [who] if self._plan.dialogue else [[one] for one in who]
         emotion, sentiment = self._session.run(["emotion_logits", "sentiment_logits"], self._plan.batch(rows, speakers))
@@ -110,7 +110,7 @@ class NetworkFusion:
             if head is None
             else posterior(sentiment, head.temperature, vector(head.prior, SENTIMENTS), expected @ SENTIMENT_OF)
         )
-        return reading_of(fused, mood, beside.senses)
+        return reading_of(fused, mood, beside.modalities)
 
 
 def posterior(
@@ -132,6 +132,6 @@ def find_run(option: str, setup: Setup) -> Path:
     if not (folder / f"{CARD}.json").is_file():
         raise EngineUnavailable(
             f"There is no trained run at {str(folder)!r}.",
-            mend="Give the folder that undertone train left, with card.json and model.onnx in it.",
+            hint="Give the folder that undertone train left, with card.json and model.onnx in it.",
         )
     return folder

@@ -7,14 +7,14 @@ from typing import Protocol
 
 from shared.domain.speech import Word
 
-LOOPS = 2.4  # a text that compresses better than this repeats itself
-SILENCE = 0.6  # probability that nobody speaks …
-DOUBT = -1.0  # … which counts when the words are this unlikely as well
-LONGEST_LOOP = 8  # words
-MOST_REPEATS = 3  # "no, no, no" is speech; a fourth time is a loop
+MAX_COMPRESSION_RATIO = 2.4  # a text that compresses better than this repeats itself
+MAX_NO_SPEECH_PROBABILITY = 0.6  # probability that nobody speaks …
+MIN_LOG_PROBABILITY = -1.0  # … which counts when the words are this unlikely as well
+MAX_LOOP = 8  # words
+MAX_REPEATS = 3  # "no, no, no" is speech; a fourth time is a loop
 
 
-class Heard(Protocol):
+class SegmentScores(Protocol):
     """What a recogniser says of a segment beside its words."""
 
     avg_logprob: float
@@ -22,10 +22,10 @@ class Heard(Protocol):
     compression_ratio: float
 
 
-def believable(segment: Heard) -> bool:
-    if segment.compression_ratio > LOOPS:
+def is_plausible(segment: SegmentScores) -> bool:
+    if segment.compression_ratio > MAX_COMPRESSION_RATIO:
         return False
-    return not (segment.no_speech_prob > SILENCE and segment.avg_logprob < DOUBT)
+    return not (segment.no_speech_prob > MAX_NO_SPEECH_PROBABILITY and segment.avg_logprob < MIN_LOG_PROBABILITY)
 
 
 def without_loops(words: Sequence[Word]) -> list[Word]:
@@ -41,12 +41,12 @@ def without_loops(words: Sequence[Word]) -> list[Word]:
 
 def _loop_at(words: Sequence[Word], place: int) -> tuple[int, int]:
     """The length of the phrase that loops here and how often it comes; one word once, where none does."""
-    for length in range(1, LONGEST_LOOP + 1):
+    for length in range(1, MAX_LOOP + 1):
         phrase = _plain(words[place : place + length])
         repeats = 1
         while _plain(words[place + repeats * length : place + (repeats + 1) * length]) == phrase:
             repeats += 1
-        if repeats > MOST_REPEATS:
+        if repeats > MAX_REPEATS:
             return length, repeats
     return 1, 1
 

@@ -23,26 +23,26 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.domain.emotion import Modality
-from shared.engines.face_picture import scaled as scaled_face
+from shared.engines.face_image import scaled as scaled_face
 from shared.engines.voice_mel import log_mel
 from shared.engines.voice_mel import scaled as scaled_voice
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Floats
 
 VERSION = 1  # counted up whenever the same utterance would give other numbers
-LONGEST = 15.0  # seconds heard of one utterance, from its middle
-MOST_FACES = 16
+MAX_SECONDS = 15.0  # seconds heard of one utterance, from its middle
+MAX_FACES = 16
 WINDOW, STRIDE = 32, 16  # utterances of a dialogue that are read at once, and how far that moves on
 SPEAKERS = 9  # ids: the one who speaks first and eight others
 
 Shape: TypeAlias = tuple[int | None, ...]  # of one utterance; None where the length is its own
 Sizes: TypeAlias = tuple[int, ...]  # a shape without that
 Tensor: TypeAlias = npt.NDArray[np.generic]
-Given: TypeAlias = Mapping[Modality, Floats]  # the senses that are there, each in its shape
+InputArrays: TypeAlias = Mapping[Modality, Floats]  # the senses that are there, each in its shape
 
 
 @dataclass(frozen=True, slots=True)
-class Perceived:
+class UtteranceInputs:
     """One utterance, and what one engine said of it."""
 
     clip: UtteranceClip
@@ -54,23 +54,23 @@ class Perceived:
         return cls(clip, encoding.logits[row] / np.float32(encoding.calibration.temperature), encoding.features[row])
 
 
-def words(seen: Perceived, _sizes: Sizes) -> Floats:  # (width,)
+def words(seen: UtteranceInputs, _sizes: Sizes) -> Floats:  # (width,)
     return np.concatenate([seen.logits, seen.features]).astype(np.float32)
 
 
-def logits(seen: Perceived, _sizes: Sizes) -> Floats:  # (7,)
+def logits(seen: UtteranceInputs, _sizes: Sizes) -> Floats:  # (7,)
     return seen.logits
 
 
-def bands(seen: Perceived, sizes: Sizes) -> Floats:  # (band, frame)
+def bands(seen: UtteranceInputs, sizes: Sizes) -> Floats:  # (band, frame)
     return _mel(seen, sizes[0]).T
 
 
-def states(seen: Perceived, sizes: Sizes) -> Floats:  # (frame, 1, band): one layer of them
+def states(seen: UtteranceInputs, sizes: Sizes) -> Floats:  # (frame, 1, band): one layer of them
     return _mel(seen, sizes[1])[:, None]
 
 
-def slices(seen: Perceived, sizes: Sizes) -> Floats:  # (slice, 1, band, frame)
+def slices(seen: UtteranceInputs, sizes: Sizes) -> Floats:  # (slice, 1, band, frame)
     """One after the other; the last is filled up with what is average for this utterance: zero."""
     _, count, frames = sizes
     mel = _mel(seen, count)
@@ -78,7 +78,7 @@ def slices(seen: Perceived, sizes: Sizes) -> Floats:  # (slice, 1, band, frame)
     return mel.reshape(-1, 1, frames, count).swapaxes(2, 3)
 
 
-def windows(seen: Perceived, sizes: Sizes) -> Floats:  # (window, band, frame)
+def windows(seen: UtteranceInputs, sizes: Sizes) -> Floats:  # (window, band, frame)
     """Each begins in the middle of the one before it."""
     count, frames = sizes
     mel, step = _mel(seen, count), frames // 2
@@ -87,25 +87,25 @@ def windows(seen: Perceived, sizes: Sizes) -> Floats:  # (window, band, frame)
     return np.stack([mel[start : start + frames].T for start in range(0, more * step + 1, step)])
 
 
-def faces(seen: Perceived, _sizes: Sizes) -> Floats:  # (face, 3, 48, 48)
+def faces(seen: UtteranceInputs, _sizes: Sizes) -> Floats:  # (face, 3, 48, 48)
     """Evenly spaced. The pipeline keeps faces in grey: the three channels that the networks have are the same."""
     face = seen.clip.face
     if not isinstance(face, FaceClip):
         raise TypeError("an engine spoke of a face that is not there")
-    chosen = np.unique(np.linspace(0, len(face.times) - 1, min(MOST_FACES, len(face.times))).round().astype(int))
+    chosen = np.unique(np.linspace(0, len(face.times) - 1, min(MAX_FACES, len(face.times))).round().astype(int))
     return np.repeat(scaled_face(np.asarray(face.crops[chosen])), 3, axis=1)
 
 
-def _mel(seen: Perceived, count: int) -> Floats:  # (frame, band)
+def _mel(seen: UtteranceInputs, count: int) -> Floats:  # (frame, band)
     samples = seen.clip.audio.samples
-    skipped = max(0, len(samples) - round(LONGEST * SAMPLE_RATE)) // 2
+    skipped = max(0, len(samples) - round(MAX_SECONDS * SAMPLE_RATE)) // 2
     heard = np.asarray(samples[skipped : len(samples) - skipped], dtype=np.float32)
     # Twice as many bands want bins twice as fine, or the lowest of them would hold none.
     return scaled_voice(log_mel(heard, bands=count, size=512 if count <= 64 else 1024), None)
 
 
-Reader: TypeAlias = Callable[[Perceived, Sizes], Floats]
-SAID: tuple[Reader, ...] = (words, logits)  # what is read of the engine, not of the recording
+Reader: TypeAlias = Callable[[UtteranceInputs, Sizes], Floats]
+TEXT_READERS: tuple[Reader, ...] = (words, logits)  # what is read of the engine, not of the recording
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 DIALOGUE: Mapping[Modality, Reader] = {TEXT: words, VOICE: words, FACE: words}
 CLIP: Mapping[Modality, Reader] = {TEXT: words, VOICE: slices, FACE: faces}
@@ -121,7 +121,7 @@ READERS: Mapping[str, Mapping[Modality, Reader]] = {
 
 
 @dataclass(frozen=True, slots=True)
-class Plan:
+class InputSpec:
     """Which tensors a network takes, known from their names and axes."""
 
     name: str
@@ -140,25 +140,25 @@ class Plan:
         return cls(name, dialogue, shapes, tuple(tensors))
 
     @property
-    def reads(self) -> Mapping[Modality, Reader]:
+    def readers(self) -> Mapping[Modality, Reader]:
         return READERS[self.name]
 
     @property
     def engines(self) -> tuple[Modality, ...]:
         """The senses whose engine it reads, and not the recording itself."""
-        return tuple(modality for modality, reader in self.reads.items() if reader in SAID)
+        return tuple(modality for modality, reader in self.readers.items() if reader in TEXT_READERS)
 
-    def given(self, clip: UtteranceClip, encodings: Sequence[Encoding], row: int) -> Given:
+    def given(self, clip: UtteranceClip, encodings: Sequence[Encoding], row: int) -> InputArrays:
         """What the network can have of one utterance; a sense that is unavailable is left out."""
         return {
-            encoding.modality: self.reads[encoding.modality](
-                Perceived.of(encoding, row, clip), fixed(self.shapes[encoding.modality])
+            encoding.modality: self.readers[encoding.modality](
+                UtteranceInputs.of(encoding, row, clip), fixed(self.shapes[encoding.modality])
             )
             for encoding in encodings
-            if encoding.modality in self.reads and encoding.unavailable[row] is None
+            if encoding.modality in self.readers and encoding.unavailable[row] is None
         }
 
-    def batch(self, rows: Sequence[Sequence[Given]], speakers: Sequence[Sequence[str]]) -> dict[str, Tensor]:
+    def batch(self, rows: Sequence[Sequence[InputArrays]], speakers: Sequence[Sequence[str]]) -> dict[str, Tensor]:
         """The tensors by name: every row a dialogue, or one utterance; absent senses and steps are masked."""
         longest = max(len(row) for row in rows)
         made: dict[str, Tensor] = {}
@@ -198,7 +198,7 @@ def stack(arrays: Sequence[Floats | None], shape: Shape) -> tuple[Floats, npt.ND
     return np.ascontiguousarray(np.moveaxis(padded, 1, 1 + free)), mask
 
 
-def stretches(count: int) -> list[tuple[range, range]]:
+def dialogue_windows(count: int) -> list[tuple[range, range]]:
     """The parts of a long dialogue that are read one after the other, and which utterances of each are believed.
 
     Those at the edge of a part lack context on one side: there the neighbouring part is believed.

@@ -8,11 +8,11 @@ from typing import Any, Self
 import numpy as np
 
 from shared.domain.error import InvalidRequest
-from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
+from shared.engines.model_cards import trusted_weights
 from shared.engines.runtime import open_session
 from shared.engines.segmentation_mel import STEP, WINDOW, log_mel
-from shared.ports.engines import LocalVoices, Segmentation
+from shared.ports.engines import LocalSpeakers, Segmentation
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 NAME = "segmentation"
@@ -43,7 +43,7 @@ class PowersetSegmenter:
         starts = window_starts(len(audio.samples))
         frames = -(-len(audio.samples) // STEP)
         speech, overlap, weight = (np.zeros(frames, dtype=np.float32) for _ in range(3))
-        local: list[LocalVoices] = []
+        local: list[LocalSpeakers] = []
         for first, answer in self._answers(audio, starts, progress):
             scores = _softmax(answer)
             near = _nearness(len(scores))
@@ -51,7 +51,7 @@ class PowersetSegmenter:
             speech[place] += near * (1 - scores[:, 0])
             overlap[place] += near * scores[:, TWO].sum(axis=1)
             weight[place] += near
-            local.append(LocalVoices(audio.start + first / SAMPLE_RATE, scores @ SPEAKS))
+            local.append(LocalSpeakers(audio.start + first / SAMPLE_RATE, scores @ SPEAKS))
         weight = np.maximum(weight, np.float32(1e-9))  # a last sliver of a frame may be heard by no window
         return Segmentation(audio.start, STEP / SAMPLE_RATE, speech / weight, overlap / weight, tuple(local))
 

@@ -9,9 +9,9 @@ from typing import Any, ClassVar, Self
 import numpy as np
 
 from shared.domain.error import InvalidRequest
-from shared.engines.cards import trusted_weights
 from shared.engines.catalog import Setup
 from shared.engines.mel import mel_power
+from shared.engines.model_cards import trusted_weights
 from shared.engines.runtime import open_session
 from shared.ports.media import Floats
 
@@ -46,7 +46,9 @@ class Ge2eEncoder:
 
     def _embed(self, clips: Sequence[Floats]) -> Floats:
         longest = max(len(clip) for clip in clips)
-        mels = np.stack([mel_power(np.pad(louder(clip), (0, longest - len(clip))), bands=40) for clip in clips])
+        mels = np.stack(
+            [mel_power(np.pad(normalize_loudness(clip), (0, longest - len(clip))), bands=40) for clip in clips]
+        )
         embeddings: Floats = self.session.run(None, {"mels": mels})[0]
         return embeddings
 
@@ -62,6 +64,6 @@ class MoodsEncoder(Ge2eEncoder):
     note = None
 
 
-def louder(clip: Floats) -> Floats:
+def normalize_loudness(clip: Floats) -> Floats:
     level = float(np.sqrt(np.mean(np.square(clip)))) if len(clip) else 0.0
     return clip * np.float32(max(1.0, LOUDNESS / level)) if level > 0 else clip

@@ -11,8 +11,8 @@ from tokenizers import Tokenizer
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.speech import Utterance
-from shared.engines.cards import Card, trusted_weights
 from shared.engines.catalog import Setup
+from shared.engines.model_cards import Card, trusted_weights
 from shared.engines.runtime import open_session
 from shared.engines.text_pair import CONTEXT, Pieces, pair, stack
 from shared.ports.engines import Encoding, UtteranceClip
@@ -40,7 +40,7 @@ class MiniLmText:
             raise InvalidRequest(f"The bundled text network has no option {option!r}.")
         path, card = trusted_weights("text_minilm", setup.engines)
         if card.vocabulary is None:
-            raise EngineUnavailable("The card of the text network names no vocabulary.", mend="make install")
+            raise EngineUnavailable("The card of the text network names no vocabulary.", hint="make install")
         tokenizer = Tokenizer.from_file(str(path.parent / card.vocabulary.file))
         return cls(open_session(path, setup.threads), tokenizer, card)
 
@@ -55,7 +55,7 @@ class MiniLmText:
             unavailable.append(self._reason(clip, pairs[-1]))
             reliability.append(reliability_of(said))
             before = ((said.speaker, said.text), *before)[:CONTEXT]
-        emotion, sentiment, features = judge_pairs(self._session, pairs, progress)
+        emotion, sentiment, features = run_pairs(self._session, pairs, progress)
         known = np.array([reason is None for reason in unavailable])[:, None]
         return Encoding(
             modality=self.modality,
@@ -79,7 +79,7 @@ class MiniLmText:
         )
 
 
-def judge_pairs(session: Any, pairs: Sequence[Pieces], progress: Progress) -> tuple[Floats, Floats, Floats]:
+def run_pairs(session: Any, pairs: Sequence[Pieces], progress: Progress) -> tuple[Floats, Floats, Floats]:
     """Emotion logits, sentiment logits and embeddings; pairs of like length go together, for padding is time."""
     emotion, sentiment, embedding = (
         np.zeros((len(pairs), width), np.float32) for width in (len(EMOTIONS), len(SENTIMENTS), WIDTH)

@@ -23,14 +23,14 @@ BLOCK = 2_000 * FRAME  # about a minute: what is in memory at once
 
 # Chosen on five AMI clips (far microphones), on read speech with noise, and on noises without speech.
 ENTER, LEAVE = 0.25, 0.12  # speech begins above the first and lasts until below the second
-SHORTEST_SPEECH = 0.25
-SHORTEST_PAUSE = 0.5
+MIN_SPEECH = 0.25
+MIN_PAUSE = 0.5
 PADDING = 0.15
 
 # A room swallows the high sounds that tell speech from rumble: without this, quiet speakers are missed.
 EMPHASIS = np.float32(0.8)
 LOUD = 10 ** (-23 / 20)  # where loud speech is lifted to; recordings of a room lie 20 dB below
-MOST_GAIN = 10 ** (45 / 20)
+MAX_GAIN = 10 ** (45 / 20)
 FAINTEST = 10 ** (-70 / 20)  # quieter than this is not lifted: a muted line is silence
 RAMP = SAMPLE_RATE // 2  # samples from one block's gain to the next one's
 
@@ -45,7 +45,7 @@ class SileroVad:
     def load(cls, _option: str | None, _setup: Setup) -> SileroVad:
         weights = Path(faster_whisper.utils.get_assets_path()) / "silero_vad_v6.onnx"
         if not weights.is_file():
-            raise EngineUnavailable("The weights of Silero VAD are missing.", mend="make install")
+            raise EngineUnavailable("The weights of Silero VAD are missing.", hint="make install")
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 4  # as in runtime.py
         # The network is a chain of small steps: one thread is the fastest.
@@ -55,21 +55,21 @@ class SileroVad:
 
     def detect(self, audio: Audio, progress: Progress) -> Sequence[Span]:
         blocks: list[Floats] = []
-        for done, block in self._judge(audio.samples):
+        for done, block in self._speech_probabilities(audio.samples):
             blocks.append(block)
             audio.release()
             progress(done)
         probabilities = np.concatenate(blocks) if blocks else np.zeros(0, dtype=np.float32)
         return spans_of(probabilities, audio.start, audio.duration)
 
-    def _judge(self, samples: Floats) -> Iterator[tuple[float, Floats]]:
+    def _speech_probabilities(self, samples: Floats) -> Iterator[tuple[float, Floats]]:
         """The probability of speech in every frame, block by block, with the network's memory carried over."""
         state = {name: np.zeros((1, 1, 128), dtype=np.float32) for name in ("h", "c")}
         before = np.zeros(CONTEXT, dtype=np.float32)
         gain: np.float32 | None = None
         for first in range(0, len(samples), BLOCK):
             block = emphasised(samples, first)
-            target = lift(block)
+            target = gain_for(block)
             gains = np.full(len(block), target)
             ramp = min(RAMP, len(block))
             gains[:ramp] = np.linspace(target if gain is None else gain, target, ramp, dtype=np.float32)
@@ -88,13 +88,13 @@ def emphasised(samples: Floats, first: int) -> Floats:
     return np.pad(raised, (0, -len(raised) % FRAME)).astype(np.float32, copy=False)
 
 
-def lift(block: Floats) -> np.float32:
+def gain_for(block: Floats) -> np.float32:
     """The gain that brings the block's loud frames to where the network expects speech; never below 1."""
     levels = np.sqrt(np.mean(np.square(block.reshape(-1, FRAME)), axis=1))
     loud = float(np.percentile(levels, 95))
     if loud < FAINTEST:
         return np.float32(1.0)
-    return np.float32(min(MOST_GAIN, max(1.0, LOUD / loud)))
+    return np.float32(min(MAX_GAIN, max(1.0, LOUD / loud)))
 
 
 def spans_of(probabilities: Floats, start: float, duration: float) -> tuple[Span, ...]:
@@ -108,7 +108,7 @@ def spans_of(probabilities: Floats, start: float, duration: float) -> tuple[Span
         elif begun is not None and probability < LEAVE:
             found.append(Span(start=begun * step, end=number * step))
             begun = None
-    kept = [span for span in union(found, gap=SHORTEST_PAUSE) if span.duration >= SHORTEST_SPEECH]
+    kept = [span for span in union(found, gap=MIN_PAUSE) if span.duration >= MIN_SPEECH]
     padded = (
         Span(start=start + max(0.0, span.start - PADDING), end=start + min(duration, span.end + PADDING))
         for span in kept

@@ -9,18 +9,18 @@ import numpy as np
 
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import InvalidRequest
-from shared.engines.cards import Card, trusted_weights
 from shared.engines.catalog import Setup
+from shared.engines.model_cards import Card, trusted_weights
 from shared.engines.runtime import open_session
-from shared.engines.voice_looks import looks
+from shared.engines.voice_augmentation import augmented_windows
 from shared.engines.voice_mel import KNOWN, Scale, log_mel, scaled, stacked, voice_scale
-from shared.engines.voice_quality import LEAST_SNR, SHORTEST, signal_to_noise
+from shared.engines.voice_quality import MIN_SECONDS, MIN_SNR, signal_to_noise
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
 
-LONGEST = 15.0  # seconds heard of one utterance
+MAX_SECONDS = 15.0  # seconds heard of one utterance
 SCALE_SECONDS = 120.0  # of one voice, from which its scale is taken
-AT_ONCE = 20  # windows; a long utterance has twice as many, and what they take is memory
+BATCH = 20  # windows; a long utterance has twice as many, and what they take is memory
 
 
 class VoiceCnn:
@@ -49,11 +49,11 @@ class VoiceCnn:
         voices = _scales(conversation)
         for number, clip in enumerate(conversation):
             snr = signal_to_noise(clip.audio)
-            reason = "too_short" if clip.audio.duration < SHORTEST else "low_snr" if snr < LEAST_SNR else None
+            reason = "too_short" if clip.audio.duration < MIN_SECONDS else "low_snr" if snr < MIN_SNR else None
             unavailable.append(reason)
             if reason is None:
                 picture = scaled(_picture(clip), voices.get(clip.utterance.speaker))
-                logits[number], features[number] = self._judge(looks(picture))
+                logits[number], features[number] = self._predict(augmented_windows(picture))
                 reliability[number] = min(clip.audio.duration / 2, 1.0) * float(np.clip((snr - 5) / 10, 0.0, 1.0))
             clip.audio.release()
             progress((number + 1) / rows)
@@ -66,10 +66,10 @@ class VoiceCnn:
             calibration=self._calibration,
         )
 
-    def _judge(self, seen: Sequence[Floats]) -> tuple[Floats, Floats]:
+    def _predict(self, seen: Sequence[Floats]) -> tuple[Floats, Floats]:
         emotions, embeddings = [], []
-        for first in range(0, len(seen), AT_ONCE):
-            mels, mask = stacked(seen[first : first + AT_ONCE])
+        for first in range(0, len(seen), BATCH):
+            mels, mask = stacked(seen[first : first + BATCH])
             emotion, embedding = self._session.run(None, {"mels": mels, "mask": mask})
             emotions.append(emotion)
             embeddings.append(embedding)
@@ -89,7 +89,7 @@ def _scales(conversation: Sequence[UtteranceClip]) -> dict[str, Scale]:
     seconds: dict[str, float] = {}
     for clip in conversation:
         speaker = clip.utterance.speaker
-        if clip.audio.duration >= SHORTEST and seconds.get(speaker, 0.0) < SCALE_SECONDS:
+        if clip.audio.duration >= MIN_SECONDS and seconds.get(speaker, 0.0) < SCALE_SECONDS:
             heard.setdefault(speaker, []).append(_picture(clip))
             seconds[speaker] = seconds.get(speaker, 0.0) + clip.audio.duration
             clip.audio.release()
@@ -99,5 +99,5 @@ def _scales(conversation: Sequence[UtteranceClip]) -> dict[str, Scale]:
 
 def _picture(clip: UtteranceClip) -> Floats:
     samples = clip.audio.samples
-    skipped = max(0, len(samples) - round(LONGEST * SAMPLE_RATE)) // 2
+    skipped = max(0, len(samples) - round(MAX_SECONDS * SAMPLE_RATE)) // 2
     return log_mel(np.asarray(samples[skipped : len(samples) - skipped], dtype=np.float32))

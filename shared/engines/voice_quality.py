@@ -6,9 +6,9 @@ import numpy as np
 
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
-SHORTEST = 1.0  # seconds; less says nothing
-LONGEST = 6.0  # seconds looked at, from the middle
-LEAST_SNR = 3.0  # dB
+MIN_SECONDS = 1.0  # seconds; less says nothing
+MAX_SECONDS = 6.0  # seconds looked at, from the middle
+MIN_SNR = 3.0  # dB
 STEP = SAMPLE_RATE // 50
 
 
@@ -24,5 +24,5 @@ def signal_to_noise(audio: Audio) -> float:
 
 
 def middle(audio: Audio) -> Floats:
-    skipped = max(0, len(audio.samples) - round(LONGEST * SAMPLE_RATE)) // 2
+    skipped = max(0, len(audio.samples) - round(MAX_SECONDS * SAMPLE_RATE)) // 2
     return np.asarray(audio.samples[skipped : len(audio.samples) - skipped], dtype=np.float32)

@@ -25,7 +25,7 @@ class HubModel(Value):
     megabytes: int
 
     @property
-    def mend(self) -> str:
+    def hint(self) -> str:
         return f"undertone models fetch {self.name}"
 
 
@@ -38,7 +38,7 @@ class HubFile(Value):
     blob_id: str | None = None
 
 
-class Manifest(Value):
+class WeightsManifest(Value):
     """What was fetched; it is written last, so a folder without one is not finished."""
 
     repository: str
@@ -55,16 +55,16 @@ def hub_model(name: str) -> HubModel:
         if model.name == name:
             return model
     known = ", ".join(model.name for model in hub_models())
-    raise NotFound(f"There is no model {name!r} to fetch.", mend=f"Choose one of {known}.")
+    raise NotFound(f"There is no model {name!r} to fetch.", hint=f"Choose one of {known}.")
 
 
 def folder_of(name: str, settings: EngineSettings) -> Path:
     return settings.models_dir.expanduser() / name.replace(":", "-")
 
 
-def fetched(name: str, settings: EngineSettings) -> Manifest | None:
+def fetched(name: str, settings: EngineSettings) -> WeightsManifest | None:
     path = folder_of(name, settings) / MANIFEST
-    return Manifest.model_validate_json(path.read_bytes()) if path.is_file() else None
+    return WeightsManifest.model_validate_json(path.read_bytes()) if path.is_file() else None
 
 
 def require(name: str, settings: EngineSettings) -> tuple[Path, str]:
@@ -76,13 +76,13 @@ def require(name: str, settings: EngineSettings) -> tuple[Path, str]:
         )
     manifest = fetched(name, settings)
     if manifest is None:
-        raise EngineUnavailable(f"The weights {name} are not on this machine ({model.megabytes} MB).", mend=model.mend)
+        raise EngineUnavailable(f"The weights {name} are not on this machine ({model.megabytes} MB).", hint=model.hint)
     folder = folder_of(name, settings)
     for file in manifest.files:
         path = folder / file.path
         if not path.is_file() or not _is(path, file):
             raise EngineUnavailable(
-                f"The weights {name} are damaged: {file.path} is not what was fetched.", mend=model.mend
+                f"The weights {name} are damaged: {file.path} is not what was fetched.", hint=model.hint
             )
     return folder, hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
 

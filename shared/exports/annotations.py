@@ -16,7 +16,7 @@ from shared.domain.transcript import Transcript
 from shared.exports.captions import plain
 
 UNDATED = "1970-01-01T00:00:00+00:00"  # the format asks for a date; the same transcript is always the same file
-SHORTEST = 0.001  # seconds; a reader takes nothing shorter
+MIN_SECONDS = 0.001  # seconds; a reader takes nothing shorter
 
 
 def render_rttm(transcript: Transcript, *, emotion: bool) -> bytes:  # noqa: ARG001  (the format has no place for it)
@@ -25,7 +25,7 @@ def render_rttm(transcript: Transcript, *, emotion: bool) -> bytes:  # noqa: ARG
         f"SPEAKER {file} 1 {utterance.start:.3f} {utterance.duration:.3f} <NA> <NA> "
         f"{_word(transcript.name_of(utterance.speaker))} <NA> <NA>"
         for utterance in transcript.utterances
-        if utterance.duration >= SHORTEST
+        if utterance.duration >= MIN_SECONDS
     )
 
 
@@ -47,7 +47,7 @@ def render_stm(transcript: Transcript, *, emotion: bool) -> bytes:  # noqa: ARG0
         f"{file} 1 {_word(transcript.name_of(utterance.speaker))} {utterance.start:.3f} {utterance.end:.3f} "
         f"{plain(utterance.text).replace('<', '‹').replace('>', '›')}".rstrip()
         for utterance in transcript.utterances
-        if utterance.duration >= SHORTEST
+        if utterance.duration >= MIN_SECONDS
     )
 
 
@@ -61,7 +61,9 @@ def _word(text: str) -> str:
 
 
 def render_textgrid(transcript: Transcript, *, emotion: bool) -> bytes:
-    duration = max([transcript.recording.duration, *(utterance.end for utterance in transcript.utterances), SHORTEST])
+    duration = max(
+        [transcript.recording.duration, *(utterance.end for utterance in transcript.utterances), MIN_SECONDS]
+    )
     grid = Textgrid(0, duration)
     for name, utterances in _tiers(transcript):
         spans = list(_apart(utterances))
@@ -112,6 +114,6 @@ def _apart(utterances: Sequence[Utterance]) -> Iterator[tuple[float, float, Utte
     edge = 0.0
     for utterance in sorted(utterances, key=lambda one: one.start):
         start, end = max(edge, utterance.start), utterance.end
-        if end - start >= SHORTEST:
+        if end - start >= MIN_SECONDS:
             yield start, end, utterance
             edge = end

@@ -11,8 +11,8 @@ from shared.domain.span import Span
 from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript
 
-MOST_CHARACTERS = 84  # two lines of 42
-MOST_SECONDS = 7.0
+MAX_CHARACTERS = 84  # two lines of 42
+MAX_SECONDS = 7.0
 
 
 class Caption(Span):
@@ -46,8 +46,8 @@ def _pieces(utterance: Utterance) -> Iterator[tuple[float, float, str]]:
         text = plain(" ".join(word.text for word in words[first:number]))
         full = number == len(words)
         if not full:
-            longer = len(text) + 1 + len(words[number].text) > MOST_CHARACTERS
-            full = longer or words[number].end - words[first].start > MOST_SECONDS
+            longer = len(text) + 1 + len(words[number].text) > MAX_CHARACTERS
+            full = longer or words[number].end - words[first].start > MAX_SECONDS
         if full:
             yield words[first].start, max(word.end for word in words[first:number]), text
             first = number

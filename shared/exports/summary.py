@@ -14,7 +14,7 @@ from shared.domain.transcript import Disclosure, Speaker, Transcript
 from shared.domain.value import Value
 
 WINDOW = 60.0  # seconds
-MOST_WINDOWS = 20
+MAX_WINDOWS = 20
 OVERLAP = 0.2  # seconds of both speaking; shorter ones are how turns change hands
 TURNING = 0.4  # of valence, which runs from -1 to 1
 
@@ -88,7 +88,7 @@ def render_summary(transcript: Transcript, *, emotion: bool) -> bytes:
 
 
 def _windows(duration: float) -> Iterator[Span]:
-    number = min(MOST_WINDOWS, max(1, math.ceil(duration / WINDOW)))
+    number = min(MAX_WINDOWS, max(1, math.ceil(duration / WINDOW)))
     for place in range(number):
         yield Span(start=round(duration * place / number, 3), end=round(duration * (place + 1) / number, 3))
 

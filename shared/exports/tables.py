@@ -10,7 +10,7 @@ from shared.domain.transcript import Transcript
 from shared.exports.captions import plain
 
 COLUMNS = ("index", "start", "end", "speaker", "text")
-EMOTION_COLUMNS = ("emotion", "confidence", "sentiment", *EMOTIONS, *(f"sense_{modality}" for modality in Modality))
+EMOTION_COLUMNS = ("emotion", "confidence", "sentiment", *EMOTIONS, *(f"modality_{modality}" for modality in Modality))
 
 
 def render_csv(transcript: Transcript, *, emotion: bool) -> bytes:
@@ -34,8 +34,10 @@ def _cell(text: str) -> str:
 
 def _reading(reading: EmotionReading) -> list[object]:
     scores = [f"{reading.scores[emotion]:.4f}" for emotion in EMOTIONS]
-    senses = []
+    modalities = []
     for modality in Modality:
-        sense = reading.senses.get(modality)
-        senses.append("" if sense is None else f"{sense.status}:{sense.reason}" if sense.reason else str(sense.status))
-    return [reading.label, f"{reading.confidence:.4f}", reading.sentiment.label, *scores, *senses]
+        sense = reading.modalities.get(modality)
+        modalities.append(
+            "" if sense is None else f"{sense.status}:{sense.reason}" if sense.reason else str(sense.status)
+        )
+    return [reading.label, f"{reading.confidence:.4f}", reading.sentiment.label, *scores, *modalities]

@@ -86,7 +86,7 @@ def parse(url: str) -> Target:
         raise AddressBlocked("Only https addresses are called.")
     port = int(found["port"] or WEB_PORTS[scheme])
     if (port not in WEB_PORTS.values() and not 1024 <= port <= 65535) or port in DENIED_PORTS:
-        raise AddressBlocked(f"The port {port} is not called.", mend="Use 443, or another web port above 1023.")
+        raise AddressBlocked(f"The port {port} is not called.", hint="Use 443, or another web port above 1023.")
     query = "" if found["query"] is None else f"?{found['query']}"
     path = quote((found["path"] or "/") + query, safe="%/:=&?~+!$,;'@()*[]-._")
     return Target(scheme=scheme, host=_host(found["host"]), port=port, path=path)
@@ -113,7 +113,7 @@ def is_public(address: Address) -> bool:
     return address.is_global and not address.is_multicast
 
 
-class AddressRule:
+class AddressPolicy:
     """One deployment's rule. `loopback` is for a service whose only user sits at the same machine."""
 
     def __init__(self, settings: OutboundSettings, *, loopback: bool = False) -> None:
@@ -122,17 +122,17 @@ class AddressRule:
         self._networks = [network for entry in settings.allow if (network := _network(entry))]
         self._hosts = {entry for entry in settings.allow if _network(entry) is None}
 
-    def judge(self, target: Target, answers: Sequence[str]) -> None:
+    def check(self, target: Target, answers: Sequence[str]) -> None:
         """Every answer must be allowed: of two, a caller could choose the worse one."""
         # A scope such as fe80::1%eth0 names an interface of ours; what has one is never public.
         addresses = [ip_address(answer.partition("%")[0]) for answer in answers]
         if target.host in self._settings.own_hosts:
             raise AddressBlocked("That is one of our own hosts.")
         if not addresses or not all(self._allowed(target.host, address) for address in addresses):
-            raise AddressBlocked("That address may not be called.", mend="Its operator can name it in OUTBOUND__ALLOW.")
+            raise AddressBlocked("That address may not be called.", hint="Its operator can name it in OUTBOUND__ALLOW.")
         local = self._loopback and all(_is_loopback(address) for address in addresses)
         if target.scheme == "http" and not self._settings.plain_http and not local:
-            raise AddressBlocked("Only https addresses are called.", mend="OUTBOUND__PLAIN_HTTP=true allows http too.")
+            raise AddressBlocked("Only https addresses are called.", hint="OUTBOUND__PLAIN_HTTP=true allows http too.")
 
     def _allowed(self, host: str, address: Address) -> bool:
         if is_public(address) or host in self._hosts or (self._loopback and _is_loopback(address)):

@@ -7,16 +7,16 @@ from contextlib import contextmanager
 from pathlib import Path
 
 from shared.domain.blob import Blob
-from shared.domain.error import NotFound, StorageLost
+from shared.domain.error import NotFound, StoredDataMissing
 from shared.domain.value import Value
-from shared.infra.artifacts import FolderArtifacts
-from shared.infra.blobs_counted import BLOCK, CountedBlocks
+from shared.infra.artifacts_folder import FolderArtifacts
+from shared.infra.blobs_counted import BLOCK, HashingReader
 from shared.ports.blobs import BlobStore
 
 MANIFEST = "manifest.json"
 
 
-class Manifest(Value):
+class ArtifactManifest(Value):
     """Every file of an artifact; it is written last, so an artifact without one is not there."""
 
     files: Mapping[str, Blob]
@@ -29,13 +29,13 @@ class BlobArtifacts:
     """
 
     def __init__(
-        self, blobs: BlobStore, tenant: str, folder: str, room: Path, check: Callable[[], None] = lambda: None
+        self, blobs: BlobStore, tenant: str, folder: str, workdir: Path, check: Callable[[], None] = lambda: None
     ) -> None:
         self._blobs = blobs
         self._tenant = tenant
         self._folder = folder
-        self._room = room
-        self._local = FolderArtifacts(room)
+        self._workdir = workdir
+        self._local = FolderArtifacts(workdir)
         self._check = check
         self.made: list[str] = []  # keys that were not there before
 
@@ -43,7 +43,7 @@ class BlobArtifacts:
         """What is not whole any more is not there: its stage makes it anew."""
         try:
             return self.fetch(key)
-        except StorageLost:
+        except StoredDataMissing:
             return None
 
     def fetch(self, key: str, *, ending: str = "") -> Path | None:
@@ -63,15 +63,15 @@ class BlobArtifacts:
     def making(self, key: str) -> Iterator[Path]:
         with self._local.making(key) as folder:
             yield folder
-        self._upload(key, self._room / key)
+        self._upload(key, self._workdir / key)
         self.made.append(key)
 
-    def _manifest(self, key: str) -> Manifest | None:
+    def _manifest(self, key: str) -> ArtifactManifest | None:
         try:
             content = b"".join(self._blobs.read(self._tenant, f"{self._folder}/{key}/{MANIFEST}"))
         except NotFound:
             return None
-        return Manifest.model_validate_json(content)
+        return ArtifactManifest.model_validate_json(content)
 
     def _upload(self, key: str, folder: Path) -> None:
         files: dict[str, Blob] = {}
@@ -79,7 +79,7 @@ class BlobArtifacts:
             self._check()
             files[path.name] = self._blobs.put(self._tenant, f"{self._folder}/{key}/{path.name}", blocks_of(path))
         self._check()
-        manifest = Manifest(files=files).model_dump_json().encode()
+        manifest = ArtifactManifest(files=files).model_dump_json().encode()
         self._blobs.put(self._tenant, f"{self._folder}/{key}/{MANIFEST}", [manifest])
 
     def _download(self, key: str, target: Path, blob: Blob) -> None:
@@ -89,14 +89,14 @@ class BlobArtifacts:
 def download(blobs: BlobStore, tenant: str, key: str, target: Path, sha256: str) -> None:
     """Bring a blob to this machine; what is not what was stored is not used."""
     try:
-        counted = CountedBlocks(blobs.read(tenant, key), None)
+        counted = HashingReader(blobs.read(tenant, key), None)
     except NotFound:
-        raise StorageLost("A file of this job is no longer in storage.") from None
+        raise StoredDataMissing("A file of this job is no longer in storage.") from None
     with target.open("wb") as out:
         for block in counted:
             out.write(block)
     if counted.blob.sha256 != sha256:
-        raise StorageLost("A file of this job is not what was stored.")
+        raise StoredDataMissing("A file of this job is not what was stored.")
 
 
 def blocks_of(path: Path) -> Iterator[bytes]:

@@ -11,23 +11,23 @@ from shared.domain.blob import Blob
 from shared.domain.error import StorageFull, StorageUnavailable, UploadTooLarge
 
 BLOCK = 1 << 20
-NO_ROOM = (errno.ENOSPC, errno.EDQUOT)
+DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 
-class CountedBlocks:
+class HashingReader:
     """Passes blocks on; afterwards it knows what went by."""
 
-    def __init__(self, blocks: Iterable[bytes], at_most: int | None) -> None:
+    def __init__(self, blocks: Iterable[bytes], max_bytes: int | None) -> None:
         self._blocks = blocks
-        self._at_most = at_most
+        self._max_bytes = max_bytes
         self._hash = hashlib.sha256()
         self._size = 0
 
     def __iter__(self) -> Iterator[bytes]:
         for block in self._blocks:
             self._size += len(block)
-            if self._at_most is not None and self._size > self._at_most:
-                raise UploadTooLarge(f"The file is larger than {self._at_most} bytes, the most that is taken here.")
+            if self._max_bytes is not None and self._size > self._max_bytes:
+                raise UploadTooLarge(f"The file is larger than {self._max_bytes} bytes, the most that is taken here.")
             self._hash.update(block)
             yield block
 
@@ -37,30 +37,30 @@ class CountedBlocks:
 
 
 def storage_full() -> StorageFull:
-    return StorageFull("The storage is full.", mend="Free some space, or have its operator add some; then try again.")
+    return StorageFull("The storage is full.", hint="Free some space, or have its operator add some; then try again.")
 
 
 @contextmanager
-def full_said() -> Iterator[None]:
+def raising_storage_full() -> Iterator[None]:
     """A full disk, in the words of our errors."""
     try:
         yield
     except OSError as error:
-        if error.errno in NO_ROOM:
+        if error.errno in DISK_FULL_ERRORS:
             raise storage_full() from error
         raise
 
 
 def storage_unavailable() -> StorageUnavailable:
     return StorageUnavailable(
-        "The storage cannot be reached.", mend="Try again later; the operator's log says what is wrong."
+        "The storage cannot be reached.", hint="Try again later; the operator's log says what is wrong."
     )
 
 
 @contextmanager
-def availability_said() -> Iterator[None]:
+def raising_storage_unavailable() -> Iterator[None]:
     """Around calls of a file system that holds the storage, and nothing else: all of its errors mean that."""
     try:
         yield
     except OSError as error:
-        raise (storage_full() if error.errno in NO_ROOM else storage_unavailable()) from error
+        raise (storage_full() if error.errno in DISK_FULL_ERRORS else storage_unavailable()) from error

@@ -14,9 +14,9 @@ from shared.domain.blob import Blob, blob_path
 from shared.domain.error import NotFound
 from shared.infra.blobs_counted import (
     BLOCK,
-    CountedBlocks,
-    availability_said,
-    full_said,
+    HashingReader,
+    raising_storage_full,
+    raising_storage_unavailable,
     storage_full,
     storage_unavailable,
 )
@@ -32,7 +32,7 @@ class FolderBlobs:
         self._root = root
         self._reserve = reserve  # bytes that stay free: the database beside us needs to write too
         self._scratch = root / SCRATCH
-        with availability_said():
+        with raising_storage_unavailable():
             self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._sweep()
 
@@ -53,38 +53,38 @@ class FolderBlobs:
                 if old and owner.isdigit() and not Path("/proc", owner).exists():
                     left.unlink()
 
-    def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, at_most: int | None = None) -> Blob:
+    def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
         target = self._root / blob_path(tenant, key)
-        counted = CountedBlocks(blocks, at_most)
-        with full_said(), self._aside() as (handle, aside):
+        counted = HashingReader(blocks, max_bytes)
+        with raising_storage_full(), self._aside() as (handle, aside):
             with os.fdopen(handle, "wb") as out:
                 for block in counted:
-                    with availability_said():
-                        self._check_room()
+                    with raising_storage_unavailable():
+                        self._check_space()
                         out.write(block)
-                with availability_said():
+                with raising_storage_unavailable():
                     out.flush()
                     os.fsync(out.fileno())
-            with availability_said():
+            with raising_storage_unavailable():
                 self._keep(aside, target)
         return counted.blob
 
-    def has_room(self, size: int = 0) -> bool:
+    def has_space(self, size: int = 0) -> bool:
         """Whether that many bytes fit without touching the reserve: asked before an upload begins."""
         return shutil.disk_usage(self._root).free - size >= self._reserve
 
-    def _check_room(self) -> None:
-        if not self.has_room():
+    def _check_space(self) -> None:
+        if not self.has_space():
             raise storage_full()
 
     @contextmanager
     def _aside(self) -> Iterator[tuple[int, Path]]:
-        with availability_said():
+        with raising_storage_unavailable():
             handle, name = tempfile.mkstemp(dir=self._scratch, prefix=f"{os.getpid()}-")
         try:
             yield handle, Path(name)
         finally:
-            with availability_said():
+            with raising_storage_unavailable():
                 Path(name).unlink(missing_ok=True)
 
     def _keep(self, aside: Path, target: Path) -> None:
@@ -103,7 +103,7 @@ class FolderBlobs:
 
     def size(self, tenant: str, key: str) -> int | None:
         path = self._root / blob_path(tenant, key)
-        with availability_said():
+        with raising_storage_unavailable():
             if path.is_file():
                 return path.stat().st_size
         self.probe()  # nothing is there: where the folder itself is away, that says nothing about the blob
@@ -124,7 +124,7 @@ class FolderBlobs:
         self.probe()
         folder = self._root / blob_path(tenant, prefix)
         count = sum(1 for _ in self.keys(tenant, prefix))
-        with availability_said(), suppress(FileNotFoundError):
+        with raising_storage_unavailable(), suppress(FileNotFoundError):
             shutil.rmtree(folder)
         return count
 

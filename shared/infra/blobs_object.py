@@ -13,7 +13,7 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 
 from shared.domain.blob import Blob, blob_path
 from shared.domain.error import NotFound
-from shared.infra.blobs_counted import CountedBlocks, storage_full, storage_unavailable
+from shared.infra.blobs_counted import HashingReader, storage_full, storage_unavailable
 
 if TYPE_CHECKING:
     from obstore import GetResult
@@ -36,20 +36,20 @@ class ObjectBlobs:
 
     def probe(self) -> None:
         """A list, because for a bucket that is not there a look at one object finds just nothing."""
-        with _availability_said():
+        with _raising_storage_unavailable():
             for _ in obstore.list(self._storage, "probe/", chunk_size=1):
                 break
 
-    def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, at_most: int | None = None) -> Blob:
-        counted = CountedBlocks(blocks, at_most)
+    def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
+        counted = HashingReader(blocks, max_bytes)
         path = blob_path(tenant, key)
-        with _availability_said():
+        with _raising_storage_unavailable():
             obstore.put(self._storage, path, iter(counted), use_multipart=True, chunk_size=PART)
         return counted.blob
 
     def size(self, tenant: str, key: str) -> int | None:
         try:
-            with _availability_said():
+            with _raising_storage_unavailable():
                 return obstore.head(self._storage, blob_path(tenant, key))["size"]
         except FileNotFoundError:
             return None
@@ -62,20 +62,20 @@ class ObjectBlobs:
         last = size if end is None else min(end, size)
         if start >= last:  # an S3 server answers an empty range with an error
             return iter(())
-        with _availability_said():
+        with _raising_storage_unavailable():
             answer = obstore.get(self._storage, path, options={"range": (start, last)})
         return _blocks(answer)
 
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:
         top = blob_path(tenant, "x").removesuffix("x")
-        with _availability_said():
+        with _raising_storage_unavailable():
             for batch in obstore.list(self._storage, blob_path(tenant, prefix) + "/"):
                 for found in batch:
                     yield found["path"].removeprefix(top)
 
     def delete_prefix(self, tenant: str, prefix: str) -> int:
         count = 0
-        with _availability_said():
+        with _raising_storage_unavailable():
             for batch in obstore.list(self._storage, blob_path(tenant, prefix) + "/"):
                 paths = [found["path"] for found in batch]
                 obstore.delete(self._storage, paths)
@@ -84,13 +84,13 @@ class ObjectBlobs:
 
 
 def _blocks(answer: GetResult) -> Iterator[bytes]:
-    with _availability_said():
+    with _raising_storage_unavailable():
         for block in answer.stream():
             yield bytes(block)
 
 
 @contextmanager
-def _availability_said() -> Iterator[None]:
+def _raising_storage_unavailable() -> Iterator[None]:
     """Connections that fail, answers of 5xx, and keys that are refused: until they are mended nothing can be stored."""
     try:
         yield

@@ -7,20 +7,20 @@ from contextlib import contextmanager
 from datetime import datetime
 from uuid import uuid4
 
-from shared.domain.error import InvalidRequest, OutboundFailed, SettingUnusable
-from shared.domain.webhook import SealedSecret, Topic, WebhookEndpoint
+from shared.domain.error import InvalidRequest, InvalidSetting, OutboundFailed
+from shared.domain.webhook import EncryptedSecret, EventType, WebhookEndpoint
 from shared.infra.outbound import Outbound
-from shared.infra.sealing import Sealer, new_webhook_secret
+from shared.infra.secret_encryption import SecretCipher, new_webhook_secret
 from shared.ports.webhooks import EndpointStore
 
 
-class Callbacks:
+class CallbackEndpoints:
     def __init__(
-        self, endpoints: EndpointStore, outbound: Outbound, sealer: Sealer | None, clock: Callable[[], datetime]
+        self, endpoints: EndpointStore, outbound: Outbound, cipher: SecretCipher | None, clock: Callable[[], datetime]
     ) -> None:
         self._endpoints = endpoints
         self._outbound = outbound
-        self._sealer = sealer
+        self._sealer = cipher
         self._clock = clock
 
     @contextmanager
@@ -29,7 +29,9 @@ class Callbacks:
         if url is None:
             yield None
             return
-        endpoint, secret = self.make(tenant, url, frozenset({Topic.TRANSCRIPT_READY, Topic.JOB_FAILED}), job_id=job_id)
+        endpoint, secret = self.make(
+            tenant, url, frozenset({EventType.TRANSCRIPT_READY, EventType.JOB_FAILED}), job_id=job_id
+        )
         try:
             yield secret
         except BaseException:
@@ -37,7 +39,13 @@ class Callbacks:
             raise
 
     def make(
-        self, tenant: str, url: str, topics: frozenset[Topic], *, job_id: str | None = None, description: str = ""
+        self,
+        tenant: str,
+        url: str,
+        event_types: frozenset[EventType],
+        *,
+        job_id: str | None = None,
+        description: str = "",
     ) -> tuple[WebhookEndpoint, str]:
         """A new endpoint, and its secret, which is shown this once."""
         self.check(url)
@@ -46,9 +54,9 @@ class Callbacks:
             id=endpoint_id,
             tenant=tenant,
             url=url,
-            topics=topics,
+            event_types=event_types,
             description=description,
-            secrets=(SealedSecret(sealed=self.sealer.seal(secret, endpoint_id)),),
+            secrets=(EncryptedSecret(ciphertext=self.cipher.encrypt(secret, endpoint_id)),),
             job_id=job_id,
             created_at=self._clock(),
         )
@@ -60,10 +68,10 @@ class Callbacks:
         try:
             self._outbound.check(url)
         except OutboundFailed:
-            raise InvalidRequest("The callback's host leads nowhere.", mend="Check its name.") from None
+            raise InvalidRequest("The callback's host leads nowhere.", hint="Check its name.") from None
 
     @property
-    def sealer(self) -> Sealer:
+    def cipher(self) -> SecretCipher:
         if self._sealer is None:
-            raise SettingUnusable("There is no key to encrypt secrets with.", mend="Set SECRETS__KEYS.")
+            raise InvalidSetting("There is no key to encrypt secrets with.", hint="Set SECRETS__KEYS.")
         return self._sealer

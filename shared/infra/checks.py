@@ -11,12 +11,12 @@ import structlog
 
 log = structlog.get_logger()
 
-PATIENCE = 2.0  # seconds
-REMEMBERED = 0.3  # seconds; what an answer costs must not grow with how often it is asked for
+TIMEOUT_SECONDS = 2.0  # seconds
+CACHE_SECONDS = 0.3  # seconds; what an answer costs must not grow with how often it is asked for
 
 
 @dataclass(slots=True)
-class _Asking:
+class _CheckRun:
     """One question in a thread of its own."""
 
     began: float
@@ -24,21 +24,26 @@ class _Asking:
     passed: bool = False
 
 
-class Check:
+class ReadinessCheck:
     """`ask` fails when it raises, answers False, or takes longer than `patience`.
 
     What hangs keeps one thread, however often it is asked about, and cannot keep a request.
     """
 
     def __init__(
-        self, name: str, ask: Callable[[], object], *, patience: float = PATIENCE, remembered: float = REMEMBERED
+        self,
+        name: str,
+        ask: Callable[[], object],
+        *,
+        timeout_seconds: float = TIMEOUT_SECONDS,
+        cache_seconds: float = CACHE_SECONDS,
     ) -> None:
         self._name = name
         self._ask = ask
-        self._patience = patience
-        self._remembered = remembered
+        self._timeout_seconds = timeout_seconds
+        self._cache_seconds = cache_seconds
         self._lock = threading.Lock()
-        self._asking: _Asking | None = None
+        self._asking: _CheckRun | None = None
 
     def begin(self) -> None:
         """Ask, without waiting for the answer."""
@@ -46,23 +51,23 @@ class Check:
 
     def passes(self) -> bool:
         asking = self._current()
-        left = asking.began + self._patience - time.monotonic()
+        left = asking.began + self._timeout_seconds - time.monotonic()
         if asking.ended.wait(max(0.0, left)):
             return asking.passed
         log.warning("service.not_ready", check=self._name, error="timeout")
         return False
 
-    def _current(self) -> _Asking:
+    def _current(self) -> _CheckRun:
         """The question that is under way, or whose answer is still fresh; else a new one."""
         with self._lock:
             now = time.monotonic()
             last = self._asking
-            if last is None or (last.ended.is_set() and now - last.began > self._remembered):
-                last = self._asking = _Asking(now)
+            if last is None or (last.ended.is_set() and now - last.began > self._cache_seconds):
+                last = self._asking = _CheckRun(now)
                 threading.Thread(target=self._run, args=(last,), name=f"check-{self._name}", daemon=True).start()
             return last
 
-    def _run(self, asking: _Asking) -> None:
+    def _run(self, asking: _CheckRun) -> None:
         try:
             asking.passed = self._ask() is not False
         # Whatever breaks, the answer is the same; an error's own words could name an address.
@@ -71,7 +76,7 @@ class Check:
         asking.ended.set()
 
 
-def all_checked(checks: Mapping[str, Check]) -> dict[str, bool]:
+def run_checks(checks: Mapping[str, ReadinessCheck]) -> dict[str, bool]:
     """All of them side by side: together they take no longer than the slowest."""
     for check in checks.values():
         check.begin()

@@ -6,8 +6,10 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-VARIABLE = "UNDERTONE_BEAT_FILE"  # set in containers, where `services/container/health.py` looks at the file's age
-EVERY = 10.0  # seconds between beats, at most, of a process that has nothing to do
+HEARTBEAT_FILE_VARIABLE = (
+    "UNDERTONE_HEARTBEAT_FILE"  # set in containers, where `services/container/health.py` looks at the file's age
+)
+HEARTBEAT_SECONDS = 10.0  # seconds between beats, at most, of a process that has nothing to do
 
 
 @dataclass(frozen=True, slots=True)
@@ -16,9 +18,9 @@ class Heartbeat:
 
     @classmethod
     def from_environment(cls) -> Heartbeat:
-        name = os.environ.get(VARIABLE)
+        name = os.environ.get(HEARTBEAT_FILE_VARIABLE)
         return cls(Path(name) if name else None)
 
-    def beat(self) -> None:
+    def touch(self) -> None:
         if self.path is not None:
             self.path.touch()

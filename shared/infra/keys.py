@@ -8,13 +8,13 @@ import secrets
 from collections.abc import Callable, Collection
 from datetime import datetime
 
-from shared.domain.error import KeyRefused, ScopeMissing
+from shared.domain.error import InsufficientScope, InvalidApiKey
 from shared.domain.tenant import ApiKey, Scope
 from shared.ports.keys import KeyStore
 
 PREFIX = "ut"
 SECRET_BYTES = 32  # so much chance needs no slow hash
-NO_ONE = hashlib.sha256(b"no key has this hash").hexdigest()
+UNMATCHABLE_HASH = hashlib.sha256(b"no key has this hash").hexdigest()
 
 
 def make_key(
@@ -34,28 +34,30 @@ def make_key(
     return f"{PREFIX}_{key.id}_{secret}", key
 
 
-class Doorkeeper:
+class ApiKeyVerifier:
     """Lets keys in; what it refuses it refuses in the same words and the same time, known or not."""
 
     def __init__(self, store: KeyStore, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
 
-    def admit(self, shown: str) -> ApiKey:
+    def verify(self, shown: str) -> ApiKey:
         prefix, key_id, secret = (*shown.split("_", 2), "", "")[:3]
         found = self._store.find(key_id) if prefix == PREFIX and key_id else None
-        same = hmac.compare_digest(_hash(secret), found.secret_sha256 if found else NO_ONE)
+        same = hmac.compare_digest(_hash(secret), found.secret_sha256 if found else UNMATCHABLE_HASH)
         if found is None or not same or not found.usable(self._clock()):
-            raise KeyRefused(
-                "That key is not valid.", mend="Use one from `undertone keys create`; `undertone keys list` shows them."
+            raise InvalidApiKey(
+                "That key is not valid.", hint="Use one from `undertone keys create`; `undertone keys list` shows them."
             )
-        self._store.used(found.id)
+        self._store.record_use(found.id)
         return found
 
 
-def demand(key: ApiKey, scope: Scope) -> None:
-    if not key.may(scope):
-        raise ScopeMissing(f"This needs a key with the scope {scope}.", mend="Make one with `undertone keys create`.")
+def require_scope(key: ApiKey, scope: Scope) -> None:
+    if not key.has_scope(scope):
+        raise InsufficientScope(
+            f"This needs a key with the scope {scope}.", hint="Make one with `undertone keys create`."
+        )
 
 
 def _hash(secret: str) -> str:

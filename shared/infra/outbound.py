@@ -14,20 +14,20 @@ import certifi
 import httpcore
 
 from shared.domain.error import OutboundFailed
-from shared.infra.address_rule import AddressRule, OutboundSettings, Target, parse
-from shared.infra.outbound_wire import JudgedBackend
+from shared.infra.address_rule import AddressPolicy, OutboundSettings, Target, parse
+from shared.infra.outbound_wire import PinnedBackend
 
 Resolve = Callable[[str, int], Sequence[str]]
 USER_AGENT = "undertone/1 (+webhooks)"
 OK = 200
 REDIRECTS = (301, 302, 303, 307, 308)
-MOST_REDIRECTS = 3
+MAX_REDIRECTS = 3
 # What must not travel on to another host.
 PRIVATE_HEADERS = ("authorization", "cookie")
 
 
 @dataclass(frozen=True, slots=True)
-class Limits:
+class Timeouts:
     """Seconds until connected, until the next byte, and in all."""
 
     connect: float = 5.0
@@ -35,13 +35,13 @@ class Limits:
     total: float = 15.0
 
 
-WEBHOOK = Limits()
-MEDIA = Limits(next_byte=30.0, total=3600.0)
+WEBHOOK = Timeouts()
+MEDIA = Timeouts(next_byte=30.0, total=3600.0)
 EXCERPT = 1000  # bytes of an answer that are kept for the delivery log
 
 
 @dataclass(frozen=True, slots=True)
-class Answer:
+class OutboundResponse:
     status: int
     headers: Mapping[str, str]  # names in lower case
     excerpt: str
@@ -77,7 +77,7 @@ class Outbound:
         resolve: Resolve = resolve,
         trust: ssl.SSLContext | None = None,
     ) -> None:
-        self._rule = AddressRule(settings, loopback=loopback)
+        self._rule = AddressPolicy(settings, loopback=loopback)
         self._resolve = resolve
         self._trust = trust
 
@@ -89,12 +89,14 @@ class Outbound:
 
     def check(self, url: str) -> None:
         """Whether the address could be called now: a fast error for whoever hands it in."""
-        self._judged(parse(url))
+        self._resolve_allowed(parse(url))
 
-    def post(self, url: str, body: bytes, headers: Mapping[str, str], *, limits: Limits = WEBHOOK) -> Answer:
+    def post(
+        self, url: str, body: bytes, headers: Mapping[str, str], *, limits: Timeouts = WEBHOOK
+    ) -> OutboundResponse:
         """Send it once; a redirect is an answer like any other."""
         began = time.monotonic()
-        with self._asking("POST", parse(url), headers, body, limits) as response:
+        with self._request("POST", parse(url), headers, body, limits) as response:
             excerpt = bytearray()
             try:
                 for block in response.iter_stream():
@@ -103,7 +105,7 @@ class Outbound:
                         break
             except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
                 pass  # the status is here; what stands in the body changes nothing
-            return Answer(
+            return OutboundResponse(
                 status=response.status,
                 headers=_headers(response),
                 excerpt=bytes(excerpt[:EXCERPT]).decode(errors="replace"),
@@ -112,13 +114,13 @@ class Outbound:
 
     @contextmanager
     def fetching(
-        self, url: str, headers: Mapping[str, str], *, at_most: int, limits: Limits = MEDIA
+        self, url: str, headers: Mapping[str, str], *, max_bytes: int, limits: Timeouts = MEDIA
     ) -> Iterator[Download]:
         """Follow at most three redirects, each judged anew, and hand the bytes on as they come."""
         target = parse(url)
         sent = dict(headers)
-        for _ in range(MOST_REDIRECTS + 1):
-            with self._asking("GET", target, sent, None, limits) as response:
+        for _ in range(MAX_REDIRECTS + 1):
+            with self._request("GET", target, sent, None, limits) as response:
                 found = _headers(response)
                 if response.status in REDIRECTS and "location" in found:
                     following = parse(urljoin(target.url, found["location"]))
@@ -128,23 +130,23 @@ class Outbound:
                     continue
                 if response.status != OK:
                     raise OutboundFailed(f"The address answered {response.status}.", reason="status")
-                yield Download(headers=found, blocks=_counted(response, found, at_most))
+                yield Download(headers=found, blocks=_counted(response, found, max_bytes))
                 return
-        raise OutboundFailed(f"The address redirects more than {MOST_REDIRECTS} times.", reason="redirect")
+        raise OutboundFailed(f"The address redirects more than {MAX_REDIRECTS} times.", reason="redirect")
 
-    def _judged(self, target: Target) -> Sequence[str]:
+    def _resolve_allowed(self, target: Target) -> Sequence[str]:
         try:
             answers = self._resolve(target.host, target.port)
         except (OSError, UnicodeError):
             raise OutboundFailed("The host's name leads nowhere.", reason="dns") from None
-        self._rule.judge(target, answers)
+        self._rule.check(target, answers)
         return answers
 
     @contextmanager
-    def _asking(
-        self, method: str, target: Target, headers: Mapping[str, str], body: bytes | None, limits: Limits
+    def _request(
+        self, method: str, target: Target, headers: Mapping[str, str], body: bytes | None, limits: Timeouts
     ) -> Iterator[httpcore.Response]:
-        backend = JudgedBackend(self._judged(target), deadline=time.monotonic() + limits.total)
+        backend = PinnedBackend(self._resolve_allowed(target), deadline=time.monotonic() + limits.total)
         origin = httpcore.Origin(target.scheme.encode(), target.host.encode(), target.port)
         url = httpcore.URL(scheme=origin.scheme, host=origin.host, port=origin.port, target=target.path.encode())
         sent: list[tuple[bytes | str, bytes | str]] = [
@@ -156,7 +158,7 @@ class Outbound:
         ]
         waits = {"connect": limits.connect, "read": limits.next_byte, "write": limits.next_byte, "pool": 0.0}
         with (
-            _failures_named(),
+            _mapped_errors(),
             httpcore.HTTPConnection(origin, ssl_context=self._trusted(), network_backend=backend) as connection,
             connection.stream(method, url, headers=sent, content=body, extensions={"timeout": waits}) as response,
         ):
@@ -167,20 +169,20 @@ def _headers(response: httpcore.Response) -> dict[str, str]:
     return {name.decode("latin-1").lower(): value.decode("latin-1") for name, value in response.headers}
 
 
-def _counted(response: httpcore.Response, headers: Mapping[str, str], at_most: int) -> Iterator[bytes]:
-    too_large = OutboundFailed(f"The file is larger than {at_most} bytes.", reason="too_large")
-    if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > at_most:
+def _counted(response: httpcore.Response, headers: Mapping[str, str], max_bytes: int) -> Iterator[bytes]:
+    too_large = OutboundFailed(f"The file is larger than {max_bytes} bytes.", reason="too_large")
+    if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > max_bytes:
         raise too_large  # a hint, but one that saves the way
     size = 0
     for block in response.iter_stream():
         size += len(block)
-        if size > at_most:
+        if size > max_bytes:
             raise too_large
         yield block
 
 
 @contextmanager
-def _failures_named() -> Iterator[None]:
+def _mapped_errors() -> Iterator[None]:
     """Which class of failure it was; never where, for that could be a map of our network."""
     try:
         yield

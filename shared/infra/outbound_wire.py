@@ -10,7 +10,7 @@ from typing import Any
 import httpcore
 
 
-class JudgedBackend(httpcore.NetworkBackend):
+class PinnedBackend(httpcore.NetworkBackend):
     """Connects to addresses that were resolved and judged before; the host that the HTTP library names is ignored."""
 
     def __init__(self, addresses: Sequence[str], *, deadline: float) -> None:
@@ -39,11 +39,11 @@ class JudgedBackend(httpcore.NetworkBackend):
             except (httpcore.ConnectError, httpcore.ConnectTimeout) as error:
                 failure = error
                 continue
-            return _Ending(stream, self._deadline)
+            return _DeadlineStream(stream, self._deadline)
         raise failure
 
 
-class _Ending(httpcore.NetworkStream):
+class _DeadlineStream(httpcore.NetworkStream):
     """A stream whose every wait is cut at the deadline, so that one byte a second does not hold us for hours."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
@@ -66,7 +66,7 @@ class _Ending(httpcore.NetworkStream):
         self, ssl_context: ssl.SSLContext, server_hostname: str | None = None, timeout: float | None = None
     ) -> httpcore.NetworkStream:
         left = self._left(timeout, httpcore.ConnectTimeout)
-        return _Ending(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
+        return _DeadlineStream(self._stream.start_tls(ssl_context, server_hostname, left), self._deadline)
 
     def close(self) -> None:
         self._stream.close()

@@ -8,24 +8,24 @@ from typing import Any
 from celery import Celery
 from kombu import Queue
 
-from shared.domain.error import SettingUnusable
-from shared.domain.plan import QUEUES
+from shared.domain.error import InvalidSetting
+from shared.domain.stage_plan import QUEUES
 from shared.domain.work import Ticket
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 
 TASK = "undertone.run_stage"
 # A sender that cannot reach Redis gives up soon: the row stays, and the dispatcher sends its ticket again.
-PATIENCE = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 0.5}
+RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 0.5}
 
 
 def broker_settings(redis: RedisSettings, queue: QueueSettings) -> Mapping[str, Any]:
     """What every program on the broker must agree on: the shortest visibility timeout of any of them wins."""
     url = redis.url.get_secret_value()
     if not url:
-        raise SettingUnusable(
-            "There is no address of Redis.", mend="Set REDIS__URL, or let `undertone serve` start one of its own."
+        raise InvalidSetting(
+            "There is no address of Redis.", hint="Set REDIS__URL, or let `undertone serve` start one of its own."
         )
-    visibility = 2 * queue.longest_stage_seconds  # a task that outlives it would be run side by side with itself
+    visibility = 2 * queue.max_stage_seconds  # a task that outlives it would be run side by side with itself
     return {
         "broker_url": url,
         "broker_transport_options": {
@@ -60,7 +60,7 @@ class CeleryQueue:
             kwargs={"job_id": ticket.job_id, "stage": ticket.stage},
             queue=ticket.queue,
             retry=True,
-            retry_policy=PATIENCE,
+            retry_policy=RETRY_POLICY,
         )
 
     def waiting(self, queue: str) -> int:

@@ -19,11 +19,11 @@ class QueueSettings(BaseSettings):
     gpu: bool = False
     """This deployment has workers on the queue `gpu`; transcription is sent there."""
 
-    most_waiting: int = Field(default=8, ge=1)
+    max_waiting: int = Field(default=8, ge=1)
     """Messages kept waiting in Redis; the rest waits in the database, where tenants take turns."""
 
     sweep_seconds: float = Field(default=5.0, gt=0)
     """Seconds between sweeps for what died with its worker, or was lost."""
 
-    longest_stage_seconds: int = Field(default=3600, ge=120)
+    max_stage_seconds: int = Field(default=3600, ge=120)
     """No attempt at a stage may take longer; half of the time after which Redis delivers a message again."""

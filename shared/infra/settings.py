@@ -71,7 +71,7 @@ class DatabaseSettings(BaseSettings):
 class LogSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LOG__", frozen=True)
 
-    form: Literal["json", "text"] = "json"
+    format: Literal["json", "text"] = "json"
     """How a service writes its log: one JSON object for each line, or text for people."""
 
     level: Literal["debug", "info", "warning", "error"] = "info"

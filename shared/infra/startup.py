@@ -16,50 +16,50 @@ import structlog
 from pydantic import ValidationError
 from pydantic_settings import BaseSettings, SettingsError
 
-from shared.domain.error import SettingUnusable, UndertoneError
-from shared.infra.log_lines import write_log
+from shared.domain.error import InvalidSetting, UndertoneError
+from shared.infra.logging_setup import configure_logging
 from shared.infra.settings import LogSettings
 
 log = structlog.get_logger()
 
-Form = Literal["json", "text"]
+LogFormat = Literal["json", "text"]
 
 
 def run_service(main: Callable[[], int]) -> int:
     """The exit status of `main`. An error of ours and an unusable setting become a line and their exit status."""
     try:
         settings = LogSettings()
-        write_log(settings)
-        _log_uncaught(settings.form)
+        configure_logging(settings)
+        _log_uncaught(settings.format)
         return main()
     except (ValidationError, SettingsError) as error:
-        return report(setting_error(error), log_form())
+        return report_error(setting_error(error), log_format())
     except UndertoneError as error:
-        return report(error, log_form())
+        return report_error(error, log_format())
 
 
-def log_form() -> Form:
+def log_format() -> LogFormat:
     """Known even where the other settings of the log cannot be used."""
-    return "text" if os.environ.get("LOG__FORM") == "text" else "json"
+    return "text" if os.environ.get("LOG__FORMAT") == "text" else "json"
 
 
-def report(error: UndertoneError, form: Form) -> int:
+def report_error(error: UndertoneError, form: LogFormat) -> int:
     """Write why the program ends, and return its exit status."""
-    more = {"mend": error.mend} if error.mend else {}
-    text = f"[{error.code}] {error.message}\n" + (f"  → {error.mend}\n" if error.mend else "")
+    more = {"hint": error.hint} if error.hint else {}
+    text = f"[{error.code}] {error.message}\n" + (f"  → {error.hint}\n" if error.hint else "")
     write_line("service.failed", text, form, level="error", code=error.code, message=error.message, **more)
     return error.exit_status
 
 
-def write_line(event: str, text: str, form: Form, /, *, level: str = "info", **fields: str) -> None:
+def write_line(event: str, text: str, form: LogFormat, /, *, level: str = "info", **fields: str) -> None:
     """Write a line to standard error, at any level of the log."""
     stream = sys.__stderr__ if isinstance(sys.stderr, JsonLines) else sys.stderr
     if stream is not None:
-        stream.write(line_of(event, text, form, level=level, **fields))
+        stream.write(format_line(event, text, form, level=level, **fields))
         stream.flush()
 
 
-def line_of(event: str, text: str, form: Form, /, *, level: str = "info", **fields: str) -> str:
+def format_line(event: str, text: str, form: LogFormat, /, *, level: str = "info", **fields: str) -> str:
     """The line of an event: a JSON object with these fields, or this text for people."""
     if form == "text":
         return text
@@ -67,10 +67,10 @@ def line_of(event: str, text: str, form: Form, /, *, level: str = "info", **fiel
     return json.dumps({**fields, "event": event, "level": level, "timestamp": now}, ensure_ascii=False) + "\n"
 
 
-def setting_error(error: ValidationError | SettingsError) -> SettingUnusable:
+def setting_error(error: ValidationError | SettingsError) -> InvalidSetting:
     """Which variables cannot be used and why, without their values; other validation errors are raised again."""
     if isinstance(error, SettingsError):  # it names the field, and not what is in it
-        return SettingUnusable(f"A setting cannot be read: {error}.")
+        return InvalidSetting(f"A setting cannot be read: {error}.")
     owner = next((cls for cls in BaseSettings.__subclasses__() if cls.__name__ == error.title), None)
     if owner is None:
         raise error
@@ -79,8 +79,8 @@ def setting_error(error: ValidationError | SettingsError) -> SettingUnusable:
         f"{prefix}{'__'.join(map(str, one['loc'])).upper()}: {one['msg'].removeprefix('Value error, ')}"
         for one in error.errors(include_url=False, include_input=False, include_context=False)
     ]
-    return SettingUnusable(
-        f"A setting cannot be used. {'; '.join(found)}.", mend=".env.example describes every setting."
+    return InvalidSetting(
+        f"A setting cannot be used. {'; '.join(found)}.", hint=".env.example describes every setting."
     )
 
 
@@ -102,7 +102,7 @@ class JsonLines(io.TextIOBase):
         return len(text)
 
 
-def _log_uncaught(form: Form) -> None:
+def _log_uncaught(form: LogFormat) -> None:
     """Of an exception that ends a program or a thread, the log says the kind and the place, never the words."""
 
     def tell(event: str, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:

@@ -11,7 +11,7 @@ from typing import Protocol
 from pydantic import SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 
 
 class TelemetrySettings(BaseSettings):
@@ -39,7 +39,7 @@ def _pairs(headers: SecretStr) -> list[tuple[str, str, str]]:
     return [one.partition("=") for one in headers.get_secret_value().split(",") if one.strip()]
 
 
-class Part(StrEnum):
+class TraceSpanKind(StrEnum):
     """What a service was to whoever stands at the other end."""
 
     SERVER = "server"
@@ -48,21 +48,21 @@ class Part(StrEnum):
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
-class Deed:
+class TraceSpan:
     """Something that was done and how long it took. Its facts are ids, counts, codes; no content, names or paths."""
 
     name: str
-    part: Part
-    began: int  # nanoseconds since 1970
-    ended: int = field(default_factory=time.time_ns)
+    kind: TraceSpanKind
+    started_ns: int  # nanoseconds since 1970
+    ended_ns: int = field(default_factory=time.time_ns)
     job_id: str | None = None  # whose trace it belongs to; without one it is a trace of its own
-    begins_job: bool = False  # all else that is done for the job hangs below it
+    starts_job: bool = False  # all else that is done for the job hangs below it
     failed: bool = False
-    facts: Mapping[str, str | int | float | bool] = field(default_factory=dict)
+    attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 class Tracer(Protocol):
-    def tell(self, deed: Deed) -> None:
+    def record(self, span: TraceSpan) -> None:
         """At once, whatever becomes of it: who works is never held up by who watches."""
         ...
 
@@ -71,27 +71,27 @@ class Tracer(Protocol):
         ...
 
 
-class Silent:
-    def tell(self, deed: Deed) -> None:
+class NullTracer:
+    def record(self, span: TraceSpan) -> None:
         """No traces are wanted."""
 
     def close(self) -> None:
         pass
 
 
-SILENT = Silent()
+NULL_TRACER = NullTracer()
 
 
-def tracer_of(settings: TelemetrySettings, service: str) -> Tracer:
+def make_tracer(settings: TelemetrySettings, service: str) -> Tracer:
     if not settings.endpoint:
-        return SILENT
+        return NULL_TRACER
     try:
         # Most deployments do without, and the images have no room for what nobody asked for.
         from shared.infra.telemetry_otlp import OtlpTracer  # noqa: PLC0415
     except ModuleNotFoundError as error:
-        raise SettingUnusable(
+        raise InvalidSetting(
             "TELEMETRY__ENDPOINT is set, but what sends traces is not installed.",
-            mend="pip install 'undertone[telemetry]', or build the images with UNDERTONE_TELEMETRY=1; "
+            hint="pip install 'undertone[telemetry]', or build the images with UNDERTONE_TELEMETRY=1; "
             "or leave TELEMETRY__ENDPOINT empty.",
         ) from error
     return OtlpTracer(settings.endpoint, settings.header_values, service)

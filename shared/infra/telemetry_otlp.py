@@ -12,11 +12,15 @@ from opentelemetry.sdk.trace.export import BatchSpanProcessor
 from opentelemetry.sdk.util.instrumentation import InstrumentationScope
 from opentelemetry.trace import SpanContext, SpanKind, Status, StatusCode, TraceFlags
 
-from shared.infra.telemetry import Deed, Part
+from shared.infra.telemetry import TraceSpan, TraceSpanKind
 
 SCOPE = InstrumentationScope("undertone")
 SAMPLED = TraceFlags(TraceFlags.SAMPLED)
-KINDS = {Part.SERVER: SpanKind.SERVER, Part.CLIENT: SpanKind.CLIENT, Part.CONSUMER: SpanKind.CONSUMER}
+KINDS = {
+    TraceSpanKind.SERVER: SpanKind.SERVER,
+    TraceSpanKind.CLIENT: SpanKind.CLIENT,
+    TraceSpanKind.CONSUMER: SpanKind.CONSUMER,
+}
 
 
 class OtlpTracer:
@@ -30,19 +34,19 @@ class OtlpTracer:
         self._batches = BatchSpanProcessor(exporter)
         self._resource = Resource.create({"service.namespace": "undertone", "service.name": f"undertone-{service}"})
 
-    def tell(self, deed: Deed) -> None:
-        trace, first = _ids(deed.job_id)
-        parent = None if deed.begins_job or deed.job_id is None else _context(trace, first, is_remote=True)
+    def record(self, trace_span: TraceSpan) -> None:
+        trace, first = _ids(trace_span.job_id)
+        parent = None if trace_span.starts_job or trace_span.job_id is None else _context(trace, first, is_remote=True)
         span = ReadableSpan(
-            deed.name,
+            trace_span.name,
             context=_context(trace, first if parent is None else secrets.randbits(64) | 1),
             parent=parent,
             resource=self._resource,
-            attributes={**deed.facts, **({"undertone.job": deed.job_id} if deed.job_id else {})},
-            kind=KINDS[deed.part],
-            status=Status(StatusCode.ERROR if deed.failed else StatusCode.UNSET),
-            start_time=deed.began,
-            end_time=deed.ended,
+            attributes={**trace_span.attributes, **({"undertone.job": trace_span.job_id} if trace_span.job_id else {})},
+            kind=KINDS[trace_span.kind],
+            status=Status(StatusCode.ERROR if trace_span.failed else StatusCode.UNSET),
+            start_time=trace_span.started_ns,
+            end_time=trace_span.ended_ns,
             instrumentation_scope=SCOPE,
         )
         self._batches.on_end(span)

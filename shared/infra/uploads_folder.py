@@ -12,66 +12,72 @@ from pathlib import Path
 from uuid import uuid4
 
 from shared.domain.blob import blob_path
-from shared.domain.error import NotFound, StateConflict, UploadGone, UploadHeld, UploadTooLarge
+from shared.domain.error import NotFound, StateConflict, UploadExpired, UploadLocked, UploadTooLarge
 from shared.domain.upload import Upload
-from shared.infra.blobs_counted import BLOCK, availability_said, full_said, storage_full, storage_unavailable
-from shared.infra.disk import DiskReserve
+from shared.infra.blobs_counted import (
+    BLOCK,
+    raising_storage_full,
+    raising_storage_unavailable,
+    storage_full,
+    storage_unavailable,
+)
+from shared.infra.disk import DiskSpace
 
-NOTE, CONTENT = "upload.json", "content"
-REMEMBERED = timedelta(days=1)  # so long an expired upload is said to be expired, and not unknown
+METADATA_FILE, CONTENT = "upload.json", "content"
+EXPIRED_KEPT_FOR = timedelta(days=1)  # so long an expired upload is said to be expired, and not unknown
 
 
 class FolderUploads:
     """Gateways that share these uploads share the folder: writers are kept apart by a lock of the file system."""
 
-    def __init__(self, root: Path, disk: DiskReserve, clock: Callable[[], datetime]) -> None:
+    def __init__(self, root: Path, disk: DiskSpace, clock: Callable[[], datetime]) -> None:
         self._root = root
         self._disk = disk
         self._clock = clock
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
     def create(self, tenant: str, length: int, metadata: str, expires_at: datetime) -> Upload:
-        if not self._disk.has_room(length):
+        if not self._disk.has_space(length):
             raise storage_full()
         upload = Upload(
             id=uuid4().hex, tenant=tenant, length=length, offset=0, metadata=metadata, expires_at=expires_at
         )
         folder = self._folder(tenant, upload.id)
-        with availability_said():
+        with raising_storage_unavailable():
             folder.mkdir(parents=True, mode=0o700)
             (folder / CONTENT).touch(mode=0o600)
-            _write_note(folder, upload)
+            _write_metadata(folder, upload)
         return upload
 
     def find(self, tenant: str, upload_id: str) -> Upload:
         folder = self._folder(tenant, upload_id)
-        with availability_said():
+        with raising_storage_unavailable():
             try:
-                noted = Upload.model_validate_json((folder / NOTE).read_bytes())
+                noted = Upload.model_validate_json((folder / METADATA_FILE).read_bytes())
                 offset = (folder / CONTENT).stat().st_size
             except FileNotFoundError:
                 if not self._root.is_dir():
                     raise storage_unavailable() from None
                 raise NotFound("There is no such upload.") from None
         if noted.expires_at <= self._clock():
-            raise UploadGone("The upload has expired.", mend="Begin a new one.")
+            raise UploadExpired("The upload has expired.", hint="Begin a new one.")
         return noted.model_copy(update={"offset": offset})
 
     def append(self, tenant: str, upload_id: str, offset: int, blocks: Iterable[bytes], expires_at: datetime) -> Upload:
         folder = self._folder(tenant, upload_id)
-        with self._held(tenant, upload_id) as upload:
+        with self._locked(tenant, upload_id) as upload:
             if upload.offset != offset:
-                raise StateConflict(f"The upload stands at {upload.offset}, not there.", mend="Ask for its offset.")
-            with availability_said():
+                raise StateConflict(f"The upload stands at {upload.offset}, not there.", hint="Ask for its offset.")
+            with raising_storage_unavailable():
                 file = (folder / CONTENT).open("ab", buffering=0)
-            with full_said(), file:
+            with raising_storage_full(), file:
                 try:
                     self._grow(file.fileno(), upload, blocks)
                 finally:
-                    with availability_said():
+                    with raising_storage_unavailable():
                         os.fsync(file.fileno())
-            with availability_said():
-                _write_note(folder, upload.model_copy(update={"expires_at": expires_at}))
+            with raising_storage_unavailable():
+                _write_metadata(folder, upload.model_copy(update={"expires_at": expires_at}))
         return self.find(tenant, upload_id)
 
     def _grow(self, file: int, upload: Upload, blocks: Iterable[bytes]) -> None:
@@ -79,50 +85,50 @@ class FolderUploads:
         for block in blocks:
             if size + len(block) > upload.length:
                 raise UploadTooLarge(f"More came than the {upload.length} bytes that were announced.")
-            if not self._disk.has_room():
+            if not self._disk.has_space():
                 raise storage_full()
             left = memoryview(block)
-            with availability_said():
+            with raising_storage_unavailable():
                 while left:
                     left = left[os.write(file, left) :]
             size += len(block)
 
     @contextmanager
-    def taking(self, tenant: str, upload_id: str) -> Iterator[tuple[Upload, Iterator[bytes]]]:
-        with self._held(tenant, upload_id) as upload:
+    def reading(self, tenant: str, upload_id: str) -> Iterator[tuple[Upload, Iterator[bytes]]]:
+        with self._locked(tenant, upload_id) as upload:
             if not upload.complete:
                 raise StateConflict(
-                    f"Of the upload's {upload.length} bytes {upload.offset} are there.", mend="Send the rest first."
+                    f"Of the upload's {upload.length} bytes {upload.offset} are there.", hint="Send the rest first."
                 )
             with (self._folder(tenant, upload_id) / CONTENT).open("rb") as file:
                 yield upload, iter(lambda: file.read(BLOCK), b"")
 
     def delete(self, tenant: str, upload_id: str) -> None:
-        with suppress(UploadGone):
+        with suppress(UploadExpired):
             self.find(tenant, upload_id)
         shutil.rmtree(self._folder(tenant, upload_id), ignore_errors=True)
 
     def sweep(self) -> int:
         count = 0
-        for note in self._root.glob(f"*/*/{NOTE}"):
+        for note in self._root.glob(f"*/*/{METADATA_FILE}"):
             with suppress(FileNotFoundError):
                 upload = Upload.model_validate_json(note.read_bytes())
                 if upload.expires_at <= self._clock():
                     os.truncate(note.parent / CONTENT, 0)
                     count += 1
-                if upload.expires_at + REMEMBERED <= self._clock():
+                if upload.expires_at + EXPIRED_KEPT_FOR <= self._clock():
                     shutil.rmtree(note.parent, ignore_errors=True)
         return count
 
     @contextmanager
-    def _held(self, tenant: str, upload_id: str) -> Iterator[Upload]:
+    def _locked(self, tenant: str, upload_id: str) -> Iterator[Upload]:
         """The lock dies with its process, so a killed gateway holds nothing."""
         self.find(tenant, upload_id)
         with (self._folder(tenant, upload_id) / CONTENT).open("rb") as file:
             try:
                 fcntl.flock(file, fcntl.LOCK_EX | fcntl.LOCK_NB)
             except BlockingIOError:
-                raise UploadHeld("Another request is writing to this upload.", mend="Wait for it to end.") from None
+                raise UploadLocked("Another request is writing to this upload.", hint="Wait for it to end.") from None
             yield self.find(tenant, upload_id)
 
     def _folder(self, tenant: str, upload_id: str) -> Path:
@@ -132,7 +138,7 @@ class FolderUploads:
             raise NotFound("There is no such upload.") from None
 
 
-def _write_note(folder: Path, upload: Upload) -> None:
+def _write_metadata(folder: Path, upload: Upload) -> None:
     aside = folder / f".{uuid4().hex}"
     aside.write_text(upload.model_dump_json())
-    aside.replace(folder / NOTE)
+    aside.replace(folder / METADATA_FILE)

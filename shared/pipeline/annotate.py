@@ -7,54 +7,54 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 
-from shared.domain.error import StorageLost
-from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted, Warned
+from shared.domain.error import StoredDataMissing
+from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed, StageStarted, StageWarned
 from shared.domain.transcript import Provenance, Transcript
 from shared.domain.value import Value
-from shared.pipeline.stage import Stage, Workspace, fingerprint, in_order
-from shared.ports.stores import ArtifactStore
+from shared.pipeline.stage import Stage, Workspace, fingerprint, topological_order
+from shared.ports.artifacts import ArtifactStore
 
 
 class StageRecord(Value):
     """How a stage's output came to be; it lies beside the output, so that a resumed run can tell it too."""
 
     provenance: Provenance
-    warnings: tuple[Warned, ...] = ()
+    warnings: tuple[StageWarned, ...] = ()
 
 
-def annotate(stages: Sequence[Stage], store: ArtifactStore, tell: Callable[[Event], None]) -> Transcript:
+def annotate(stages: Sequence[Stage], store: ArtifactStore, emit: Callable[[StageEvent], None]) -> Transcript:
     """Run every stage whose output is missing; the last one's output is the transcript."""
     folders: dict[str, Path] = {}
     keys: dict[str, str] = {}
-    ordered = in_order(stages)
+    ordered = topological_order(stages)
     for stage in ordered:
         keys[stage.name] = fingerprint(stage, {need: keys[need] for need in stage.needs})
         inputs = {need: folders[need] for need in stage.needs}
-        folders[stage.name] = ensure(stage, f"{stage.name}/{keys[stage.name]}", inputs, store, tell)
+        folders[stage.name] = ensure(stage, f"{stage.name}/{keys[stage.name]}", inputs, store, emit)
     last = ordered[-1].name
     return Transcript.model_validate_json((folders[last] / "transcript.json").read_bytes())
 
 
 def ensure(
-    stage: Stage, key: str, inputs: dict[str, Path], store: ArtifactStore, tell: Callable[[Event], None]
+    stage: Stage, key: str, inputs: dict[str, Path], store: ArtifactStore, emit: Callable[[StageEvent], None]
 ) -> Path:
     """The stage's output folder, made now unless it is there."""
     found = store.find(key)
-    tell(StageStarted(stage=stage.name))
+    emit(StageStarted(stage=stage.name))
     if found is not None:
         record = read_record(found)
         for warning in record.warnings:
-            tell(warning)
-        tell(StageFinished(stage=stage.name, seconds=record.provenance.seconds, reused=True))
+            emit(warning)
+        emit(StageFinished(stage=stage.name, seconds=record.provenance.seconds, reused=True))
         return found
     began = time.monotonic()
     with store.making(key) as folder:
-        work, warnings = _listening(Workspace(stage=stage.name, inputs=inputs, folder=folder, tell=tell))
+        work, warnings = _recording_warnings(Workspace(stage=stage.name, inputs=inputs, folder=folder, emit=emit))
         parts = _ensure_parts(stage, key, work, store)
         stage.run(work, parts)
         seconds = time.monotonic() - began
         _write_record(folder, stage, seconds, warnings)
-    tell(StageFinished(stage=stage.name, seconds=seconds))
+    emit(StageFinished(stage=stage.name, seconds=seconds))
     return _made(store, key)
 
 
@@ -68,46 +68,46 @@ def _ensure_parts(stage: Stage, key: str, whole: Workspace, store: ArtifactStore
         if found is None:
             began = time.monotonic()
             with store.making(part_key) as folder:
-                work, warnings = _listening(_part_of(whole, folder, number, len(spans)))
+                work, warnings = _recording_warnings(_part_of(whole, folder, number, len(spans)))
                 stage.run_part(work, span)
                 _write_record(folder, stage, time.monotonic() - began, warnings)
             found = _made(store, part_key)
         else:
             for warning in read_record(found).warnings:
-                whole.tell(warning)
+                whole.emit(warning)
         folders.append(found)
     return folders
 
 
 def _part_of(whole: Workspace, folder: Path, number: int, count: int) -> Workspace:
-    def tell(event: Event) -> None:
+    def emit(event: StageEvent) -> None:
         if isinstance(event, StageProgressed):
             event = StageProgressed(stage=event.stage, fraction=(number + event.fraction) / count)
-        whole.tell(event)
+        whole.emit(event)
 
-    return replace(whole, folder=folder, tell=tell)
+    return replace(whole, folder=folder, emit=emit)
 
 
-def _listening(work: Workspace) -> tuple[Workspace, list[Warned]]:
+def _recording_warnings(work: Workspace) -> tuple[Workspace, list[StageWarned]]:
     """The same workspace, with its warnings noted down for the record."""
-    warnings: list[Warned] = []
+    warnings: list[StageWarned] = []
 
-    def hear(event: Event) -> None:
-        if isinstance(event, Warned):
+    def hear(event: StageEvent) -> None:
+        if isinstance(event, StageWarned):
             warnings.append(event)
-        work.tell(event)
+        work.emit(event)
 
-    return replace(work, tell=hear), warnings
+    return replace(work, emit=hear), warnings
 
 
 def _made(store: ArtifactStore, key: str) -> Path:
     found = store.find(key)
     if found is None:
-        raise StorageLost(f"the artifact {key} vanished as soon as it was written")
+        raise StoredDataMissing(f"the artifact {key} vanished as soon as it was written")
     return found
 
 
-def _write_record(folder: Path, stage: Stage, seconds: float, warnings: Sequence[Warned]) -> None:
+def _write_record(folder: Path, stage: Stage, seconds: float, warnings: Sequence[StageWarned]) -> None:
     provenance = Provenance(stage=stage.name, engine=stage.engine, seconds=round(seconds, 3))
     record = StageRecord(provenance=provenance, warnings=tuple(warnings))
     (folder / "record.json").write_text(record.model_dump_json())

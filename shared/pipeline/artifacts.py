@@ -76,7 +76,7 @@ class RowsOnDisk:
 
 
 @dataclass(frozen=True, slots=True)
-class SeenFaces:
+class DetectedFaces:
     """What `track_faces` left."""
 
     summary: FaceTracks
@@ -102,7 +102,7 @@ def open_audio(decoded: Path, track: int | None = None) -> Audio:
     return Audio(np.memmap(path, dtype="<f4", mode="r"))
 
 
-def open_faces(tracked: Path) -> SeenFaces:
+def open_faces(tracked: Path) -> DetectedFaces:
     summary = FaceTracks.model_validate_json((tracked / "track_faces.json").read_bytes())
     frames, faces = (np.load(tracked / f"{name}.npy", mmap_mode="r") for name in ("frames", "faces"))
-    return SeenFaces(summary, frames, faces, RowsOnDisk(tracked / "crops.npy"))
+    return DetectedFaces(summary, frames, faces, RowsOnDisk(tracked / "crops.npy"))

@@ -7,15 +7,15 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.domain.span import union
-from shared.domain.speech import Hearing, Utterance, Word
+from shared.domain.speech import Transcription, Utterance, Word
 from shared.pipeline.artifacts import SpeechMap, Turns, Utterances
-from shared.pipeline.attribute import attribute, within_speech
+from shared.pipeline.assign_speakers import assign_speakers, within_speech
 from shared.pipeline.stage import Queue, WholeStage, Workspace
 
 PAUSE = 0.9  # seconds of silence that end an utterance
 SENTENCE_PAUSE = 0.25  # enough after a full stop
-LONG = 8.0  # an utterance this long ends with its sentence, pause or not
-LONGEST = 15.0  # nothing is longer: a reading of a whole minute says nothing
+SENTENCE_SPLIT_SECONDS = 8.0  # an utterance this long ends with its sentence, pause or not
+MAX_SECONDS = 15.0  # nothing is longer: a reading of a whole minute says nothing
 SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
 
 
@@ -31,12 +31,12 @@ class Compose(WholeStage):
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         speech = work.read("detect_speech", SpeechMap)
-        words = work.read("transcribe", Hearing).words
+        words = work.read("transcribe", Transcription).words
         turns = work.read("diarize", Turns)
         spoken = union(span for track in speech.tracks for span in track.spans)
         ids = {name: speaker for speaker, name in turns.names.items()}
         known = [_renamed(word, ids) for word in within_speech(words, spoken)]
-        work.write(Utterances(utterances=tuple(compose(attribute(known, turns.turns), apart=bool(ids)))))
+        work.write(Utterances(utterances=tuple(compose(assign_speakers(known, turns.turns), apart=bool(ids)))))
 
 
 def _renamed(word: Word, ids: Mapping[str, str]) -> Word:
@@ -78,13 +78,13 @@ def _ends(run: Sequence[Word], following: Word) -> bool:
     if following.speaker != last.speaker or gap >= PAUSE:
         return True
     sentence = last.text.rstrip("\"'”’)").endswith(SENTENCE_ENDS)
-    return sentence and (gap >= SENTENCE_PAUSE or last.end - run[0].start >= LONG)
+    return sentence and (gap >= SENTENCE_PAUSE or last.end - run[0].start >= SENTENCE_SPLIT_SECONDS)
 
 
 def _short_enough(run: list[Word]) -> Iterator[list[Word]]:
     """Too long a run is cut at its widest pause, but never near its ends."""
-    while len(run) > 1 and run[-1].end - run[0].start > LONGEST:
-        limit = run[0].start + LONGEST
+    while len(run) > 1 and run[-1].end - run[0].start > MAX_SECONDS:
+        limit = run[0].start + MAX_SECONDS
         reach = max(1, next((n for n, word in enumerate(run) if word.end > limit), len(run) - 1))
         first = max(1, reach // 2)
         cut = max(range(first, reach + 1), key=lambda n: (run[n].start - run[n - 1].end, n))

@@ -14,7 +14,7 @@ PIECE = 0.5  # seconds judged at once
 CROSSTALK = 10 ** (-12 / 20)  # a voice this much quieter than on another track belongs to the other
 
 
-def own_voice(span: Span, audio: Audio, others: Sequence[Audio]) -> Iterator[Span]:
+def without_crosstalk(span: Span, audio: Audio, others: Sequence[Audio]) -> Iterator[Span]:
     """The pieces of the span in which no other track is much louder."""
     begun: float | None = None
     count = max(1, round(span.duration / PIECE))

@@ -30,7 +30,7 @@ class Decode(WholeStage):
             "decoder": self.decoder.fingerprint,
             "media": self.job.recording.sha256,
             "tracks": [(track.name, track.sha256) for track in self.job.tracks],
-            "separate_channels": self.job.wishes.separate_channels,
+            "separate_channels": self.job.options.separate_channels,
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
@@ -39,7 +39,7 @@ class Decode(WholeStage):
             self.media,
             work.folder,
             tracks=tuple(zip(names, self.tracks, strict=True)),
-            separate_channels=self.job.wishes.separate_channels,
+            separate_channels=self.job.options.separate_channels,
             progress=work.progress,
         )
         for warning in probe.warnings:

@@ -9,7 +9,7 @@ from pathlib import Path
 from shared.domain.recording import Probe
 from shared.domain.speech import Speech
 from shared.pipeline.artifacts import SpeechMap, open_audio
-from shared.pipeline.crosstalk import own_voice
+from shared.pipeline.crosstalk import without_crosstalk
 from shared.pipeline.stage import Queue, WholeStage, Workspace
 from shared.ports.engines import SpeechDetector
 
@@ -42,6 +42,6 @@ class DetectSpeech(WholeStage):
                 lambda share, done=done: work.progress((done + share) / len(names)),  # type: ignore[misc]
             )
             others = [other for other in audios if other is not audio]
-            own = tuple(piece for span in spans for piece in own_voice(span, audio, others))
+            own = tuple(piece for span in spans for piece in without_crosstalk(span, audio, others))
             found.append(Speech(track=name, spans=own))
         work.write(SpeechMap(tracks=tuple(found)))

@@ -12,14 +12,14 @@ import numpy.typing as npt
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn
 from shared.pipeline.artifacts import SpeechMap, Turns, open_audio
-from shared.pipeline.hear_overlap import CLEARER, alone, as_heard
+from shared.pipeline.overlapped_speech import CLEARER, apply_segmentation, single_voice_windows
 from shared.pipeline.resegment import Window, named, voice_turns
 from shared.pipeline.stage import Queue, WholeStage, Workspace
 from shared.ports.engines import Segmentation, SpeakerClusterer, SpeakerEncoder, SpeechSegmenter
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 HOP = 0.4  # seconds between windows of the first pass
-SHORTEST = 0.4  # a shorter stretch says nothing about a voice
+MIN_SECONDS = 0.4  # a shorter stretch says nothing about a voice
 COUNTABLE = 1.0  # windows at least this long are clustered; shorter ones find their voice afterwards
 BATCH = 256
 
@@ -28,8 +28,8 @@ BATCH = 256
 class Diarize(WholeStage):
     encoder: SpeakerEncoder
     clusterer: SpeakerClusterer
-    exactly: int | None = None
-    at_most: int | None = None
+    speakers: int | None = None
+    max_speakers: int | None = None
     name: str = "diarize"
     needs: tuple[str, ...] = ("decode", "detect_speech")
     queue: Queue = "cpu"
@@ -45,8 +45,8 @@ class Diarize(WholeStage):
             "encoder": self.encoder.fingerprint,
             "clusterer": self.clusterer.fingerprint,
             "same_voice": self.encoder.same_voice,
-            "exactly": self.exactly,
-            "at_most": self.at_most,
+            "speakers": self.speakers,
+            "max_speakers": self.max_speakers,
             **({"segmenter": self.segmenter.fingerprint, "overlap": 2} if self.segmenter else {}),
         }
 
@@ -66,18 +66,18 @@ class Diarize(WholeStage):
         countable = _countable(windows, heard)
         same_voice = self.encoder.same_voice + (CLEARER if heard else 0)
         labels = self.clusterer.cluster(
-            embeddings[countable], same_voice=same_voice, exactly=self.exactly, at_most=self.at_most
+            embeddings[countable], same_voice=same_voice, speakers=self.speakers, max_speakers=self.max_speakers
         )
         voices = np.stack([_mean(embeddings[countable][np.array(labels) == voice]) for voice in range(max(labels) + 1)])
         seen = [Window(span, similarity) for span, similarity in zip(windows, embeddings @ voices.T, strict=True)]
         turns = voice_turns(seen, speech)
-        return named(as_heard(turns, seen, heard) if heard else turns)
+        return named(apply_segmentation(turns, seen, heard) if heard else turns)
 
 
 def _countable(windows: Sequence[Span], heard: Segmentation | None) -> npt.NDArray[np.bool_]:  # (window,)
     """The windows that say how many voices there are: long ones of one voice, or whatever there is."""
     found = np.array([window.duration >= COUNTABLE for window in windows], dtype=bool)
-    if heard is not None and (pure := found & alone(windows, heard)).any():
+    if heard is not None and (pure := found & single_voice_windows(windows, heard)).any():
         found = pure
     return found if found.any() else np.ones(len(windows), dtype=bool)
 
@@ -85,7 +85,7 @@ def _countable(windows: Sequence[Span], heard: Segmentation | None) -> npt.NDArr
 def windows_over(speech: Sequence[Span], length: float) -> Iterator[Span]:
     """Windows that slide over each stretch of speech; a stretch shorter than one window is one by itself."""
     for stretch in speech:
-        if stretch.duration < SHORTEST:
+        if stretch.duration < MIN_SECONDS:
             continue
         count = max(1, round((stretch.duration - length) / HOP) + 1)
         for number in range(count):

@@ -29,7 +29,7 @@ class EncodeThenFuse:
                 raise EngineUnavailable(
                     f"{fusion.name} learnt to read another {modality} engine than {encoders[modality].name}, "
                     "or the same with other weights.",
-                    mend=f"Train it with this engine, or choose the {modality} engine that it was trained with.",
+                    hint=f"Train it with this engine, or choose the {modality} engine that it was trained with.",
                 )
         self._encoders = encoders
         self._fusion = fusion
@@ -37,8 +37,8 @@ class EncodeThenFuse:
 
     @property
     def name(self) -> str:
-        senses = ", ".join(f"{modality}={encoder.name}" for modality, encoder in self._encoders.items())
-        return f"{self._fusion.name}({senses})"
+        modalities = ", ".join(f"{modality}={encoder.name}" for modality, encoder in self._encoders.items())
+        return f"{self._fusion.name}({modalities})"
 
     @property
     def fingerprint(self) -> str:
@@ -59,7 +59,7 @@ class EncodeThenFuse:
             except Exception as error:  # noqa: BLE001
                 absent[modality] = error.code if isinstance(error, UndertoneError) else EngineFailed.code
                 # The kind of error alone: its message may quote the recording.
-                log.warning("sense.failed modality=%s error=%s", modality, type(error).__name__)
+                log.warning("modality.failed modality=%s error=%s", modality, type(error).__name__)
         readings = self._fusion.fuse(encodings, absent=absent, conversation=conversation)
         progress(1.0)
         return readings

@@ -8,19 +8,19 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.domain.speech import Utterance
-from shared.pipeline.artifacts import SeenFaces
+from shared.pipeline.artifacts import DetectedFaces
 from shared.pipeline.track_faces import PER_SECOND
 from shared.ports.engines import FaceClip
 from shared.ports.media import Floats
 
 Numbers = npt.NDArray[np.intp]
 
-SMALLEST = 48  # pixels: below, a network trained on 48-pixel faces would be shown made-up detail
+MIN_FACE_PIXELS = 48  # pixels: below, a network trained on 48-pixel faces would be shown made-up detail
 BLURRED = 10.0  # sharpness below which a crop is a smear
 CRISP = 500.0  # sharpness of an ordinary web camera: above, more detail hardly counts for more
-FEWEST = 3  # good frames in an utterance
-CLEAR = 0.15  # margin from which a face counts as the speaker's
-UNPROVEN = 0.5  # margin of the one face in view where other people speak as well, and nothing decides
+MIN_SIGHTINGS = 3  # good frames in an utterance
+CLEAR_MARGIN = 0.15  # margin from which a face counts as the speaker's
+UNPROVEN_FACTOR = 0.5  # margin of the one face in view where other people speak as well, and nothing decides
 ENOUGH = 6  # mouth motions to judge by
 SHRINK = 8  # mouth motions at which half of the evidence is believed
 NOBODY, SEVERAL = -1, -2
@@ -29,7 +29,7 @@ NOBODY, SEVERAL = -1, -2
 class FacesOfSpeakers:
     """Gathers the evidence of the whole recording once, then answers for each utterance."""
 
-    def __init__(self, seen: SeenFaces, utterances: Sequence[Utterance]) -> None:
+    def __init__(self, seen: DetectedFaces, utterances: Sequence[Utterance]) -> None:
         self._seen = seen
         self._times = np.asarray(seen.faces["time"])
         tiles = np.asarray(seen.summary.tiles, dtype=np.intp)
@@ -46,18 +46,18 @@ class FacesOfSpeakers:
         if len(rows) == 0:
             return "no_face"
         tile, margin = self._speakers_tile(utterance.speaker, self._tiles[rows])
-        if margin < CLEAR:
+        if margin < CLEAR_MARGIN:
             return "no_face_of_speaker"
         begin, end = np.searchsorted(self._seen.frames, [utterance.start, utterance.end])
         return self._clip(rows[self._tiles[rows] == tile], margin, int(end - begin))
 
     def _clip(self, rows: Numbers, margin: float, frames: int) -> FaceClip | str:
         faces = self._seen.faces[rows]
-        large = np.maximum(faces["width"], faces["height"]) >= SMALLEST
+        large = np.maximum(faces["width"], faces["height"]) >= MIN_FACE_PIXELS
         if not large.any():
             return "face_too_small"
         good = large & (faces["sharpness"] >= BLURRED)
-        if good.sum() < FEWEST:
+        if good.sum() < MIN_SIGHTINGS:
             return "too_few_frames"
         rows, faces = rows[good], faces[good]
         return FaceClip(
@@ -78,9 +78,9 @@ class FacesOfSpeakers:
         if len(tiles) > 1:
             return tiles[0], 0.0
         owner, margin = self._owners.get(tiles[0], (speaker, 0.0))
-        if owner != speaker and margin >= CLEAR:
+        if owner != speaker and margin >= CLEAR_MARGIN:
             return tiles[0], 0.0
-        return tiles[0], 1.0 if len(self._speakers) == 1 else UNPROVEN
+        return tiles[0], 1.0 if len(self._speakers) == 1 else UNPROVEN_FACTOR
 
     def _motion(self) -> Floats:
         return np.asarray(self._seen.faces["mouth_motion"])

@@ -13,14 +13,14 @@ from shared.ports.engines import FaceBox, FaceDetector
 from shared.ports.media import Bytes, Floats, Frame
 
 # Detection is what costs, so it runs only when something may have changed.
-STILL = 3.0  # grey levels: nothing in the picture changed by more
-LAYOUT = 40.0  # grey levels: the picture was rearranged
-AGAIN = 0.5  # seconds between two looks at a face that moves
-ANEW = 2.0  # seconds between two looks for faces that have come
+STATIC_CHANGE = 3.0  # grey levels: nothing in the picture changed by more
+LAYOUT_CHANGE = 40.0  # grey levels: the picture was rearranged
+MOVING_INTERVAL = 0.5  # seconds between two looks at a face that moves
+NEW_FACE_INTERVAL = 2.0  # seconds between two looks for faces that have come
 SAME_POSE = 0.7  # likeness above which a face is where it was
-FORGET = 1.0  # seconds after which a face that was lost is a new one
-SAME_LOOK = 0.5  # likeness of face and surroundings below which one place shows somebody else
-BRIEF = 3  # sightings; fewer are a flicker of the detector
+LOST_AFTER_SECONDS = 1.0  # seconds after which a face that was lost is a new one
+SAME_FACE = 0.5  # likeness of face and surroundings below which one place shows somebody else
+MIN_SIGHTINGS = 3  # sightings; fewer are a flicker of the detector
 
 
 @dataclass(slots=True)
@@ -61,32 +61,34 @@ class FaceFollower:
 
     def follow(self, frame: Frame) -> Sequence[Track]:
         view = _overview(frame.pixels)
-        if self._must_look(frame, view):
-            self._look(frame)
+        if self._needs_detection(frame, view):
+            self._detect(frame)
             self._view, self._looked = view, frame.time
         for track in self._in_view:
             track.see(frame.time)
         return self._in_view
 
-    def _must_look(self, frame: Frame, view: Floats) -> bool:
+    def _needs_detection(self, frame: Frame, view: Floats) -> bool:
         if view.shape != self._view.shape:
             return True
         change = float(np.abs(view - self._view).max())
         since = frame.time - self._looked
-        if change >= LAYOUT or (change >= STILL and since >= ANEW):
+        if change >= LAYOUT_CHANGE or (change >= STATIC_CHANGE and since >= NEW_FACE_INTERVAL):
             return True
-        if change < STILL or since < AGAIN:
+        if change < STATIC_CHANGE or since < MOVING_INTERVAL:
             return False
         return any(likeness(track.pose, _pose(frame, track.box)) < SAME_POSE for track in self._in_view)
 
-    def _look(self, frame: Frame) -> None:
-        known = [t for t in (*self._in_view, *self._lost) if frame.time - t.last <= FORGET + AGAIN]
+    def _detect(self, frame: Frame) -> None:
+        known = [
+            t for t in (*self._in_view, *self._lost) if frame.time - t.last <= LOST_AFTER_SECONDS + MOVING_INTERVAL
+        ]
         self._in_view = []
         for box in sorted(self._detector.detect(frame), key=lambda box: -box.score):
             look = cut_square(frame.pixels, box, margin=2.2, size=16)
             near = [track for track in known if _close(_place(track.box), _place(box))]
             track = max(near, key=lambda t: likeness(t.look, look), default=None)
-            if track is None or likeness(track.look, look) < SAME_LOOK:
+            if track is None or likeness(track.look, look) < SAME_FACE:
                 track = Track(len(self.tracks), box, look, frame.time, frame.time, _pose(frame, box))
                 self.tracks.append(track)
             else:
@@ -104,13 +106,13 @@ def tiles_of(tracks: Sequence[Track]) -> tuple[int, ...]:
     ends = np.zeros(len(tracks))  # (tile,), and when it ended
     numbers: list[int] = []
     for track in tracks:
-        if track.sightings < BRIEF:
+        if track.sightings < MIN_SIGHTINGS:
             numbers.append(-1)
             continue
         look = normalised(track.looks)
         # A tile that still shows another face cannot be this one's.
         free = (ends[:count] < track.first) & _close(places[:count], track.place)
-        same = free & ((looks[:count] * look).mean(axis=(1, 2)) >= SAME_LOOK)
+        same = free & ((looks[:count] * look).mean(axis=(1, 2)) >= SAME_FACE)
         number = int(same.argmax()) if same.any() else count
         count = max(count, number + 1)
         places[number], looks[number], ends[number] = track.place, look, track.last

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.domain.job import Job
 from shared.domain.recording import Probe, Recording
-from shared.domain.speech import Hearing, Utterance
+from shared.domain.speech import Transcription, Utterance
 from shared.domain.transcript import Speaker, Transcript, disclose
 from shared.pipeline.annotate import StageRecord, read_record
 from shared.pipeline.artifacts import Readings, Turns, Utterances
@@ -38,12 +38,12 @@ class Publish(WholeStage):
         transcript = Transcript(
             job_id=self.job.id,
             recording=_recording(self.job, probe),
-            language=work.read("transcribe", Hearing).language,
+            language=work.read("transcribe", Transcription).language,
             speakers=speakers_of(utterances, names),
             utterances=utterances,
             provenance=tuple(record.provenance for record in records),
             warnings=_warnings(records),
-            disclosure=disclose(readings.used, self.job.wishes.purpose),
+            disclosure=disclose(readings.used, self.job.options.purpose),
         )
         work.write(transcript, "transcript")
 

@@ -6,10 +6,10 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
-from shared.domain.emotion import EmotionReading, Modality, SenseStatus
+from shared.domain.emotion import EmotionReading, Modality, ModalityStatus
 from shared.domain.recording import Probe
-from shared.domain.speech import Hearing, Utterance
-from shared.pipeline.artifacts import Readings, SeenFaces, Turns, Utterances, open_audio, open_faces
+from shared.domain.speech import Transcription, Utterance
+from shared.pipeline.artifacts import DetectedFaces, Readings, Turns, Utterances, open_audio, open_faces
 from shared.pipeline.faces_of_speakers import FacesOfSpeakers
 from shared.pipeline.stage import Queue, WholeStage, Workspace
 from shared.ports.engines import EmotionReader, UtteranceClip
@@ -33,12 +33,12 @@ class ReadEmotions(WholeStage):
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         utterances = work.read("compose", Utterances).utterances
-        language = work.read("transcribe", Hearing).language
+        language = work.read("transcribe", Transcription).language
         conversation = Conversation(utterances, _voices(work), open_faces(work.inputs["track_faces"]), language)
         readings = tuple(self._reader.read(conversation, work.progress))
         for modality, reason in _failures(readings).items():
             work.warn(
-                "sense_failed", f"The sense {modality} failed in this recording ({reason}); the others were used."
+                "modality_failed", f"The sense {modality} failed in this recording ({reason}); the others were used."
             )
         work.write(Readings(readings=readings, used=_used(readings)))
 
@@ -50,7 +50,7 @@ class Conversation(Sequence[UtteranceClip]):
         self,
         utterances: Sequence[Utterance],
         voices: Mapping[str | None, Audio],
-        seen: SeenFaces,
+        seen: DetectedFaces,
         language: str | None = None,
     ) -> None:
         self._utterances = utterances
@@ -87,7 +87,9 @@ def _voices(work: Workspace) -> Mapping[str | None, Audio]:
 
 
 def _used(readings: Sequence[EmotionReading]) -> tuple[Modality, ...]:
-    heard = {modality for r in readings for modality, sense in r.senses.items() if sense.status is SenseStatus.OK}
+    heard = {
+        modality for r in readings for modality, sense in r.modalities.items() if sense.status is ModalityStatus.OK
+    }
     return tuple(modality for modality in Modality if modality in heard)
 
 
@@ -95,6 +97,6 @@ def _failures(readings: Sequence[EmotionReading]) -> dict[Modality, str | None]:
     return {
         modality: sense.reason
         for reading in readings
-        for modality, sense in reading.senses.items()
-        if sense.status is SenseStatus.FAILED
+        for modality, sense in reading.modalities.items()
+        if sense.status is ModalityStatus.FAILED
     }

@@ -15,7 +15,7 @@ from shared.ports.media import Floats
 
 STEP = 0.1  # seconds that one decision covers
 CHANGE = 0.5  # similarity that a change of speaker must gain in all to be worth it
-SHORTEST_TURN = 0.3
+MIN_TURN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
@@ -79,7 +79,7 @@ def _turns_in(stretch: Span, windows: Sequence[Window]) -> list[VoiceTurn]:
         voice = int(path[begin])
         until = stretch.end if end == len(path) else min(stretch.end, stretch.start + end * STEP)
         span = Span(start=stretch.start + begin * STEP, end=until)
-        found.append(VoiceTurn(voice, span, standing_out(scores[begin:end], voice)))
+        found.append(VoiceTurn(voice, span, turn_confidence(scores[begin:end], voice)))
     return found
 
 
@@ -121,7 +121,7 @@ def cheapest_path(scores: Floats) -> npt.NDArray[np.int64]:  # (frame,)
     return path
 
 
-def standing_out(scores: Floats, voice: int) -> float:
+def turn_confidence(scores: Floats, voice: int) -> float:
     """How far the voice stands out from the next one, 0 to 1; alone it is certain."""
     mean = scores.mean(axis=0)
     if len(mean) == 1:

@@ -9,8 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Literal, Protocol, TypeVar
 
-from shared.domain.event import Event, StageProgressed, Warned
 from shared.domain.span import Span
+from shared.domain.stage_event import StageEvent, StageProgressed, StageWarned
 from shared.domain.value import Value
 
 Queue = Literal["cpu", "gpu"]
@@ -24,7 +24,7 @@ class Workspace:
     stage: str
     inputs: Mapping[str, Path]  # the finished folder of each stage it needs
     folder: Path
-    tell: Callable[[Event], None]
+    emit: Callable[[StageEvent], None]
 
     def read(self, stage: str, kind: type[V], name: str | None = None) -> V:
         """The value that another stage left."""
@@ -34,10 +34,10 @@ class Workspace:
         (self.folder / f"{name or self.stage}.json").write_text(value.model_dump_json())
 
     def progress(self, fraction: float) -> None:
-        self.tell(StageProgressed(stage=self.stage, fraction=min(1.0, max(0.0, fraction))))
+        self.emit(StageProgressed(stage=self.stage, fraction=min(1.0, max(0.0, fraction))))
 
     def warn(self, code: str, message: str) -> None:
-        self.tell(Warned(stage=self.stage, code=code, message=message))
+        self.emit(StageWarned(stage=self.stage, code=code, message=message))
 
 
 class Stage(Protocol):
@@ -87,7 +87,7 @@ def fingerprint(stage: Stage, inputs: Mapping[str, str]) -> str:
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
-def in_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
+def topological_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
     """The stages, each after all that it needs; the given order decides between equals."""
     known = {stage.name for stage in stages}
     ready: list[Stage] = []

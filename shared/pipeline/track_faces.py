@@ -20,7 +20,7 @@ from shared.ports.engines import FaceDetector
 from shared.ports.media import Frame, MediaDecoder
 
 PER_SECOND = 4.0
-LONGEST_SIDE = 960  # pixels: a face in a gallery of four by four tiles still has about 55
+MAX_SIDE = 960  # pixels: a face in a gallery of four by four tiles still has about 55
 PAUSE = 1.0  # seconds of silence that are looked at too, so that frames stay neighbours
 
 
@@ -62,7 +62,7 @@ class TrackFaces(WholeStage):
             "decoder": self._decoder.fingerprint,
             "detector": self._detector.fingerprint,
             "per_second": PER_SECOND,
-            "longest_side": LONGEST_SIDE,
+            "longest_side": MAX_SIDE,
             "version": 1,
         }
 
@@ -78,7 +78,7 @@ class TrackFaces(WholeStage):
 
     def _watch(self, work: Workspace, speech: Sequence[Span], writer: FaceWriter) -> str | None:
         follower = FaceFollower(self._detector)
-        frames = self._decoder.frames(self._media, speech, per_second=PER_SECOND, longest_side=LONGEST_SIDE)
+        frames = self._decoder.frames(self._media, speech, per_second=PER_SECOND, longest_side=MAX_SIDE)
         reason = None
         try:
             for frame in frames:

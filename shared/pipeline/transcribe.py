@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.domain.span import Span
-from shared.domain.speech import Hearing, Speech, Word
+from shared.domain.speech import Speech, Transcription, Word
 from shared.pipeline.artifacts import SpeechMap, open_audio
 from shared.pipeline.stage import Queue, Workspace
 from shared.ports.engines import Transcriber
@@ -41,25 +41,25 @@ class Transcribe:
         return cut_at_pauses(sorted((span for track in speech.tracks for span in track.spans), key=lambda s: s.start))
 
     def run_part(self, work: Workspace, part: Span, /) -> None:
-        work.write(self._hear(work, part))
+        work.write(self._transcribe_span(work, part))
 
     def run(self, work: Workspace, parts: Sequence[Path], /) -> None:
-        heard = [Hearing.model_validate_json((part / f"{self.name}.json").read_bytes()) for part in parts]
-        heard = heard or [self._hear(work, None)]
+        heard = [Transcription.model_validate_json((part / f"{self.name}.json").read_bytes()) for part in parts]
+        heard = heard or [self._transcribe_span(work, None)]
         words = in_time_order([word for hearing in heard for word in hearing.words])
         if words and self.transcriber.note:
             work.warn("recogniser", self.transcriber.note)
-        self._warn_of_what_is_not_told(work)
+        self._warn_about_vocabulary(work)
         work.write(heard[0].model_copy(update={"words": words}))
 
-    def _hear(self, work: Workspace, part: Span | None) -> Hearing:
+    def _transcribe_span(self, work: Workspace, part: Span | None) -> Transcription:
         """One language for the whole recording, whichever part asks; then each track that speaks within the part."""
         tracks = work.read("detect_speech", SpeechMap).tracks
         language, confidence = self.language, None
         if language is None:
             language, confidence = self._language(work, tracks)
         words: list[Word] = []
-        told = self.vocabulary[: self.transcriber.room_for(self.vocabulary)]
+        told = self.vocabulary[: self.transcriber.vocabulary_capacity(self.vocabulary)]
         for number, track in enumerate(tracks):
             audio = open_audio(work.inputs["decode"], None if track.track is None else number)
             speech = [span for span in track.spans if part is None or part.start <= span.start < part.end]
@@ -72,10 +72,10 @@ class Transcribe:
             )
             language = language or heard.language
             words += [word.model_copy(update={"speaker": track.track}) for word in heard.words]
-        return Hearing(words=in_time_order(words), language=language, language_confidence=confidence)
+        return Transcription(words=in_time_order(words), language=language, language_confidence=confidence)
 
-    def _warn_of_what_is_not_told(self, work: Workspace) -> None:
-        room = self.transcriber.room_for(self.vocabulary)
+    def _warn_about_vocabulary(self, work: Workspace) -> None:
+        room = self.transcriber.vocabulary_capacity(self.vocabulary)
         if self.vocabulary and not room:
             work.warn("vocabulary_unused", f"{self.transcriber.name} cannot be told which words may be said.")
         elif room < len(self.vocabulary):

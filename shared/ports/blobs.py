@@ -18,7 +18,7 @@ class BlobStore(Protocol):
         """Whether the storage can be used, at the cost of one small request; it may take long where it cannot."""
         ...
 
-    def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, at_most: int | None = None) -> Blob:
+    def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
         """Store the blocks as they come; whatever ends them early leaves nothing and is raised."""
         ...
 

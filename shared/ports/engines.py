@@ -10,7 +10,7 @@ from pydantic import Field
 
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, Emotion, EmotionReading, Modality, Sentiment
 from shared.domain.span import Span
-from shared.domain.speech import Hearing, Utterance
+from shared.domain.speech import Transcription, Utterance
 from shared.domain.value import Value
 from shared.ports.media import Audio, Bytes, Floats, Frame, Progress
 
@@ -29,7 +29,7 @@ class SpeechDetector(Engine, Protocol):
 
 
 @dataclass(frozen=True, slots=True)
-class LocalVoices:
+class LocalSpeakers:
     """What one window says: its voices have no names, and voice 0 here need not be voice 0 of the next window."""
 
     start: float  # in seconds of the recording
@@ -44,7 +44,7 @@ class Segmentation:
     step: float  # seconds that one frame covers
     speech: Floats  # (frame,), probability that anybody speaks
     overlap: Floats  # (frame,), probability that two speak at once
-    local: tuple[LocalVoices, ...] = ()  # windows in order, overlapping; who is who is for the caller to find out
+    local: tuple[LocalSpeakers, ...] = ()  # windows in order, overlapping; who is who is for the caller to find out
 
 
 class SpeechSegmenter(Engine, Protocol):
@@ -63,7 +63,7 @@ class Transcriber(Engine, Protocol):
         """The language of the recording, decided on several windows of speech, and how sure that is."""
         ...
 
-    def room_for(self, vocabulary: Sequence[str]) -> int:
+    def vocabulary_capacity(self, vocabulary: Sequence[str]) -> int:
         """How many of the names and words, from the first on, it can be told."""
         ...
 
@@ -75,7 +75,7 @@ class Transcriber(Engine, Protocol):
         language: str | None,
         progress: Progress,
         vocabulary: Sequence[str] = (),
-    ) -> Hearing:
+    ) -> Transcription:
         """The words inside the given stretches of speech, in seconds of the recording.
 
         What stands in the vocabulary may be said, and is then written as it is spelt there.
@@ -97,7 +97,7 @@ class SpeakerEncoder(Engine, Protocol):
 
 class SpeakerClusterer(Engine, Protocol):
     def cluster(
-        self, embeddings: Floats, *, same_voice: float, exactly: int | None, at_most: int | None
+        self, embeddings: Floats, *, same_voice: float, speakers: int | None, max_speakers: int | None
     ) -> Sequence[int]:
         """One label for each row; labels count from 0 in the order in which they first appear."""
         ...

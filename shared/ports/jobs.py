@@ -6,22 +6,22 @@ from collections.abc import Sequence
 from datetime import timedelta
 from typing import Protocol
 
-from shared.domain.job_record import JobFailure, JobFilter, JobRecord, NewJob, Tombstone
+from shared.domain.job_record import ErasureRecord, JobFailure, JobFilter, JobRecord, NewJob
 from shared.domain.page import Page
-from shared.domain.work import Claim, Refusal, Swept, Ticket
+from shared.domain.work import Claim, Refusal, SweepResult, Ticket
 
 
 class JobStore(Protocol):
     """What a tenant may do with its jobs; another tenant's job is NotFound, like one that never was."""
 
-    def add(self, tenant: str, new: NewJob, *, most_stored: int | None = None) -> JobRecord:
+    def add(self, tenant: str, new: NewJob, *, max_stored: int | None = None) -> JobRecord:
         """Keep the job with its stages, queued, in one transaction.
 
-        QuotaExceeded if with it the tenant's recordings were more than `most_stored` bytes, whoever adds at once.
+        QuotaExceeded if with it the tenant's recordings were more than `max_stored` bytes, whoever adds at once.
         """
         ...
 
-    def stored(self, tenant: str) -> int:
+    def stored_bytes(self, tenant: str) -> int:
         """Bytes of the tenant's recordings, and what came beside them, that are not erased yet."""
         ...
 
@@ -45,11 +45,11 @@ class JobStore(Protocol):
         """Have the captioned video of a job that is done made; asking again changes nothing, or tries what failed."""
         ...
 
-    def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> Tombstone:
+    def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> ErasureRecord:
         """Gone for its tenant from now on; the sweep erases what it left. Doing it again is no error."""
         ...
 
-    def tombstone(self, tenant: str, job_id: str) -> Tombstone | None: ...
+    def erasure_record(self, tenant: str, job_id: str) -> ErasureRecord | None: ...
 
 
 class WorkStore(Protocol):
@@ -73,11 +73,11 @@ class WorkStore(Protocol):
         """The job is done and its announcement is in the outbox, in one transaction; what follows its end may run."""
         ...
 
-    def give_back(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
+    def requeue(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
         """Another attempt later; uncounted when neither recording nor worker is to blame, as with a full disk."""
         ...
 
-    def await_again(self, claim: Claim, need: str) -> bool:
+    def rerun_needed(self, claim: Claim, need: str) -> bool:
         """What the needed stage left is lost: it is to run again, and the claim's stage waits for it, uncounted.
 
         False, and nothing is changed, where the needed stage has no attempt left.
@@ -96,18 +96,18 @@ class WorkQueue(Protocol):
         """Whether `next_tickets` could find something if there were room; a look that writes nothing and is cheap."""
         ...
 
-    def next_tickets(self, queue: str, *, most_waiting: int) -> tuple[Ticket, ...]:
-        """What to enqueue now so that about `most_waiting` messages wait: in turns between tenants, marked as sent."""
+    def next_tickets(self, queue: str, *, max_waiting: int) -> tuple[Ticket, ...]:
+        """What to enqueue now so that about `max_waiting` messages wait: in turns between tenants, marked as sent."""
         ...
 
-    def sweep(self, *, lost_after: timedelta) -> Swept:
+    def sweep(self, *, lost_after: timedelta) -> SweepResult:
         """Free what a dead worker held, fail what is poisonous, send again what the queue lost."""
         ...
 
-    def erasing(self, *, limit: int = 100) -> tuple[Tombstone, ...]:
+    def pending_erasures(self, *, limit: int = 100) -> tuple[ErasureRecord, ...]:
         """Jobs whose blobs may be erased now: nobody holds a lease on them any more."""
         ...
 
-    def erased(self, tenant: str, job_id: str) -> None:
+    def finish_erasure(self, tenant: str, job_id: str) -> None:
         """Storage has confirmed: what the database still knows goes too, and the tombstone stays."""
         ...

@@ -5,7 +5,7 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Protocol
 
-from shared.domain.idempotency import Begun, RequestKey, StoredAnswer
+from shared.domain.idempotency import RequestKey, RequestState, StoredResponse
 from shared.domain.page import Page
 from shared.domain.tenant import ApiKey, AuditEntry, Tenant
 
@@ -25,7 +25,7 @@ class KeyStore(Protocol):
         """Whether there is a key at all that somebody could come in with."""
         ...
 
-    def used(self, key_id: str) -> None:
+    def record_use(self, key_id: str) -> None:
         """Note the last use; to the minute is exact enough."""
         ...
 
@@ -36,24 +36,24 @@ class KeyStore(Protocol):
         ...
 
 
-class AuditTrail(Protocol):
+class AuditLog(Protocol):
     """It only grows; what is old goes by retention, never by a request."""
 
-    def note(self, entry: AuditEntry) -> None: ...
+    def record(self, entry: AuditEntry) -> None: ...
 
     def list(self, tenant: str, *, cursor: str | None = None, limit: int = 100) -> Page[AuditEntry]: ...
 
-    def forget(self, before: datetime) -> int: ...
+    def delete_before(self, before: datetime) -> int: ...
 
 
-class AnsweredRequests(Protocol):
+class IdempotencyStore(Protocol):
     """Answers that repeats of a request get; kept for a day."""
 
-    def begin(self, request: RequestKey, fingerprint: str) -> Begun:
-        """Take the key, or learn how it stands. KeyReused if it was used for something else."""
+    def begin(self, request: RequestKey, fingerprint: str) -> RequestState:
+        """Take the key, or learn how it stands. IdempotencyKeyReused if it was used for something else."""
         ...
 
-    def answer(self, request: RequestKey, answer: StoredAnswer, *, job_id: str | None = None) -> None:
+    def store_response(self, request: RequestKey, answer: StoredResponse, *, job_id: str | None = None) -> None:
         """Keep the answer; the erasure of that job takes it along."""
         ...
 
@@ -61,4 +61,4 @@ class AnsweredRequests(Protocol):
         """It came to no answer worth keeping: a repeat is processed again."""
         ...
 
-    def forget(self, before: datetime) -> int: ...
+    def delete_before(self, before: datetime) -> int: ...

@@ -7,7 +7,7 @@ from typing import Protocol
 
 from shared.domain.correction import Change, Correction
 from shared.domain.page import Page
-from shared.domain.search import Found, SearchQuery
+from shared.domain.search import SearchQuery, SearchResult
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 
@@ -20,7 +20,9 @@ class TranscriptIndex(Protocol):
         NotFound where the tenant has no such job, or had it erased."""
         ...
 
-    def search(self, tenant: str, query: SearchQuery, *, cursor: str | None = None, limit: int = 20) -> Page[Found]:
+    def search(
+        self, tenant: str, query: SearchQuery, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[SearchResult]:
         """Utterances of the newest job first, within a job as they were said."""
         ...
 
@@ -34,5 +36,5 @@ class CorrectionStore(Protocol):
         self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
     ) -> tuple[Correction, ...]:
         """Keep the changes, what is found from now on, and the line of the audit trail, in one transaction.
-        `shown` is the transcript with them. ChangedMeanwhile when there are not exactly `after` before them."""
+        `shown` is the transcript with them. PreconditionFailed when there are not exactly `after` before them."""
         ...

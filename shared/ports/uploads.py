@@ -11,7 +11,7 @@ from shared.domain.upload import Upload
 
 
 class UploadStore(Protocol):
-    """Another tenant's upload is NotFound, like one that never was; one that expired is UploadGone."""
+    """Another tenant's upload is NotFound, like one that never was; one that expired is UploadExpired."""
 
     def create(self, tenant: str, length: int, metadata: str, expires_at: datetime) -> Upload: ...
 
@@ -21,7 +21,7 @@ class UploadStore(Protocol):
         """Keep what comes, also when it breaks off. StateConflict if that is not the offset; one writer at a time."""
         ...
 
-    def taking(self, tenant: str, upload_id: str) -> AbstractContextManager[tuple[Upload, Iterator[bytes]]]:
+    def reading(self, tenant: str, upload_id: str) -> AbstractContextManager[tuple[Upload, Iterator[bytes]]]:
         """The bytes of a whole upload, held against others meanwhile."""
         ...
 

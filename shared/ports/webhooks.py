@@ -7,7 +7,15 @@ from datetime import datetime, timedelta
 from typing import Protocol
 
 from shared.domain.page import Page
-from shared.domain.webhook import Attempt, Delivery, Outcome, Outgoing, SealedSecret, Topic, WebhookEndpoint
+from shared.domain.webhook import (
+    Attempt,
+    Delivery,
+    DeliveryOutcome,
+    DueDelivery,
+    EncryptedSecret,
+    EventType,
+    WebhookEndpoint,
+)
 
 
 class EndpointStore(Protocol):
@@ -27,12 +35,12 @@ class EndpointStore(Protocol):
         endpoint_id: str,
         *,
         url: str | None = None,
-        topics: Iterable[Topic] | None = None,
+        event_types: Iterable[EventType] | None = None,
         description: str | None = None,
         enabled: bool | None = None,
     ) -> WebhookEndpoint: ...
 
-    def set_secrets(self, tenant: str, endpoint_id: str, secrets: tuple[SealedSecret, ...]) -> WebhookEndpoint: ...
+    def set_secrets(self, tenant: str, endpoint_id: str, secrets: tuple[EncryptedSecret, ...]) -> WebhookEndpoint: ...
 
     def delete(self, tenant: str, endpoint_id: str) -> None:
         """With everything that was sent to it."""
@@ -70,11 +78,11 @@ class Outbox(Protocol):
         """Turn announcements into one delivery for each endpoint that wants to hear, each exactly once."""
         ...
 
-    def due(self, *, limit: int, lease: timedelta) -> tuple[Outgoing, ...]:
+    def due(self, *, limit: int, lease: timedelta) -> tuple[DueDelivery, ...]:
         """Deliveries to attempt now, in turns between endpoints; nobody else gets them while the lease lasts."""
         ...
 
-    def record(self, outgoing: Outgoing, attempt: Attempt, outcome: Outcome) -> bool:
+    def record(self, outgoing: DueDelivery, attempt: Attempt, outcome: DeliveryOutcome) -> bool:
         """Note an attempt and what it means. False if the lease was lost: then only the log is written."""
         ...
 
@@ -82,6 +90,6 @@ class Outbox(Protocol):
         """Disable what had no success for that long, with at least one attempt in each of the last two periods."""
         ...
 
-    def forget(self, before: datetime) -> int:
+    def delete_before(self, before: datetime) -> int:
         """Delete the log of what ended before."""
         ...

@@ -9,10 +9,10 @@ import pytest
 from typer.testing import CliRunner, Result
 
 from services.cli.main import app
-from services.worker.assemble import Inputs, assemble
+from services.worker.stage_factory import Inputs, assemble
 from shared.domain.emotion import Modality
 from shared.domain.error import Interrupted
-from shared.domain.job import Job, Source, Wishes
+from shared.domain.job import Job, JobOptions, Source
 from shared.domain.transcript import Transcript
 from shared.engines.catalog import Setup
 from shared.pipeline.stage import Stage
@@ -69,32 +69,32 @@ def test_a_run_that_is_stopped_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch
     monkeypatch.setattr("services.cli.annotate.walk", stop)
     with_cache, without = run("-q", "--cache", cache), run("-q")
     assert isinstance(with_cache.exception, Interrupted)
-    assert "goes on where it stopped" in (with_cache.exception.mend or "")
+    assert "goes on where it stopped" in (with_cache.exception.hint or "")
     assert isinstance(without.exception, Interrupted)
-    assert "--cache" in (without.exception.mend or "")
+    assert "--cache" in (without.exception.hint or "")
 
 
-def stages(setup: Setup, wishes: Wishes, inputs: Inputs | None = None, **sources: object) -> dict[str, Stage]:
+def stages(setup: Setup, options: JobOptions, inputs: Inputs | None = None, **sources: object) -> dict[str, Stage]:
     source = Source(name="a.mp4", sha256="a" * 64)
-    job = Job.model_validate({"id": "job", "recording": source, "wishes": wishes, **sources})
+    job = Job.model_validate({"id": "job", "recording": source, "options": options, **sources})
     return {stage.name: stage for stage in assemble(job, inputs or Inputs(SAMPLE), setup)}
 
 
 def test_a_job_becomes_the_stages_that_fit_it(setup: Setup) -> None:
-    plain = stages(setup, Wishes())
+    plain = stages(setup, JobOptions())
     assert list(plain)[-1] == "publish"
     assert plain["diarize"].engine == "ge2e-moods+prototypes+powerset"
     assert plain["track_faces"].engine == "cascade"
     track = Source(name="Ana", sha256="b" * 64)
-    apart = stages(setup, Wishes(), Inputs(SAMPLE, tracks=(SAMPLE,)), tracks=(track,))
+    apart = stages(setup, JobOptions(), Inputs(SAMPLE, tracks=(SAMPLE,)), tracks=(track,))
     assert apart["diarize"].engine == "tracks"
-    assert stages(setup, Wishes(separate_channels=True))["diarize"].engine == "tracks"
-    assert stages(setup, Wishes(modalities=()))["track_faces"].engine == "off"
+    assert stages(setup, JobOptions(separate_channels=True))["diarize"].engine == "tracks"
+    assert stages(setup, JobOptions(modalities=()))["track_faces"].engine == "off"
 
 
 def test_where_weights_are_refused_a_sense_takes_others_or_is_left_out(setup: Setup) -> None:
     strict = Setup(setup.engines.model_copy(update={"commercial_only": True}), setup.media)
-    reader = stages(strict, Wishes())["read_emotions"]
+    reader = stages(strict, JobOptions())["read_emotions"]
     assert "text=" in reader.engine
     assert "voice=voice-cnn-emodb" in reader.engine
     assert "face=" not in reader.engine

@@ -26,10 +26,10 @@ def test_doctor_says_what_is_used_and_what_mends_the_rest() -> None:
     assert result.exit_code == 0
     found = json.loads(result.stdout)
     assert set(found) == set(CATALOG)
-    assert {row["engine"]: row["state"] for row in found["asr"]} == {
+    assert {row["engine"]: row["status"] for row in found["asr"]} == {
         "faster-whisper": "missing", "pocketsphinx:5-en-us": "used",
     }  # fmt: skip
-    assert found["asr"][0]["mend"] == "undertone models fetch faster-whisper:small"
+    assert found["asr"][0]["hint"] == "undertone models fetch faster-whisper:small"
 
 
 def test_doctor_names_the_ban_in_plain_words() -> None:
@@ -42,7 +42,7 @@ def test_doctor_fails_where_some_work_has_no_engine(monkeypatch: pytest.MonkeyPa
     monkeypatch.setenv("ENGINES__COMMERCIAL_ONLY", "true")
     result = runner.invoke(app, ["doctor", "--json"])
     assert result.exit_code == 1
-    assert json.loads(result.stdout)["face"][0]["state"] == "missing"
+    assert json.loads(result.stdout)["face"][0]["status"] == "missing"
 
 
 def test_models_are_listed_with_their_licence() -> None:
@@ -74,11 +74,11 @@ def test_a_hub_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -
     monkeypatch.setenv("ENGINES__HUB_URL", "http://127.0.0.1:9")
     result = runner.invoke(app, ["models", "fetch", "faster-whisper:tiny"])
     assert isinstance(result.exception, EngineUnavailable)
-    assert "goes on where it stopped" in (result.exception.mend or "")
+    assert "goes on where it stopped" in (result.exception.hint or "")
 
 
 def test_an_error_is_a_sentence_a_code_and_an_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
-    assert explain(NoAudio("The recording has no sound.", mend="Export it again.")) == 65
+    assert explain(NoAudio("The recording has no sound.", hint="Export it again.")) == 65
     printed = capsys.readouterr().err
     assert "[no_audio] The recording has no sound." in printed
     assert "→ Export it again." in printed
@@ -100,7 +100,7 @@ def test_options_that_make_no_sense_are_refused_before_any_work(tmp_path: Path) 
         (["--modalities", "smell"], "invalid_request"),
         (["--purpose", "recruitment"], "purpose_prohibited"),
         (["--engine", "asr=faster-whisper:small"], "engine_unavailable"),
-        (["--speakers", "2", "--at-most", "3"], "invalid_request"),
+        (["--speakers", "2", "--max-speakers", "3"], "invalid_request"),
         (["--format", "docx", "-o", str(tmp_path)], "invalid_request"),
     ):
         result = runner.invoke(app, ["annotate", recording, "-q", *arguments])

@@ -9,12 +9,12 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
-from shared.domain.error import KeyRefused, NotFound
+from shared.domain.error import InvalidApiKey, NotFound
 from shared.domain.tenant import ApiKey, Scope
 from shared.infra.database.engine import open_database, utc_now
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import Doorkeeper
-from shared.infra.sealing import Sealer
+from shared.infra.keys import ApiKeyVerifier
+from shared.infra.secret_encryption import SecretCipher
 
 runner = CliRunner()
 
@@ -36,7 +36,7 @@ def run(*words: str) -> str:
 def admitted(state: Path, text: str) -> ApiKey:
     database = open_database(f"sqlite:///{state / 'undertone.db'}")
     try:
-        return Doorkeeper(SqlKeyStore(database), utc_now).admit(text)
+        return ApiKeyVerifier(SqlKeyStore(database), utc_now).verify(text)
     finally:
         database.close()
 
@@ -51,7 +51,7 @@ def test_a_key_is_made_listed_and_revoked(state: Path) -> None:
     assert "valid" in run("list")
     run("revoke", key.id)
     assert "revoked" in run("list")
-    with pytest.raises(KeyRefused):
+    with pytest.raises(InvalidApiKey):
         admitted(state, text)
 
 
@@ -68,4 +68,4 @@ def test_keys_belong_to_tenants() -> None:
 
 
 def test_a_sealing_key_is_printed() -> None:
-    assert Sealer([run("seal").strip()])
+    assert SecretCipher([run("seal").strip()])

@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.outputs import Outputs, write_whole
+from services.cli.outputs import Outputs, write_atomically
 from shared.domain.error import InvalidRequest
 
 
@@ -76,9 +76,9 @@ def test_a_failed_run_leaves_a_folder_only_where_there_was_one(tmp_path: Path) -
 def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "a.vtt"
     target.write_bytes(b"old")
-    write_whole(target, b"new")
+    write_atomically(target, b"new")
     assert target.read_bytes() == b"new"
     with pytest.raises(TypeError):
-        write_whole(target, "not bytes")  # type: ignore[arg-type]
+        write_atomically(target, "not bytes")  # type: ignore[arg-type]
     assert target.read_bytes() == b"new"
     assert [path.name for path in tmp_path.iterdir()] == ["a.vtt"]

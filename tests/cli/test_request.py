@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from services.cli.request import grant, make_job, read_engines, read_modalities, read_tracks, read_vocabulary
+from services.cli.request import grant_modalities, make_job, read_engines, read_modalities, read_tracks, read_vocabulary
 from shared.domain.emotion import Modality
 from shared.domain.error import EmptyFile, InvalidRequest, ModalityNotAllowed, NotFound, PurposeProhibited
 from shared.domain.governance import Purpose
-from shared.domain.job import Wishes
+from shared.domain.job import JobOptions
 from shared.infra.settings import GovernanceSettings
 
 EVERYTHING = tuple(Modality)
@@ -60,30 +60,30 @@ def test_a_track_without_a_name_or_with_a_taken_one_is_an_error(pairs: list[str]
 
 def test_nothing_asked_means_all_that_is_allowed() -> None:
     allowed = GovernanceSettings(modalities=(Modality.TEXT, Modality.VOICE))
-    assert grant(None, None, allowed) == ((Modality.TEXT, Modality.VOICE), None)
+    assert grant_modalities(None, None, allowed) == ((Modality.TEXT, Modality.VOICE), None)
 
 
 def test_a_job_may_ask_for_fewer_senses_but_never_for_more() -> None:
     only_text = GovernanceSettings(modalities=(Modality.TEXT,))
-    assert grant((), None, only_text) == ((), None)
+    assert grant_modalities((), None, only_text) == ((), None)
     with pytest.raises(ModalityNotAllowed, match="face"):
-        grant((Modality.FACE,), None, only_text)
+        grant_modalities((Modality.FACE,), None, only_text)
 
 
 @pytest.mark.parametrize("purpose", ["employee_monitoring", "recruitment", "education_assessment"])
 def test_prohibited_purposes_get_text_alone(purpose: str) -> None:
     with pytest.raises(PurposeProhibited, match="voice and face"):
-        grant(None, purpose, GovernanceSettings(modalities=EVERYTHING))
-    assert grant((Modality.TEXT,), purpose, GovernanceSettings(modalities=EVERYTHING))[1] == Purpose(purpose)
+        grant_modalities(None, purpose, GovernanceSettings(modalities=EVERYTHING))
+    assert grant_modalities((Modality.TEXT,), purpose, GovernanceSettings(modalities=EVERYTHING))[1] == Purpose(purpose)
 
 
 def test_a_deployment_can_insist_on_a_purpose() -> None:
     strict = GovernanceSettings(modalities=EVERYTHING, require_purpose=True)
     with pytest.raises(InvalidRequest, match="purpose"):
-        grant(None, None, strict)
-    assert grant(None, "research", strict) == (EVERYTHING, Purpose.RESEARCH)
+        grant_modalities(None, None, strict)
+    assert grant_modalities(None, "research", strict) == (EVERYTHING, Purpose.RESEARCH)
     with pytest.raises(InvalidRequest, match="purposes are research"):
-        grant(None, "curiosity", strict)
+        grant_modalities(None, "curiosity", strict)
 
 
 def test_modalities_are_written_with_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -96,15 +96,15 @@ def test_the_same_files_and_wishes_make_the_same_job(tmp_path: Path) -> None:
     for path in (first, second):
         path.write_bytes(b"RIFF")
     track = [("Ana", second)]
-    job, inputs = make_job(first, track, second, Wishes())
-    assert job == make_job(first, track, second, Wishes())[0]
+    job, inputs = make_job(first, track, second, JobOptions())
+    assert job == make_job(first, track, second, JobOptions())[0]
     assert (job.tracks[0].name, job.recording.name) == ("Ana", "a.wav")
     assert (inputs.recording, inputs.tracks, inputs.platform_transcript) == (first, (second,), second)
 
 
 def test_a_missing_or_empty_file_is_said_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"nowhere\.wav"):
-        make_job(tmp_path / "nowhere.wav", [], None, Wishes())
+        make_job(tmp_path / "nowhere.wav", [], None, JobOptions())
     (tmp_path / "empty.wav").touch()
     with pytest.raises(EmptyFile):
-        make_job(tmp_path / "empty.wav", [], None, Wishes())
+        make_job(tmp_path / "empty.wav", [], None, JobOptions())

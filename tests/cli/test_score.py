@@ -66,7 +66,7 @@ def reading(emotion: Emotion) -> EmotionReading:
     scores = EmotionScores({label: float(label is emotion) for label in EMOTIONS})
     mood = SentimentScores({label: float(label == "neutral") for label in SENTIMENTS})
     sentiment = SentimentReading(label=mood.label, scores=mood)
-    return EmotionReading(label=emotion, confidence=1, scores=scores, sentiment=sentiment, senses={})
+    return EmotionReading(label=emotion, confidence=1, scores=scores, sentiment=sentiment, modalities={})
 
 
 def run(folder: Path, hyp: Transcript | str, *options: str, rttm: str = RTTM, stm: str = STM) -> str:

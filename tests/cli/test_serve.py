@@ -6,18 +6,18 @@ from threading import Event
 
 import pytest
 
-from services.cli.serve import Plan, alone_in, running, secret_key
-from shared.domain.error import SettingUnusable, StateConflict
+from services.cli.serve import ServeConfig, exclusive_lock, running, secret_key
+from shared.domain.error import InvalidSetting, StateConflict
 
 
-def plan(data: Path, **changes: object) -> Plan:
-    return Plan(**{"data": data, "host": "127.0.0.1", "port": 1, "workers": 2, **changes})  # type: ignore[arg-type]
+def plan(data: Path, **changes: object) -> ServeConfig:
+    return ServeConfig(**{"data": data, "host": "127.0.0.1", "port": 1, "workers": 2, **changes})  # type: ignore[arg-type]
 
 
 def test_a_service_on_loopback_needs_no_key_and_may_call_back_to_its_neighbours(tmp_path: Path) -> None:
     here = plan(tmp_path)
     assert here.environment("redis://r")["GATEWAY__KEYLESS"] == "true"
-    commands = {program.name: program.command for program in here.programs()}
+    commands = {program.name: program.command for program in here.child_processes()}
     assert commands["courier"][-1] == "--loopback"
     assert [name for name in commands if name.startswith("worker")] == ["worker-1", "worker-2"]
 
@@ -25,7 +25,7 @@ def test_a_service_on_loopback_needs_no_key_and_may_call_back_to_its_neighbours(
 def test_anywhere_else_keys_are_needed_and_neighbours_are_not_called(tmp_path: Path) -> None:
     there = plan(tmp_path, host="0.0.0.0")  # noqa: S104 - that is what is tested
     assert there.environment("redis://r")["GATEWAY__KEYLESS"] == "false"
-    assert "--loopback" not in next(one.command for one in there.programs() if one.name == "courier")
+    assert "--loopback" not in next(one.command for one in there.child_processes() if one.name == "courier")
     assert plan(tmp_path, host="::1").address == "http://[::1]:1"
 
 
@@ -51,16 +51,16 @@ def test_the_key_that_seals_secrets_is_made_once(tmp_path: Path, monkeypatch: py
 
 
 def test_a_folder_is_for_one_service_at_a_time(tmp_path: Path) -> None:
-    with alone_in(tmp_path), pytest.raises(StateConflict, match="Another"), alone_in(tmp_path):
+    with exclusive_lock(tmp_path), pytest.raises(StateConflict, match="Another"), exclusive_lock(tmp_path):
         pass
-    with alone_in(tmp_path):
+    with exclusive_lock(tmp_path):
         pass
 
 
 def test_a_port_that_is_taken_is_said_before_anything_starts(tmp_path: Path) -> None:
     with socket.create_server(("127.0.0.1", 0)) as taken:
         port = taken.getsockname()[1]
-        with pytest.raises(SettingUnusable, match=str(port)), running(plan(tmp_path, port=port), tmp_path, Event()):
+        with pytest.raises(InvalidSetting, match=str(port)), running(plan(tmp_path, port=port), tmp_path, Event()):
             pass
     assert list(tmp_path.iterdir()) == []
 

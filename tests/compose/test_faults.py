@@ -9,7 +9,7 @@ import pytest
 
 from tests.compose.conftest import FIGURES
 from tests.compose.deployment import Deployment, deployed, wait_for
-from tests.service_running import cut
+from tests.running_service import cut
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("images")]
 OBJECTS = {

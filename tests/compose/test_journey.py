@@ -16,7 +16,7 @@ from standardwebhooks import Webhook
 from tests.compose.conftest import FIGURES
 from tests.compose.deployment import Deployment, deployed, docker, wait_for
 from tests.compose.receiver import receiving
-from tests.service_running import cut
+from tests.running_service import cut
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("images")]
 OURS = ("gateway", "results", "courier", "dispatcher", "worker-cpu")
@@ -115,7 +115,7 @@ def test_more_workers_share_the_queue(deployment: Deployment, recording: Path) -
     for job_id in jobs:
         deployment.wait_done(job_id)
     for number in (1, 2):
-        assert "worker.ended" in docker("logs", deployment.container("worker-cpu", number))
+        assert "worker.stage_ended" in docker("logs", deployment.container("worker-cpu", number))
     deployment.start("--scale", "worker-cpu=1")
 
 

@@ -14,7 +14,7 @@ from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.sealing import SecretSettings
+from shared.infra.secret_encryption import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
 from shared.infra.telemetry import TelemetrySettings
 from tests.container.compose_file import ROOT

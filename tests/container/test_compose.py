@@ -14,7 +14,7 @@ import redis
 import yaml
 
 from services.container.__main__ import MODULES
-from services.container.health import PATIENCE, STARTING
+from services.container.health import START_GRACE_SECONDS, TIMEOUT_SECONDS
 from services.container.secret_files import keep_secrets, kept_secrets
 from services.worker.settings import WorkerSettings
 from shared.infra.redis_server import find_server
@@ -24,7 +24,7 @@ from tests.container.settings_read import READ, example, read_by
 NAMES = sorted(SERVICES)
 
 
-def test_who_waits_for_health_waits_for_somebody_who_tells_it() -> None:
+def test_a_service_that_depends_on_health_depends_on_one_with_a_health_check() -> None:
     for name, service in SERVICES.items():
         for other, how in service.get("depends_on", {}).items():
             match how["condition"]:
@@ -49,7 +49,7 @@ def test_every_engine_checks_at_the_same_times(name: str) -> None:
 
 @pytest.mark.parametrize("name", ["gateway", "results", "courier", "dispatcher", "worker-cpu", "worker-gpu"])
 def test_a_check_may_take_as_long_as_it_waits(name: str) -> None:
-    assert int(SERVICES[name]["healthcheck"]["timeout"].removesuffix("s")) > STARTING + PATIENCE
+    assert int(SERVICES[name]["healthcheck"]["timeout"].removesuffix("s")) > START_GRACE_SECONDS + TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize("name", NAMES)

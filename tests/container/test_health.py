@@ -15,8 +15,8 @@ import pytest
 
 from services.container import health
 from services.container.__main__ import MODULES
-from services.container.health import OLDEST_BEAT, Unhealthy, check, main
-from shared.infra.heartbeat import EVERY, VARIABLE, Heartbeat
+from services.container.health import MAX_HEARTBEAT_AGE, Unhealthy, check, main
+from shared.infra.heartbeat import HEARTBEAT_FILE_VARIABLE, HEARTBEAT_SECONDS, Heartbeat
 from tests.local_server import Reply, serving
 
 SCRIPT = Path(health.__file__)
@@ -25,7 +25,7 @@ SCRIPT = Path(health.__file__)
 @pytest.fixture
 def beat_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "healthy"
-    monkeypatch.setenv(VARIABLE, str(path))
+    monkeypatch.setenv(HEARTBEAT_FILE_VARIABLE, str(path))
     return path
 
 
@@ -34,8 +34,8 @@ def test_every_long_running_service_has_a_check() -> None:
 
 
 def test_writer_and_check_agree_on_the_file() -> None:
-    assert health.BEAT_VARIABLE == VARIABLE
-    assert OLDEST_BEAT > 3 * EVERY
+    assert health.HEARTBEAT_FILE_VARIABLE == HEARTBEAT_FILE_VARIABLE
+    assert MAX_HEARTBEAT_AGE > 3 * HEARTBEAT_SECONDS
 
 
 @pytest.mark.parametrize(("status", "exit_status"), [(200, 0), (503, 1)])
@@ -56,7 +56,7 @@ def test_a_web_service_that_accepts_and_says_nothing_is_unhealthy(monkeypatch: p
     def silent(handler: Any) -> None:
         time.sleep(1)
 
-    monkeypatch.setattr(health, "PATIENCE", 0.1)
+    monkeypatch.setattr(health, "TIMEOUT_SECONDS", 0.1)
     with serving(Reply(raw=silent)) as server:
         monkeypatch.setenv("RESULTS__PORT", str(server.port))
         assert main(["results"]) == 1
@@ -83,28 +83,28 @@ def test_the_check_waits_for_a_service_that_starts(monkeypatch: pytest.MonkeyPat
         thread.join()
 
 
-@pytest.mark.parametrize("service", health.BEATING)
+@pytest.mark.parametrize("service", health.HEARTBEAT_SERVICES)
 def test_a_service_without_a_port_is_healthy_after_a_beat(service: str, beat_file: Path) -> None:
     with pytest.raises(FileNotFoundError):
         check(service, starting=0)
-    Heartbeat.from_environment().beat()
+    Heartbeat.from_environment().touch()
     check(service, starting=0)
 
 
 def test_a_service_whose_last_success_is_old_is_unhealthy(beat_file: Path) -> None:
-    Heartbeat.from_environment().beat()
-    old = time.time() - OLDEST_BEAT - 5
+    Heartbeat.from_environment().touch()
+    old = time.time() - MAX_HEARTBEAT_AGE - 5
     os.utime(beat_file, (old, old))
     with pytest.raises(Unhealthy, match="65 s ago"):
         check("courier", starting=0)
-    Heartbeat.from_environment().beat()
+    Heartbeat.from_environment().touch()
     check("courier", starting=0)
 
 
 def test_without_a_file_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.delenv(VARIABLE, raising=False)
+    monkeypatch.delenv(HEARTBEAT_FILE_VARIABLE, raising=False)
     assert Heartbeat.from_environment().path is None
-    Heartbeat.from_environment().beat()
+    Heartbeat.from_environment().touch()
 
 
 @pytest.mark.parametrize("arguments", [[], ["edge"], ["courier", "worker"]])

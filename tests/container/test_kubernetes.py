@@ -171,7 +171,7 @@ def test_keda_asks_for_a_figure_that_the_gateway_has(queue: str) -> None:
     assert all(isinstance(value, str) for value in trigger["metadata"].values())
     metric = re.search(r"(undertone_\w+)\{queue=\"(\w+)\"\}", trigger["metadata"]["query"])
     assert metric and metric[2] == queue
-    assert f'"{metric[1]}"' in (ROOT / "services" / "gateway" / "figures.py").read_text()
+    assert f'"{metric[1]}"' in (ROOT / "services" / "gateway" / "work_metrics.py").read_text()
 
 
 def test_the_edge_has_the_configuration_of_compose() -> None:

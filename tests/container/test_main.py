@@ -10,7 +10,7 @@ import pytest
 
 from services.container import __main__ as container
 from services.container import secret_files
-from shared.domain.error import InvalidRequest, SettingUnusable
+from shared.domain.error import InvalidRequest, InvalidSetting
 
 
 @pytest.fixture
@@ -32,9 +32,9 @@ def test_secrets_are_made_and_printed_for_an_env_file(folder: Path, capsys: pyte
     assert (folder / "sealing" / "keys").read_text() == printed["SECRETS__KEYS"]
 
 
-def test_an_open_door_ends_the_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_public_service_without_its_own_secrets_does_not_start(folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("UNDERTONE_BIND", "192.0.2.7")
-    with pytest.raises(SettingUnusable, match=r"192\.0\.2\.7") as raised:
+    with pytest.raises(InvalidSetting, match=r"192\.0\.2\.7") as raised:
         container.main(["secrets"])
     assert raised.value.exit_status != 0
 

@@ -9,8 +9,8 @@ import pytest
 
 from services.container.environment import OBJECTS, environment
 from services.container.secret_files import keep_secrets, kept_secrets
-from shared.domain.error import SettingUnusable
-from shared.infra.sealing import Sealer, new_key
+from shared.domain.error import InvalidSetting
+from shared.infra.secret_encryption import SecretCipher, new_key
 
 LONG = "a-password-of-their-own"
 
@@ -21,7 +21,7 @@ def test_the_first_start_makes_all_of_them_and_the_second_none(tmp_path: Path) -
     assert keep_secrets({"UNDERTONE_BIND": "127.0.0.1", "REDIS_PASSWORD": ""}, tmp_path) == []
     assert kept_secrets(tmp_path) == first
     assert len(set(first.values())) == len(first)
-    Sealer([first["SECRETS__KEYS"]])
+    SecretCipher([first["SECRETS__KEYS"]])
 
 
 def test_what_the_operator_gives_is_taken(tmp_path: Path) -> None:
@@ -33,14 +33,14 @@ def test_what_the_operator_gives_is_taken(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("bad", ["short", "with spaces in between", 'quo"ted-and-long-enough', "with/slash-in-between"])
 def test_a_password_that_would_break_an_address_is_refused(tmp_path: Path, bad: str) -> None:
-    with pytest.raises(SettingUnusable, match="POSTGRES_PASSWORD") as raised:
+    with pytest.raises(InvalidSetting, match="POSTGRES_PASSWORD") as raised:
         keep_secrets({"POSTGRES_PASSWORD": bad}, tmp_path)
     assert bad not in str(raised.value)
 
 
 @pytest.mark.parametrize("bind", ["0.0.0.0", "::", "192.0.2.7", "example.org"])  # noqa: S104
 def test_an_open_service_has_secrets_that_its_operator_keeps(tmp_path: Path, bind: str) -> None:
-    with pytest.raises(SettingUnusable, match="REDIS_PASSWORD, POSTGRES_PASSWORD, SECRETS__KEYS"):
+    with pytest.raises(InvalidSetting, match="REDIS_PASSWORD, POSTGRES_PASSWORD, SECRETS__KEYS"):
         keep_secrets({"UNDERTONE_BIND": bind}, tmp_path)
     assert kept_secrets(tmp_path) == {}
 

@@ -13,7 +13,7 @@ from sqlalchemy.engine import make_url
 
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
-from tests.service_twins import MovableClock
+from tests.service_fakes import MovableClock
 
 POSTGRES = "UNDERTONE_TEST_POSTGRES"
 

@@ -8,10 +8,10 @@ from pathlib import Path
 import pytest
 
 from shared.domain.error import StorageFull
-from shared.infra.artifacts import FolderArtifacts
 from shared.infra.artifacts_blobs import BlobArtifacts
+from shared.infra.artifacts_folder import FolderArtifacts
 from shared.infra.blobs_folder import FolderBlobs
-from shared.ports.stores import ArtifactStore
+from shared.ports.artifacts import ArtifactStore
 
 
 @pytest.fixture(params=["folder", "blobs"])

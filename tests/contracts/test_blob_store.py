@@ -109,9 +109,9 @@ def test_more_than_the_limit_is_refused_while_it_comes(store: BlobStore, tenant:
         pytest.fail("it went on reading")
 
     with pytest.raises(UploadTooLarge, match="1000"):
-        store.put(tenant, "key", endless(), at_most=1000)
+        store.put(tenant, "key", endless(), max_bytes=1000)
     assert store.size(tenant, "key") is None
-    assert store.put(tenant, "key", (b"x" * 1000,), at_most=1000).size == 1000
+    assert store.put(tenant, "key", (b"x" * 1000,), max_bytes=1000).size == 1000
 
 
 def test_putting_again_replaces(store: BlobStore, tenant: str) -> None:
@@ -146,7 +146,7 @@ def test_a_key_that_climbs_is_refused(store: BlobStore, tenant: str) -> None:
 
 def test_the_reserve_of_a_disk_is_not_touched(tmp_path: Path, tenant: str) -> None:
     store = FolderBlobs(tmp_path, reserve=1 << 60)
-    assert not store.has_room()
+    assert not store.has_space()
     with pytest.raises(StorageFull):
         put(store, tenant, "key", b"x")
     assert store.size(tenant, "key") is None

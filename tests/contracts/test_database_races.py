@@ -22,7 +22,7 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.schema import metadata, outbox
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
-from tests.service_twins import MINUTE, ONE_STAGE, held, new_job
+from tests.service_fakes import MINUTE, ONE_STAGE, held, new_job
 
 T = TypeVar("T")
 TOGETHER = 6
@@ -114,7 +114,7 @@ def test_dispatchers_at_once_send_nothing_twice_and_keep_the_queue_short(databas
     store, queue = SqlJobStore(database), SqlWorkQueue(database)
     for _ in range(12):
         store.add("ours", new_job(ONE_STAGE))
-    sent = at_once(*[lambda: queue.next_tickets("cpu", most_waiting=8)] * TOGETHER)
+    sent = at_once(*[lambda: queue.next_tickets("cpu", max_waiting=8)] * TOGETHER)
     tickets = [ticket.job_id for batch in sent for ticket in batch]
     assert len(tickets) == len(set(tickets)) == 8
 

@@ -14,7 +14,7 @@ from shared.engines.faces_yunet import YuNet
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.ports.engines import FaceDetector
 from shared.ports.media import Frame
-from tests.drawn_faces import blank, draw_face
+from tests.synthetic_faces import blank, draw_face
 
 
 def setup(models: Path) -> Setup:

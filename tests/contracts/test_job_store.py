@@ -10,16 +10,16 @@ import pytest
 from shared.domain.error import InvalidRequest, LeaseLost, NotFound, QuotaExceeded, StateConflict
 from shared.domain.governance import Consent
 from shared.domain.job_record import JobFailure, JobFilter, JobRecord, JobStatus
-from shared.domain.retention import Kept
-from shared.domain.work import Refusal, StageState
+from shared.domain.retention import RetentionCategory
+from shared.domain.work import Refusal, StageStatus
 from shared.infra.database.engine import Database
-from shared.infra.database.expiry import SqlExpiry
 from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.schema import metadata
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.ports.jobs import JobStore, WorkQueue, WorkStore
-from tests.service_twins import MINUTE, ONE_STAGE, MovableClock, held, new_job
+from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 
 @pytest.fixture
@@ -48,14 +48,14 @@ def test_a_job_comes_back_as_it_was_handed_in(store: JobStore) -> None:
         new.key_id,
     )
     assert (record.status, record.progress) == (JobStatus.QUEUED, 0)
-    assert [stage.state for stage in record.stages] == [StageState.PENDING, *[StageState.WAITING] * 3]
+    assert [stage.status for stage in record.stages] == [StageStatus.PENDING, *[StageStatus.WAITING] * 3]
     assert [stage.needs for stage in record.stages] == [stage.needs for stage in new.stages]
 
 
 def test_another_tenants_job_is_one_that_never_was(store: JobStore) -> None:
     record = store.add("theirs", new_job())
     assert store.find("ours", record.id) is None
-    assert store.tombstone("ours", record.id) is None
+    assert store.erasure_record("ours", record.id) is None
     assert store.list("ours").items == ()
     for act in (store.cancel, store.retry):
         with pytest.raises(NotFound) as unknown:
@@ -129,44 +129,44 @@ def test_running_again_keeps_what_is_done(store: JobStore, work: WorkStore) -> N
     assert (failed.status, failed.error and failed.error.stage) == (JobStatus.FAILED, "diarize")
     again = store.retry("ours", record.id)
     assert (again.status, again.error, again.finished_at) == (JobStatus.QUEUED, None, None)
-    assert [stage.state for stage in again.stages] == [
-        StageState.DONE,
-        StageState.PENDING,
-        StageState.PENDING,
-        StageState.WAITING,
+    assert [stage.status for stage in again.stages] == [
+        StageStatus.DONE,
+        StageStatus.PENDING,
+        StageStatus.PENDING,
+        StageStatus.WAITING,
     ]
     assert held(work, record.id, "diarize").attempt == 1
 
 
-def test_erasing_waits_for_the_last_lease_and_leaves_a_tombstone(
+def test_erasing_waits_for_the_last_lease_and_leaves_an_erasure_record(
     store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock, database: Database
 ) -> None:
     record = store.add("ours", new_job(metadata={"topic": "secret-topic"}, digest="secret-digest"))
     claim = held(work, record.id, "decode")
-    stone = store.erase("ours", record.id, by="k1", reason="asked")
-    assert (stone.erased_by, stone.reason, stone.erased_at) == ("k1", "asked", None)
-    assert store.erase("ours", record.id, by="k2", reason="again") == stone, "doing it again is no error"
+    erasure = store.erase("ours", record.id, by="k1", reason="asked")
+    assert (erasure.erased_by, erasure.reason, erasure.erased_at) == ("k1", "asked", None)
+    assert store.erase("ours", record.id, by="k2", reason="again") == erasure, "doing it again is no error"
     assert store.find("ours", record.id) is None and store.list("ours").items == ()
     with pytest.raises(NotFound):
         store.retry("ours", record.id)
     with pytest.raises(LeaseLost):
         work.publish(claim, seconds=1)
-    assert queue.erasing() == (), "a worker may still be writing"
+    assert queue.pending_erasures() == (), "a worker may still be writing"
     clock.move(2 * MINUTE)
-    assert [stone.id for stone in queue.erasing()] == [record.id]
-    queue.erased("ours", record.id)
-    queue.erased("ours", record.id)
-    assert queue.erasing() == ()
-    left = store.tombstone("ours", record.id)
+    assert [erasure.id for erasure in queue.pending_erasures()] == [record.id]
+    queue.finish_erasure("ours", record.id)
+    queue.finish_erasure("ours", record.id)
+    assert queue.pending_erasures() == ()
+    left = store.erasure_record("ours", record.id)
     assert left is not None and left.erased_at == clock.now
     assert "secret" not in dump(database)
 
 
 def test_only_an_erasing_job_is_erased(store: JobStore, queue: WorkQueue) -> None:
     record = store.add("ours", new_job())
-    queue.erased("ours", record.id)
+    queue.finish_erasure("ours", record.id)
     assert store.find("ours", record.id) == record
-    assert store.tombstone("ours", record.id) is None
+    assert store.erasure_record("ours", record.id) is None
 
 
 def dump(database: Database) -> str:
@@ -177,28 +177,28 @@ def dump(database: Database) -> str:
 def test_a_quota_counts_what_a_tenant_has_stored_until_it_is_gone(
     store: JobStore, queue: WorkQueue, database: Database
 ) -> None:
-    first, second = (store.add("ours", new_job(ONE_STAGE, media_bytes=40), most_stored=100).id for _ in range(2))
+    first, second = (store.add("ours", new_job(ONE_STAGE, media_bytes=40), max_stored=100).id for _ in range(2))
     with pytest.raises(QuotaExceeded):
-        store.add("ours", new_job(ONE_STAGE, media_bytes=21), most_stored=100)
-    store.add("theirs", new_job(ONE_STAGE, media_bytes=100), most_stored=100)
-    store.add("ours", new_job(ONE_STAGE, media_bytes=20), most_stored=100)
-    assert (store.stored("ours"), store.stored("theirs"), store.stored("nobody")) == (100, 100, 0)
-    SqlExpiry(database).gone(Kept.MEDIA, "ours", first)
-    assert store.stored("ours") == 60
+        store.add("ours", new_job(ONE_STAGE, media_bytes=21), max_stored=100)
+    store.add("theirs", new_job(ONE_STAGE, media_bytes=100), max_stored=100)
+    store.add("ours", new_job(ONE_STAGE, media_bytes=20), max_stored=100)
+    assert (store.stored_bytes("ours"), store.stored_bytes("theirs"), store.stored_bytes("nobody")) == (100, 100, 0)
+    SqlRetentionStore(database).mark_deleted(RetentionCategory.MEDIA, "ours", first)
+    assert store.stored_bytes("ours") == 60
     store.erase("ours", second, by="k1", reason="asked")
-    assert store.stored("ours") == 60, "its bytes are still there"
-    queue.erased("ours", second)
-    assert store.stored("ours") == 20
+    assert store.stored_bytes("ours") == 60, "its bytes are still there"
+    queue.finish_erasure("ours", second)
+    assert store.stored_bytes("ours") == 20
 
 
-def test_those_who_come_at_once_do_not_share_the_last_room(store: JobStore) -> None:
+def test_concurrent_jobs_do_not_share_the_last_quota_bytes(store: JobStore) -> None:
     def add(_number: int) -> bool:
         try:
-            store.add("ours", new_job(ONE_STAGE, media_bytes=40), most_stored=100)
+            store.add("ours", new_job(ONE_STAGE, media_bytes=40), max_stored=100)
         except QuotaExceeded:
             return False
         return True
 
     with ThreadPoolExecutor(6) as threads:
         assert sum(threads.map(add, range(6))) == 2
-    assert store.stored("ours") == 80
+    assert store.stored_bytes("ours") == 80

@@ -12,7 +12,7 @@ from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
 from shared.ports.keys import KeyStore
-from tests.service_twins import MINUTE, MovableClock
+from tests.service_fakes import MINUTE, MovableClock
 
 
 @pytest.fixture
@@ -37,7 +37,7 @@ def test_the_last_use_is_noted_to_the_minute(store: KeyStore, clock: MovableCloc
     key = added(store, clock)
     noted = []
     for _ in range(3):
-        store.used(key.id)
+        store.record_use(key.id)
         found = store.find(key.id)
         assert found is not None
         noted.append(found.last_used_at)

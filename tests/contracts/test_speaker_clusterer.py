@@ -31,9 +31,9 @@ def voices(*counts: int, spread: float = 0.02, shared: float = 0.0) -> Floats:
 
 
 def cluster(
-    clusterer: SpeakerClusterer, rows: Floats, *, exactly: int | None = None, at_most: int | None = None
+    clusterer: SpeakerClusterer, rows: Floats, *, speakers: int | None = None, max_speakers: int | None = None
 ) -> Sequence[int]:
-    return clusterer.cluster(rows, same_voice=SAME_VOICE, exactly=exactly, at_most=at_most)
+    return clusterer.cluster(rows, same_voice=SAME_VOICE, speakers=speakers, max_speakers=max_speakers)
 
 
 def sizes(labels: Sequence[int]) -> list[int]:
@@ -55,12 +55,12 @@ def test_one_voice_is_one(clusterer: SpeakerClusterer) -> None:
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
 def test_exactly_as_many_as_wished(clusterer: SpeakerClusterer, count: int) -> None:
-    assert len(set(cluster(clusterer, voices(30, 30, 30), exactly=count))) == count
+    assert len(set(cluster(clusterer, voices(30, 30, 30), speakers=count))) == count
 
 
 @pytest.mark.parametrize(("most", "found"), [(2, 2), (3, 3), (9, 3)])
 def test_at_most_as_many_as_wished(clusterer: SpeakerClusterer, most: int, found: int) -> None:
-    assert len(set(cluster(clusterer, voices(30, 30, 30), at_most=most))) == found
+    assert len(set(cluster(clusterer, voices(30, 30, 30), max_speakers=most))) == found
 
 
 def test_a_cough_is_no_participant(clusterer: SpeakerClusterer) -> None:
@@ -71,7 +71,7 @@ def test_a_cough_is_no_participant(clusterer: SpeakerClusterer) -> None:
 def test_hardly_anything_to_cluster(clusterer: SpeakerClusterer, rows: int) -> None:
     labels = cluster(clusterer, voices(rows))
     assert len(labels) == rows
-    assert len(cluster(clusterer, voices(rows), exactly=5)) == rows
+    assert len(cluster(clusterer, voices(rows), speakers=5)) == rows
 
 
 def test_rows_that_are_all_the_same(clusterer: SpeakerClusterer) -> None:

@@ -8,22 +8,22 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from shared.domain.correction import Change, Corrected, renaming
+from shared.domain.correction import Change, CorrectedField, rename_changes
 from shared.domain.emotion import Emotion
-from shared.domain.error import ChangedMeanwhile, InvalidRequest, NotFound
+from shared.domain.error import InvalidRequest, NotFound, PreconditionFailed
 from shared.domain.search import SearchQuery
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditTrail
+from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.exports.sample import transcript
-from tests.service_twins import MINUTE, ONE_STAGE, MovableClock, held, new_job
-from tests.twins import utterance
+from tests.fakes import utterance
+from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 
 @pytest.fixture
@@ -142,22 +142,22 @@ def test_what_is_indexed_again_replaces_what_was(database: Database, index: SqlT
 
 def entry(job_id: str, clock: MovableClock) -> AuditEntry:
     return AuditEntry(
-        tenant="ours", at=clock.now, key_id="k1", action="transcript_corrected", subject=job_id, facts={"changes": 1}
+        tenant="ours", at=clock.now, key_id="k1", action="transcript.corrected", subject=job_id, details={"changes": 1}
     )
 
 
 def test_corrections_count_on_and_take_index_and_trail_along(
     database: Database, index: SqlTranscriptIndex, clock: MovableClock
 ) -> None:
-    store, trail = SqlCorrectionStore(database), SqlAuditTrail(database)
+    store, trail = SqlCorrectionStore(database), SqlAuditLog(database)
     made = done(database, saying("we lost it"))
-    first = renaming(made, "S1", "Zoë")
+    first = rename_changes(made, "S1", "Zoë")
     then = made.model_copy(update={"speakers": (made.speakers[0].model_copy(update={"name": "Zoë"}),)})
     kept = store.add("ours", made.job_id, first, after=0, shown=then, entry=entry(made.job_id, clock))
     assert (kept[0].number, kept[0].key_id, kept[0].at, kept[0].old) == (1, "k1", clock.now, made.speakers[0].name)
-    second = (Change(field=Corrected.TEXT, target="0", old="we lost it", new="we won it"),)
+    second = (Change(field=CorrectedField.TEXT, target="0", old="we lost it", new="we won it"),)
     for wrong in (0, 2):
-        with pytest.raises(ChangedMeanwhile):
+        with pytest.raises(PreconditionFailed):
             store.add("ours", made.job_id, second, after=wrong, shown=then, entry=entry(made.job_id, clock))
     assert len(trail.list("ours").items) == 1  # what was refused left no line
     clock.move(MINUTE)
@@ -177,7 +177,7 @@ def test_after_erasure_no_word_is_left(database: Database, index: SqlTranscriptI
     jobs, store, queue = SqlJobStore(database), SqlCorrectionStore(database), SqlWorkQueue(database)
     kept = done(database, saying("quite ordinary"))
     made = done(database, saying("xylophone marmalade"))
-    change = (Change(field=Corrected.TEXT, target="0", old="xylophone marmalade", new="zeppelin"),)
+    change = (Change(field=CorrectedField.TEXT, target="0", old="xylophone marmalade", new="zeppelin"),)
     shown = saying("zeppelin").model_copy(update={"job_id": made.job_id})
     store.add("ours", made.job_id, change, after=0, shown=shown, entry=entry(made.job_id, clock))
     jobs.erase("ours", made.job_id, by="k1", reason="asked")
@@ -187,7 +187,7 @@ def test_after_erasure_no_word_is_left(database: Database, index: SqlTranscriptI
     with pytest.raises(NotFound):
         store.add("ours", made.job_id, change, after=1, shown=shown, entry=entry(made.job_id, clock))
     clock.move(timedelta(hours=1))
-    queue.erased("ours", made.job_id)
+    queue.finish_erasure("ours", made.job_id)
     with database.reading() as connection:
         names = ["corrections", "search_utterances"]
         if connection.dialect.name == "sqlite":

@@ -11,25 +11,25 @@ from shared.domain.error import NotFound, StateConflict
 from shared.domain.webhook import (
     Attempt,
     Delivery,
-    DeliveryState,
-    Outcome,
-    Outgoing,
-    SealedSecret,
-    Topic,
+    DeliveryOutcome,
+    DeliveryStatus,
+    DueDelivery,
+    EncryptedSecret,
+    EventType,
     WebhookEndpoint,
 )
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.outbox import AT_ONCE, SqlOutbox
+from shared.infra.database.outbox import MAX_PARALLEL_PER_ENDPOINT, SqlOutbox
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.ports.webhooks import DeliveryStore, EndpointStore, Outbox
 from tests.contracts.test_database_races import at_once
-from tests.service_twins import MINUTE, ONE_STAGE, MovableClock, held, new_job
+from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 DAY = timedelta(days=1)
-DONE = Outcome(state=DeliveryState.DELIVERED)
+DONE = DeliveryOutcome(status=DeliveryStatus.DELIVERED)
 
 
 @pytest.fixture
@@ -47,13 +47,15 @@ def outbox(database: Database) -> Outbox:
     return SqlOutbox(database)
 
 
-def endpoint(tenant: str = "ours", topics: set[Topic] | None = None, job_id: str | None = None) -> WebhookEndpoint:
+def endpoint(
+    tenant: str = "ours", event_types: set[EventType] | None = None, job_id: str | None = None
+) -> WebhookEndpoint:
     return WebhookEndpoint(
         id=uuid4().hex,
         tenant=tenant,
         url="https://hook.example/token",
-        topics=frozenset(Topic if topics is None else topics),
-        secrets=(SealedSecret(sealed="sealed"),),
+        event_types=frozenset(EventType if event_types is None else event_types),
+        secrets=(EncryptedSecret(ciphertext="sealed"),),
         job_id=job_id,
         created_at=MovableClock().now,
     )
@@ -73,12 +75,12 @@ def publish(database: Database, tenant: str = "ours") -> str:
     return job.id
 
 
-def due(outbox: Outbox, limit: int = 50) -> tuple[Outgoing, ...]:
+def due(outbox: Outbox, limit: int = 50) -> tuple[DueDelivery, ...]:
     outbox.fan_out()
     return outbox.due(limit=limit, lease=MINUTE)
 
 
-def attempt(outgoing: Outgoing, clock: MovableClock, **facts: object) -> Attempt:
+def attempt(outgoing: DueDelivery, clock: MovableClock, **facts: object) -> Attempt:
     delivery = outgoing.delivery
     return Attempt.model_validate(
         {
@@ -99,10 +101,10 @@ def test_an_event_goes_once_to_each_endpoint_that_wants_it(
     job_id = publish(database)
     wanting = [
         added(endpoints),
-        added(endpoints, topics={Topic.TRANSCRIPT_READY}),
+        added(endpoints, event_types={EventType.TRANSCRIPT_READY}),
         added(endpoints, job_id=job_id),
     ]
-    added(endpoints, topics={Topic.JOB_FAILED})
+    added(endpoints, event_types={EventType.JOB_FAILED})
     added(endpoints, job_id="another job")
     added(endpoints, tenant="theirs")
     assert sum(at_once(*[outbox.fan_out] * 4)) == 3
@@ -127,7 +129,7 @@ def test_a_look_says_whether_there_is_something_to_send(
     clock.move(MINUTE)
     assert outbox.any_due()
     (taken,) = outbox.due(limit=5, lease=MINUTE)
-    later = Outcome(state=DeliveryState.PENDING, next_attempt_at=clock.now + MINUTE)
+    later = DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=clock.now + MINUTE)
     outbox.record(taken, attempt(taken, clock), later)
     assert not outbox.any_due(), "its next attempt is not due yet"
     clock.move(MINUTE)
@@ -155,25 +157,25 @@ def test_the_log_tells_each_attempt_and_what_comes_next(
     publish(database)
     (first,) = due(outbox)
     later = clock.now + 5 * MINUTE
-    told = attempt(first, clock, status=500, answer="oh", next_attempt_at=later)
-    outbox.record(first, told, Outcome(state=DeliveryState.PENDING, next_attempt_at=later))
+    told = attempt(first, clock, response_status=500, response_body="oh", next_attempt_at=later)
+    outbox.record(first, told, DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=later))
     assert due(outbox) == ()
     clock.move(5 * MINUTE)
     (second,) = due(outbox)
     assert (second.delivery.id, second.delivery.attempts) == (first.delivery.id, 1)
     final = attempt(second, clock, error="timeout")
-    outbox.record(second, final, Outcome(state=DeliveryState.FAILED))
+    outbox.record(second, final, DeliveryOutcome(status=DeliveryStatus.FAILED))
     assert deliveries.attempts("ours", first.delivery.id) == (told, final)
     assert deliveries.attempts("theirs", first.delivery.id) == ()
     found = deliveries.find("ours", first.delivery.id)
     assert found is not None
-    assert (found.state, found.attempts, found.finished_at) == (DeliveryState.FAILED, 2, clock.now)
+    assert (found.status, found.attempts, found.finished_at) == (DeliveryStatus.FAILED, 2, clock.now)
 
 
 def ended(outbox: Outbox, database: Database, clock: MovableClock) -> Delivery:
     publish(database)
     (outgoing,) = due(outbox)
-    outbox.record(outgoing, attempt(outgoing, clock, status=200), DONE)
+    outbox.record(outgoing, attempt(outgoing, clock, response_status=200), DONE)
     return outgoing.delivery
 
 
@@ -184,11 +186,11 @@ def test_a_replay_sends_the_same_in_a_new_series(
     delivery = ended(outbox, database, clock)
     again = deliveries.replay("ours", delivery.id)
     assert (again.id, again.body) == (delivery.id, delivery.body)
-    assert (again.state, again.series, again.attempts) == (DeliveryState.PENDING, 2, 0)
+    assert (again.status, again.series, again.attempts) == (DeliveryStatus.PENDING, 2, 0)
     with pytest.raises(StateConflict, match="on its way"):
         deliveries.replay("ours", delivery.id)
     (outgoing,) = due(outbox)
-    outbox.record(outgoing, attempt(outgoing, clock, status=200), DONE)
+    outbox.record(outgoing, attempt(outgoing, clock, response_status=200), DONE)
     assert [one.series for one in deliveries.attempts("ours", delivery.id)] == [1, 2]
     endpoints.change("ours", hook.id, enabled=False)
     with pytest.raises(StateConflict, match="disabled"):
@@ -198,12 +200,12 @@ def test_a_replay_sends_the_same_in_a_new_series(
 def test_a_ping_goes_to_its_endpoint_whatever_that_listens_to(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox
 ) -> None:
-    hook = added(endpoints, topics=set())
+    hook = added(endpoints, event_types=set())
     added(endpoints)
     ping = deliveries.ping("ours", hook.id)
     (outgoing,) = due(outbox)
     assert (outgoing.delivery.id, outgoing.endpoint.id) == (ping.id, hook.id)
-    assert outgoing.delivery.topic is Topic.TEST
+    assert outgoing.delivery.event_type is EventType.TEST
     endpoints.change("ours", hook.id, enabled=False)
     with pytest.raises(StateConflict, match="disabled"):
         deliveries.ping("ours", hook.id)
@@ -216,14 +218,18 @@ def test_a_disabled_endpoint_drops_what_can_be_replayed_later(
     publish(database)
     publish(database)
     first, second = due(outbox)
-    outbox.record(first, attempt(first, clock, status=410), Outcome(state=DeliveryState.DROPPED, disable="gone"))
+    outbox.record(
+        first,
+        attempt(first, clock, response_status=410),
+        DeliveryOutcome(status=DeliveryStatus.DROPPED, disable_reason="gone"),
+    )
     publish(database)
     assert due(outbox) == ()
-    assert {one.state for one in deliveries.list("ours").items} == {DeliveryState.DROPPED}
+    assert {one.status for one in deliveries.list("ours").items} == {DeliveryStatus.DROPPED}
     assert len(deliveries.list("ours", endpoint_id=hook.id).items) == 3
     found = endpoints.find("ours", hook.id)
     assert found is not None and (found.disabled_at, found.disabled_reason) == (clock.now, "gone")
-    assert outbox.record(second, attempt(second, clock, status=200), DONE) is False, "it was dropped meanwhile"
+    assert outbox.record(second, attempt(second, clock, response_status=200), DONE) is False, "it was dropped meanwhile"
     again = endpoints.change("ours", hook.id, enabled=True)
     assert (again.disabled_at, again.disabled_reason) == (None, None)
     deliveries.replay("ours", first.delivery.id)
@@ -237,25 +243,25 @@ def test_a_receiver_that_asked_for_rest_gets_it_from_all_its_deliveries(
     publish(database)
     (outgoing,) = due(outbox)
     rest = clock.now + 10 * MINUTE
-    resting = Outcome(state=DeliveryState.PENDING, next_attempt_at=rest, slow_until=rest)
-    outbox.record(outgoing, attempt(outgoing, clock, status=429), resting)
+    resting = DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=rest, slow_until=rest)
+    outbox.record(outgoing, attempt(outgoing, clock, response_status=429), resting)
     publish(database)
     assert due(outbox) == ()
     clock.move(10 * MINUTE)
     assert len(due(outbox)) == 2
 
 
-def test_a_slow_endpoint_does_not_take_all_hands(
+def test_a_slow_endpoint_does_not_take_all_workers(
     endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
     slow = added(endpoints)
-    for _ in range(AT_ONCE + 2):
+    for _ in range(MAX_PARALLEL_PER_ENDPOINT + 2):
         publish(database)
     quick = added(endpoints, tenant="theirs")
     clock.move(MINUTE)
     publish(database, "theirs")
     found = [outgoing.endpoint.id for outgoing in due(outbox)]
-    assert (found.count(slow.id), found.count(quick.id)) == (AT_ONCE, 1)
+    assert (found.count(slow.id), found.count(quick.id)) == (MAX_PARALLEL_PER_ENDPOINT, 1)
     assert due(outbox) == (), "those under way count"
 
 
@@ -266,7 +272,9 @@ def fail_daily(
     for _ in range(days):
         publish(database)
         for outgoing in due(outbox):
-            outbox.record(outgoing, attempt(outgoing, clock, status=500), Outcome(state=DeliveryState.FAILED))
+            outbox.record(
+                outgoing, attempt(outgoing, clock, response_status=500), DeliveryOutcome(status=DeliveryStatus.FAILED)
+            )
         clock.move(DAY)
     return hook.id
 
@@ -286,7 +294,9 @@ def test_an_endpoint_without_success_for_days_is_disabled(
     clock.move(timedelta(seconds=1))
     publish(database)
     (outgoing,) = due(outbox)
-    outbox.record(outgoing, attempt(outgoing, clock, status=500), Outcome(state=DeliveryState.FAILED))
+    outbox.record(
+        outgoing, attempt(outgoing, clock, response_status=500), DeliveryOutcome(status=DeliveryStatus.FAILED)
+    )
     assert disabled() == 1
     assert disabled() == 0
     found = endpoints.find("ours", hook)
@@ -305,7 +315,9 @@ def test_silence_is_no_failure_and_a_success_begins_anew(
     for _ in range(2):
         publish(database)
         (outgoing,) = due(outbox)
-        outbox.record(outgoing, attempt(outgoing, clock, status=500), Outcome(state=DeliveryState.FAILED))
+        outbox.record(
+            outgoing, attempt(outgoing, clock, response_status=500), DeliveryOutcome(status=DeliveryStatus.FAILED)
+        )
         clock.move(DAY - MINUTE)
     assert outbox.disable_failing(reason="", after=5 * DAY, recent=DAY) == 0
 
@@ -318,8 +330,8 @@ def test_the_log_is_forgotten_after_its_time(
     old = ended(outbox, database, clock)
     clock.move(30 * DAY)
     new = ended(outbox, database, clock)
-    assert outbox.forget(clock.now - DAY) == 1
-    assert outbox.forget(clock.now - DAY) == 0
+    assert outbox.delete_before(clock.now - DAY) == 1
+    assert outbox.delete_before(clock.now - DAY) == 0
     assert [one.id for one in deliveries.list("ours").items] == [new.id]
     assert deliveries.attempts("ours", old.id) == ()
     assert endpoints.find("ours", callback.id) is None
@@ -351,14 +363,16 @@ def test_an_endpoint_is_changed_listed_and_deleted_with_its_log(
 ) -> None:
     hook = added(endpoints)
     added(endpoints, job_id="j")
-    changed = endpoints.change("ours", hook.id, url="https://new.example/", topics={Topic.TEST}, description="new")
-    assert (changed.url, changed.topics, changed.description) == (
+    changed = endpoints.change(
+        "ours", hook.id, url="https://new.example/", event_types={EventType.TEST}, description="new"
+    )
+    assert (changed.url, changed.event_types, changed.description) == (
         "https://new.example/",
-        frozenset({Topic.TEST}),
+        frozenset({EventType.TEST}),
         "new",
     )
     assert endpoints.change("ours", hook.id) == changed
-    secrets = (SealedSecret(sealed="two"), SealedSecret(sealed="one", expires_at=clock.now))
+    secrets = (EncryptedSecret(ciphertext="two"), EncryptedSecret(ciphertext="one", expires_at=clock.now))
     assert endpoints.set_secrets("ours", hook.id, secrets).secrets == secrets
     assert [one.id for one in endpoints.list("ours")] == [hook.id], "callbacks of single jobs are not shown"
     ping = deliveries.ping("ours", hook.id)
@@ -396,7 +410,7 @@ def test_erasing_a_job_takes_what_was_and_would_have_been_sent(
     assert due(outbox) == (), "neither the pending nor the announced"
     assert outbox.record(outgoing, attempt(outgoing, clock), DONE) is False
     for job_id in (first, second):
-        queue.erased("ours", job_id)
+        queue.finish_erasure("ours", job_id)
     assert deliveries.list("ours").items == ()
     assert deliveries.attempts("ours", outgoing.delivery.id) == ()
     assert endpoints.find("ours", callback.id) is None

@@ -8,19 +8,19 @@ from datetime import timedelta
 import pytest
 from sqlalchemy import select
 
-from shared.domain.error import LeaseLost, MediaGone, StateConflict
+from shared.domain.error import LeaseLost, MediaDeleted, StateConflict
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus
-from shared.domain.plan import AFTER_PUBLISH
-from shared.domain.retention import Kept
-from shared.domain.work import CAPTION, MOST_DELIVERIES, PlannedStage, Refusal, StageState, Swept
+from shared.domain.retention import RetentionCategory
+from shared.domain.stage_plan import AFTER_PUBLISH
+from shared.domain.work import CAPTION, MAX_ATTEMPTS, PlannedStage, Refusal, StageStatus, SweepResult
 from shared.infra.database.engine import Database
-from shared.infra.database.expiry import SqlExpiry
 from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.schema import outbox
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.ports.jobs import JobStore, WorkQueue, WorkStore
-from tests.service_twins import MINUTE, ONE_STAGE, MovableClock, held, new_job
+from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 LOST = timedelta(hours=1)
 
@@ -58,8 +58,8 @@ def test_a_claim_counts_before_work_and_starts_the_job(
     assert found is not None
     assert (found.status, found.started_at) == (JobStatus.RUNNING, clock.now)
     row = found.stages[0]
-    assert (row.state, row.attempts, row.worker, row.lease_until) == (
-        StageState.RUNNING,
+    assert (row.status, row.attempts, row.worker, row.lease_until) == (
+        StageStatus.RUNNING,
         1,
         "w1",
         clock.now + MINUTE,
@@ -85,7 +85,7 @@ def test_a_live_lease_is_refused_and_a_dead_one_is_taken_over(
         lambda: work.finish_stage(first, seconds=1),
         lambda: work.publish(first, seconds=1),
         lambda: work.fail(first, JobFailure(code="engine_failed", message="It broke.")),
-        lambda: work.give_back(first, delay=MINUTE),
+        lambda: work.requeue(first, delay=MINUTE),
         lambda: work.job(first),
     ):
         with pytest.raises(LeaseLost):
@@ -155,7 +155,7 @@ def test_publishing_before_all_is_done_changes_nothing(store: JobStore, work: Wo
     with pytest.raises(StateConflict, match="before b"):
         work.publish(claim, seconds=1)
     assert announced(database) == []
-    assert work.job(claim).stages[0].state is StageState.RUNNING, "the transaction was undone as a whole"
+    assert work.job(claim).stages[0].status is StageStatus.RUNNING, "the transaction was undone as a whole"
 
 
 def test_a_failure_ends_the_job_with_its_stage_and_is_announced(
@@ -163,7 +163,7 @@ def test_a_failure_ends_the_job_with_its_stage_and_is_announced(
 ) -> None:
     record = work.fail(held(work, job.id, "decode"), JobFailure(code="no_audio", message="There is no audio."))
     assert record.error == JobFailure(code="no_audio", message="There is no audio.", stage="decode")
-    assert record.stages[0].state is StageState.FAILED
+    assert record.stages[0].status is StageStatus.FAILED
     assert [event["type"] for event in announced(database)] == ["job.failed"]
 
 
@@ -177,55 +177,55 @@ def test_what_kills_its_worker_three_times_is_poisoned(
     database: Database,
     who: str,
 ) -> None:
-    for attempt in range(1, MOST_DELIVERIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         assert held(work, job.id, "decode", f"w{attempt}").attempt == attempt
         clock.move(2 * MINUTE)
     if who == "sweep":
-        assert queue.sweep(lost_after=LOST) == Swept(poisoned=1)
+        assert queue.sweep(lost_after=LOST) == SweepResult(poisoned=1)
     else:
         assert work.claim(job.id, "decode", "w4", MINUTE) is Refusal.POISONED
     found = store.find("ours", job.id)
     assert found is not None and found.error is not None
     assert (found.status, found.error.code, found.error.stage) == (JobStatus.FAILED, "poisoned", "decode")
     assert [event["type"] for event in announced(database)] == ["job.failed"]
-    assert queue.sweep(lost_after=LOST) == Swept()
+    assert queue.sweep(lost_after=LOST) == SweepResult()
     assert work.claim(job.id, "decode", "w5", MINUTE) is Refusal.JOB_ENDED
 
 
 def test_a_stage_whose_output_is_lost_runs_again_and_who_needs_it_waits(
     store: JobStore, work: WorkStore, queue: WorkQueue, job: JobRecord
 ) -> None:
-    for attempt in range(1, MOST_DELIVERIES + 1):
+    for attempt in range(1, MAX_ATTEMPTS + 1):
         again = held(work, job.id, "decode")
         assert again.attempt == attempt
         work.finish_stage(again, seconds=1)
         claims = [held(work, job.id, name) for name in ("diarize", "transcribe")]
         assert {claim.attempt for claim in claims} == {1}
-        if attempt == MOST_DELIVERIES:
+        if attempt == MAX_ATTEMPTS:
             break
-        assert all(work.await_again(claim, "decode") for claim in claims), "both of them have missed it"
+        assert all(work.rerun_needed(claim, "decode") for claim in claims), "both of them have missed it"
         with pytest.raises(LeaseLost):
             work.job(claims[0])
         assert work.claim(job.id, "diarize", "w2", MINUTE) is Refusal.NOT_READY
-        assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=9)] == ["decode"]
+        assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=9)] == ["decode"]
     found = store.find("ours", job.id)
-    assert not work.await_again(claims[0], "decode"), "no stage is tried more often than that"
+    assert not work.rerun_needed(claims[0], "decode"), "no stage is tried more often than that"
     assert found == store.find("ours", job.id), "and nothing was changed"
-    work.fail(claims[0], JobFailure(code="storage_lost", message="It is gone."))
+    work.fail(claims[0], JobFailure(code="stored_data_missing", message="It is gone."))
     with pytest.raises(LeaseLost):
-        work.await_again(claims[1], "diarize")
+        work.rerun_needed(claims[1], "diarize")
 
 
 def test_what_is_given_back_waits_and_counts_only_if_it_should(
     work: WorkStore, queue: WorkQueue, job: JobRecord, clock: MovableClock
 ) -> None:
-    for _ in range(MOST_DELIVERIES + 1):  # a full disk never poisons
+    for _ in range(MAX_ATTEMPTS + 1):  # a full disk never poisons
         claim = held(work, job.id, "decode")
-        work.give_back(claim, delay=MINUTE, counted=False)
+        work.requeue(claim, delay=MINUTE, counted=False)
         assert work.claim(job.id, "decode", "w1", MINUTE) is Refusal.NOT_READY
-        assert queue.next_tickets("cpu", most_waiting=1) == ()
+        assert queue.next_tickets("cpu", max_waiting=1) == ()
         clock.move(MINUTE)
-    work.give_back(held(work, job.id, "decode"), delay=MINUTE)
+    work.requeue(held(work, job.id, "decode"), delay=MINUTE)
     clock.move(MINUTE)
     assert held(work, job.id, "decode").attempt == 2
 
@@ -233,17 +233,17 @@ def test_what_is_given_back_waits_and_counts_only_if_it_should(
 def test_the_sweep_frees_dead_leases_and_sends_lost_messages_again(
     work: WorkStore, queue: WorkQueue, job: JobRecord, clock: MovableClock
 ) -> None:
-    assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=5)] == ["decode"]
-    assert queue.next_tickets("cpu", most_waiting=5) == (), "it is on its way"
+    assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=5)] == ["decode"]
+    assert queue.next_tickets("cpu", max_waiting=5) == (), "it is on its way"
     held(work, job.id, "decode")
-    assert queue.sweep(lost_after=LOST) == Swept(), "its lease is alive"
+    assert queue.sweep(lost_after=LOST) == SweepResult(), "its lease is alive"
     clock.move(MINUTE)
-    assert queue.sweep(lost_after=LOST) == Swept(freed=1)
-    assert queue.sweep(lost_after=LOST) == Swept(), "safe to run twice"
-    assert [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=5)] == [job.id]
+    assert queue.sweep(lost_after=LOST) == SweepResult(freed=1)
+    assert queue.sweep(lost_after=LOST) == SweepResult(), "safe to run twice"
+    assert [ticket.job_id for ticket in queue.next_tickets("cpu", max_waiting=5)] == [job.id]
     clock.move(LOST)
     queue.sweep(lost_after=LOST)
-    assert [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=5)] == [job.id]
+    assert [ticket.job_id for ticket in queue.next_tickets("cpu", max_waiting=5)] == [job.id]
 
 
 def test_one_tenants_five_hundred_jobs_do_not_delay_anothers_one(
@@ -254,24 +254,24 @@ def test_one_tenants_five_hundred_jobs_do_not_delay_anothers_one(
     for _ in range(60):  # enough to fill the queue many times over
         many.append(store.add("theirs", new_job(ONE_STAGE)).id)
         clock.move(timedelta(seconds=1))
-    first = [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=4)]
+    first = [ticket.job_id for ticket in queue.next_tickets("cpu", max_waiting=4)]
     assert first == many[:4], "alone, a tenant has it all, oldest first"
     late = [store.add("ours", new_job(ONE_STAGE)).id for _ in range(2)]
     held(work, first[0], "publish")
     held(work, first[1], "publish")
-    following = [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=4)]
+    following = [ticket.job_id for ticket in queue.next_tickets("cpu", max_waiting=4)]
     assert sorted(following) == sorted(late), "theirs have four in flight, so ours are next"
-    assert queue.next_tickets("cpu", most_waiting=4) == (), "the queue stays short, or turns would mean nothing"
+    assert queue.next_tickets("cpu", max_waiting=4) == (), "the queue stays short, or turns would mean nothing"
     for job_id in (*first[2:], *late):
         held(work, job_id, "publish")
-    assert [ticket.job_id for ticket in queue.next_tickets("cpu", most_waiting=4)] == many[4:8]
+    assert [ticket.job_id for ticket in queue.next_tickets("cpu", max_waiting=4)] == many[4:8]
 
 
 def test_each_queue_has_its_own_work(work: WorkStore, queue: WorkQueue, job: JobRecord) -> None:
-    assert queue.next_tickets("gpu", most_waiting=5) == ()
+    assert queue.next_tickets("gpu", max_waiting=5) == ()
     work.finish_stage(held(work, job.id, "decode"), seconds=1)
-    assert [ticket.stage for ticket in queue.next_tickets("gpu", most_waiting=5)] == ["transcribe"]
-    assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=5)] == ["diarize"]
+    assert [ticket.stage for ticket in queue.next_tickets("gpu", max_waiting=5)] == ["transcribe"]
+    assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=5)] == ["diarize"]
 
 
 def test_a_look_says_whether_there_is_something_to_send(
@@ -280,9 +280,9 @@ def test_a_look_says_whether_there_is_something_to_send(
     assert not queue.any_ready(("cpu", "gpu"))
     job = store.add("ours", new_job())
     assert queue.any_ready(("cpu", "gpu")) and not queue.any_ready(("gpu",))
-    queue.next_tickets("cpu", most_waiting=5)
+    queue.next_tickets("cpu", max_waiting=5)
     assert not queue.any_ready(("cpu", "gpu")), "it is on its way"
-    work.give_back(held(work, job.id, "decode"), delay=MINUTE)
+    work.requeue(held(work, job.id, "decode"), delay=MINUTE)
     assert not queue.any_ready(("cpu", "gpu")), "it may not run yet"
     clock.move(MINUTE)
     assert queue.any_ready(("cpu", "gpu"))
@@ -302,13 +302,13 @@ def test_a_video_that_is_asked_for_after_the_end_is_seen_by_a_look(
 
 def test_cancelled_work_is_not_enqueued(store: JobStore, queue: WorkQueue, job: JobRecord) -> None:
     store.cancel("ours", job.id)
-    assert queue.next_tickets("cpu", most_waiting=5) == ()
+    assert queue.next_tickets("cpu", max_waiting=5) == ()
 
 
-def state_of(store: JobStore, job_id: str, stage: str) -> StageState:
+def state_of(store: JobStore, job_id: str, stage: str) -> StageStatus:
     found = store.find("ours", job_id)
     assert found is not None
-    return next(row.state for row in found.stages if row.name == stage)
+    return next(row.status for row in found.stages if row.name == stage)
 
 
 @pytest.fixture
@@ -323,12 +323,12 @@ def test_what_follows_a_jobs_end_holds_nothing_up_and_is_not_announced(
     store: JobStore, work: WorkStore, queue: WorkQueue, database: Database, wished: JobRecord
 ) -> None:
     assert (wished.status, wished.progress) == (JobStatus.DONE, 1)
-    assert state_of(store, wished.id, CAPTION) is StageState.PENDING
-    assert [ticket.stage for ticket in queue.next_tickets("cpu", most_waiting=5)] == [CAPTION]
+    assert state_of(store, wished.id, CAPTION) is StageStatus.PENDING
+    assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=5)] == [CAPTION]
     claim = held(work, wished.id, CAPTION)
     assert work.job(work.extend(claim, MINUTE, progress=0.5)).status is JobStatus.DONE
     assert work.finish_stage(claim, seconds=2) == ()
-    assert state_of(store, wished.id, CAPTION) is StageState.DONE
+    assert state_of(store, wished.id, CAPTION) is StageStatus.DONE
     assert work.claim(wished.id, CAPTION, "w1", MINUTE) is Refusal.DONE
     assert [event["type"] for event in announced(database)] == ["transcript.ready"]
 
@@ -341,21 +341,21 @@ def test_what_follows_a_jobs_end_fails_alone(
     if how == "failed":
         work.fail(held(work, wished.id, CAPTION), JobFailure(code="decode_failed", message="It broke."))
     else:
-        for _ in range(MOST_DELIVERIES):
+        for _ in range(MAX_ATTEMPTS):
             held(work, wished.id, CAPTION)
             clock.move(2 * MINUTE)
         if how == "poisoned by a sweep":
-            assert queue.sweep(lost_after=LOST) == Swept(poisoned=1)
+            assert queue.sweep(lost_after=LOST) == SweepResult(poisoned=1)
         else:
             assert work.claim(wished.id, CAPTION, "w1", MINUTE) is Refusal.POISONED
-    assert state_of(store, wished.id, CAPTION) is StageState.FAILED
+    assert state_of(store, wished.id, CAPTION) is StageStatus.FAILED
     found = store.find("ours", wished.id)
     assert found is not None
     assert (found.status, found.error, found.finished_at) == (JobStatus.DONE, None, wished.finished_at)
     assert [event["type"] for event in announced(database)] == ["transcript.ready"]
     assert work.claim(wished.id, CAPTION, "w1", MINUTE) is Refusal.NOT_READY
     again = store.caption("ours", wished.id)
-    assert (again.stages[-1].state, again.stages[-1].attempts) == (StageState.PENDING, 0)
+    assert (again.stages[-1].status, again.stages[-1].attempts) == (StageStatus.PENDING, 0)
     assert work.finish_stage(held(work, wished.id, CAPTION), seconds=1) == ()
 
 
@@ -364,14 +364,14 @@ def test_a_killed_worker_s_video_is_freed_and_an_erased_jobs_is_stopped(
 ) -> None:
     held(work, wished.id, CAPTION)
     clock.move(2 * MINUTE)
-    assert queue.sweep(lost_after=LOST) == Swept(freed=1)
+    assert queue.sweep(lost_after=LOST) == SweepResult(freed=1)
     claim = held(work, wished.id, CAPTION)
     store.erase("ours", wished.id, by="k1", reason="asked")
     with pytest.raises(LeaseLost):
         work.job(claim)
-    assert queue.erasing() == (), "its holder may still be writing"
+    assert queue.pending_erasures() == (), "its holder may still be writing"
     clock.move(2 * MINUTE)
-    assert [stone.id for stone in queue.erasing()] == [wished.id]
+    assert [erasure.id for erasure in queue.pending_erasures()] == [wished.id]
 
 
 def test_a_video_is_asked_for_once_and_of_jobs_that_are_done_only(
@@ -382,13 +382,13 @@ def test_a_video_is_asked_for_once_and_of_jobs_that_are_done_only(
     done = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, done.id, "publish"), seconds=1)
     first = store.caption("ours", done.id)
-    assert [(row.name, row.state) for row in first.stages][-1] == (CAPTION, StageState.PENDING)
+    assert [(row.name, row.status) for row in first.stages][-1] == (CAPTION, StageStatus.PENDING)
     held(work, done.id, CAPTION)
-    assert store.caption("ours", done.id).stages[-1].state is StageState.RUNNING
+    assert store.caption("ours", done.id).stages[-1].status is StageStatus.RUNNING
     other = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, other.id, "publish"), seconds=1)
-    SqlExpiry(database).gone(Kept.MEDIA, "ours", other.id)
-    with pytest.raises(MediaGone):
+    SqlRetentionStore(database).mark_deleted(RetentionCategory.MEDIA, "ours", other.id)
+    with pytest.raises(MediaDeleted):
         store.caption("ours", other.id)
 
 
@@ -397,4 +397,4 @@ def test_a_failed_jobs_video_waits_for_it_to_be_run_again(store: JobStore, work:
     work.fail(held(work, job.id, "publish"), JobFailure(code="no_audio", message="There is no audio."))
     assert work.claim(job.id, CAPTION, "w1", MINUTE) is Refusal.JOB_ENDED
     store.retry("ours", job.id)
-    assert state_of(store, job.id, CAPTION) is StageState.WAITING
+    assert state_of(store, job.id, CAPTION) is StageStatus.WAITING

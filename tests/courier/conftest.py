@@ -11,15 +11,15 @@ import pytest
 
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
-from tests.courier.place import Place
-from tests.service_twins import MovableClock
+from tests.courier.courier_harness import CourierHarness
+from tests.service_fakes import MovableClock
 
 
 @pytest.fixture
-def place(tmp_path: Path) -> Iterator[Place]:
+def harness(tmp_path: Path) -> Iterator[CourierHarness]:
     # The libraries that verify read the machine's clock, so this one starts at the present.
     clock = MovableClock(datetime.fromtimestamp(time.time(), UTC))
     database = open_database(f"sqlite:///{tmp_path / 'undertone.db'}", clock=clock)
     SqlKeyStore(database).ensure_tenant("ours")
-    yield Place(database, clock, tmp_path)
+    yield CourierHarness(database, clock, tmp_path)
     database.close()

@@ -7,24 +7,24 @@ from datetime import timedelta
 import pytest
 
 from services.courier.deliver import Deliverer
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 from shared.domain.job_record import JobFailure
-from shared.domain.webhook import DeliveryState, Outcome, rotate
+from shared.domain.webhook import DeliveryOutcome, DeliveryStatus, rotate_secrets
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.outbound import Outbound
-from shared.infra.sealing import Sealer, new_key, new_webhook_secret
-from tests.courier.place import DAY, Place, verify
+from shared.infra.secret_encryption import SecretCipher, new_key, new_webhook_secret
+from tests.courier.courier_harness import DAY, CourierHarness, verify
 from tests.local_server import Reply, serving
-from tests.service_twins import ONE_STAGE, held, new_job
+from tests.service_fakes import ONE_STAGE, held, new_job
 
 
-def test_a_finished_job_is_told_signed_and_once(place: Place) -> None:
+def test_a_finished_job_is_told_signed_and_once(harness: CourierHarness) -> None:
     secret = new_webhook_secret()
     with serving(Reply(204, body=b"")) as server:
-        place.hook(server.url + "/hook", secret)
-        job_id = place.publish()
-        assert [outcome.state for outcome in place.go_round()] == [DeliveryState.DELIVERED]
-        assert place.go_round() == []
+        harness.hook(server.url + "/hook", secret)
+        job_id = harness.publish()
+        assert [outcome.status for outcome in harness.go_round()] == [DeliveryStatus.DELIVERED]
+        assert harness.go_round() == []
     (asked,) = server.asked
     assert (asked.method, asked.path, asked.headers["content-type"]) == ("POST", "/hook", "application/json")
     told = verify(asked, secret)
@@ -33,133 +33,137 @@ def test_a_finished_job_is_told_signed_and_once(place: Place) -> None:
     assert b"secret-name" not in asked.body
 
 
-def test_a_failed_job_is_told_with_its_code(place: Place) -> None:
+def test_a_failed_job_is_told_with_its_code(harness: CourierHarness) -> None:
     with serving() as server:
-        place.hook(server.url)
-        job = place.jobs.add("ours", new_job(ONE_STAGE))
-        place.work.fail(held(place.work, job.id, "publish"), JobFailure(code="no_audio", message="No audio."))
-        place.go_round()
+        harness.hook(server.url)
+        job = harness.jobs.add("ours", new_job(ONE_STAGE))
+        harness.work.fail(held(harness.work, job.id, "publish"), JobFailure(code="no_audio", message="No audio."))
+        harness.go_round()
     assert b'"type":"job.failed"' in server.asked[0].body and b'"code":"no_audio"' in server.asked[0].body
 
 
-def test_what_fails_comes_again_with_the_same_id_and_bytes_and_a_fresh_stamp(place: Place) -> None:
+def test_what_fails_comes_again_with_the_same_id_and_bytes_and_a_fresh_stamp(harness: CourierHarness) -> None:
     secret = new_webhook_secret()
     with serving(Reply(500, body=b"oh"), Reply(302, {"location": "/x"}), Reply(200)) as server:
-        hook = place.hook(server.url, secret)
-        place.publish()
-        place.go_round()
-        assert place.go_round() == [], "not before its time"
-        place.clock.move(timedelta(seconds=5))
-        place.go_round()
-        place.clock.move(timedelta(minutes=4))
-        assert place.go_round() == []
-        place.clock.move(timedelta(minutes=1))
-        place.go_round()
+        hook = harness.hook(server.url, secret)
+        harness.publish()
+        harness.go_round()
+        assert harness.go_round() == [], "not before its time"
+        harness.clock.move(timedelta(seconds=5))
+        harness.go_round()
+        harness.clock.move(timedelta(minutes=4))
+        assert harness.go_round() == []
+        harness.clock.move(timedelta(minutes=1))
+        harness.go_round()
     first, second, third = server.asked
     assert first.body == second.body == third.body
     assert len({asked.headers["webhook-id"] for asked in server.asked}) == 1
     stamps = [int(asked.headers["webhook-timestamp"]) for asked in server.asked]
     assert (stamps[1] - stamps[0], stamps[2] - stamps[1]) == (5, 300)
     verify(second, secret)
-    (delivery,) = place.deliveries.list(hook.tenant).items
-    log = place.deliveries.attempts("ours", delivery.id)
-    assert [(one.number, one.status, one.answer) for one in log] == [(1, 500, "oh"), (2, 302, "ok"), (3, 200, "ok")]
+    (delivery,) = harness.deliveries.list(hook.tenant).items
+    log = harness.deliveries.attempts("ours", delivery.id)
+    assert [(one.number, one.response_status, one.response_body) for one in log] == [
+        (1, 500, "oh"),
+        (2, 302, "ok"),
+        (3, 200, "ok"),
+    ]
     assert log[0].next_attempt_at == log[1].at
-    assert delivery.state is DeliveryState.DELIVERED
+    assert delivery.status is DeliveryStatus.DELIVERED
 
 
-def test_after_ten_attempts_it_is_given_up_and_can_be_replayed(place: Place) -> None:
+def test_after_ten_attempts_it_is_given_up_and_can_be_replayed(harness: CourierHarness) -> None:
     with serving(Reply(500)) as server:
-        place.hook(server.url)
-        place.publish()
+        harness.hook(server.url)
+        harness.publish()
         for _ in range(12):
-            place.go_round()
-            place.clock.move(DAY)
-        (delivery,) = place.deliveries.list("ours").items
-        assert (delivery.state, delivery.attempts, len(server.asked)) == (DeliveryState.FAILED, 10, 10)
+            harness.go_round()
+            harness.clock.move(DAY)
+        (delivery,) = harness.deliveries.list("ours").items
+        assert (delivery.status, delivery.attempts, len(server.asked)) == (DeliveryStatus.FAILED, 10, 10)
         server.replies[:] = [Reply(200)]
-        place.deliveries.replay("ours", delivery.id)
-        place.go_round()
+        harness.deliveries.replay("ours", delivery.id)
+        harness.go_round()
     assert {asked.headers["webhook-id"] for asked in server.asked} == {delivery.id}
-    found = place.deliveries.find("ours", delivery.id)
-    assert found is not None and (found.state, found.series) == (DeliveryState.DELIVERED, 2)
+    found = harness.deliveries.find("ours", delivery.id)
+    assert found is not None and (found.status, found.series) == (DeliveryStatus.DELIVERED, 2)
 
 
-def test_gone_disables_the_endpoint(place: Place) -> None:
+def test_gone_disables_the_endpoint(harness: CourierHarness) -> None:
     with serving(Reply(410)) as server:
-        hook = place.hook(server.url)
-        place.publish()
-        place.go_round()
-        place.publish()
-        assert place.go_round() == []
+        hook = harness.hook(server.url)
+        harness.publish()
+        harness.go_round()
+        harness.publish()
+        assert harness.go_round() == []
     assert len(server.asked) == 1
-    found = place.endpoints.find("ours", hook.id)
+    found = harness.endpoints.find("ours", hook.id)
     assert found is not None and found.disabled_reason == "gone"
 
 
-def test_retry_after_slows_the_endpoints_other_deliveries(place: Place) -> None:
+def test_retry_after_slows_the_endpoints_other_deliveries(harness: CourierHarness) -> None:
     with serving(Reply(503, {"retry-after": "600"}), Reply(200)) as server:
-        place.hook(server.url)
-        place.publish()
-        place.go_round()
-        place.publish()
-        place.clock.move(timedelta(seconds=599))
-        assert place.go_round() == []
-        place.clock.move(timedelta(seconds=1))
-        assert len(place.go_round()) == 2
+        harness.hook(server.url)
+        harness.publish()
+        harness.go_round()
+        harness.publish()
+        harness.clock.move(timedelta(seconds=599))
+        assert harness.go_round() == []
+        harness.clock.move(timedelta(seconds=1))
+        assert len(harness.go_round()) == 2
     assert len(server.asked) == 3
 
 
-def test_a_blocked_address_is_logged_as_blocked_and_not_tried_again(place: Place) -> None:
-    place.hook("https://169.254.169.254/latest/meta-data")
-    place.publish()
-    assert place.go_round() == [Outcome(state=DeliveryState.BLOCKED)]
-    place.clock.move(DAY)
-    assert place.go_round() == []
-    (delivery,) = place.deliveries.list("ours").items
-    (attempt,) = place.deliveries.attempts("ours", delivery.id)
-    assert (attempt.status, attempt.error, attempt.answer) == (None, "blocked", "")
+def test_a_blocked_address_is_logged_as_blocked_and_not_tried_again(harness: CourierHarness) -> None:
+    harness.hook("https://169.254.169.254/latest/meta-data")
+    harness.publish()
+    assert harness.go_round() == [DeliveryOutcome(status=DeliveryStatus.BLOCKED)]
+    harness.clock.move(DAY)
+    assert harness.go_round() == []
+    (delivery,) = harness.deliveries.list("ours").items
+    (attempt,) = harness.deliveries.attempts("ours", delivery.id)
+    assert (attempt.response_status, attempt.error, attempt.response_body) == (None, "blocked", "")
 
 
-def test_a_server_that_is_away_is_a_failure_like_any_other(place: Place) -> None:
+def test_a_server_that_is_away_is_a_failure_like_any_other(harness: CourierHarness) -> None:
     with serving() as server:
-        place.hook(server.url)
-    place.publish()
-    assert [outcome.state for outcome in place.go_round()] == [DeliveryState.PENDING]
-    (delivery,) = place.deliveries.list("ours").items
-    assert place.deliveries.attempts("ours", delivery.id)[0].error == "connect"
+        harness.hook(server.url)
+    harness.publish()
+    assert [outcome.status for outcome in harness.go_round()] == [DeliveryStatus.PENDING]
+    (delivery,) = harness.deliveries.list("ours").items
+    assert harness.deliveries.attempts("ours", delivery.id)[0].error == "connect"
 
 
-def test_a_rotation_signs_with_both_for_a_while(place: Place) -> None:
+def test_a_rotation_signs_with_both_for_a_while(harness: CourierHarness) -> None:
     old, new = new_webhook_secret(), new_webhook_secret()
     with serving() as server:
-        hook = place.hook(server.url, old)
-        sealed = place.sealer.seal(new, hook.id)
-        place.endpoints.set_secrets(
-            "ours", hook.id, rotate(hook.secrets, sealed, place.clock.now, place.clock.now + DAY)
+        hook = harness.hook(server.url, old)
+        sealed = harness.sealer.encrypt(new, hook.id)
+        harness.endpoints.set_secrets(
+            "ours", hook.id, rotate_secrets(hook.secrets, sealed, harness.clock.now, harness.clock.now + DAY)
         )
-        place.deliveries.ping("ours", hook.id)
-        place.go_round()
-        place.clock.move(DAY)
-        place.deliveries.ping("ours", hook.id)
-        place.go_round()
+        harness.deliveries.ping("ours", hook.id)
+        harness.go_round()
+        harness.clock.move(DAY)
+        harness.deliveries.ping("ours", hook.id)
+        harness.go_round()
     during, afterwards = server.asked
     assert verify(during, old)["type"] == verify(during, new)["type"] == "webhook.test"
     assert during.headers["webhook-signature"].count("v1,") == 2
     assert afterwards.headers["webhook-signature"].count("v1,") == 1
 
 
-def test_secrets_lie_encrypted_and_a_lost_key_costs_no_attempt(place: Place) -> None:
+def test_secrets_lie_encrypted_and_a_lost_key_costs_no_attempt(harness: CourierHarness) -> None:
     secret = new_webhook_secret()
     with serving() as server:
-        hook = place.hook(server.url, secret)
+        hook = harness.hook(server.url, secret)
         assert secret not in str(hook.model_dump()) and "sealed" not in repr(hook.secrets)
-        place.publish()
-        place.deliverer = Deliverer(
-            place.outbox, Outbound(OutboundSettings(), loopback=True), Sealer([new_key()]), place.clock
+        harness.publish()
+        harness.deliverer = Deliverer(
+            harness.outbox, Outbound(OutboundSettings(), loopback=True), SecretCipher([new_key()]), harness.clock
         )
-        with pytest.raises(SettingUnusable, match="not here"):
-            place.go_round()
+        with pytest.raises(InvalidSetting, match="not here"):
+            harness.go_round()
     assert server.asked == []
-    (delivery,) = place.deliveries.list("ours").items
-    assert (delivery.state, delivery.attempts) == (DeliveryState.PENDING, 0)
+    (delivery,) = harness.deliveries.list("ours").items
+    assert (delivery.status, delivery.attempts) == (DeliveryStatus.PENDING, 0)

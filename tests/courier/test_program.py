@@ -18,12 +18,12 @@ from sqlalchemy.exc import OperationalError
 from services.courier.__main__ import main
 from services.courier.loop import Courier
 from services.courier.settings import CourierSettings
-from shared.domain.error import SettingUnusable
-from shared.domain.webhook import DeliveryState, SealedSecret, Topic, WebhookEndpoint
+from shared.domain.error import InvalidSetting
+from shared.domain.webhook import DeliveryStatus, EncryptedSecret, EventType, WebhookEndpoint
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.heartbeat import Heartbeat
-from shared.infra.sealing import Sealer, new_key, new_webhook_secret
-from tests.courier.place import DAY, Place, verify
+from shared.infra.secret_encryption import SecretCipher, new_key, new_webhook_secret
+from tests.courier.courier_harness import DAY, CourierHarness, verify
 from tests.local_server import LocalServer, Reply, serving
 
 
@@ -47,7 +47,7 @@ class FlakyOutbox(SqlOutbox):
 
 
 def test_the_loop_survives_trouble_and_finishes_what_is_under_way(
-    place: Place, capsys: pytest.CaptureFixture[str]
+    harness: CourierHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def slowly(handler: Any) -> None:
         time.sleep(0.3)
@@ -55,46 +55,48 @@ def test_the_loop_survives_trouble_and_finishes_what_is_under_way(
         handler.send_header("content-length", "0")
         handler.end_headers()
 
-    outbox = FlakyOutbox(place.database)
-    heart = Heartbeat(place.folder / "healthy")
-    courier = Courier(outbox, place.deliverer, place.house, CourierSettings(parallel=2, poll_seconds=0.02), heart)
+    outbox = FlakyOutbox(harness.database)
+    heart = Heartbeat(harness.folder / "healthy")
+    courier = Courier(
+        outbox, harness.deliverer, harness.maintenance, CourierSettings(max_parallel=2, poll_seconds=0.02), heart
+    )
     stop = Event()
     with serving(Reply(raw=slowly)) as server:
-        place.hook(server.url)
-        place.endpoints.add(
+        harness.hook(server.url)
+        harness.endpoints.add(
             WebhookEndpoint(
                 id="broken",
                 tenant="ours",
                 url=server.url,
-                topics=frozenset(Topic),
-                secrets=(SealedSecret(sealed="with another key"),),
-                created_at=place.clock.now,
+                event_types=frozenset(EventType),
+                secrets=(EncryptedSecret(ciphertext="with another key"),),
+                created_at=harness.clock.now,
             )
         )
-        place.publish()
+        harness.publish()
         thread = Thread(target=courier.run, args=(stop,))
         thread.start()
         eventually(lambda: server.asked)
         stop.set()
         thread.join(60)
-    states = {one.endpoint_id: one.state for one in place.deliveries.list("ours").items}
-    assert states == {"hook": DeliveryState.DELIVERED, "broken": DeliveryState.PENDING}
-    assert (place.folder / "healthy").exists()
+    states = {one.endpoint_id: one.status for one in harness.deliveries.list("ours").items}
+    assert states == {"hook": DeliveryStatus.DELIVERED, "broken": DeliveryStatus.PENDING}
+    assert (harness.folder / "healthy").exists()
     said = capsys.readouterr().out
     assert said.count("courier.outbox_failed") == 2
-    assert "setting_unusable" in said and "127.0.0.1" not in said
+    assert "invalid_setting" in said and "127.0.0.1" not in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
 def test_the_program_delivers_until_it_is_told_to_stop(
-    place: Place, server_for_program: LocalServer, number: int
+    harness: CourierHarness, server_for_program: LocalServer, number: int
 ) -> None:
     key, secret = new_key(), new_webhook_secret()
-    place.sealer = Sealer([key])
-    place.hook(server_for_program.url, secret)
-    place.publish()
-    place.clock.move(-DAY)  # the program has the machine's clock
-    environment = {**os.environ, "STORAGE__FOLDER": str(place.folder), "SECRETS__KEYS": key}
+    harness.sealer = SecretCipher([key])
+    harness.hook(server_for_program.url, secret)
+    harness.publish()
+    harness.clock.move(-DAY)  # the program has the machine's clock
+    environment = {**os.environ, "STORAGE__FOLDER": str(harness.folder), "SECRETS__KEYS": key}
     command = [sys.executable, "-m", "services.courier", "--loopback"]
     program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
     try:
@@ -124,14 +126,14 @@ def own_signals() -> Iterator[None]:
 
 
 def test_in_this_process_it_does_the_same(
-    place: Place, server_for_program: LocalServer, monkeypatch: pytest.MonkeyPatch, own_signals: None
+    harness: CourierHarness, server_for_program: LocalServer, monkeypatch: pytest.MonkeyPatch, own_signals: None
 ) -> None:
     key = new_key()
-    monkeypatch.setenv("STORAGE__FOLDER", str(place.folder))
+    monkeypatch.setenv("STORAGE__FOLDER", str(harness.folder))
     monkeypatch.setenv("SECRETS__KEYS", key)
-    place.hook(server_for_program.url)
-    place.publish()
-    place.clock.move(-DAY)
+    harness.hook(server_for_program.url)
+    harness.publish()
+    harness.clock.move(-DAY)
 
     def stop_when_asked() -> None:
         eventually(lambda: server_for_program.asked)
@@ -148,6 +150,6 @@ def test_without_a_key_for_secrets_the_program_says_what_to_do(
 ) -> None:
     monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))
     monkeypatch.setenv("SECRETS__KEYS", "")
-    with pytest.raises(SettingUnusable) as raised:
+    with pytest.raises(InvalidSetting) as raised:
         main([])
-    assert "SECRETS__KEYS" in f"{raised.value.message} {raised.value.mend}"
+    assert "SECRETS__KEYS" in f"{raised.value.message} {raised.value.hint}"

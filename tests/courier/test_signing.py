@@ -10,7 +10,7 @@ from openai import InvalidWebhookSignatureError, OpenAI
 from standardwebhooks import Webhook, WebhookVerificationError
 
 from services.courier.signing import signed_headers
-from shared.infra.sealing import new_webhook_secret
+from shared.infra.secret_encryption import new_webhook_secret
 
 
 def now() -> datetime:

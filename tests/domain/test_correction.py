@@ -6,37 +6,37 @@ import pytest
 
 from shared.domain.correction import (
     Change,
-    Corrected,
+    CorrectedField,
     UtterancePatch,
-    corrected,
-    patching,
-    renaming,
-    told,
+    apply_changes,
+    human_reading,
+    patch_changes,
+    rename_changes,
     utterance_of,
 )
 from shared.domain.emotion import Emotion, Sentiment
-from shared.domain.error import InvalidRequest, NoReading, NotFound
-from shared.domain.realign import realign
+from shared.domain.error import InvalidRequest, NoEmotionReading, NotFound
 from shared.domain.speech import Word
 from shared.domain.transcript import Transcript
+from shared.domain.word_alignment import align_words
 from tests.exports.sample import ANA, transcript
-from tests.twins import reading, utterance
+from tests.fakes import reading, utterance
 
 
 def patched(given: Transcript, index: int, **patch: object) -> Transcript:
-    return corrected(given, patching(given, index, UtterancePatch.model_validate(patch)))
+    return apply_changes(given, patch_changes(given, index, UtterancePatch.model_validate(patch)))
 
 
 def test_a_speaker_has_another_name() -> None:
-    changes = renaming(transcript(), "S1", "Anna")
-    assert changes == (Change(field=Corrected.NAME, target="S1", old=ANA, new="Anna"),)
-    made = corrected(transcript(), changes)
+    changes = rename_changes(transcript(), "S1", "Anna")
+    assert changes == (Change(field=CorrectedField.NAME, target="S1", old=ANA, new="Anna"),)
+    made = apply_changes(transcript(), changes)
     assert made.name_of("S1") == "Anna"
     assert made.warnings == ("1 place was corrected by people.",)
     assert made.utterances == transcript().utterances
-    assert renaming(made, "S1", "Anna") == ()
+    assert rename_changes(made, "S1", "Anna") == ()
     with pytest.raises(NotFound, match="speaker"):
-        renaming(transcript(), "S9", "Anna")
+        rename_changes(transcript(), "S9", "Anna")
 
 
 def test_an_utterance_has_another_text_with_times_for_its_words() -> None:
@@ -69,41 +69,44 @@ def test_an_emotion_is_what_a_person_says_and_the_senses_keep_their_word() -> No
     assert before is not None and after is not None
     assert (after.label, after.confidence, after.scores[Emotion.JOY]) == (Emotion.JOY, 1.0, 1.0)
     assert (after.sentiment.label, after.valence, after.arousal) == (Sentiment.POSITIVE, None, None)
-    assert after.senses == before.senses
-    moods = {label: told(reading(), label).sentiment.label for label in Emotion}
+    assert after.modalities == before.modalities
+    moods = {label: human_reading(reading(), label).sentiment.label for label in Emotion}
     assert moods[Emotion.FEAR] is Sentiment.NEGATIVE and moods[Emotion.NEUTRAL] is Sentiment.NEUTRAL
-    assert told(reading(), Emotion.SURPRISE).sentiment == reading().sentiment
+    assert human_reading(reading(), Emotion.SURPRISE).sentiment == reading().sentiment
 
 
 def test_what_cannot_be_put_right_is_said() -> None:
-    with pytest.raises(NoReading):
+    with pytest.raises(NoEmotionReading):
         patched(transcript(), 1, emotion="joy")
     with pytest.raises(InvalidRequest, match="speaker"):
         patched(transcript(), 0, speaker="S9")
     with pytest.raises(NotFound, match="utterance"):
         utterance_of(transcript(), 99)
     for nowhere in (
-        Change(field=Corrected.EMOTION, target="1", old="", new="joy"),
-        Change(field=Corrected.NAME, target="S1", old="", new="x").model_copy(update={"field": "else", "target": "1"}),
+        Change(field=CorrectedField.EMOTION, target="1", old="", new="joy"),
+        Change(field=CorrectedField.NAME, target="S1", old="", new="x").model_copy(
+            update={"field": "else", "target": "1"}
+        ),
     ):
         with pytest.raises(ValueError, match="not there"):
-            corrected(transcript(), (nowhere,))
+            apply_changes(transcript(), (nowhere,))
 
 
 def test_what_is_so_already_is_no_change() -> None:
     given = transcript()
     assert (
-        patching(given, 0, UtterancePatch(text=given.utterances[0].text, emotion=Emotion.SADNESS, speaker="S1")) == ()
+        patch_changes(given, 0, UtterancePatch(text=given.utterances[0].text, emotion=Emotion.SADNESS, speaker="S1"))
+        == ()
     )
-    assert patching(given, 1, UtterancePatch()) == ()
-    assert corrected(given, ()) is given
+    assert patch_changes(given, 1, UtterancePatch()) == ()
+    assert apply_changes(given, ()) is given
 
 
 def test_changes_apply_in_their_order_and_each_place_counts_once() -> None:
-    first = patching(transcript(), 0, UtterancePatch(text="once"))
-    then = patching(corrected(transcript(), first), 0, UtterancePatch(text="twice", speaker="S2"))
+    first = patch_changes(transcript(), 0, UtterancePatch(text="once"))
+    then = patch_changes(apply_changes(transcript(), first), 0, UtterancePatch(text="twice", speaker="S2"))
     assert then[0].old == "once"
-    made = corrected(transcript(), (*first, *then))
+    made = apply_changes(transcript(), (*first, *then))
     assert (made.utterances[0].text, made.utterances[0].speaker) == ("twice", "S2")
     assert made.warnings[-1] == "2 places were corrected by people."
 
@@ -127,6 +130,6 @@ def words(*texts: str) -> tuple[Word, ...]:
 )
 def test_words_that_stay_keep_their_times(before: str, after: str, times: list[tuple[float, float]]) -> None:
     within = utterance(0, 0.0, 5.0).span
-    made = realign(words(*before.split()), after, within)
+    made = align_words(words(*before.split()), after, within)
     assert [(word.start, word.end) for word in made] == times
     assert [word.text for word in made] == (after.split() if before else [])

@@ -4,11 +4,11 @@ from pathlib import Path
 
 import pytest
 
-from services.worker.assemble import Inputs, assemble
+from services.worker.stage_factory import Inputs, assemble
 from shared.domain.emotion import Modality
-from shared.domain.job import Job, Source, Wishes
-from shared.domain.plan import plan_of
-from shared.domain.work import AFTERWARDS, PlannedStage, check_plan
+from shared.domain.job import Job, JobOptions, Source
+from shared.domain.stage_plan import plan_stages
+from shared.domain.work import STAGES_AFTER_JOB, PlannedStage, check_plan
 from shared.engines.catalog import Setup
 
 RECORDING = Source(name="meeting.mp4", sha256="0" * 64)
@@ -17,10 +17,10 @@ NAMELESS = "WEBVTT\n\n00:01.000 --> 00:02.000\nhello there\n"
 
 KINDS = {
     "plain": Job(id="j", recording=RECORDING),
-    "no face": Job(id="j", recording=RECORDING, wishes=Wishes(modalities=(Modality.TEXT, Modality.VOICE))),
-    "no sense": Job(id="j", recording=RECORDING, wishes=Wishes(modalities=())),
+    "no face": Job(id="j", recording=RECORDING, options=JobOptions(modalities=(Modality.TEXT, Modality.VOICE))),
+    "no sense": Job(id="j", recording=RECORDING, options=JobOptions(modalities=())),
     "tracks": Job(id="j", recording=RECORDING, tracks=(RECORDING,)),
-    "channels": Job(id="j", recording=RECORDING, wishes=Wishes(separate_channels=True)),
+    "channels": Job(id="j", recording=RECORDING, options=JobOptions(separate_channels=True)),
 }
 READ = {
     "platform": Job(id="j", recording=RECORDING, platform_transcript=RECORDING),
@@ -36,13 +36,15 @@ def built(job: Job, setup: Setup, transcript: Path | None = None) -> tuple[Plann
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_the_plan_is_what_the_worker_builds(kind: str, setup: Setup) -> None:
-    assert plan_of(KINDS[kind]) == built(KINDS[kind], setup)
+    assert plan_stages(KINDS[kind]) == built(KINDS[kind], setup)
 
 
 def test_captions_follow_the_end_of_the_job() -> None:
-    plain, wished = (plan_of(Job(id="j", recording=RECORDING, wishes=Wishes(captions=one))) for one in (False, True))
+    plain, wished = (
+        plan_stages(Job(id="j", recording=RECORDING, options=JobOptions(captions=one))) for one in (False, True)
+    )
     assert wished[:-1] == plain
-    assert (wished[-1].name in AFTERWARDS, wished[-1].needs) == (True, ("publish",))
+    assert (wished[-1].name in STAGES_AFTER_JOB, wished[-1].needs) == (True, ("publish",))
 
 
 @pytest.mark.parametrize("kind", READ)
@@ -52,7 +54,7 @@ def test_a_platforms_words_decide_late_what_turns_need_so_the_plan_waits_for_all
 ) -> None:
     transcript = tmp_path / "transcript.vtt"
     transcript.write_text(content)
-    planned, really = plan_of(READ[kind]), built(READ[kind], setup, transcript)
+    planned, really = plan_stages(READ[kind]), built(READ[kind], setup, transcript)
     assert [stage.name for stage in planned] == [stage.name for stage in really]
     for plan, stage in zip(planned, really, strict=True):
         assert set(stage.needs) <= set(plan.needs)
@@ -61,7 +63,7 @@ def test_a_platforms_words_decide_late_what_turns_need_so_the_plan_waits_for_all
 
 @pytest.mark.parametrize("job", [*KINDS.values(), *READ.values()], ids=[*KINDS, *READ])
 def test_every_plan_comes_to_its_end_and_only_hearing_needs_a_gpu(job: Job) -> None:
-    plan = plan_of(job, gpu=True)
+    plan = plan_stages(job, gpu=True)
     check_plan(plan)
     heard = job.platform_transcript is None
     assert [stage.name for stage in plan if stage.queue == "gpu"] == (["transcribe"] if heard else [])

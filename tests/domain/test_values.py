@@ -14,14 +14,14 @@ from shared.domain.emotion import (
     Emotion,
     EmotionScores,
     Modality,
-    Sense,
-    SenseStatus,
+    ModalityReading,
+    ModalityStatus,
     Sentiment,
     SentimentScores,
 )
 from shared.domain.error import UndertoneError
 from shared.domain.governance import Purpose
-from shared.domain.job import Wishes
+from shared.domain.job import JobOptions
 from shared.domain.span import Span, span, union
 from shared.domain.transcript import disclose
 
@@ -79,20 +79,20 @@ def test_scores_are_read_by_their_label() -> None:
 @pytest.mark.parametrize(
     "facts",
     [
-        {"status": SenseStatus.OK},
-        {"status": SenseStatus.OFF, "scores": EmotionScores(UNIFORM)},
-        {"status": SenseStatus.UNAVAILABLE},
-        {"status": SenseStatus.FAILED},
+        {"status": ModalityStatus.OK},
+        {"status": ModalityStatus.OFF, "scores": EmotionScores(UNIFORM)},
+        {"status": ModalityStatus.UNAVAILABLE},
+        {"status": ModalityStatus.FAILED},
     ],
 )
 def test_a_sense_has_scores_or_says_why_not(facts: dict[str, object]) -> None:
     with pytest.raises(ValidationError, match="a sense|unavailable or failed"):
-        Sense.model_validate(facts)
+        ModalityReading.model_validate(facts)
 
 
 def test_the_number_of_speakers_is_wished_in_one_way() -> None:
     with pytest.raises(ValidationError, match="not both"):
-        Wishes(exactly_speakers=2, at_most_speakers=3)
+        JobOptions(speakers=2, max_speakers=3)
 
 
 @pytest.mark.parametrize(
@@ -114,4 +114,4 @@ def test_every_error_has_a_code_of_its_own_and_stands_in_the_tree() -> None:
     kinds = [kind for kind in vars(error).values() if isinstance(kind, type) and issubclass(kind, UndertoneError)]
     assert len({kind.code for kind in kinds}) == len(kinds)
     assert all(kind.__name__ in (error.__doc__ or "") for kind in kinds)
-    assert all(kind.exit_status != 0 and 400 <= kind.status < 600 for kind in kinds)
+    assert all(kind.exit_status != 0 and 400 <= kind.http_status < 600 for kind in kinds)

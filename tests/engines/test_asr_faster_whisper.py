@@ -25,9 +25,9 @@ from shared.engines import asr_faster_whisper
 from shared.engines.asr_faster_whisper import BRIDGE, FasterWhisper
 from shared.engines.catalog import Setup
 from shared.engines.decoder_sound import decode_sound
-from shared.engines.hallucination import LOOPS, believable
+from shared.engines.hallucination import MAX_COMPRESSION_RATIO, is_plausible
 from shared.engines.settings import MediaSettings
-from shared.engines.stretches import stretches
+from shared.engines.speech_chunks import chunk_speech
 from shared.engines.vad_silero import SileroVad
 from shared.ports.media import SAMPLE_RATE, Audio
 
@@ -141,7 +141,7 @@ def test_heard_again_more_patiently_the_words_are_the_same_and_the_guards_keep_t
         samples = np.asarray(meeting.cut(part).samples, dtype=np.float32)
         found += engine._model.transcribe(samples, language="en", word_timestamps=True)[0]
     assert wer(TRUTH, " ".join(segment.text.strip(" .") for segment in found)) <= 0.05
-    assert all(believable(segment) for segment in found)
+    assert all(is_plausible(segment) for segment in found)
 
 
 def test_what_does_not_look_like_speech_at_first_is_heard_again(
@@ -172,7 +172,7 @@ def test_what_is_heard_again_is_its_own_window_however_early_its_words_are(
 
 def test_a_window_may_hold_several_sentences(engine: FasterWhisper, talk: Audio, setup: Setup) -> None:
     speech = SileroVad.load(None, setup).detect(talk, lambda share: None)
-    assert len(list(stretches(talk, speech, longest=30.0, bridge=BRIDGE))) == 1
+    assert len(list(chunk_speech(talk, speech, max_seconds=30.0, bridge=BRIDGE))) == 1
     heard = hear(engine, talk, speech)
     said = REFERENCE["talk.opus"]
     assert plain(heard) == " ".join(word for word, _, _ in said)
@@ -214,11 +214,11 @@ def test_the_vocabulary_stands_before_every_window(
 
 
 def test_of_a_long_vocabulary_as_much_is_told_as_whisper_reads(engine: FasterWhisper) -> None:
-    assert engine.room_for(()) == 0
-    assert engine.room_for(("Sara", "Marc")) == 2
-    assert engine.room_for(("Wordsworth " * 100,)) == 0
+    assert engine.vocabulary_capacity(()) == 0
+    assert engine.vocabulary_capacity(("Sara", "Marc")) == 2
+    assert engine.vocabulary_capacity(("Wordsworth " * 100,)) == 0
     names = tuple(f"Wordsworth {number}" for number in range(100))  # spelt in bytes
-    room = engine.room_for(names)
+    room = engine.vocabulary_capacity(names)
     assert "_model" not in vars(engine), "whoever joins parts needs no model"
     spelt = [len(engine._model.hf_tokenizer.encode(f" {', '.join(names[:n])}").ids) for n in (room, room + 1)]
     assert spelt[0] < engine._model.max_length // 2 <= spelt[1]
@@ -248,14 +248,14 @@ def test_a_loop_is_heard_again_and_what_stays_a_loop_is_dropped(
 
     def watched(segment: Any) -> bool:
         asked.append(segment.compression_ratio)
-        return believable(segment)
+        return is_plausible(segment)
 
     monkeypatch.setattr(asr_faster_whisper, "believable", watched)
     ctranslate2.set_random_seed(0)  # the patient way draws its later tries
     word = next(one for one in SAID if one[0] == "ready")
     audio = Audio(np.tile(np.asarray(meeting.cut(span(word[1], word[2])).samples), 20))
     heard = hear(engine, audio, (span(0, audio.duration),))
-    assert asked[0] > LOOPS, "it really hears a loop"
+    assert asked[0] > MAX_COMPRESSION_RATIO, "it really hears a loop"
     assert len(asked) > 1, "and hears it again"
     assert len(heard) <= 3
 
@@ -276,7 +276,7 @@ def test_its_fingerprint_is_that_of_its_weights(engine: FasterWhisper, tmp_path:
 def test_missing_weights_name_the_command_that_brings_them(setup: Setup, tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable) as caught:
         FasterWhisper.load("small", setup)
-    assert caught.value.mend == "undertone models fetch faster-whisper:small"
+    assert caught.value.hint == "undertone models fetch faster-whisper:small"
     with pytest.raises(EngineUnavailable, match="no converted Whisper"):
         FasterWhisper.load("/nowhere/model", setup)
     bare = shutil.copytree(MICRO, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer.json"))

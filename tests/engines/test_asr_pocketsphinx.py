@@ -20,7 +20,7 @@ from shared.engines.catalog import Setup
 from shared.engines.decoder_sound import decode_sound
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Audio, Progress
-from tests.twins import silent
+from tests.fakes import silent
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "standup.mp4"
 
@@ -68,7 +68,7 @@ def test_another_language_needs_another_engine(meeting: Audio, setup: Setup) -> 
     assert engine.identify_language(meeting, []) == ("en", None)
     with pytest.raises(EngineUnavailable) as caught:
         engine.transcribe(meeting, [span(0, 1)], language="de", progress=lambda share: None)
-    assert caught.value.mend == "undertone models fetch faster-whisper:small"
+    assert caught.value.hint == "undertone models fetch faster-whisper:small"
 
 
 def children() -> list[int]:

@@ -11,8 +11,8 @@ import pytest
 from shared.domain.caption import Line
 from shared.domain.error import NoAudio, UnsupportedMedia
 from shared.engines.caption_drawing import draw
-from shared.engines.caption_orders import CaptionOrder
 from shared.engines.caption_render import render
+from shared.engines.caption_request import CaptionRequest
 from shared.engines.caption_video import caption_video
 from shared.engines.settings import MediaSettings
 from shared.exports.video import lines_of
@@ -34,8 +34,8 @@ def recording(path: Path, *, picture: bool = True) -> Path:
     return path
 
 
-def order(media: Path, into: Path, *, burn: bool = True, lines: tuple[Line, ...] = LINES) -> CaptionOrder:
-    return CaptionOrder(media=str(media), into=str(into), burn=burn, notice="Perceived emotion.", lines=lines)
+def order(media: Path, into: Path, *, burn: bool = True, lines: tuple[Line, ...] = LINES) -> CaptionRequest:
+    return CaptionRequest(media=str(media), into=str(into), burn=burn, notice="Perceived emotion.", lines=lines)
 
 
 def picture_at(path: Path, time: float) -> Bytes:

@@ -83,7 +83,7 @@ def test_no_spans_no_frames(tmp_path: Path) -> None:
 
 def test_more_frames_than_any_camera_makes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_media(tmp_path / "a.mp4", tone(10), picture=Picture(10))
-    monkeypatch.setattr(decoder_frames, "MOST_PER_SECOND", 0)
+    monkeypatch.setattr(decoder_frames, "MAX_PER_SECOND", 0)
     with pytest.raises(DecodeFailed, match="frames a second"):
         sampled(path, [span(0, 10)])
 

@@ -32,7 +32,7 @@ def into(tmp_path: Path) -> Path:
 def refuse(media: Path, into: Path, kind: type[RecordingError], settings: MediaSettings = DEFAULTS) -> RecordingError:
     with pytest.raises(kind) as caught:
         PyAvDecoder(settings).decode(media, into, tracks=(), separate_channels=False, progress=lambda _: None)
-    assert caught.value.mend
+    assert caught.value.hint
     return caught.value
 
 

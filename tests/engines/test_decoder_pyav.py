@@ -15,9 +15,9 @@ import pytest
 from shared.domain.error import DecodeFailed, InvalidRequest, NoAudio
 from shared.domain.span import span
 from shared.engines.catalog import Setup, choose
-from shared.engines.decoder_limits import limited_child
-from shared.engines.decoder_orders import SoundOrder
+from shared.engines.decoder_protocol import SoundRequest
 from shared.engines.decoder_pyav import PyAvDecoder
+from shared.engines.decoder_sandbox import sandboxed_child
 from shared.engines.settings import EngineSettings, MediaSettings
 from tests.media_files import Picture, silence, tone, write_media
 
@@ -132,23 +132,23 @@ def test_the_time_that_we_take_over_frames_is_not_the_childs(tmp_path: Path) -> 
     media = write_media(tmp_path / "a.mp4", tone(2), picture=Picture(2))
     decoder = PyAvDecoder(MediaSettings(max_decode_seconds=20))
     frames = decoder.frames(media, [span(0, 2)], per_second=2, longest_side=80)
-    with limited_child("frames", SoundOrder(media="", into=""), [], MediaSettings(max_decode_seconds=0.2)) as child:
+    with sandboxed_child("frames", SoundRequest(media="", into=""), [], MediaSettings(max_decode_seconds=0.2)) as child:
         time.sleep(0.5)
-        assert child.patience == 0.2
+        assert child.timeout_seconds == 0.2
     assert len(list(frames)) == 4
 
 
 def test_an_order_that_makes_no_sense_is_a_failure_not_a_short_success() -> None:
     """Any status other than 0 is: here the child meets an error that it does not understand."""
     with (
-        limited_child("decode", SoundOrder(media="/nowhere", into="/nowhere"), [], MediaSettings()) as child,
+        sandboxed_child("decode", SoundRequest(media="/nowhere", into="/nowhere"), [], MediaSettings()) as child,
         pytest.raises(DecodeFailed, match="status 1"),
     ):
         list(child.reports())
 
 
 def test_a_killed_child_is_a_failure() -> None:
-    with limited_child("decode", SoundOrder(media="/nowhere", into="/"), [], MediaSettings()) as child:
+    with sandboxed_child("decode", SoundRequest(media="/nowhere", into="/"), [], MediaSettings()) as child:
         os.kill(child.process.pid, signal.SIGKILL)
         with pytest.raises(DecodeFailed, match="SIGKILL"):
             list(child.reports())
@@ -158,8 +158,8 @@ def test_the_child_sees_no_secret_and_stands_nowhere(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scratch: Path
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "not for parsers")
-    order = SoundOrder(media="/nowhere", into=str(tmp_path))
-    with limited_child("decode", order, [], MediaSettings()) as child:
+    order = SoundRequest(media="/nowhere", into=str(tmp_path))
+    with sandboxed_child("decode", order, [], MediaSettings()) as child:
         process = Path(f"/proc/{child.process.pid}")
         assert b"SECRET_KEY" not in (process / "environ").read_bytes()
         assert b"nowhere" not in (process / "cmdline").read_bytes()

@@ -16,7 +16,7 @@ def test_missing_weights_name_the_command_that_fetches_them(tmp_path: Path) -> N
     setup = Setup(engines=EngineSettings(models_dir=tmp_path), media=MediaSettings())
     with pytest.raises(EngineUnavailable) as caught:
         YuNet.load(None, setup)
-    assert caught.value.mend == "undertone models fetch yunet"
+    assert caught.value.hint == "undertone models fetch yunet"
 
 
 @pytest.mark.parametrize("engine", [YuNet, Cascade])

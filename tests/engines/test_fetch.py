@@ -133,7 +133,7 @@ def test_a_model_of_one_file_brings_that_file_and_not_its_siblings(hub: Hub, tmp
 def test_what_is_not_here_names_the_command_that_brings_it(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="not on this machine") as caught:
         require(NAME, settings(hub, tmp_path))
-    assert caught.value.mend == f"undertone models fetch {NAME}"
+    assert caught.value.hint == f"undertone models fetch {NAME}"
 
 
 def test_a_broken_transfer_leaves_nothing_that_loads_and_goes_on_where_it_broke(hub: Hub, tmp_path: Path) -> None:

@@ -10,9 +10,8 @@ from hypothesis import given
 from hypothesis import strategies as st
 from hypothesis.extra.numpy import arrays
 
-from shared.domain.emotion import EMOTIONS, SENTIMENTS, Emotion, EmotionReading, Modality, SenseStatus, Sentiment
+from shared.domain.emotion import EMOTIONS, SENTIMENTS, Emotion, EmotionReading, Modality, ModalityStatus, Sentiment
 from shared.domain.error import InvalidRequest
-from shared.engines.cards import BUNDLED, list_cards
 from shared.engines.catalog import Setup
 from shared.engines.fusion_loglinear import (
     ANCHORS,
@@ -23,10 +22,11 @@ from shared.engines.fusion_loglinear import (
     evidence_of,
     read_parameters,
 )
+from shared.engines.model_cards import BUNDLED, list_cards
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.ports.engines import Calibration, Encoding, SentimentHead, UtteranceClip
 from shared.ports.media import Audio, Floats
-from tests.twins import silent, utterance
+from tests.fakes import silent, utterance
 
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 UNIFORM = dict.fromkeys(EMOTIONS, 1 / 7)
@@ -49,7 +49,7 @@ def parameters(*, prior: dict[Emotion, float] = SKEWED) -> Parameters:
         fitted="by hand, for a test",
         deployment_prior=prior,
         clip=6,
-        senses={
+        modalities={
             TEXT: Trust(weight=1, cap=1),
             VOICE: Trust(weight=0.9, cap=0.35),
             FACE: Trust(weight=0.5, cap=0.5),
@@ -167,7 +167,7 @@ def test_evidence_is_weighted_by_the_cap_the_weight_and_the_reliability() -> Non
 
 def test_each_sense_shows_its_own_posterior_whatever_its_weight() -> None:
     reading = fuse(heard(VOICE, likely(Emotion.JOY, 3.0), reliability=0.1))
-    shown = reading.senses[VOICE].scores
+    shown = reading.modalities[VOICE].scores
     assert shown is not None
     expected = softmax(likely(Emotion.JOY, 3.0)[0] / 1.5)  # its prior happens to be the deployment's
     np.testing.assert_allclose([shown[emotion] for emotion in EMOTIONS], expected, atol=1e-6)
@@ -181,11 +181,11 @@ def test_every_sense_has_a_state_and_its_reason() -> None:
         absent={VOICE: "engine_failed", FACE: None},
         conversation=said(1),
     )
-    states = {modality: (sense.status, sense.reason) for modality, sense in reading.senses.items()}
+    states = {modality: (sense.status, sense.reason) for modality, sense in reading.modalities.items()}
     assert states == {
-        TEXT: (SenseStatus.UNAVAILABLE, "too_short"),
-        VOICE: (SenseStatus.FAILED, "engine_failed"),
-        FACE: (SenseStatus.OFF, None),
+        TEXT: (ModalityStatus.UNAVAILABLE, "too_short"),
+        VOICE: (ModalityStatus.FAILED, "engine_failed"),
+        FACE: (ModalityStatus.OFF, None),
     }
 
 
@@ -250,12 +250,12 @@ def setup(tmp_path: Path) -> Setup:
 
 def test_the_bundled_parameters_are_whole(tmp_path: Path) -> None:
     bundled = read_parameters(BUNDLED / "fusion_loglinear.json")
-    assert set(bundled.senses) == set(Modality)
+    assert set(bundled.modalities) == set(Modality)
     calibrations = [card.calibration for card in list_cards() if card.slot in tuple(Modality)]
     for prior in (bundled.deployment_prior, *(calibration.prior for calibration in calibrations)):
         assert set(prior) == set(EMOTIONS)
         assert sum(prior.values()) == pytest.approx(1, abs=1e-4)
-    assert {m: sense.cap for m, sense in bundled.senses.items()} == {TEXT: 1.0, FACE: 0.5, VOICE: 0.35}
+    assert {m: sense.cap for m, sense in bundled.modalities.items()} == {TEXT: 1.0, FACE: 0.5, VOICE: 0.35}
     assert LogLinearFusion.load(None, setup(tmp_path)).fingerprint == LogLinearFusion(bundled).fingerprint
 
 

@@ -12,21 +12,21 @@ from typing import Any
 import numpy as np
 import pytest
 
-from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, SenseStatus, Sentiment
+from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, ModalityStatus, Sentiment
 from shared.domain.error import EngineFailed, EngineUnavailable, InvalidRequest
-from shared.engines.cards import Card
 from shared.engines.catalog import Setup, choose
 from shared.engines.fusion_loglinear import LogLinearFusion
 from shared.engines.fusion_network import NetworkFusion
+from shared.engines.model_cards import Card
 from shared.ports.engines import Calibration, Encoding, SentimentHead, UtteranceClip
 from shared.ports.media import Audio
-from tests.twins import tone, utterance
+from tests.fakes import tone, utterance
 
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 UNIFORM = Calibration(sentiment=SentimentHead())
 CARD = Card(
     name="m2fnet", slot="fusion", file="model.onnx", sha256="0" * 64, architecture="none", licence="none",
-    commercial_use=False, data=(), figures={}, limits="none", command="none", made="none", calibration=UNIFORM,
+    commercial_use=False, data=(), metrics={}, limits="none", command="none", made="none", calibration=UNIFORM,
     engines={TEXT: "scripted/1"},
 )  # fmt: skip
 
@@ -124,12 +124,12 @@ def test_without_a_sentiment_head_sentiment_follows_from_the_emotions() -> None:
 def test_senses_are_shown_as_ever_and_masked_where_they_are_missing() -> None:
     session = ScriptedSession()
     readings = fuse(session, heard(TEXT, 1.0, None), heard(VOICE, 2.0, 3.0))
-    assert readings[1].senses[TEXT].reason == "too_short"
-    assert readings[0].senses[FACE].status is SenseStatus.OFF
+    assert readings[1].modalities[TEXT].reason == "too_short"
+    assert readings[0].modalities[FACE].status is ModalityStatus.OFF
     alone = beside().fuse(
         [heard(TEXT, 1.0, None), heard(VOICE, 2.0, 3.0)], absent=dict.fromkeys(Modality), conversation=clips(2)
     )
-    assert [reading.senses for reading in readings] == [reading.senses for reading in alone]
+    assert [reading.modalities for reading in readings] == [reading.modalities for reading in alone]
     (asked,) = session.asked
     assert asked["text_mask"].tolist() == [[True, False]] and asked["voice_mask"].tolist() == [[True, True]]
     assert not asked["face_mask"].any() and not asked["text"][0, 1].any()
@@ -181,7 +181,7 @@ def leave(folder: Path, **changes: object) -> Path:
 def test_a_run_that_cannot_be_trusted_is_refused(tmp_path: Path, setup: Setup) -> None:
     with pytest.raises(EngineUnavailable, match="are not those of their card") as refused:
         choose("fusion", f"network:{leave(tmp_path / 'a', sha256='0' * 64)}", setup)
-    assert refused.value.mend == "Export the run again."
+    assert refused.value.hint == "Export the run again."
     strict = replace(setup, engines=setup.engines.model_copy(update={"commercial_only": True}))
     with pytest.raises(EngineUnavailable, match="may not be used commercially"):
         choose("fusion", f"network:{leave(tmp_path / 'b')}", strict)

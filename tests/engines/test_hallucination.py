@@ -4,8 +4,8 @@ from dataclasses import dataclass
 
 import pytest
 
-from shared.engines.hallucination import believable, without_loops
-from tests.twins import word
+from shared.engines.hallucination import is_plausible, without_loops
+from tests.fakes import word
 
 
 @dataclass
@@ -26,7 +26,7 @@ class Heard:
     ],
 )
 def test_words_over_silence_and_loops_are_not_believed(segment: Heard, kept: bool) -> None:
-    assert believable(segment) is kept
+    assert is_plausible(segment) is kept
 
 
 @pytest.mark.parametrize(

@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from shared.domain.emotion import Modality
-from shared.engines.network_inputs import LONGEST, MOST_FACES, Plan, stack, stretches
+from shared.engines.network_inputs import MAX_FACES, MAX_SECONDS, InputSpec, dialogue_windows, stack
 from shared.ports.engines import Calibration, Encoding, FaceClip, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio
-from tests.twins import tone, utterance
+from tests.fakes import tone, utterance
 
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 
@@ -29,8 +29,8 @@ def said(modality: Modality, missing: str | None = None, width: int = 3) -> Enco
     )  # fmt: skip
 
 
-def plan(name: str, **axes: list[int | str]) -> Plan:
-    return Plan.of(name, axes)
+def plan(name: str, **axes: list[int | str]) -> InputSpec:
+    return InputSpec.of(name, axes)
 
 
 LATE = plan(
@@ -66,8 +66,8 @@ def test_each_network_has_the_sound_in_its_own_shape() -> None:
 def test_long_utterances_are_heard_and_seen_in_part() -> None:
     long = replace(clip(40.0), face=clip(faces=90).face)
     given = CLIPS.given(long, [said(VOICE), said(FACE)], 0)
-    assert given[VOICE].shape[0] <= LONGEST * 100 / 32 + 2
-    assert given[FACE].shape == (MOST_FACES, 3, 48, 48)
+    assert given[VOICE].shape[0] <= MAX_SECONDS * 100 / 32 + 2
+    assert given[FACE].shape == (MAX_FACES, 3, 48, 48)
     np.testing.assert_array_equal(given[FACE][:, 0], given[FACE][:, 2])
     assert np.abs(given[FACE].mean((2, 3))).max() < 1e-3, "light is the camera's"
 
@@ -87,7 +87,7 @@ def test_dialogues_are_padded_and_their_speakers_are_numbers() -> None:
         "text": ["row", "utterance", 10], "voice": ["row", "utterance", 10], "face": ["row", "utterance", 10],
         "text_mask": ["row", "utterance"], "speakers": ["row", "utterance"],
     }  # fmt: skip
-    sdt = Plan.of("sdt", axes)
+    sdt = InputSpec.of("sdt", axes)
     one = sdt.given(clip(), [said(TEXT)], 0)
     batch = sdt.batch([[one, {}, one], [one]], [["Ana", "Ben", "Ana"], ["Cem"]])
     assert batch["text"].shape == (2, 3, 10)
@@ -102,7 +102,7 @@ def test_nothing_at_all_is_one_masked_step() -> None:
 
 @pytest.mark.parametrize("count", [1, 32, 33, 47, 48, 49, 200])
 def test_every_utterance_of_a_dialogue_is_believed_once_with_context_on_both_sides(count: int) -> None:
-    parts = stretches(count)
+    parts = dialogue_windows(count)
     assert [number for _, believed in parts for number in believed] == list(range(count))
     for shown, believed in parts:
         assert len(shown) == min(count, 32) and set(believed) <= set(shown)

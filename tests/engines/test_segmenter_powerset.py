@@ -11,7 +11,7 @@ from shared.engines.segmentation_mel import HOP, STEP, WINDOW, log_mel
 from shared.engines.segmentation_none import NoSegmentation
 from shared.engines.segmenter_powerset import CLASSES, PowersetSegmenter, window_starts
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
-from tests.twins import silent, tone
+from tests.fakes import silent, tone
 
 
 class ScriptedSession:

@@ -15,7 +15,7 @@ from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.vad_silero import SileroVad
 from shared.ports.engines import SpeakerEncoder
 from shared.ports.media import Audio, Floats
-from tests.twins import silent, tone
+from tests.fakes import silent, tone
 
 SAMPLE = Path(__file__).parents[2] / "samples" / "standup.mp4"
 

@@ -3,21 +3,21 @@ from __future__ import annotations
 import numpy as np
 
 from shared.domain.span import span
-from shared.engines.stretches import stretches
+from shared.engines.speech_chunks import chunk_speech
 from shared.ports.media import Audio
-from tests.twins import silent, tone
+from tests.fakes import silent, tone
 
 
 def test_near_neighbours_are_joined_while_they_stay_short_enough() -> None:
     audio = Audio(tone(30))
     speech = [span(0, 4), span(4.2, 8), span(8.1, 12), span(14, 16)]
-    assert list(stretches(audio, speech, longest=10, bridge=0.3)) == [span(0, 8), span(8.1, 12), span(14, 16)]
-    assert list(stretches(audio, [], longest=10, bridge=0.3)) == []
+    assert list(chunk_speech(audio, speech, max_seconds=10, bridge=0.3)) == [span(0, 8), span(8.1, 12), span(14, 16)]
+    assert list(chunk_speech(audio, [], max_seconds=10, bridge=0.3)) == []
 
 
 def test_what_is_too_long_is_cut_where_it_is_quiet() -> None:
     audio = Audio(np.concatenate([tone(7), silent(0.2), tone(12.8)]))
-    first, second, third = stretches(audio, [span(0, 20)], longest=10, bridge=0.3)
+    first, second, third = chunk_speech(audio, [span(0, 20)], max_seconds=10, bridge=0.3)
     assert 7.0 < first.end < 7.2
     assert first.end == second.start
     assert second.end == third.start
@@ -25,4 +25,6 @@ def test_what_is_too_long_is_cut_where_it_is_quiet() -> None:
 
 
 def test_speech_beyond_the_samples_is_cut_all_the_same() -> None:
-    assert all(piece.duration <= 10 for piece in stretches(Audio(silent(0)), [span(0, 25)], longest=10, bridge=0.3))
+    assert all(
+        piece.duration <= 10 for piece in chunk_speech(Audio(silent(0)), [span(0, 25)], max_seconds=10, bridge=0.3)
+    )

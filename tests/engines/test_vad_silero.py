@@ -12,7 +12,7 @@ from shared.domain.span import Span, span, union
 from shared.engines.catalog import Setup
 from shared.engines.decoder_pyav import PyAvDecoder
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.engines.vad_silero import BLOCK, EMPHASIS, SileroVad, emphasised, lift, spans_of
+from shared.engines.vad_silero import BLOCK, EMPHASIS, SileroVad, emphasised, gain_for, spans_of
 from shared.pipeline.artifacts import open_audio
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
@@ -62,9 +62,9 @@ def test_speech_lasts_until_the_network_is_rather_sure_that_it_ended() -> None:
 
 def test_quiet_blocks_are_lifted_and_mute_ones_are_not() -> None:
     noise = NOISE[: 512 * 100].astype(np.float32)
-    assert lift(noise) == 1.0
-    assert lift(noise * np.float32(1e-3)) == pytest.approx(10 ** (37 / 20), rel=0.1)
-    assert lift(noise * np.float32(1e-5)) == 1.0
+    assert gain_for(noise) == 1.0
+    assert gain_for(noise * np.float32(1e-3)) == pytest.approx(10 ** (37 / 20), rel=0.1)
+    assert gain_for(noise * np.float32(1e-5)) == 1.0
 
 
 def test_blocks_join_without_a_seam() -> None:

@@ -2,11 +2,11 @@
 
 from __future__ import annotations
 
-from shared.domain.emotion import EmotionScores, Modality, Sense, SenseStatus
+from shared.domain.emotion import EmotionScores, Modality, ModalityReading, ModalityStatus
 from shared.domain.recording import Recording
 from shared.domain.speech import Utterance, Word
 from shared.domain.transcript import Provenance, Speaker, Transcript, disclose
-from tests.twins import reading
+from tests.fakes import reading
 
 ANA, BEN, EVE = "Ana <Ops> & Co", "Ben Müller", "=SUM(A1)"
 
@@ -35,12 +35,12 @@ def awkward_utterances() -> tuple[Utterance, ...]:
 def transcript(utterances: tuple[Utterance, ...] | None = None) -> Transcript:
     given = awkward_utterances() if utterances is None else utterances
     felt = reading(sadness=0.6)
-    senses = {
-        Modality.TEXT: Sense(status=SenseStatus.OK, scores=EmotionScores(felt.scores.root)),
-        Modality.VOICE: Sense(status=SenseStatus.OFF),
-        Modality.FACE: Sense(status=SenseStatus.UNAVAILABLE, reason="no_video"),
+    modalities = {
+        Modality.TEXT: ModalityReading(status=ModalityStatus.OK, scores=EmotionScores(felt.scores.root)),
+        Modality.VOICE: ModalityReading(status=ModalityStatus.OFF),
+        Modality.FACE: ModalityReading(status=ModalityStatus.UNAVAILABLE, reason="no_video"),
     }
-    felt = felt.model_copy(update={"senses": senses})
+    felt = felt.model_copy(update={"modalities": modalities})
     # The second has no reading: a sense may be off, and a transcript of a platform may come without any.
     given = tuple(u if u.index == 1 else u.model_copy(update={"emotion": felt}) for u in given)
     names = {"S1": ANA, "S2": BEN, "S3": EVE}

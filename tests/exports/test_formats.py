@@ -24,7 +24,7 @@ from shared.domain.transcript import Transcript
 from shared.exports.document import transcript_schema
 from shared.exports.formats import FORMATS
 from tests.exports.sample import ANA, BEN, EVE, transcript
-from tests.twins import utterance
+from tests.fakes import utterance
 
 # It has no wheels and needs a C++ compiler, so only `make check` installs it.
 needs_meeteval = pytest.mark.skipif(find_spec("meeteval") is None, reason="make check installs meeteval")
@@ -101,7 +101,7 @@ def test_csv_reads_back_and_no_cell_is_a_formula() -> None:
     assert rows[4]["text"].startswith("'-1")
     assert not any(cell.startswith(("=", "+", "@")) for row in rows for cell in row.values())
     assert sum(float(rows[0][emotion]) for emotion in EMOTIONS) == pytest.approx(1.0, abs=1e-3)
-    assert rows[0]["sense_face"] == "unavailable:no_video"
+    assert rows[0]["modality_face"] == "unavailable:no_video"
     assert rows[1]["emotion"] == ""
     bare = csv.DictReader(io.StringIO(render("csv", emotion=False).decode()))
     assert set(bare.fieldnames or ()) == {

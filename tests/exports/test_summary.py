@@ -9,7 +9,7 @@ from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript
 from shared.exports.summary import SpeakerSummary, render_summary, summarize
 from tests.exports.sample import transcript
-from tests.twins import reading, utterance
+from tests.fakes import reading, utterance
 
 
 def felt(one: Utterance, given: EmotionReading) -> Utterance:

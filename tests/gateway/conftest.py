@@ -19,9 +19,9 @@ from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.sealing import SecretSettings, new_key
+from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import GovernanceSettings, StorageSettings
-from shared.infra.telemetry import SILENT, Tracer
+from shared.infra.telemetry import NULL_TRACER, Tracer
 from tests.gateway.serving import Gateway, MemoryQueue, running
 
 LOCAL: dict[str, Any] = {"allow": ("127.0.0.0/8",), "plain_http": True}
@@ -37,7 +37,7 @@ def opened(tmp_path: Path) -> Open:
         *,
         governance: dict[str, Any] | None = None,
         outbound: dict[str, Any] | None = None,
-        tracer: Tracer = SILENT,
+        tracer: Tracer = NULL_TRACER,
         **settings: Any,
     ) -> Iterator[Gateway]:
         deployment = Deployment(

@@ -19,7 +19,7 @@ from services.gateway.app import create_app
 from services.gateway.context import Context
 from shared.domain.work import Ticket
 from shared.infra.database.engine import Database
-from shared.infra.web.listener import server_of
+from shared.infra.web.listener import make_server
 
 # The beginning of an MP4: enough for the door, which looks at no more.
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(range(256)) * 64
@@ -108,7 +108,7 @@ def running(context: Context, host: str = "127.0.0.1") -> Iterator[str]:
     with socket.socket() as line:
         line.bind((host, 0))
         port = line.getsockname()[1]
-        server = server_of(create_app(context), host=host, port=port)
+        server = make_server(create_app(context), host=host, port=port)
         server.config.timeout_graceful_shutdown = 1
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[line])), daemon=True)
         thread.start()

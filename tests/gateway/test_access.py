@@ -14,21 +14,21 @@ from pydantic import SecretStr
 
 from services.gateway.app import create_app
 from services.gateway.assemble import Deployment, assemble
-from services.gateway.house import OPEN_PATHS
 from services.gateway.settings import GatewaySettings
-from shared.domain.error import SettingUnusable
+from services.gateway.system_routes import OPEN_PATHS
+from shared.domain.error import InvalidSetting
 from shared.domain.tenant import Scope
-from shared.domain.webhook import Topic
+from shared.domain.webhook import EventType
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.sealing import SecretSettings, new_key
+from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import GovernanceSettings, StorageSettings
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, MemoryQueue
-from tests.service_twins import new_job
+from tests.service_fakes import new_job
 
 UNKNOWN = "0" * 32
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
@@ -66,7 +66,7 @@ def test_another_tenants_thing_is_one_that_never_was(gateway: Gateway, stranger:
     """On every route with an id: 404, and the same body as for an id that nobody has."""
     context = gateway.context
     job = context.jobs.add("ours", new_job())
-    endpoint, _ = context.callbacks.make("ours", "http://127.0.0.1:9999/", frozenset({Topic.TEST}))
+    endpoint, _ = context.callbacks.make("ours", "http://127.0.0.1:9999/", frozenset({EventType.TEST}))
     ids = {
         "job_id": job.id,
         "endpoint_id": endpoint.id,
@@ -109,7 +109,7 @@ def test_without_a_valid_key_nothing_is_answered(gateway: Gateway) -> None:
             assert answer.headers["www-authenticate"] == "Bearer"
         for header in bad:
             answer = nobody.get("/v1/jobs", headers={} if header is None else {"Authorization": header})
-            assert (answer.status_code, answer.json()["code"]) == (401, "key_refused"), header
+            assert (answer.status_code, answer.json()["code"]) == (401, "invalid_api_key"), header
         assert nobody.get("/v1/jobs", headers={"Authorization": f"bearer {good}"}).status_code == 200
         for path in OPEN_PATHS:
             assert nobody.get(path).status_code == 200
@@ -161,9 +161,9 @@ def deployment(folder: Path, **gateway: object) -> Deployment:
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "meetings.example", ""])  # noqa: S104 - that is the point
 def test_without_keys_it_starts_on_a_loopback_address_only(tmp_path: Path, host: str) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'u.db'}")
-    with pytest.raises(SettingUnusable, match="loopback"):
+    with pytest.raises(InvalidSetting, match="loopback"):
         assemble(deployment(tmp_path, keyless=True, host=host), database, MemoryQueue())
-    with pytest.raises(SettingUnusable, match="no key"):
+    with pytest.raises(InvalidSetting, match="no key"):
         assemble(deployment(tmp_path, host=host), database, MemoryQueue())
     database.close()
 
@@ -171,7 +171,7 @@ def test_without_keys_it_starts_on_a_loopback_address_only(tmp_path: Path, host:
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.53"])
 def test_without_keys_it_starts_on_every_loopback_address(tmp_path: Path, host: str) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'u.db'}")
-    assert assemble(deployment(tmp_path, keyless=True, host=host), database, MemoryQueue()).admission.keyless
+    assert assemble(deployment(tmp_path, keyless=True, host=host), database, MemoryQueue()).authenticator.keyless
     database.close()
 
 
@@ -195,4 +195,4 @@ def test_keyless_answers_this_machine_and_no_web_page(opened: Open) -> None:
         for headers in refused:
             for path in ("/v1/jobs", "/livez"):
                 answer = client.get(path, headers=headers)
-                assert (answer.status_code, answer.json()["code"]) == (403, "host_refused"), headers
+                assert (answer.status_code, answer.json()["code"]) == (403, "host_not_allowed"), headers

@@ -26,7 +26,7 @@ def head(gateway: Gateway, *lines: str, path: str = "/v1/recordings") -> bytes:
 
 def clean(gateway: Gateway) -> bool:
     with gateway.database.reading() as connection:
-        arrivals = connection.exec_driver_sql("SELECT count(*) FROM arrivals").scalar_one()
+        arrivals = connection.exec_driver_sql("SELECT count(*) FROM incoming_uploads").scalar_one()
     return gateway.blobs() == [] and gateway.context.jobs.list("ours").items == () and arrivals == 0
 
 
@@ -63,7 +63,7 @@ def test_a_body_that_stops_coming_is_given_up(opened: Open) -> None:
     with opened(idle_seconds=0.3) as gateway:
         for body in (b"", MP4[:100]):
             told = gateway.raw(head(gateway, "Content-Type: video/mp4", "Content-Length: 5000") + body)
-            assert told.startswith(b"HTTP/1.1 408") and b"body_too_slow" in told
+            assert told.startswith(b"HTTP/1.1 408") and b"body_timeout" in told
         assert clean(gateway)
 
 
@@ -228,7 +228,7 @@ def test_a_disk_that_fills_while_writing_is_said_and_leaves_nothing(gateway: Gat
 
 
 def test_only_so_many_uploads_at_once(opened: Open) -> None:
-    with opened(uploads_per_key=2, upload_wait_seconds=0) as gateway, gateway.client() as client:
+    with opened(max_uploads_per_key=2, upload_wait_seconds=0) as gateway, gateway.client() as client:
         go_on = threading.Event()
 
         def slowly() -> Iterator[bytes]:
@@ -257,7 +257,7 @@ def test_only_so_many_uploads_at_once(opened: Open) -> None:
 
 def test_whoever_finds_the_house_full_waits_and_is_let_in(opened: Open) -> None:
     """Twelve uploads through two places: none is refused, none is lost."""
-    with opened(uploads_per_key=2) as gateway:
+    with opened(max_uploads_per_key=2) as gateway:
 
         def upload(_number: int) -> int:
             with gateway.client() as own:
@@ -297,6 +297,6 @@ def test_what_a_killed_gateway_left_is_swept(gateway: Gateway) -> None:
     intake = gateway.context.intake
     intake.blobs.put("ours", "jobs/dead/media/recording", [MP4])
     with gateway.database.writing() as connection:
-        connection.exec_driver_sql("INSERT INTO arrivals (job_id, tenant, seen_at) VALUES ('dead', 'ours', 0)")
+        connection.exec_driver_sql("INSERT INTO incoming_uploads (job_id, tenant, seen_at) VALUES ('dead', 'ours', 0)")
     assert intake.sweep() == 1
     assert clean(gateway)

@@ -16,11 +16,11 @@ import httpx
 import pytest
 
 from services.gateway.first_key import make_first_key, show_in_log
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import Doorkeeper
-from shared.infra.sealing import new_key
+from shared.infra.keys import ApiKeyVerifier
+from shared.infra.secret_encryption import new_key
 from shared.infra.web.listener import bound_sockets
 
 ROOT = Path(__file__).parents[2]
@@ -48,7 +48,7 @@ def test_it_is_made_once_and_is_valid(tmp_path: Path, database: Database) -> Non
     make_first_key(tmp_path, database, shown.append)
     make_first_key(tmp_path, database, shown.append)
     [text] = shown
-    assert Doorkeeper(SqlKeyStore(database), database.clock).admit(text).name == "first start"
+    assert ApiKeyVerifier(SqlKeyStore(database), database.clock).verify(text).name == "first start"
 
 
 def test_it_is_shown_before_it_is_stored(tmp_path: Path, database: Database) -> None:
@@ -74,11 +74,11 @@ def test_the_start_after_a_kill_shows_another(tmp_path: Path, database: Database
 def test_it_is_shown_in_the_form_of_the_log(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
-    monkeypatch.setenv("LOG__FORM", "json")
+    monkeypatch.setenv("LOG__FORMAT", "json")
     show_in_log("ut_1_x")
     line = json.loads(capsys.readouterr().err)
     assert (line["event"], line["key"]) == ("gateway.first_key", "ut_1_x")
-    monkeypatch.setenv("LOG__FORM", "text")
+    monkeypatch.setenv("LOG__FORMAT", "text")
     show_in_log("ut_1_x")
     assert "      ut_1_x\n" in capsys.readouterr().err
 
@@ -87,9 +87,9 @@ def test_a_port_that_is_taken_is_said() -> None:
     [first] = bound_sockets("127.0.0.1", 0)
     with first:
         first.listen()
-        with pytest.raises(SettingUnusable, match="already in use"):
+        with pytest.raises(InvalidSetting, match="already in use"):
             bound_sockets("127.0.0.1", first.getsockname()[1])
-    with pytest.raises(SettingUnusable, match="not possible"):
+    with pytest.raises(InvalidSetting, match="not possible"):
         bound_sockets("no-such-host.invalid", 0)
 
 

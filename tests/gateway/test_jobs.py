@@ -9,14 +9,14 @@ from datetime import timedelta
 import httpx
 import pytest
 
-from shared.domain.asked import Asked
 from shared.domain.idempotency import RequestKey
 from shared.domain.job_record import JobFailure
+from shared.domain.job_request import JobRequest
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.intake import digest_of
+from shared.infra.job_intake import digest_of
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving
-from tests.service_twins import MINUTE, held, new_job
+from tests.service_fakes import MINUTE, held, new_job
 
 FILES = {"file": ("a.mp4", MP4, "video/mp4")}
 
@@ -30,13 +30,13 @@ def submit(client: httpx.Client, **fields: str) -> str:
 def test_a_job_tells_where_it_stands_and_how_it_ended(gateway: Gateway, client: httpx.Client) -> None:
     job_id = submit(client)
     fresh = client.get(f"/v1/jobs/{job_id}").json()
-    assert (fresh["status"], fresh["progress"], fresh["time_left"], fresh["error"]) == ("queued", 0, None, None)
+    assert (fresh["status"], fresh["progress"], fresh["seconds_left"], fresh["error"]) == ("queued", 0, None, None)
     assert fresh["stages"][0] == {"name": "decode", "status": "pending", "progress": 0.0, "seconds": None}
     work = SqlWorkStore(gateway.database)
     claim = held(work, job_id, "decode")
     work.extend(claim, MINUTE, progress=0.5)
     running = client.get(f"/v1/jobs/{job_id}").json()
-    assert running["status"] == "running" and running["time_left"] is not None and 0 < running["progress"] < 1
+    assert running["status"] == "running" and running["seconds_left"] is not None and 0 < running["progress"] < 1
     work.finish_stage(claim, seconds=1.5)
     work.fail(held(work, job_id, "detect_speech"), JobFailure(code="engine_failed", message="It broke."))
     failed = client.get(f"/v1/jobs/{job_id}").json()
@@ -82,8 +82,8 @@ def test_erasing_a_running_job_stops_its_worker_and_hides_it(gateway: Gateway, c
     for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/events"):
         assert client.get(path).status_code == 404
     assert client.delete("/v1/jobs/" + "0" * 32).status_code == 404
-    stone = gateway.context.jobs.tombstone("ours", job_id)
-    assert stone is not None and stone.erased_by in gateway.keys["ours"]
+    erasure = gateway.context.jobs.erasure_record("ours", job_id)
+    assert erasure is not None and erasure.erased_by in gateway.keys["ours"]
 
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, object]]]:
@@ -153,9 +153,9 @@ def test_a_key_counts_for_its_tenant_and_is_free_again_after_a_failure(
 def test_while_the_first_request_runs_the_second_is_told_to_wait(gateway: Gateway, client: httpx.Client) -> None:
     key = RequestKey(tenant="ours", method="POST", path="/v1/recordings", key="k")
     url = "http://127.0.0.1:9/a.mp4"
-    gateway.context.requests.begin(key, digest_of(f"url {url}", Asked().model_dump_json()))
+    gateway.context.requests.begin(key, digest_of(f"url {url}", JobRequest().model_dump_json()))
     answer = client.post("/v1/recordings", json={"url": url}, headers={"Idempotency-Key": "k"})
-    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_busy")
+    assert (answer.status_code, answer.json()["code"]) == (409, "idempotency_key_in_use")
     assert int(answer.headers["retry-after"]) > 0
 
 

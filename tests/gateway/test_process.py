@@ -17,7 +17,7 @@ import httpx
 import pytest
 
 from shared.infra.redis_server import redis_running
-from shared.infra.sealing import new_key
+from shared.infra.secret_encryption import new_key
 from tests.gateway.serving import MP4
 
 ROOT = Path(__file__).parents[2]
@@ -78,8 +78,8 @@ def test_it_refuses_to_start_without_what_it_needs(tmp_path: Path) -> None:
         ended = run(tmp_path / "state", **more)
         assert ended.returncode == 78, ended.stderr
         line = json.loads(ended.stderr)
-        assert (line["event"], line["code"]) == ("service.failed", "setting_unusable")
-        assert word in line["message"] + line["mend"]
+        assert (line["event"], line["code"]) == ("service.failed", "invalid_setting")
+        assert word in line["message"] + line["hint"]
 
 
 @pytest.mark.slow

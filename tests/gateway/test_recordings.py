@@ -33,7 +33,7 @@ def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: h
         data={
             "language": "en",
             "vocabulary": "Sara, Marc O'Neill",
-            "at_most_speakers": "4",
+            "max_speakers": "4",
             "modalities": ["text", "voice"],
             "engines": "asr=faster-whisper:small",
             "separate_channels": "true",
@@ -55,11 +55,11 @@ def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: h
     assert record is not None and record.status is JobStatus.QUEUED
     assert record.job.recording.sha256 == hashlib.sha256(MP4).hexdigest()
     assert [track.name for track in record.job.tracks] == ["Ana", "Ben"]
-    wishes = record.job.wishes
-    assert (wishes.language, wishes.at_most_speakers, wishes.separate_channels) == ("en", 4, True)
-    assert wishes.vocabulary == ("Sara", "Marc O'Neill")
-    assert wishes.captions and record.stages[-1].name == "caption"
-    assert (list(wishes.modalities), dict(wishes.engines)) == (["text", "voice"], {"asr": "faster-whisper:small"})
+    options = record.job.options
+    assert (options.language, options.max_speakers, options.separate_channels) == ("en", 4, True)
+    assert options.vocabulary == ("Sara", "Marc O'Neill")
+    assert options.captions and record.stages[-1].name == "caption"
+    assert (list(options.modalities), dict(options.engines)) == (["text", "voice"], {"asr": "faster-whisper:small"})
     assert record.metadata == {"meeting": 7, "none": None} and record.consent and record.retention
     assert answer.json()["metadata"] == {"meeting": 7, "none": None}
     assert gateway.blobs() == [
@@ -78,7 +78,7 @@ def test_bare_bytes_take_their_wishes_from_the_query(gateway: Gateway, client: h
     job_id = accepted(client.post("/v1/recordings", params=params, content=WAV, headers={"content-type": kind}))
     record = gateway.context.jobs.find("ours", job_id)
     assert record is not None
-    assert (record.job.recording.name, record.job.wishes.exactly_speakers) == ("passwd", 2)
+    assert (record.job.recording.name, record.job.options.speakers) == ("passwd", 2)
 
 
 def test_chunks_without_a_length_are_taken(client: httpx.Client) -> None:
@@ -90,7 +90,7 @@ def test_a_recording_is_fetched_by_its_address(gateway: Gateway, client: httpx.C
         answer = client.post("/v1/recordings", json={"url": f"{other.url}/rec/all%20hands.mp4?token=t", "speakers": 3})
     record = gateway.context.jobs.find("ours", accepted(answer))
     assert record is not None
-    assert (record.job.recording.name, record.job.wishes.exactly_speakers) == ("all hands.mp4", 3)
+    assert (record.job.recording.name, record.job.options.speakers) == ("all hands.mp4", 3)
 
 
 def test_tracks_are_fetched_by_their_addresses_too(gateway: Gateway, client: httpx.Client) -> None:
@@ -194,7 +194,7 @@ def test_an_empty_file_is_said_to_be_empty(client: httpx.Client) -> None:
         ({"engines": "asr=../../secret"}, "engines"),
         ({"engines": '{"asr": "whisper:/etc/secret"}'}, "engines"),
         ({"secret": "x"}, ""),
-        ({"speakers": "2", "at_most_speakers": "3"}, ""),
+        ({"speakers": "2", "max_speakers": "3"}, ""),
         ({"language": "secret language"}, "language"),
     ],
 )
@@ -216,7 +216,7 @@ def test_a_form_without_a_recording_is_refused(gateway: Gateway, client: httpx.C
     assert code(client.post("/v1/recordings", json={"url": "https://a.b/", "upload": "x"})) == (422, "invalid_request")
     assert code(client.post("/v1/recordings", content=b"x", headers={"content-type": "text/plain"})) == (
         415,
-        "unknown_content_type",
+        "unsupported_content_type",
     )
     assert gateway.blobs() == []
 
@@ -241,12 +241,12 @@ def test_a_tenant_has_room_for_so_much_and_gets_it_back(opened: Open) -> None:
         for answer in (no_length, other_key, by_address, form, upload):
             assert code(answer) == (507, "quota_exceeded")
         assert gateway.blobs() == kept
-        assert "Erase jobs" in form.json()["mend"] and "Retry-After" not in form.headers
+        assert "Erase jobs" in form.json()["hint"] and "Retry-After" not in form.headers
         with gateway.client("theirs") as stranger:
             accepted(stranger.post("/v1/recordings", content=large, headers=kind))
         accepted(client.post("/v1/recordings", content=MP4, headers=kind))
         client.delete(f"/v1/jobs/{job_id}")
-        SqlWorkQueue(gateway.database).erased("ours", job_id)
+        SqlWorkQueue(gateway.database).finish_erasure("ours", job_id)
         accepted(client.post("/v1/recordings", content=large, headers=kind))
 
 
@@ -263,7 +263,7 @@ def test_governance_decides_which_senses_a_job_may_use(opened: Open) -> None:
         assert code(post()) == (422, "invalid_request")
         assert post(modalities="text").status_code == 202
         record = gateway.context.jobs.find("ours", accepted(post(consent=informed)))
-        assert record is not None and list(record.job.wishes.modalities) == ["text", "voice"]
+        assert record is not None and list(record.job.options.modalities) == ["text", "voice"]
 
 
 def test_a_callback_belongs_to_its_job_and_its_secret_is_told_once(gateway: Gateway, client: httpx.Client) -> None:
@@ -282,8 +282,8 @@ def test_the_audit_trail_tells_what_was_granted(gateway: Gateway, client: httpx.
     client.delete(f"/v1/jobs/{job_id}")
     items = client.get("/v1/audit").json()["items"]
     assert [(item["action"], item["subject"]) for item in items] == [("job.erased", job_id), ("job.created", job_id)]
-    assert items[1]["facts"]["granted"] == ["text"] and items[1]["address"] == "127.0.0.1"
-    assert code(stranger.get("/v1/audit")) == (403, "scope_missing")
+    assert items[1]["details"]["granted"] == ["text"] and items[1]["address"] == "127.0.0.1"
+    assert code(stranger.get("/v1/audit")) == (403, "insufficient_scope")
 
 
 def test_a_queue_that_is_away_does_not_lose_the_job(gateway: Gateway, client: httpx.Client) -> None:

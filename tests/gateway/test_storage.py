@@ -15,7 +15,7 @@ import httpx
 import pytest
 
 from shared.infra.blobs_object import s3_blobs
-from shared.infra.checks import Check
+from shared.infra.checks import ReadinessCheck
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving
 
@@ -95,7 +95,7 @@ def test_a_storage_that_goes_away_under_an_upload_leaves_nothing(gateway: Gatewa
 
         assert refused(client.post("/v1/recordings", content=slowly(), headers=VIDEO))
     assert gateway.context.jobs.list("ours").items == ()
-    arrivals = gateway.context.intake.arrivals.lost(gateway.database.clock() + timedelta(hours=1))
+    arrivals = gateway.context.intake.incoming_uploads.abandoned(gateway.database.clock() + timedelta(hours=1))
     assert len(arrivals) == 1, "what storage may hold of it is swept later"
 
 
@@ -104,14 +104,14 @@ def use(gateway: Gateway, endpoint: str) -> None:
     blobs = s3_blobs("bucket", endpoint=endpoint, region="us-east-1", access_key="key", secret_key="secret")  # noqa: S106
     object.__setattr__(gateway.context.intake, "blobs", blobs)
     checks: Any = gateway.context.checks
-    checks["storage"] = Check("storage", blobs.probe, patience=0.5)
+    checks["storage"] = ReadinessCheck("storage", blobs.probe, timeout_seconds=0.5)
 
 
 def test_without_its_object_storage_it_is_not_ready(gateway: Gateway, client: httpx.Client) -> None:
     use(gateway, "http://127.0.0.1:9")
     assert not ready(client)
     assert refused(client.post("/v1/recordings", content=MP4, headers=VIDEO))
-    begun = gateway.context.intake.arrivals.lost(gateway.database.clock() + timedelta(hours=1))
+    begun = gateway.context.intake.incoming_uploads.abandoned(gateway.database.clock() + timedelta(hours=1))
     assert begun == ()
 
 

@@ -21,12 +21,12 @@ from shared.engines.catalog import Setup
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.outbound import Outbound
-from shared.infra.telemetry import TelemetrySettings, tracer_of
+from shared.infra.telemetry import TelemetrySettings, make_tracer
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, eventually
 from tests.local_server import LocalServer, Reply, serving
-from tests.service_twins import MINUTE
-from tests.worker.workshop import Workshop
+from tests.service_fakes import MINUTE
+from tests.worker.worker_harness import WorkerHarness
 
 ROOT = Path(__file__).parents[2]
 COLLECTED = Reply(200, {"Content-Type": "application/x-protobuf"}, b"")
@@ -50,7 +50,7 @@ def facts(span: Span) -> dict[str, str | int]:
 def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_path: Path, setup: Setup) -> None:
     with serving(COLLECTED) as collector, serving() as receiver:
         settings = TelemetrySettings(endpoint=collector.url + "/", headers=SecretStr("x-token=abc, x-more=d=e"))
-        door, hands, post = (tracer_of(settings, name) for name in ("gateway", "worker", "courier"))
+        door, hands, post = (make_tracer(settings, name) for name in ("gateway", "worker", "courier"))
         with opened(tracer=door) as gateway, gateway.client() as client:
             form = {
                 "modalities": "none",
@@ -65,21 +65,21 @@ def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_
             with gateway.client("theirs") as stranger:
                 assert stranger.get(f"/v1/jobs/{job_id}").status_code == 404
             client.get("/livez")
-            shop = Workshop.at(tmp_path / "state", setup)
-            shop.runner = shop.changed(tracer=hands)
+            harness = WorkerHarness.at(tmp_path / "state", setup)
+            harness.runner = harness.changed(tracer=hands)
             assert eventually(lambda: bool(gateway.queue.sent))
-            shop.queue.tickets += gateway.queue.sent
-            ran = shop.run_out()
-            assert shop.record(job_id).status == "done"
+            harness.queue.tickets += gateway.queue.sent
+            ran = harness.run_out()
+            assert harness.record(job_id).status == "done"
             outbox = SqlOutbox(gateway.database)
             outbound = Outbound(OutboundSettings(allow=("127.0.0.0/8",), plain_http=True))
             deliverer = Deliverer(
-                outbox, outbound, gateway.context.callbacks.sealer, gateway.database.clock, tracer=post
+                outbox, outbound, gateway.context.callbacks.cipher, gateway.database.clock, tracer=post
             )
             outbox.fan_out()
             for outgoing in outbox.due(limit=9, lease=MINUTE):
                 deliverer.deliver(outgoing)
-            shop.database.close()
+            harness.database.close()
         for tracer in (door, hands, post):
             tracer.close()
         told = spans(collector)
@@ -91,7 +91,7 @@ def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_
     assert {span.parent_span_id for _, span in ours[1:]} == {first.span_id}
     assert len({span.span_id for _, span in ours}) == len(ours)
     stages = [span for service, span in ours if service == "undertone-worker"]
-    assert [span.name for span in stages] == ran and all(facts(span)["undertone.ended"] == "done" for span in stages)
+    assert [span.name for span in stages] == ran and all(facts(span)["undertone.outcome"] == "done" for span in stages)
     *_, (service, webhook) = ours
     assert (service, webhook.name, facts(webhook)["http.response.status_code"]) == ("undertone-courier", "webhook", 200)
     rest = [span for _, span in told if span.trace_id.hex() != job_id]
@@ -106,27 +106,27 @@ def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_
 
 def test_what_failed_is_marked(tmp_path: Path, setup: Setup) -> None:
     with serving(COLLECTED) as collector:
-        tracer = tracer_of(TelemetrySettings(endpoint=collector.url), "worker")
-        shop = Workshop.at(tmp_path, setup)
-        shop.runner = shop.changed(tracer=tracer, longest=1)
-        job_id = shop.submit(transcript=b"no words at all")
-        shop.run_out()
-        assert shop.record(job_id).status == "failed"
+        tracer = make_tracer(TelemetrySettings(endpoint=collector.url), "worker")
+        harness = WorkerHarness.at(tmp_path, setup)
+        harness.runner = harness.changed(tracer=tracer, max_seconds=1)
+        job_id = harness.submit(transcript=b"no words at all")
+        harness.run_out()
+        assert harness.record(job_id).status == "failed"
         tracer.close()
         marked = [span.name for _, span in spans(collector) if span.status.code == Status.STATUS_CODE_ERROR]
-        shop.database.close()
+        harness.database.close()
     assert marked == ["transcribe"]
 
 
 def test_a_collector_that_is_away_holds_up_nothing(tmp_path: Path, setup: Setup) -> None:
-    tracer = tracer_of(TelemetrySettings(endpoint="http://127.0.0.1:9"), "worker")
-    shop = Workshop.at(tmp_path, setup)
-    shop.runner = shop.changed(tracer=tracer)
-    job_id = shop.submit()
+    tracer = make_tracer(TelemetrySettings(endpoint="http://127.0.0.1:9"), "worker")
+    harness = WorkerHarness.at(tmp_path, setup)
+    harness.runner = harness.changed(tracer=tracer)
+    job_id = harness.submit()
     began = time.monotonic()
-    shop.run_out()
-    assert shop.record(job_id).status == "done" and time.monotonic() - began < 20
-    shop.database.close()
+    harness.run_out()
+    assert harness.record(job_id).status == "done" and time.monotonic() - began < 20
+    harness.database.close()
 
 
 def start(module: str, blocked: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
@@ -146,7 +146,7 @@ def test_without_the_extra_nothing_starts_that_was_told_to_send_traces(module: s
     ended = start(module, ["opentelemetry.sdk.trace"], tmp_path)
     assert ended.returncode == 78, ended.stderr
     line = json.loads(ended.stderr)
-    assert line["code"] == "setting_unusable" and "pip install 'undertone[telemetry]'" in line["mend"]
+    assert line["code"] == "invalid_setting" and "pip install 'undertone[telemetry]'" in line["hint"]
 
 
 def test_headers_are_pairs() -> None:

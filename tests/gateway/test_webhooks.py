@@ -8,7 +8,7 @@ from typing import Any
 import httpx
 import pytest
 
-from shared.domain.webhook import Attempt, DeliveryState, Outcome
+from shared.domain.webhook import Attempt, DeliveryOutcome, DeliveryStatus
 from shared.infra.database.outbox import SqlOutbox
 from tests.gateway.conftest import Open
 from tests.gateway.serving import Gateway
@@ -16,8 +16,8 @@ from tests.gateway.serving import Gateway
 URL = "http://127.0.0.1:9999/hook"
 
 
-def make(client: httpx.Client, **wish: object) -> dict[str, Any]:
-    answer = client.post("/v1/webhooks", json={"url": URL, **wish})
+def make(client: httpx.Client, **requested: object) -> dict[str, Any]:
+    answer = client.post("/v1/webhooks", json={"url": URL, **requested})
     assert answer.status_code == 201, answer.text
     made: dict[str, Any] = answer.json()
     return made
@@ -48,9 +48,9 @@ def test_the_secret_is_kept_encrypted_and_rotation_lets_the_old_one_sign_on(
     endpoint = gateway.context.endpoints.find("ours", made["id"])
     assert endpoint is not None
     now = gateway.context.clock()
-    opened = [gateway.context.callbacks.sealer.open(sealed, endpoint.id) for sealed in endpoint.signing(now)]
+    opened = [gateway.context.callbacks.cipher.decrypt(sealed, endpoint.id) for sealed in endpoint.signing_secrets(now)]
     assert opened == [rotated["secret"], made["secret"]]
-    assert len(endpoint.signing(now + timedelta(hours=25))) == 1
+    assert len(endpoint.signing_secrets(now + timedelta(hours=25))) == 1
     kept = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
     assert made["secret"].encode() not in kept and rotated["secret"].encode() not in kept
 
@@ -58,19 +58,25 @@ def test_the_secret_is_kept_encrypted_and_rotation_lets_the_old_one_sign_on(
 def test_a_test_event_is_sent_logged_and_replayed(gateway: Gateway, client: httpx.Client) -> None:
     made = make(client)
     sent = client.post(f"/v1/webhooks/{made['id']}/test")
-    assert (sent.status_code, sent.json()["type"], sent.json()["state"]) == (202, "webhook.test", "pending")
+    assert (sent.status_code, sent.json()["event_type"], sent.json()["status"]) == (202, "webhook.test", "pending")
     path = f"/v1/deliveries/{sent.json()['id']}"
     assert client.post(f"{path}/replay").status_code == 409, "it is still on its way"
     outbox, now = SqlOutbox(gateway.database), gateway.context.clock()
     (going,) = outbox.due(limit=5, lease=timedelta(minutes=1))
     attempt = Attempt(
-        delivery_id=going.delivery.id, endpoint_id=made["id"], series=1, number=1, at=now, seconds=0.1, status=500
+        delivery_id=going.delivery.id,
+        endpoint_id=made["id"],
+        series=1,
+        number=1,
+        at=now,
+        seconds=0.1,
+        response_status=500,
     )
-    outbox.record(going, attempt, Outcome(state=DeliveryState.FAILED))
+    outbox.record(going, attempt, DeliveryOutcome(status=DeliveryStatus.FAILED))
     log = client.get(path).json()
-    assert (log["state"], [(one["number"], one["status"]) for one in log["log"]]) == ("failed", [(1, 500)])
+    assert (log["status"], [(one["number"], one["response_status"]) for one in log["log"]]) == ("failed", [(1, 500)])
     again = client.post(f"{path}/replay").json()
-    assert (again["id"], again["state"], again["series"]) == (sent.json()["id"], "pending", 2)
+    assert (again["id"], again["status"], again["series"]) == (sent.json()["id"], "pending", 2)
     page = client.get(f"/v1/webhooks/{made['id']}/deliveries").json()
     assert [item["id"] for item in page["items"]] == [again["id"]] and page["next_cursor"] is None
 
@@ -90,7 +96,7 @@ def test_a_repeated_request_makes_one_endpoint_and_tells_its_secret_again(
 
 
 @pytest.mark.parametrize(
-    ("wish", "code"),
+    ("requested", "code"),
     [
         ({"url": "https://10.0.0.1/"}, "address_blocked"),
         ({"url": "https://user:secret@a.example/"}, "address_blocked"),
@@ -104,15 +110,15 @@ def test_a_repeated_request_makes_one_endpoint_and_tells_its_secret_again(
     ],
 )
 def test_a_wrong_endpoint_is_refused_without_repeating_it(
-    gateway: Gateway, client: httpx.Client, wish: dict[str, object], code: str
+    gateway: Gateway, client: httpx.Client, requested: dict[str, object], code: str
 ) -> None:
-    answer = client.post("/v1/webhooks", json=wish)
+    answer = client.post("/v1/webhooks", json=requested)
     assert (answer.status_code, answer.json()["code"]) == (422, code)
     assert "secret" not in answer.text and "10.0.0.1" not in answer.text
     assert gateway.context.endpoints.list("ours") == ()
     made = make(client)
-    if "url" in wish and code == "address_blocked":
-        assert client.patch(f"/v1/webhooks/{made['id']}", json=wish).status_code == 422
+    if "url" in requested and code == "address_blocked":
+        assert client.patch(f"/v1/webhooks/{made['id']}", json=requested).status_code == 422
 
 
 def test_keyless_may_call_back_to_this_machine(opened: Open) -> None:

@@ -7,7 +7,7 @@ from ipaddress import ip_address
 import pytest
 
 from shared.domain.error import AddressBlocked
-from shared.infra.address_rule import AddressRule, OutboundSettings, is_public, parse
+from shared.infra.address_rule import AddressPolicy, OutboundSettings, is_public, parse
 from shared.infra.outbound import resolve
 
 NOT_PUBLIC = (
@@ -24,20 +24,20 @@ DEFAULT = OutboundSettings(_env_file=None)
 def test_what_is_not_the_public_internet_is_blocked(address: str) -> None:
     assert not is_public(ip_address(address))
     with pytest.raises(AddressBlocked):
-        AddressRule(DEFAULT).judge(parse("https://hook.example/"), [address])
+        AddressPolicy(DEFAULT).check(parse("https://hook.example/"), [address])
 
 
 @pytest.mark.parametrize("address", PUBLIC)
 def test_the_public_internet_is_allowed(address: str) -> None:
     assert is_public(ip_address(address))
-    AddressRule(DEFAULT).judge(parse("https://hook.example/"), [address])
+    AddressPolicy(DEFAULT).check(parse("https://hook.example/"), [address])
 
 
 @pytest.mark.parametrize("host", ["127.1", "0x7f000001", "2130706433", "0177.0.0.1", "①②⑦.0.0.1", "localhost"])
 def test_every_spelling_of_loopback_is_judged_as_the_address_that_it_is(host: str) -> None:
     target = parse(f"https://{host}/")
     with pytest.raises(AddressBlocked):
-        AddressRule(DEFAULT).judge(target, resolve(target.host, target.port))
+        AddressPolicy(DEFAULT).check(target, resolve(target.host, target.port))
 
 
 @pytest.mark.parametrize(
@@ -103,39 +103,39 @@ def test_a_plain_address_is_taken_apart_once(url: str, parts: tuple[object, ...]
 def test_of_several_answers_all_must_be_allowed() -> None:
     for answers in ([], ["8.8.8.8", "10.0.0.1"], ["10.0.0.1", "8.8.8.8"], ["fe80::1%eth0"]):
         with pytest.raises(AddressBlocked) as blocked:
-            AddressRule(DEFAULT).judge(parse("https://hook.example/"), answers)
+            AddressPolicy(DEFAULT).check(parse("https://hook.example/"), answers)
         assert "10.0.0.1" not in blocked.value.message, "which internal address answered is not told"
 
 
 def test_http_needs_a_setting() -> None:
     target = parse("http://hook.example/")
     with pytest.raises(AddressBlocked, match="https"):
-        AddressRule(DEFAULT).judge(target, ["8.8.8.8"])
-    AddressRule(DEFAULT.model_copy(update={"plain_http": True})).judge(target, ["8.8.8.8"])
+        AddressPolicy(DEFAULT).check(target, ["8.8.8.8"])
+    AddressPolicy(DEFAULT.model_copy(update={"plain_http": True})).check(target, ["8.8.8.8"])
 
 
 def test_an_operator_names_hosts_and_networks_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("OUTBOUND__ALLOW", "BBB.internal, 10.1.0.0/16,192.168.7.7")
-    rule = AddressRule(OutboundSettings())
-    rule.judge(parse("https://bbb.internal/"), ["172.16.0.9"])
+    rule = AddressPolicy(OutboundSettings())
+    rule.check(parse("https://bbb.internal/"), ["172.16.0.9"])
     for allowed in ("10.1.2.3", "::ffff:10.1.2.3", "192.168.7.7"):
-        rule.judge(parse("https://other.example/"), [allowed])
+        rule.check(parse("https://other.example/"), [allowed])
     for refused in ("10.2.0.1", "192.168.7.8", "127.0.0.1"):
         with pytest.raises(AddressBlocked):
-            rule.judge(parse("https://sub.bbb.internal/"), [refused])
+            rule.check(parse("https://sub.bbb.internal/"), [refused])
 
 
 def test_loopback_is_allowed_to_a_service_that_only_its_own_machine_reaches() -> None:
-    rule = AddressRule(DEFAULT, loopback=True)
+    rule = AddressPolicy(DEFAULT, loopback=True)
     for answer in ("127.0.0.1", "::1", "::ffff:127.0.0.1"):
-        rule.judge(parse("http://localhost:8000/"), [answer])
+        rule.check(parse("http://localhost:8000/"), [answer])
     for answers in (["10.0.0.1"], ["169.254.169.254"], ["127.0.0.1", "8.8.8.8"]):
         with pytest.raises(AddressBlocked):
-            rule.judge(parse("http://localhost:8000/"), answers)
+            rule.check(parse("http://localhost:8000/"), answers)
 
 
 def test_our_own_hosts_are_not_called() -> None:
-    rule = AddressRule(DEFAULT.model_copy(update={"own_hosts": ("our.example", "redis")}), loopback=True)
+    rule = AddressPolicy(DEFAULT.model_copy(update={"own_hosts": ("our.example", "redis")}), loopback=True)
     for host in ("our.example", "OUR.example.", "redis"):
         with pytest.raises(AddressBlocked, match="own"):
-            rule.judge(parse(f"https://{host}/"), ["8.8.8.8"])
+            rule.check(parse(f"https://{host}/"), ["8.8.8.8"])

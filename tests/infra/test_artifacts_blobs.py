@@ -4,7 +4,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.error import LeaseLost, StorageLost
+from shared.domain.error import LeaseLost, StoredDataMissing
 from shared.infra.artifacts_blobs import MANIFEST, BlobArtifacts
 from shared.infra.blobs_folder import FolderBlobs
 
@@ -51,11 +51,11 @@ def test_without_its_manifest_it_is_not_there(blobs: FolderBlobs, tmp_path: Path
 def test_what_is_not_what_was_stored_is_not_used(blobs: FolderBlobs, tmp_path: Path) -> None:
     make(machine(blobs, tmp_path / "one"))
     blobs.put("ours", f"{FOLDER}/stage/1/value.json", [b"something else"])
-    with pytest.raises(StorageLost, match="not what was stored"):
+    with pytest.raises(StoredDataMissing, match="not what was stored"):
         machine(blobs, tmp_path / "two").fetch("stage/1")
     assert machine(blobs, tmp_path / "again").find("stage/1") is None, "so that its stage makes it anew"
     (tmp_path / "blobs" / "ours" / FOLDER / "stage" / "1" / "value.json").unlink()
-    with pytest.raises(StorageLost, match="no longer"):
+    with pytest.raises(StoredDataMissing, match="no longer"):
         machine(blobs, tmp_path / "three").fetch("stage/1")
 
 

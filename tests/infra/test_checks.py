@@ -7,7 +7,7 @@ import time
 
 import pytest
 
-from shared.infra.checks import Check, all_checked
+from shared.infra.checks import ReadinessCheck, run_checks
 
 
 def test_what_raises_or_says_no_does_not_pass(capsys: pytest.CaptureFixture[str]) -> None:
@@ -15,12 +15,12 @@ def test_what_raises_or_says_no_does_not_pass(capsys: pytest.CaptureFixture[str]
         raise ConnectionError("s3://secret@somewhere")
 
     checks = {
-        "yes": Check("yes", lambda: None),
-        "true": Check("true", lambda: True),
-        "no": Check("no", lambda: False),
-        "broken": Check("broken", broken),
+        "yes": ReadinessCheck("yes", lambda: None),
+        "true": ReadinessCheck("true", lambda: True),
+        "no": ReadinessCheck("no", lambda: False),
+        "broken": ReadinessCheck("broken", broken),
     }
-    assert all_checked(checks) == {"yes": True, "true": True, "no": False, "broken": False}
+    assert run_checks(checks) == {"yes": True, "true": True, "no": False, "broken": False}
     told = capsys.readouterr().out
     assert "service.not_ready" in told and "ConnectionError" in told and "secret" not in told
 
@@ -33,9 +33,12 @@ def test_what_hangs_is_waited_for_once_and_has_one_thread() -> None:
         asked.append(time.monotonic())
         go_on.wait(30)
 
-    check = Check("storage", hang, patience=0.3, remembered=0.0)
+    check = ReadinessCheck("storage", hang, timeout_seconds=0.3, cache_seconds=0.0)
     began = time.monotonic()
-    assert all_checked({"storage": check, "other": Check("other", lambda: True)}) == {"storage": False, "other": True}
+    assert run_checks({"storage": check, "other": ReadinessCheck("other", lambda: True)}) == {
+        "storage": False,
+        "other": True,
+    }
     assert 0.3 <= time.monotonic() - began < 3
     began = time.monotonic()
     assert [check.passes() for _ in range(5)] == [False] * 5
@@ -50,7 +53,7 @@ def test_what_hangs_is_waited_for_once_and_has_one_thread() -> None:
 
 def test_an_answer_is_remembered_for_a_moment() -> None:
     asked: list[int] = []
-    check = Check("database", lambda: asked.append(1), remembered=0.2)
+    check = ReadinessCheck("database", lambda: asked.append(1), cache_seconds=0.2)
     assert check.passes() and check.passes()
     assert len(asked) == 1
     time.sleep(0.25)

@@ -8,12 +8,12 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.error import KeyRefused, ScopeMissing
+from shared.domain.error import InsufficientScope, InvalidApiKey
 from shared.domain.tenant import Scope
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import Doorkeeper, demand, make_key
-from tests.service_twins import MovableClock
+from shared.infra.keys import ApiKeyVerifier, make_key, require_scope
+from tests.service_fakes import MovableClock
 
 DAY = timedelta(days=1)
 READ = frozenset({Scope.TRANSCRIPTS_READ})
@@ -36,18 +36,18 @@ def test_a_key_lets_its_tenant_in(database: Database, clock: MovableClock) -> No
     store = SqlKeyStore(database)
     text, key = make_key("ours", READ, clock.now, name="laptop")
     store.add(key)
-    admitted = Doorkeeper(store, clock).admit(text)
+    admitted = ApiKeyVerifier(store, clock).verify(text)
     assert (admitted.tenant, admitted.scopes, admitted.id) == ("ours", READ, key.id)
     secret = text.split("_", 2)[2]
     assert len(secret) == 43 and secret not in key.model_dump_json()
-    demand(admitted, Scope.TRANSCRIPTS_READ)
-    with pytest.raises(ScopeMissing, match="emotions:read"):
-        demand(admitted, Scope.EMOTIONS_READ)
+    require_scope(admitted, Scope.TRANSCRIPTS_READ)
+    with pytest.raises(InsufficientScope, match="emotions:read"):
+        require_scope(admitted, Scope.EMOTIONS_READ)
 
 
 def test_what_is_not_a_valid_key_is_refused_in_the_same_words(database: Database, clock: MovableClock) -> None:
     store = SqlKeyStore(database)
-    door = Doorkeeper(store, clock)
+    door = ApiKeyVerifier(store, clock)
     text, key = make_key("ours", READ, clock.now, expires_at=clock.now + DAY)
     store.add(key)
     other, _unknown = make_key("ours", READ, clock.now)
@@ -55,13 +55,13 @@ def test_what_is_not_a_valid_key_is_refused_in_the_same_words(database: Database
     wrong = (f"ut_{key.id}_{secret[:-1]}", f"ut_{key.id}_", f"ut_{key.id}", f"xx_{key.id}_{secret}", secret, "", "ut")
     said = set()
     for shown in (other, *wrong, "ut__", "ut_ä_\ud800", "_" * 50):
-        with pytest.raises(KeyRefused) as refused:
-            door.admit(shown)
+        with pytest.raises(InvalidApiKey) as refused:
+            door.verify(shown)
         said.add(refused.value.message)
-    assert door.admit(text).id == key.id
+    assert door.verify(text).id == key.id
     clock.move(DAY)
-    with pytest.raises(KeyRefused) as refused:
-        door.admit(text)
+    with pytest.raises(InvalidApiKey) as refused:
+        door.verify(text)
     assert said == {refused.value.message}
 
 
@@ -69,7 +69,7 @@ def test_a_revoked_key_is_refused_at_once(database: Database, clock: MovableCloc
     store = SqlKeyStore(database)
     text, key = make_key("ours", READ, clock.now)
     store.add(key)
-    Doorkeeper(store, clock).admit(text)
+    ApiKeyVerifier(store, clock).verify(text)
     store.revoke("ours", key.id)
-    with pytest.raises(KeyRefused):
-        Doorkeeper(store, clock).admit(text)
+    with pytest.raises(InvalidApiKey):
+        ApiKeyVerifier(store, clock).verify(text)

@@ -12,11 +12,11 @@ import pytest
 
 from shared.domain.error import AddressBlocked, OutboundFailed
 from shared.infra.address_rule import OutboundSettings
-from shared.infra.outbound import EXCERPT, Limits, Outbound, Resolve
+from shared.infra.outbound import EXCERPT, Outbound, Resolve, Timeouts
 from tests.local_server import Reply, certified, serving
 
 DEFAULT = OutboundSettings(_env_file=None)
-SHORT = Limits(connect=2.0, next_byte=1.5, total=2.5)  # long enough for a busy machine
+SHORT = Timeouts(connect=2.0, next_byte=1.5, total=2.5)  # long enough for a busy machine
 
 
 def answering(*answers: Sequence[str]) -> Resolve:
@@ -30,7 +30,7 @@ def local(*answers: Sequence[str]) -> Outbound:
 
 
 def fetch(outbound: Outbound, url: str, headers: dict[str, str] | None = None, at_most: int = 10_000) -> bytes:
-    with outbound.fetching(url, headers or {}, at_most=at_most, limits=Limits(total=60.0)) as download:
+    with outbound.fetching(url, headers or {}, max_bytes=at_most, limits=Timeouts(total=60.0)) as download:
         return b"".join(download.blocks)
 
 

@@ -10,7 +10,7 @@ from pathlib import Path
 import pytest
 import redis
 
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 from shared.domain.work import Ticket
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
@@ -74,23 +74,23 @@ def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
     assert parent.stdout is not None
     assert parent.stdout.readline() == b"up\n"
     server = RedisServer.at(tmp_path / "redis")
-    assert server.answers()
+    assert server.is_ready()
     os.kill(parent.pid, signal.SIGKILL)
     parent.wait()
     parent.stdout.close()
     deadline = time.monotonic() + 10
-    while server.answers():
+    while server.is_ready():
         assert time.monotonic() < deadline
         time.sleep(0.05)
 
 
 def test_without_any_redis_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
-    with pytest.raises(SettingUnusable) as caught:
+    with pytest.raises(InvalidSetting) as caught:
         find_server("no_such_package")
-    assert caught.value.mend is not None and "valkey-server" in caught.value.mend
+    assert caught.value.hint is not None and "valkey-server" in caught.value.hint
 
 
 def test_without_an_address_nothing_is_sent() -> None:
-    with pytest.raises(SettingUnusable, match="no address of Redis"):
+    with pytest.raises(InvalidSetting, match="no address of Redis"):
         queue_at("")

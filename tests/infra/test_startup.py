@@ -11,9 +11,9 @@ from pathlib import Path
 import pytest
 from pydantic import BaseModel, ValidationError
 
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 from shared.infra.settings import LogSettings, StorageSettings
-from shared.infra.startup import JsonLines, report, setting_error
+from shared.infra.startup import JsonLines, report_error, setting_error
 
 ROOT = Path(__file__).parents[2]
 PROGRAM = """
@@ -52,15 +52,15 @@ def test_what_ends_a_program_is_in_its_log_without_its_words() -> None:
 
 
 def test_people_get_text() -> None:
-    done = ended(PROGRAM, LOG__FORM="text")
+    done = ended(PROGRAM, LOG__FORMAT="text")
     assert done.stderr == "a library prints this\n"
     assert "process.broke" in done.stdout and "{" not in done.stdout and "somebody" not in done.stdout
 
 
-@pytest.mark.parametrize(("form", "starts"), [("text", "[setting_unusable] "), ("xml", '{"code"'), ("", '{"code"')])
+@pytest.mark.parametrize(("form", "starts"), [("text", "[invalid_setting] "), ("xml", '{"code"'), ("", '{"code"')])
 def test_settings_of_the_log_that_cannot_be_used_are_said_in_its_form(form: str, starts: str) -> None:
-    done = ended(PROGRAM, LOG__FORM=form, LOG__LEVEL="loud")
-    assert done.returncode == SettingUnusable.exit_status
+    done = ended(PROGRAM, LOG__FORMAT=form, LOG__LEVEL="loud")
+    assert done.returncode == InvalidSetting.exit_status
     assert done.stderr.startswith(starts) and "LOG__LEVEL: " in done.stderr and "loud" not in done.stderr
 
 
@@ -83,12 +83,12 @@ def test_what_is_no_setting_is_raised_again() -> None:
 
 
 def test_an_error_is_a_line_or_two(capsys: pytest.CaptureFixture[str]) -> None:
-    error = SettingUnusable("There is no address of Redis.", mend="Set REDIS__URL.")
-    assert report(error, "text") == 78
-    assert capsys.readouterr().err == "[setting_unusable] There is no address of Redis.\n  → Set REDIS__URL.\n"
-    assert report(error, "json") == 78
+    error = InvalidSetting("There is no address of Redis.", hint="Set REDIS__URL.")
+    assert report_error(error, "text") == 78
+    assert capsys.readouterr().err == "[invalid_setting] There is no address of Redis.\n  → Set REDIS__URL.\n"
+    assert report_error(error, "json") == 78
     line = json.loads(capsys.readouterr().err)
-    assert (line["code"], line["mend"], line["level"]) == ("setting_unusable", "Set REDIS__URL.", "error")
+    assert (line["code"], line["hint"], line["level"]) == ("invalid_setting", "Set REDIS__URL.", "error")
 
 
 def test_text_becomes_lines_wherever_it_is_cut() -> None:
@@ -100,4 +100,4 @@ def test_text_becomes_lines_wherever_it_is_cut() -> None:
 
 
 def test_the_form_of_the_log_is_json_unless_set() -> None:
-    assert LogSettings().form == "json"
+    assert LogSettings().format == "json"

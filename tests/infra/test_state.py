@@ -12,16 +12,16 @@ from shared.domain.error import StorageFull
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.blobs_object import FULL, ObjectBlobs
 from shared.infra.settings import DatabaseSettings, StorageSettings
-from shared.infra.state import blobs_of, database_of
+from shared.infra.storage_factory import open_blob_store, open_database_for
 
 
 def test_one_machine_keeps_everything_in_one_folder(tmp_path: Path) -> None:
     storage = StorageSettings(folder=tmp_path)
-    database_of(DatabaseSettings(), storage).close()
+    open_database_for(DatabaseSettings(), storage).close()
     assert (tmp_path / "undertone.db").is_file()
-    blobs = blobs_of(storage)
+    blobs = open_blob_store(storage)
     assert isinstance(blobs, FolderBlobs) and (tmp_path / "blobs").is_dir()
-    assert not FolderBlobs(tmp_path, reserve=1 << 60).has_room()
+    assert not FolderBlobs(tmp_path, reserve=1 << 60).has_space()
 
 
 def test_a_bucket_and_a_database_server_are_taken_where_they_are_named(tmp_path: Path) -> None:
@@ -33,10 +33,10 @@ def test_a_bucket_and_a_database_server_are_taken_where_they_are_named(tmp_path:
         access_key="id",
         secret_key="s3cret",  # noqa: S106 - no secret
     )
-    database_of(named, storage).close()
+    open_database_for(named, storage).close()
     assert (tmp_path / "other.db").is_file() and not (tmp_path / "unused").exists()
-    assert isinstance(blobs_of(storage), ObjectBlobs)
-    assert isinstance(blobs_of(StorageSettings(bucket="b")), ObjectBlobs)
+    assert isinstance(open_blob_store(storage), ObjectBlobs)
+    assert isinstance(open_blob_store(StorageSettings(bucket="b")), ObjectBlobs)
     assert "s3cret" not in repr(storage)
 
 

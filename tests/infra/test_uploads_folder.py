@@ -8,10 +8,10 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.error import NotFound, StateConflict, StorageFull, UploadGone, UploadHeld, UploadTooLarge
-from shared.infra.disk import DiskReserve
+from shared.domain.error import NotFound, StateConflict, StorageFull, UploadExpired, UploadLocked, UploadTooLarge
+from shared.infra.disk import DiskSpace
 from shared.infra.uploads_folder import FolderUploads
-from tests.service_twins import MovableClock
+from tests.service_fakes import MovableClock
 
 HOUR = timedelta(hours=1)
 
@@ -23,7 +23,7 @@ def clock() -> MovableClock:
 
 @pytest.fixture
 def uploads(tmp_path: Path, clock: MovableClock) -> FolderUploads:
-    return FolderUploads(tmp_path, DiskReserve(tmp_path, 0), clock)
+    return FolderUploads(tmp_path, DiskSpace(tmp_path, 0), clock)
 
 
 def test_one_writes_and_another_is_told_to_wait(uploads: FolderUploads, clock: MovableClock) -> None:
@@ -31,15 +31,15 @@ def test_one_writes_and_another_is_told_to_wait(uploads: FolderUploads, clock: M
 
     def slowly() -> Iterator[bytes]:
         yield b"012"
-        with pytest.raises(UploadHeld):
+        with pytest.raises(UploadLocked):
             uploads.append("ours", upload.id, 3, [b"345"], clock.now + HOUR)
-        with pytest.raises(UploadHeld), uploads.taking("ours", upload.id):
+        with pytest.raises(UploadLocked), uploads.reading("ours", upload.id):
             pass
         yield b"345"
 
     done = uploads.append("ours", upload.id, 0, slowly(), clock.now + HOUR)
     assert (done.offset, done.complete) == (6, True)
-    with uploads.taking("ours", upload.id) as (_, blocks):
+    with uploads.reading("ours", upload.id) as (_, blocks):
         assert b"".join(blocks) == b"012345"
 
 
@@ -57,7 +57,7 @@ def test_what_came_before_a_break_stays(uploads: FolderUploads, clock: MovableCl
         uploads.append("ours", upload.id, 0, [b"0"], clock.now + HOUR)
     with pytest.raises(UploadTooLarge):
         uploads.append("ours", upload.id, 4, [b"456"], clock.now + HOUR)
-    with pytest.raises(StateConflict), uploads.taking("ours", upload.id):
+    with pytest.raises(StateConflict), uploads.reading("ours", upload.id):
         pass
 
 
@@ -68,7 +68,7 @@ def test_every_piece_puts_the_end_off(uploads: FolderUploads, clock: MovableCloc
     clock.move(HOUR * 3 / 4)
     assert uploads.find("ours", upload.id).offset == 1
     clock.move(HOUR)
-    with pytest.raises(UploadGone):
+    with pytest.raises(UploadExpired):
         uploads.find("ours", upload.id)
     uploads.delete("ours", upload.id)
     with pytest.raises(NotFound):
@@ -77,9 +77,9 @@ def test_every_piece_puts_the_end_off(uploads: FolderUploads, clock: MovableCloc
 
 def test_a_full_disk_is_said_and_keeps_what_is_there(tmp_path: Path, clock: MovableClock) -> None:
     with pytest.raises(StorageFull):
-        FolderUploads(tmp_path, DiskReserve(tmp_path, 0), clock).create("ours", 1 << 60, "", clock.now + HOUR)
-    full = FolderUploads(tmp_path, DiskReserve(tmp_path, 1 << 60), clock)
-    upload = FolderUploads(tmp_path, DiskReserve(tmp_path, 0), clock).create("ours", 6, "", clock.now + HOUR)
+        FolderUploads(tmp_path, DiskSpace(tmp_path, 0), clock).create("ours", 1 << 60, "", clock.now + HOUR)
+    full = FolderUploads(tmp_path, DiskSpace(tmp_path, 1 << 60), clock)
+    upload = FolderUploads(tmp_path, DiskSpace(tmp_path, 0), clock).create("ours", 6, "", clock.now + HOUR)
     with pytest.raises(StorageFull):
         full.append("ours", upload.id, 0, [b"0"], clock.now + HOUR)
     assert full.find("ours", upload.id).offset == 0

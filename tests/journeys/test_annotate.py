@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 
 from shared.domain.transcript import Transcript
-from tests.service_running import cut
+from tests.running_service import cut
 
 ROOT = Path(__file__).parents[2]
 SAMPLE = ROOT / "samples" / "standup.mp4"

@@ -1,4 +1,4 @@
-"""With LOG__FORM=json every line that a process of the service writes is a JSON object, whoever wrote it."""
+"""With LOG__FORMAT=json every line that a process of the service writes is a JSON object, whoever wrote it."""
 
 from __future__ import annotations
 
@@ -15,18 +15,18 @@ import httpx
 import pytest
 
 from shared.domain.job_record import JobRecord, JobStatus
-from shared.domain.work import StageRow, StageState
-from shared.infra.sealing import new_key
-from tests.service_running import ENGINES, ROOT, cut, serving
+from shared.domain.work import StageRow, StageStatus
+from shared.infra.secret_encryption import new_key
+from tests.running_service import ENGINES, ROOT, cut, serving
 
-JSON = {"LOG__FORM": "json", "PYTHONUNBUFFERED": "1"}  # unbuffered, as in the images
+JSON = {"LOG__FORMAT": "json", "PYTHONUNBUFFERED": "1"}  # unbuffered, as in the images
 PROGRAMS = {
     "gateway": ("services.gateway",),
     "results": ("services.results",),
     "courier": ("services.courier",),
-    "dispatcher": ("services.worker.dispatch",),
+    "dispatcher": ("services.worker.dispatcher",),
     "worker": ("services.worker",),
-    "front": ("services.cli.front",),
+    "front": ("services.cli.combined_app",),
     "container": ("services.container", "results"),
 }
 
@@ -72,8 +72,10 @@ def test_every_line_of_every_process_is_json(tmp_path: Path) -> None:
         gateway = f"http://127.0.0.1:{settings['GATEWAY__PORT']}"
         service.wait_for("the gateway", lambda: answers(f"{gateway}/livez"))
         service.wait_for("results", lambda: answers(f"http://127.0.0.1:{settings['RESULTS__PORT']}/livez"))
-        wishes = {"engines": ",".join(f"{slot}={name}" for slot, name in ENGINES.items())}
-        sent = httpx.post(f"{gateway}/v1/recordings", files={"file": ("standup.mp4", content)}, data=wishes, timeout=60)
+        options = {"engines": ",".join(f"{slot}={name}" for slot, name in ENGINES.items())}
+        sent = httpx.post(
+            f"{gateway}/v1/recordings", files={"file": ("standup.mp4", content)}, data=options, timeout=60
+        )
         job_id = sent.json()["id"]
 
         def job() -> JobRecord:
@@ -84,7 +86,7 @@ def test_every_line_of_every_process_is_json(tmp_path: Path) -> None:
         def transcribe() -> StageRow:
             return next(stage for stage in job().stages if stage.name == "transcribe")
 
-        service.wait_for("transcribe", lambda: transcribe().state is StageState.RUNNING)
+        service.wait_for("transcribe", lambda: transcribe().status is StageStatus.RUNNING)
         os.kill(int(str(transcribe().worker).split(":")[1]), signal.SIGKILL)
         service.wait_for("the second attempt", lambda: transcribe().attempts == 2)
         service.kill("redis")
@@ -93,9 +95,9 @@ def test_every_line_of_every_process_is_json(tmp_path: Path) -> None:
         service.wait_for("the end of the job", lambda: job().status is JobStatus.DONE)
         for name in ("worker-0", "dispatch", "courier", "results", "gateway"):
             service.end(name)
-        assert {"worker.claimed", "worker.ended", "worker.celery"} <= events_of(folder / "worker-0.log")
-        assert "gateway.starts" in events_of(folder / "gateway.log")
-        assert "results.starts" in events_of(folder / "results.log")
+        assert {"worker.stage_claimed", "worker.stage_ended", "worker.celery"} <= events_of(folder / "worker-0.log")
+        assert "gateway.started" in events_of(folder / "gateway.log")
+        assert "results.started" in events_of(folder / "results.log")
         for name in ("dispatch", "courier"):
             lines_of(folder / f"{name}.log")
 
@@ -129,10 +131,10 @@ def test_a_program_that_cannot_start_says_so_in_the_form_of_its_log(name: str, t
     setting = next(iter(bad))
     json_form = failed(tmp_path, PROGRAMS[name], **bad, **JSON)
     [line] = [json.loads(text) for text in (json_form.stdout + json_form.stderr).splitlines()]
-    assert (line["event"], line["code"], line["level"]) == ("service.failed", "setting_unusable", "error")
+    assert (line["event"], line["code"], line["level"]) == ("service.failed", "invalid_setting", "error")
     assert setting in line["message"] and "much" not in line["message"]
     assert json_form.returncode == 78
-    text_form = failed(tmp_path, PROGRAMS[name], **bad, LOG__FORM="text")
+    text_form = failed(tmp_path, PROGRAMS[name], **bad, LOG__FORMAT="text")
     assert text_form.returncode == 78 and text_form.stdout == ""
-    assert text_form.stderr.startswith("[setting_unusable] ") and setting in text_form.stderr
+    assert text_form.stderr.startswith("[invalid_setting] ") and setting in text_form.stderr
     assert len(text_form.stderr.splitlines()) == 2

@@ -18,15 +18,15 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.schema import outbox
 from shared.infra.database.work_queue import SqlWorkQueue
-from tests.service_twins import new_job
+from tests.service_fakes import new_job
 
 WAVE = 4  # jobs handed in before each kill, and after the last one
 KILLS = 2  # three on one stage would rightly count as poison
-PATIENCE = 240
+TIMEOUT_SECONDS = 240
 
 
 def start(address: str, name: str) -> subprocess.Popen[str]:
-    command = [sys.executable, "-m", "tests.working_child", address, name]
+    command = [sys.executable, "-m", "tests.worker_process", address, name]
     child = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     assert child.stdout is not None and child.stdout.readline() == "ready\n"
     return child
@@ -54,7 +54,7 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> Non
         return sum(len(store.list(tenant, only=only).items) for tenant in ("ours", "theirs"))
 
     def wait_until(many: int) -> None:
-        until = time.monotonic() + PATIENCE
+        until = time.monotonic() + TIMEOUT_SECONDS
         while done() < many:
             assert time.monotonic() < until, "the work stands still"
             queue.sweep(lost_after=timedelta(seconds=3))

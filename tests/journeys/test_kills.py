@@ -14,12 +14,12 @@ from typing import Any
 
 import pytest
 
-from shared.domain.job import Wishes
+from shared.domain.job import JobOptions
 from shared.domain.job_blobs import artifacts_folder, captioned_key, job_folder, transcript_key
 from shared.domain.job_record import JobStatus
-from shared.domain.plan import plan_of
-from shared.domain.work import CAPTION, StageRow, StageState
-from tests.service_running import ENGINES, ROOT, TENANT, Service, cut, serving, spread
+from shared.domain.stage_plan import plan_stages
+from shared.domain.work import CAPTION, StageRow, StageStatus
+from tests.running_service import ENGINES, ROOT, TENANT, Service, cut, serving, spread
 
 pytestmark = pytest.mark.slow
 
@@ -42,7 +42,7 @@ def stage_of(service: Service, job_id: str, name: str) -> StageRow:
 
 
 def running(service: Service, job_id: str, name: str) -> bool:
-    return stage_of(service, job_id, name).state is StageState.RUNNING
+    return stage_of(service, job_id, name).status is StageStatus.RUNNING
 
 
 def kill_child(row: StageRow) -> None:
@@ -56,8 +56,8 @@ def nothing_left_in_scratch(service: Service) -> bool:
 
 
 def erased_now(service: Service, job_id: str) -> bool:
-    stone = service.jobs.tombstone(TENANT, job_id)
-    return stone is not None and stone.erased_at is not None
+    erasure = service.jobs.erasure_record(TENANT, job_id)
+    return erasure is not None and erasure.erased_at is not None
 
 
 def without_times(document: dict[str, Any]) -> dict[str, Any]:
@@ -86,11 +86,11 @@ def test_a_job_through_the_queue_says_what_the_command_says(service: Service, re
 def test_a_worker_killed_in_every_stage_still_brings_the_job_to_its_end(service: Service, recording: Path) -> None:
     job_id = service.submit(recording)
     kills: dict[str, int] = {}
-    for number, planned in enumerate(plan_of(service.record(job_id).job)):
+    for number, planned in enumerate(plan_stages(service.record(job_id).job)):
         name = planned.name
         service.wait_for(name, lambda name=name: stage_of(service, job_id, name).attempts > 0)
         row = stage_of(service, job_id, name)
-        if row.state is not StageState.RUNNING:
+        if row.status is not StageStatus.RUNNING:
             continue  # it was over before it could be hit
         if number % 2:
             kill_child(row)
@@ -98,7 +98,7 @@ def test_a_worker_killed_in_every_stage_still_brings_the_job_to_its_end(service:
             service.kill("worker-0")
             service.start_worker("worker-0")
         after = stage_of(service, job_id, name)
-        kills[name] = int(after.state is StageState.RUNNING)
+        kills[name] = int(after.status is StageStatus.RUNNING)
     record = service.wait_ended(job_id)
     assert record.status is JobStatus.DONE, service.logs()
     assert all(kills[name] for name in LONG)
@@ -153,15 +153,15 @@ def test_a_recording_that_kills_its_worker_every_time_fails_as_poisonous(service
 def test_a_video_whose_worker_is_killed_is_made_all_the_same_and_an_erased_one_is_not(
     service: Service, recording: Path
 ) -> None:
-    job_id = service.submit(recording, Wishes(engines=ENGINES, modalities=(), captions=True))
+    job_id = service.submit(recording, JobOptions(engines=ENGINES, modalities=(), captions=True))
     service.wait_for("the video", lambda: running(service, job_id, CAPTION))
     assert service.record(job_id).status is JobStatus.DONE
     kill_child(stage_of(service, job_id, CAPTION))
-    service.wait_for("the video", lambda: stage_of(service, job_id, CAPTION).state is StageState.DONE)
+    service.wait_for("the video", lambda: stage_of(service, job_id, CAPTION).status is StageStatus.DONE)
     assert stage_of(service, job_id, CAPTION).attempts == 2
     assert service.blobs.size(TENANT, captioned_key(job_id))
 
-    erased = service.submit(recording, Wishes(engines=ENGINES, modalities=(), captions=True))
+    erased = service.submit(recording, JobOptions(engines=ENGINES, modalities=(), captions=True))
     service.wait_for("the video", lambda: running(service, erased, CAPTION))
     service.jobs.erase(TENANT, erased, by="test", reason="asked for")
     service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
@@ -188,7 +188,7 @@ def test_a_worker_told_to_end_hands_its_stage_back_uncounted(service: Service, r
     service.end("worker-0")
     assert time.monotonic() - began < 15
     row = stage_of(service, job_id, "transcribe")
-    assert (row.state, row.attempts) == (StageState.PENDING, 0)
+    assert (row.status, row.attempts) == (StageStatus.PENDING, 0)
     assert nothing_left_in_scratch(service)
     service.start_worker("worker-0")
     assert service.wait_ended(job_id).status is JobStatus.DONE

@@ -11,7 +11,7 @@ import httpx
 import pytest
 
 from tests.journeys.test_serve import Served, served, until
-from tests.service_running import cut
+from tests.running_service import cut
 
 __all__ = ["served"]
 
@@ -61,14 +61,14 @@ def test_a_captioned_video_follows_its_transcript(served: Served, tmp_path: Path
         path = f"/v1/transcripts/{job.rpartition('/')[2]}"
         until(lambda: client.get(job).json()["status"] in ("done", "failed"), served.logs())
         if not wished:
-            assert client.get(f"{path}.mp4").json()["code"] == "video_not_made"
+            assert client.get(f"{path}.mp4").json()["code"] == "video_not_available"
             assert client.post(f"{path}/video").status_code == 202
         until(lambda: client.get(job).json()["stages"][-1]["status"] in ("done", "failed"), served.logs())
         video = client.get(f"{path}.mp4")
         assert (video.status_code, video.headers["content-type"]) == (200, "video/mp4"), client.get(job).text
         part = client.get(f"{path}.mp4", headers={"Range": "bytes=4-7", "If-Range": video.headers["etag"]})
         assert (part.status_code, part.content) == (206, b"ftyp")
-        assert 'undertone_lately_stages{stage="caption",state="done"} ' in client.get("/metrics").text
+        assert 'undertone_recent_stages{stage="caption",status="done"} ' in client.get("/metrics").text
 
 
 def everything(folder: Path) -> str:

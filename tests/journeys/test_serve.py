@@ -16,7 +16,7 @@ import httpx
 import pytest
 
 from shared.infra.redis_server import find_server
-from tests.service_running import ROOT, cut, serve_command
+from tests.running_service import ROOT, cut, serve_command
 
 pytestmark = pytest.mark.slow
 REDIS = find_server().name
@@ -37,7 +37,7 @@ class Served:
         found: dict[str, int] = {}
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             words = Path("/proc", pid, "cmdline").read_bytes().decode().replace("\0", " ")
-            names = (REDIS, "services.cli.front", "services.courier", "services.worker.dispatch")
+            names = (REDIS, "services.cli.combined_app", "services.courier", "services.worker.dispatcher")
             found[next((name for name in names if name in words), "services.worker")] = int(pid)
         return found
 
@@ -59,7 +59,7 @@ def start(data: Path, port: int) -> subprocess.Popen[bytes]:
         env={
             **environment,
             "ENGINES__MODELS_DIR": str(data / "models"),
-            "LOG__FORM": "json",
+            "LOG__FORMAT": "json",
             "LOG__LEVEL": "debug",
         },
         stderr=subprocess.PIPE,
@@ -94,7 +94,7 @@ def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: S
         assert answer.status_code == 202, answer.text
         job = answer.headers["location"]
         before = served.children()
-        for name in (REDIS, "services.cli.front", "services.courier", "services.worker.dispatch"):
+        for name in (REDIS, "services.cli.combined_app", "services.courier", "services.worker.dispatcher"):
             os.kill(before[name], signal.SIGKILL)
         until(lambda: len(served.children()) == len(before) and served.children() != before, served.logs())
 
@@ -122,7 +122,7 @@ def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: S
         for name, text in told.items()
     }
     events = {name: [json.loads(line)["event"] for line in own] for name, own in lines.items()}
-    assert "front.starts" in events["web"] and "worker.ended" in events["worker-1"]
+    assert "serve.started" in events["web"] and "worker.stage_ended" in events["worker-1"]
     assert not [words for words in (*said, recording.name) if any(words in text for text in told.values())]
 
 
@@ -143,7 +143,7 @@ def alive(pid: int) -> bool:
 def test_one_folder_and_one_port_are_for_one_service(served: Served, tmp_path: Path) -> None:
     for data, port, code in (
         (served.data, free_port(), "state_conflict"),
-        (tmp_path / "other", served.port, "setting_unusable"),
+        (tmp_path / "other", served.port, "invalid_setting"),
     ):
         second = start(data, port)
         assert second.stderr is not None

@@ -15,13 +15,13 @@ from shared.domain.speech import Speech, Utterance
 from shared.engines.decoder_pyav import PyAvDecoder
 from shared.engines.faces_cascade import Cascade
 from shared.engines.settings import MediaSettings
-from shared.pipeline.artifacts import SeenFaces, SpeechMap, open_faces
+from shared.pipeline.artifacts import DetectedFaces, SpeechMap, open_faces
 from shared.pipeline.faces_of_speakers import FacesOfSpeakers
 from shared.pipeline.stage import Workspace
 from shared.pipeline.track_faces import TrackFaces
 from shared.ports.engines import FaceClip
 from shared.ports.media import Bytes
-from tests.drawn_faces import blank, draw_face
+from tests.synthetic_faces import blank, draw_face
 
 RATE = 12  # frames per second
 TURN = 3.0  # seconds
@@ -64,7 +64,7 @@ def draw_meeting(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> SeenFaces:
+def seen(tmp_path_factory: pytest.TempPathFactory) -> DetectedFaces:
     folder = tmp_path_factory.mktemp("meeting")
     draw_meeting(folder / "meeting.mp4")
     (folder / "decode").mkdir()
@@ -86,13 +86,13 @@ def turn(number: int) -> Utterance:
     return Utterance(index=number, speaker=speaker, text="a tone", words=(), start=piece.start, end=piece.end)
 
 
-def test_both_tiles_are_followed_from_end_to_end(seen: SeenFaces) -> None:
+def test_both_tiles_are_followed_from_end_to_end(seen: DetectedFaces) -> None:
     assert len(seen.frames) == pytest.approx(TURNS * TURN * 4, abs=2)
     assert set(seen.summary.tiles) - {-1} == {0, 1}
     assert len(seen.faces) >= 1.9 * len(seen.frames)
 
 
-def test_each_speaker_has_the_face_that_talks(seen: SeenFaces) -> None:
+def test_each_speaker_has_the_face_that_talks(seen: DetectedFaces) -> None:
     turns = [turn(number) for number in range(TURNS)]
     faces = FacesOfSpeakers(seen, turns)
     for each in turns:

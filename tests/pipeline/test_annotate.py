@@ -6,15 +6,15 @@ from pathlib import Path
 
 import pytest
 
-from shared.domain.error import StorageLost
-from shared.domain.event import Event, StageFinished, StageProgressed, StageStarted, Warned
+from shared.domain.error import StoredDataMissing
 from shared.domain.span import Span, span
+from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed, StageStarted, StageWarned
 from shared.domain.transcript import Transcript
-from shared.infra.artifacts import FolderArtifacts
+from shared.infra.artifacts_folder import FolderArtifacts
 from shared.pipeline.annotate import annotate, ensure
-from shared.pipeline.stage import Queue, WholeStage, Workspace, fingerprint, in_order
+from shared.pipeline.stage import Queue, WholeStage, Workspace, fingerprint, topological_order
 from tests.exports.sample import transcript
-from tests.twins import ScriptedStage
+from tests.fakes import ScriptedStage
 
 
 def publish(work: Workspace) -> None:
@@ -29,12 +29,12 @@ def graph() -> tuple[ScriptedStage, ScriptedStage, ScriptedStage]:
     )
 
 
-def finished(heard: Sequence[Event]) -> list[tuple[str, bool]]:
+def finished(heard: Sequence[StageEvent]) -> list[tuple[str, bool]]:
     return [(event.stage, event.reused) for event in heard if isinstance(event, StageFinished)]
 
 
 def test_stages_run_after_what_they_need_and_the_last_one_makes_the_transcript(tmp_path: Path) -> None:
-    heard: list[Event] = []
+    heard: list[StageEvent] = []
     made = annotate(tuple(reversed(graph()[:2])) + graph()[2:], FolderArtifacts(tmp_path), heard.append)
     assert made == transcript()
     assert isinstance(made, Transcript)
@@ -43,12 +43,12 @@ def test_stages_run_after_what_they_need_and_the_last_one_makes_the_transcript(t
 
 
 def test_a_second_run_makes_nothing_and_warns_the_same(tmp_path: Path) -> None:
-    stages, store, heard = graph(), FolderArtifacts(tmp_path), list[Event]()
+    stages, store, heard = graph(), FolderArtifacts(tmp_path), list[StageEvent]()
     annotate(stages, store, lambda event: None)
     annotate(stages, store, heard.append)
     assert [stage.runs for stage in stages] == [1, 1, 1]
     assert finished(heard) == [("decode", True), ("listen", True), ("publish", True)]
-    assert [event.code for event in heard if isinstance(event, Warned)] == ["odd"]
+    assert [event.code for event in heard if isinstance(event, StageWarned)] == ["odd"]
 
 
 def test_another_engine_makes_its_own_output_and_all_that_follows_from_it(tmp_path: Path) -> None:
@@ -76,9 +76,9 @@ def test_a_stage_that_fails_leaves_nothing_and_runs_again(tmp_path: Path) -> Non
 
 def test_a_circle_and_a_need_that_nobody_meets_are_refused() -> None:
     with pytest.raises(ValueError, match="circle: a, b"):
-        in_order((ScriptedStage("a", ("b",)), ScriptedStage("b", ("a",))))
+        topological_order((ScriptedStage("a", ("b",)), ScriptedStage("b", ("a",))))
     with pytest.raises(ValueError, match="no stage makes words"):
-        in_order((ScriptedStage("a", ("words",)),))
+        topological_order((ScriptedStage("a", ("words",)),))
 
 
 def test_a_fingerprint_changes_with_everything_the_output_depends_on() -> None:
@@ -123,7 +123,7 @@ class SplitStage(WholeStage):
 
 
 def test_a_killed_split_stage_goes_on_with_the_part_it_died_in(tmp_path: Path) -> None:
-    store, stage, heard = FolderArtifacts(tmp_path), SplitStage(kill_at=20), list[Event]()
+    store, stage, heard = FolderArtifacts(tmp_path), SplitStage(kill_at=20), list[StageEvent]()
     with pytest.raises(KeyboardInterrupt):
         ensure(stage, "words/1", {}, store, lambda event: None)
     assert store.find("words/1") is None
@@ -131,7 +131,7 @@ def test_a_killed_split_stage_goes_on_with_the_part_it_died_in(tmp_path: Path) -
     made = ensure(stage, "words/1", {}, store, heard.append)
     assert (made / "all.txt").read_text() == "0,10,20"
     assert stage.ran == [0, 10, 20], "no part ran twice"
-    assert [event.message for event in heard if isinstance(event, Warned)] == ["from 0", "from 10", "from 20"]
+    assert [event.message for event in heard if isinstance(event, StageWarned)] == ["from 0", "from 10", "from 20"]
     assert [event.fraction for event in heard if isinstance(event, StageProgressed)] == [1.0]
 
 
@@ -147,5 +147,5 @@ def test_a_store_that_loses_what_it_was_given_is_an_error(tmp_path: Path) -> Non
         def find(self, key: str) -> Path | None:
             return None
 
-    with pytest.raises(StorageLost):
+    with pytest.raises(StoredDataMissing):
         ensure(ScriptedStage("a"), "a/1", {}, Forgetful(tmp_path), lambda event: None)

@@ -7,11 +7,11 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.span import span
-from shared.domain.speech import Hearing, SpeakerTurn, Speech, Utterance, Word
+from shared.domain.speech import SpeakerTurn, Speech, Transcription, Utterance, Word
 from shared.pipeline.artifacts import SpeechMap, Turns, Utterances
-from shared.pipeline.attribute import attribute, within_speech
-from shared.pipeline.compose import LONGEST, PAUSE, Compose, compose
-from tests.twins import turn, word, workspace
+from shared.pipeline.assign_speakers import assign_speakers, within_speech
+from shared.pipeline.compose import MAX_SECONDS, PAUSE, Compose, compose
+from tests.fakes import turn, word, workspace
 
 
 def line(text: str, start: float = 0.0, step: float = 0.3, speaker: str | None = None) -> list[Word]:
@@ -28,45 +28,45 @@ def speakers(words: list[Word]) -> list[str | None]:
 
 class TestAttribution:
     def test_a_word_goes_to_the_turn_it_lies_in(self) -> None:
-        found = attribute(line("one two three four", step=1.0), [turn("S1", 0, 2), turn("S2", 2, 4)])
+        found = assign_speakers(line("one two three four", step=1.0), [turn("S1", 0, 2), turn("S2", 2, 4)])
         assert speakers(found) == ["S1", "S1", "S2", "S2"]
 
     def test_where_turns_overlap_the_better_evidence_wins(self) -> None:
         turns = [turn("S1", 0, 4, confidence=0.3), turn("S2", 0, 4, confidence=0.9)]
-        assert speakers(attribute([word("yes", 1, 1.4)], turns)) == ["S2"]
+        assert speakers(assign_speakers([word("yes", 1, 1.4)], turns)) == ["S2"]
 
     def test_with_equal_evidence_whoever_spoke_goes_on(self) -> None:
         turns = [turn("S2", 0, 1.0), turn("S1", 1.0, 3), turn("S2", 1.0, 3)]
-        assert speakers(attribute(line("a b c", step=1.0), turns)) == ["S2", "S2", "S2"]
+        assert speakers(assign_speakers(line("a b c", step=1.0), turns)) == ["S2", "S2", "S2"]
 
     def test_a_word_outside_every_turn_goes_to_the_nearest(self) -> None:
         turns = [turn("S1", 1, 2), turn("S2", 5, 6)]
         words = [word("before", 0, 0.5), word("near", 2.2, 2.6), word("late", 4.0, 4.5), word("after", 9, 9.5)]
-        assert speakers(attribute(words, turns)) == ["S1", "S1", "S2", "S2"]
+        assert speakers(assign_speakers(words, turns)) == ["S1", "S1", "S2", "S2"]
 
     def test_words_without_any_turn_have_one_speaker(self) -> None:
-        assert speakers(attribute(line("all alone"), [])) == ["S1", "S1"]
-        assert attribute([], [turn("S1", 0, 1)]) == []
+        assert speakers(assign_speakers(line("all alone"), [])) == ["S1", "S1"]
+        assert assign_speakers([], [turn("S1", 0, 1)]) == []
 
     def test_a_lone_word_between_two_of_another_speaker_is_a_jitter(self) -> None:
         turns = [turn("S1", 0, 0.9), turn("S2", 0.9, 1.2), turn("S1", 1.2, 3)]
-        assert set(speakers(attribute(line("one two three four five six"), turns))) == {"S1"}
+        assert set(speakers(assign_speakers(line("one two three four five six"), turns))) == {"S1"}
 
     def test_a_lone_word_after_a_pause_is_an_answer(self) -> None:
         words = [word("right", 0, 0.5), word("yes", 1.0, 1.3), word("good", 1.8, 2.2)]
         turns = [turn("S1", 0, 0.6), turn("S2", 0.9, 1.4), turn("S1", 1.7, 2.4)]
-        assert speakers(attribute(words, turns)) == ["S1", "S2", "S1"]
+        assert speakers(assign_speakers(words, turns)) == ["S1", "S2", "S1"]
 
     def test_a_word_that_its_source_named_keeps_the_name(self) -> None:
         words = [word("a", 0, 0.3, "S2"), word("b", 0.3, 0.6), word("c", 0.6, 0.9, "S2")]
-        assert speakers(attribute(words, [turn("S1", 0, 1)])) == ["S2", "S2", "S2"]
+        assert speakers(assign_speakers(words, [turn("S1", 0, 1)])) == ["S2", "S2", "S2"]
 
     def test_a_word_without_length_still_lies_somewhere(self) -> None:
-        assert speakers(attribute([word("oh", 2.5, 2.5)], [turn("S1", 0, 2), turn("S2", 2, 3)])) == ["S2"]
+        assert speakers(assign_speakers([word("oh", 2.5, 2.5)], [turn("S1", 0, 2), turn("S2", 2, 3)])) == ["S2"]
 
     def test_a_turn_without_length_is_no_evidence(self) -> None:
         turns = [turn("S1", 0, 2), turn("S2", 1.2, 1.2)]
-        assert speakers(attribute([word("well", 1, 1.4)], turns)) == ["S1"]
+        assert speakers(assign_speakers([word("well", 1, 1.4)], turns)) == ["S1"]
 
 
 class TestWordEnds:
@@ -134,7 +134,7 @@ def meetings(draw: st.DrawFn) -> tuple[list[Word], list[SpeakerTurn], bool]:
 @given(meetings())
 def test_every_word_is_in_exactly_one_utterance(meeting: tuple[list[Word], list[SpeakerTurn], bool]) -> None:
     words, turns, apart = meeting
-    made = compose(attribute(words, turns), apart=apart)
+    made = compose(assign_speakers(words, turns), apart=apart)
     placed = [one for utterance in made for one in utterance.words]
     assert sorted(one.text for one in placed) == sorted(one.text for one in words)
     for utterance in made:
@@ -146,7 +146,7 @@ def test_every_word_is_in_exactly_one_utterance(meeting: tuple[list[Word], list[
         assert numbers == sorted(numbers), "the order of words is kept"
     assert [utterance.start for utterance in made] == sorted(utterance.start for utterance in made)
     assert [utterance.index for utterance in made] == list(range(len(made)))
-    assert compose(attribute(words, turns), apart=apart) == made
+    assert compose(assign_speakers(words, turns), apart=apart) == made
 
 
 @given(st.lists(st.floats(0.05, 0.6), min_size=2, max_size=200))
@@ -155,7 +155,7 @@ def test_no_utterance_of_ordinary_words_is_too_long(steps: list[float]) -> None:
     for step in steps:
         words.append(word("w", now, now + step, "S1"))
         now += step
-    assert all(utterance.duration <= LONGEST + 1e-6 for utterance in compose(words, apart=False))
+    assert all(utterance.duration <= MAX_SECONDS + 1e-6 for utterance in compose(words, apart=False))
 
 
 def test_the_stage_gives_words_the_ids_of_the_names_they_carry(tmp_path: Path) -> None:
@@ -163,7 +163,7 @@ def test_the_stage_gives_words_the_ids_of_the_names_they_carry(tmp_path: Path) -
         tmp_path,
         "compose",
         detect_speech=SpeechMap(tracks=(Speech(spans=(span(0, 5),)),)),
-        transcribe=Hearing(words=(*line("hello", speaker="Ana"), *line("hi", start=0.5, speaker="Ben"))),
+        transcribe=Transcription(words=(*line("hello", speaker="Ana"), *line("hi", start=0.5, speaker="Ben"))),
         diarize=Turns(turns=(turn("S1", 0, 0.5), turn("S2", 0.5, 1)), names={"S1": "Ana", "S2": "Ben"}),
     )
     stage = Compose()

@@ -6,10 +6,10 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
-from shared.domain.event import Event, StageProgressed, Warned
-from shared.domain.job import Job, Source, Wishes
+from shared.domain.job import Job, JobOptions, Source
 from shared.domain.recording import Probe, TrackProbe
 from shared.domain.span import Span
+from shared.domain.stage_event import StageEvent, StageProgressed, StageWarned
 from shared.pipeline.decode import Decode
 from shared.pipeline.stage import Workspace, fingerprint
 from shared.ports.media import Frame, Progress
@@ -50,7 +50,7 @@ JOB = Job(id="j", recording=Source(name="a.mp4", sha256="a" * 64))
 
 def test_it_leaves_the_probe_and_the_samples_and_passes_warnings_on(tmp_path: Path) -> None:
     (tmp_path / "media").write_bytes(b"1234")
-    told: list[Event] = []
+    told: list[StageEvent] = []
     job = JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})
     stage = Decode(ScriptedDecoder(("It breaks off.",)), job, tmp_path / "media", (tmp_path / "ana.m4a",))
     stage.run(Workspace("decode", {}, tmp_path, told.append), ())
@@ -59,7 +59,7 @@ def test_it_leaves_the_probe_and_the_samples_and_passes_warnings_on(tmp_path: Pa
     assert (tmp_path / "mix.f32").read_bytes() == b"1234"
     assert told == [
         StageProgressed(stage="decode", fraction=0.5),
-        Warned(stage="decode", code="recording_damaged", message="It breaks off."),
+        StageWarned(stage="decode", code="recording_damaged", message="It breaks off."),
     ]
 
 
@@ -69,7 +69,7 @@ def test_it_is_another_artifact_when_anything_it_rests_on_changes() -> None:
         replace(stage, decoder=ScriptedDecoder(fingerprint="scripted-2")),
         replace(stage, job=JOB.model_copy(update={"recording": Source(name="a.mp4", sha256="c" * 64)})),
         replace(stage, job=JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})),
-        replace(stage, job=JOB.model_copy(update={"wishes": Wishes(separate_channels=True)})),
+        replace(stage, job=JOB.model_copy(update={"options": JobOptions(separate_channels=True)})),
     )
     assert len({fingerprint(each, {}) for each in (stage, *others)}) == 5
 

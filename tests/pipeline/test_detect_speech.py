@@ -4,15 +4,15 @@ from pathlib import Path
 
 import numpy as np
 
-from shared.domain.event import Event, StageProgressed
 from shared.domain.recording import TrackProbe
 from shared.domain.span import Span, span
+from shared.domain.stage_event import StageEvent, StageProgressed
 from shared.pipeline.artifacts import SpeechMap, open_audio
-from shared.pipeline.crosstalk import own_voice
+from shared.pipeline.crosstalk import without_crosstalk
 from shared.pipeline.detect_speech import DetectSpeech
 from shared.pipeline.stage import Workspace
 from shared.ports.media import Audio, Floats
-from tests.twins import ScriptedDetector, leave_sound, probe, silent, tone, workspace
+from tests.fakes import ScriptedDetector, leave_sound, probe, silent, tone, workspace
 
 TRACKS = (TrackProbe(name="Ana", seconds=4), TrackProbe(name="Ben", seconds=4))
 
@@ -22,7 +22,7 @@ def found(work: Workspace) -> SpeechMap:
 
 
 def test_the_mix_is_searched_once(tmp_path: Path) -> None:
-    heard: list[Event] = []
+    heard: list[StageEvent] = []
     work = workspace(tmp_path, "detect_speech", heard, decode=probe(4))
     leave_sound(work, tone(4))
     stage = DetectSpeech(ScriptedDetector([span(0, 1), span(2, 3)]))
@@ -46,7 +46,7 @@ def test_a_voice_that_bleeds_into_another_track_is_not_its_speech(tmp_path: Path
 
 
 def pieces(samples: Floats, other: Floats) -> list[Span]:
-    return list(own_voice(span(0, 2), Audio(samples), [Audio(other)]))
+    return list(without_crosstalk(span(0, 2), Audio(samples), [Audio(other)]))
 
 
 def test_two_who_speak_at_once_both_keep_their_speech() -> None:

@@ -13,13 +13,13 @@ from shared.pipeline.diarize import Diarize, windows_over
 from shared.pipeline.diarize_tracks import DiarizeTracks
 from shared.pipeline.resegment import Window, turns_of
 from shared.ports.media import Audio, Floats
-from tests.twins import ScriptedEncoder, leave_sound, probe, silent, tone, workspace
+from tests.fakes import ScriptedEncoder, leave_sound, probe, silent, tone, workspace
 
 LOW, MIDDLE, HIGH = 150.0, 450.0, 850.0
 
 
-def stage(exactly: int | None = None, at_most: int | None = None) -> Diarize:
-    return Diarize(ScriptedEncoder(), PrototypeClusterer(), exactly, at_most)
+def stage(speakers: int | None = None, max_speakers: int | None = None) -> Diarize:
+    return Diarize(ScriptedEncoder(), PrototypeClusterer(), speakers, max_speakers)
 
 
 def conversation(*parts: tuple[float, float]) -> tuple[Audio, tuple[Span, ...]]:
@@ -34,8 +34,8 @@ def conversation(*parts: tuple[float, float]) -> tuple[Audio, tuple[Span, ...]]:
     return Audio(np.concatenate(sound)), tuple(spans)
 
 
-def diarized(audio: Audio, speech: tuple[Span, ...], **wishes: int) -> list[SpeakerTurn]:
-    return stage(**wishes).diarize(audio, speech, lambda share: None)
+def diarized(audio: Audio, speech: tuple[Span, ...], **options: int) -> list[SpeakerTurn]:
+    return stage(**options).diarize(audio, speech, lambda share: None)
 
 
 def test_voices_are_told_apart_and_named_in_the_order_they_begin() -> None:
@@ -54,11 +54,12 @@ def test_a_change_within_one_stretch_is_found_where_it_happens() -> None:
 
 
 @pytest.mark.parametrize(
-    ("wish", "count"), [({"exactly": 1}, 1), ({"exactly": 2}, 2), ({"at_most": 2}, 2), ({"at_most": 9}, 3)]
+    ("requested", "count"),
+    [({"speakers": 1}, 1), ({"speakers": 2}, 2), ({"max_speakers": 2}, 2), ({"max_speakers": 9}, 3)],
 )
-def test_the_number_of_speakers_can_be_wished(wish: dict[str, int], count: int) -> None:
+def test_the_number_of_speakers_can_be_wished(requested: dict[str, int], count: int) -> None:
     audio, speech = conversation((HIGH, 4), (LOW, 4), (MIDDLE, 4), (HIGH, 3), (LOW, 3))
-    assert len({turn.speaker for turn in diarized(audio, speech, **wish)}) == count
+    assert len({turn.speaker for turn in diarized(audio, speech, **requested)}) == count
 
 
 def test_nobody_speaks_nobody_is_found() -> None:
@@ -87,7 +88,7 @@ def test_the_stage_writes_turns(tmp_path: Path) -> None:
     made = Turns.model_validate_json((work.folder / "diarize.json").read_bytes())
     assert [turn.speaker for turn in made.turns] == ["S1", "S2"]
     assert one.engine == "scripted-encoder+prototypes"
-    assert one.identity() != stage(exactly=2).identity()
+    assert one.identity() != stage(speakers=2).identity()
 
 
 def test_each_track_is_one_participant(tmp_path: Path) -> None:

@@ -13,8 +13,8 @@ from shared.domain.emotion import (
     EmotionReading,
     EmotionScores,
     Modality,
-    Sense,
-    SenseStatus,
+    ModalityReading,
+    ModalityStatus,
     Sentiment,
     SentimentReading,
     SentimentScores,
@@ -70,16 +70,20 @@ class ScriptedFusion:
     ) -> Sequence[EmotionReading]:
         joy = EmotionScores({emotion: float(emotion is Emotion.JOY) for emotion in EMOTIONS})
         positive = SentimentScores({sentiment: float(sentiment is Sentiment.POSITIVE) for sentiment in Sentiment})
-        senses = {encoding.modality: Sense(status=SenseStatus.OK, scores=joy) for encoding in encodings}
+        modalities = {
+            encoding.modality: ModalityReading(status=ModalityStatus.OK, scores=joy) for encoding in encodings
+        }
         for modality, reason in absent.items():
-            senses[modality] = Sense(status=SenseStatus.FAILED if reason else SenseStatus.OFF, reason=reason)
+            modalities[modality] = ModalityReading(
+                status=ModalityStatus.FAILED if reason else ModalityStatus.OFF, reason=reason
+            )
         return [
             EmotionReading(
                 label=Emotion.JOY,
                 confidence=1,
                 scores=joy,
                 sentiment=SentimentReading(label=Sentiment.POSITIVE, scores=positive),
-                senses=senses,
+                modalities=modalities,
             )
             for _ in conversation
         ]
@@ -97,22 +101,22 @@ def conversation(count: int = 2) -> list[UtteranceClip]:
     ]
 
 
-def reader(*senses: ScriptedSense, **absent: str | None) -> EncodeThenFuse:
-    encoders = {sense.modality: sense for sense in senses}
+def reader(*modalities: ScriptedSense, **absent: str | None) -> EncodeThenFuse:
+    encoders = {sense.modality: sense for sense in modalities}
     return EncodeThenFuse(encoders, ScriptedFusion(), {Modality(name): reason for name, reason in absent.items()})
 
 
-def states(readings: Sequence[EmotionReading]) -> dict[Modality, tuple[SenseStatus, str | None]]:
-    return {modality: (sense.status, sense.reason) for modality, sense in readings[0].senses.items()}
+def states(readings: Sequence[EmotionReading]) -> dict[Modality, tuple[ModalityStatus, str | None]]:
+    return {modality: (sense.status, sense.reason) for modality, sense in readings[0].modalities.items()}
 
 
 def test_every_sense_is_heard_and_those_that_are_off_stay_off() -> None:
     readings = reader(ScriptedSense(TEXT), ScriptedSense(VOICE), face=None).read(conversation(), lambda _: None)
     assert len(readings) == 2
     assert states(readings) == {
-        TEXT: (SenseStatus.OK, None),
-        VOICE: (SenseStatus.OK, None),
-        FACE: (SenseStatus.OFF, None),
+        TEXT: (ModalityStatus.OK, None),
+        VOICE: (ModalityStatus.OK, None),
+        FACE: (ModalityStatus.OFF, None),
     }
 
 
@@ -130,8 +134,8 @@ def test_a_sense_that_fails_does_not_lose_the_others(
 ) -> None:
     with caplog.at_level(logging.WARNING):
         readings = reader(ScriptedSense(TEXT), broken, face=None).read(conversation(), lambda _: None)
-    assert states(readings)[VOICE] == (SenseStatus.FAILED, reason)
-    assert states(readings)[TEXT] == (SenseStatus.OK, None)
+    assert states(readings)[VOICE] == (ModalityStatus.FAILED, reason)
+    assert states(readings)[TEXT] == (ModalityStatus.OK, None)
     assert "voice" in caplog.text
     assert "secret" not in caplog.text
 

@@ -8,7 +8,7 @@ import pytest
 from shared.pipeline.face_crop import CROP, cut_square, likeness, mouth_motion, normalised, sharpness
 from shared.ports.engines import FaceBox
 from shared.ports.media import Bytes
-from tests.drawn_faces import blank, draw_face
+from tests.synthetic_faces import blank, draw_face
 
 
 def face(mouth: float = 0.0, column: int = 200, *, light: float = 1.0) -> Bytes:

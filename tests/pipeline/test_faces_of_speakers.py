@@ -6,8 +6,8 @@ import numpy as np
 import pytest
 
 from shared.domain.speech import Utterance
-from shared.pipeline.artifacts import FACE, FaceTracks, SeenFaces
-from shared.pipeline.faces_of_speakers import UNPROVEN, FacesOfSpeakers
+from shared.pipeline.artifacts import FACE, DetectedFaces, FaceTracks
+from shared.pipeline.faces_of_speakers import UNPROVEN_FACTOR, FacesOfSpeakers
 from shared.ports.engines import FaceClip
 
 Look = tuple[int, float]  # track and mouth motion
@@ -25,7 +25,7 @@ def seen(
     size: float = 100,
     sharpness: float = 800,
     reason: str | None = None,
-) -> SeenFaces:
+) -> DetectedFaces:
     times = np.arange(0, seconds, 0.25)
     rows = [
         (time, track, 0, 0, size, size, 0.8, sharpness, motion) for time in times for track, motion in look(float(time))
@@ -33,7 +33,7 @@ def seen(
     faces = np.array(rows, FACE)
     crops = (np.arange(len(rows))[:, None, None] % 256 + np.zeros((1, 48, 48))).astype(np.uint8)
     summary = FaceTracks(frames=len(times), faces=len(rows), tiles=tuple(tiles), reason=reason)
-    return SeenFaces(summary, times, faces, crops)
+    return DetectedFaces(summary, times, faces, crops)
 
 
 # Ana speaks in the even stretches of five seconds, Ben in the odd ones.
@@ -51,7 +51,7 @@ def gallery(time: float) -> list[Look]:
     return [(0, talking(time, 0, 1)), (1, talking(time, 1, 2))]
 
 
-def clip(faces: SeenFaces, utterances: Sequence[Utterance], utterance: Utterance) -> FaceClip:
+def clip(faces: DetectedFaces, utterances: Sequence[Utterance], utterance: Utterance) -> FaceClip:
     found = FacesOfSpeakers(faces, utterances).face_of(utterance)
     assert isinstance(found, FaceClip), found
     return found
@@ -105,7 +105,7 @@ def test_the_only_face_is_not_that_of_somebody_whose_camera_is_off() -> None:
 def test_the_only_face_in_view_is_taken_with_half_a_margin_where_nothing_decides() -> None:
     """Speaker view: the picture cuts to whoever speaks, so each tile is seen with one voice only."""
     faces = seen(40, lambda t: [(int(t // 5) % 2, 0.1)], tiles=[0, 1])
-    assert clip(faces, TURNS, said("Ana", 1, 4)).margin == UNPROVEN
+    assert clip(faces, TURNS, said("Ana", 1, 4)).margin == UNPROVEN_FACTOR
 
 
 def test_overlapped_speech_is_no_evidence() -> None:
@@ -150,6 +150,6 @@ def test_the_weights_favour_sure_and_sharp_sightings() -> None:
         (seen(4, lambda t: [(0, 0.1)] if 2 <= t < 2.5 else [], tiles=[0]), "too_few_frames"),
     ],
 )
-def test_an_utterance_without_its_face_says_why(faces: SeenFaces, reason: str) -> None:
+def test_an_utterance_without_its_face_says_why(faces: DetectedFaces, reason: str) -> None:
     utterance = said("Ana", 2, 4)
     assert FacesOfSpeakers(faces, [utterance]).face_of(utterance) == reason

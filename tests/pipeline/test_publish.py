@@ -3,17 +3,17 @@ from __future__ import annotations
 from pathlib import Path
 
 from shared.domain.emotion import Modality
-from shared.domain.event import Warned
-from shared.domain.job import Job, Source, Wishes
+from shared.domain.job import Job, JobOptions, Source
 from shared.domain.recording import VideoProbe
-from shared.domain.speech import Hearing
+from shared.domain.speech import Transcription
+from shared.domain.stage_event import StageWarned
 from shared.domain.transcript import Provenance, Transcript
 from shared.domain.value import Value
 from shared.pipeline.annotate import StageRecord
 from shared.pipeline.artifacts import Readings, Turns, Utterances
 from shared.pipeline.decode import Decode
 from shared.pipeline.publish import Publish
-from tests.twins import ScriptedDecoder, probe, reading, utterance, workspace
+from tests.fakes import ScriptedDecoder, probe, reading, utterance, workspace
 
 JOB = Job(id="job", recording=Source(name="a.mp4", sha256="a" * 64))
 
@@ -22,13 +22,13 @@ def published(tmp_path: Path, readings: Readings) -> Transcript:
     inputs: dict[str, Value] = {
         "decode": probe(10, video=VideoProbe(width=64, height=48, frames_per_second=10), warnings=("It breaks off.",)),
         "diarize": Turns(turns=(), names={"S2": "Ben"}),
-        "transcribe": Hearing(words=(), language="en"),
+        "transcribe": Transcription(words=(), language="en"),
         "compose": Utterances(utterances=(utterance(0, 1, 2, "S2"), utterance(1, 3, 5), utterance(2, 6, 7, "S2"))),
         "read_emotions": readings,
     }
     work = workspace(tmp_path, "publish", [], **inputs)
     for name in inputs:
-        warned = Warned(stage=name, code="x", message="It breaks off.")
+        warned = StageWarned(stage=name, code="x", message="It breaks off.")
         record = StageRecord(provenance=Provenance(stage=name, engine="e", seconds=1.0), warnings=(warned,))
         (work.inputs[name] / "record.json").write_text(record.model_dump_json())
     stage = Publish(JOB, needs=tuple(inputs))
@@ -64,7 +64,7 @@ def test_decode_hands_on_what_the_decoder_warns_of(tmp_path: Path) -> None:
     job = JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})
     stage = Decode(ScriptedDecoder(found=probe(1, warnings=("It breaks off.",))), job, Path("a.mp4"), (Path("b.wav"),))
     stage.run(work, ())
-    assert [event.message for event in heard if isinstance(event, Warned)] == ["It breaks off."]
-    other = job.model_copy(update={"wishes": Wishes(separate_channels=True)})
+    assert [event.message for event in heard if isinstance(event, StageWarned)] == ["It breaks off."]
+    other = job.model_copy(update={"options": JobOptions(separate_channels=True)})
     assert stage.identity() != Decode(stage.decoder, other, Path("a.mp4"), (Path("b.wav"),)).identity()
     assert stage.engine == "scripted-decoder"

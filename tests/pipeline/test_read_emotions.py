@@ -13,15 +13,15 @@ from shared.domain.emotion import (
     EmotionReading,
     EmotionScores,
     Modality,
-    Sense,
-    SenseStatus,
+    ModalityReading,
+    ModalityStatus,
     Sentiment,
     SentimentReading,
     SentimentScores,
 )
-from shared.domain.event import Event, Warned
 from shared.domain.recording import Probe, TrackProbe
-from shared.domain.speech import Hearing, Utterance
+from shared.domain.speech import Transcription, Utterance
+from shared.domain.stage_event import StageEvent, StageWarned
 from shared.pipeline.artifacts import Readings, Turns, Utterances
 from shared.pipeline.read_emotions import ReadEmotions
 from shared.pipeline.stage import Workspace
@@ -31,17 +31,17 @@ from shared.ports.media import SAMPLE_RATE, Progress
 
 NEUTRAL = EmotionScores({emotion: float(emotion is Emotion.NEUTRAL) for emotion in EMOTIONS})
 CALM = SentimentScores({sentiment: float(sentiment is Sentiment.NEUTRAL) for sentiment in Sentiment})
-OK = Sense(status=SenseStatus.OK, scores=NEUTRAL)
-OFF = Sense(status=SenseStatus.OFF)
+OK = ModalityReading(status=ModalityStatus.OK, scores=NEUTRAL)
+OFF = ModalityReading(status=ModalityStatus.OFF)
 
 
-def reading(**senses: Sense) -> EmotionReading:
+def reading(**modalities: ModalityReading) -> EmotionReading:
     return EmotionReading(
         label=Emotion.NEUTRAL,
         confidence=1,
         scores=NEUTRAL,
         sentiment=SentimentReading(label=Sentiment.NEUTRAL, scores=CALM),
-        senses={Modality(name): sense for name, sense in senses.items()},
+        modalities={Modality(name): sense for name, sense in modalities.items()},
     )
 
 
@@ -49,7 +49,7 @@ def reading(**senses: Sense) -> EmotionReading:
 class ScriptedReader:
     """Gives the same senses to every utterance, and keeps what it was shown."""
 
-    senses: dict[str, Sense] = field(default_factory=lambda: {"text": OK, "voice": OK, "face": OFF})
+    senses: dict[str, ModalityReading] = field(default_factory=lambda: {"text": OK, "voice": OK, "face": OFF})
     shown: list[UtteranceClip] = field(default_factory=list)
     slice: Sequence[UtteranceClip] = ()
     name: str = "scripted"
@@ -61,12 +61,12 @@ class ScriptedReader:
         return [reading(**self.senses) for _ in conversation]
 
 
-def run(tmp_path: Path, reader: ScriptedReader, *, tracks: Sequence[str] = ()) -> tuple[Readings, list[Event]]:
+def run(tmp_path: Path, reader: ScriptedReader, *, tracks: Sequence[str] = ()) -> tuple[Readings, list[StageEvent]]:
     """Ana then Ben, a second each; the mix is all zeros and track N all N + 1."""
     folders = {name: tmp_path / name for name in ("decode", "transcribe", "diarize", "compose", "track_faces", "out")}
     for folder in folders.values():
         folder.mkdir()
-    told: list[Event] = []
+    told: list[StageEvent] = []
 
     def at(stage: str) -> Workspace:
         return Workspace(stage, folders, folders["out" if stage == "read_emotions" else stage], told.append)
@@ -75,7 +75,7 @@ def run(tmp_path: Path, reader: ScriptedReader, *, tracks: Sequence[str] = ()) -
         np.full(2 * SAMPLE_RATE, number, "<f4").tofile(folders["decode"] / f"{name}.f32")
     probes = tuple(TrackProbe(name=name, seconds=2) for name in tracks)
     at("decode").write(Probe(duration=2, sample_rate=48_000, container="wav", audio_codec="pcm", tracks=probes))
-    at("transcribe").write(Hearing(words=(), language="de"))
+    at("transcribe").write(Transcription(words=(), language="de"))
     at("diarize").write(Turns(turns=(), names={"S1": "Ana", "S2": "Ben"}))
     words = [Utterance(index=n, speaker=f"S{n + 1}", text="hello", words=(), start=n, end=n + 1) for n in range(2)]
     at("compose").write(Utterances(utterances=tuple(words)))
@@ -107,19 +107,19 @@ def test_the_voice_comes_from_the_speakers_own_track_where_there_is_one(
 
 
 def test_the_senses_that_had_something_to_say_were_used(tmp_path: Path) -> None:
-    unavailable = Sense(status=SenseStatus.UNAVAILABLE, reason="low_snr")
+    unavailable = ModalityReading(status=ModalityStatus.UNAVAILABLE, reason="low_snr")
     readings, told = run(tmp_path, ScriptedReader({"face": OFF, "voice": unavailable, "text": OK}))
     assert readings.used == (Modality.TEXT,)
     assert told == []
 
 
 def test_a_sense_that_failed_is_said_aloud_once(tmp_path: Path) -> None:
-    failed = Sense(status=SenseStatus.FAILED, reason="engine_failed")
+    failed = ModalityReading(status=ModalityStatus.FAILED, reason="engine_failed")
     readings, told = run(tmp_path, ScriptedReader({"text": OK, "voice": failed, "face": OFF}))
     assert readings.used == (Modality.TEXT,)
     (warning,) = told
-    assert isinstance(warning, Warned)
-    assert warning.code == "sense_failed"
+    assert isinstance(warning, StageWarned)
+    assert warning.code == "modality_failed"
     assert "voice" in warning.message
     assert "engine_failed" in warning.message
 

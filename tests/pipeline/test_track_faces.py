@@ -8,16 +8,16 @@ import numpy as np
 import pytest
 
 from shared.domain.error import DecodeFailed, Interrupted, UndertoneError
-from shared.domain.event import Event, StageProgressed, Warned
 from shared.domain.recording import Probe, VideoProbe
 from shared.domain.span import Span, span
 from shared.domain.speech import Speech
-from shared.pipeline.artifacts import SeenFaces, SpeechMap, open_faces
+from shared.domain.stage_event import StageEvent, StageProgressed, StageWarned
+from shared.pipeline.artifacts import DetectedFaces, SpeechMap, open_faces
 from shared.pipeline.stage import Workspace
 from shared.pipeline.track_faces import NoFaces, TrackFaces
 from shared.ports.engines import FaceBox
 from shared.ports.media import Frame, Progress
-from tests.drawn_faces import blank, draw_face
+from tests.synthetic_faces import blank, draw_face
 
 VIDEO = VideoProbe(width=640, height=360, frames_per_second=25)
 FACE = FaceBox(150, 110, 100, 130, 0.9)
@@ -65,8 +65,8 @@ class OneFace:
 
 def run(
     tmp_path: Path, stage: TrackFaces | NoFaces, *, speech: Sequence[Span] = (), video: VideoProbe | None = VIDEO
-) -> tuple[SeenFaces, list[Event]]:
-    told: list[Event] = []
+) -> tuple[DetectedFaces, list[StageEvent]]:
+    told: list[StageEvent] = []
     folders = {name: tmp_path / name for name in ("decode", "detect_speech", "out")}
     for folder in folders.values():
         folder.mkdir()
@@ -126,7 +126,7 @@ def test_a_damaged_picture_costs_the_face_and_not_the_transcript(
 ) -> None:
     seen, told = run(tmp_path, track(ScriptedVideo(breaks_at)), speech=[span(0, 3)])
     assert (len(seen.frames), seen.summary.reason) == (frames, reason)
-    assert [event.code for event in told if isinstance(event, Warned)] == ["decode_failed"]
+    assert [event.code for event in told if isinstance(event, StageWarned)] == ["decode_failed"]
 
 
 def test_its_user_can_stop_it(tmp_path: Path) -> None:

@@ -2,25 +2,25 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from shared.domain.event import Event, Warned
 from shared.domain.span import span
-from shared.domain.speech import Hearing, Speech
-from shared.infra.artifacts import FolderArtifacts
+from shared.domain.speech import Speech, Transcription
+from shared.domain.stage_event import StageEvent, StageWarned
+from shared.infra.artifacts_folder import FolderArtifacts
 from shared.pipeline.annotate import ensure
 from shared.pipeline.artifacts import SpeechMap
 from shared.pipeline.stage import Workspace
 from shared.pipeline.transcribe import Transcribe, cut_at_pauses
-from tests.twins import ScriptedTranscriber, leave_sound, probe, silent, word, workspace
+from tests.fakes import ScriptedTranscriber, leave_sound, probe, silent, word, workspace
 
 
-def ready(tmp_path: Path, speech: SpeechMap, heard: list[Event] | None = None) -> Workspace:
+def ready(tmp_path: Path, speech: SpeechMap, heard: list[StageEvent] | None = None) -> Workspace:
     work = workspace(tmp_path, "transcribe", heard, decode=probe(), detect_speech=speech)
     leave_sound(work, silent(3), silent(3), silent(3))
     return work
 
 
-def hearing(folder: Path) -> Hearing:
-    return Hearing.model_validate_json((folder / "transcribe.json").read_bytes())
+def hearing(folder: Path) -> Transcription:
+    return Transcription.model_validate_json((folder / "transcribe.json").read_bytes())
 
 
 MIX = SpeechMap(tracks=(Speech(spans=(span(0, 3),)),))
@@ -28,12 +28,12 @@ WORDS = [word("one", 0.5, 1.0), word("two", 1.0, 1.5)]
 
 
 def test_the_mix_is_heard_in_the_language_that_was_found(tmp_path: Path) -> None:
-    heard: list[Event] = []
+    heard: list[StageEvent] = []
     work = ready(tmp_path, MIX, heard)
     Transcribe(ScriptedTranscriber(WORDS, note="Only a floor.", language="de")).run(work, ())
     made = hearing(work.folder)
     assert ([one.text for one in made.words], made.language, made.language_confidence) == (["one", "two"], "de", 0.9)
-    assert [event.message for event in heard if isinstance(event, Warned)] == ["Only a floor."]
+    assert [event.message for event in heard if isinstance(event, StageWarned)] == ["Only a floor."]
 
 
 def test_a_wished_language_is_not_looked_for(tmp_path: Path) -> None:
@@ -44,30 +44,30 @@ def test_a_wished_language_is_not_looked_for(tmp_path: Path) -> None:
 
 
 def test_a_recogniser_is_told_which_words_may_be_said_or_the_reader_that_it_cannot_be(tmp_path: Path) -> None:
-    heard: list[Event] = []
+    heard: list[StageEvent] = []
     twin = ScriptedTranscriber(WORDS)
     Transcribe(twin, vocabulary=("Sara", "Marc")).run(ready(tmp_path / "one", MIX, heard), ())
     assert twin.told == [("Sara", "Marc")]
     deaf = ScriptedTranscriber(WORDS, room=0)
     Transcribe(deaf, vocabulary=("Sara",)).run(ready(tmp_path / "two", MIX, heard), ())
     Transcribe(deaf).run(ready(tmp_path / "three", MIX, heard), ())
-    assert [event.code for event in heard if isinstance(event, Warned)] == ["vocabulary_unused"]
+    assert [event.code for event in heard if isinstance(event, StageWarned)] == ["vocabulary_unused"]
 
 
 def test_of_a_vocabulary_that_is_too_long_the_first_are_told_and_the_reader_hears_of_the_rest(tmp_path: Path) -> None:
-    heard: list[Event] = []
+    heard: list[StageEvent] = []
     twin = ScriptedTranscriber(WORDS, room=2)
     Transcribe(twin, vocabulary=("Sara", "Marc", "Jon")).run(ready(tmp_path, MIX, heard), ())
     assert twin.told == [("Sara", "Marc")]
-    (warned,) = [event for event in heard if isinstance(event, Warned)]
+    (warned,) = [event for event in heard if isinstance(event, StageWarned)]
     assert warned.code == "vocabulary_cut"
     assert "2 of the 3" in warned.message and "'Jon'" in warned.message
 
 
 def test_nothing_heard_needs_no_warning_about_the_hearing(tmp_path: Path) -> None:
-    heard: list[Event] = []
+    heard: list[StageEvent] = []
     Transcribe(ScriptedTranscriber([], note="Only a floor.")).run(ready(tmp_path, MIX, heard), ())
-    assert not [event for event in heard if isinstance(event, Warned)]
+    assert not [event for event in heard if isinstance(event, StageWarned)]
 
 
 def test_words_of_a_track_carry_its_name(tmp_path: Path) -> None:

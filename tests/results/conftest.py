@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from services.results.access import admission_of
+from services.results.access import make_authenticator
 from services.results.app import results_app
 from services.results.settings import ResultsSettings
 from shared.domain.job_blobs import transcript_key
@@ -27,7 +27,7 @@ from shared.infra.database.work import SqlWorkStore
 from shared.infra.keys import make_key
 from shared.ports.blobs import BlobStore
 from tests.exports.sample import transcript
-from tests.service_twins import ONE_STAGE, MovableClock, held, new_job
+from tests.service_fakes import ONE_STAGE, MovableClock, held, new_job
 
 READ = frozenset({Scope.TRANSCRIPTS_READ})
 FEEL = READ | {Scope.EMOTIONS_READ}
@@ -36,7 +36,7 @@ ADMIN = frozenset({Scope.ADMIN})
 
 
 @dataclass
-class House:
+class ResultsHarness:
     """What stands behind the service, and keys to its door."""
 
     database: Database
@@ -75,18 +75,18 @@ def opened_app(
     database: Database, blobs: BlobStore, *, keyless: bool = False, per_minute: int = 100_000, origins: str = ""
 ) -> FastAPI:
     settings = ResultsSettings.model_validate({"keyless": keyless, "cors_origins": origins})
-    admission = admission_of(settings, SqlKeyStore(database), database.clock)
+    authenticator = make_authenticator(settings, SqlKeyStore(database), database.clock)
     return results_app(
-        database, blobs, admission=admission, requests_per_minute=per_minute, cors_origins=settings.cors_origins
+        database, blobs, authenticator=authenticator, requests_per_minute=per_minute, cors_origins=settings.cors_origins
     )
 
 
 @pytest.fixture
-def house(tmp_path: Path) -> Iterator[House]:
+def harness(tmp_path: Path) -> Iterator[ResultsHarness]:
     clock = MovableClock()
     database = open_database(f"sqlite:///{tmp_path / 'undertone.db'}", clock=clock)
     for tenant in ("ours", "theirs"):
         SqlKeyStore(database).ensure_tenant(tenant)
     blobs = FolderBlobs(tmp_path / "blobs")
-    yield House(database, blobs, clock, opened_app(database, blobs))
+    yield ResultsHarness(database, blobs, clock, opened_app(database, blobs))
     database.close()

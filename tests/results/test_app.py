@@ -13,19 +13,19 @@ from fastapi.testclient import TestClient
 
 from services.results import __main__ as main
 from services.results.health import OPEN_PATHS
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 from shared.domain.job_blobs import captioned_key
 from shared.infra.web.api_keys import KEYLESS_TENANT
-from shared.infra.web.headers import HEADERS
 from shared.infra.web.problems import MEDIA_TYPE
+from shared.infra.web.security_headers import HEADERS
 from tests.exports.sample import ANA
-from tests.results.conftest import ADMIN, House, opened_app
+from tests.results.conftest import ADMIN, ResultsHarness, opened_app
 
 BODIES: dict[str, dict[str, str]] = {"speakers": {"name": "Mallory"}, "utterances": {"text": "Mallory."}}
 
 
-def routes(house: House) -> Iterator[tuple[str, str]]:
-    for route in flattened(house.app.routes):
+def routes(harness: ResultsHarness) -> Iterator[tuple[str, str]]:
+    for route in flattened(harness.app.routes):
         for method in route.methods or ():
             yield method, route.path
 
@@ -47,19 +47,19 @@ def body_for(path: str) -> dict[str, str] | None:
     return next((body for part, body in BODIES.items() if f"/{part}/" in path), None)
 
 
-def test_the_list_of_routes_is_whole(house: House) -> None:
-    paths = {path for _, path in routes(house)}
-    assert {re.sub(r"\{\w+\}", "{}", path) for path in house.web().get("/openapi.json").json()["paths"]} <= {
+def test_the_list_of_routes_is_whole(harness: ResultsHarness) -> None:
+    paths = {path for _, path in routes(harness)}
+    assert {re.sub(r"\{\w+\}", "{}", path) for path in harness.web().get("/openapi.json").json()["paths"]} <= {
         re.sub(r"\{\w+\}", "{}", path) for path in paths
     }
     assert len(paths) > 20 and "/v1/transcripts/{job_id}.eaf" in paths
 
 
-def test_another_tenants_transcript_is_one_that_never_was_on_every_route(house: House) -> None:
-    theirs = house.done("theirs")
-    house.blobs.put("theirs", captioned_key(theirs.job_id), [b"video"])
-    web, tried = house.web(), 0
-    for method, path in routes(house):
+def test_another_tenants_transcript_is_one_that_never_was_on_every_route(harness: ResultsHarness) -> None:
+    theirs = harness.done("theirs")
+    harness.blobs.put("theirs", captioned_key(theirs.job_id), [b"video"])
+    web, tried = harness.web(), 0
+    for method, path in routes(harness):
         if "{job_id}" not in path:
             continue
         answers = [
@@ -73,12 +73,12 @@ def test_another_tenants_transcript_is_one_that_never_was_on_every_route(house: 
     assert tried >= 2 * 13 + 3
     for query in ({"q": "customer"}, {"job": theirs.job_id}, {"speaker": "S1"}):
         assert web.get("/v1/search", params=query).json() == {"items": [], "next_cursor": None}
-    assert house.web(tenant="theirs").get(f"/v1/transcripts/{theirs.job_id}/corrections").json() == {"items": []}
+    assert harness.web(tenant="theirs").get(f"/v1/transcripts/{theirs.job_id}/corrections").json() == {"items": []}
 
 
-def test_without_a_key_nothing_is_answered_but_health_and_the_description(house: House) -> None:
-    web = TestClient(house.app)
-    for method, path in routes(house):
+def test_without_a_key_nothing_is_answered_but_health_and_the_description(harness: ResultsHarness) -> None:
+    web = TestClient(harness.app)
+    for method, path in routes(harness):
         answer = web.request(method, filled(path, "0" * 32), json=body_for(path))
         if path in OPEN_PATHS:
             assert answer.status_code == 200 or method == "HEAD"
@@ -90,9 +90,9 @@ def test_without_a_key_nothing_is_answered_but_health_and_the_description(house:
         }
 
 
-def test_every_answer_is_described(house: House) -> None:
-    made = house.done()
-    web = house.web()
+def test_every_answer_is_described(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web = harness.web()
     described = web.get("/openapi.json").json()
     paths = described["paths"]
     for path, methods in paths.items():
@@ -105,7 +105,7 @@ def test_every_answer_is_described(house: House) -> None:
                 if int(status) >= 400 and path not in OPEN_PATHS:
                     assert set(answer["content"]) == {MEDIA_TYPE}
             for headers in ({}, {"Range": "bytes=0-1"}, {"Range": "bytes=99999999-"}, {"If-None-Match": "*"}):
-                for job_id in (made.job_id, house.queued()):
+                for job_id in (made.job_id, harness.queued()):
                     met = web.request(method, filled(path, job_id), json=body_for(path), headers=headers)
                     assert str(met.status_code) in told["responses"], (path, met.status_code)
     assert described["security"] == [{"key": []}]
@@ -113,26 +113,28 @@ def test_every_answer_is_described(house: House) -> None:
     assert paths["/v1/transcripts/{job_id}"]["get"]["responses"]["409"]["description"].count("`") >= 6
 
 
-def test_figures_hold_no_ids_and_logs_no_words(house: House, capfd: pytest.CaptureFixture[str]) -> None:
-    made = house.done()
-    web = house.web()
+def test_figures_hold_no_ids_and_logs_no_words(harness: ResultsHarness, capfd: pytest.CaptureFixture[str]) -> None:
+    made = harness.done()
+    web = harness.web()
     for path in ("", ".vtt", "/summary", ".mp4"):
         web.get(f"/v1/transcripts/{made.job_id}{path}")
     web.get("/v1/search", params={"q": "customer"})
     web.get("/nowhere/Wednesday")
     web.request("WEDNESDAY", "/livez")
     web.patch(f"/v1/transcripts/{made.job_id}/utterances/0", json={"text": "Wednesday."})
-    figures = house.web(ADMIN).get("/metrics").text
-    assert web.get("/metrics").json()["code"] == "scope_missing"
-    assert 'route="/v1/transcripts/{job_id}.vtt"' in figures
+    metrics = harness.web(ADMIN).get("/metrics").text
+    assert web.get("/metrics").json()["code"] == "insufficient_scope"
+    assert 'route="/v1/transcripts/{job_id}.vtt"' in metrics
     logged = capfd.readouterr()
     for word in (made.job_id, "customer", "Wednesday", "WEDNESDAY", ANA):
-        assert word not in figures
+        assert word not in metrics
         assert word not in logged.out + logged.err
 
 
-def test_it_is_ready_while_database_and_storage_answer(house: House, capsys: pytest.CaptureFixture[str]) -> None:
-    web = TestClient(house.app)
+def test_it_is_ready_while_database_and_storage_answer(
+    harness: ResultsHarness, capsys: pytest.CaptureFixture[str]
+) -> None:
+    web = TestClient(harness.app)
     assert web.get("/livez").json() == {"status": "ok"}
     assert web.get("/readyz").json() == {"ready": True, "checks": {"database": True, "storage": True}}
 
@@ -140,7 +142,7 @@ def test_it_is_ready_while_database_and_storage_answer(house: House, capsys: pyt
         def probe(self) -> None:
             raise ConnectionError("s3://secret@somewhere")
 
-    down = TestClient(opened_app(house.database, NoStorage()))  # type: ignore[arg-type]
+    down = TestClient(opened_app(harness.database, NoStorage()))  # type: ignore[arg-type]
     answer = down.get("/readyz")
     assert answer.status_code == 503
     assert answer.json() == {"ready": False, "checks": {"database": True, "storage": False}}
@@ -148,53 +150,55 @@ def test_it_is_ready_while_database_and_storage_answer(house: House, capsys: pyt
     assert down.get("/livez").status_code == 200
 
 
-def test_on_ones_own_machine_no_key_is_needed(house: House) -> None:
-    app = opened_app(house.database, house.blobs, keyless=True)
-    made = house.done(KEYLESS_TENANT)
-    theirs = house.done("theirs")
+def test_on_ones_own_machine_no_key_is_needed(harness: ResultsHarness) -> None:
+    app = opened_app(harness.database, harness.blobs, keyless=True)
+    made = harness.done(KEYLESS_TENANT)
+    theirs = harness.done("theirs")
     web = TestClient(app, base_url="http://127.0.0.1:8001", client=("127.0.0.1", 50000))
     assert web.get(f"/v1/transcripts/{made.job_id}").json()["job_id"] == made.job_id
     assert web.patch(f"/v1/transcripts/{made.job_id}/speakers/S1", json={"name": "Anna"}).status_code == 200
     assert web.get(f"/v1/transcripts/{made.job_id}/corrections").json()["items"][0]["key_id"] is None
     assert web.get(f"/v1/transcripts/{theirs.job_id}").status_code == 404
     evil = web.get(f"/v1/transcripts/{made.job_id}", headers={"Host": "evil.example"})
-    assert (evil.status_code, evil.json()["code"]) == (403, "host_refused")
+    assert (evil.status_code, evil.json()["code"]) == (403, "host_not_allowed")
 
 
 def test_without_keys_it_does_not_start_for_everybody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))
     monkeypatch.setenv("RESULTS__KEYLESS", "true")
     monkeypatch.setenv("RESULTS__HOST", "0.0.0.0")  # noqa: S104
-    with pytest.raises(SettingUnusable, match="loopback"):
+    with pytest.raises(InvalidSetting, match="loopback"):
         main.main()
 
 
-def test_words_of_the_interface_claim_nothing_about_feelings(house: House) -> None:
-    told = json.dumps(house.web().get("/openapi.json").json()).lower()
+def test_words_of_the_interface_claim_nothing_about_feelings(harness: ResultsHarness) -> None:
+    told = json.dumps(harness.web().get("/openapi.json").json()).lower()
     for word in ("feels", "is angry", "true emotion", "stress", "engagement", "productivity"):
         assert word not in told
     assert "perceived" in told
 
 
-def test_who_asks_too_often_waits(house: House) -> None:
-    made = house.done()
-    app = opened_app(house.database, house.blobs, per_minute=3)
-    web = TestClient(app, headers={"Authorization": f"Bearer {house.key()}"})
+def test_who_asks_too_often_waits(harness: ResultsHarness) -> None:
+    made = harness.done()
+    app = opened_app(harness.database, harness.blobs, per_minute=3)
+    web = TestClient(app, headers={"Authorization": f"Bearer {harness.key()}"})
     codes = [web.get(f"/v1/transcripts/{made.job_id}").status_code for _ in range(4)]
     assert codes == [200, 200, 200, 429]
 
 
-def test_pages_of_allowed_origins_may_use_it_and_no_others(house: House) -> None:
-    made = house.done()
-    web = TestClient(opened_app(house.database, house.blobs, origins="https://app.example, https://b.example"))
+def test_pages_of_allowed_origins_may_use_it_and_no_others(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web = TestClient(opened_app(harness.database, harness.blobs, origins="https://app.example, https://b.example"))
     path = f"/v1/transcripts/{made.job_id}"
     asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
     allowed = web.options(path, headers={"Origin": "https://app.example", **asked})
     assert allowed.headers["access-control-allow-origin"] == "https://app.example"
-    key = {"Authorization": f"Bearer {house.key()}"}
+    key = {"Authorization": f"Bearer {harness.key()}"}
     read = web.get(path, headers={"Origin": "https://b.example", **key})
     assert (read.status_code, read.headers["access-control-allow-origin"]) == (200, "https://b.example")
     assert "ETag" in read.headers["access-control-expose-headers"]
     other = web.get(path, headers={"Origin": "https://evil.example", **key})
     assert "access-control-allow-origin" not in other.headers
-    assert "access-control-allow-origin" not in house.web().get(path, headers={"Origin": "https://app.example"}).headers
+    assert (
+        "access-control-allow-origin" not in harness.web().get(path, headers={"Origin": "https://app.example"}).headers
+    )

@@ -9,19 +9,19 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from services.results.corrections import ATTEMPTS, _correct
-from services.results.reading_room import ReadingRoom
-from shared.domain.correction import Change, Corrected, Correction, renaming
-from shared.domain.error import ChangedMeanwhile
+from services.results.transcript_reader import TranscriptReader
+from shared.domain.correction import Change, CorrectedField, Correction, rename_changes
+from shared.domain.error import PreconditionFailed
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.exports.formats import FORMATS
-from shared.infra.checks import Check
+from shared.infra.checks import ReadinessCheck
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditTrail
+from shared.infra.database.requests import SqlAuditLog
 from shared.infra.web.api_keys import Caller
 from tests.exports.sample import ANA
-from tests.results.conftest import ALL, FEEL, READ, House
+from tests.results.conftest import ALL, FEEL, READ, ResultsHarness
 
 
 def at(job_id: str, view: str = "") -> str:
@@ -29,9 +29,9 @@ def at(job_id: str, view: str = "") -> str:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_view_shows_what_was_corrected_and_the_original_on_request(house: House, suffix: str) -> None:
-    made = house.done()
-    web, path = house.web(), at(made.job_id, f".{suffix}")
+def test_every_view_shows_what_was_corrected_and_the_original_on_request(harness: ResultsHarness, suffix: str) -> None:
+    made = harness.done()
+    web, path = harness.web(), at(made.job_id, f".{suffix}")
     before = web.get(path)
     assert web.patch(at(made.job_id, "/speakers/S1"), json={"name": "Zarathustra"}).status_code == 200
     assert web.patch(at(made.job_id, "/utterances/0"), json={"text": "Zoologists rejoice."}).status_code == 200
@@ -43,9 +43,9 @@ def test_every_view_shows_what_was_corrected_and_the_original_on_request(house: 
     assert (original.content, original.headers["etag"]) == (before.content, before.headers["etag"])
 
 
-def test_a_correction_says_who_what_and_when(house: House) -> None:
-    made = house.done()
-    web = house.web()
+def test_a_correction_says_who_what_and_when(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web = harness.web()
     answer = web.patch(at(made.job_id, "/utterances/0"), json={"emotion": "joy", "speaker": "S2"})
     assert (answer.json()["emotion"]["label"], answer.json()["speaker"]) == ("joy", "S2")
     assert answer.headers["etag"] == web.get(at(made.job_id)).headers["etag"]
@@ -59,39 +59,39 @@ def test_a_correction_says_who_what_and_when(house: House) -> None:
     ]
     assert {one["at"] for one in items} == {"2026-11-02T12:00:00Z"}
     assert all(one["key_id"] for one in items)
-    lines = [line for line in SqlAuditTrail(house.database).list("ours").items if line.action == "transcript_corrected"]
-    assert {json.dumps(line.facts) for line in lines} == {
+    lines = [line for line in SqlAuditLog(harness.database).list("ours").items if line.action == "transcript.corrected"]
+    assert {json.dumps(line.details) for line in lines} == {
         '{"target": "0", "fields": ["emotion", "speaker"]}',
         '{"target": "S1", "fields": ["name"]}',
     }
 
 
-def test_a_corrected_emotion_is_a_reading_too(house: House) -> None:
-    made = house.done()
-    before = house.web(READ).get(at(made.job_id))
-    house.web().patch(at(made.job_id, "/utterances/0"), json={"emotion": "disgust"})
-    assert "disgust" in house.web(FEEL).get(at(made.job_id, ".txt")).text
+def test_a_corrected_emotion_is_a_reading_too(harness: ResultsHarness) -> None:
+    made = harness.done()
+    before = harness.web(READ).get(at(made.job_id))
+    harness.web().patch(at(made.job_id, "/utterances/0"), json={"emotion": "disgust"})
+    assert "disgust" in harness.web(FEEL).get(at(made.job_id, ".txt")).text
     for view in ("", ".csv", ".md", "/summary", "/corrections"):
-        assert "disgust" not in house.web(READ).get(at(made.job_id, view)).text
-    after = house.web(READ).get(at(made.job_id))
+        assert "disgust" not in harness.web(READ).get(at(made.job_id, view)).text
+    after = harness.web(READ).get(at(made.job_id))
     assert after.headers["etag"] == before.headers["etag"]  # not even that it changed
-    poor = house.web(ALL - {"emotions:read"})
+    poor = harness.web(ALL - {"emotions:read"})
     refused = poor.patch(at(made.job_id, "/utterances/0"), json={"emotion": "joy"})
-    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
     shown = poor.patch(at(made.job_id, "/utterances/0"), json={"text": "Plain."})
     assert (shown.json()["text"], shown.json()["emotion"]) == ("Plain.", None)
 
 
-def test_who_may_only_read_corrects_nothing(house: House) -> None:
-    made = house.done()
+def test_who_may_only_read_corrects_nothing(harness: ResultsHarness) -> None:
+    made = harness.done()
     for scopes in (FEEL, ALL - {"transcripts:read"}):
-        refused = house.web(scopes).patch(at(made.job_id, "/speakers/S1"), json={"name": "x"})
-        assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+        refused = harness.web(scopes).patch(at(made.job_id, "/speakers/S1"), json={"name": "x"})
+        assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_what_is_not_there_or_makes_no_sense_is_refused(house: House) -> None:
-    made = house.done()
-    web = house.web()
+def test_what_is_not_there_or_makes_no_sense_is_refused(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web = harness.web()
     for path, body, status, code in (
         ("/speakers/S9", {"name": "x"}, 404, "not_found"),
         ("/speakers/S1", {"name": " \x07 "}, 422, "invalid_request"),
@@ -102,7 +102,7 @@ def test_what_is_not_there_or_makes_no_sense_is_refused(house: House) -> None:
         ("/utterances/0", {}, 422, "invalid_request"),
         ("/utterances/0", {"speaker": "S9"}, 422, "invalid_request"),
         ("/utterances/0", {"emotion": "rage"}, 422, "invalid_request"),
-        ("/utterances/1", {"emotion": "joy"}, 409, "no_reading"),
+        ("/utterances/1", {"emotion": "joy"}, 409, "no_emotion_reading"),
     ):
         answer = web.patch(at(made.job_id, path), json=body)
         assert (answer.status_code, answer.json()["code"]) == (status, code), (path, body)
@@ -113,15 +113,15 @@ def test_what_is_not_there_or_makes_no_sense_is_refused(house: House) -> None:
     assert web.get(at(made.job_id, "/corrections")).json() == {"items": []}
 
 
-def test_who_read_an_older_transcript_does_not_correct_a_newer_one(house: House) -> None:
-    made = house.done()
-    web, poor = house.web(), house.web(ALL - {"emotions:read"})
+def test_who_read_an_older_transcript_does_not_correct_a_newer_one(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web, poor = harness.web(), harness.web(ALL - {"emotions:read"})
     seen, seen_without = (who.get(at(made.job_id)).headers["etag"] for who in (web, poor))
     first = web.patch(at(made.job_id, "/utterances/0"), json={"text": "One."}, headers={"If-Match": seen})
     assert first.status_code == 200
     for old in (seen, seen_without, f"W/{first.headers['etag']}", '"rubbish"', "rubbish"):
         late = web.patch(at(made.job_id, "/utterances/0"), json={"text": "Two."}, headers={"If-Match": old})
-        assert (late.status_code, late.json()["code"]) == (412, "changed_meanwhile")
+        assert (late.status_code, late.json()["code"]) == (412, "precondition_failed")
     fresh = poor.get(at(made.job_id)).headers["etag"]
     for new in (fresh, "*", f'"x", {first.headers["etag"]}'):
         answer = poor.patch(at(made.job_id, "/utterances/0"), json={"text": "One."}, headers={"If-Match": new})
@@ -129,9 +129,9 @@ def test_who_read_an_older_transcript_does_not_correct_a_newer_one(house: House)
     assert len(web.get(at(made.job_id, "/corrections")).json()["items"]) == 1  # the same again is no correction
 
 
-def test_corrections_at_the_same_moment_build_on_each_other(house: House) -> None:
-    made = house.done()
-    web = house.web()
+def test_corrections_at_the_same_moment_build_on_each_other(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web = harness.web()
     with ThreadPoolExecutor(4) as pool:
         answers = list(
             pool.map(
@@ -145,9 +145,9 @@ def test_corrections_at_the_same_moment_build_on_each_other(house: House) -> Non
     assert len(items) == 4
 
 
-def test_what_was_corrected_is_found_and_what_was_wrong_is_not(house: House) -> None:
-    made = house.done()
-    web = house.web()
+def test_what_was_corrected_is_found_and_what_was_wrong_is_not(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web = harness.web()
     web.patch(at(made.job_id, "/utterances/0"), json={"text": "We won it all.", "emotion": "joy"})
     web.patch(at(made.job_id, "/speakers/S1"), json={"name": "Anna"})
 
@@ -168,32 +168,32 @@ class OthersFirst(SqlCorrectionStore):
     ) -> tuple[Correction, ...]:
         if self.times > 0:
             self.times -= 1
-            other = (Change(field=Corrected.NAME, target="S2", old="", new=f"Other {self.times}"),)
+            other = (Change(field=CorrectedField.NAME, target="S2", old="", new=f"Other {self.times}"),)
             super().add(tenant, job_id, other, after=after, shown=shown, entry=entry)
         return super().add(tenant, job_id, changes, after=after, shown=shown, entry=entry)
 
 
-def test_who_comes_second_tries_again_unless_they_named_what_they_read(house: House) -> None:
-    made = house.done()
-    store = OthersFirst(house.database)
-    room = ReadingRoom(
-        SqlJobStore(house.database),
-        house.blobs,
+def test_who_comes_second_tries_again_unless_they_named_what_they_read(harness: ResultsHarness) -> None:
+    made = harness.done()
+    store = OthersFirst(harness.database)
+    room = TranscriptReader(
+        SqlJobStore(harness.database),
+        harness.blobs,
         store,
-        SqlAuditTrail(house.database),
-        house.database.clock,
-        Check("storage", house.blobs.probe),
+        SqlAuditLog(harness.database),
+        harness.database.clock,
+        ReadinessCheck("storage", harness.blobs.probe),
     )
     caller = Caller(tenant="ours", key_id="k", scopes=frozenset(ALL))
 
     def name(new: str, if_match: str | None = None) -> str:
-        plan = _correct(room, caller, made.job_id, if_match, lambda given: renaming(given, "S1", new))
+        plan = _correct(room, caller, made.job_id, if_match, lambda given: rename_changes(given, "S1", new))
         return plan.transcript.name_of("S1")
 
     store.times = ATTEMPTS - 1
     assert name("Anna") == "Anna"
     for times, condition in ((1, "*"), (ATTEMPTS, None)):
         store.times = times
-        with pytest.raises(ChangedMeanwhile):
+        with pytest.raises(PreconditionFailed):
             name("Zoe", condition)
-    assert room.show(caller, made.job_id).transcript.name_of("S1") == "Anna"
+    assert room.read(caller, made.job_id).transcript.name_of("S1") == "Anna"

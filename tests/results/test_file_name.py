@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import pytest
 
-from services.results.file_name import LONGEST, disposition, file_name
+from services.results.file_name import MAX_LENGTH, disposition, file_name
 
 
 @pytest.mark.parametrize(
@@ -22,7 +22,7 @@ from services.results.file_name import LONGEST, disposition, file_name
         ("CON.mp4", "transcript.vtt"),
         ("$(rm -rf);`x`.mp4", "$(rm -rf)_`x`.vtt"),
         ("\ud800.mp4", "transcript.vtt"),
-        ("x" * 300 + ".mp4", "x" * LONGEST + ".vtt"),
+        ("x" * 300 + ".mp4", "x" * MAX_LENGTH + ".vtt"),
     ],
 )
 def test_a_name_is_the_recordings_own_and_harmless(recording: str, name: str) -> None:

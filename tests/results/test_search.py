@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 from shared.infra.database.jobs import SqlJobStore
-from tests.results.conftest import FEEL, READ, House
+from tests.results.conftest import FEEL, READ, ResultsHarness
 
 
-def test_a_hit_says_where_and_shows_what(house: House) -> None:
-    made = house.done()
-    answer = house.web(READ).get("/v1/search", params={"q": '"left there"'})
+def test_a_hit_says_where_and_shows_what(harness: ResultsHarness) -> None:
+    made = harness.done()
+    answer = harness.web(READ).get("/v1/search", params={"q": '"left there"'})
     assert answer.json() == {
         "items": [
             {
@@ -26,18 +26,18 @@ def test_a_hit_says_where_and_shows_what(house: House) -> None:
     }
 
 
-def test_emotion_is_a_filter_for_those_who_may_read_it(house: House) -> None:
-    house.done()
-    found = house.web(FEEL).get("/v1/search", params={"emotion": "sadness", "speaker": "S3"}).json()["items"]
+def test_emotion_is_a_filter_for_those_who_may_read_it(harness: ResultsHarness) -> None:
+    harness.done()
+    found = harness.web(FEEL).get("/v1/search", params={"emotion": "sadness", "speaker": "S3"}).json()["items"]
     assert [hit["utterance"] for hit in found] == [2, 4]
     assert "sadness" not in str(found)
-    refused = house.web(READ).get("/v1/search", params={"emotion": "sadness", "q": "customer"})
-    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    refused = harness.web(READ).get("/v1/search", params={"emotion": "sadness", "q": "customer"})
+    assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_pages_lead_on(house: House) -> None:
-    made = [house.done().job_id, house.done().job_id]
-    web = house.web(READ)
+def test_pages_lead_on(harness: ResultsHarness) -> None:
+    made = [harness.done().job_id, harness.done().job_id]
+    web = harness.web(READ)
     seen: list[str] = []
     cursor: str | None = None
     for _ in range(2):
@@ -48,14 +48,14 @@ def test_pages_lead_on(house: House) -> None:
     assert (sorted(seen), cursor) == (sorted(made), None)
 
 
-def test_an_erased_transcript_is_not_found_any_more(house: House) -> None:
-    made = house.done()
-    SqlJobStore(house.database).erase("ours", made.job_id, by="k", reason="asked")
-    assert house.web().get("/v1/search", params={"q": "customer"}).json()["items"] == []
+def test_an_erased_transcript_is_not_found_any_more(harness: ResultsHarness) -> None:
+    made = harness.done()
+    SqlJobStore(harness.database).erase("ours", made.job_id, by="k", reason="asked")
+    assert harness.web().get("/v1/search", params={"q": "customer"}).json()["items"] == []
 
 
-def test_what_cannot_be_looked_for_is_said_and_not_repeated(house: House) -> None:
-    web = house.web()
+def test_what_cannot_be_looked_for_is_said_and_not_repeated(harness: ResultsHarness) -> None:
+    web = harness.web()
     for query in (
         {},
         {"q": "--"},

@@ -15,8 +15,8 @@ from shared.exports.formats import FORMATS
 from shared.exports.summary import render_summary
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditTrail
-from tests.results.conftest import FEEL, READ, House, opened_app
+from shared.infra.database.requests import SqlAuditLog
+from tests.results.conftest import FEEL, READ, ResultsHarness, opened_app
 
 
 def at(job_id: str, view: str = "") -> str:
@@ -32,68 +32,68 @@ VIEWS = [*(f".{suffix}" for suffix in FORMATS), ""]
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_is_what_the_command_line_writes(house: House, view: str) -> None:
-    made = house.done()
+def test_every_view_is_what_the_command_line_writes(harness: ResultsHarness, view: str) -> None:
+    made = harness.done()
     form = FORMATS[view.removeprefix(".") or "json"]
     for emotion in (True, False):
-        answer = house.web(FEEL).get(at(made.job_id, view), params={"emotion": emotion})
+        answer = harness.web(FEEL).get(at(made.job_id, view), params={"emotion": emotion})
         assert answer.content == form.render(made, emotion=emotion)
         assert answer.headers["content-type"].startswith(form.media_type)
         assert answer.headers["content-length"] == str(len(answer.content))
-    head = house.web(FEEL).head(at(made.job_id, view), params={"emotion": False})
+    head = harness.web(FEEL).head(at(made.job_id, view), params={"emotion": False})
     assert (head.status_code, head.content, head.headers["etag"]) == (200, b"", answer.headers["etag"])
 
 
 @pytest.mark.parametrize("view", [*VIEWS, "/summary"])
-def test_without_the_scope_there_is_no_reading_in_any_view(house: House, view: str) -> None:
-    made = house.done()
-    answer = house.web(READ).get(at(made.job_id, view))
+def test_without_the_scope_there_is_no_reading_in_any_view(harness: ResultsHarness, view: str) -> None:
+    made = harness.done()
+    answer = harness.web(READ).get(at(made.job_id, view))
     assert answer.status_code == 200
     assert b"sadness" not in answer.content
-    assert answer.content == house.web(FEEL).get(at(made.job_id, view), params={"emotion": False}).content
-    refused = house.web(READ).get(at(made.job_id, view), params={"emotion": True})
-    assert (refused.status_code, refused.json()["code"]) == (403, "scope_missing")
+    assert answer.content == harness.web(FEEL).get(at(made.job_id, view), params={"emotion": False}).content
+    refused = harness.web(READ).get(at(made.job_id, view), params={"emotion": True})
+    assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_the_summary_is_a_view_too(house: House) -> None:
-    made = house.done()
-    answer = house.web(FEEL).get(at(made.job_id, "/summary"))
+def test_the_summary_is_a_view_too(harness: ResultsHarness) -> None:
+    made = harness.done()
+    answer = harness.web(FEEL).get(at(made.job_id, "/summary"))
     assert answer.content == render_summary(made, emotion=True)
     assert answer.headers["etag"]
     assert "ranking" not in answer.text
 
 
 @pytest.mark.parametrize("view", ["", ".vtt", ".mp4", "/summary", "/corrections"])
-def test_what_is_not_there_yet_or_never_will_be_is_said(house: House, view: str) -> None:
-    web, jobs = house.web(), SqlJobStore(house.database)
-    waiting = house.queued()
+def test_what_is_not_there_yet_or_never_will_be_is_said(harness: ResultsHarness, view: str) -> None:
+    web, jobs = harness.web(), SqlJobStore(harness.database)
+    waiting = harness.queued()
     answer = web.get(at(waiting, view))
     assert (answer.status_code, answer.json()["code"]) == (409, "not_ready")
-    assert f"/v1/jobs/{waiting}" in answer.json()["mend"]
-    answer = web.get(at(house.failed("no_audio"), view))
+    assert f"/v1/jobs/{waiting}" in answer.json()["hint"]
+    answer = web.get(at(harness.failed("no_audio"), view))
     assert (answer.status_code, answer.json()["code"], answer.json()["detail"]) == (409, "no_audio", "It has no sound.")
     jobs.cancel("ours", waiting)
     answer = web.get(at(waiting, view))
     assert (answer.status_code, answer.json()["code"]) == (409, "state_conflict")
     unknown = web.get(at("0" * 32, view))
     assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
-    gone = house.done()
+    gone = harness.done()
     jobs.erase("ours", gone.job_id, by="k", reason="asked")
-    for other in (gone.job_id, house.done("theirs").job_id, "x" * 99, "a b", "%00", "none.xyz"):
+    for other in (gone.job_id, harness.done("theirs").job_id, "x" * 99, "a b", "%00", "none.xyz"):
         answer = web.get(at(other, view))
         assert (answer.status_code, bare(answer)) == (404, bare(unknown))
 
 
-def test_a_transcript_that_storage_lost_is_our_fault(house: House) -> None:
-    made = house.done()
-    house.blobs.delete_prefix("ours", transcript_key(made.job_id).rpartition("/")[0])
-    answer = house.web().get(at(made.job_id))
-    assert (answer.status_code, answer.json()["code"]) == (500, "storage_lost")
+def test_a_transcript_that_storage_lost_is_our_fault(harness: ResultsHarness) -> None:
+    made = harness.done()
+    harness.blobs.delete_prefix("ours", transcript_key(made.job_id).rpartition("/")[0])
+    answer = harness.web().get(at(made.job_id))
+    assert (answer.status_code, answer.json()["code"]) == (500, "stored_data_missing")
 
 
-def test_what_the_client_has_already_is_not_sent_again(house: House) -> None:
-    made = house.done()
-    web = house.web(FEEL)
+def test_what_the_client_has_already_is_not_sent_again(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web = harness.web(FEEL)
     first = web.get(at(made.job_id, ".vtt"))
     etag = first.headers["etag"]
     assert etag.startswith('"') and first.headers["cache-control"] == "private, no-cache"
@@ -109,9 +109,11 @@ def test_what_the_client_has_already_is_not_sent_again(house: House) -> None:
     ("asked", "start", "end"),
     [("bytes=0-9", 0, 10), ("bytes=10-", 10, None), ("bytes=-5", -5, None), ("bytes=0-999999", 0, None)],
 )
-def test_a_part_is_sent_where_a_part_is_asked_for(house: House, asked: str, start: int, end: int | None) -> None:
-    made = house.done()
-    web, path = house.web(FEEL), at(made.job_id, ".srt")
+def test_a_part_is_sent_where_a_part_is_asked_for(
+    harness: ResultsHarness, asked: str, start: int, end: int | None
+) -> None:
+    made = harness.done()
+    web, path = harness.web(FEEL), at(made.job_id, ".srt")
     whole = web.get(path)
     part = web.get(path, headers={"Range": asked})
     assert (part.status_code, part.content) == (206, whole.content[start:end])
@@ -123,39 +125,39 @@ def test_a_part_is_sent_where_a_part_is_asked_for(house: House, asked: str, star
         assert web.get(path, headers={"Range": asked, "If-Range": condition}).status_code == status
 
 
-def test_a_range_that_lies_outside_is_refused_and_one_that_is_none_is_passed_over(house: House) -> None:
-    made = house.done()
-    web, path = house.web(FEEL), at(made.job_id, ".srt")
+def test_a_range_that_lies_outside_is_refused_and_one_that_is_none_is_passed_over(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web, path = harness.web(FEEL), at(made.job_id, ".srt")
     size = len(web.get(path).content)
     for outside in (f"bytes={size}-", "bytes=-0"):
         answer = web.get(path, headers={"Range": outside})
-        assert (answer.status_code, answer.json()["code"]) == (416, "range_unusable")
+        assert (answer.status_code, answer.json()["code"]) == (416, "range_not_satisfiable")
         assert answer.headers["content-range"] == f"bytes */{size}"
     for none in ("bytes=5-1", "bytes=-", "lines=1-2", "bytes=0-1,4-5"):
         assert web.get(path, headers={"Range": none}).status_code == 200
     assert web.head(path, headers={"Range": "bytes=0-1"}).status_code == 200
 
 
-def test_whoever_reads_leaves_a_line_and_no_content_in_it(house: House) -> None:
-    made = house.done()
-    web = house.web(FEEL)
+def test_whoever_reads_leaves_a_line_and_no_content_in_it(harness: ResultsHarness) -> None:
+    made = harness.done()
+    web = harness.web(FEEL)
     etag = web.get(at(made.job_id)).headers["etag"]
     web.get(at(made.job_id, ".vtt"), params={"emotion": False})
     web.get(at(made.job_id), headers={"If-None-Match": etag})  # nothing new was shown
     web.get("/v1/search", params={"q": "yesterday"})
-    lines = {(line.action, json.dumps(line.facts)) for line in SqlAuditTrail(house.database).list("ours").items}
+    lines = {(line.action, json.dumps(line.details)) for line in SqlAuditLog(harness.database).list("ours").items}
     assert lines == {
-        ("transcript_read", '{"format": "json", "emotion": true}'),
-        ("transcript_exported", '{"format": "vtt", "emotion": false}'),
-        ("transcripts_searched", '{"found": 1, "emotion": false}'),
+        ("transcript.read", '{"format": "json", "emotion": true}'),
+        ("transcript.exported", '{"format": "vtt", "emotion": false}'),
+        ("transcripts.searched", '{"found": 1, "emotion": false}'),
     }
-    line = SqlAuditTrail(house.database).list("ours").items[0]
+    line = SqlAuditLog(harness.database).list("ours").items[0]
     assert line.key_id and line.address == "testclient"
 
 
-def test_a_storage_that_is_away_is_no_lost_transcript(house: House) -> None:
-    made, web = house.done(), house.web()
-    folder = house.blobs._root
+def test_a_storage_that_is_away_is_no_lost_transcript(harness: ResultsHarness) -> None:
+    made, web = harness.done(), harness.web()
+    folder = harness.blobs._root
     aside = folder.with_name("aside")
     folder.rename(aside)
     for path in ("", ".vtt", "/summary", ".mp4", "/corrections"):
@@ -169,17 +171,17 @@ def test_a_storage_that_is_away_is_no_lost_transcript(house: House) -> None:
         time.sleep(0.05)
 
 
-def test_a_storage_that_hangs_is_waited_for_briefly(house: House) -> None:
+def test_a_storage_that_hangs_is_waited_for_briefly(harness: ResultsHarness) -> None:
     go_on = threading.Event()
 
     class Hanging(FolderBlobs):
         def probe(self) -> None:
             go_on.wait(60)
 
-    made = house.done()
-    web = TestClient(opened_app(house.database, Hanging(house.blobs._root)))
+    made = harness.done()
+    web = TestClient(opened_app(harness.database, Hanging(harness.blobs._root)))
     began = time.monotonic()
-    key = {"Authorization": f"Bearer {house.key()}"}
+    key = {"Authorization": f"Bearer {harness.key()}"}
     assert web.get("/readyz").status_code == 503
     assert web.get(f"/v1/transcripts/{made.job_id}", headers=key).status_code == 503
     assert time.monotonic() - began < 10, "they wait for two seconds in all"

@@ -16,7 +16,7 @@ import webvtt
 
 from samples.gallery import FRAMES_PER_SECOND, film
 from samples.references import write_references
-from samples.sound import Meeting, Turn, perform
+from samples.sound import Meeting, Turn, synthesize_meeting
 from samples.story import CAST, STORY
 from shared.domain.emotion import Emotion
 from shared.domain.span import Span, span
@@ -117,7 +117,7 @@ def test_the_speaker_is_framed_and_only_their_mouth_moves() -> None:
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed (apt-get install flite)")
 def test_the_script_makes_the_same_references_again(tmp_path: Path) -> None:
-    meeting = perform(STORY)
+    meeting = synthesize_meeting(STORY)
     write_references(meeting, tmp_path, "standup", round(len(meeting.sound) / SAMPLE_RATE, 3))
     for suffix in ("json", "rttm", "stm", "vtt"):
         assert (tmp_path / f"standup.{suffix}").read_text() == (SAMPLES / f"standup.{suffix}").read_text()

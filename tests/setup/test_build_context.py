@@ -35,7 +35,7 @@ def test_what_is_copied_is_sent_to_the_builder(source: str) -> None:
     assert tracked, f"{source} is not in a clean clone"
 
 
-@pytest.mark.parametrize("path", [".env", ".git/config", "tests/twins.py", "services/trainer/loop.py", ".venv/x"])
+@pytest.mark.parametrize("path", [".env", ".git/config", "tests/fakes.py", "services/trainer/loop.py", ".venv/x"])
 def test_what_an_image_does_not_need_stays_out(path: str) -> None:
     assert not sent(path)
 

@@ -12,7 +12,7 @@ from typer.testing import CliRunner
 
 from services.cli.main import app
 from services.trainer.evaluate_speakers import equal_error_rate
-from services.trainer.measure import calibration_error, measure
+from services.trainer.metrics import calibration_error, classification_metrics
 from shared.domain.error import InvalidRequest
 from tests.trainer.test_datasets import MELD, sound
 
@@ -85,7 +85,7 @@ def test_figures_by_hand() -> None:
     """Two of three right; recall and F1 only over the classes that are there."""
     logits = np.full((3, 7), -20.0)
     logits[[0, 1, 2], [0, 0, 3]] = 0.0
-    found = measure(logits, np.array([0, 3, 3]))
+    found = classification_metrics(logits, np.array([0, 3, 3]))
     assert (found["n"], found["accuracy"], found["majority"]) == (3, 0.6667, 0.6667)
     assert found["uar"] == 0.75
     assert found["macro_f1"] == pytest.approx(2 / 3, abs=1e-4)

@@ -5,18 +5,18 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.trainer.fit_fusion import CAPS, far, knowledge, trust
+from services.trainer.fit_fusion import CAPS, degrade_images, pseudo_r2, trust
 from shared.domain.emotion import Modality
-from shared.engines.cards import BUNDLED, FUSION
 from shared.engines.fusion_loglinear import read_parameters
+from shared.engines.model_cards import BUNDLED, FUSION
 
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 
 
 def test_who_knows_no_more_than_the_prior_knows_nothing() -> None:
-    assert knowledge(1.5, 1.5) == 0
-    assert knowledge(0.0, 1.5) == 1
-    assert knowledge(3.0, 1.5) < 0
+    assert pseudo_r2(1.5, 1.5) == 0
+    assert pseudo_r2(0.0, 1.5) == 1
+    assert pseudo_r2(3.0, 1.5) < 0
 
 
 def test_a_sense_counts_by_what_it_knows_beside_the_words() -> None:
@@ -31,13 +31,13 @@ def test_a_sense_that_misleads_is_not_believed() -> None:
 
 def test_faces_from_afar_are_coarse_and_stay_faces() -> None:
     faces = np.random.default_rng(0).integers(0, 255, (3, 48, 48), dtype=np.uint8)
-    seen = far(faces)
+    seen = degrade_images(faces)
     assert seen.shape == faces.shape
     assert seen.astype(float).std() < faces.astype(float).std() / 1.5
 
 
 def test_what_serves_says_how_it_was_measured() -> None:
     parameters = read_parameters(BUNDLED / f"{FUSION}.json")
-    assert parameters.senses[TEXT].weight == 1
-    assert all(parameters.senses[sense].cap == CAPS[sense] for sense in Modality)
+    assert parameters.modalities[TEXT].weight == 1
+    assert all(parameters.modalities[sense].cap == CAPS[sense] for sense in Modality)
     assert parameters.fitted

@@ -40,7 +40,7 @@ class Line:
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         return ((network(batch["x"]) - batch["y"]) ** 2).mean() / 1e4
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
         self.judged += 1
         figure = self.figures[self.judged - 1] if self.figures else float(self.judged)
         return figure, {"figure": figure}

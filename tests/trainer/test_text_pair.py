@@ -5,7 +5,7 @@ from __future__ import annotations
 from tokenizers import Tokenizer
 
 from shared.engines.text_pair import LIMIT, pair, stack
-from tests.twins import WORD_PIECES as WORDS
+from tests.fakes import WORD_PIECES as WORDS
 
 
 def spelled(pieces: list[int]) -> str:

@@ -12,12 +12,12 @@ torch = pytest.importorskip("torch", reason="torch is not installed; make train-
 
 from torch import Tensor, nn  # noqa: E402
 
-from services.trainer.catalog import OWN_START, Start, train  # noqa: E402
 from services.trainer.face.network import FaceCnn  # noqa: E402
 from services.trainer.loop import Recipe, fit, seed_everything  # noqa: E402
 from services.trainer.networks.contract import Targets, load  # noqa: E402
 from services.trainer.networks.examples import example  # noqa: E402
-from services.trainer.transfer import freeze, hold_still, start_from  # noqa: E402
+from services.trainer.trainable_networks import OWN_START, Initialization, train  # noqa: E402
+from services.trainer.transfer import freeze, freeze_statistics, start_from  # noqa: E402
 from shared.domain.emotion import EMOTIONS  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
 from tests.trainer.networks.tiny import TINY, build  # noqa: E402
@@ -39,7 +39,7 @@ class Noise:
         loss: Tensor = network.loss(network(**batch), Targets(labels, labels % 3), batch)
         return loss
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
         return 0.0, {}
 
 
@@ -66,7 +66,7 @@ def test_frozen_modules_neither_drop_nor_learn_their_statistics() -> None:
     network = SPEC.build(replace(TINY["late-fusion"], branch_dropout=0.5))
     freeze(network, ["face", "voice.*.norm"])
     network.train()
-    hold_still(network)
+    freeze_statistics(network)
     assert not network.face.training and not network.face[2].training
     assert not network.voice.first.norm.training and network.voice.first.conv.training
     assert network.training and network.voice.project.training
@@ -102,7 +102,7 @@ def test_a_bundled_network_learns_on_from_another_run_and_what_is_frozen_stays(t
         )
     source = FaceCnn().state_dict()
     torch.save(source, tmp_path / "best.pt")
-    start = Start(tmp_path / "best.pt", ("stem", "blocks"))
+    start = Initialization(tmp_path / "best.pt", ("stem", "blocks"))
     learnt = torch.load(train("face", tmp_path, tmp_path / "run", 1, 1, start=start), weights_only=True)
     assert {name for name in source if not torch.equal(source[name], learnt[name])} == {
         "emotion.weight",
@@ -113,7 +113,7 @@ def test_a_bundled_network_learns_on_from_another_run_and_what_is_frozen_stays(t
 @pytest.mark.parametrize("name", OWN_START)
 def test_a_network_with_a_start_of_its_own_takes_no_other(name: str, tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="its own start"):
-        train(name, tmp_path, tmp_path / "run", 1, 1, start=Start(freeze=("linear",)))
+        train(name, tmp_path, tmp_path / "run", 1, 1, start=Initialization(freeze=("linear",)))
 
 
 def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:

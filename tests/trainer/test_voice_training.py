@@ -14,9 +14,9 @@ torch = pytest.importorskip("torch", reason="torch is not installed; make train-
 
 from services.trainer import bundle  # noqa: E402
 from services.trainer.voice import export as voice_export  # noqa: E402
-from services.trainer.voice.cache import read_pictures  # noqa: E402
+from services.trainer.voice.spectrogram_cache import read_spectrograms  # noqa: E402
 from services.trainer.voice.train import EVERYBODY, _parts, recipe_of, train  # noqa: E402
-from shared.engines.cards import Card  # noqa: E402
+from shared.engines.model_cards import Card  # noqa: E402
 from shared.engines.runtime import open_session  # noqa: E402
 
 ACTORS, GERMANS = ("01", "05", "09", "13", "17"), ("03", "09", "11", "13", "14")
@@ -51,13 +51,13 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def test_nobody_is_both_heard_and_judged(data: Path, tmp_path: Path) -> None:
-    pictures = read_pictures(data, tmp_path / "pictures.npz")
+    pictures = read_spectrograms(data, tmp_path / "pictures.npz")
     parts = _parts(pictures)
     for name, part in parts.items():
-        speakers = [{pictures.clips[clip].speaker for clip in clips} for clips in (part.own, part.held)]
+        speakers = [{pictures.clips[clip].speaker for clip in clips} for clips in (part.train, part.held_out)]
         assert speakers[0].isdisjoint(speakers[1])
-        assert part.held or name == EVERYBODY
-    assert len(parts[EVERYBODY].own) == len(pictures.clips)
+        assert part.held_out or name == EVERYBODY
+    assert len(parts[EVERYBODY].train) == len(pictures.clips)
 
 
 def test_a_run_leaves_figures_and_an_export_that_serves(
@@ -65,8 +65,8 @@ def test_a_run_leaves_figures_and_an_export_that_serves(
 ) -> None:
     run, recipe = tmp_path / "run", recipe_of(seed=1, epochs=1)
     best = train(data, run, recipe)
-    figures = json.loads((run / "figures.json").read_text())
-    assert set(figures["five folds, telephone"]) == {"ravdess", "emodb"}
+    metrics = json.loads((run / "metrics.json").read_text())
+    assert set(metrics["five folds, telephone"]) == {"ravdess", "emodb"}
     written = best.stat().st_mtime_ns
     assert train(data, run, recipe) == best
     assert best.stat().st_mtime_ns == written, "a finished run is not trained again"
@@ -80,7 +80,7 @@ def test_a_run_leaves_figures_and_an_export_that_serves(
     for name, clips, sold in (("voice_cnn", 30, False), ("voice_cnn_emodb", 10, True)):
         card = Card.model_validate_json((tmp_path / f"{name}.json").read_text())
         assert card.commercial_use is sold
-        assert sum(card.figures[f"{who}, all folds"]["n"] for who in ("women", "men")) == clips
-        assert card.figures["all folds together"]["n"] == clips
+        assert sum(card.metrics[f"{who}, all folds"]["n"] for who in ("women", "men")) == clips
+        assert card.metrics["all folds together"]["n"] == clips
         assert told[name]["export_max_abs_difference"] <= 1e-4
         assert open_session(tmp_path / card.file, 1).get_outputs()[0].shape[1] == 7

@@ -6,8 +6,8 @@ import pytest
 from pydantic import ValidationError
 
 from services.worker.app import close_runner, make_app, run_stage, runner
-from services.worker.limits import longest_attempt
 from services.worker.settings import WorkerSettings
+from services.worker.stage_timeout import max_attempt_seconds
 from shared.infra.queue_celery import TASK, CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 
@@ -35,7 +35,7 @@ def test_what_a_crash_depends_on_is_set() -> None:
 
 def test_whoever_sends_agrees_with_the_worker_on_the_visibility_timeout() -> None:
     """The shortest value of any program on the broker wins."""
-    queue = QueueSettings(longest_stage_seconds=600)
+    queue = QueueSettings(max_stage_seconds=600)
     sender = CeleryQueue(REDIS, queue)
     ours = make_app(WorkerSettings(), queue, REDIS).conf
     assert sender._app.conf.broker_transport_options == ours.broker_transport_options
@@ -56,9 +56,13 @@ def test_a_worker_serves_queues_that_exist(monkeypatch: pytest.MonkeyPatch) -> N
 
 
 def test_limits_grow_with_the_recording_and_end_below_the_queues() -> None:
-    short, hour = (longest_attempt("transcribe", seconds, longest=36000) for seconds in (60.0, 3600.0))
+    short, hour = (max_attempt_seconds("transcribe", seconds, max_seconds=36000) for seconds in (60.0, 3600.0))
     assert short < hour
-    assert longest_attempt("transcribe", 1e6, longest=3600) == longest_attempt("decode", None, longest=3600) == 3480
+    assert (
+        max_attempt_seconds("transcribe", 1e6, max_seconds=3600)
+        == max_attempt_seconds("decode", None, max_seconds=3600)
+        == 3480
+    )
 
 
 def test_a_process_makes_its_means_once_and_sweeps_what_a_killed_one_left(

@@ -11,27 +11,27 @@ from typing import Any
 
 import pytest
 
-from services.worker.run_stage import Ended
+from services.worker.run_stage import StageOutcome
 from shared.domain.error import DecodeFailed, EngineFailed, StorageFull, StorageUnavailable
 from shared.domain.job_blobs import artifacts_folder, job_folder, media_folder, recording_key, transcript_key
 from shared.domain.job_record import JobStatus
 from shared.domain.recording import Probe, TrackProbe
 from shared.domain.search import SearchQuery
 from shared.domain.span import span
-from shared.domain.speech import Hearing
+from shared.domain.speech import Transcription
 from shared.domain.transcript import Transcript
-from shared.domain.work import StageState
+from shared.domain.work import StageStatus
 from shared.engines.catalog import Setup
-from shared.infra.database.figures import SqlFigures
+from shared.infra.database.metrics import SqlMetricsSource
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.ports.media import Progress
-from tests.twins import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, tone, word
-from tests.worker.workshop import MEDIA, TENANT, Workshop, engines
+from tests.fakes import ScriptedDecoder, ScriptedDetector, ScriptedTranscriber, silent, tone, word
+from tests.worker.worker_harness import MEDIA, TENANT, WorkerHarness, engines
 
 
 @pytest.fixture
-def shop(tmp_path: Path, setup: Setup) -> Iterator[Workshop]:
-    made = Workshop.at(tmp_path, setup)
+def harness(tmp_path: Path, setup: Setup) -> Iterator[WorkerHarness]:
+    made = WorkerHarness.at(tmp_path, setup)
     yield made
     made.database.close()
 
@@ -43,59 +43,59 @@ class Breaking(ScriptedTranscriber):
     words: Sequence[Any] = (word("hello", 0.5, 1.0),)
     errors: list[BaseException] = field(default_factory=list)
 
-    def transcribe(self, *args: Any, **more: Any) -> Hearing:
+    def transcribe(self, *args: Any, **more: Any) -> Transcription:
         if self.errors:
             raise self.errors.pop(0)
         return super().transcribe(*args, **more)
 
 
-def breaking(tmp_path: Path, setup: Setup, *errors: BaseException) -> Workshop:
-    return Workshop.at(tmp_path, setup, {**engines(), "asr": Breaking(errors=list(errors))})
+def breaking(tmp_path: Path, setup: Setup, *errors: BaseException) -> WorkerHarness:
+    return WorkerHarness.at(tmp_path, setup, {**engines(), "asr": Breaking(errors=list(errors))})
 
 
-def test_a_job_runs_stage_by_stage_until_its_transcript_lies_in_storage(shop: Workshop, tmp_path: Path) -> None:
-    job_id = shop.submit()
-    assert sorted(shop.run_out()) == sorted(stage.name for stage in shop.record(job_id).stages)
-    record = shop.record(job_id)
+def test_a_job_runs_stage_by_stage_until_its_transcript_lies_in_storage(harness: WorkerHarness, tmp_path: Path) -> None:
+    job_id = harness.submit()
+    assert sorted(harness.run_out()) == sorted(stage.name for stage in harness.record(job_id).stages)
+    record = harness.record(job_id)
     assert record.status is JobStatus.DONE
-    made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
+    made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     assert [utterance.text for utterance in made.utterances] == ["hello there"]
     assert made.job_id == job_id
-    assert SqlFigures(shop.database).read().recording_seconds == made.recording.duration == 3.0
+    assert SqlMetricsSource(harness.database).read().recording_seconds == made.recording.duration == 3.0
     assert [one.stage for one in made.provenance] == [stage.name for stage in record.stages[:-1]]
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_whoever_indexes_hears_of_a_transcript_before_its_job_is_done(shop: Workshop) -> None:
+def test_whoever_indexes_hears_of_a_transcript_before_its_job_is_done(harness: WorkerHarness) -> None:
     heard: list[tuple[str, str, JobStatus]] = []
 
     def index(tenant: str, transcript: Transcript) -> None:
-        heard.append((tenant, transcript.job_id, shop.record(job_id).status))
+        heard.append((tenant, transcript.job_id, harness.record(job_id).status))
 
-    job_id = shop.submit()
-    shop.until("publish")
-    assert shop.changed(index=index).run(job_id, "publish") is Ended.DONE
+    job_id = harness.submit()
+    harness.until("publish")
+    assert harness.changed(index_transcript=index).run(job_id, "publish") is StageOutcome.DONE
     assert heard == [(TENANT, job_id, JobStatus.RUNNING)]
 
 
-def test_a_message_that_comes_twice_does_nothing_twice(shop: Workshop) -> None:
-    job_id = shop.submit()
-    shop.until("nothing")
-    shop.run_out()
-    assert shop.runner.run(job_id, "decode") is Ended.REFUSED
-    assert shop.runner.run("no such job", "decode") is Ended.REFUSED
+def test_a_message_that_comes_twice_does_nothing_twice(harness: WorkerHarness) -> None:
+    job_id = harness.submit()
+    harness.until("nothing")
+    harness.run_out()
+    assert harness.runner.run(job_id, "decode") is StageOutcome.REFUSED
+    assert harness.runner.run("no such job", "decode") is StageOutcome.REFUSED
 
 
 def test_an_output_that_is_there_is_not_made_again(tmp_path: Path, setup: Setup) -> None:
     """A worker that broke between its upload and the row: the next one only finishes."""
     slots = engines()
-    shop = Workshop.at(tmp_path, setup, slots)
-    job_id = shop.submit()
-    shop.until("transcribe")
-    worker = shop.changed(work=ForgetsToFinish(shop.runner.work))
-    assert worker.run(job_id, "transcribe") is Ended.GIVEN_BACK
-    shop.later(60)
-    assert shop.runner.run(job_id, "transcribe") is Ended.DONE
+    harness = WorkerHarness.at(tmp_path, setup, slots)
+    job_id = harness.submit()
+    harness.until("transcribe")
+    worker = harness.changed(work=ForgetsToFinish(harness.runner.work))
+    assert worker.run(job_id, "transcribe") is StageOutcome.REQUEUED
+    harness.later(60)
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.DONE
     assert len(slots["asr"].asked) == 1
 
 
@@ -113,10 +113,10 @@ class ForgetsToFinish:
 
 
 def test_a_recording_at_fault_fails_at_once_with_its_code(tmp_path: Path, setup: Setup) -> None:
-    shop = breaking(tmp_path, setup, DecodeFailed("The decoder gave up."))
-    job_id = shop.submit()
-    shop.run_out()
-    record = shop.record(job_id)
+    harness = breaking(tmp_path, setup, DecodeFailed("The decoder gave up."))
+    job_id = harness.submit()
+    harness.run_out()
+    record = harness.record(job_id)
     assert record.status is JobStatus.FAILED and record.error is not None
     assert (record.error.code, record.error.stage) == ("decode_failed", "transcribe")
 
@@ -125,16 +125,16 @@ def test_a_recording_at_fault_fails_at_once_with_its_code(tmp_path: Path, setup:
     ("error", "code"), [(EngineFailed("It broke."), "engine_failed"), (KeyError("a word"), "internal_error")]
 )
 def test_what_may_go_better_is_tried_three_times(error: Exception, code: str, tmp_path: Path, setup: Setup) -> None:
-    shop = breaking(tmp_path, setup, error, error, error)
-    job_id = shop.submit()
-    shop.until("transcribe")
-    assert shop.runner.run(job_id, "transcribe") is Ended.GIVEN_BACK
-    assert shop.runner.run(job_id, "transcribe") is Ended.REFUSED, "not at once"
-    shop.later(60)
-    assert shop.runner.run(job_id, "transcribe") is Ended.GIVEN_BACK
-    shop.later(60)
-    assert shop.runner.run(job_id, "transcribe") is Ended.FAILED
-    record = shop.record(job_id)
+    harness = breaking(tmp_path, setup, error, error, error)
+    job_id = harness.submit()
+    harness.until("transcribe")
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.REFUSED, "not at once"
+    harness.later(60)
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
+    harness.later(60)
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.FAILED
+    record = harness.record(job_id)
     assert record.error is not None
     assert record.error.code == code
     assert "word" not in record.error.message
@@ -152,15 +152,15 @@ def test_what_may_go_better_is_tried_three_times(error: Exception, code: str, tm
 def test_a_full_disk_or_a_storage_that_is_away_is_nobodys_fault_and_not_counted(
     error: Exception, tmp_path: Path, setup: Setup
 ) -> None:
-    shop = breaking(tmp_path, setup, *[error] * 5)
-    job_id = shop.submit()
-    shop.until("transcribe")
+    harness = breaking(tmp_path, setup, *[error] * 5)
+    job_id = harness.submit()
+    harness.until("transcribe")
     for _ in range(5):
-        assert shop.runner.run(job_id, "transcribe") is Ended.GIVEN_BACK
-        assert shop.stage(job_id, "transcribe").attempts == 0
-        shop.later(61)
-    shop.run_out()
-    assert shop.record(job_id).status is JobStatus.DONE
+        assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
+        assert harness.stage(job_id, "transcribe").attempts == 0
+        harness.later(61)
+    harness.run_out()
+    assert harness.record(job_id).status is JobStatus.DONE
 
 
 LONG = tuple(span(start, start + 50) for start in range(0, 2000, 60))
@@ -178,22 +178,22 @@ def test_a_long_stage_goes_on_at_the_part_that_it_reached(tmp_path: Path, setup:
     class BreaksInThird(ScriptedTranscriber):
         calls: int = 0
 
-        def transcribe(self, *args: Any, **more: Any) -> Hearing:
+        def transcribe(self, *args: Any, **more: Any) -> Transcription:
             self.calls += 1
             if self.calls == 3:
                 raise EngineFailed("It broke.")
             return super().transcribe(*args, **more)
 
     asr = BreaksInThird([word(f"w{one.start:.0f}", one.start + 1, one.start + 2) for one in LONG])
-    shop = Workshop.at(tmp_path, setup, long_slots(asr))
-    job_id = shop.submit()
-    shop.until("transcribe")
-    assert shop.runner.run(job_id, "transcribe") is Ended.GIVEN_BACK
-    shop.later(60)
-    assert shop.runner.run(job_id, "transcribe") is Ended.DONE
+    harness = WorkerHarness.at(tmp_path, setup, long_slots(asr))
+    job_id = harness.submit()
+    harness.until("transcribe")
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
+    harness.later(60)
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.DONE
     assert asr.calls == 5
-    shop.run_out()
-    made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
+    harness.run_out()
+    made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     assert [w.text for u in made.utterances for w in u.words] == [one.text for one in asr.words]
 
 
@@ -205,7 +205,7 @@ class Sleeping(ScriptedTranscriber):
     then: Any = None
     quick: int = 0
 
-    def transcribe(self, *args: Any, progress: Progress, **more: Any) -> Hearing:
+    def transcribe(self, *args: Any, progress: Progress, **more: Any) -> Transcription:
         if self.quick:
             self.quick -= 1
             return super().transcribe(*args, progress=progress, **more)
@@ -217,83 +217,85 @@ class Sleeping(ScriptedTranscriber):
 
 
 def test_a_stage_that_takes_too_long_is_stopped_and_counted(tmp_path: Path, setup: Setup) -> None:
-    shop = Workshop.at(tmp_path, setup, {**engines(), "asr": Sleeping()}, longest=1)
-    job_id = shop.submit()
-    shop.until("transcribe")
-    for ended in (Ended.GIVEN_BACK, Ended.GIVEN_BACK, Ended.FAILED):
-        assert shop.runner.run(job_id, "transcribe") is ended
-        shop.later(60)
-    error = shop.record(job_id).error
+    harness = WorkerHarness.at(tmp_path, setup, {**engines(), "asr": Sleeping()}, max_seconds=1)
+    job_id = harness.submit()
+    harness.until("transcribe")
+    for ended in (StageOutcome.REQUEUED, StageOutcome.REQUEUED, StageOutcome.FAILED):
+        assert harness.runner.run(job_id, "transcribe") is ended
+        harness.later(60)
+    error = harness.record(job_id).error
     assert error is not None and error.code == "timed_out"
 
 
 def test_a_long_stage_that_made_a_part_in_its_time_is_not_counted(tmp_path: Path, setup: Setup) -> None:
     asr = Sleeping(quick=1)
-    shop = Workshop.at(tmp_path, setup, long_slots(asr))
-    job_id = shop.submit()
-    shop.until("transcribe")
-    assert shop.changed(longest=1).run(job_id, "transcribe") is Ended.GIVEN_BACK
-    row = shop.stage(job_id, "transcribe")
-    assert (row.state, row.attempts) == (StageState.PENDING, 0)
+    harness = WorkerHarness.at(tmp_path, setup, long_slots(asr))
+    job_id = harness.submit()
+    harness.until("transcribe")
+    assert harness.changed(max_seconds=1).run(job_id, "transcribe") is StageOutcome.REQUEUED
+    row = harness.stage(job_id, "transcribe")
+    assert (row.status, row.attempts) == (StageStatus.PENDING, 0)
 
 
 def test_a_cancelled_stage_stops_at_once_and_writes_nothing(tmp_path: Path, setup: Setup) -> None:
     asr = Sleeping()
-    shop = Workshop.at(tmp_path, setup, {**engines(), "asr": asr})
-    job_id = shop.submit()
-    asr.then = lambda: shop.jobs.cancel(TENANT, job_id)
-    shop.until("transcribe")
-    before = set(shop.blobs.keys(TENANT, artifacts_folder(job_id)))
+    harness = WorkerHarness.at(tmp_path, setup, {**engines(), "asr": asr})
+    job_id = harness.submit()
+    asr.then = lambda: harness.jobs.cancel(TENANT, job_id)
+    harness.until("transcribe")
+    before = set(harness.blobs.keys(TENANT, artifacts_folder(job_id)))
     began = time.monotonic()
-    assert shop.runner.run(job_id, "transcribe") is Ended.STOPPED
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.STOPPED
     assert time.monotonic() - began < 5
-    assert set(shop.blobs.keys(TENANT, artifacts_folder(job_id))) == before
+    assert set(harness.blobs.keys(TENANT, artifacts_folder(job_id))) == before
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
 def test_what_was_erased_while_a_stage_ran_does_not_come_back(tmp_path: Path, setup: Setup) -> None:
     """Even if the worker slept through its lease, and storage was swept and confirmed in the meantime."""
-    shop = Workshop.at(tmp_path, setup)
-    job_id = shop.submit()
-    shop.until("publish")
+    harness = WorkerHarness.at(tmp_path, setup)
+    job_id = harness.submit()
+    harness.until("publish")
 
     class SleepsThroughItsLease(ForgetsToFinish):
         def publish(self, *args: Any, **more: Any) -> Any:
-            shop.jobs.erase(TENANT, job_id, by="test", reason="asked for")
-            shop.later(600)
-            shop.dispatcher.erase()
-            shop.blobs.put(TENANT, transcript_key(job_id), [b"too late"])
+            harness.jobs.erase(TENANT, job_id, by="test", reason="asked for")
+            harness.later(600)
+            harness.dispatcher.finish_erasures()
+            harness.blobs.put(TENANT, transcript_key(job_id), [b"too late"])
             return self._work.publish(*args, **more)
 
-    assert shop.changed(work=SleepsThroughItsLease(shop.runner.work)).run(job_id, "publish") is Ended.STOPPED
-    assert list(shop.blobs.keys(TENANT, job_folder(job_id))) == []
-    stone = shop.jobs.tombstone(TENANT, job_id)
-    assert stone is not None and stone.erased_at is not None
+    assert (
+        harness.changed(work=SleepsThroughItsLease(harness.runner.work)).run(job_id, "publish") is StageOutcome.STOPPED
+    )
+    assert list(harness.blobs.keys(TENANT, job_folder(job_id))) == []
+    erasure = harness.jobs.erasure_record(TENANT, job_id)
+    assert erasure is not None and erasure.erased_at is not None
 
 
 def test_progress_is_written_while_the_stage_runs(tmp_path: Path, setup: Setup) -> None:
     asr = Sleeping()
-    shop = Workshop.at(tmp_path, setup, {**engines(), "asr": asr})
-    job_id = shop.submit()
+    harness = WorkerHarness.at(tmp_path, setup, {**engines(), "asr": asr})
+    job_id = harness.submit()
     seen: list[float] = []
 
     def watch() -> None:
         deadline = time.monotonic() + 5
         while not seen or (seen[-1] == 0 and time.monotonic() < deadline):
-            seen.append(shop.stage(job_id, "transcribe").progress)
+            seen.append(harness.stage(job_id, "transcribe").progress)
             time.sleep(0.05)
-        shop.jobs.cancel(TENANT, job_id)
+        harness.jobs.cancel(TENANT, job_id)
 
     asr.then = watch
-    shop.until("transcribe")
-    shop.runner.run(job_id, "transcribe")
+    harness.until("transcribe")
+    harness.runner.run(job_id, "transcribe")
     assert seen[-1] == 0.5
 
 
 @pytest.mark.parametrize("lost", ["transcribe", "transcribe/current.json", "all of it", "one file"])
-def test_what_storage_lost_is_made_again_by_whoever_made_it(shop: Workshop, tmp_path: Path, lost: str) -> None:
-    job_id = shop.submit()
-    shop.until("compose")
+def test_what_storage_lost_is_made_again_by_whoever_made_it(harness: WorkerHarness, tmp_path: Path, lost: str) -> None:
+    job_id = harness.submit()
+    harness.until("compose")
     folder = tmp_path / "blobs" / TENANT / artifacts_folder(job_id)
     match lost:
         case "all of it":
@@ -304,43 +306,43 @@ def test_what_storage_lost_is_made_again_by_whoever_made_it(shop: Workshop, tmp_
             shutil.rmtree(folder / lost)
         case _:
             (folder / lost).unlink()
-    assert shop.runner.run(job_id, "compose") is Ended.GIVEN_BACK
-    assert shop.stage(job_id, "compose").state is StageState.WAITING
-    ran = shop.run_out()
-    record = shop.record(job_id)
+    assert harness.runner.run(job_id, "compose") is StageOutcome.REQUEUED
+    assert harness.stage(job_id, "compose").status is StageStatus.WAITING
+    ran = harness.run_out()
+    record = harness.record(job_id)
     assert record.status is JobStatus.DONE, record.error
     assert "transcribe" in ran
-    assert shop.stage(job_id, "transcribe").attempts == 2
-    assert shop.stage(job_id, "compose").attempts == 1, "what others lost costs it nothing"
-    made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
+    assert harness.stage(job_id, "transcribe").attempts == 2
+    assert harness.stage(job_id, "compose").attempts == 1, "what others lost costs it nothing"
+    made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     assert [one.text for one in made.utterances] == ["hello there"]
 
 
-def test_what_storage_loses_again_and_again_ends_the_job(shop: Workshop) -> None:
-    job_id = shop.submit()
+def test_what_storage_loses_again_and_again_ends_the_job(harness: WorkerHarness) -> None:
+    job_id = harness.submit()
     runs: Counter[str] = Counter()
-    shop.dispatcher.fill()
-    while (ticket := shop.next_ticket()) is not None:
+    harness.dispatcher.enqueue_pending()
+    while (ticket := harness.next_ticket()) is not None:
         if ticket.stage == "compose":
-            shop.blobs.delete_prefix(TENANT, f"{artifacts_folder(job_id)}/transcribe")
-        shop.runner.run(job_id, ticket.stage)
-        shop.later(60)
-        shop.dispatcher.fill()
+            harness.blobs.delete_prefix(TENANT, f"{artifacts_folder(job_id)}/transcribe")
+        harness.runner.run(job_id, ticket.stage)
+        harness.later(60)
+        harness.dispatcher.enqueue_pending()
         runs[ticket.stage] += 1
-    error = shop.record(job_id).error
-    assert error is not None and (error.code, error.stage) == ("storage_lost", "compose")
+    error = harness.record(job_id).error
+    assert error is not None and (error.code, error.stage) == ("stored_data_missing", "compose")
     assert runs["transcribe"] == 3, "as often as any stage may be tried"
 
 
 def test_tracks_and_a_platforms_transcript_are_brought_to_who_reads_them(tmp_path: Path, setup: Setup) -> None:
     said = b"WEBVTT\n\n00:00.500 --> 00:01.500\nAna: good morning\n\n00:01.600 --> 00:02.500\nBen: good bye\n"
     slots = {**engines(), "decoder": DecodesTracks(tone(3.0))}
-    shop = Workshop.at(tmp_path, setup, slots)
-    job_id = shop.submit(track=b"ana alone", transcript=said)
-    shop.run_out()
-    record = shop.record(job_id)
+    harness = WorkerHarness.at(tmp_path, setup, slots)
+    job_id = harness.submit(track=b"ana alone", transcript=said)
+    harness.run_out()
+    record = harness.record(job_id)
     assert record.status is JobStatus.DONE, record.error
-    made = Transcript.model_validate_json(b"".join(shop.blobs.read(TENANT, transcript_key(job_id))))
+    made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     assert [(made.name_of(one.speaker), one.text) for one in made.utterances] == [
         ("Ana", "good morning"), ("Ben", "good bye"),
     ]  # fmt: skip
@@ -360,29 +362,29 @@ class DecodesTracks(ScriptedDecoder):
         return found.model_copy(update={"tracks": (TrackProbe(name="Ana", seconds=3.0),)})
 
 
-def test_a_recording_that_storage_lost_or_changed_is_not_decoded(shop: Workshop) -> None:
-    job_id = shop.submit()
-    shop.blobs.put(TENANT, recording_key(job_id), [b"another one"])
-    assert shop.runner.run(job_id, "decode") is Ended.GIVEN_BACK
-    shop.blobs.delete_prefix(TENANT, media_folder(job_id))
-    shop.later(60)
-    assert shop.runner.run(job_id, "decode") is Ended.GIVEN_BACK
+def test_a_recording_that_storage_lost_or_changed_is_not_decoded(harness: WorkerHarness) -> None:
+    job_id = harness.submit()
+    harness.blobs.put(TENANT, recording_key(job_id), [b"another one"])
+    assert harness.runner.run(job_id, "decode") is StageOutcome.REQUEUED
+    harness.blobs.delete_prefix(TENANT, media_folder(job_id))
+    harness.later(60)
+    assert harness.runner.run(job_id, "decode") is StageOutcome.REQUEUED
 
 
-def test_a_queue_that_is_away_does_not_spoil_what_was_done(shop: Workshop) -> None:
+def test_a_queue_that_is_away_does_not_spoil_what_was_done(harness: WorkerHarness) -> None:
     def away() -> None:
         raise ConnectionError
 
-    job_id = shop.submit()
-    assert shop.changed(refill=away).run(job_id, "decode") is Ended.DONE
-    assert shop.stage(job_id, "decode").state is StageState.DONE
+    job_id = harness.submit()
+    assert harness.changed(send_pending=away).run(job_id, "decode") is StageOutcome.DONE
+    assert harness.stage(job_id, "decode").status is StageStatus.DONE
 
 
-def test_what_was_said_can_be_looked_for_once_the_job_is_done(shop: Workshop) -> None:
-    job_id = shop.submit()
-    shop.until("publish")
-    index = SqlTranscriptIndex(shop.database)
+def test_what_was_said_can_be_looked_for_once_the_job_is_done(harness: WorkerHarness) -> None:
+    job_id = harness.submit()
+    harness.until("publish")
+    index = SqlTranscriptIndex(harness.database)
     query = SearchQuery.parse("hello", emotion=None, speaker=None, job=None)
     assert index.search(TENANT, query).items == ()
-    shop.run_out()
+    harness.run_out()
     assert [found.job_id for found in index.search(TENANT, query).items] == [job_id]

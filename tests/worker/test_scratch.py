@@ -8,9 +8,9 @@ from pathlib import Path
 from services.worker.scratch import Scratch
 
 
-def test_a_room_is_there_for_its_stage_only(tmp_path: Path) -> None:
+def test_a_scratch_folder_exists_for_its_stage_only(tmp_path: Path) -> None:
     scratch = Scratch(tmp_path / "scratch")
-    with scratch.room() as room:
+    with scratch.folder() as room:
         (room / "file").write_text("something")
         assert scratch.sweep() == 0, "somebody is in it"
         assert room.is_dir()

@@ -12,8 +12,8 @@ import pytest
 import redis
 
 from services.worker.shutdown import ShutdownLimit
-from shared.domain.work import StageState
-from tests.service_running import cut, serving
+from shared.domain.work import StageStatus
+from tests.running_service import cut, serving
 
 
 @pytest.fixture
@@ -52,13 +52,13 @@ def test_a_busy_worker_stops_soon_after_its_stage_has_ended(tmp_path: Path) -> N
     with serving(folder, settings={"WORKER__SHUTDOWN_SECONDS": "60"}) as service:
         job_id = service.submit(recording)
 
-        def state() -> StageState:
-            return next(stage.state for stage in service.record(job_id).stages if stage.name == "transcribe")
+        def state() -> StageStatus:
+            return next(stage.status for stage in service.record(job_id).stages if stage.name == "transcribe")
 
-        service.wait_for("transcribe", lambda: state() is StageState.RUNNING)
+        service.wait_for("transcribe", lambda: state() is StageStatus.RUNNING)
         worker = service.processes.pop("worker-0")
         worker.send_signal(signal.SIGTERM)
-        service.wait_for("the end of the stage", lambda: state() is StageState.DONE)
+        service.wait_for("the end of the stage", lambda: state() is StageStatus.DONE)
         ended = time.monotonic()
         assert worker.wait(timeout=60) == 0
         assert time.monotonic() - ended < 8, "it took more than the two seconds that a busy machine makes longer"

@@ -9,16 +9,16 @@ from typing import Any, Self
 
 import numpy as np
 
-from services.trainer.clips.inputs import Encoders, Manner, manners_of, prepare
+from services.trainer.clips.clip_inputs import Encoders, EngineOutputSpec, engine_output_specs, prepare
 from services.trainer.clips.perceive import Perceiver
-from services.trainer.clips.task import Lessons
+from services.trainer.clips.task import TrainingData
 from services.trainer.datasets.clip import Clip
 from services.trainer.datasets.clips import read_clip_corpus
 from services.trainer.labels import UNKNOWN
 from services.trainer.networks.contract import Axis, NetworkSpec
 from shared.domain.emotion import Modality
 from shared.engines.catalog import Setup, choose
-from shared.engines.network_inputs import READERS, Plan
+from shared.engines.network_inputs import READERS, InputSpec
 from shared.engines.settings import EngineSettings, MediaSettings
 
 
@@ -43,19 +43,19 @@ class Corpus:
         """Of what is learnt from."""
         return np.array([clip.label for clip in self.clips if clip.split == "train" and clip.label != UNKNOWN])
 
-    def manners(self) -> dict[Modality, Manner]:
-        return manners_of(self.encoders, self.perceive, self.clips[0])
+    def engine_output_specs(self) -> dict[Modality, EngineOutputSpec]:
+        return engine_output_specs(self.encoders, self.perceive, self.clips[0])
 
-    def lessons(self, spec: NetworkSpec, config: Any) -> Lessons:
-        plan = plan_of(spec, config)
+    def training_data(self, spec: NetworkSpec, config: Any) -> TrainingData:
+        plan = plan_stages(spec, config)
         inputs = prepare(self.clips, plan, self.encoders, self.perceive, self.cache / "inputs")
-        return Lessons(replace(spec, config=config), plan, inputs)
+        return TrainingData(replace(spec, config=config), plan, inputs)
 
 
-def plan_of(spec: NetworkSpec, config: Any) -> Plan:
+def plan_stages(spec: NetworkSpec, config: Any) -> InputSpec:
     """The same that serving reads off the exported graph."""
     axes = {
         tensor.name: [axis.name if isinstance(axis, Axis) else axis for axis in tensor.axes]
         for tensor in spec.inputs(config)
     }
-    return Plan.of(spec.name, axes)
+    return InputSpec.of(spec.name, axes)

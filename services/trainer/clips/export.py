@@ -11,13 +11,13 @@ import torch
 
 from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.clips.corpus import Corpus
-from services.trainer.clips.task import Answers, Lessons
+from services.trainer.clips.task import Predictions, TrainingData
 from services.trainer.export import export, parity
-from services.trainer.figures import coverage, draw
 from services.trainer.labels import UNKNOWN, prior
-from services.trainer.measure import measure
+from services.trainer.metrics import classification_metrics
 from services.trainer.networks.contract import Network
 from services.trainer.networks.examples import PATTERNS
+from services.trainer.plots import coverage, draw_plots
 from shared.domain.emotion import EMOTIONS, SENTIMENTS
 from shared.ports.engines import Calibration, SentimentHead
 
@@ -39,41 +39,43 @@ TERMS = {
 }
 
 
-def leave(network: Network, lessons: Lessons, corpus: Corpus, layout: str, run: Path) -> dict[str, Any]:
-    """Write model.onnx, card.json, figures.json and three pictures into the run; return the figures."""
-    graph, terms, spec = run / "model.onnx", TERMS[layout], lessons.spec
+def write_artifacts(network: Network, data: TrainingData, corpus: Corpus, layout: str, run: Path) -> dict[str, Any]:
+    """Write model.onnx, card.json, metrics.json and three pictures into the run; return the figures."""
+    graph, terms, spec = run / "model.onnx", TERMS[layout], data.spec
     export(network, spec, graph)
     difference = parity(network, spec, graph)
     network.to("cuda" if torch.cuda.is_available() else "cpu")
-    dev = Answers.of(network, lessons, "dev")
+    dev = Predictions.of(network, data, "dev")
     calibration = _calibration(dev, corpus)
-    figures: dict[str, Any] = {"export_max_abs_difference": difference, "broken_clips": dict(lessons.inputs.broken)}
-    figures |= _judged(network, lessons, calibration, run)
-    (run / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
+    metrics: dict[str, Any] = {"export_max_abs_difference": difference, "broken_clips": dict(data.inputs.broken)}
+    metrics |= _evaluate(network, data, calibration, run)
+    (run / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     splits = {split: sum(clip.split == split for clip in corpus.clips) for split in ("train", "dev", "test")}
     write_card(
         graph, slot="fusion", name=spec.name, beside=run / "card.json",
         architecture=f"{spec.name}, {sum(tensor.numel() for tensor in network.parameters()) / 1e6:.2f} M parameters; "
-        f"reads {'dialogues' if lessons.plan.dialogue else 'utterances'} of {', '.join(spec.modalities)}",
+        f"reads {'dialogues' if data.plan.dialogue else 'utterances'} of {', '.join(spec.modalities)}",
         licence=terms.licence, commercial_use=terms.commercial_use,
         data=[(terms.name, terms.licence, ", ".join(f"{count} {split}" for split, count in splits.items()))],
-        figures=figures,
+        metrics=metrics,
         limits="Learnt from clips of one utterance each; how well it reads meetings was not measured.",
         command=f"undertone train {spec.name} --data DATA --layout {layout}", made=f"run {run.name}",
         calibration=calibration,
-        engines={modality: corpus.encoders[modality].fingerprint for modality in lessons.plan.engines},
+        engines={modality: corpus.encoders[modality].fingerprint for modality in data.plan.engines},
     )  # fmt: skip
-    return figures
+    return metrics
 
 
-def _calibration(dev: Answers, corpus: Corpus) -> Calibration:
+def _calibration(dev: Predictions, corpus: Corpus) -> Calibration:
     """Temperatures by dev; the prior is the balance of what was learnt, for nothing was weighted."""
-    moods = np.array([clip.sentiment for clip in corpus.clips if clip.split == "train" and clip.sentiment != UNKNOWN])
+    sentiments = np.array(
+        [clip.sentiment for clip in corpus.clips if clip.split == "train" and clip.sentiment != UNKNOWN]
+    )
     expected = dict(zip(EMOTIONS, map(float, prior(corpus.labels, len(EMOTIONS))), strict=True))
     known = dev.moods != UNKNOWN
     sentiment = SentimentHead(
         temperature=_temperature(dev.sentiment[known], dev.moods[known]),
-        prior=dict(zip(SENTIMENTS, map(float, prior(moods, len(SENTIMENTS))), strict=True)),
+        prior=dict(zip(SENTIMENTS, map(float, prior(sentiments, len(SENTIMENTS))), strict=True)),
     )
     never = tuple(emotion for number, emotion in enumerate(EMOTIONS) if number not in corpus.labels)
     return Calibration(
@@ -85,36 +87,36 @@ def _temperature(logits: np.ndarray, truth: np.ndarray) -> float:
     return fit_temperature(logits, truth) if len(truth) >= 2 else 1.0
 
 
-def _judged(network: Network, lessons: Lessons, calibration: Calibration, run: Path) -> dict[str, Any]:
+def _evaluate(network: Network, data: TrainingData, calibration: Calibration, run: Path) -> dict[str, Any]:
     """Each split, then every way in which senses can be missing, on the split that no choice was made by."""
     heads = calibration.sentiment or SentimentHead()
     found: dict[str, Any] = {}
     for split in ("dev", "test"):
-        answers = Answers.of(network, lessons, split)
+        answers = Predictions.of(network, data, split)
         if len(answers.truth) == 0:
             continue
         logits, known = answers.emotion / calibration.temperature, answers.moods != UNKNOWN
-        found[split] = measure(logits, answers.truth)
+        found[split] = classification_metrics(logits, answers.truth)
         if known.any():
-            found[f"{split}, sentiment"] = measure(
+            found[f"{split}, sentiment"] = classification_metrics(
                 answers.sentiment[known] / heads.temperature, answers.moods[known], SENTIMENTS
             )
         found["coverage"] = coverage(logits, answers.truth)
-        draw(logits, answers.truth, run)
+        draw_plots(logits, answers.truth, run)
     last = "test" if "test" in found else "dev"
     found["judged_on"] = last
-    reads = set(lessons.spec.modalities)
+    reads = set(data.spec.modalities)
     patterns = {}
     for pattern in PATTERNS:
         if pattern <= reads:
-            answers = Answers.of(network, lessons, last, pattern)
-            name = "+".join(modality for modality in lessons.spec.modalities if modality in pattern)
+            answers = Predictions.of(network, data, last, pattern)
+            name = "+".join(modality for modality in data.spec.modalities if modality in pattern)
             patterns[name] = _short(answers, calibration.temperature)
     return found | {"patterns": patterns}
 
 
-def _short(answers: Answers, temperature: float) -> dict[str, Any]:
+def _short(answers: Predictions, temperature: float) -> dict[str, Any]:
     if len(answers.truth) == 0:
         return {"n": 0}
-    figures = measure(answers.emotion / temperature, answers.truth)
-    return {name: figures[name] for name in ("n", "accuracy", "weighted_f1", "macro_f1", "ece", "nll")}
+    metrics = classification_metrics(answers.emotion / temperature, answers.truth)
+    return {name: metrics[name] for name in ("n", "accuracy", "weighted_f1", "macro_f1", "ece", "nll")}

@@ -9,7 +9,7 @@ from tempfile import TemporaryDirectory
 
 import numpy as np
 
-from services.trainer.clips.whole import save_whole
+from services.trainer.clips.atomic_files import save_atomically
 from services.trainer.datasets.clip import Clip
 from services.trainer.datasets.voices import load_sound
 from shared.domain.error import UndertoneError
@@ -19,10 +19,10 @@ from shared.engines.decoder_frames import sample_frames
 from shared.engines.decoder_open import find_video, opened
 from shared.engines.decoder_pyav import PyAvDecoder
 from shared.engines.settings import MediaSettings
-from shared.pipeline.artifacts import SeenFaces
+from shared.pipeline.artifacts import DetectedFaces
 from shared.pipeline.faces_of_speakers import FacesOfSpeakers
 from shared.pipeline.follow_faces import FaceFollower, tiles_of
-from shared.pipeline.track_faces import LONGEST_SIDE, PER_SECOND, FaceWriter
+from shared.pipeline.track_faces import MAX_SIDE, PER_SECOND, FaceWriter
 from shared.ports.engines import FaceClip, FaceDetector, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
@@ -52,7 +52,7 @@ class Perceiver:
             sound, unheard = _sound(clip.path)
             span = clip.span or Span(start=0.0, end=len(sound) / SAMPLE_RATE or SILENT_FILM)
             face = self._face(clip.film or clip.path, span)
-            save_whole(kept, _arrays(sound, unheard, face))
+            save_atomically(kept, _arrays(sound, unheard, face))
         with np.load(kept) as arrays:
             return UtteranceClip(_utterance(clip, index), Audio(_heard(arrays["sound"])), _seen(arrays))
 
@@ -69,7 +69,7 @@ class Perceiver:
                 follower = FaceFollower(self.detector)
                 with FaceWriter(Path(scratch)) as writer:
                     for frame in sample_frames(
-                        container, [span], per_second=PER_SECOND, longest_side=LONGEST_SIDE, settings=self.media
+                        container, [span], per_second=PER_SECOND, longest_side=MAX_SIDE, settings=self.media
                     ):
                         writer.add(frame, follower)
                     writer.tiles = tiles_of(follower.tracks)
@@ -80,7 +80,7 @@ class Perceiver:
         except FileNotFoundError:
             return "not_found"
         said = Utterance(index=0, start=span.start, end=span.end, speaker="S1", text="…", words=())
-        return FacesOfSpeakers(SeenFaces(summary, frames, faces, crops), [said]).face_of(said)
+        return FacesOfSpeakers(DetectedFaces(summary, frames, faces, crops), [said]).face_of(said)
 
 
 def _version_of(path: Path) -> tuple[str, int, int]:

@@ -8,7 +8,7 @@ from typing import Any
 
 import numpy as np
 
-from services.trainer.clips.inputs import Manner
+from services.trainer.clips.clip_inputs import EngineOutputSpec
 from services.trainer.labels import prior
 from services.trainer.loop import Recipe
 from services.trainer.networks.contract import NetworkSpec
@@ -19,8 +19,8 @@ from shared.pipeline.face_crop import CROP
 
 
 @dataclass(frozen=True, slots=True)
-class Lesson:
-    rate: float
+class Hyperparameters:
+    learning_rate: float
     decay: float
     batch: int  # clips, or dialogues
     epochs: int
@@ -28,19 +28,19 @@ class Lesson:
 
 
 # Rates and sizes as published or as the networks' authors released them, where they did; none is tuned here.
-LESSONS: Mapping[str, Lesson] = {
-    "late-fusion": Lesson(5e-4, 1e-5, 32, 25),
-    "m2fnet": Lesson(5e-5, 1e-2, 32, 40),
-    "mme2e": Lesson(5e-5, 0.0, 8, 40),
-    "mme2e-sparse": Lesson(5e-5, 0.0, 8, 40),
-    "av-transformer": Lesson(1e-3, 1e-2, 16, 40),
-    "ensemble": Lesson(1e-3, 0.0, 32, 40),
-    "sdt": Lesson(1e-4, 1e-5, 16, 60),
+HYPERPARAMETERS: Mapping[str, Hyperparameters] = {
+    "late-fusion": Hyperparameters(5e-4, 1e-5, 32, 25),
+    "m2fnet": Hyperparameters(5e-5, 1e-2, 32, 40),
+    "mme2e": Hyperparameters(5e-5, 0.0, 8, 40),
+    "mme2e-sparse": Hyperparameters(5e-5, 0.0, 8, 40),
+    "av-transformer": Hyperparameters(1e-3, 1e-2, 16, 40),
+    "ensemble": Hyperparameters(1e-3, 0.0, 32, 40),
+    "sdt": Hyperparameters(1e-4, 1e-5, 16, 60),
 }
 
 
 def recipe_of(name: str, seed: int) -> Recipe:
-    return Recipe(seed=seed, epochs=LESSONS[name].epochs, average=0.99, patience=6)
+    return Recipe(seed=seed, epochs=HYPERPARAMETERS[name].epochs, average=0.99, patience=6)
 
 
 def base_of(spec: NetworkSpec) -> Any:
@@ -51,11 +51,11 @@ def base_of(spec: NetworkSpec) -> Any:
     return spec.config
 
 
-def fitted(name: str, base: Any, manners: Mapping[Modality, Manner], labels: np.ndarray) -> Any:
+def fitted(name: str, base: Any, specs: Mapping[Modality, EngineOutputSpec], labels: np.ndarray) -> Any:
     """As wide as what the engines say; the ensemble is told what each of them expects before it has perceived."""
     if name == "ensemble":
         own = tuple(map(float, prior(labels, len(EMOTIONS))))
-        text, face = manners[Modality.TEXT].prior, manners[Modality.FACE].prior
+        text, face = specs[Modality.TEXT].prior, specs[Modality.FACE].prior
         return replace(base, text_prior=text, face_prior=face, voice_prior=own, samples=len(labels))
-    wide = {f"{modality}_width": manners[modality].width for modality, said in READERS[name].items() if said is words}
+    wide = {f"{modality}_width": specs[modality].width for modality, said in READERS[name].items() if said is words}
     return replace(base, **wide)

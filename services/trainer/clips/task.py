@@ -10,26 +10,26 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from services.trainer.clips.inputs import Inputs
+from services.trainer.clips.clip_inputs import Inputs
 from services.trainer.labels import UNKNOWN
-from services.trainer.measure import measure
+from services.trainer.metrics import classification_metrics
 from services.trainer.networks.contract import NetworkSpec, Targets
 from services.trainer.networks.examples import restrict
 from services.trainer.networks.losses import UNLABELLED
 from services.trainer.networks.masking import modality_dropout, present
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, Modality
 from shared.domain.error import InvalidRequest
-from shared.engines.network_inputs import Plan, stretches
+from shared.engines.network_inputs import InputSpec, dialogue_windows
 
-ASKED_AT_ONCE = 8
+BATCH = 8
 
 
 @dataclass(frozen=True, slots=True)
-class Lessons:
+class TrainingData:
     """A network's inputs as tensors; a row is a stretch of a dialogue, or one clip."""
 
     spec: NetworkSpec
-    plan: Plan
+    plan: InputSpec
     inputs: Inputs
 
     def parts(self, split: str) -> list[tuple[range, range]]:
@@ -41,7 +41,7 @@ class Lessons:
                 range(row.start + kept.start, row.start + kept.stop),
             )
             for row in rows
-            for shown, kept in stretches(len(row))
+            for shown, kept in dialogue_windows(len(row))
         ]
 
     def tensors(self, rows: Sequence[range]) -> dict[str, Tensor]:
@@ -63,7 +63,7 @@ class Lessons:
 
 
 @dataclass(frozen=True, slots=True)
-class Answers:
+class Predictions:
     """What was said of every clip that has a label and a sense that the network reads."""
 
     emotion: np.ndarray  # (clip, 7) logits
@@ -72,24 +72,26 @@ class Answers:
     moods: np.ndarray  # (clip,), UNKNOWN where no sentiment is known
 
     @classmethod
-    def of(cls, network: nn.Module, lessons: Lessons, split: str, pattern: Collection[Modality] | None = None) -> Self:
+    def of(
+        cls, network: nn.Module, data: TrainingData, split: str, pattern: Collection[Modality] | None = None
+    ) -> Self:
         """With a pattern only of the clips that have all its senses, and with no other sense shown."""
-        parts, clips = lessons.parts(split), lessons.inputs.clips
+        parts, clips = data.parts(split), data.inputs.clips
         network.eval()
         device = next(network.parameters()).device
         emotion, sentiment, numbers = [], [], []
-        for start in range(0, len(parts), ASKED_AT_ONCE):
-            chosen = parts[start : start + ASKED_AT_ONCE]
-            inputs = lessons.tensors([shown for shown, _ in chosen])
-            there = _there(inputs, lessons.spec)
-            wanted = there.any(0) if pattern is None else torch.stack([there[_at(lessons, m)] for m in pattern]).all(0)
+        for start in range(0, len(parts), BATCH):
+            chosen = parts[start : start + BATCH]
+            inputs = data.tensors([shown for shown, _ in chosen])
+            there = _there(inputs, data.spec)
+            wanted = there.any(0) if pattern is None else torch.stack([there[_at(data, m)] for m in pattern]).all(0)
             if pattern is not None:
                 inputs = restrict(inputs, [pattern])
             with torch.no_grad():
                 said = network(**{name: values.to(device) for name, values in inputs.items()})
             for at, (shown, kept) in enumerate(chosen):
                 for number in kept:
-                    place = (at, number - shown.start) if lessons.plan.dialogue else (at,)
+                    place = (at, number - shown.start) if data.plan.dialogue else (at,)
                     if wanted[place] and clips[number].label != UNKNOWN:
                         emotion.append(said[0][place].float().cpu().numpy())
                         sentiment.append(said[1][place].float().cpu().numpy())
@@ -106,16 +108,16 @@ def _there(inputs: dict[str, Tensor], spec: NetworkSpec) -> Tensor:  # (modality
     return torch.stack([present(inputs[f"{modality}_mask"], spec.row_axes) for modality in spec.modalities])
 
 
-def _at(lessons: Lessons, modality: Modality) -> int:
-    return lessons.spec.modalities.index(modality)
+def _at(data: TrainingData, modality: Modality) -> int:
+    return data.spec.modalities.index(modality)
 
 
 class ClipTask:
     """Senses are dropped at random, so that the network meets every way in which some can be missing."""
 
-    def __init__(self, lessons: Lessons, seed: int, batch: int, drop: float) -> None:
-        self.lessons, self.seed, self.batch, self.drop = lessons, seed, batch, drop
-        self.learnt = [shown for shown, _ in lessons.parts("train")]
+    def __init__(self, data: TrainingData, seed: int, batch: int, drop: float) -> None:
+        self.lessons, self.seed, self.batch, self.drop = data, seed, batch, drop
+        self.learnt = [shown for shown, _ in data.parts("train")]
 
     def batches(self, epoch: int) -> Sequence[list[range]]:
         order = np.random.default_rng((self.seed, epoch)).permutation(len(self.learnt))
@@ -137,10 +139,10 @@ class ClipTask:
         loss: Tensor = bare.loss(outputs, Targets(batch["emotion"], batch["sentiment"]), inputs)
         return loss
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        answers = Answers.of(network, self.lessons, "dev")
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        answers = Predictions.of(network, self.lessons, "dev")
         if len(answers.truth) == 0:
             raise InvalidRequest(f"No clip of the split 'dev' has a sense that {self.lessons.spec.name} reads.")
-        found = measure(answers.emotion, answers.truth)
-        figures = {name: found[name] for name in ("weighted_f1", "macro_f1", "accuracy", "ece", "nll")}
-        return (found["weighted_f1"] + found["macro_f1"]) / 2, figures
+        found = classification_metrics(answers.emotion, answers.truth)
+        metrics = {name: found[name] for name in ("weighted_f1", "macro_f1", "accuracy", "ece", "nll")}
+        return (found["weighted_f1"] + found["macro_f1"]) / 2, metrics

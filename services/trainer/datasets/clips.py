@@ -31,7 +31,7 @@ def read_clip_corpus(data: Path, layout: str) -> list[Clip]:
             raise InvalidRequest(
                 f"There is no labelled clip to {'learn from' if split == 'train' else 'judge by'}: "
                 f"of the split {split!r} {data} has none.",
-                mend="Bring clips of two speakers or more, or name the splits in a column of the table.",
+                hint="Bring clips of two speakers or more, or name the splits in a column of the table.",
             )
     return clips
 
@@ -47,9 +47,9 @@ def _meld(data: Path) -> list[Clip]:
             for row in csv.DictReader(file):
                 dialogue, number = row["Dialogue_ID"], row["Utterance_ID"]
                 path = folders[0] / f"dia{dialogue}_utt{number}.mp4"
-                label, mood = NUMBER[Emotion(row["Emotion"])], SENTIMENT_NUMBER[Sentiment(row["Sentiment"])]
+                label, sentiment = NUMBER[Emotion(row["Emotion"])], SENTIMENT_NUMBER[Sentiment(row["Sentiment"])]
                 name = f"{split} {dialogue}"
-                clips.append(Clip(path, label, row["Speaker"], name, split, row["Utterance"], mood))
+                clips.append(Clip(path, label, row["Speaker"], name, split, row["Utterance"], sentiment))
     return clips
 
 
@@ -84,14 +84,14 @@ def _csv(data: Path) -> list[Clip]:
     if not table.is_file():
         tables = sorted(data.glob("*.csv"))
         if len(tables) != 1:
-            raise InvalidRequest(f"There is no clips.csv in {data}.", mend="Write it; docs/training.md says how.")
+            raise InvalidRequest(f"There is no clips.csv in {data}.", hint="Write it; docs/training.md says how.")
         table = tables[0]
     with table.open(encoding="utf-8", newline="") as file:
         clips = [_row(table, number, row) for number, row in enumerate(csv.DictReader(file), start=2)]
     if all(clip.split for clip in clips):
         return clips
     if any(clip.split for clip in clips):
-        raise InvalidRequest(f"{table.name} names the split of some clips only.", mend="Name all of them, or none.")
+        raise InvalidRequest(f"{table.name} names the split of some clips only.", hint="Name all of them, or none.")
     return divided(clips, by="dialogue" if len({clip.dialogue for clip in clips}) < len(clips) else "speaker")
 
 

@@ -15,7 +15,7 @@ from shared.pipeline.face_crop import CROP, cut_square
 from shared.ports.engines import FaceDetector
 from shared.ports.media import Bytes, Frame
 
-LARGEST_CROP = 2 * CROP  # pixels; a larger picture shows more than a face, and the face is looked for
+MAX_CROP = 2 * CROP  # pixels; a larger picture shows more than a face, and the face is looked for
 
 
 def read_faces(path: Path, layout: str, detector: FaceDetector) -> tuple[Bytes, np.ndarray]:
@@ -44,7 +44,7 @@ def _crop(path: Path, detector: FaceDetector) -> Bytes:
     if picture is None:
         raise InvalidRequest(f"{path.name} is not a picture that can be read.")
     pixels = np.asarray(picture, dtype=np.uint8)
-    if max(pixels.shape[:2]) > LARGEST_CROP:
+    if max(pixels.shape[:2]) > MAX_CROP:
         found = detector.detect(Frame(0.0, pixels))
         if found:
             return cut_square(pixels, max(found, key=lambda box: box.score * box.width * box.height))

@@ -21,7 +21,7 @@ EMODB_WOMEN = {"08", "09", "13", "14", "16"}
 SOUNDS = {".opus", ".ogg", ".wav", ".flac", ".mp3", ".m4a"}
 # Two men and two women of RAVDESS, a man and a woman of EmoDB, and every eighth reader: what tells speakers apart
 # never hears them in training, so that meetings put together from them judge it fairly.
-UNHEARD = {"ravdess 17", "ravdess 18", "ravdess 19", "ravdess 20", "emodb 12", "emodb 13"}
+HELD_OUT_SPEAKERS = {"ravdess 17", "ravdess 18", "ravdess 19", "ravdess 20", "emodb 12", "emodb 13"}
 EVERY, READERS = 8, 30
 
 
@@ -78,11 +78,11 @@ def reader(path: Path) -> str:
     return f"librispeech {path.stem.split('-')[0]}"
 
 
-def unheard(speakers: Iterable[str]) -> set[str]:
+def held_out_speakers(speakers: Iterable[str]) -> set[str]:
     """Those of the speakers who are kept for judging."""
     known = set(speakers)
     readers = sorted(name for name in known if name.startswith("librispeech"))
-    return {*readers[::EVERY][:READERS], *(known & UNHEARD)}
+    return {*readers[::EVERY][:READERS], *(known & HELD_OUT_SPEAKERS)}
 
 
 def is_woman(speaker: str) -> bool:

@@ -10,14 +10,14 @@ import numpy as np
 import torch
 
 from services.trainer.bundle import fit_temperature, write_card
-from services.trainer.face.network import FaceCnn, TenLooks
+from services.trainer.face.network import FaceCnn, TestTimeAugmentation
 from services.trainer.face.task import FaceTask, face_logits
-from services.trainer.figures import draw
 from services.trainer.labels import prior_of
-from services.trainer.measure import measure
+from services.trainer.metrics import classification_metrics
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
+from services.trainer.plots import draw_plots
 from shared.domain.emotion import EMOTIONS
-from shared.engines.cards import BUNDLED
+from shared.engines.model_cards import BUNDLED
 from shared.ports.engines import Calibration
 
 NAME = "face_cnn"
@@ -26,24 +26,24 @@ NAME = "face_cnn"
 def export(run: Path, data: Path) -> dict[str, Any]:
     learnt = FaceCnn()
     learnt.load_state_dict(torch.load(run / "best.pt", weights_only=True))
-    network = TenLooks(learnt)
+    network = TestTimeAugmentation(learnt)
     target = BUNDLED / f"{NAME}.onnx"
-    write_onnx(network, next(tries()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
+    write_onnx(network, next(sample_inputs()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
     task = FaceTask.read(data, seed=0)
     logits, truth = face_logits(network, task.dev_images), task.dev_labels
     temperature = fit_temperature(logits, truth)
     seen = {picture.tobytes() for picture in _train_images(data)}
     fresh = np.array([picture.tobytes() not in seen for picture in task.dev_images])
-    figures: dict[str, Any] = {
-        "export_max_abs_difference": worst_difference(network, target, tries()),
-        "FER2013 PublicTest": measure(logits / temperature, truth),
-        "FER2013 PublicTest without pictures of the published train split": measure(
+    metrics: dict[str, Any] = {
+        "export_max_abs_difference": worst_difference(network, target, sample_inputs()),
+        "FER2013 PublicTest": classification_metrics(logits / temperature, truth),
+        "FER2013 PublicTest without pictures of the published train split": classification_metrics(
             logits[fresh] / temperature, truth[fresh]
         ),
     }
     expected = prior_of("fer2013")
     assert expected is not None  # noqa: S101  # it stands in the table
-    draw(logits / temperature, truth, run)
+    draw_plots(logits / temperature, truth, run)
     write_card(
         target, slot="face",
         architecture="four squeezed and excited residual blocks over a grey face of 48 pixels, looked at from five "
@@ -51,17 +51,17 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         licence="research use", commercial_use=False,
         data=[("FER2013", "no clear licence for the photographs; research data, consent of depicted people unknown",
                "train without the pictures of PublicTest; PublicTest to stop and to calibrate")],
-        figures=figures,
+        metrics=metrics,
         limits="Frontal faces of 48 pixels or more. Labels agree with people about two times in three.",
         command="undertone train face --data DATA && undertone export face --data DATA", made=f"run {run.name}",
         calibration=Calibration(
             temperature=temperature, prior=dict(zip(EMOTIONS, map(float, expected / expected.sum()), strict=True))
         ),
     )  # fmt: skip
-    return figures
+    return metrics
 
 
-def tries() -> Iterator[Inputs]:
+def sample_inputs() -> Iterator[Inputs]:
     draw = np.random.default_rng(0)
     for number in range(64):
         yield {"faces": draw.normal(size=((2, 1, 7)[number % 3], 1, 48, 48)).astype(np.float32)}

@@ -7,7 +7,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 SIDE = 48  # pixels
-PLACES = ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))  # pixels down and to the right
+SHIFTS = ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))  # pixels down and to the right
 STEM = 16
 WIDTHS = (32, 64, 128, 256)  # at 24, 12, 6 and 3 pixels: what the full picture is seen by is what costs
 
@@ -51,7 +51,7 @@ class FaceCnn(nn.Module):
         return self.emotion(self.drop(embedding)), embedding
 
 
-class TenLooks(nn.Module):
+class TestTimeAugmentation(nn.Module):
     """What serves: a face as it is and a little aside in four directions, each also mirrored; all believed alike.
 
     The pooling rounds places: a step aside shows the network another picture of the same face.
@@ -62,12 +62,12 @@ class TenLooks(nn.Module):
         self.network = network
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        seen = [faces[:, :, _aside(down)][:, :, :, _aside(right)] for down, right in PLACES]
+        seen = [faces[:, :, _shifted(down)][:, :, :, _shifted(right)] for down, right in SHIFTS]
         looks = torch.cat([look for one in seen for look in (one, one.flip(3))])
-        emotion, embedding = (found.unflatten(0, (2 * len(PLACES), -1)).mean(0) for found in self.network(looks))
+        emotion, embedding = (found.unflatten(0, (2 * len(SHIFTS), -1)).mean(0) for found in self.network(looks))
         return emotion, embedding
 
 
-def _aside(step: int) -> Tensor:
+def _shifted(step: int) -> Tensor:
     """Which rows or columns are seen a step aside; beyond the edge the last one goes on."""
     return (torch.arange(SIDE) + step).clamp(0, SIDE - 1)

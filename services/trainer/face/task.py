@@ -13,8 +13,8 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 from services.trainer.datasets.faces import read_fer2013
-from services.trainer.measure import measure
-from shared.engines.face_picture import scaled
+from services.trainer.metrics import classification_metrics
+from shared.engines.face_image import scaled
 
 BATCH, SMOOTHING = 128, 0.1
 DEGREES, ZOOM, SHIFT = 15, 0.15, 0.1
@@ -55,8 +55,8 @@ class FaceTask:
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         return F.cross_entropy(network(batch["faces"])[0].float(), batch["labels"], label_smoothing=SMOOTHING)
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        found = measure(face_logits(network, self.dev_images), self.dev_labels)
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        found = classification_metrics(face_logits(network, self.dev_images), self.dev_labels)
         return found["accuracy"], {name: found[name] for name in ("accuracy", "macro_f1", "ece", "nll")}
 
 

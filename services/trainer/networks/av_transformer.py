@@ -16,9 +16,9 @@ from torch import nn
 from services.trainer.networks.attention import Encoder, places, sinusoids
 from services.trainer.networks.clip_encoder import flat
 from services.trainer.networks.contract import EMOTION_COUNT, ROW, Axis, Input, Network, NetworkSpec, Targets
-from services.trainer.networks.layers import Absent, DualHead
+from services.trainer.networks.layers import AbsenceEmbedding, DualHead
 from services.trainer.networks.losses import cross_entropy, only_where
-from services.trainer.networks.masking import blank, masked_mean, masked_mean_deviation, present
+from services.trainer.networks.masking import masked_mean, masked_mean_deviation, present, zero_masked
 from services.trainer.networks.residual import ResNet
 
 
@@ -71,7 +71,7 @@ class VoiceBranch(nn.Module):
 
     def forward(self, states: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:  # (row, step, layer, width)
         shares = torch.softmax(self.mixture, 0)
-        mixed = (blank(states, mask) * shares[:, None]).sum(2)
+        mixed = (zero_masked(states, mask) * shares[:, None]).sum(2)
         return self.narrow(masked_mean_deviation(mixed, mask))
 
 
@@ -83,7 +83,7 @@ class AvTransformer(Network):
         self.config = config
         self.voice, self.face = VoiceBranch(config), FaceBranch(config)
         self.norms = nn.ModuleDict({name: nn.LayerNorm(config.width) for name in ("voice", "face")})
-        self.absent = nn.ModuleDict({name: Absent(config.width) for name in ("voice", "face")})
+        self.absent = nn.ModuleDict({name: AbsenceEmbedding(config.width) for name in ("voice", "face")})
         self.alone = nn.ModuleDict({name: nn.Linear(config.width, EMOTION_COUNT) for name in ("voice", "face")})
         self.dropout = nn.Dropout(config.dropout)
         self.heads = DualHead(2 * config.width, None, config.dropout)
@@ -96,7 +96,7 @@ class AvTransformer(Network):
         parts = {name: self.absent[name](self.norms[name](found), there[name]) for name, found in branches.items()}
         embedding = torch.cat(list(parts.values()), -1)
         emotion, sentiment = self.heads(self.dropout(embedding))
-        alone = torch.stack([blank(self.alone[name](part), there[name]) for name, part in parts.items()], 1)
+        alone = torch.stack([zero_masked(self.alone[name](part), there[name]) for name, part in parts.items()], 1)
         return AvOutputs(emotion, sentiment, embedding, alone)
 
     def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:

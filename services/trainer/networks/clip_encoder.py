@@ -15,7 +15,7 @@ from torch.nn import functional
 from services.trainer.networks.attention import Encoder, sinusoids
 from services.trainer.networks.contract import ROW, Axis, Input
 from services.trainer.networks.layers import ConvBlock, DoubleConv, DualHead
-from services.trainer.networks.masking import blank
+from services.trainer.networks.masking import zero_masked
 
 # The text encoder stays outside this graph: its first token's vector comes in. It is served, tokenised and quantised
 # on its own, and the trainer can still learn through it, because the vector is an input like any other.
@@ -108,7 +108,7 @@ class EvidenceSum(nn.Module):
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         emotion, sentiment = zip(*(head(embeddings[name]) for name, head in self.heads.items()), strict=True)
         there = torch.stack([available[name] for name in self.heads], 1)  # (row, modality)
-        shown = [blank(embeddings[name], available[name]) for name in self.heads]
+        shown = [zero_masked(embeddings[name], available[name]) for name in self.heads]
         return (
             _weighted(torch.stack(emotion, 1), there, self.emotion_weights),
             _weighted(torch.stack(sentiment, 1), there, self.sentiment_weights),
@@ -117,12 +117,12 @@ class EvidenceSum(nn.Module):
 
 
 def _weighted(logits: torch.Tensor, there: torch.Tensor, weights: torch.Tensor) -> torch.Tensor:
-    return (blank(logits, there) * weights[:, None]).sum(1)
+    return (zero_masked(logits, there) * weights[:, None]).sum(1)
 
 
 def flat(steps: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
     """The steps of all rows in one line, zero where absent, and their mask as a factor: (row * step, …)."""
-    seen = blank(steps, mask).flatten(0, 1)
+    seen = zero_masked(steps, mask).flatten(0, 1)
     return seen, mask.flatten().to(seen.dtype)[:, None, None, None]
 
 

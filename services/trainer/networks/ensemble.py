@@ -20,7 +20,7 @@ from services.trainer.networks.clip_encoder import flat
 from services.trainer.networks.contract import EMOTION_COUNT, ROW, Axis, Input, Network, NetworkSpec, Targets
 from services.trainer.networks.layers import ConvBlock, DualHead
 from services.trainer.networks.losses import cross_entropy, only_where
-from services.trainer.networks.masking import blank, present
+from services.trainer.networks.masking import present, zero_masked
 
 UNIFORM = (1 / EMOTION_COUNT,) * EMOTION_COUNT
 
@@ -100,12 +100,12 @@ class Ensemble(Network):
     ) -> EnsembleOutputs:
         there = torch.stack([text_mask, present(voice_mask), face_mask], 1)  # (row, modality)
         heard = self.voice(voice, voice_mask)
-        logits = torch.stack([blank(text, text_mask), heard, blank(face, face_mask)], 1)
+        logits = torch.stack([zero_masked(text, text_mask), heard, zero_masked(face, face_mask)], 1)
         evidence = torch.log_softmax(logits, -1) - self.log_priors
-        evidence = blank(evidence.clamp(-self.config.clip, self.config.clip), there)
+        evidence = zero_masked(evidence.clamp(-self.config.clip, self.config.clip), there)
         told = torch.cat([evidence.flatten(1), there.to(evidence.dtype)], 1)
         emotion, sentiment = self.stack(told)
-        return EnsembleOutputs(emotion, sentiment, told, blank(heard, there[:, 1]))
+        return EnsembleOutputs(emotion, sentiment, told, zero_masked(heard, there[:, 1]))
 
     def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         labels = only_where(present(inputs["voice_mask"]), targets.emotion)

@@ -14,8 +14,8 @@ from torch import nn
 from torch.nn import functional
 
 from services.trainer.networks.contract import ROW, Axis, Input, Network, NetworkSpec, Outputs
-from services.trainer.networks.layers import Absent, ConvBlock, DualHead
-from services.trainer.networks.masking import MaskedBatchNorm, blank, masked_mean, present
+from services.trainer.networks.layers import AbsenceEmbedding, ConvBlock, DualHead
+from services.trainer.networks.masking import MaskedBatchNorm, masked_mean, present, zero_masked
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -59,7 +59,7 @@ class LateFusion(Network):
         self.text = nn.Linear(config.text_width, config.width)
         self.voice = AudioBranch(config)
         self.face = projection(config.face_width, config.width, config.branch_dropout)
-        self.absent = nn.ModuleDict({name: Absent(config.width) for name in ("text", "voice", "face")})
+        self.absent = nn.ModuleDict({name: AbsenceEmbedding(config.width) for name in ("text", "voice", "face")})
         self.fuse = nn.Linear(3 * config.width, config.fused, bias=False)  # the normalisation subtracts a bias again
         self.norm = MaskedBatchNorm(config.fused)
         self.dropout = nn.Dropout(config.fused_dropout)
@@ -75,9 +75,9 @@ class LateFusion(Network):
         face_mask: torch.Tensor,
     ) -> Outputs:
         heard = present(voice_mask)
-        said = self.absent["text"](self.text(blank(text, text_mask)), text_mask)
+        said = self.absent["text"](self.text(zero_masked(text, text_mask)), text_mask)
         sound = self.absent["voice"](self.voice(voice, voice_mask), heard)
-        seen = self.absent["face"](self.face(blank(face, face_mask)), face_mask)
+        seen = self.absent["face"](self.face(zero_masked(face, face_mask)), face_mask)
         rows = (text_mask | heard | face_mask).unsqueeze(1).to(said.dtype)
         fused = functional.relu(self.norm(self.fuse(torch.cat([said, sound, seen], -1)), rows))
         emotion, sentiment = self.heads(self.dropout(fused))

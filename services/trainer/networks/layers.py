@@ -38,7 +38,7 @@ class DoubleConv(nn.Module):
         return self.second(self.first(values, mask), mask)
 
 
-class Absent(nn.Module):
+class AbsenceEmbedding(nn.Module):
     """A learned vector that takes the place of what could not be perceived: absence is a state, not a zero."""
 
     def __init__(self, width: int) -> None:

@@ -15,8 +15,8 @@ from torch.nn import functional
 
 from services.trainer.networks.attention import Attention, Encoder, places, sinusoids
 from services.trainer.networks.contract import Input, Network, NetworkSpec, Outputs
-from services.trainer.networks.layers import Absent, DualHead, dialogue_inputs
-from services.trainer.networks.masking import blank
+from services.trainer.networks.layers import AbsenceEmbedding, DualHead, dialogue_inputs
+from services.trainer.networks.masking import zero_masked
 
 # Mean, deviation, maximum and 90th percentile of 17 action units over an utterance.
 ACTION_UNIT_STATISTICS = 68
@@ -47,13 +47,13 @@ class ModalityEncoder(nn.Module):
     def __init__(self, inputs: nn.Module, config: M2fnetConfig) -> None:
         super().__init__()
         self.inputs = inputs
-        self.absent = Absent(config.width)
+        self.absent = AbsenceEmbedding(config.width)
         self.encoders = nn.ModuleList(
             Encoder(1, config.width, config.heads, config.feed_forward, config.dropout) for _ in range(config.encoders)
         )
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor, position: torch.Tensor) -> torch.Tensor:
-        values = self.absent(self.inputs(blank(values, mask)), mask) + position
+        values = self.absent(self.inputs(zero_masked(values, mask)), mask) + position
         for encoder in self.encoders:
             values = values + encoder(values, mask)
         # Out of a dialogue without this sense nothing comes but its absence, whatever the position.
@@ -70,11 +70,11 @@ class FusionLayer(nn.Module):
         self.join = nn.Linear(3 * config.width, config.width)
 
     def forward(
-        self, text: torch.Tensor, senses: tuple[tuple[Attention, torch.Tensor, torch.Tensor, Absent], ...]
+        self, text: torch.Tensor, modalities: tuple[tuple[Attention, torch.Tensor, torch.Tensor, AbsenceEmbedding], ...]
     ) -> torch.Tensor:
         read = [
             absent(attention(text, other, text, mask), mask.any(1, keepdim=True))
-            for attention, other, mask, absent in senses
+            for attention, other, mask, absent in modalities
         ]
         return functional.relu(self.join(functional.relu(torch.cat([*read, text], -1))))
 

@@ -19,7 +19,7 @@ def align(mask: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
     return mask
 
 
-def blank(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+def zero_masked(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Zero wherever the mask is false, even where the value is not a number."""
     return values.masked_fill(~align(mask, values), 0.0)
 
@@ -33,7 +33,7 @@ def masked_softmax(scores: torch.Tensor, mask: torch.Tensor, dim: int = -1) -> t
 def masked_mean(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
     """Mean over the second axis: (row, step, width) and (row, step) give (row, width)."""
     count = mask.sum(1, keepdim=True).clamp(min=1).to(values.dtype)
-    return blank(values, mask).sum(1) / count
+    return zero_masked(values, mask).sum(1) / count
 
 
 def masked_mean_deviation(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -86,11 +86,11 @@ class MaskedBatchNorm(nn.modules.batchnorm._BatchNorm):
         mean = (values * active).sum(axes) / count.clamp(min=1)
         centred = (values - mean.view(shape)) * active
         variance = centred.square().sum(axes) / count.clamp(min=1)
-        self._remember(mean.detach(), variance.detach(), count.detach())
+        self._update_running_stats(mean.detach(), variance.detach(), count.detach())
         scaled = centred * ((variance + self.eps).rsqrt() * self.weight).view(shape)
         return (scaled + self.bias.view(shape)) * mask
 
-    def _remember(self, mean: torch.Tensor, variance: torch.Tensor, count: torch.Tensor) -> None:
+    def _update_running_stats(self, mean: torch.Tensor, variance: torch.Tensor, count: torch.Tensor) -> None:
         # A batch without a single active site has nothing to say about the statistics.
         step = self.momentum * (count > 0).to(mean.dtype)
         unbiased = variance * count / (count - 1).clamp(min=1)

@@ -25,19 +25,19 @@ from services.trainer.networks.clip_encoder import (
 )
 from services.trainer.networks.contract import Network, NetworkSpec, Outputs
 from services.trainer.networks.layers import DoubleConv
-from services.trainer.networks.masking import blank, present
+from services.trainer.networks.masking import present, zero_masked
 
 
 class ClipEncoder(nn.Module):
     """A clip of faces or of sound as one vector."""
 
-    def __init__(self, sense: str, config: ClipConfig) -> None:
+    def __init__(self, modality: str, config: ClipConfig) -> None:
         super().__init__()
         self.width = config.width
-        self.stem = Stem(CHANNELS[sense], config.stem)
+        self.stem = Stem(CHANNELS[modality], config.stem)
         widths = [config.stem, *config.stages]
         self.stages = nn.ModuleList(DoubleConv(*pair) for pair in pairwise(widths))
-        self.tokens = Tokens(widths[-1] * config.sites[sense], config)
+        self.tokens = Tokens(widths[-1] * config.sites[modality], config)
         self.transformer = ClipTransformer(config)
 
     def forward(self, steps: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -68,7 +68,7 @@ class Mme2e(Network):
         face_mask: torch.Tensor,
     ) -> Outputs:
         embeddings = {
-            "text": blank(text, text_mask),
+            "text": zero_masked(text, text_mask),
             "voice": self.voice(voice, voice_mask),
             "face": self.face(face, face_mask),
         }

@@ -27,8 +27,8 @@ from services.trainer.networks.clip_encoder import (
     flat,
 )
 from services.trainer.networks.contract import Network, NetworkSpec, Targets
-from services.trainer.networks.layers import Absent
-from services.trainer.networks.masking import blank, masked_mean, masked_softmax, present
+from services.trainer.networks.layers import AbsenceEmbedding
+from services.trainer.networks.masking import masked_mean, masked_softmax, present, zero_masked
 from services.trainer.networks.selection import SparseStage, entropy, gate, top_mass
 
 
@@ -54,19 +54,21 @@ class SparseOutputs(NamedTuple):
 class SparseClipEncoder(nn.Module):
     """A clip as one vector, in two parts: a look at every step, a closer one at those that matter."""
 
-    def __init__(self, sense: str, config: SparseConfig) -> None:
+    def __init__(self, modality: str, config: SparseConfig) -> None:
         super().__init__()
         self.config = config
-        self.stem = Stem(CHANNELS[sense], config.stem)
+        self.stem = Stem(CHANNELS[modality], config.stem)
         widths = [config.stem, *config.stages]
         self.stages = nn.ModuleList(
             SparseStage(before, after, config.text_width, config.site_mass, config.temperature)
             for before, after in pairwise(widths)
         )
-        self.tokens = Tokens(widths[-1] * config.sites[sense], config)
+        self.tokens = Tokens(widths[-1] * config.sites[modality], config)
         self.transformer = ClipTransformer(config)
 
-    def look(self, steps: torch.Tensor, mask: torch.Tensor, text: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
+    def score_steps(
+        self, steps: torch.Tensor, mask: torch.Tensor, text: torch.Tensor
+    ) -> tuple[torch.Tensor, torch.Tensor]:
         """The maps of every step after the stem, (row, step, channel, y, x), and how much each step matters."""
         maps, active = flat(steps, mask)
         maps = self.stem(maps, active)
@@ -74,7 +76,7 @@ class SparseClipEncoder(nn.Module):
         scores = sites.logsumexp(-1).reshape(mask.shape)
         return maps.reshape(mask.shape[0], mask.shape[1], maps.shape[1], maps.shape[2], maps.shape[3]), scores
 
-    def read(
+    def encode_steps(
         self, maps: torch.Tensor, mask: torch.Tensor, gates: torch.Tensor, place: torch.Tensor, text: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """The clip's vector from the maps of the steps that were kept, with the sites' entropy and kept share."""
@@ -93,7 +95,7 @@ class SparseClipEncoder(nn.Module):
         means = masked_mean(told.reshape(mask.shape[0], mask.shape[1], 2), mask)
         return pooled, means[:, 0], means[:, 1]
 
-    def choose(self, scores: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
+    def select_steps(self, scores: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
         """Which steps to keep, their gates, and how undecided the choice was."""
         weights = masked_softmax(scores, mask)
         keep = top_mass(weights, mask, self.config.step_mass)
@@ -106,7 +108,7 @@ class Mme2eSparse(Network):
     def __init__(self, config: SparseConfig) -> None:
         super().__init__()
         self.config = config
-        self.absent = Absent(config.text_width)
+        self.absent = AbsenceEmbedding(config.text_width)
         self.voice, self.face = SparseClipEncoder("voice", config), SparseClipEncoder("face", config)
         self.sum = EvidenceSum({"text": config.text_width, "voice": config.width, "face": config.width})
 
@@ -119,24 +121,24 @@ class Mme2eSparse(Network):
         face: torch.Tensor,
         face_mask: torch.Tensor,
     ) -> SparseOutputs:
-        words = self.asked(text, text_mask)
+        words = self.text_query(text, text_mask)
         pooled, told = {}, []
         for name, encoder, steps, mask in (
             ("voice", self.voice, voice, voice_mask),
             ("face", self.face, face, face_mask),
         ):
-            maps, scores = encoder.look(steps, mask, words)
-            keep, gates, undecided = encoder.choose(scores, mask)
-            pooled[name], unsure, sites = encoder.read(maps, keep, gates, places(mask), words)
+            maps, scores = encoder.score_steps(steps, mask, words)
+            keep, gates, undecided = encoder.select_steps(scores, mask)
+            pooled[name], unsure, sites = encoder.encode_steps(maps, keep, gates, places(mask), words)
             told.append(torch.stack([undecided + unsure, keep.sum(1) / mask.sum(1).clamp(min=1), sites], -1))
         unsure, steps_kept, sites_kept = torch.stack(told, 1).unbind(-1)
         available = {"text": text_mask, "voice": present(voice_mask), "face": present(face_mask)}
-        emotion, sentiment, embedding = self.sum({"text": blank(text, text_mask), **pooled}, available)
+        emotion, sentiment, embedding = self.sum({"text": zero_masked(text, text_mask), **pooled}, available)
         return SparseOutputs(emotion, sentiment, embedding, unsure, steps_kept, sites_kept)
 
-    def asked(self, text: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
+    def text_query(self, text: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """The words as the attention hears them."""
-        return self.absent(blank(text, mask), mask)
+        return self.absent(zero_masked(text, mask), mask)
 
     def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         return super().loss(outputs, targets, inputs) + self.config.entropy_penalty * outputs.entropy.mean()

@@ -26,10 +26,10 @@ from services.trainer.networks.contract import (
 )
 from services.trainer.networks.layers import dialogue_inputs
 from services.trainer.networks.losses import cross_entropy, self_distillation
-from services.trainer.networks.masking import blank, masked_softmax
+from services.trainer.networks.masking import masked_softmax, zero_masked
 from shared.engines.network_inputs import SPEAKERS
 
-SENSES = ("text", "voice", "face")
+MODALITIES = ("text", "voice", "face")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -81,19 +81,19 @@ class Sdt(Network):
         self.config = config
         widths = (config.text_width, config.voice_width, config.face_width)
         self.raise_ = nn.ModuleDict(
-            {name: nn.Linear(width, config.width) for name, width in zip(SENSES, widths, strict=True)}
+            {name: nn.Linear(width, config.width) for name, width in zip(MODALITIES, widths, strict=True)}
         )
         self.speaker = nn.Embedding(config.speakers, config.width)
         self.paths = nn.ModuleDict(
-            {f"{source}_to_{target}": CrossLayer(config) for target in SENSES for source in SENSES}
+            {f"{source}_to_{target}": CrossLayer(config) for target in MODALITIES for source in MODALITIES}
         )
-        self.join = nn.ModuleDict({name: nn.Linear(3 * config.width, config.width) for name in SENSES})
+        self.join = nn.ModuleDict({name: nn.Linear(3 * config.width, config.width) for name in MODALITIES})
         # Shared by the senses, so that a bias would cancel in their softmax.
         self.weigh = nn.Linear(config.width, config.width, bias=False)
         self.heads = nn.ModuleDict(
             {
                 name: nn.Sequential(nn.ReLU(), nn.Dropout(config.dropout), nn.Linear(config.width, EMOTION_COUNT))
-                for name in SENSES
+                for name in MODALITIES
             }
         )
         self.emotion = nn.Linear(config.width, EMOTION_COUNT)
@@ -109,31 +109,32 @@ class Sdt(Network):
         face_mask: torch.Tensor,
         speakers: torch.Tensor,
     ) -> SdtOutputs:
-        masks = dict(zip(SENSES, (text_mask, voice_mask, face_mask), strict=True))
+        masks = dict(zip(MODALITIES, (text_mask, voice_mask, face_mask), strict=True))
         around = sinusoids(places(text_mask), self.config.width) + self.speaker(speakers)
-        senses = {
-            name: self.raise_[name](blank(values, masks[name])) + around
-            for name, values in zip(SENSES, (text, voice, face), strict=True)
+        modalities = {
+            name: self.raise_[name](zero_masked(values, masks[name])) + around
+            for name, values in zip(MODALITIES, (text, voice, face), strict=True)
         }
         streams = torch.stack(
-            [self._stream(name, senses, masks) for name in SENSES], 2
+            [self._stream(name, modalities, masks) for name in MODALITIES], 2
         )  # (row, utterance, modality, …)
         there = torch.stack(list(masks.values()), 2)
         shares = masked_softmax(self.weigh(streams), there.unsqueeze(-1), 2)
         fused = (shares * streams).sum(2)
-        alone = torch.stack([self.heads[name](streams[:, :, at]) for at, name in enumerate(SENSES)], 2)
-        return SdtOutputs(self.emotion(fused), self.sentiment(fused), fused, blank(alone, there))
+        alone = torch.stack([self.heads[name](streams[:, :, at]) for at, name in enumerate(MODALITIES)], 2)
+        return SdtOutputs(self.emotion(fused), self.sentiment(fused), fused, zero_masked(alone, there))
 
     def _stream(
-        self, target: str, senses: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]
+        self, target: str, modalities: Mapping[str, torch.Tensor], masks: Mapping[str, torch.Tensor]
     ) -> torch.Tensor:
         paths = [
-            self.paths[f"{source}_to_{target}"](senses[target], senses[source], masks[source]) for source in SENSES
+            self.paths[f"{source}_to_{target}"](modalities[target], modalities[source], masks[source])
+            for source in MODALITIES
         ]
         return self.join[target](torch.cat(paths, -1))
 
     def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        available = torch.stack([inputs[f"{name}_mask"] for name in SENSES], 2)
+        available = torch.stack([inputs[f"{name}_mask"] for name in MODALITIES], 2)
         distilled = self_distillation(
             outputs.emotion_logits,
             outputs.head_logits,
@@ -145,7 +146,7 @@ class Sdt(Network):
 
 
 def inputs(config: SdtConfig) -> tuple[Input, ...]:
-    widths = dict(zip(SENSES, (config.text_width, config.voice_width, config.face_width), strict=True))
+    widths = dict(zip(MODALITIES, (config.text_width, config.voice_width, config.face_width), strict=True))
     return (*dialogue_inputs(widths), Input("speakers", (ROW, UTTERANCE), "ids", below=config.speakers))
 
 

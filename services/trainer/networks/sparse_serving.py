@@ -13,17 +13,17 @@ from services.trainer.cost import flops, seconds_per_call
 from services.trainer.export import export, open_graph, run_graph, write_graph
 from services.trainer.networks.contract import Outputs
 from services.trainer.networks.examples import example
-from services.trainer.networks.masking import blank, present
+from services.trainer.networks.masking import present, zero_masked
 from services.trainer.networks.mme2e import SPEC as DENSE
 from services.trainer.networks.mme2e import Mme2e
 from services.trainer.networks.mme2e_sparse import SPEC, Mme2eSparse
 from services.trainer.networks.selection import EQUAL
 
-LOOKED = ("voice_maps", "voice_scores", "face_maps", "face_scores")
-SENSES = ("voice", "face")
+SCORING_OUTPUTS = ("voice_maps", "voice_scores", "face_maps", "face_scores")
+MODALITIES = ("voice", "face")
 
 
-class Look(torch.nn.Module):
+class ScoringGraph(torch.nn.Module):
     """The first graph: stems, and how much each step matters."""
 
     def __init__(self, network: Mme2eSparse) -> None:
@@ -39,11 +39,13 @@ class Look(torch.nn.Module):
         face: torch.Tensor,
         face_mask: torch.Tensor,
     ) -> tuple[torch.Tensor, ...]:
-        words = self.network.asked(text, text_mask)
-        return *self.network.voice.look(voice, voice_mask, words), *self.network.face.look(face, face_mask, words)
+        words = self.network.text_query(text, text_mask)
+        return *self.network.voice.score_steps(voice, voice_mask, words), *self.network.face.score_steps(
+            face, face_mask, words
+        )
 
 
-class Read(torch.nn.Module):
+class ReadingGraph(torch.nn.Module):
     """The second graph: everything after the choice of steps."""
 
     def __init__(self, network: Mme2eSparse) -> None:
@@ -63,11 +65,11 @@ class Read(torch.nn.Module):
         face_gates: torch.Tensor,
         face_place: torch.Tensor,
     ) -> Outputs:
-        words = self.network.asked(text, text_mask)
+        words = self.network.text_query(text, text_mask)
         pooled = {
-            "text": blank(text, text_mask),
-            "voice": self.network.voice.read(voice_maps, voice_mask, voice_gates, voice_place, words)[0],
-            "face": self.network.face.read(face_maps, face_mask, face_gates, face_place, words)[0],
+            "text": zero_masked(text, text_mask),
+            "voice": self.network.voice.encode_steps(voice_maps, voice_mask, voice_gates, voice_place, words)[0],
+            "face": self.network.face.encode_steps(face_maps, face_mask, face_gates, face_place, words)[0],
         }
         available = {"text": text_mask, "voice": present(voice_mask), "face": present(face_mask)}
         emotion, sentiment, embedding = self.network.sum(pooled, available)
@@ -75,7 +77,7 @@ class Read(torch.nn.Module):
 
 
 @dataclass(frozen=True, slots=True)
-class Saving:
+class SparsitySaving:
     """What leaving out steps is worth against the dense network on the same inputs."""
 
     kept_share: float  # of the steps
@@ -99,10 +101,10 @@ class TwoGraphs:
         """The inputs of the second graph: only the steps that were kept."""
         looked = run_graph(self.look, inputs)
         made = {name: inputs[name] for name in ("text", "text_mask")}
-        for sense in SENSES:
-            mask = inputs[f"{sense}_mask"].numpy()
-            parts = gather(looked[f"{sense}_maps"], looked[f"{sense}_scores"], mask, self.step_mass)
-            names = (f"{sense}_maps", f"{sense}_mask", f"{sense}_gates", f"{sense}_place")
+        for modality in MODALITIES:
+            mask = inputs[f"{modality}_mask"].numpy()
+            parts = gather(looked[f"{modality}_maps"], looked[f"{modality}_scores"], mask, self.step_mass)
+            names = (f"{modality}_maps", f"{modality}_mask", f"{modality}_gates", f"{modality}_place")
             made |= {name: torch.from_numpy(part) for name, part in zip(names, parts, strict=True)}
         return made
 
@@ -111,23 +113,23 @@ def export_two(network: Mme2eSparse, folder: Path) -> None:
     """Write `look.onnx` and `read.onnx`."""
     sample = example(SPEC, network.config, batch=2, lengths=(3, 2))
     taken = {name: axes for name, axes in SPEC.dynamic_axes(network.config).items() if name in sample}
-    step = {sense: {0: "row", 1: f"{sense}_step"} for sense in SENSES}
-    looked = {name: step[name.split("_")[0]] for name in LOOKED}
-    write_graph(Look(network), sample, LOOKED, taken | looked, folder / "look.onnx")
+    step = {modality: {0: "row", 1: f"{modality}_step"} for modality in MODALITIES}
+    looked = {name: step[name.split("_")[0]] for name in SCORING_OUTPUTS}
+    write_graph(ScoringGraph(network), sample, SCORING_OUTPUTS, taken | looked, folder / "look.onnx")
     gathered = {name: sample[name] for name in ("text", "text_mask")}
     with torch.no_grad():
-        found = dict(zip(LOOKED, Look(network)(**sample), strict=True))
-    for sense in SENSES:
-        mask = sample[f"{sense}_mask"]
+        found = dict(zip(SCORING_OUTPUTS, ScoringGraph(network)(**sample), strict=True))
+    for modality in MODALITIES:
+        mask = sample[f"{modality}_mask"]
         gathered |= {
-            f"{sense}_maps": found[f"{sense}_maps"],
-            f"{sense}_mask": mask,
-            f"{sense}_gates": torch.ones(mask.shape),
-            f"{sense}_place": torch.arange(mask.shape[1]).repeat(len(mask), 1),
+            f"{modality}_maps": found[f"{modality}_maps"],
+            f"{modality}_mask": mask,
+            f"{modality}_gates": torch.ones(mask.shape),
+            f"{modality}_place": torch.arange(mask.shape[1]).repeat(len(mask), 1),
         }
     axes = {name: step.get(name.split("_")[0], {0: "row"}) for name in gathered}
     axes |= {name: {0: "row"} for name in Outputs._fields}
-    write_graph(Read(network), gathered, Outputs._fields, axes, folder / "read.onnx")
+    write_graph(ReadingGraph(network), gathered, Outputs._fields, axes, folder / "read.onnx")
 
 
 def gather(
@@ -154,7 +156,7 @@ def gather(
 
 def measure_saving(
     network: Mme2eSparse, inputs: Mapping[str, torch.Tensor], folder: Path, *, threads: int = 0, budget: float = 1.0
-) -> Saving:
+) -> SparsitySaving:
     """Run both forms and the dense network of the same widths over these inputs; writes its graphs to the folder."""
     dense = Mme2e(network.config)
     export(dense, DENSE, folder / "dense.onnx")
@@ -162,10 +164,12 @@ def measure_saving(
     two = TwoGraphs(folder, network.config.step_mass, threads)
     gathered = two.gathered(inputs)
     session = open_graph(folder / "dense.onnx", threads)
-    kept, there = (sum(float(given[f"{sense}_mask"].sum()) for sense in SENSES) for given in (gathered, inputs))
-    return Saving(
+    kept, there = (
+        sum(float(given[f"{modality}_mask"].sum()) for modality in MODALITIES) for given in (gathered, inputs)
+    )
+    return SparsitySaving(
         kept_share=kept / there,
-        gflops=(flops(Look(network), inputs) + flops(Read(network), gathered)) / 1e9,
+        gflops=(flops(ScoringGraph(network), inputs) + flops(ReadingGraph(network), gathered)) / 1e9,
         dense_gflops=flops(dense, inputs) / 1e9,
         seconds=seconds_per_call(lambda: two(inputs), budget=budget),
         dense_seconds=seconds_per_call(lambda: run_graph(session, inputs), budget=budget),

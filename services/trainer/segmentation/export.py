@@ -13,7 +13,7 @@ import torch
 from services.trainer.bundle import write_card
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.segmentation.network import SegmentationNet
-from shared.engines.cards import BUNDLED
+from shared.engines.model_cards import BUNDLED
 from shared.engines.segmentation_mel import BANDS
 from shared.engines.segmenter_powerset import NAME
 
@@ -24,9 +24,9 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
     network = SegmentationNet()
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     target = BUNDLED / f"{NAME}.onnx"
-    write_onnx(network, next(tries()), OUTPUTS, target)
-    figures: dict[str, Any] = json.loads((run / "figures.json").read_text())
-    figures["export_max_abs_difference"] = worst_difference(network, target, tries())
+    write_onnx(network, next(sample_inputs()), OUTPUTS, target)
+    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    metrics["export_max_abs_difference"] = worst_difference(network, target, sample_inputs())
     write_card(
         target, slot="segmentation",
         architecture="three convolutions over 64 log-mel bands and four layers of attention and convolution over ten "
@@ -34,17 +34,17 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
         licence="CC BY 4.0", commercial_use=True,
         data=[("LibriSpeech", "CC BY 4.0", "an utterance of each of 251 speakers; every eighth held out, 30 in all"),
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14; 12 and 13 held out")],
-        figures=figures,
+        metrics=metrics,
         limits="Conversations put together from people who spoke alone, English and German: their rooms, noises and "
         "interruptions are simulated, and nobody laughs. Three at once are not told from two. In the noise of an "
         "empty room it hears speech: it trims what a detector found, and finds none by itself.",
         command="undertone train segmentation --data DATA && undertone export segmentation --data DATA",
         made=f"run {run.name}",
     )  # fmt: skip
-    return figures
+    return metrics
 
 
-def tries() -> Iterator[Inputs]:
+def sample_inputs() -> Iterator[Inputs]:
     """Several batches and lengths, from one frame to more than a window."""
     draw = np.random.default_rng(0)
     for number in range(64):

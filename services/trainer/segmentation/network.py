@@ -42,7 +42,7 @@ class Layer(nn.Module):
 
     def __init__(self, drop: float) -> None:
         super().__init__()
-        self.attention, self.nearby = Attention(), Nearby()
+        self.attention, self.nearby = Attention(), LocalConvolution()
         self.thinking = nn.Sequential(
             nn.Linear(INNER, 2 * INNER), nn.SiLU(), nn.Dropout(drop), nn.Linear(2 * INNER, INNER)
         )
@@ -72,7 +72,7 @@ class Attention(nn.Module):
         return answer
 
 
-class Nearby(nn.Module):
+class LocalConvolution(nn.Module):
     def __init__(self) -> None:
         super().__init__()
         self.widen, self.narrow = nn.Linear(INNER, 2 * INNER), nn.Linear(INNER, INNER)

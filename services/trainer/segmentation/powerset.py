@@ -9,7 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
-from services.trainer.segmentation.cache import UNKNOWN
+from services.trainer.segmentation.window_cache import UNKNOWN
 from shared.engines.segmenter_powerset import CLASSES, SPEAKS, VOICES
 
 IGNORED = -100
@@ -56,7 +56,7 @@ def errors(logits: np.ndarray, labels: np.ndarray) -> dict[str, int]:
     }
 
 
-def figures_of(counted: dict[str, int]) -> dict[str, float]:
+def rates_of(counted: dict[str, int]) -> dict[str, float]:
     """Shares of the speech; of overlap the precision and the recall."""
     total = max(1, counted["total"])
     parts = {name: round(counted[name] / total, 4) for name in ("missed", "alarmed", "confused")}

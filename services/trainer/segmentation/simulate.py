@@ -18,7 +18,7 @@ QUIETEST, LOUDEST = -51.0, -12.0  # dBFS of the whole: far microphones in quiet 
 
 
 @dataclass(frozen=True, slots=True)
-class Manners:
+class ConversationStyle:
     """How these people converse."""
 
     overlapped: float  # chance that a turn begins before the last one has ended
@@ -27,11 +27,11 @@ class Manners:
     pause: float  # mean seconds between turns
 
 
-MANNERS = (
-    Manners(0.0, 0.0, 0.0, 0.7),
-    Manners(0.15, 1.0, 0.15, 0.5),
-    Manners(0.4, 2.0, 0.4, 0.3),
-    Manners(0.8, 5.0, 0.6, 0.2),  # about a third of the speech is someone talking over someone
+CONVERSATION_STYLES = (
+    ConversationStyle(0.0, 0.0, 0.0, 0.7),
+    ConversationStyle(0.15, 1.0, 0.15, 0.5),
+    ConversationStyle(0.4, 2.0, 0.4, 0.3),
+    ConversationStyle(0.8, 5.0, 0.6, 0.2),  # about a third of the speech is someone talking over someone
 )
 
 
@@ -41,20 +41,20 @@ class Conversation:
     speaks: Marks  # (speaker, tick)
 
 
-class _Stage:
+class _ConversationMixer:
     """Where the conversation is put together."""
 
-    def __init__(self, cast: Sequence[Voice], manners: Manners, draw: np.random.Generator) -> None:
-        self.manners, self.draw = manners, draw
+    def __init__(self, cast: Sequence[Voice], style: ConversationStyle, draw: np.random.Generator) -> None:
+        self.manners, self.draw = style, draw
         self.ticks = SECONDS * SAMPLE_RATE // TICK
         self.sound = np.zeros(SECONDS * SAMPLE_RATE, dtype=np.float32)
         self.speaks = np.zeros((len(cast), self.ticks), dtype=bool)
         self.voices = [_at_speed(voice, draw) for voice in cast]
         distance = draw.uniform(0, 1)  # one microphone among them, or one far from all
-        self.rooms = [room(min(1.0, distance * draw.uniform(0.5, 1.5)), draw) for _ in cast]
+        self.rooms = [add_reverberation(min(1.0, distance * draw.uniform(0.5, 1.5)), draw) for _ in cast]
         self.levels = 10 ** (draw.uniform(-14, 0, len(cast)) / 20)
 
-    def say(self, who: int, at: int, ticks: int) -> int:
+    def add_speech(self, who: int, at: int, ticks: int) -> int:
         """Put a piece of this voice at a tick; the tick at which it ends."""
         sound, marks = self.voices[who][self.draw.integers(len(self.voices[who]))]
         ticks = min(ticks, len(marks), self.ticks - at)
@@ -70,21 +70,21 @@ class _Stage:
         self.speaks[who, at : at + ticks] |= mine
         return at + ticks
 
-    def play(self) -> None:
+    def simulate(self) -> None:
         now, last, before = int(self.draw.uniform(0, 300)), -1, -1
         while now < self.ticks - 50:
-            who = self._next(last, before)
-            end = self.say(who, now, _length(self.draw))
+            who = self._next_speaker(last, before)
+            end = self.add_speech(who, now, _length(self.draw))
             if end - now > 250 and self.draw.random() < self.manners.backchannel and len(self.voices) > 1:
-                other = self._next(who, -1)
-                self.say(other, int(self.draw.integers(now + 50, end - 50)), int(self.draw.uniform(30, 130)))
+                other = self._next_speaker(who, -1)
+                self.add_speech(other, int(self.draw.integers(now + 50, end - 50)), int(self.draw.uniform(30, 130)))
             last, before = who, last
             if self.draw.random() < self.manners.overlapped:
                 now = max(now + 30, end - int(self.draw.uniform(10, 100 * self.manners.reach)))
             else:
                 now = end + int(100 * min(self.draw.exponential(self.manners.pause), 8.0))
 
-    def _next(self, last: int, before: int) -> int:
+    def _next_speaker(self, last: int, before: int) -> int:
         """Most often the one who spoke before the last one answers; rarely one goes on after a pause."""
         if last < 0 or len(self.voices) == 1 or self.draw.random() < 0.1:
             return int(self.draw.integers(len(self.voices)))
@@ -93,15 +93,15 @@ class _Stage:
         return int((last + self.draw.integers(1, len(self.voices))) % len(self.voices))
 
 
-def converse(voices: Sequence[Voice], seed: int, number: int) -> Conversation:
+def simulate_conversation(voices: Sequence[Voice], seed: int, number: int) -> Conversation:
     """The same conversation for the same seed and number."""
     draw = np.random.default_rng((seed, number))
     count = min(len(voices), int(draw.choice(SPEAKERS)))
     cast = [voices[at] for at in draw.choice(len(voices), count, replace=False)]
-    stage = _Stage(cast, MANNERS[int(draw.integers(len(MANNERS)))], draw)
+    stage = _ConversationMixer(cast, CONVERSATION_STYLES[int(draw.integers(len(CONVERSATION_STYLES)))], draw)
     if draw.random() > 0.02:  # else nobody says a word
-        stage.play()
-    return Conversation(_recorded(stage.sound, draw), stage.speaks)
+        stage.simulate()
+    return Conversation(_add_recording_noise(stage.sound, draw), stage.speaks)
 
 
 def _length(draw: np.random.Generator) -> int:
@@ -125,7 +125,7 @@ def _at_speed(voice: Voice, draw: np.random.Generator) -> list[tuple[Floats, Mar
     return made
 
 
-def room(distance: float, draw: np.random.Generator) -> Floats:
+def add_reverberation(distance: float, draw: np.random.Generator) -> Floats:
     """The direct sound and a tail that decays by 60 dB; the farther, the louder the tail and the duller all of it."""
     seconds = draw.uniform(0.15, 0.7)
     length = int(seconds * SAMPLE_RATE)
@@ -137,11 +137,11 @@ def room(distance: float, draw: np.random.Generator) -> Floats:
     return np.asarray(fftconvolve(tail, (1 - dull) * dull ** np.arange(16)), dtype=np.float32)
 
 
-def _recorded(sound: Floats, draw: np.random.Generator) -> Floats:
+def _add_recording_noise(sound: Floats, draw: np.random.Generator) -> Floats:
     """With the noise of the room, knocks on the table, a band limit at times, and in steps of 16 bits."""
     loud = np.percentile(np.sqrt(np.square(sound.reshape(-1, TICK)).mean(axis=1)), 90)
     level = max(float(loud), 0.01)
-    noise = background(len(sound), draw)
+    noise = background_noise(len(sound), draw)
     noise *= level * 10 ** (-draw.uniform(3, 40) / 20) / np.sqrt(np.square(noise).mean())
     mixed = sound + noise * (draw.random() > 0.1)  # calls cut noise off altogether
     for _ in range(int(draw.choice((0, 0, 4, 20)))):
@@ -158,7 +158,7 @@ def _recorded(sound: Floats, draw: np.random.Generator) -> Floats:
     return np.asarray(np.round(scaled * 32767) / 32767, dtype=np.float32)
 
 
-def background(samples: int, draw: np.random.Generator) -> np.ndarray:
+def background_noise(samples: int, draw: np.random.Generator) -> np.ndarray:
     """White to brown, with a hum now and then; eight seconds of it, over and over."""
     part = draw.normal(size=8 * SAMPLE_RATE)
     spectrum = np.fft.rfft(part) / np.arange(1, len(part) // 2 + 2) ** draw.uniform(0, 1)

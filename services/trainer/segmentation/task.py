@@ -11,8 +11,8 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from services.trainer.segmentation.cache import Windows
-from services.trainer.segmentation.powerset import errors, figures_of, powerset_loss
+from services.trainer.segmentation.powerset import errors, powerset_loss, rates_of
+from services.trainer.segmentation.window_cache import Windows
 from shared.engines.segmentation_mel import BANDS
 
 BATCH = 32
@@ -41,12 +41,12 @@ class SegmentationTask:
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         return powerset_loss(network(batch["mels"])[0], batch["labels"])
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        figures = judge_windows(network, self.held_out)
-        return -figures["local_der"], figures
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        metrics = evaluate_windows(network, self.held_out)
+        return -metrics["local_der"], metrics
 
 
-def judge_windows(network: nn.Module, windows: Windows) -> dict[str, float]:
+def evaluate_windows(network: nn.Module, windows: Windows) -> dict[str, float]:
     network.eval()
     device = next(network.parameters()).device
     counted: Counter[str] = Counter()
@@ -56,4 +56,4 @@ def judge_windows(network: nn.Module, windows: Windows) -> dict[str, float]:
             logits = network(mels)[0].float().cpu().numpy()
             for one, labels in zip(logits, windows.labels[first : first + BATCH], strict=True):
                 counted.update(errors(one, labels))
-    return figures_of(counted)
+    return rates_of(counted)

@@ -7,13 +7,13 @@ from pathlib import Path
 
 import torch
 
-from services.trainer.catalog import ANEW, Start
 from services.trainer.loop import Recipe, fit, seed_everything
-from services.trainer.segmentation.cache import read_windows
 from services.trainer.segmentation.network import SegmentationNet
-from services.trainer.segmentation.task import SegmentationTask, judge_windows
+from services.trainer.segmentation.task import SegmentationTask, evaluate_windows
 from services.trainer.segmentation.voices import read_voices, split
-from services.trainer.transfer import begin
+from services.trainer.segmentation.window_cache import read_windows
+from services.trainer.trainable_networks import FROM_SCRATCH, Initialization
+from services.trainer.transfer import initialize
 
 RATE, DECAY = 1e-3, 0.01
 WINDOWS, HELD_OUT = 20_000, 1_000
@@ -24,7 +24,12 @@ def recipe_of(seed: int, epochs: int = 3) -> Recipe:
 
 
 def train(
-    data: Path, run: Path, recipe: Recipe, start: Start = ANEW, windows: int = WINDOWS, held_out: int = HELD_OUT
+    data: Path,
+    run: Path,
+    recipe: Recipe,
+    start: Initialization = FROM_SCRATCH,
+    windows: int = WINDOWS,
+    held_out: int = HELD_OUT,
 ) -> Path:
     learnt, unheard = split(read_voices(data))
     task = SegmentationTask(
@@ -34,10 +39,10 @@ def train(
     )
     seed_everything(recipe.seed)
     network = SegmentationNet()
-    begin(network, start)
+    initialize(network, start)
     best = fit(network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}], task, recipe, run)
     network.load_state_dict(torch.load(best, weights_only=True))
-    figures = {"speakers learnt": len(learnt), "speakers never heard": len(unheard), "windows learnt": windows,
-               "simulated windows of speakers never heard": judge_windows(network, task.held_out)}  # fmt: skip
-    (run / "figures.json").write_text(json.dumps(figures, indent=2))
+    metrics = {"speakers learnt": len(learnt), "speakers never heard": len(unheard), "windows learnt": windows,
+               "simulated windows of speakers never heard": evaluate_windows(network, task.held_out)}  # fmt: skip
+    (run / "metrics.json").write_text(json.dumps(metrics, indent=2))
     return best

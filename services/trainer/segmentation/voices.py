@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 import numpy.typing as npt
 
-from services.trainer.datasets.voices import load_sound, reader, unheard
+from services.trainer.datasets.voices import held_out_speakers, load_sound, reader
 from shared.domain.error import InvalidRequest
 from shared.ports.media import SAMPLE_RATE, Floats
 
@@ -54,6 +54,6 @@ def marked(sound: Floats) -> tuple[Floats, Marks]:
 
 def split(voices: list[Voice]) -> tuple[list[Voice], list[Voice]]:
     """Those to learn from, and those to be judged by."""
-    kept = unheard(voice.speaker for voice in voices)
+    kept = held_out_speakers(voice.speaker for voice in voices)
     learnt = [voice for voice in voices if voice.speaker not in kept]
     return learnt, [voice for voice in voices if voice.speaker in kept]

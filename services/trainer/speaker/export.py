@@ -14,7 +14,7 @@ from services.trainer.bundle import write_card
 from services.trainer.export_ge2e import BANDS, FRAMES
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.speaker.network import SpeakerNet
-from shared.engines.cards import BUNDLED
+from shared.engines.model_cards import BUNDLED
 
 NAME = "speaker_ge2e_moods"
 
@@ -23,9 +23,9 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
     network = SpeakerNet()
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     target = BUNDLED / f"{NAME}.onnx"
-    write_onnx(network, next(tries()), {"embedding": {0: "row"}}, target)
-    figures: dict[str, Any] = json.loads((run / "figures.json").read_text())
-    figures["export_max_abs_difference"] = worst_difference(network, target, tries())
+    write_onnx(network, next(sample_inputs()), {"embedding": {0: "row"}}, target)
+    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
+    metrics["export_max_abs_difference"] = worst_difference(network, target, sample_inputs())
     write_card(
         target, slot="speaker",
         architecture="GE2E: 3 LSTM of 256 over 40 power mel bands, of which the last moment and the mean go through a "
@@ -37,15 +37,15 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
               "every eighth held out, 30 in all")),
               ("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-16, also across simulated rooms; 17-20 held out"),
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14, also across simulated rooms; 12 and 13 held out")],
-        figures=figures,
+        metrics=metrics,
         limits="Learnt moods from a few actors of fixed sentences: strong emotion still moves a voice more than "
         "reading does.",
         command="undertone train speaker --data DATA && undertone export speaker --data DATA", made=f"run {run.name}",
     )  # fmt: skip
-    return figures
+    return metrics
 
 
-def tries() -> Iterator[Inputs]:
+def sample_inputs() -> Iterator[Inputs]:
     """Several batches and lengths."""
     draw = np.random.default_rng(0)
     for number in range(64):

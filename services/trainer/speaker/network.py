@@ -30,9 +30,9 @@ class SpeakerNet(nn.Module):
         return network
 
     def forward(self, mels: Tensor) -> tuple[Tensor]:
-        return (self.embed(self.hear(mels)),)
+        return (self.embed(self.encode(mels)),)
 
-    def hear(self, mels: Tensor) -> Tensor:  # (cut, 512)
+    def encode(self, mels: Tensor) -> Tensor:  # (cut, 512)
         moments, (last, _) = self.lstm(mels)
         return torch.cat([last[-1], moments.mean(dim=1)], dim=1)
 

@@ -15,11 +15,11 @@ from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 from services.trainer.evaluate_speakers import equal_error_rate
-from services.trainer.speaker.cuts import READ, Cuts
+from services.trainer.speaker.speaker_segments import READ_SPEECH, SpeakerSegments
 
 STEPS = 100  # of an epoch
-MOODY, READING, EACH = 48, 48, (6, 2)  # speakers of a batch, and cuts of each
-WARMTH, STAYING = 0.03, 5.0  # of the contrast; weight of staying where the teacher is
+ACTED_CUTS, READ_CUTS, CUTS_PER_SPEAKER = 48, 48, (6, 2)  # speakers of a batch, and cuts of each
+TEMPERATURE, TEACHER_WEIGHT = 0.03, 5.0  # of the contrast; weight of staying where the teacher is
 NEAR, FAR = 1.0, 0.3  # weights of the contrast
 JITTER = 0.1  # how much of its own spread is added to what the LSTM heard
 LONG = 4  # cuts that overlap by half: four seconds
@@ -27,8 +27,8 @@ LONG = 4  # cuts that overlap by half: four seconds
 
 @dataclass
 class SpeakerTask:
-    train: Cuts
-    held_out: Cuts
+    train: SpeakerSegments
+    held_out: SpeakerSegments
     teacher: nn.Module  # the network before it learnt anything
     seed: int
     near: dict[str, np.ndarray] = field(init=False)  # everybody's own cuts
@@ -36,7 +36,7 @@ class SpeakerTask:
 
     def __post_init__(self) -> None:
         self.near, self.far = (_by_speaker(self.train.speakers, self.train.far == far) for far in (False, True))
-        self.spread = self.train.heard.std(axis=0)
+        self.spread = self.train.states.std(axis=0)
 
     def batches(self, epoch: int) -> Sequence[list[int]]:
         draw = np.random.default_rng((self.seed, epoch))
@@ -47,23 +47,23 @@ class SpeakerTask:
         readers = [name for name in own if name.startswith("librispeech")]
         actors = [name for name in own if not name.startswith("librispeech")]
         chosen: list[int] = []
-        for name in draw.choice(readers, min(READING, len(readers)), replace=False):
-            chosen += draw.choice(own[name], EACH[1]).tolist()
-        for name in draw.choice(actors, min(MOODY, len(actors)), replace=False):
+        for name in draw.choice(readers, min(READ_CUTS, len(readers)), replace=False):
+            chosen += draw.choice(own[name], CUTS_PER_SPEAKER[1]).tolist()
+        for name in draw.choice(actors, min(ACTED_CUTS, len(actors)), replace=False):
             moods = self.train.emotions[own[name]]
-            for mood in draw.permutation(np.resize(np.unique(moods), EACH[0])):
-                chosen.append(int(draw.choice(own[name][moods == mood])))
+            for sentiment in draw.permutation(np.resize(np.unique(moods), CUTS_PER_SPEAKER[0])):
+                chosen.append(int(draw.choice(own[name][moods == sentiment])))
         return chosen
 
     def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
-        heard = self.train.heard[batch]
+        heard = self.train.states[batch]
         noise = np.random.normal(size=heard.shape) * self.spread * JITTER  # seeded by the loop
         _, speakers = np.unique(self.train.speakers[batch], return_inverse=True)
         return {
             "heard": torch.from_numpy((heard + noise).astype(np.float32)),
             "clean": torch.from_numpy(heard),
             "speakers": torch.from_numpy(speakers),
-            "reads": torch.from_numpy(self.train.emotions[batch] == READ),
+            "reads": torch.from_numpy(self.train.emotions[batch] == READ_SPEECH),
             "far": torch.from_numpy(self.train.far[batch]),
         }
 
@@ -74,22 +74,22 @@ class SpeakerTask:
         away = 1 - (ours * theirs).sum(1)
         loss = torch.zeros(())
         for here, weight in ((~batch["far"], NEAR), (batch["far"], FAR)):
-            apart = contrast(ours[here], batch["speakers"][here])
-            loss = loss + weight * apart + STAYING * away[here & batch["reads"]].mean()
+            apart = contrastive_loss(ours[here], batch["speakers"][here])
+            loss = loss + weight * apart + TEACHER_WEIGHT * away[here & batch["reads"]].mean()
         return loss
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        figures = error_rates(network, self.held_out)
-        return -sum(figures.values()), figures
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        metrics = error_rates(network, self.held_out)
+        return -sum(metrics.values()), metrics
 
 
 def _by_speaker(speakers: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarray]:
     return {name: np.flatnonzero(chosen & (speakers == name)) for name in np.unique(speakers[chosen])}
 
 
-def contrast(voices: Tensor, speakers: Tensor) -> Tensor:
+def contrastive_loss(voices: Tensor, speakers: Tensor) -> Tensor:
     """Supervised contrast: each cut should rather go with its own speaker's others than with anybody else's."""
-    likeness = voices @ voices.T / WARMTH
+    likeness = voices @ voices.T / TEMPERATURE
     likeness = likeness.masked_fill(torch.eye(len(voices), dtype=torch.bool, device=voices.device), -1e4)
     same = (speakers[:, None] == speakers[None]).float()
     same.fill_diagonal_(0)
@@ -97,21 +97,21 @@ def contrast(voices: Tensor, speakers: Tensor) -> Tensor:
     return ((surprise * same).sum(1) / same.sum(1).clamp(min=1)).mean()
 
 
-def error_rates(network: nn.Module, cuts: Cuts) -> dict[str, float]:
+def error_rates(network: nn.Module, cuts: SpeakerSegments) -> dict[str, float]:
     """Equal error rates: four seconds of reading, and whole clips of one actor in two moods against other people's."""
     network.eval()
     with torch.no_grad():
-        voices = network.embed(torch.from_numpy(cuts.heard)).numpy()
+        voices = network.embed(torch.from_numpy(cuts.states)).numpy()
     corpora = np.array([name.split()[0] for name in cuts.speakers])
-    figures = {}
+    metrics = {}
     for what, here in (("read, 4 s", ~cuts.far), ("read across a room, 4 s", cuts.far)):
         read = np.unique(cuts.clips[here & (corpora == "librispeech")])
-        figures[what] = _rate(voices, cuts, [four for clip in read for four in _fours(cuts.clips == clip)])
+        metrics[what] = _rate(voices, cuts, [four for clip in read for four in _fours(cuts.clips == clip)])
     for corpus in ("ravdess", "emodb"):
         own = np.unique(cuts.clips[~cuts.far & (corpora == corpus)])
         clips = [np.flatnonzero(cuts.clips == clip) for clip in own]
-        figures[f"{corpus}, across emotions"] = _rate(voices, cuts, clips)
-    return figures
+        metrics[f"{corpus}, across emotions"] = _rate(voices, cuts, clips)
+    return metrics
 
 
 def _fours(chosen: np.ndarray) -> list[np.ndarray]:
@@ -119,7 +119,7 @@ def _fours(chosen: np.ndarray) -> list[np.ndarray]:
     return [places[start : start + LONG] for start in range(0, len(places) - LONG + 1, LONG + 1)]
 
 
-def _rate(voices: np.ndarray, cuts: Cuts, groups: Sequence[np.ndarray]) -> float:
+def _rate(voices: np.ndarray, cuts: SpeakerSegments, groups: Sequence[np.ndarray]) -> float:
     means = np.stack([voices[group].mean(axis=0) for group in groups])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
     speakers = np.array([cuts.speakers[group[0]] for group in groups])
@@ -127,5 +127,5 @@ def _rate(voices: np.ndarray, cuts: Cuts, groups: Sequence[np.ndarray]) -> float
     one, other = np.triu_indices(len(groups), k=1)
     likeness = np.einsum("ij,ij->i", means[one], means[other])
     same = speakers[one] == speakers[other]
-    asked = same & ((moods[one] != moods[other]) | (moods[one] == READ))
+    asked = same & ((moods[one] != moods[other]) | (moods[one] == READ_SPEECH))
     return round(equal_error_rate(likeness[asked], likeness[~same])[0], 4)

@@ -10,8 +10,8 @@ import torch
 
 from services.trainer.export_ge2e import teacher
 from services.trainer.loop import Recipe, fit, seed_everything
-from services.trainer.speaker.cuts import read_cuts, split
 from services.trainer.speaker.network import SpeakerNet
+from services.trainer.speaker.speaker_segments import read_segments, split
 from services.trainer.speaker.task import SpeakerTask, error_rates
 
 # Chosen on actors 01-04, two Germans and every sixth reader of those to learn from, with the rest to learn from.
@@ -28,13 +28,13 @@ def train(data: Path, run: Path, recipe: Recipe) -> Path:
     network = SpeakerNet.of_teacher(teacher()).eval()
     for parameter in network.lstm.parameters():
         parameter.requires_grad_(requires_grad=False)
-    learnt, unheard = split(read_cuts(data, network, run / "cuts.npz"))
+    learnt, unheard = split(read_segments(data, network, run / "cuts.npz"))
     task = SpeakerTask(learnt, unheard, copy.deepcopy(network), recipe.seed)
-    figures = {"teacher, voices never heard": error_rates(network, unheard)}
+    metrics = {"teacher, voices never heard": error_rates(network, unheard)}
     best = fit(
         network, [{"params": [*network.linear.parameters()], "lr": RATE, "weight_decay": DECAY}], task, recipe, run
     )
     network.load_state_dict(torch.load(best, weights_only=True))
-    figures["voices never heard"] = error_rates(network, unheard)
-    (run / "figures.json").write_text(json.dumps(figures, indent=2))
+    metrics["voices never heard"] = error_rates(network, unheard)
+    (run / "metrics.json").write_text(json.dumps(metrics, indent=2))
     return best

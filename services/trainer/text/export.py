@@ -12,16 +12,16 @@ import torch
 from torch import Tensor, nn
 
 from services.trainer.bundle import fit_temperature, write_card
-from services.trainer.figures import draw
-from services.trainer.measure import measure
+from services.trainer.metrics import classification_metrics
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
+from services.trainer.plots import draw_plots
 from services.trainer.quantise import quantise_weights
 from services.trainer.text.minilm import PIECES, MiniLM
-from services.trainer.text.start import start_of
-from services.trainer.text.task import TextTask, bare
-from shared.engines.cards import BUNDLED
+from services.trainer.text.pretrained import load_pretrained
+from services.trainer.text.task import TextTask, strip_punctuation
+from shared.engines.model_cards import BUNDLED
 from shared.engines.runtime import open_session
-from shared.engines.text_minilm import judge_pairs
+from shared.engines.text_minilm import run_pairs
 from shared.engines.text_pair import pair
 from shared.ports.engines import Calibration, SentimentHead
 
@@ -30,7 +30,7 @@ Logits = dict[str, tuple[np.ndarray, np.ndarray]]  # by corpus: of lines as they
 OUTPUTS = ("emotion", "sentiment", "embedding")
 
 
-class Served(nn.Module):
+class ServingModel(nn.Module):
     """The network without the heads that only helped it to learn."""
 
     def __init__(self, network: MiniLM) -> None:
@@ -46,14 +46,14 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     """Write the network, its tokenizer and its card into the bundle; return its figures."""
     network = MiniLM()
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
-    served = Served(network.eval())
-    _, tokenizer = start_of()
+    served = ServingModel(network.eval())
+    _, tokenizer = load_pretrained()
     task = TextTask.read(data, tokenizer, seed=0)
     target = BUNDLED / f"{NAME}.onnx"
     with TemporaryDirectory() as folder:
         whole = Path(folder, "fp32.onnx")
-        write_onnx(served, next(tries()), {name: {0: "row"} for name in OUTPUTS}, whole)
-        difference = worst_difference(served, whole, tries())
+        write_onnx(served, next(sample_inputs()), {name: {0: "row"} for name in OUTPUTS}, whole)
+        difference = worst_difference(served, whole, sample_inputs())
         quantise_weights(whole, target)
         exact, small = (_logits(open_session(path, 2), task) for path in (whole, target))
     (BUNDLED / VOCABULARY).parent.mkdir(exist_ok=True)
@@ -61,20 +61,22 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     truth = {corpus: np.array([line.emotions[0] for line in lines]) for corpus, lines in task.dev.items()}
     prior = {corpus: of_emotion.numpy() for corpus, (of_emotion, _) in task.log_prior.items()}
     temperature = _temperature(small, truth, prior)
-    figures: dict[str, Any] = {"export_max_abs_difference": difference}
+    metrics: dict[str, Any] = {"export_max_abs_difference": difference}
     for corpus, own in prior.items():
         agree = (
             (exact[corpus][0] / temperature + own).argmax(1) == (small[corpus][0] / temperature + own).argmax(1)
         ).mean()
-        figures[f"{corpus} dev"] = measure(small[corpus][0] / temperature + own, truth[corpus])
-        figures[f"{corpus} dev, as a recogniser writes it"] = measure(
+        metrics[f"{corpus} dev"] = classification_metrics(small[corpus][0] / temperature + own, truth[corpus])
+        metrics[f"{corpus} dev, as a recogniser writes it"] = classification_metrics(
             small[corpus][1] / temperature + own, truth[corpus]
         )
-        figures[f"{corpus} dev, int8 against fp32"] = {
+        metrics[f"{corpus} dev, int8 against fp32"] = {
             "argmax_agreement": round(float(agree), 4),
-            "weighted_f1_fp32": measure(exact[corpus][0] / temperature + own, truth[corpus])["weighted_f1"],
+            "weighted_f1_fp32": classification_metrics(exact[corpus][0] / temperature + own, truth[corpus])[
+                "weighted_f1"
+            ],
         }
-    draw(small["meld"][0] / temperature + prior["meld"], truth["meld"], run)
+    draw_plots(small["meld"][0] / temperature + prior["meld"], truth["meld"], run)
     write_card(
         target, slot="text",
         architecture="MiniLM-L6 (22.7 M parameters, weights of 8 bits) on a line and the three turns before it",
@@ -82,13 +84,13 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         data=[("all-MiniLM-L6-v2", "Apache-2.0", "start"),
               ("MELD", "GPL-3.0 repository; lines of a television series", "train; dev to stop and to calibrate"),
               ("GoEmotions", "CC BY 4.0", "train; dev to stop and to calibrate")],
-        figures=figures,
+        metrics=metrics,
         limits="English only. Learnt from television dialogue and comments on the internet; ships no line of either.",
         command="undertone train text --data DATA && undertone export text --data DATA", made=f"run {run.name}",
         # Trained with each corpus' balance added to its logits, so they favour no class: its prior is uniform.
         calibration=Calibration(temperature=temperature, sentiment=SentimentHead()), vocabulary=VOCABULARY,
     )  # fmt: skip
-    return figures
+    return metrics
 
 
 def _temperature(small: Logits, truth: dict[str, np.ndarray], prior: dict[str, np.ndarray]) -> float:
@@ -102,7 +104,7 @@ def _temperature(small: Logits, truth: dict[str, np.ndarray], prior: dict[str, n
     )
 
 
-def tries() -> Iterator[Inputs]:
+def sample_inputs() -> Iterator[Inputs]:
     """Several batches and lengths, some of them all masked."""
     draw = np.random.default_rng(0)
     for number in range(64):
@@ -120,12 +122,12 @@ def _logits(session: Any, task: TextTask) -> Logits:
     found = {}
     for corpus, lines in task.dev.items():
         manners = []
-        for dress in (str, bare):
+        for dress in (str, strip_punctuation):
             context = [[(name, dress(text)) for name, text in line.before] for line in lines]
             pairs = [
                 pair(task.tokenizer, dress(line.text), line.speaker, before)
                 for line, before in zip(lines, context, strict=True)
             ]
-            manners.append(judge_pairs(session, pairs, lambda _: None)[0])
+            manners.append(run_pairs(session, pairs, lambda _: None)[0])
         found[corpus] = (manners[0], manners[1])
     return found

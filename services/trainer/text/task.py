@@ -15,16 +15,16 @@ from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 from services.trainer.datasets.lines import Line, read_lines
 from services.trainer.labels import UNKNOWN, prior
-from services.trainer.measure import measure
+from services.trainer.metrics import classification_metrics
 from shared.engines.text_pair import pair, stack
 
 BATCH, SMOOTHING = 32, 0.05
 SENTIMENT_WEIGHT, FINE_WEIGHT = 0.5, 0.3
-NO_CONTEXT, BARE, WORD_DROPPED = 0.3, 0.3, 0.05  # chances of each augmentation
+NO_CONTEXT, UNPUNCTUATED, WORD_DROPPED = 0.3, 0.3, 0.05  # chances of each augmentation
 SHARE_OF_DIALOGUE = 0.45
 
 
-def bare(text: str) -> str:
+def strip_punctuation(text: str) -> str:
     """As a recogniser writes it: lower case, no punctuation."""
     return " ".join(
         "".join(letter for letter in text.lower().replace("’", "'") if letter.isalnum() or letter in " '").split()
@@ -101,7 +101,7 @@ class TextTask:
 
     def _augmented(self, line: Line) -> tuple[list[int], int]:
         before = () if random.random() < NO_CONTEXT else line.before
-        dress = bare if random.random() < BARE else str
+        dress = strip_punctuation if random.random() < UNPUNCTUATED else str
         words = dress(line.text).split()
         kept = [word for word in words if random.random() >= WORD_DROPPED] or words
         return pair(self.tokenizer, " ".join(kept), line.speaker, [(name, dress(text)) for name, text in before])
@@ -122,15 +122,15 @@ class TextTask:
             loss = loss + FINE_WEIGHT * 7 * F.binary_cross_entropy_with_logits(fine[labelled], batch["fine"][labelled])
         return loss
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        figures: dict[str, float] = {}
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        metrics: dict[str, float] = {}
         for corpus, lines in self.dev.items():
-            for manner, dress in (("", str), (" bare", bare)):
+            for manner, dress in (("", str), (" bare", strip_punctuation)):
                 logits = self.logits(network, lines, dress) + self.log_prior[corpus][0].numpy()
-                found = measure(logits, np.array([line.emotions[0] for line in lines]))
-                figures |= {f"{corpus}{manner} {name}": found[name] for name in ("weighted_f1", "macro_f1", "ece")}
-        decisive = [figures["meld weighted_f1"], figures["meld macro_f1"], figures["goemotions macro_f1"]]
-        return float(np.mean(decisive)), figures
+                found = classification_metrics(logits, np.array([line.emotions[0] for line in lines]))
+                metrics |= {f"{corpus}{manner} {name}": found[name] for name in ("weighted_f1", "macro_f1", "ece")}
+        decisive = [metrics["meld weighted_f1"], metrics["meld macro_f1"], metrics["goemotions macro_f1"]]
+        return float(np.mean(decisive)), metrics
 
     def logits(self, network: nn.Module, lines: Sequence[Line], dress: type[str] | object = str) -> np.ndarray:
         pairs = [

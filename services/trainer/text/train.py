@@ -7,12 +7,12 @@ from typing import Any
 
 from torch import nn
 
-from services.trainer.catalog import ANEW, Start
 from services.trainer.loop import Recipe, fit, seed_everything
 from services.trainer.text.minilm import MiniLM
-from services.trainer.text.start import start_of
+from services.trainer.text.pretrained import load_pretrained
 from services.trainer.text.task import TextTask
-from services.trainer.transfer import begin
+from services.trainer.trainable_networks import FROM_SCRATCH, Initialization
+from services.trainer.transfer import initialize
 
 ENCODER_RATE, HEAD_RATE, DECAY, LAYER_DECAY = 8e-5, 1e-3, 0.01, 0.9
 
@@ -21,11 +21,11 @@ def recipe_of(seed: int) -> Recipe:
     return Recipe(seed=seed, epochs=3)
 
 
-def train(data: Path, run: Path, recipe: Recipe, start: Start = ANEW) -> Path:
-    weights, tokenizer = start_of()
+def train(data: Path, run: Path, recipe: Recipe, start: Initialization = FROM_SCRATCH) -> Path:
+    weights, tokenizer = load_pretrained()
     seed_everything(recipe.seed)
     network = MiniLM.pretrained(weights)
-    begin(network, start)
+    initialize(network, start)
     return fit(network, rates(network), TextTask.read(data, tokenizer, recipe.seed), recipe, run)
 
 

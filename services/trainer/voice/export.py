@@ -12,14 +12,14 @@ import torch
 
 from services.trainer.bundle import fit_temperature, write_card
 from services.trainer.datasets.voices import is_woman
-from services.trainer.figures import draw
 from services.trainer.labels import NUMBER
-from services.trainer.measure import measure
+from services.trainer.metrics import classification_metrics
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
+from services.trainer.plots import draw_plots
 from services.trainer.voice.network import VoiceCnn
 from services.trainer.voice.train import CROSS, EVERYBODY, FOLDS, HELD_OUT, SURPRISE, cross_name
 from shared.domain.emotion import Emotion
-from shared.engines.cards import BUNDLED
+from shared.engines.model_cards import BUNDLED
 from shared.engines.voice_mel import BANDS
 from shared.ports.engines import Calibration
 
@@ -33,10 +33,10 @@ NEVER = -1e4  # a logit
 
 def export(run: Path, _data: Path) -> dict[str, Any]:
     """Two networks: the one that heard everybody, and one that may be sold, for it heard EmoDB alone."""
-    figures: dict[str, Any] = json.loads((run / "figures.json").read_text())
+    metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
     crossed = [cross_name(learnt, asked) for learnt, asked in CROSS]
     whole = _bundled(
-        NAME, run / EVERYBODY, run, "fold", crossed, figures,
+        NAME, run / EVERYBODY, run, "fold", crossed, metrics,
         licence="CC BY-NC-SA 4.0", commercial_use=False,
         data=[("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-20"), *EMODB_AND_BABBLE],
     )  # fmt: skip
@@ -48,37 +48,37 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
 
 
 def _bundled(
-    name: str, weights: Path, run: Path, fold: str, crossed: Sequence[str], figures: dict[str, Any],
+    name: str, weights: Path, run: Path, fold: str, crossed: Sequence[str], metrics: dict[str, Any],
     *, licence: str, commercial_use: bool, data: list[tuple[str, str, str]], cannot_emit: tuple[Emotion, ...] = (),
 ) -> dict[str, Any]:  # fmt: skip
     network = VoiceCnn()
     network.load_state_dict(torch.load(weights / "best.pt", weights_only=True))
     target = BUNDLED / f"{name}.onnx"
-    write_onnx(network, next(tries()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
-    figures["export_max_abs_difference"] = worst_difference(network, target, tries())
+    write_onnx(network, next(sample_inputs()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
+    metrics["export_max_abs_difference"] = worst_difference(network, target, sample_inputs())
     logits, truth, speakers = _held_out(run, [f"{fold} {number + 1}" for number in range(len(FOLDS))])
     logits[:, [NUMBER[emotion] for emotion in cannot_emit]] = NEVER
     temperature = fit_temperature(logits, truth)
-    figures["all folds together"] = measure(logits / temperature, truth)
-    draw(logits / temperature, truth, weights)
-    figures |= _by_sex(logits / temperature, truth, speakers)
+    metrics["all folds together"] = classification_metrics(logits / temperature, truth)
+    draw_plots(logits / temperature, truth, weights)
+    metrics |= _by_sex(logits / temperature, truth, speakers)
     for part in crossed:
         logits, truth, _ = _held_out(run, [part])
         logits[:, SURPRISE] = NEVER  # EmoDB knows none
-        found = measure(logits / temperature, truth)
-        figures[f"{part}, six classes"] = {figure: found[figure] for figure in ("n", "uar", "nll")}
+        found = classification_metrics(logits / temperature, truth)
+        metrics[f"{part}, six classes"] = {figure: found[figure] for figure in ("n", "uar", "nll")}
     write_card(
         target, slot="voice",
         architecture="four convolutions over 64 log-mel bands and three along time, attentive mean and deviation; "
         "0.4 M parameters",
-        licence=licence, commercial_use=commercial_use, data=data, figures=figures,
+        licence=licence, commercial_use=commercial_use, data=data, metrics=metrics,
         limits="Acted speech of a handful of fixed sentences: across corpora little of it transfers, hence its small "
         "weight in the fusion.",
         command="undertone train voice --data DATA && undertone export voice --data DATA", made=f"run {run.name}",
         # Emotions were drawn equally often, so the network favours none.
         calibration=Calibration(temperature=temperature, cannot_emit=cannot_emit),
     )  # fmt: skip
-    return figures
+    return metrics
 
 
 def _held_out(run: Path, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -94,11 +94,11 @@ def _by_sex(logits: np.ndarray, truth: np.ndarray, speakers: np.ndarray) -> dict
     return {
         name: {figure: found[figure] for figure in ("n", "accuracy", "uar", "ece")}
         for name, own in rows.items()
-        if own.any() and (found := measure(logits[own], truth[own]))
+        if own.any() and (found := classification_metrics(logits[own], truth[own]))
     }
 
 
-def tries() -> Iterator[Inputs]:
+def sample_inputs() -> Iterator[Inputs]:
     """Several batches and lengths, some of them all masked."""
     draw = np.random.default_rng(0)
     for number in range(64):

@@ -27,7 +27,7 @@ class VoiceCnn(nn.Module):
             before = width
         self.seeing = nn.Sequential(*layers).to(memory_format=torch.channels_last)
         self.dense = nn.Linear(before * 4, INNER)
-        self.melody = nn.ModuleList(Melody(apart) for apart in REACHES)
+        self.melody = nn.ModuleList(DilatedConvBlock(apart) for apart in REACHES)
         self.attention = nn.Sequential(nn.Linear(INNER, ATTENTION), nn.Tanh(), nn.Linear(ATTENTION, 1))
         self.drop = nn.Dropout(drop)
         self.emotion = nn.Linear(2 * INNER, 7)
@@ -46,7 +46,7 @@ class VoiceCnn(nn.Module):
         return self.emotion(self.drop(embedding)), embedding
 
 
-class Melody(nn.Module):
+class DilatedConvBlock(nn.Module):
     """How a moment differs from those before and after it, added to what it is."""
 
     def __init__(self, apart: int, drop: float = 0.2) -> None:

@@ -12,21 +12,21 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
-from services.trainer.measure import measure
-from services.trainer.voice.cache import Pictures
-from services.trainer.voice.variation import another_voice, partly_hidden
-from shared.engines.voice_looks import looks
+from services.trainer.metrics import classification_metrics
+from services.trainer.voice.spectrogram_augmentation import mask_spectrogram, perturb_voice
+from services.trainer.voice.spectrogram_cache import Spectrograms
+from shared.engines.voice_augmentation import augmented_windows
 from shared.engines.voice_mel import WINDOW, scaled, stacked
 
 BATCH, SMOOTHING = 32, 0.1
 CLEAN, UNKNOWN_VOICE = 0.35, 0.3  # chances that a clip comes as it is, and without its speaker's scale
-SHORTEST = 100  # frames
+MIN_FRAMES = 100  # frames
 MIXED = 0.3  # chance that a batch is mixed with itself
 
 
 @dataclass
 class VoiceTask:
-    pictures: Pictures
+    spectrograms: Spectrograms
     train: list[int]  # clips
     held_out: list[int]
     seed: int
@@ -35,8 +35,8 @@ class VoiceTask:
 
     def __post_init__(self) -> None:
         """Every emotion of a corpus is drawn as often as any other; the small corpus counts for a third."""
-        corpora = [self.pictures.clips[clip].speaker.split()[0] for clip in self.train]
-        labels = [self.pictures.clips[clip].label for clip in self.train]
+        corpora = [self.spectrograms.clips[clip].speaker.split()[0] for clip in self.train]
+        labels = [self.spectrograms.clips[clip].label for clip in self.train]
         pairs = list(zip(corpora, labels, strict=True))
         share = {"ravdess": 2.0, "emodb": 1.0}
         self.weights = np.array([share[corpus] / pairs.count((corpus, label)) for corpus, label in pairs])
@@ -52,9 +52,9 @@ class VoiceTask:
         return [chosen[start : start + BATCH].tolist() for start in range(0, count, BATCH)]
 
     def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
-        longest = random.randint(SHORTEST, WINDOW)  # of the whole batch: padding is time lost
+        longest = random.randint(MIN_FRAMES, WINDOW)  # of the whole batch: padding is time lost
         mels, mask = stacked([self._augmented(clip, longest) for clip in batch])
-        labels = F.one_hot(torch.tensor([self.pictures.clips[clip].label for clip in batch]), 7).float()
+        labels = F.one_hot(torch.tensor([self.spectrograms.clips[clip].label for clip in batch]), 7).float()
         sound, there = torch.from_numpy(mels), torch.from_numpy(mask)
         if random.random() < MIXED:
             part, other = np.random.beta(0.3, 0.3), torch.randperm(len(batch))  # seeded by the loop
@@ -63,44 +63,58 @@ class VoiceTask:
         return {"mels": sound, "mask": there, "labels": labels}
 
     def _augmented(self, clip: int, longest: int) -> np.ndarray:
-        manner = 0 if random.random() < CLEAN else random.randrange(1, len(self.pictures.names))
-        known = None if random.random() < UNKNOWN_VOICE else self.pictures.scale(clip, manner)
-        picture = another_voice(scaled(self.pictures.of(clip, manner), known))
+        augmentation = 0 if random.random() < CLEAN else random.randrange(1, len(self.spectrograms.names))
+        known = None if random.random() < UNKNOWN_VOICE else self.spectrograms.scale(clip, augmentation)
+        picture = perturb_voice(scaled(self.spectrograms.of(clip, augmentation), known))
         length = min(len(picture), longest)
         start = random.randint(0, len(picture) - length)
-        return partly_hidden(picture[start : start + length])
+        return mask_spectrogram(picture[start : start + length])
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         emotion, _ = network(batch["mels"], batch["mask"])
         return F.cross_entropy(emotion, batch["labels"], label_smoothing=SMOOTHING)
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        recalls = {corpus: found["uar"] for corpus, found in judge_clips(network, self.pictures, self.held_out).items()}
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+        recalls = {
+            corpus: found["uar"] for corpus, found in evaluate_clips(network, self.spectrograms, self.held_out).items()
+        }
         return float(np.mean(list(recalls.values()) or [0.0])), recalls
 
 
-def judge_clips(
-    network: nn.Module, pictures: Pictures, clips: Sequence[int], manner: int = 0, *, known_voice: bool = True
+def evaluate_clips(
+    network: nn.Module,
+    spectrograms: Spectrograms,
+    clips: Sequence[int],
+    augmentation: int = 0,
+    *,
+    known_voice: bool = True,
 ) -> dict[str, dict[str, Any]]:
     """Figures by corpus."""
     found: dict[str, dict[str, Any]] = {}
-    for corpus in sorted({pictures.clips[clip].speaker.split()[0] for clip in clips}):
-        own = [clip for clip in clips if pictures.clips[clip].speaker.startswith(corpus)]
-        truth = np.array([pictures.clips[clip].label for clip in own])
-        found[corpus] = measure(clip_logits(network, pictures, own, manner, known_voice=known_voice), truth)
+    for corpus in sorted({spectrograms.clips[clip].speaker.split()[0] for clip in clips}):
+        own = [clip for clip in clips if spectrograms.clips[clip].speaker.startswith(corpus)]
+        truth = np.array([spectrograms.clips[clip].label for clip in own])
+        found[corpus] = classification_metrics(
+            clip_logits(network, spectrograms, own, augmentation, known_voice=known_voice), truth
+        )
     return found
 
 
 def clip_logits(
-    network: nn.Module, pictures: Pictures, clips: Sequence[int], manner: int = 0, *, known_voice: bool = True
+    network: nn.Module,
+    spectrograms: Spectrograms,
+    clips: Sequence[int],
+    augmentation: int = 0,
+    *,
+    known_voice: bool = True,
 ) -> np.ndarray:
     network.eval()
     device = next(network.parameters()).device
     rows = []
     with torch.no_grad():
         for clip in clips:
-            voice = pictures.scale(clip, manner) if known_voice else None
-            mels, mask = stacked(looks(scaled(pictures.of(clip, manner), voice)))
+            voice = spectrograms.scale(clip, augmentation) if known_voice else None
+            mels, mask = stacked(augmented_windows(scaled(spectrograms.of(clip, augmentation), voice)))
             logits = network(torch.from_numpy(mels).to(device), torch.from_numpy(mask).to(device))[0]
             rows.append(logits.mean(0).cpu().numpy())
     return np.stack(rows)

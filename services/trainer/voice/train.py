@@ -12,10 +12,10 @@ import torch
 
 from services.trainer.labels import NUMBER
 from services.trainer.loop import Recipe
-from services.trainer.voice.cache import Pictures, read_pictures
+from services.trainer.voice.folds import Fold, train_folds
 from services.trainer.voice.network import VoiceCnn
-from services.trainer.voice.parts import Part, train_parts
-from services.trainer.voice.task import clip_logits, judge_clips
+from services.trainer.voice.spectrogram_cache import Spectrograms, read_spectrograms
+from services.trainer.voice.task import clip_logits, evaluate_clips
 from shared.domain.emotion import Emotion
 
 FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
@@ -25,7 +25,7 @@ FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
     (("13", "14", "15", "16"), ("13",)),
     (("17", "18", "19", "20"), ("14",)),
 )
-TRIED = ("telephone", "pink noise 10 dB", "large room")
+TEST_AUGMENTATIONS = ("telephone", "pink noise 10 dB", "large room")
 CROSS = (("ravdess", "emodb"), ("emodb", "ravdess"))  # learnt, asked
 EVERYBODY, HELD_OUT = "everybody", "held_out.npz"
 SURPRISE = NUMBER[Emotion.SURPRISE]
@@ -39,77 +39,78 @@ def recipe_of(seed: int, epochs: int = 80) -> Recipe:
 def train(data: Path, run: Path, recipe: Recipe) -> Path:
     """Everything that the card states, and the network itself."""
     kept = run / "pictures.npz"
-    pictures = read_pictures(data, kept)
+    pictures = read_spectrograms(data, kept)
     parts = _parts(pictures)
-    best = train_parts(data, kept, parts, recipe, run)
+    best = train_folds(data, kept, parts, recipe, run)
     judged: list[dict[str, dict[str, float]]] = []
     for name, part in parts.items():
         if name == EVERYBODY:
             continue
         network = VoiceCnn()
         network.load_state_dict(torch.load(best[name], weights_only=True))
-        clips = [pictures.clips[clip] for clip in part.held]
+        clips = [pictures.clips[clip] for clip in part.held_out]
         np.savez(
             run / name / HELD_OUT,
-            logits=clip_logits(network, pictures, part.held),
+            logits=clip_logits(network, pictures, part.held_out),
             truth=np.array([clip.label for clip in clips]),
             speaker=np.array([clip.speaker for clip in clips]),
         )
         if name.startswith("fold"):
-            judged.append(_judged(network, pictures, part.held))
-    figures: dict[str, Any] = {"folds": judged}
-    for manner in judged[0]:
-        figures[f"five folds, {manner}"] = {
-            corpus: round(float(np.mean([fold[manner][corpus] for fold in judged])), 4) for corpus in judged[0][manner]
+            judged.append(_evaluate(network, pictures, part.held_out))
+    metrics: dict[str, Any] = {"folds": judged}
+    for augmentation in judged[0]:
+        metrics[f"five folds, {augmentation}"] = {
+            corpus: round(float(np.mean([fold[augmentation][corpus] for fold in judged])), 4)
+            for corpus in judged[0][augmentation]
         }
-    (run / "figures.json").write_text(json.dumps(figures, indent=2))
+    (run / "metrics.json").write_text(json.dumps(metrics, indent=2))
     return best[EVERYBODY]
 
 
-def _parts(pictures: Pictures) -> dict[str, Part]:
-    everybody = list(range(len(pictures.clips)))
-    german = [clip for clip in everybody if _corpus(pictures, clip) == "emodb"]
+def _parts(spectrograms: Spectrograms) -> dict[str, Fold]:
+    everybody = list(range(len(spectrograms.clips)))
+    german = [clip for clip in everybody if _corpus(spectrograms, clip) == "emodb"]
     parts = {}
     for number, (actors, germans) in enumerate(FOLDS):
-        held = [clip for clip in everybody if _is_of(pictures, clip, actors, germans)]
-        parts[f"fold {number + 1}"] = Part(_without(everybody, held), held)
-        parts[f"emodb fold {number + 1}"] = Part(
-            _without(german, held), [clip for clip in held if _corpus(pictures, clip) == "emodb"]
+        held = [clip for clip in everybody if _is_of(spectrograms, clip, actors, germans)]
+        parts[f"fold {number + 1}"] = Fold(_without(everybody, held), held)
+        parts[f"emodb fold {number + 1}"] = Fold(
+            _without(german, held), [clip for clip in held if _corpus(spectrograms, clip) == "emodb"]
         )
     for learnt, asked in CROSS:
-        own = [clip for clip in everybody if _corpus(pictures, clip) == learnt]
+        own = [clip for clip in everybody if _corpus(spectrograms, clip) == learnt]
         others = _without(everybody, own)
         # EmoDB knows no surprise, so neither side is asked for it.
-        parts[cross_name(learnt, asked)] = Part(
-            own, [clip for clip in others if pictures.clips[clip].label != SURPRISE]
+        parts[cross_name(learnt, asked)] = Fold(
+            own, [clip for clip in others if spectrograms.clips[clip].label != SURPRISE]
         )
-    return parts | {EVERYBODY: Part(everybody, [])}
+    return parts | {EVERYBODY: Fold(everybody, [])}
 
 
 def cross_name(learnt: str, asked: str) -> str:
     return f"{learnt} to {asked}"
 
 
-def _judged(network: VoiceCnn, pictures: Pictures, held: list[int]) -> dict[str, dict[str, float]]:
+def _evaluate(network: VoiceCnn, spectrograms: Spectrograms, held: list[int]) -> dict[str, dict[str, float]]:
     """Mean recall by manner and corpus."""
     asked = {"as it is": (0, True), "as it is, unknown voice": (0, False)}
-    asked |= {manner: (pictures.names.index(manner), True) for manner in TRIED}
+    asked |= {augmentation: (spectrograms.names.index(augmentation), True) for augmentation in TEST_AUGMENTATIONS}
     return {
         name: {
-            corpus: figures["uar"]
-            for corpus, figures in judge_clips(network, pictures, held, manner, known_voice=known).items()
+            corpus: metrics["uar"]
+            for corpus, metrics in evaluate_clips(network, spectrograms, held, augmentation, known_voice=known).items()
         }
-        for name, (manner, known) in asked.items()
+        for name, (augmentation, known) in asked.items()
     }
 
 
-def _is_of(pictures: Pictures, clip: int, actors: Sequence[str], germans: Sequence[str]) -> bool:
-    corpus, speaker = pictures.clips[clip].speaker.split()
+def _is_of(spectrograms: Spectrograms, clip: int, actors: Sequence[str], germans: Sequence[str]) -> bool:
+    corpus, speaker = spectrograms.clips[clip].speaker.split()
     return speaker in (actors if corpus == "ravdess" else germans)
 
 
-def _corpus(pictures: Pictures, clip: int) -> str:
-    return pictures.clips[clip].speaker.split()[0]
+def _corpus(spectrograms: Spectrograms, clip: int) -> str:
+    return spectrograms.clips[clip].speaker.split()[0]
 
 
 def _without(everybody: list[int], held: list[int]) -> list[int]:

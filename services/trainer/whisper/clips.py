@@ -9,7 +9,7 @@ from pathlib import Path
 import av
 import numpy as np
 
-from services.trainer.whisper.synth import Sentence, speak
+from services.trainer.whisper.synthesis import Sentence, speak
 from shared.domain.error import EngineFailed
 from shared.ports.media import SAMPLE_RATE, Floats
 

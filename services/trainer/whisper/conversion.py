@@ -10,10 +10,10 @@ from ctranslate2.specs import WhisperSpec
 from torch import Tensor, cat, nn, zeros_like
 
 from services.trainer.whisper.network import (
-    HEARING,
-    HEARING_HEADS,
-    WRITING,
-    WRITING_HEADS,
+    DECODER_HEADS,
+    DECODER_LAYERS,
+    ENCODER_HEADS,
+    ENCODER_LAYERS,
     Attention,
     Layer,
     MicroWhisper,
@@ -22,7 +22,7 @@ from services.trainer.whisper.vocabulary import NUMBER, TOKENS, WORDS, write_tok
 
 
 def convert(network: MicroWhisper, folder: Path, quantization: str | None = None) -> None:
-    spec = WhisperSpec(HEARING, HEARING_HEADS, WRITING, WRITING_HEADS)
+    spec = WhisperSpec(ENCODER_LAYERS, ENCODER_HEADS, DECODER_LAYERS, DECODER_HEADS)
     encoder, decoder = spec.encoder, spec.decoder
     for convolution, ours in ((encoder.conv1, network.conv1), (encoder.conv2, network.conv2)):
         convolution.weight, convolution.bias = _array(ours.weight), _array(ours.bias)
@@ -42,7 +42,7 @@ def convert(network: MicroWhisper, folder: Path, quantization: str | None = None
         _linear(out, layer.look.out.weight, layer.look.out.bias)
     spec.register_vocabulary(TOKENS)
     spec.config.lang_ids = [NUMBER[f"<|{code}|>"] for code in WORDS]
-    spec.config.alignment_heads = [(WRITING - 1, 0)]  # the one that was taught where to look
+    spec.config.alignment_heads = [(DECODER_LAYERS - 1, 0)]  # the one that was taught where to look
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = []
     spec.validate()

@@ -16,10 +16,10 @@ from torch import Tensor
 from services.trainer.export import TOLERANCE
 from services.trainer.whisper.clips import write_clips
 from services.trainer.whisper.conversion import convert
-from services.trainer.whisper.judge import judge
+from services.trainer.whisper.evaluate import evaluate
 from services.trainer.whisper.network import MicroWhisper
-from services.trainer.whisper.synth import read_bank
-from services.trainer.whisper.train import UNHEARD
+from services.trainer.whisper.synthesis import read_bank
+from services.trainer.whisper.train import HELD_OUT_SENTENCES
 from services.trainer.whisper.vocabulary import END, MELS, NUMBER, PLAIN, POSITIONS, START, TRANSCRIBE, word_token
 
 MODEL = ("model.bin", "config.json", "vocabulary.json", "tokenizer.json", "preprocessor_config.json")
@@ -38,11 +38,11 @@ def export(run: Path, _data: Path, folder: Path = FOLDER) -> dict[str, Any]:
         for file in Path(aside).iterdir():
             shutil.copyfile(file, folder / file.name)
     write_clips(folder)
-    figures = judge(folder, read_bank(run / "bank", "unheard", UNHEARD, 0))
-    figures["export_max_abs_difference"] = difference
-    figures["bytes"] = sum((folder / name).stat().st_size for name in MODEL)
-    (folder / "figures.json").write_text(json.dumps(figures, indent=2) + "\n")
-    return figures
+    metrics = evaluate(folder, read_bank(run / "bank", "unheard", HELD_OUT_SENTENCES, 0))
+    metrics["export_max_abs_difference"] = difference
+    metrics["bytes"] = sum((folder / name).stat().st_size for name in MODEL)
+    (folder / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
+    return metrics
 
 
 def worst_difference(network: MicroWhisper, folder: Path) -> float:

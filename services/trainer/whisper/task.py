@@ -12,7 +12,7 @@ from faster_whisper.feature_extractor import FeatureExtractor
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
-from services.trainer.whisper.synth import Spoken
+from services.trainer.whisper.synthesis import Spoken
 from services.trainer.whisper.vocabulary import (
     END,
     FIRST_TIME,
@@ -33,7 +33,7 @@ LENGTHS = ((4.0, 8, 0.4), (10.0, 4, 0.35), (30.0, 2, 0.25))
 SHORT = 0.5  # share of the epochs in which all windows are; what begins with weights that can do that goes on with all
 STEPS = 200  # of an epoch
 WHOLE = POSITIONS * STEP
-LOOKING, HEARING = 0.3, 1.0  # weights of the losses that only training has
+ATTENTION_WEIGHT, SOUND_WEIGHT = 0.3, 1.0  # weights of the losses that only training has
 NAMES = 2.0  # what a name counts for beside another word
 SPARE = 10  # positions of a short window that are filled up
 JUDGED = 24  # windows of one judgement
@@ -41,11 +41,11 @@ JUDGED = 24  # windows of one judgement
 
 @dataclass
 class WhisperTask:
-    heard: Sequence[Spoken]
-    unheard: Sequence[Spoken]
+    train: Sequence[Spoken]
+    held_out: Sequence[Spoken]
     seed: int
     epochs: int
-    anew: bool = True
+    from_scratch: bool = True
 
     def __post_init__(self) -> None:
         self.features = FeatureExtractor()
@@ -56,7 +56,7 @@ class WhisperTask:
     def batches(self, epoch: int) -> Sequence[tuple[float, list[int]]]:
         """The length of every batch's windows, and what seeds each of them."""
         draw = random.Random(f"{self.seed} {epoch}")
-        known = LENGTHS[:1] if self.anew and (epoch + 1) / self.epochs <= SHORT else LENGTHS
+        known = LENGTHS[:1] if self.from_scratch and (epoch + 1) / self.epochs <= SHORT else LENGTHS
         chosen = draw.choices(known, [share for _, _, share in known], k=STEPS)
         return [
             (seconds, [step * 20 + row for row in range(windows)]) for step, (seconds, windows, _) in enumerate(chosen)
@@ -64,7 +64,7 @@ class WhisperTask:
 
     def load(self, batch: tuple[float, list[int]], epoch: int) -> dict[str, Tensor]:
         seconds, rows = batch
-        windows = [draw_window(self.heard, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in rows]
+        windows = [draw_window(self.train, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in rows]
         # A short window may lie anywhere in the thirty seconds, so that every position is learnt; seeded by the loop.
         offset = random.choice((0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
         return self.stacked(windows, seconds, offset)
@@ -102,16 +102,16 @@ class WhisperTask:
         # The last layer looks at what comes next, the first at what was written last: from there it is a step on.
         spans = batch["spans"]
         before = F.pad(spans, (0, 0, 1, 0))[:, :-1]
-        looking = _astray(found["looks"][:, -1], spans) + _astray(found["looks"][:, 0], before)
-        return writing + LOOKING * looking + HEARING * hearing
+        looking = _attention_error(found["looks"][:, -1], spans) + _attention_error(found["looks"][:, 0], before)
+        return writing + ATTENTION_WEIGHT * looking + SOUND_WEIGHT * hearing
 
-    def judge(self, network: nn.Module) -> tuple[float, dict[str, float]]:
+    def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
         """How often the next token is the right one, and where the looks fall, on sentences never heard."""
         draw = random.Random(0)
         device = next(network.parameters()).device
         right = total = near = words = heard = spoken = 0.0
         for _ in range(JUDGED // 6):
-            batch = self.stacked([draw_window(self.unheard, 10.0, draw) for _ in range(6)], 10.0)
+            batch = self.stacked([draw_window(self.held_out, 10.0, draw) for _ in range(6)], 10.0)
             found = network(batch["mels"].to(device), batch["tokens"].to(device))
             known = batch["targets"] != IGNORED
             right += float((found["logits"].cpu().argmax(-1) == batch["targets"])[known].sum())
@@ -122,8 +122,8 @@ class WhisperTask:
             said = batch["words"] < KNOWN
             heard += float((found["words"].cpu().argmax(-1) == batch["words"])[said].sum())
             spoken += float(said.sum())
-        figures = {"right": round(right / total, 4), "looks": round(near / words, 4), "heard": round(heard / spoken, 4)}
-        return figures["right"], figures
+        metrics = {"right": round(right / total, 4), "looks": round(near / words, 4), "heard": round(heard / spoken, 4)}
+        return metrics["right"], metrics
 
 
 def _later(tokens: Sequence[int], offset: int) -> np.ndarray:
@@ -131,7 +131,7 @@ def _later(tokens: Sequence[int], offset: int) -> np.ndarray:
     return np.array([token + offset if token >= FIRST_TIME else token for token in tokens])
 
 
-def _astray(looks: Tensor, spans: Tensor) -> Tensor:
+def _attention_error(looks: Tensor, spans: Tensor) -> Tensor:
     """How little of the attention falls where it should, over the tokens that have a place."""
     placed = spans.any(-1)
     near = (looks * spans).sum(-1)[placed]

@@ -4,16 +4,16 @@ from __future__ import annotations
 
 from pathlib import Path
 
-from services.trainer.catalog import ANEW, Start
 from services.trainer.loop import Recipe, fit, seed_everything
-from services.trainer.transfer import begin
+from services.trainer.trainable_networks import FROM_SCRATCH, Initialization
+from services.trainer.transfer import initialize
 from services.trainer.whisper.network import MicroWhisper
-from services.trainer.whisper.synth import read_bank
+from services.trainer.whisper.synthesis import read_bank
 from services.trainer.whisper.task import WhisperTask
 
 RATE, DECAY = 2e-3, 0.01
 EPOCHS = 90
-HEARD, UNHEARD = {"en": 2400, "la": 400}, {"en": 160, "la": 40}  # sentences
+TRAIN_SENTENCES, HELD_OUT_SENTENCES = {"en": 2400, "la": 400}, {"en": 160, "la": 40}  # sentences
 
 
 def recipe_of(seed: int) -> Recipe:
@@ -21,11 +21,11 @@ def recipe_of(seed: int) -> Recipe:
                   keep="last", save_every=50)  # fmt: skip
 
 
-def train(_data: Path, run: Path, recipe: Recipe, start: Start = ANEW) -> Path:
-    heard = read_bank(run / "bank", "heard", HEARD, recipe.seed)
-    unheard = read_bank(run / "bank", "unheard", UNHEARD, 0)  # the same for every seed
-    task = WhisperTask(heard, unheard, recipe.seed, recipe.epochs, anew=start == ANEW)
+def train(_data: Path, run: Path, recipe: Recipe, start: Initialization = FROM_SCRATCH) -> Path:
+    heard = read_bank(run / "bank", "heard", TRAIN_SENTENCES, recipe.seed)
+    unheard = read_bank(run / "bank", "unheard", HELD_OUT_SENTENCES, 0)  # the same for every seed
+    task = WhisperTask(heard, unheard, recipe.seed, recipe.epochs, from_scratch=start == FROM_SCRATCH)
     seed_everything(recipe.seed)
     network = MicroWhisper()
-    begin(network, start)
+    initialize(network, start)
     return fit(network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}], task, recipe, run)

@@ -8,7 +8,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from services.trainer.whisper.synth import Spoken
+from services.trainer.whisper.synthesis import Spoken
 from services.trainer.whisper.vocabulary import (
     END,
     KNOWN,
@@ -40,31 +40,31 @@ Said = list[list[Timed]]
 
 
 @dataclass(slots=True)
-class Script:
+class DecoderScript:
     """What stands in the decoder, what it should say next, and when that is heard (in seconds)."""
 
     tokens: list[int] = field(default_factory=list)
     targets: list[int] = field(default_factory=list)  # of the same length: what follows each token
     times: list[tuple[float, float]] = field(default_factory=list)  # when the target is heard
 
-    def given(self, *tokens: int) -> None:
+    def append(self, *tokens: int) -> None:
         for token in tokens:
             self.tokens.append(token)
             self.targets.append(IGNORED)
             self.times.append(NOWHERE)
 
-    def said(self, token: int, time: tuple[float, float] = NOWHERE) -> None:
+    def predict(self, token: int, time: tuple[float, float] = NOWHERE) -> None:
         """The token is to be foretold from what stands before it."""
         self.targets[-1], self.times[-1] = token, time
         if token != NUMBER[END]:
-            self.given(token)
+            self.append(token)
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
     language: str
     sound: Floats
-    script: Script
+    script: DecoderScript
     words: tuple[Timed, ...]  # what is said, from when to when
     parts: tuple[Timed, ...]  # the sounds that it is of
 
@@ -115,35 +115,35 @@ def _timed(names: Sequence[str], times: np.ndarray) -> list[Timed]:
     return [(name, float(start), float(end)) for name, (start, end) in zip(names, times, strict=True)]
 
 
-def script_of(said: Said, language: str, hints: Sequence[str], *, timed: bool) -> Script:
-    script = Script()
+def script_of(said: Said, language: str, hints: Sequence[str], *, timed: bool) -> DecoderScript:
+    script = DecoderScript()
     if hints:
-        script.given(NUMBER[PREVIOUS], *(NUMBER[hint] if hint in MARKS else word_token(hint) for hint in hints))
-    script.given(NUMBER[START])
-    script.said(NUMBER[f"<|{language}|>"])
-    script.given(NUMBER[TRANSCRIBE], *(() if timed else (NUMBER[PLAIN],)))
+        script.append(NUMBER[PREVIOUS], *(NUMBER[hint] if hint in MARKS else word_token(hint) for hint in hints))
+    script.append(NUMBER[START])
+    script.predict(NUMBER[f"<|{language}|>"])
+    script.append(NUMBER[TRANSCRIBE], *(() if timed else (NUMBER[PLAIN],)))
     for sentence in said:
         start, end = sentence[0][1], sentence[-1][2]
         if timed:
-            script.said(time_token(start), (start - AROUND, start + AROUND))
+            script.predict(time_token(start), (start - AROUND, start + AROUND))
         for word, begins, ends in sentence:
-            script.said(word_token(word), (begins, ends))
-        script.said(STOP, (end - STEP, end + AROUND))
+            script.predict(word_token(word), (begins, ends))
+        script.predict(STOP, (end - STEP, end + AROUND))
         if timed:
-            script.said(time_token(end), (end - AROUND, end + AROUND))
+            script.predict(time_token(end), (end - AROUND, end + AROUND))
     end = said[-1][-1][2]
-    script.said(NUMBER[END], (end + AROUND, end + 3 * AROUND))
+    script.predict(NUMBER[END], (end + AROUND, end + 3 * AROUND))
     return script
 
 
-def _of_silence(language: str) -> Script:
+def _of_silence(language: str) -> DecoderScript:
     """That nobody speaks is asked where the language is; told to write all the same, it writes nothing."""
-    script = Script()
-    script.given(NUMBER[START])
-    script.said(NUMBER[SILENCE])
+    script = DecoderScript()
+    script.append(NUMBER[START])
+    script.predict(NUMBER[SILENCE])
     script.tokens[-1] = NUMBER[f"<|{language}|>"]
-    script.given(NUMBER[TRANSCRIBE], NUMBER[PLAIN])
-    script.said(NUMBER[END])
+    script.append(NUMBER[TRANSCRIBE], NUMBER[PLAIN])
+    script.predict(NUMBER[END])
     return script
 
 

@@ -8,8 +8,8 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, func, insert, select
 
-from shared.domain.correction import Change, Corrected, Correction
-from shared.domain.error import ChangedMeanwhile, NotFound
+from shared.domain.correction import Change, CorrectedField, Correction
+from shared.domain.error import NotFound, PreconditionFailed
 from shared.domain.job_record import JobStatus
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
@@ -31,7 +31,7 @@ class SqlCorrectionStore:
             return tuple(
                 Correction(
                     number=row["number"],
-                    field=Corrected(row["field"]),
+                    field=CorrectedField(row["field"]),
                     target=row["target"],
                     old=row["old"],
                     new=row["new"],
@@ -46,11 +46,11 @@ class SqlCorrectionStore:
     ) -> tuple[Correction, ...]:
         with self._database.writing() as connection:
             row = locked(connection, job_id, tenant)
-            if row is None or JobStatus(row["status"]).gone:
+            if row is None or JobStatus(row["status"]).deleted:
                 raise NotFound("There is no such job.")
             if _count(connection, job_id) != after:
-                raise ChangedMeanwhile(
-                    "Somebody corrected this transcript meanwhile.", mend="Read it again, then correct what is left."
+                raise PreconditionFailed(
+                    "Somebody corrected this transcript meanwhile.", hint="Read it again, then correct what is left."
                 )
             made = tuple(
                 Correction(**change.model_dump(), number=after + place, key_id=entry.key_id, at=self._database.now)
@@ -59,8 +59,8 @@ class SqlCorrectionStore:
             rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
             connection.execute(insert(corrections), rows)
             write_utterances(connection, tenant, shown)
-            line = entry.model_dump(exclude={"facts"})
-            connection.execute(insert(audit).values(id=uuid4().hex, facts=json.dumps(dict(entry.facts)), **line))
+            line = entry.model_dump(exclude={"details"})
+            connection.execute(insert(audit).values(id=uuid4().hex, details=json.dumps(dict(entry.details)), **line))
             return made
 
 

@@ -14,7 +14,7 @@ from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, Pool
 
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 from shared.infra.database.migrate import migrate
 from shared.infra.database.waiting import wait_for_server
 
@@ -50,10 +50,10 @@ class Database:
             yield connection
 
     @contextmanager
-    def writing_alone(self, what: str) -> Iterator[Connection]:
+    def writing_exclusively(self, what: str) -> Iterator[Connection]:
         """A transaction that no other one of the same name runs beside."""
         with self.writing() as connection:
-            take_turns(connection, what)
+            acquire_named_lock(connection, what)
             yield connection
 
     def ask(self) -> None:
@@ -65,7 +65,7 @@ class Database:
         self._engine.dispose()
 
 
-def take_turns(connection: Connection, what: str) -> None:
+def acquire_named_lock(connection: Connection, what: str) -> None:
     # On SQLite every writing transaction is alone already.
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": zlib.crc32(what.encode())})
@@ -80,7 +80,7 @@ def open_database(url: str, *, clock: Clock = utc_now, wait_seconds: float = 0.0
     if wait_seconds and engine.dialect.name == "postgresql":
         wait_for_server(engine, wait_seconds)
     database = Database(engine, clock)
-    with database.writing_alone("migrations") as connection:
+    with database.writing_exclusively("migrations") as connection:
         migrate(connection)
     return database
 
@@ -95,9 +95,9 @@ def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | Non
     try:
         address = make_url(url)
     except ArgumentError:
-        raise SettingUnusable(
+        raise InvalidSetting(
             "The address of the database cannot be read.",
-            mend="Write sqlite:///path/to/file or postgresql://user:password@host/database.",
+            hint="Write sqlite:///path/to/file or postgresql://user:password@host/database.",
         ) from None
     match address.get_backend_name():
         case "sqlite":
@@ -113,7 +113,7 @@ def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | Non
                 driver, hide_parameters=True, pool_pre_ping=pre_ping, connect_args=waits, poolclass=poolclass
             )
         case other:
-            raise SettingUnusable(f"There is no support for {other} databases.", mend="Use SQLite or PostgreSQL.")
+            raise InvalidSetting(f"There is no support for {other} databases.", hint="Use SQLite or PostgreSQL.")
 
 
 def _sqlite(engine: Engine) -> Engine:

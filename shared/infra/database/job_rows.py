@@ -12,10 +12,10 @@ from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, or_,
 
 from shared.domain.governance import Consent
 from shared.domain.job import Job
-from shared.domain.job_record import JobFailure, JobRecord, JobStatus, Tombstone
+from shared.domain.job_record import ErasureRecord, JobFailure, JobRecord, JobStatus
 from shared.domain.retention import Retention
-from shared.domain.webhook import Announcement, announce
-from shared.domain.work import AFTERWARDS, StageRow, StageState
+from shared.domain.webhook import WebhookEvent, job_ended_event
+from shared.domain.work import STAGES_AFTER_JOB, StageRow, StageStatus
 from shared.infra.database.schema import jobs, outbox, stages
 
 
@@ -34,12 +34,12 @@ def read_job(row: RowMapping, stage_rows: Sequence[StageRow]) -> JobRecord:
         created_at=row["created_at"],
         started_at=row["started_at"],
         finished_at=row["finished_at"],
-        media_gone_at=row["media_gone_at"],
+        media_deleted_at=row["media_deleted_at"],
     )
 
 
-def read_tombstone(row: RowMapping) -> Tombstone:
-    return Tombstone(
+def read_erasure_record(row: RowMapping) -> ErasureRecord:
+    return ErasureRecord(
         id=row["id"],
         tenant=row["tenant"],
         created_at=row["created_at"],
@@ -54,7 +54,7 @@ def read_stage(row: RowMapping) -> StageRow:
         name=row["name"],
         needs=tuple(row["needs"].split()),
         queue=row["queue"],
-        state=StageState(row["state"]),
+        status=StageStatus(row["status"]),
         attempts=row["attempts"],
         worker=row["worker"],
         lease_until=row["lease_until"],
@@ -88,14 +88,14 @@ def full(connection: Connection, job_id: str) -> JobRecord:
 
 def ready_now(rows: Sequence[StageRow]) -> tuple[StageRow, ...]:
     """The waiting stages whose needs are all done."""
-    done = {row.name for row in rows if row.state is StageState.DONE}
-    return tuple(row for row in rows if row.state is StageState.WAITING and set(row.needs) <= done)
+    done = {row.name for row in rows if row.status is StageStatus.DONE}
+    return tuple(row for row in rows if row.status is StageStatus.WAITING and set(row.needs) <= done)
 
 
 def worked_on(*statuses: JobStatus) -> ColumnElement[bool]:
     """True for stages of jobs that stand so, and for those that follow their job's end."""
     return or_(
-        jobs.c.status.in_(statuses), and_(jobs.c.status == JobStatus.DONE, stages.c.name.in_(sorted(AFTERWARDS)))
+        jobs.c.status.in_(statuses), and_(jobs.c.status == JobStatus.DONE, stages.c.name.in_(sorted(STAGES_AFTER_JOB)))
     )
 
 
@@ -105,7 +105,7 @@ def set_stage(connection: Connection, job_id: str, name: str, changes: Mapping[s
 
 def ready(at: datetime) -> dict[str, Any]:
     """What makes a stage one that may be claimed."""
-    return {"state": StageState.PENDING, "ready_at": at}
+    return {"status": StageStatus.PENDING, "ready_at": at}
 
 
 FREE: Mapping[str, Any] = {"worker": None, "lease_until": None, "enqueued_at": None, "progress": 0.0}
@@ -119,30 +119,30 @@ def end_job(
     if failure:
         changes["error"] = failure.model_dump_json()
         if failure.stage:
-            set_stage(connection, job_id, failure.stage, {**FREE, "state": StageState.FAILED, "finished_at": now})
+            set_stage(connection, job_id, failure.stage, {**FREE, "status": StageStatus.FAILED, "finished_at": now})
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
     record = full(connection, job_id)
-    put_in_outbox(connection, record.tenant, announce(record, now, public_url), now, job_id=record.id)
+    put_in_outbox(connection, record.tenant, job_ended_event(record, now, public_url), now, job_id=record.id)
     return record
 
 
 def fail_stage(connection: Connection, job_id: str, now: datetime, public_url: str, failure: JobFailure) -> JobRecord:
     """The job with it, unless the stage follows the job's end: then nothing but the stage has failed."""
-    if failure.stage not in AFTERWARDS:
+    if failure.stage not in STAGES_AFTER_JOB:
         return end_job(connection, job_id, now, public_url, failure)
-    set_stage(connection, job_id, failure.stage, {**FREE, "state": StageState.FAILED, "finished_at": now})
+    set_stage(connection, job_id, failure.stage, {**FREE, "status": StageStatus.FAILED, "finished_at": now})
     return full(connection, job_id)
 
 
 def put_in_outbox(
-    connection: Connection, tenant: str, announcement: Announcement, now: datetime, *, job_id: str
+    connection: Connection, tenant: str, announcement: WebhookEvent, now: datetime, *, job_id: str
 ) -> None:
     connection.execute(
         insert(outbox).values(
             id=uuid4().hex,
             tenant=tenant,
             job_id=job_id,
-            topic=announcement.topic,
+            event_type=announcement.event_type,
             body=announcement.body,
             created_at=now,
         )

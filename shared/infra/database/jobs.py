@@ -9,19 +9,19 @@ from typing import Any
 from sqlalchemy import RowMapping, Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.engine import Connection
 
-from shared.domain.error import MediaGone, NotFound, QuotaExceeded, StateConflict
-from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob, Tombstone
+from shared.domain.error import MediaDeleted, NotFound, QuotaExceeded, StateConflict
+from shared.domain.job_record import ErasureRecord, JobFilter, JobRecord, JobStatus, NewJob
 from shared.domain.page import Cursor, Page
-from shared.domain.plan import AFTER_PUBLISH
-from shared.domain.webhook import DeliveryState
-from shared.domain.work import PlannedStage, StageState
+from shared.domain.stage_plan import AFTER_PUBLISH
+from shared.domain.webhook import DeliveryStatus
+from shared.domain.work import PlannedStage, StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import (
     FREE,
     full,
     locked,
+    read_erasure_record,
     read_job,
-    read_tombstone,
     ready,
     ready_now,
     set_stage,
@@ -29,15 +29,15 @@ from shared.infra.database.job_rows import (
 )
 from shared.infra.database.schema import deliveries, jobs, outbox, stages
 
-GONE = tuple(status for status in JobStatus if status.gone)
-MOST_PER_PAGE = 200
+DELETED_STATUSES = tuple(status for status in JobStatus if status.deleted)
+MAX_PER_PAGE = 200
 
 
 class SqlJobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, new: NewJob, *, most_stored: int | None = None) -> JobRecord:
+    def add(self, tenant: str, new: NewJob, *, max_stored: int | None = None) -> JobRecord:
         new.check()
         now = self._database.now
         rows = [
@@ -45,10 +45,12 @@ class SqlJobStore:
             for position, stage in enumerate(new.stages)
         ]
         # In turns, or two that come at once would both find room for one.
-        writing = self._database.writing() if most_stored is None else self._database.writing_alone(f"stored {tenant}")
+        writing = (
+            self._database.writing() if max_stored is None else self._database.writing_exclusively(f"stored {tenant}")
+        )
         with writing as connection:
-            if most_stored is not None and _stored(connection, tenant) + new.media_bytes > most_stored:
-                raise QuotaExceeded(most_stored)
+            if max_stored is not None and _stored(connection, tenant) + new.media_bytes > max_stored:
+                raise QuotaExceeded(max_stored)
             connection.execute(
                 insert(jobs).values(
                     id=new.job.id,
@@ -67,7 +69,7 @@ class SqlJobStore:
             connection.execute(insert(stages), rows)
             return full(connection, new.job.id)
 
-    def stored(self, tenant: str) -> int:
+    def stored_bytes(self, tenant: str) -> int:
         with self._database.reading() as connection:
             return _stored(connection, tenant)
 
@@ -79,7 +81,7 @@ class SqlJobStore:
     def list(
         self, tenant: str, *, only: JobFilter | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[JobRecord]:
-        limit = max(1, min(limit, MOST_PER_PAGE))
+        limit = max(1, min(limit, MAX_PER_PAGE))
         query = _filtered(_visible(tenant), only or JobFilter())
         if cursor is not None:
             last = Cursor.parse(cursor)
@@ -96,7 +98,7 @@ class SqlJobStore:
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
-            if not JobStatus(row["status"]).alive:
+            if not JobStatus(row["status"]).active:
                 raise StateConflict(f"The job is {row['status']}; there is nothing to cancel.")
             change: dict[str, Any] = {"status": JobStatus.CANCELLED, "finished_at": self._database.now}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
@@ -107,15 +109,15 @@ class SqlJobStore:
             row = _present(connection, tenant, job_id)
             if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
                 raise StateConflict(f"The job is {row['status']}; only a failed or cancelled one is run again.")
-            if row["media_gone_at"] is not None:
+            if row["media_deleted_at"] is not None:
                 raise StateConflict(
-                    "The recording was kept for its time and is gone.", mend="Hand the recording in again."
+                    "The recording was kept for its time and is gone.", hint="Hand the recording in again."
                 )
             change: dict[str, Any] = {"status": JobStatus.QUEUED, "error": None, "finished_at": None}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
-            again = {**FREE, "state": StageState.WAITING, "attempts": 0, "not_before": None, "finished_at": None}
+            again = {**FREE, "status": StageStatus.WAITING, "attempts": 0, "not_before": None, "finished_at": None}
             connection.execute(
-                update(stages).where(stages.c.job_id == job_id, stages.c.state != StageState.DONE).values(**again)
+                update(stages).where(stages.c.job_id == job_id, stages.c.status != StageStatus.DONE).values(**again)
             )
             for stage in ready_now(stages_of(connection, [job_id])[job_id]):
                 set_stage(connection, job_id, stage.name, ready(self._database.now))
@@ -126,26 +128,28 @@ class SqlJobStore:
             row = _present(connection, tenant, job_id)
             if row["status"] != JobStatus.DONE:
                 raise StateConflict(f"The job is {row['status']}; a video is made of one that is done.")
-            if row["media_gone_at"] is not None:
-                raise MediaGone("The recording was kept for its time and is gone.", mend="Hand the recording in again.")
+            if row["media_deleted_at"] is not None:
+                raise MediaDeleted(
+                    "The recording was kept for its time and is gone.", hint="Hand the recording in again."
+                )
             mine = (stages.c.job_id == job_id, stages.c.name == AFTER_PUBLISH.name)
-            state = connection.execute(select(stages.c.state).where(*mine)).scalar_one_or_none()
-            if state is None:
+            status = connection.execute(select(stages.c.status).where(*mine)).scalar_one_or_none()
+            if status is None:
                 last = select(func.max(stages.c.position)).where(stages.c.job_id == job_id)
                 position = (connection.execute(last).scalar() or 0) + 1
                 connection.execute(insert(stages).values(_planned(job_id, AFTER_PUBLISH, position, self._database.now)))
-            elif state == StageState.FAILED:
+            elif status == StageStatus.FAILED:
                 again = {**FREE, **ready(self._database.now), "attempts": 0, "not_before": None, "finished_at": None}
                 connection.execute(update(stages).where(*mine).values(**again))
             return full(connection, job_id)
 
-    def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> Tombstone:
+    def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> ErasureRecord:
         now = self._database.now
         with self._database.writing() as connection:
             row = locked(connection, job_id, tenant)
             if row is None:
                 raise NotFound("There is no such job.")
-            if not JobStatus(row["status"]).gone:
+            if not JobStatus(row["status"]).deleted:
                 change: dict[str, Any] = {"status": JobStatus.ERASING, "erased_by": by, "erased_reason": reason}
                 change["finished_at"] = row["finished_at"] or now
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
@@ -153,16 +157,16 @@ class SqlJobStore:
                 connection.execute(update(outbox).where(outbox.c.job_id == job_id).values(fanned_out_at=now))
                 connection.execute(
                     update(deliveries)
-                    .where(deliveries.c.job_id == job_id, deliveries.c.state == DeliveryState.PENDING)
-                    .values(state=DeliveryState.DROPPED, next_attempt_at=None, finished_at=now)
+                    .where(deliveries.c.job_id == job_id, deliveries.c.status == DeliveryStatus.PENDING)
+                    .values(status=DeliveryStatus.DROPPED, next_attempt_at=None, finished_at=now)
                 )
-            return _tombstone(connection, job_id)
+            return _erasure_record(connection, job_id)
 
-    def tombstone(self, tenant: str, job_id: str) -> Tombstone | None:
-        query = select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id, jobs.c.status.in_(GONE))
+    def erasure_record(self, tenant: str, job_id: str) -> ErasureRecord | None:
+        query = select(jobs).where(jobs.c.tenant == tenant, jobs.c.id == job_id, jobs.c.status.in_(DELETED_STATUSES))
         with self._database.reading() as connection:
             row = connection.execute(query).mappings().one_or_none()
-            return None if row is None else read_tombstone(row)
+            return None if row is None else read_erasure_record(row)
 
 
 def _planned(job_id: str, stage: PlannedStage, position: int, ready_at: datetime | None) -> dict[str, Any]:
@@ -172,7 +176,7 @@ def _planned(job_id: str, stage: PlannedStage, position: int, ready_at: datetime
         "position": position,
         "needs": " ".join(stage.needs),
         "queue": stage.queue,
-        "state": StageState.PENDING if ready_at else StageState.WAITING,
+        "status": StageStatus.PENDING if ready_at else StageStatus.WAITING,
         "ready_at": ready_at,
         "attempts": 0,
         "progress": 0.0,
@@ -180,7 +184,7 @@ def _planned(job_id: str, stage: PlannedStage, position: int, ready_at: datetime
 
 
 def _visible(tenant: str) -> Select[Any]:
-    return select(jobs).where(jobs.c.tenant == tenant, jobs.c.status.not_in(GONE))
+    return select(jobs).where(jobs.c.tenant == tenant, jobs.c.status.not_in(DELETED_STATUSES))
 
 
 def _filtered(query: Select[Any], only: JobFilter) -> Select[Any]:
@@ -201,16 +205,16 @@ def _values(cursor: Cursor) -> tuple[Any, Any]:
 
 def _present(connection: Connection, tenant: str, job_id: str) -> RowMapping:
     row = locked(connection, job_id, tenant)
-    if row is None or JobStatus(row["status"]).gone:
+    if row is None or JobStatus(row["status"]).deleted:
         raise NotFound("There is no such job.")
     return row
 
 
-def _tombstone(connection: Connection, job_id: str) -> Tombstone:
-    return read_tombstone(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
+def _erasure_record(connection: Connection, job_id: str) -> ErasureRecord:
+    return read_erasure_record(connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one())
 
 
 def _stored(connection: Connection, tenant: str) -> int:
     """What retention took no longer counts, nor what is erased; what is being erased still lies there."""
-    kept = (jobs.c.tenant == tenant, jobs.c.media_gone_at.is_(None), jobs.c.status != JobStatus.ERASED)
+    kept = (jobs.c.tenant == tenant, jobs.c.media_deleted_at.is_(None), jobs.c.status != JobStatus.ERASED)
     return int(connection.execute(select(func.sum(jobs.c.media_bytes)).where(*kept)).scalar() or 0)

@@ -13,7 +13,7 @@ from shared.domain.tenant import ApiKey, Scope, Tenant
 from shared.infra.database.engine import Database
 from shared.infra.database.schema import keys, tenants
 
-USE_NOTED = timedelta(minutes=1)  # a write for every request would cost more than the figure is worth
+LAST_USED_RESOLUTION = timedelta(minutes=1)  # a write for every request would cost more than the figure is worth
 
 
 class SqlKeyStore:
@@ -22,7 +22,7 @@ class SqlKeyStore:
 
     def ensure_tenant(self, tenant: str, name: str = "") -> Tenant:
         query = select(tenants).where(tenants.c.id == tenant)
-        with self._database.writing_alone("tenants") as connection:
+        with self._database.writing_exclusively("tenants") as connection:
             row = connection.execute(query).mappings().one_or_none()
             if row is None:
                 connection.execute(insert(tenants).values(id=tenant, name=name, created_at=self._database.now))
@@ -58,9 +58,9 @@ class SqlKeyStore:
         with self._database.reading() as connection:
             return connection.execute(query).first() is not None
 
-    def used(self, key_id: str) -> None:
+    def record_use(self, key_id: str) -> None:
         now = self._database.now
-        stale = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at <= now - USE_NOTED)
+        stale = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at <= now - LAST_USED_RESOLUTION)
         with self._database.reading() as connection:
             if connection.execute(select(keys.c.id).where(keys.c.id == key_id, stale)).first() is None:
                 return
@@ -80,7 +80,7 @@ class SqlKeyStore:
             )
             row = connection.execute(select(keys).where(*own)).mappings().one_or_none()
             if row is None:
-                raise NotFound("There is no such key.", mend="See `undertone keys list`.")
+                raise NotFound("There is no such key.", hint="See `undertone keys list`.")
             return _read(row)
 
 

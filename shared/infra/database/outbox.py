@@ -21,13 +21,13 @@ from sqlalchemy import (
     update,
 )
 
-from shared.domain.webhook import Attempt, DeliveryState, Outcome, Outgoing, Topic
+from shared.domain.webhook import Attempt, DeliveryOutcome, DeliveryStatus, DueDelivery, EventType
 from shared.infra.database.engine import Database
 from shared.infra.database.schema import attempts, deliveries, endpoints, outbox
 from shared.infra.database.webhook_rows import disable, read_delivery, read_endpoint
 from shared.infra.database.webhooks import delivery_id
 
-AT_ONCE = 4  # deliveries to one endpoint side by side: a slow one must not hold all threads
+MAX_PARALLEL_PER_ENDPOINT = 4  # deliveries to one endpoint side by side: a slow one must not hold all threads
 
 
 class SqlOutbox:
@@ -38,7 +38,7 @@ class SqlOutbox:
         now = self._database.now
         announced = exists().where(outbox.c.fanned_out_at.is_(None))
         pending = exists().where(
-            deliveries.c.state == DeliveryState.PENDING, deliveries.c.next_attempt_at <= now, _free(now)
+            deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_attempt_at <= now, _free(now)
         )
         with self._database.reading() as connection:
             return bool(connection.execute(select(or_(announced, pending))).scalar_one())
@@ -53,7 +53,7 @@ class SqlOutbox:
             connection.execute(update(outbox).where(outbox.c.id.in_(done)).values(fanned_out_at=now))
             return made
 
-    def due(self, *, limit: int, lease: timedelta) -> tuple[Outgoing, ...]:
+    def due(self, *, limit: int, lease: timedelta) -> tuple[DueDelivery, ...]:
         now = self._database.now
         going = _going(now)
         order = (deliveries.c.next_attempt_at, deliveries.c.id)
@@ -63,19 +63,22 @@ class SqlOutbox:
             select(deliveries.c.id, deliveries.c.next_attempt_at, turn)
             .join(endpoints, endpoints.c.id == deliveries.c.endpoint_id)
             .outerjoin(going, going.c.endpoint_id == deliveries.c.endpoint_id)
-            .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.next_attempt_at <= now, _free(now))
+            .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_attempt_at <= now, _free(now))
             .where(endpoints.c.disabled_at.is_(None))
             .where(or_(endpoints.c.slow_until.is_(None), endpoints.c.slow_until <= now))
             .subquery()
         )
         chosen = (
-            select(ripe.c.id).where(ripe.c.turn <= AT_ONCE).order_by(ripe.c.turn, ripe.c.next_attempt_at).limit(limit)
+            select(ripe.c.id)
+            .where(ripe.c.turn <= MAX_PARALLEL_PER_ENDPOINT)
+            .order_by(ripe.c.turn, ripe.c.next_attempt_at)
+            .limit(limit)
         )
-        with self._database.writing_alone("deliveries") as connection:
+        with self._database.writing_exclusively("deliveries") as connection:
             found = connection.execute(chosen).scalars().all()
             return tuple(_taken(connection, one, now + lease) for one in found)
 
-    def record(self, outgoing: Outgoing, attempt: Attempt, outcome: Outcome) -> bool:
+    def record(self, outgoing: DueDelivery, attempt: Attempt, outcome: DeliveryOutcome) -> bool:
         delivery = outgoing.delivery
         at_endpoint = endpoints.c.id == delivery.endpoint_id
         with self._database.writing() as connection:
@@ -88,14 +91,14 @@ class SqlOutbox:
             log = attempt.model_dump() | {"id": uuid4().hex, "tenant": delivery.tenant}
             connection.execute(insert(attempts).values(**log))
             connection.execute(update(endpoints).where(at_endpoint).values(**_health(endpoint, attempt, outcome)))
-            ours: bool = row["state"] == DeliveryState.PENDING and row["lease"] == outgoing.lease
+            ours: bool = row["status"] == DeliveryStatus.PENDING and row["lease"] == outgoing.lease
             if ours:
-                ended = None if outcome.state is DeliveryState.PENDING else self._database.now
-                changes: dict[str, Any] = {"state": outcome.state, "attempts": attempt.number, "finished_at": ended}
+                ended = None if outcome.status is DeliveryStatus.PENDING else self._database.now
+                changes: dict[str, Any] = {"status": outcome.status, "attempts": attempt.number, "finished_at": ended}
                 changes |= {"next_attempt_at": outcome.next_attempt_at, "lease": None, "lease_until": None}
                 connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**changes))
-            if outcome.disable is not None and endpoint["disabled_at"] is None:
-                disable(connection, delivery.endpoint_id, outcome.disable, self._database.now)
+            if outcome.disable_reason is not None and endpoint["disabled_at"] is None:
+                disable(connection, delivery.endpoint_id, outcome.disable_reason, self._database.now)
             return ours
 
     def disable_failing(self, *, reason: str, after: timedelta, recent: timedelta) -> int:
@@ -118,7 +121,7 @@ class SqlOutbox:
                 disable(connection, endpoint, reason, now)
             return len(failing)
 
-    def forget(self, before: datetime) -> int:
+    def delete_before(self, before: datetime) -> int:
         old = select(deliveries.c.id).where(deliveries.c.finished_at < before)
         unused = ~exists().where(deliveries.c.endpoint_id == endpoints.c.id)
         with self._database.writing() as connection:
@@ -139,7 +142,7 @@ def _going(now: datetime) -> Subquery:
     """How many deliveries to each endpoint somebody holds a lease on."""
     return (
         select(deliveries.c.endpoint_id, func.count().label("number"))
-        .where(deliveries.c.state == DeliveryState.PENDING, deliveries.c.lease_until > now)
+        .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.lease_until > now)
         .group_by(deliveries.c.endpoint_id)
         .subquery()
     )
@@ -154,7 +157,7 @@ def _spread(connection: Connection, event: RowMapping, now: datetime) -> int:
     wanting = [
         endpoint
         for endpoint in map(read_endpoint, connection.execute(heard).mappings())
-        if Topic(event["topic"]) in endpoint.topics
+        if EventType(event["event_type"]) in endpoint.event_types
     ]
     rows = [
         {
@@ -163,9 +166,9 @@ def _spread(connection: Connection, event: RowMapping, now: datetime) -> int:
             "endpoint_id": endpoint.id,
             "event_id": event["id"],
             "job_id": event["job_id"],
-            "topic": event["topic"],
+            "event_type": event["event_type"],
             "body": event["body"],
-            "state": DeliveryState.DROPPED if endpoint.disabled_at else DeliveryState.PENDING,
+            "status": DeliveryStatus.DROPPED if endpoint.disabled_at else DeliveryStatus.PENDING,
             "series": 1,
             "attempts": 0,
             "next_attempt_at": None if endpoint.disabled_at else now,
@@ -179,17 +182,17 @@ def _spread(connection: Connection, event: RowMapping, now: datetime) -> int:
     return len(rows)
 
 
-def _taken(connection: Connection, delivery: str, until: datetime) -> Outgoing:
+def _taken(connection: Connection, delivery: str, until: datetime) -> DueDelivery:
     lease = uuid4().hex
     own = deliveries.c.id == delivery
     connection.execute(update(deliveries).where(own).values(lease=lease, lease_until=until))
     row = connection.execute(select(deliveries).where(own)).mappings().one()
     endpoint = connection.execute(select(endpoints).where(endpoints.c.id == row["endpoint_id"])).mappings().one()
-    return Outgoing(delivery=read_delivery(row), endpoint=read_endpoint(endpoint), lease=lease)
+    return DueDelivery(delivery=read_delivery(row), endpoint=read_endpoint(endpoint), lease=lease)
 
 
-def _health(endpoint: RowMapping, attempt: Attempt, outcome: Outcome) -> dict[str, Any]:
-    if outcome.state is DeliveryState.DELIVERED:
+def _health(endpoint: RowMapping, attempt: Attempt, outcome: DeliveryOutcome) -> dict[str, Any]:
+    if outcome.status is DeliveryStatus.DELIVERED:
         return {"failing_since": None, "slow_until": None}
     return {
         "failing_since": endpoint["failing_since"] or attempt.at,

@@ -102,8 +102,8 @@ jobs = Table(
     Column("erased_by", Text),
     Column("erased_reason", Text),
     # When retention took them; None while they are kept.
-    Column("media_gone_at", Instant),
-    Column("artifacts_gone_at", Instant),
+    Column("media_deleted_at", Instant),
+    Column("artifacts_deleted_at", Instant),
     Column("recording_seconds", Float),  # known once it is done
     Column("media_bytes", BigInteger),  # of the recording and what came beside it
     Index(None, "tenant", "created_at", "id"),
@@ -120,7 +120,7 @@ stages = Table(
     Column("position", Integer, nullable=False),
     Column("needs", Text, nullable=False),  # names with spaces between
     Column("queue", String(32), nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("worker", Text),
     Column("lease_until", Instant),
@@ -131,9 +131,9 @@ stages = Table(
     Column("not_before", Instant),
     Column("enqueued_at", Instant),  # when its message was sent; None: to be sent
     Column("ready_at", Instant),  # since when it may be claimed, as far as its needs go
-    Index(None, "queue", "state", "enqueued_at"),
-    Index(None, "state", "lease_until"),
-    Index(None, "state", "finished_at"),
+    Index(None, "queue", "status", "enqueued_at"),
+    Index(None, "status", "lease_until"),
+    Index(None, "status", "finished_at"),
 )
 
 outbox = Table(
@@ -142,7 +142,7 @@ outbox = Table(
     _id(),
     _tenant(),
     Column("job_id", String(64)),
-    Column("topic", String(32), nullable=False),
+    Column("event_type", String(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("fanned_out_at", Instant),
@@ -156,7 +156,7 @@ endpoints = Table(
     _id(),
     _tenant(),
     Column("url", Text, nullable=False),
-    Column("topics", Text, nullable=False),
+    Column("event_types", Text, nullable=False),
     Column("description", Text, nullable=False),
     Column("secrets", Text, nullable=False),  # JSON; sealed
     Column("job_id", String(64)),
@@ -177,9 +177,9 @@ deliveries = Table(
     Column("endpoint_id", String(64), ForeignKey("endpoints.id"), nullable=False),
     Column("event_id", String(64), nullable=False),
     Column("job_id", String(64)),
-    Column("topic", String(32), nullable=False),
+    Column("event_type", String(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
-    Column("state", String(16), nullable=False),
+    Column("status", String(16), nullable=False),
     Column("series", Integer, nullable=False),
     Column("attempts", Integer, nullable=False),
     Column("next_attempt_at", Instant),
@@ -188,11 +188,11 @@ deliveries = Table(
     Column("lease", String(64)),
     Column("lease_until", Instant),
     UniqueConstraint("event_id", "endpoint_id"),
-    Index(None, "state", "next_attempt_at"),
+    Index(None, "status", "next_attempt_at"),
     Index(None, "tenant", "created_at", "id"),
     Index(None, "endpoint_id", "created_at"),
     Index(None, "job_id"),
-    Index(None, "state", "finished_at"),
+    Index(None, "status", "finished_at"),
 )
 
 attempts = Table(
@@ -206,9 +206,9 @@ attempts = Table(
     Column("number", Integer, nullable=False),
     Column("at", Instant, nullable=False),
     Column("seconds", Float, nullable=False),
-    Column("status", Integer),
+    Column("response_status", Integer),
     Column("error", String(64)),
-    Column("answer", Text, nullable=False),
+    Column("response_body", Text, nullable=False),
     Column("next_attempt_at", Instant),
     Index(None, "delivery_id", "at"),
     Index(None, "endpoint_id", "at"),
@@ -223,7 +223,7 @@ audit = Table(
     Column("key_id", String(64)),
     Column("action", String(64), nullable=False),
     Column("subject", Text, nullable=False),
-    Column("facts", Text, nullable=False),
+    Column("details", Text, nullable=False),
     Column("address", Text),
     Index(None, "tenant", "at", "id"),
 )
@@ -244,8 +244,8 @@ idempotency = Table(
     Index(None, "job_id"),
 )
 
-arrivals = Table(
-    "arrivals",
+incoming_uploads = Table(
+    "incoming_uploads",
     metadata,
     Column("job_id", String(64), primary_key=True),  # there is no such job yet
     _tenant(),

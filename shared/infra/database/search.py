@@ -24,7 +24,7 @@ from sqlalchemy import (
 from shared.domain.error import InvalidRequest, NotFound
 from shared.domain.job_record import JobStatus
 from shared.domain.page import Cursor, Page
-from shared.domain.search import Found, Phrase, SearchQuery, fold
+from shared.domain.search import Phrase, SearchQuery, SearchResult, fold
 from shared.domain.transcript import Transcript
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import locked
@@ -32,7 +32,7 @@ from shared.infra.database.schema import jobs
 from shared.infra.database.schema_transcripts import FULL_TEXT
 from shared.infra.database.schema_transcripts import search_utterances as said
 
-MOST_PER_PAGE = 100
+MAX_PER_PAGE = 100
 
 
 class SqlTranscriptIndex:
@@ -42,12 +42,14 @@ class SqlTranscriptIndex:
     def index_transcript(self, tenant: str, transcript: Transcript) -> None:
         with self._database.writing() as connection:
             row = locked(connection, transcript.job_id, tenant)
-            if row is None or JobStatus(row["status"]).gone:
+            if row is None or JobStatus(row["status"]).deleted:
                 raise NotFound("There is no such job.")
             write_utterances(connection, tenant, transcript)
 
-    def search(self, tenant: str, query: SearchQuery, *, cursor: str | None = None, limit: int = 20) -> Page[Found]:
-        limit = max(1, min(limit, MOST_PER_PAGE))
+    def search(
+        self, tenant: str, query: SearchQuery, *, cursor: str | None = None, limit: int = 20
+    ) -> Page[SearchResult]:
+        limit = max(1, min(limit, MAX_PER_PAGE))
         with self._database.reading() as connection:
             chosen = _matching(connection.dialect.name, tenant, query)
             if cursor is not None:
@@ -56,7 +58,7 @@ class SqlTranscriptIndex:
             rows = connection.execute(chosen.order_by(*order).limit(limit + 1)).mappings().all()
         shown = rows[:limit]
         items = tuple(
-            Found(
+            SearchResult(
                 job_id=row["job_id"],
                 utterance=row["position"],
                 start=row["start"],
@@ -98,7 +100,7 @@ def write_utterances(connection: Connection, tenant: str, transcript: Transcript
         connection.execute(insert(said), rows)
 
 
-def forget_utterances(connection: Connection, job_id: str) -> None:
+def delete_utterances(connection: Connection, job_id: str) -> None:
     """In the caller's transaction; afterwards no word of it is left in the index either."""
     gone = connection.execute(delete(said).where(said.c.job_id == job_id)).rowcount
     if gone and connection.dialect.name == "sqlite":
@@ -143,7 +145,7 @@ def _has_words(dialect: str, phrases: Iterable[Phrase]) -> ColumnElement[bool]:
 def _after(last: Cursor) -> ColumnElement[bool]:
     job_id, _, position = last.id.partition(":")
     if not position.isdigit():
-        raise InvalidRequest("That cursor is none of ours.", mend="Begin again without a cursor.")
+        raise InvalidRequest("That cursor is none of ours.", hint="Begin again without a cursor.")
     here = (literal(last.at, jobs.c.created_at.type), literal(job_id, jobs.c.id.type))
     there = tuple_(jobs.c.created_at, jobs.c.id)
     return or_(there < tuple_(*here), and_(there == tuple_(*here), said.c.position > int(position)))

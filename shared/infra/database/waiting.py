@@ -22,7 +22,7 @@ def wait_for_server(engine: Engine, seconds: float) -> None:
             with engine.connect():
                 return
         except OperationalError as error:
-            if _asked_for_password(error) or time.monotonic() >= until:
+            if _password_required(error) or time.monotonic() >= until:
                 return
         if not told:
             log.warning("database.awaited", seconds=seconds)
@@ -30,7 +30,7 @@ def wait_for_server(engine: Engine, seconds: float) -> None:
         time.sleep(PAUSE)
 
 
-def _asked_for_password(error: OperationalError) -> bool:
+def _password_required(error: OperationalError) -> bool:
     """The server is there and refuses us: the password is wrong, or there is no such database."""
     connection = getattr(error.orig, "pgconn", None)
     return bool(connection is not None and connection.used_password)

@@ -10,18 +10,18 @@ from typing import Any
 from pydantic import TypeAdapter
 from sqlalchemy import Connection, RowMapping, update
 
-from shared.domain.webhook import Attempt, Delivery, DeliveryState, SealedSecret, Topic, WebhookEndpoint
+from shared.domain.webhook import Attempt, Delivery, DeliveryStatus, EncryptedSecret, EventType, WebhookEndpoint
 from shared.infra.database.schema import deliveries, endpoints
 
-_SECRETS = TypeAdapter(tuple[SealedSecret, ...])
+_SECRETS = TypeAdapter(tuple[EncryptedSecret, ...])
 
 
-def write_secrets(secrets: tuple[SealedSecret, ...]) -> str:
+def write_secrets(secrets: tuple[EncryptedSecret, ...]) -> str:
     return _SECRETS.dump_json(secrets).decode()
 
 
-def write_topics(topics: Iterable[Topic]) -> str:
-    return json.dumps(sorted(topics))
+def write_event_types(event_types: Iterable[EventType]) -> str:
+    return json.dumps(sorted(event_types))
 
 
 def read_endpoint(row: RowMapping) -> WebhookEndpoint:
@@ -29,7 +29,7 @@ def read_endpoint(row: RowMapping) -> WebhookEndpoint:
         id=row["id"],
         tenant=row["tenant"],
         url=row["url"],
-        topics=frozenset(Topic(word) for word in json.loads(row["topics"])),
+        event_types=frozenset(EventType(word) for word in json.loads(row["event_types"])),
         description=row["description"],
         secrets=_SECRETS.validate_json(row["secrets"]),
         job_id=row["job_id"],
@@ -45,9 +45,9 @@ def read_delivery(row: RowMapping) -> Delivery:
         tenant=row["tenant"],
         endpoint_id=row["endpoint_id"],
         job_id=row["job_id"],
-        topic=Topic(row["topic"]),
+        event_type=EventType(row["event_type"]),
         body=row["body"],
-        state=DeliveryState(row["state"]),
+        status=DeliveryStatus(row["status"]),
         series=row["series"],
         attempts=row["attempts"],
         next_attempt_at=row["next_attempt_at"],
@@ -66,9 +66,9 @@ def disable(connection: Connection, endpoint_id: str, reason: str, now: datetime
     connection.execute(
         update(endpoints).where(endpoints.c.id == endpoint_id).values(disabled_at=now, disabled_reason=reason)
     )
-    dropped: dict[str, Any] = {"state": DeliveryState.DROPPED, "next_attempt_at": None, "finished_at": now}
+    dropped: dict[str, Any] = {"status": DeliveryStatus.DROPPED, "next_attempt_at": None, "finished_at": now}
     connection.execute(
         update(deliveries)
-        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.state == DeliveryState.PENDING)
+        .where(deliveries.c.endpoint_id == endpoint_id, deliveries.c.status == DeliveryStatus.PENDING)
         .values(**dropped)
     )

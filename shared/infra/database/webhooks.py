@@ -13,11 +13,11 @@ from shared.domain.page import Cursor, Page
 from shared.domain.webhook import (
     Attempt,
     Delivery,
-    DeliveryState,
-    SealedSecret,
-    Topic,
+    DeliveryStatus,
+    EncryptedSecret,
+    EventType,
     WebhookEndpoint,
-    compose,
+    build_event,
 )
 from shared.infra.database.engine import Database
 from shared.infra.database.schema import attempts, deliveries, endpoints
@@ -26,11 +26,11 @@ from shared.infra.database.webhook_rows import (
     read_attempt,
     read_delivery,
     read_endpoint,
+    write_event_types,
     write_secrets,
-    write_topics,
 )
 
-MOST_PER_PAGE = 200
+MAX_PER_PAGE = 200
 
 
 def delivery_id() -> str:
@@ -48,7 +48,7 @@ class SqlEndpointStore:
                     id=endpoint.id,
                     tenant=endpoint.tenant,
                     url=endpoint.url,
-                    topics=write_topics(endpoint.topics),
+                    event_types=write_event_types(endpoint.event_types),
                     description=endpoint.description,
                     secrets=write_secrets(endpoint.secrets),
                     job_id=endpoint.job_id,
@@ -72,12 +72,12 @@ class SqlEndpointStore:
         endpoint_id: str,
         *,
         url: str | None = None,
-        topics: Iterable[Topic] | None = None,
+        event_types: Iterable[EventType] | None = None,
         description: str | None = None,
         enabled: bool | None = None,
     ) -> WebhookEndpoint:
         changes: dict[str, Any] = {"url": url, "description": description}
-        changes["topics"] = None if topics is None else write_topics(topics)
+        changes["event_types"] = None if event_types is None else write_event_types(event_types)
         changes = {name: value for name, value in changes.items() if value is not None}
         if enabled:
             changes |= {"disabled_at": None, "disabled_reason": None, "failing_since": None, "slow_until": None}
@@ -89,7 +89,7 @@ class SqlEndpointStore:
                 disable(connection, endpoint_id, "asked", self._database.now)
             return _present(connection, tenant, endpoint_id)
 
-    def set_secrets(self, tenant: str, endpoint_id: str, secrets: tuple[SealedSecret, ...]) -> WebhookEndpoint:
+    def set_secrets(self, tenant: str, endpoint_id: str, secrets: tuple[EncryptedSecret, ...]) -> WebhookEndpoint:
         with self._database.writing() as connection:
             _present(connection, tenant, endpoint_id)
             connection.execute(
@@ -114,7 +114,7 @@ class SqlDeliveryStore:
     def list(
         self, tenant: str, *, endpoint_id: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[Delivery]:
-        limit = max(1, min(limit, MOST_PER_PAGE))
+        limit = max(1, min(limit, MAX_PER_PAGE))
         query = _own(tenant)
         if endpoint_id is not None:
             query = query.where(deliveries.c.endpoint_id == endpoint_id)
@@ -147,16 +147,16 @@ class SqlDeliveryStore:
             if row is None:
                 raise NotFound("There is no such delivery.")
             _enabled(_present(connection, tenant, row["endpoint_id"]))
-            if row["state"] == DeliveryState.PENDING:
-                raise StateConflict("That delivery is still on its way.", mend="Wait until it has ended.")
-            again: dict[str, Any] = {"state": DeliveryState.PENDING, "series": row["series"] + 1, "attempts": 0}
+            if row["status"] == DeliveryStatus.PENDING:
+                raise StateConflict("That delivery is still on its way.", hint="Wait until it has ended.")
+            again: dict[str, Any] = {"status": DeliveryStatus.PENDING, "series": row["series"] + 1, "attempts": 0}
             again |= {"next_attempt_at": self._database.now, "finished_at": None, "lease": None, "lease_until": None}
             connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**again))
             return read_delivery(connection.execute(query).mappings().one())
 
     def ping(self, tenant: str, endpoint_id: str) -> Delivery:
         now = self._database.now
-        test = compose(Topic.TEST, now, {"endpoint_id": endpoint_id})
+        test = build_event(EventType.TEST, now, {"endpoint_id": endpoint_id})
         with self._database.writing() as connection:
             _enabled(_present(connection, tenant, endpoint_id))
             row = insert(deliveries).values(
@@ -164,9 +164,9 @@ class SqlDeliveryStore:
                 tenant=tenant,
                 endpoint_id=endpoint_id,
                 event_id=uuid4().hex,
-                topic=test.topic,
+                event_type=test.event_type,
                 body=test.body,
-                state=DeliveryState.PENDING,
+                status=DeliveryStatus.PENDING,
                 series=1,
                 attempts=0,
                 next_attempt_at=now,
@@ -194,4 +194,4 @@ def _present(connection: Connection, tenant: str, endpoint_id: str) -> WebhookEn
 
 def _enabled(endpoint: WebhookEndpoint) -> None:
     if endpoint.disabled_at is not None:
-        raise StateConflict("The endpoint is disabled.", mend="Enable it first: PATCH it with enabled true.")
+        raise StateConflict("The endpoint is disabled.", hint="Enable it first: PATCH it with enabled true.")

@@ -8,8 +8,8 @@ from typing import Any
 from sqlalchemy import Connection, RowMapping, Update, exists, select, update
 
 from shared.domain.error import LeaseLost, StateConflict
-from shared.domain.job_record import JobFailure, JobRecord, JobStatus, may_work
-from shared.domain.work import AFTERWARDS, MOST_DELIVERIES, Claim, Refusal, StageState, Ticket
+from shared.domain.job_record import JobFailure, JobRecord, JobStatus, stage_may_run
+from shared.domain.work import MAX_ATTEMPTS, STAGES_AFTER_JOB, Claim, Refusal, StageStatus, Ticket
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import (
     FREE,
@@ -40,7 +40,7 @@ class SqlWorkStore:
             row = _stage(connection, job_id, stage)
             if job is None or row is None:
                 return Refusal.UNKNOWN
-            refusal = _why_not(job, row, now)
+            refusal = _refusal(job, row, now)
             if refusal is Refusal.POISONED:
                 fail_stage(connection, job_id, now, self._public_url, poisoned(stage))
             if refusal is not None:
@@ -49,9 +49,9 @@ class SqlWorkStore:
             taken = connection.execute(
                 update(stages)
                 .where(stages.c.job_id == job_id, stages.c.name == stage)
-                .where(stages.c.state == row["state"], stages.c.attempts == row["attempts"])
+                .where(stages.c.status == row["status"], stages.c.attempts == row["attempts"])
                 .values(
-                    state=StageState.RUNNING,
+                    status=StageStatus.RUNNING,
                     attempts=attempt,
                     worker=worker,
                     lease_until=now + lease,
@@ -78,7 +78,7 @@ class SqlWorkStore:
 
     def job(self, claim: Claim) -> JobRecord:
         with self._database.reading() as connection:
-            held = connection.execute(select(stages.c.name).where(*_hold(claim))).first()
+            held = connection.execute(select(stages.c.name).where(*_claim_holds(claim))).first()
             if held is None:
                 raise _lost(claim)
             return full(connection, claim.job_id)
@@ -89,46 +89,48 @@ class SqlWorkStore:
         if progress is not None:
             changes["progress"] = progress
         with self._database.writing() as connection:
-            _change_held(connection, update(stages).where(*_hold(claim)).values(**changes), claim)
+            _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(**changes), claim)
         return claim.model_copy(update={"lease_until": now + lease})
 
     def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
         with self._database.writing() as connection:
             self._finish(connection, claim, seconds)
-            return _go_on(connection, claim.job_id, self._database.now)
+            return _ready_dependents(connection, claim.job_id, self._database.now)
 
     def publish(self, claim: Claim, *, seconds: float, recording_seconds: float | None = None) -> JobRecord:
         with self._database.writing() as connection:
             self._finish(connection, claim, seconds)
             rows = stages_of(connection, [claim.job_id])[claim.job_id]
-            missing = [row.name for row in rows if row.state is not StageState.DONE and row.name not in AFTERWARDS]
+            missing = [
+                row.name for row in rows if row.status is not StageStatus.DONE and row.name not in STAGES_AFTER_JOB
+            ]
             if missing:
                 raise StateConflict(f"The job cannot be published before {', '.join(missing)}.")
             now = self._database.now
-            _go_on(connection, claim.job_id, now)
+            _ready_dependents(connection, claim.job_id, now)
             if recording_seconds is not None:
                 change = update(jobs).where(jobs.c.id == claim.job_id)
                 connection.execute(change.values(recording_seconds=recording_seconds))
             return end_job(connection, claim.job_id, now, self._public_url)
 
-    def give_back(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
+    def requeue(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
         with self._database.writing() as connection:
             locked(connection, claim.job_id)
             then = self._database.now + delay
             changes = {**FREE, **ready(then), "not_before": then}
             changes["attempts"] = claim.attempt if counted else claim.attempt - 1
-            _change_held(connection, update(stages).where(*_hold(claim)).values(**changes), claim)
+            _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(**changes), claim)
 
-    def await_again(self, claim: Claim, need: str) -> bool:
+    def rerun_needed(self, claim: Claim, need: str) -> bool:
         with self._database.writing() as connection:
             locked(connection, claim.job_id)
             row = _stage(connection, claim.job_id, need)
-            if row is None or (row["state"] == StageState.DONE and row["attempts"] >= MOST_DELIVERIES):
+            if row is None or (row["status"] == StageStatus.DONE and row["attempts"] >= MAX_ATTEMPTS):
                 return False
             # Not a row of its own: the attempt that it will need is counted among those that every stage has.
-            waits = {**FREE, "state": StageState.WAITING, "attempts": claim.attempt - 1}
-            _change_held(connection, update(stages).where(*_hold(claim)).values(**waits), claim)
-            if row["state"] == StageState.DONE:  # otherwise somebody else has missed it too
+            waits = {**FREE, "status": StageStatus.WAITING, "attempts": claim.attempt - 1}
+            _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(**waits), claim)
+            if row["status"] == StageStatus.DONE:  # otherwise somebody else has missed it too
                 again = {**FREE, **ready(self._database.now), "not_before": None, "finished_at": None, "seconds": None}
                 set_stage(connection, claim.job_id, need, again)
             return True
@@ -137,19 +139,19 @@ class SqlWorkStore:
         with self._database.writing() as connection:
             locked(connection, claim.job_id)
             now = self._database.now
-            _change_held(connection, update(stages).where(*_hold(claim)).values(finished_at=now), claim)
+            _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(finished_at=now), claim)
             told = failure.model_copy(update={"stage": claim.stage})
             return fail_stage(connection, claim.job_id, now, self._public_url, told)
 
     def _finish(self, connection: Connection, claim: Claim, seconds: float) -> None:
         locked(connection, claim.job_id)
-        done = {**FREE, "state": StageState.DONE, "progress": 1.0, "seconds": seconds}
+        done = {**FREE, "status": StageStatus.DONE, "progress": 1.0, "seconds": seconds}
         done |= {"worker": claim.worker, "finished_at": self._database.now}
-        _change_held(connection, update(stages).where(*_hold(claim)).values(**done), claim)
+        _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(**done), claim)
 
 
 def poisoned(stage: str) -> JobFailure:
-    message = f"The stage {stage} ended its worker {MOST_DELIVERIES} times; the recording is not tried again."
+    message = f"The stage {stage} ended its worker {MAX_ATTEMPTS} times; the recording is not tried again."
     return JobFailure(code="poisoned", message=message, stage=stage)
 
 
@@ -158,7 +160,7 @@ def _stage(connection: Connection, job_id: str, stage: str) -> RowMapping | None
     return connection.execute(query).mappings().one_or_none()
 
 
-def _go_on(connection: Connection, job_id: str, now: datetime) -> tuple[Ticket, ...]:
+def _ready_dependents(connection: Connection, job_id: str, now: datetime) -> tuple[Ticket, ...]:
     """What waited for the stage that is done now may run."""
     freed = ready_now(stages_of(connection, [job_id])[job_id])
     for stage in freed:
@@ -166,35 +168,35 @@ def _go_on(connection: Connection, job_id: str, now: datetime) -> tuple[Ticket, 
     return tuple(Ticket(job_id=job_id, stage=stage.name, queue=stage.queue) for stage in freed)
 
 
-def _why_not(job: RowMapping, row: RowMapping, now: datetime) -> Refusal | None:
-    if not may_work(JobStatus(job["status"]), row["name"]):
+def _refusal(job: RowMapping, row: RowMapping, now: datetime) -> Refusal | None:
+    if not stage_may_run(JobStatus(job["status"]), row["name"]):
         return Refusal.JOB_ENDED
-    match StageState(row["state"]):
-        case StageState.DONE:
+    match StageStatus(row["status"]):
+        case StageStatus.DONE:
             return Refusal.DONE
-        case StageState.WAITING | StageState.FAILED:
+        case StageStatus.WAITING | StageStatus.FAILED:
             return Refusal.NOT_READY
-        case StageState.RUNNING if row["lease_until"] > now:
+        case StageStatus.RUNNING if row["lease_until"] > now:
             return Refusal.HELD
-        case StageState.PENDING if row["not_before"] is not None and row["not_before"] > now:
+        case StageStatus.PENDING if row["not_before"] is not None and row["not_before"] > now:
             return Refusal.NOT_READY
-    return Refusal.POISONED if row["attempts"] >= MOST_DELIVERIES else None
+    return Refusal.POISONED if row["attempts"] >= MAX_ATTEMPTS else None
 
 
-def _hold(claim: Claim) -> tuple[Any, ...]:
+def _claim_holds(claim: Claim) -> tuple[Any, ...]:
     """True for the row while this very claim holds: nobody took it over, and the job still wants it."""
     runs = exists().where(jobs.c.id == stages.c.job_id, worked_on(JobStatus.RUNNING))
     return (
         stages.c.job_id == claim.job_id,
         stages.c.name == claim.stage,
-        stages.c.state == StageState.RUNNING,
+        stages.c.status == StageStatus.RUNNING,
         stages.c.worker == claim.worker,
         stages.c.attempts == claim.attempt,
         runs,
     )
 
 
-def _change_held(connection: Connection, change: Update, claim: Claim) -> None:
+def _update_claimed(connection: Connection, change: Update, claim: Claim) -> None:
     if connection.execute(change).rowcount != 1:
         raise _lost(claim)
 

@@ -8,16 +8,16 @@ from typing import Any
 
 from sqlalchemy import ColumnElement, Connection, Subquery, and_, delete, exists, func, or_, select, update
 
-from shared.domain.job_record import JobStatus, Tombstone, may_work
-from shared.domain.work import MOST_DELIVERIES, StageState, Swept, Ticket
+from shared.domain.job_record import ErasureRecord, JobStatus, stage_may_run
+from shared.domain.work import MAX_ATTEMPTS, StageStatus, SweepResult, Ticket
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, fail_stage, locked, read_tombstone, ready, set_stage, worked_on
+from shared.infra.database.job_rows import FREE, fail_stage, locked, read_erasure_record, ready, set_stage, worked_on
 from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
 from shared.infra.database.schema_transcripts import corrections
-from shared.infra.database.search import forget_utterances
+from shared.infra.database.search import delete_utterances
 from shared.infra.database.work import poisoned
 
-ALIVE = tuple(status for status in JobStatus if status.alive)
+ACTIVE_STATUSES = tuple(status for status in JobStatus if status.active)
 
 
 class SqlWorkQueue:
@@ -30,37 +30,37 @@ class SqlWorkQueue:
         with self._database.reading() as connection:
             return bool(connection.execute(select(ready)).scalar_one())
 
-    def next_tickets(self, queue: str, *, most_waiting: int) -> tuple[Ticket, ...]:
+    def next_tickets(self, queue: str, *, max_waiting: int) -> tuple[Ticket, ...]:
         now = self._database.now
-        with self._database.writing_alone(f"queue {queue}") as connection:
+        with self._database.writing_exclusively(f"queue {queue}") as connection:
             waiting = connection.execute(
                 select(func.count())
                 .select_from(stages.join(jobs, jobs.c.id == stages.c.job_id))
-                .where(stages.c.queue == queue, stages.c.state == StageState.PENDING)
-                .where(stages.c.enqueued_at.is_not(None), worked_on(*ALIVE))
+                .where(stages.c.queue == queue, stages.c.status == StageStatus.PENDING)
+                .where(stages.c.enqueued_at.is_not(None), worked_on(*ACTIVE_STATUSES))
             ).scalar_one()
-            chosen = _in_turns(connection, queue, now, most_waiting - waiting) if waiting < most_waiting else ()
+            chosen = _in_turns(connection, queue, now, max_waiting - waiting) if waiting < max_waiting else ()
             return tuple(ticket for ticket in chosen if _mark_sent(connection, ticket, now))
 
-    def sweep(self, *, lost_after: timedelta) -> Swept:
+    def sweep(self, *, lost_after: timedelta) -> SweepResult:
         now = self._database.now
         with self._database.writing() as connection:
             connection.execute(
                 update(stages)
-                .where(stages.c.state == StageState.PENDING, stages.c.enqueued_at <= now - lost_after)
+                .where(stages.c.status == StageStatus.PENDING, stages.c.enqueued_at <= now - lost_after)
                 .values(enqueued_at=None)
             )
         expired = (
             select(stages.c.job_id, stages.c.name)
             .join(jobs, jobs.c.id == stages.c.job_id)
-            .where(stages.c.state == StageState.RUNNING, stages.c.lease_until <= now, worked_on(*ALIVE))
+            .where(stages.c.status == StageStatus.RUNNING, stages.c.lease_until <= now, worked_on(*ACTIVE_STATUSES))
         )
         with self._database.reading() as connection:
             found = connection.execute(expired).all()
-        verdicts = [self._free(job_id, stage) for job_id, stage in found]
-        return Swept(freed=verdicts.count("freed"), poisoned=verdicts.count("poisoned"))
+        verdicts = [self._free_lease(job_id, stage) for job_id, stage in found]
+        return SweepResult(freed=verdicts.count("freed"), poisoned=verdicts.count("poisoned"))
 
-    def _free(self, job_id: str, stage: str) -> str:
+    def _free_lease(self, job_id: str, stage: str) -> str:
         """One stage in its own transaction; between the look and the lock it may have come to life again."""
         with self._database.writing() as connection:
             now = self._database.now
@@ -69,36 +69,36 @@ class SqlWorkQueue:
                 select(stages.c.attempts).where(
                     stages.c.job_id == job_id,
                     stages.c.name == stage,
-                    stages.c.state == StageState.RUNNING,
+                    stages.c.status == StageStatus.RUNNING,
                     stages.c.lease_until <= now,
                 )
             ).one_or_none()
-            if job is None or row is None or not may_work(JobStatus(job["status"]), stage):
+            if job is None or row is None or not stage_may_run(JobStatus(job["status"]), stage):
                 return "alive"
-            if row.attempts >= MOST_DELIVERIES:
+            if row.attempts >= MAX_ATTEMPTS:
                 fail_stage(connection, job_id, now, self._public_url, poisoned(stage))
                 return "poisoned"
             set_stage(connection, job_id, stage, {**FREE, **ready(now)})
             return "freed"
 
-    def erasing(self, *, limit: int = 100) -> tuple[Tombstone, ...]:
+    def pending_erasures(self, *, limit: int = 100) -> tuple[ErasureRecord, ...]:
         held = exists().where(
             stages.c.job_id == jobs.c.id,
-            stages.c.state == StageState.RUNNING,
+            stages.c.status == StageStatus.RUNNING,
             stages.c.lease_until > self._database.now,
         )
         query = select(jobs).where(jobs.c.status == JobStatus.ERASING, ~held).order_by(jobs.c.finished_at).limit(limit)
         with self._database.reading() as connection:
-            return tuple(read_tombstone(row) for row in connection.execute(query).mappings())
+            return tuple(read_erasure_record(row) for row in connection.execute(query).mappings())
 
-    def erased(self, tenant: str, job_id: str) -> None:
+    def finish_erasure(self, tenant: str, job_id: str) -> None:
         with self._database.writing() as connection:
             job = locked(connection, job_id, tenant)
             if job is None or job["status"] != JobStatus.ERASING:
                 return
             own = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
             connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(own)))
-            forget_utterances(connection, job_id)
+            delete_utterances(connection, job_id)
             for table in (deliveries, outbox, endpoints, idempotency, corrections, stages):
                 connection.execute(delete(table).where(table.c.job_id == job_id))
             empty: dict[str, Any] = dict.fromkeys(
@@ -146,20 +146,20 @@ def _ranked(queue: str, now: datetime) -> Subquery:
 def _unsent(now: datetime) -> ColumnElement[bool]:
     """True for stages, with their jobs, that may be sent."""
     return and_(
-        stages.c.state == StageState.PENDING,
+        stages.c.status == StageStatus.PENDING,
         stages.c.enqueued_at.is_(None),
         or_(stages.c.not_before.is_(None), stages.c.not_before <= now),
-        worked_on(*ALIVE),
+        worked_on(*ACTIVE_STATUSES),
     )
 
 
 def _in_flight(queue: str) -> Subquery:
     """How much of each tenant waits in the queue or runs."""
-    sent = and_(stages.c.state == StageState.PENDING, stages.c.enqueued_at.is_not(None))
+    sent = and_(stages.c.status == StageStatus.PENDING, stages.c.enqueued_at.is_not(None))
     return (
         select(jobs.c.tenant, func.count().label("number"))
         .select_from(stages.join(jobs, jobs.c.id == stages.c.job_id))
-        .where(stages.c.queue == queue, or_(sent, stages.c.state == StageState.RUNNING), worked_on(*ALIVE))
+        .where(stages.c.queue == queue, or_(sent, stages.c.status == StageStatus.RUNNING), worked_on(*ACTIVE_STATUSES))
         .group_by(jobs.c.tenant)
         .subquery()
     )
@@ -169,7 +169,7 @@ def _mark_sent(connection: Connection, ticket: Ticket, now: datetime) -> bool:
     marked = connection.execute(
         update(stages)
         .where(stages.c.job_id == ticket.job_id, stages.c.name == ticket.stage)
-        .where(stages.c.state == StageState.PENDING, stages.c.enqueued_at.is_(None))
+        .where(stages.c.status == StageStatus.PENDING, stages.c.enqueued_at.is_(None))
         .values(enqueued_at=now)
     )
     return marked.rowcount == 1

@@ -7,11 +7,11 @@ from dataclasses import dataclass, field
 
 from pydantic import JsonValue
 
-from shared.domain.error import KeyRefused, ScopeMissing
+from shared.domain.error import InsufficientScope, InvalidApiKey
 from shared.domain.tenant import Scope
-from shared.infra.keys import Doorkeeper
+from shared.infra.keys import ApiKeyVerifier
 
-LONGEST = 300
+MAX_LENGTH = 300
 KEYLESS_TENANT = "local"
 
 
@@ -26,37 +26,39 @@ class Caller:
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
 
     @property
-    def who(self) -> str:
+    def id(self) -> str:
         return self.key_id or "keyless"
 
-    def may(self, scope: Scope) -> bool:
+    def has_scope(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
 
-    def need(self, *any_of: Scope) -> None:
-        if not any(self.may(scope) for scope in any_of):
+    def require_scope(self, *any_of: Scope) -> None:
+        if not any(self.has_scope(scope) for scope in any_of):
             words = " or ".join(any_of)
-            raise ScopeMissing(f"This needs a key with the scope {words}.", mend="Make one: `undertone keys create`.")
+            raise InsufficientScope(
+                f"This needs a key with the scope {words}.", hint="Make one: `undertone keys create`."
+            )
 
 
 def bearer(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip() or len(token) > LONGEST:
-        raise KeyRefused("This needs a key.", mend="Send the header `Authorization: Bearer ut_…`.")
+    if scheme.lower() != "bearer" or not token.strip() or len(token) > MAX_LENGTH:
+        raise InvalidApiKey("This needs a key.", hint="Send the header `Authorization: Bearer ut_…`.")
     return token.strip()
 
 
-class Admission:
+class Authenticator:
     """Turns a key's text into its caller. Without a doorkeeper everybody is the one local tenant, with every right."""
 
-    def __init__(self, doorkeeper: Doorkeeper | None) -> None:
-        self._doorkeeper = doorkeeper
+    def __init__(self, verifier: ApiKeyVerifier | None) -> None:
+        self._verifier = verifier
 
     @property
     def keyless(self) -> bool:
-        return self._doorkeeper is None
+        return self._verifier is None
 
-    def admit(self, token: str, address: str | None) -> Caller:
-        if self._doorkeeper is None:
+    def authenticate(self, token: str, address: str | None) -> Caller:
+        if self._verifier is None:
             return Caller(tenant=KEYLESS_TENANT, key_id=None, scopes=frozenset(Scope), address=address)
-        key = self._doorkeeper.admit(token)
+        key = self._verifier.verify(token)
         return Caller(tenant=key.tenant, key_id=key.id, scopes=key.scopes, address=address, defaults=key.defaults)

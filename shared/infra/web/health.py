@@ -10,7 +10,7 @@ from fastapi import APIRouter
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
-from shared.infra.checks import Check, all_checked
+from shared.infra.checks import ReadinessCheck, run_checks
 
 LIVE, READY = "/livez", "/readyz"
 THREADS = 4
@@ -21,7 +21,7 @@ class Readiness(BaseModel):
     checks: Mapping[str, bool]
 
 
-def health_routes(checks: Mapping[str, Check], *, ready: str) -> APIRouter:
+def health_routes(checks: Mapping[str, ReadinessCheck], *, ready: str) -> APIRouter:
     """`ready` is the description of what a service can do while all of its checks pass."""
     router = APIRouter(tags=["service"])
     # Requests that wait for a storage may have taken all other threads.
@@ -38,7 +38,7 @@ def health_routes(checks: Mapping[str, Check], *, ready: str) -> APIRouter:
         summary=ready,
     )
     async def readiness() -> Response:
-        found = await anyio.to_thread.run_sync(all_checked, checks, limiter=threads)
+        found = await anyio.to_thread.run_sync(run_checks, checks, limiter=threads)
         told = Readiness(ready=all(found.values()), checks=found)
         return JSONResponse(told.model_dump(), 200 if told.ready else 503)
 

@@ -14,26 +14,26 @@ import uvicorn
 from starlette.types import ASGIApp
 from uvicorn.protocols.http.h11_impl import H11Protocol
 
-from shared.domain.error import SettingUnusable
-from shared.infra.web.lingering import LingeringTransport
+from shared.domain.error import InvalidSetting
+from shared.infra.web.drain import DrainingTransport
 
 HEADER_SECONDS = 20.0
 GRACE_SECONDS = 20
-MOST_HEADERS = 32 * 1024
-MOST_CONNECTIONS = 2000
+MAX_HEADERS = 32 * 1024
+MAX_CONNECTIONS = 2000
 TICK_SECONDS = 1.0  # the time in answers' headers has this resolution
 
 
-class PatientProtocol(H11Protocol):
+class HeaderTimeoutProtocol(H11Protocol):
     """The server itself waits for a request's headers for ever; a thousand half-written ones would block it."""
 
     _waiting: asyncio.TimerHandle | None = None
-    _line: LingeringTransport
+    _line: DrainingTransport
 
     def connection_made(self, transport: Any) -> None:
-        self._line = LingeringTransport(transport, self._unread)
+        self._line = DrainingTransport(transport, self._unread)
         super().connection_made(cast("asyncio.Transport", self._line))
-        self._mind()
+        self._start_timeout()
 
     def _unread(self) -> bool:
         """Whether the client may still be sending what nobody will read."""
@@ -43,24 +43,24 @@ class PatientProtocol(H11Protocol):
         if self._line.lingers:
             return
         super().data_received(data)
-        self._mind()
+        self._start_timeout()
 
     def connection_lost(self, exc: Exception | None) -> None:
-        self._forget()
+        self._cancel_timeout()
         super().connection_lost(exc)
 
-    def _mind(self) -> None:
+    def _start_timeout(self) -> None:
         if self.cycle is not None and not self.cycle.response_complete:
-            self._forget()  # a request is being answered
+            self._cancel_timeout()  # a request is being answered
         elif self._waiting is None:
-            self._waiting = self.loop.call_later(HEADER_SECONDS, self._give_up)
+            self._waiting = self.loop.call_later(HEADER_SECONDS, self._on_timeout)
 
-    def _forget(self) -> None:
+    def _cancel_timeout(self) -> None:
         if self._waiting is not None:
             self._waiting.cancel()
             self._waiting = None
 
-    def _give_up(self) -> None:
+    def _on_timeout(self) -> None:
         self._waiting = None
         answering = self.cycle is not None and not self.cycle.response_complete
         if not answering and not self.transport.is_closing():
@@ -88,14 +88,14 @@ class QuietServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._ended.set)
 
 
-def server_of(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
+def make_server(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
     """What every HTTP service of ours listens with; after SIGTERM what is under way has a little time to end."""
     return QuietServer(
         uvicorn.Config(
             app,
             host=host,
             port=port,
-            http=PatientProtocol,
+            http=HeaderTimeoutProtocol,
             ws="none",
             lifespan="on",
             access_log=False,  # ours names routes; paths and queries may carry what nobody should read
@@ -105,8 +105,8 @@ def server_of(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[s
             proxy_headers=bool(trusted_proxies),
             forwarded_allow_ips=list(trusted_proxies),
             timeout_graceful_shutdown=GRACE_SECONDS,
-            h11_max_incomplete_event_size=MOST_HEADERS,
-            limit_concurrency=MOST_CONNECTIONS,
+            h11_max_incomplete_event_size=MAX_HEADERS,
+            limit_concurrency=MAX_CONNECTIONS,
         )
     )
 
@@ -127,7 +127,7 @@ def bound_sockets(host: str, port: int) -> list[socket.socket]:
             undo.pop_all()
             return sockets
     except OSError as error:
-        raise SettingUnusable(
+        raise InvalidSetting(
             f"It is not possible to listen on port {port} of {host}: {error.strerror}.",
-            mend="Choose another address or port, or end the program that uses it.",
+            hint="Choose another address or port, or end the program that uses it.",
         ) from error

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from ipaddress import ip_address
 from urllib.parse import urlsplit
 
-from shared.domain.error import HostRefused
+from shared.domain.error import HostNotAllowed
 
 # What a proxy in front adds: then the requests come from elsewhere, whatever address they show.
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
@@ -25,16 +25,16 @@ def is_loopback(host: str) -> bool:
 def check_local(headers: Mapping[str, str], client: str | None) -> None:
     """Against DNS rebinding: a foreign page can make a browser call us, but not under a name that is ours."""
     if client is not None and not is_loopback(client):
-        raise HostRefused("Without a key only programs on this machine are answered.")
+        raise HostNotAllowed("Without a key only programs on this machine are answered.")
     if any(name in headers for name in FORWARDED):
-        raise HostRefused("Without keys there can be no proxy in front.", mend="Set GATEWAY__KEYLESS=false.")
+        raise HostNotAllowed("Without keys there can be no proxy in front.", hint="Set GATEWAY__KEYLESS=false.")
     if not is_loopback(_host(f"//{headers.get('host', '')}")):
-        raise HostRefused("Without a key this is only answered under a loopback address.", mend="Use 127.0.0.1.")
+        raise HostNotAllowed("Without a key this is only answered under a loopback address.", hint="Use 127.0.0.1.")
     origin = headers.get("origin")
     if origin is not None and not is_loopback(_host(origin)):
-        raise HostRefused("Another site's page may not use this service.")
+        raise HostNotAllowed("Another site's page may not use this service.")
     if headers.get("sec-fetch-site", "none") == "cross-site":
-        raise HostRefused("Another site's page may not use this service.")
+        raise HostNotAllowed("Another site's page may not use this service.")
 
 
 def _host(address: str) -> str:

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field
 
 from multipart import MultipartError, MultipartSegment, PushMultipartParser, parse_options_header
 
-from shared.domain.error import BodyUnreadable, InvalidRequest, UnknownContentType
+from shared.domain.error import InvalidRequest, MalformedBody, UnsupportedContentType
 
 
 @dataclass(frozen=True, slots=True)
@@ -18,7 +18,7 @@ class PartLimits:
 
 
 @dataclass(slots=True)
-class Part:
+class FormPart:
     """One part; its blocks can be read once, before the next part is asked for."""
 
     name: str
@@ -29,14 +29,14 @@ class Part:
 def boundary_of(content_type: str) -> str:
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data":
-        raise UnknownContentType("This call takes multipart/form-data, media, or JSON.")
+        raise UnsupportedContentType("This call takes multipart/form-data, media, or JSON.")
     boundary: str = options.get("boundary", "")
     if not 1 <= len(boundary) <= 200:
-        raise BodyUnreadable("The multipart body names no usable boundary.")
+        raise MalformedBody("The multipart body names no usable boundary.")
     return boundary
 
 
-def read_parts(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Iterator[Part]:
+def read_parts(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Iterator[FormPart]:
     """The parts in the order in which they come; a part that was not read to its end is skipped."""
     events = _events(blocks, boundary, limits)
     files = 0
@@ -47,7 +47,7 @@ def read_parts(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> It
             files += 1
             if files > limits.files:
                 raise InvalidRequest(f"There are more than {limits.files} files in the body.")
-        yield Part(event.name or "", event.filename, _content(events))
+        yield FormPart(event.name or "", event.filename, _content(events))
 
 
 def _events(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Iterator[MultipartSegment | bytes | None]:
@@ -57,7 +57,7 @@ def _events(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Itera
             for block in blocks:
                 yield from parser.parse(block)
     except (MultipartError, UnicodeError):
-        raise BodyUnreadable("The multipart body is broken, or has too many or too large headers or parts.") from None
+        raise MalformedBody("The multipart body is broken, or has too many or too large headers or parts.") from None
 
 
 def _content(events: Iterator[MultipartSegment | bytes | None]) -> Iterator[bytes]:
@@ -74,12 +74,12 @@ class FieldReader:
     def __init__(self, limits: PartLimits) -> None:
         self._left = limits.fields
 
-    def read(self, part: Part) -> str:
+    def read(self, part: FormPart) -> str:
         content = bytearray()
         for block in part.blocks:
             self._left -= len(block)
             if self._left < 0:
-                raise InvalidRequest("The fields of the form are too long.", mend="Send large things as files.")
+                raise InvalidRequest("The fields of the form are too long.", hint="Send large things as files.")
             content += block
         try:
             return content.decode()

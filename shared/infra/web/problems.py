@@ -19,13 +19,13 @@ DOCUMENTATION = "https://undertone.example/errors/"
 RETRY_SECONDS = 5
 
 # What the framework says with a bare status, in our words.
-_BARE = {
+_PROBLEMS_BY_STATUS = {
     400: ("invalid_request", "The request cannot be read."),
     404: ("not_found", "There is nothing here."),
     405: ("method_not_allowed", "That method is not for this address."),
-    408: ("body_too_slow", "The request's body comes too slowly."),
+    408: ("body_timeout", "The request's body comes too slowly."),
     413: ("upload_too_large", "The request's body is larger than this call takes."),
-    415: ("unknown_content_type", "This call does not take that kind of body."),
+    415: ("unsupported_content_type", "This call does not take that kind of body."),
 }
 
 
@@ -43,17 +43,17 @@ class Problem(BaseModel):
     detail: str
     code: str = Field(description="Stable: what programs should look at")
     instance: str | None = None
-    mend: str | None = Field(default=None, description="What helps")
+    hint: str | None = Field(default=None, description="What helps")
     errors: tuple[FieldProblem, ...] = ()
 
 
-def problem(
+def problem_response(
     code: str,
     status: int,
     detail: str,
     *,
     instance: str | None = None,
-    mend: str | None = None,
+    hint: str | None = None,
     errors: Sequence[FieldProblem] = (),
 ) -> Response:
     told = Problem(
@@ -63,19 +63,21 @@ def problem(
         detail=detail,
         code=code,
         instance=instance,
-        mend=mend,
+        hint=hint,
         errors=tuple(errors),
     )
     body = told.model_dump_json(exclude_none=True, exclude=None if errors else {"errors"})
     return Response(body, status, media_type=MEDIA_TYPE)
 
 
-def problem_of(error: UndertoneError, instance: str | None = None) -> Response:
+def error_response(error: UndertoneError, instance: str | None = None) -> Response:
     """A fault of ours says only its code: its message could name a path or an address inside."""
-    ours = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
+    ours = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
     message = "Something broke here; the operator's log says what." if ours else error.message
-    answer = problem(error.code, error.status, message, instance=instance, mend=None if ours else error.mend)
-    if error.status == HTTPStatus.UNAUTHORIZED:
+    answer = problem_response(
+        error.code, error.http_status, message, instance=instance, hint=None if ours else error.hint
+    )
+    if error.http_status == HTTPStatus.UNAUTHORIZED:
         answer.headers["WWW-Authenticate"] = "Bearer"
     if (seconds := retry_after(error)) is not None:
         answer.headers["Retry-After"] = str(seconds)
@@ -86,40 +88,40 @@ def retry_after(error: UndertoneError) -> int | None:
     """Seconds for `Retry-After`: the error's own, or a default where the same request may succeed later."""
     if error.retry_after is not None:
         return error.retry_after
-    ours = error.status == HTTPStatus.INTERNAL_SERVER_ERROR
-    again = error.status == HTTPStatus.SERVICE_UNAVAILABLE or (error.retryable and not ours)
+    ours = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
+    again = error.http_status == HTTPStatus.SERVICE_UNAVAILABLE or (error.retryable and not ours)
     return RETRY_SECONDS if again else None
 
 
-def install(app: FastAPI) -> None:
+def install_error_handlers(app: FastAPI) -> None:
     """Let every error of this application be answered as a problem."""
 
     @app.exception_handler(UndertoneError)
     async def _ours(request: Request, error: UndertoneError) -> Response:
-        return _last(request, problem_of(error, request.url.path))
+        return _close_connection(request, error_response(error, request.url.path))
 
     @app.exception_handler(HTTPException)
     async def _bare(request: Request, error: HTTPException) -> Response:
-        code, detail = _BARE.get(error.status_code, ("request_unusable", "The request cannot be answered."))
-        answer = problem(code, error.status_code, detail, instance=request.url.path)
+        code, detail = _PROBLEMS_BY_STATUS.get(error.status_code, ("request_error", "The request cannot be answered."))
+        answer = problem_response(code, error.status_code, detail, instance=request.url.path)
         answer.headers.update(error.headers or {})
-        return _last(request, answer)
+        return _close_connection(request, answer)
 
     @app.exception_handler(RequestValidationError)
     async def _unreadable(request: Request, error: RequestValidationError) -> Response:
-        errors = field_problems(error.errors())
+        errors = validation_problems(error.errors())
         detail = "Some fields are missing or not as they must be."
-        return problem("invalid_request", 422, detail, instance=request.url.path, errors=errors)
+        return problem_response("invalid_request", 422, detail, instance=request.url.path, errors=errors)
 
 
-def _last(request: Request, answer: Response) -> Response:
+def _close_connection(request: Request, answer: Response) -> Response:
     """A body may not have been read to its end: what follows on this connection would be its rest."""
     if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
         answer.headers["Connection"] = "close"
     return answer
 
 
-def field_problems(found: Sequence[Any], *, within: int = 1) -> list[FieldProblem]:
+def validation_problems(found: Sequence[Any], *, within: int = 1) -> list[FieldProblem]:
     """pydantic's findings without what was sent: neither values nor names of fields that are none of ours."""
     told = []
     for one in found:
@@ -133,7 +135,7 @@ def field_problems(found: Sequence[Any], *, within: int = 1) -> list[FieldProble
     return told
 
 
-def answers(*statuses: int) -> dict[int | str, dict[str, Any]]:
+def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
     """The problems of a route, for its description."""
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}}}

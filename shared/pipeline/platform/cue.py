@@ -10,10 +10,10 @@ from shared.domain.error import InvalidTranscript
 from shared.domain.span import Span
 from shared.domain.speech import Word
 
-MOST_BYTES = 20 * 2**20
+MAX_BYTES = 20 * 2**20
 CLOCK = r"(?:(\d{1,4}):)?([0-5]?\d):([0-5]\d)[.,](\d{1,3})"
 NAME = re.compile(r"^\s*([^\s:<>][^:<>\n]{0,59}?)\s*:\s+(?=\S)")
-MEND = "Give the WebVTT or SRT file as the platform wrote it, or a transcript of ours as JSON."
+HINT = "Give the WebVTT or SRT file as the platform wrote it, or a transcript of ours as JSON."
 
 
 class Cue(Span):
@@ -26,13 +26,13 @@ class Cue(Span):
 
 def decode_text(content: bytes) -> str:
     """The file's text without its byte-order mark, with one kind of line end and no control characters."""
-    if len(content) > MOST_BYTES:
-        raise InvalidTranscript(f"The transcript is larger than {MOST_BYTES // 2**20} MiB.", mend=MEND)
+    if len(content) > MAX_BYTES:
+        raise InvalidTranscript(f"The transcript is larger than {MAX_BYTES // 2**20} MiB.", hint=HINT)
     utf16 = content.startswith((b"\xff\xfe", b"\xfe\xff"))
     try:
         text = content.decode("utf-16" if utf16 else "utf-8-sig")
     except UnicodeDecodeError as error:
-        raise InvalidTranscript("The transcript is not text in UTF-8.", mend=MEND) from error
+        raise InvalidTranscript("The transcript is not text in UTF-8.", hint=HINT) from error
     text = text.replace("\r\n", "\n").replace("\r", "\n")
     return re.sub(r"[\x00-\x08\x0b-\x1f\x7f]", "", text)
 

@@ -10,10 +10,10 @@ from pathlib import Path
 from shared.domain.error import InvalidTranscript
 from shared.domain.recording import Probe
 from shared.domain.span import union
-from shared.domain.speech import Hearing, SpeakerTurn, Word
+from shared.domain.speech import SpeakerTurn, Transcription, Word
 from shared.pipeline.artifacts import SpeechMap, Turns
 from shared.pipeline.platform.cue import Cue
-from shared.pipeline.platform.reading import words_of
+from shared.pipeline.platform.parse_transcript import words_of
 from shared.pipeline.stage import Queue, WholeStage, Workspace
 from shared.pipeline.transcribe import in_time_order
 
@@ -40,7 +40,7 @@ class ReadPlatformTranscript(WholeStage):
         if not inside:
             raise InvalidTranscript(
                 "Every cue of the transcript lies beyond the end of the recording.",
-                mend="Give the transcript that belongs to this recording.",
+                hint="Give the transcript that belongs to this recording.",
             )
         if len(inside) < len(self.cues):
             work.warn(
@@ -54,7 +54,7 @@ class ReadPlatformTranscript(WholeStage):
             near = speech[max(0, bisect_left(starts, cue.start) - 1) : bisect_left(starts, cue.end)]
             words += [word for word in words_of(cue, near) if word.start < duration]
             work.progress((number + 1) / len(inside))
-        work.write(Hearing(words=in_time_order(words), language=self.language))
+        work.write(Transcription(words=in_time_order(words), language=self.language))
 
 
 @dataclass(frozen=True, slots=True)
@@ -70,7 +70,7 @@ class TurnsFromWords(WholeStage):
         return {"rules": 1}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
-        words = work.read("transcribe", Hearing).words
+        words = work.read("transcribe", Transcription).words
         ids: dict[str, str] = {}
         turns: list[SpeakerTurn] = []
         for word in words:

@@ -8,7 +8,7 @@ from collections.abc import Iterator
 
 from shared.domain.error import InvalidTranscript
 from shared.domain.speech import Word
-from shared.pipeline.platform.cue import CLOCK, MEND, Cue, seconds, with_names
+from shared.pipeline.platform.cue import CLOCK, HINT, Cue, seconds, with_names
 
 TIMING = re.compile(rf"^\s*{CLOCK}\s*-->\s*{CLOCK}(?:\s.*)?$")
 VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>]*)>")
@@ -35,11 +35,11 @@ def _cues(lines: list[str]) -> Iterator[Cue]:
             continue
         timing = TIMING.match(line)
         if timing is None:
-            raise InvalidTranscript(f"Line {place + 1} of the transcript is no cue timing.", mend=MEND)
+            raise InvalidTranscript(f"Line {place + 1} of the transcript is no cue timing.", hint=HINT)
         start, end = seconds(timing.groups()[:4]), seconds(timing.groups()[4:])
         number = place + 1
         if end < start:
-            raise InvalidTranscript(f"The cue in line {number} ends before it starts.", mend=MEND)
+            raise InvalidTranscript(f"The cue in line {number} ends before it starts.", hint=HINT)
         place += 1
         body: list[str] = []
         while place < len(lines) and lines[place].strip() and "-->" not in lines[place]:

@@ -13,7 +13,7 @@ from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
 
-from shared.domain.error import SettingUnusable
+from shared.domain.error import InvalidSetting
 from shared.infra.database.engine import open_database
 from shared.infra.database.migrate import NEWEST, configuration
 from shared.infra.database.schema_transcripts import FULL_TEXT, metadata
@@ -66,6 +66,6 @@ def test_sqlite_is_set_up_for_several_processes(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://host/name"])
 def test_an_address_that_means_nothing_is_refused_in_a_sentence(url: str) -> None:
-    with pytest.raises(SettingUnusable) as refused:
+    with pytest.raises(InvalidSetting) as refused:
         open_database(url)
-    assert (refused.value.mend and "SQLite" in refused.value.mend) or "sqlite" in str(refused.value.mend)
+    assert (refused.value.hint and "SQLite" in refused.value.hint) or "sqlite" in str(refused.value.hint)

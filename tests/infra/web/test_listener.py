@@ -11,12 +11,12 @@ import pytest
 from starlette.applications import Starlette
 
 from shared.infra.web import listener
-from shared.infra.web.listener import server_of
+from shared.infra.web.listener import make_server
 
 
 def test_a_signal_ends_the_server_without_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "TICK_SECONDS", 60)
-    server = server_of(Starlette(), host="127.0.0.1", port=0)
+    server = make_server(Starlette(), host="127.0.0.1", port=0)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

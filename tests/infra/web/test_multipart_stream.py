@@ -8,7 +8,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.error import BodyUnreadable, UnknownContentType
+from shared.domain.error import MalformedBody, UnsupportedContentType
 from shared.infra.web.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
 
 FORM = (
@@ -43,11 +43,11 @@ def test_a_part_that_nobody_reads_is_skipped() -> None:
 
 def test_a_form_that_breaks_off_is_broken() -> None:
     for end in (10, 150, len(FORM) - 13):
-        with pytest.raises(BodyUnreadable):
+        with pytest.raises(MalformedBody):
             read_all(FORM[:end])
 
 
 def test_only_a_form_has_a_boundary() -> None:
     assert boundary_of('Multipart/Form-Data; charset=utf-8; boundary="a b"') == "a b"
-    with pytest.raises(UnknownContentType):
+    with pytest.raises(UnsupportedContentType):
         boundary_of("multipart/mixed; boundary=b")

@@ -7,7 +7,7 @@ import pytest
 from shared.domain.error import (
     EngineFailed,
     EngineUnavailable,
-    IdempotencyKeyBusy,
+    IdempotencyKeyInUse,
     NotFound,
     QuotaExceeded,
     StorageFull,
@@ -15,7 +15,7 @@ from shared.domain.error import (
     TooManyRequests,
     UndertoneError,
 )
-from shared.infra.web.problems import problem_of
+from shared.infra.web.problems import error_response
 
 
 @pytest.mark.parametrize(
@@ -25,13 +25,13 @@ from shared.infra.web.problems import problem_of
         (StorageFull("full"), "60"),
         (StorageUnavailable("away"), "5"),
         (EngineUnavailable("not here"), "5"),
-        (IdempotencyKeyBusy("busy"), "5"),
+        (IdempotencyKeyInUse("busy"), "5"),
         (QuotaExceeded(1 << 20), None),  # only erasing something helps
         (EngineFailed("it broke"), None),  # a fault of ours: nobody knows
         (NotFound("not here"), None),
     ],
 )
 def test_an_error_that_may_go_away_says_when_to_ask_again(error: UndertoneError, seconds: str | None) -> None:
-    answer = problem_of(error)
-    assert answer.status_code == error.status
+    answer = error_response(error)
+    assert answer.status_code == error.http_status
     assert answer.headers.get("retry-after") == seconds

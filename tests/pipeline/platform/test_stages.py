@@ -5,14 +5,14 @@ from pathlib import Path
 import pytest
 
 from shared.domain.error import InvalidTranscript
-from shared.domain.event import Event, Warned
 from shared.domain.span import span
-from shared.domain.speech import Hearing, Speech
+from shared.domain.speech import Speech, Transcription
+from shared.domain.stage_event import StageEvent, StageWarned
 from shared.pipeline.artifacts import SpeechMap, Turns
 from shared.pipeline.platform.cue import Cue
 from shared.pipeline.platform.stages import ReadPlatformTranscript, TurnsFromWords
 from shared.pipeline.stage import Workspace
-from tests.twins import probe, word, workspace
+from tests.fakes import probe, word, workspace
 
 CUES = (
     Cue(start=1, end=2, text="hello there", speaker="Ana"),
@@ -21,17 +21,17 @@ CUES = (
 )
 
 
-def ready(tmp_path: Path, heard: list[Event], seconds: float = 10.0) -> Workspace:
+def ready(tmp_path: Path, heard: list[StageEvent], seconds: float = 10.0) -> Workspace:
     speech = SpeechMap(tracks=(Speech(spans=(span(1.2, 1.8), span(4, 5))),))
     return workspace(tmp_path, "transcribe", heard, decode=probe(seconds), detect_speech=speech)
 
 
 def test_the_platforms_words_and_names_take_the_place_of_ours(tmp_path: Path) -> None:
-    heard: list[Event] = []
+    heard: list[StageEvent] = []
     work = ready(tmp_path, heard)
     stage = ReadPlatformTranscript(CUES, "0" * 64, "en")
     stage.run(work, ())
-    hearing = Hearing.model_validate_json((work.folder / "transcribe.json").read_bytes())
+    hearing = Transcription.model_validate_json((work.folder / "transcribe.json").read_bytes())
     assert [(one.text, one.speaker) for one in hearing.words][:3] == [
         ("hello", "Ana"),
         ("there", "Ana"),
@@ -39,7 +39,7 @@ def test_the_platforms_words_and_names_take_the_place_of_ours(tmp_path: Path) ->
     ]
     assert (hearing.words[0].start, hearing.words[1].end) == (1.2, 1.8)
     assert hearing.language == "en"
-    assert [event.code for event in heard if isinstance(event, Warned)] == ["cues_beyond_end"]
+    assert [event.code for event in heard if isinstance(event, StageWarned)] == ["cues_beyond_end"]
     assert stage.identity() != ReadPlatformTranscript(CUES, "1" * 64, "en").identity()
 
 
@@ -53,7 +53,7 @@ def test_turns_follow_from_the_words(tmp_path: Path) -> None:
         word("one", 0, 0.5, "Ana"), word("two", 0.6, 1.0, "Ana"), word("three", 1.0, 1.5, "Ben"),
         word("four", 5.0, 5.5, "Ben"), word("who", 6.0, 6.5),
     )  # fmt: skip
-    work = workspace(tmp_path, "diarize", transcribe=Hearing(words=words))
+    work = workspace(tmp_path, "diarize", transcribe=Transcription(words=words))
     stage = TurnsFromWords()
     stage.run(work, ())
     made = Turns.model_validate_json((work.folder / "diarize.json").read_bytes())

@@ -7,16 +7,16 @@ import pytest
 
 pytest.importorskip("torch", reason="torch is not installed; make train-setup brings it")
 
-from services.trainer.catalog import CLIP_NETWORKS
-from services.trainer.clips.corpus import plan_of
-from services.trainer.clips.inputs import Manner
-from services.trainer.clips.recipes import LESSONS, base_of, fitted
+from services.trainer.clips.clip_inputs import EngineOutputSpec
+from services.trainer.clips.corpus import plan_stages
+from services.trainer.clips.recipes import HYPERPARAMETERS, base_of, fitted
 from services.trainer.networks.contract import load
+from services.trainer.trainable_networks import CLIP_NETWORKS
 from shared.domain.emotion import Modality
 from shared.engines.network_inputs import fixed
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import Audio
-from tests.twins import tone, utterance
+from tests.fakes import tone, utterance
 
 FEATURES = {Modality.TEXT: 12, Modality.VOICE: 5, Modality.FACE: 0}
 PRIOR = (0.1, 0.05, 0.05, 0.2, 0.4, 0.1, 0.1)
@@ -24,10 +24,10 @@ PRIOR = (0.1, 0.05, 0.05, 0.2, 0.4, 0.1, 0.1)
 
 @pytest.mark.parametrize("name", CLIP_NETWORKS)
 def test_the_default_network_takes_what_is_given_to_it(name: str) -> None:
-    manners = {modality: Manner(7 + width, PRIOR) for modality, width in FEATURES.items()}
+    manners = {modality: EngineOutputSpec(7 + width, PRIOR) for modality, width in FEATURES.items()}
     spec = load(name)
     config = fitted(name, base_of(spec), manners, np.array([3, 4, 4]))
-    plan = plan_of(spec, config)
+    plan = plan_stages(spec, config)
     crops = np.random.default_rng(0).integers(0, 255, (4, 48, 48)).astype(np.uint8)
     face = FaceClip(np.arange(4, dtype=np.float32), crops, np.ones(4, np.float32), 1.0, 1.0)
     encodings = [
@@ -39,6 +39,6 @@ def test_the_default_network_takes_what_is_given_to_it(name: str) -> None:
     for modality, array in given.items():
         shape = plan.shapes[modality]
         assert tuple(s for s, axis in zip(array.shape, shape, strict=True) if axis is not None) == fixed(shape)
-    assert LESSONS[name].drop > 0
+    assert HYPERPARAMETERS[name].drop > 0
     if name == "ensemble":
         assert config.text_prior == PRIOR and config.samples == 3

@@ -15,29 +15,29 @@ torch = pytest.importorskip("torch", reason="torch is not installed; make train-
 
 from torch import Tensor  # noqa: E402
 
-from services.trainer.catalog import CLIP_NETWORKS, ClipWishes  # noqa: E402
 from services.trainer.clips.corpus import Corpus  # noqa: E402
 from services.trainer.clips.recipes import fitted  # noqa: E402
 from services.trainer.clips.task import ClipTask  # noqa: E402
 from services.trainer.clips.train import RUN, train  # noqa: E402
 from services.trainer.loop import Recipe  # noqa: E402
 from services.trainer.networks.contract import REGISTRY, Network, load  # noqa: E402
-from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, SenseStatus  # noqa: E402
+from services.trainer.trainable_networks import CLIP_NETWORKS, ClipOptions  # noqa: E402
+from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, ModalityStatus  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
-from shared.engines.cards import load_card  # noqa: E402
 from shared.engines.catalog import Setup, choose  # noqa: E402
 from shared.engines.fusion_loglinear import LogLinearFusion, vector  # noqa: E402
 from shared.engines.fusion_network import NetworkFusion, posterior  # noqa: E402
-from shared.engines.network_inputs import Plan  # noqa: E402
+from shared.engines.model_cards import load_card  # noqa: E402
+from shared.engines.network_inputs import InputSpec  # noqa: E402
 from shared.engines.settings import EngineSettings, MediaSettings  # noqa: E402
 from shared.pipeline.emotion_reader import EncodeThenFuse  # noqa: E402
 from shared.ports.engines import Encoding, UtteranceClip  # noqa: E402
-from tests.trainer.clips.making import CLIPS, as_served, make_clips  # noqa: E402
+from tests.trainer.clips.clip_files import CLIPS, as_served, make_clips  # noqa: E402
 from tests.trainer.networks.tiny import TINY  # noqa: E402
 
 SETUP = Setup(EngineSettings(threads=1), MediaSettings())
 RECIPE = Recipe(seed=1, epochs=2, average=0.5, save_every=1)
-WISHES = ClipWishes(layout="csv", engines={"faces": "cascade"})
+WISHES = ClipOptions(layout="csv", engines={"faces": "cascade"})
 
 
 @pytest.fixture(scope="module")
@@ -62,7 +62,7 @@ def conversation(name: str, folder: Path) -> tuple[list[UtteranceClip], list[Enc
     return clips, [encoder.encode(clips, lambda _: None) for encoder in encoders.values()]
 
 
-def network_of(run: Path) -> Network:
+def client_network(run: Path) -> Network:
     told = json.loads((run / RUN).read_text())
     spec = load(told["name"])
     network = spec.build(type(spec.config)(**told["config"]))
@@ -75,14 +75,14 @@ def scores(readings: Sequence[EmotionReading]) -> np.ndarray:
     return np.array([[reading.scores[emotion] for emotion in EMOTIONS] for reading in readings])
 
 
-def by_torch(run: Path, plan: Plan, clips: list[UtteranceClip], encodings: list[Encoding]) -> np.ndarray:
+def by_torch(run: Path, plan: InputSpec, clips: list[UtteranceClip], encodings: list[Encoding]) -> np.ndarray:
     """What the run's own weights say in torch, read as the engine says it reads them."""
     given = [plan.given(clip, encodings, row) for row, clip in enumerate(clips)]
     who = [clip.utterance.speaker for clip in clips]
     rows = ([given], [who]) if plan.dialogue else ([[one] for one in given], [[one] for one in who])
     tensors = {name: torch.from_numpy(values) for name, values in plan.batch(*rows).items()}
     with torch.no_grad():
-        logits = network_of(run)(**tensors)[0].reshape(-1, 7).numpy()
+        logits = client_network(run)(**tensors)[0].reshape(-1, 7).numpy()
     its, beside = load_card("card", run).calibration, LogLinearFusion.load(None, SETUP)
     learnt = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
     whole = [posterior(row, its.temperature, vector(its.prior, EMOTIONS), beside.prior, learnt) for row in logits]
@@ -97,13 +97,13 @@ def test_the_catalog_names_every_network_of_the_registry() -> None:
 @pytest.mark.parametrize("name", CLIP_NETWORKS)
 def test_a_network_is_trained_by_name_and_served_from_its_run(name: str, folder: Path) -> None:
     run = learn(name, folder, name)
-    card, figures = load_card("card", run), json.loads((run / "figures.json").read_text())
+    card, metrics = load_card("card", run), json.loads((run / "metrics.json").read_text())
     assert (card.name, card.slot, card.commercial_use) == (name, "fusion", False)
     assert set(card.calibration.cannot_emit) == set(EMOTIONS) - {clip[1] for clip in CLIPS if clip[4] == "train"}
-    assert figures["dev"]["n"] == 3 and figures["test"]["n"] == 1 and len(figures["dev"]["per_class"]) == 7
-    assert len(figures["patterns"]) == (3 if name == "av-transformer" else 7)
-    assert figures["patterns"]["voice+face"]["n"] == 1
-    assert figures["broken_clips"] == {"decode_failed": 1}
+    assert metrics["dev"]["n"] == 3 and metrics["test"]["n"] == 1 and len(metrics["dev"]["per_class"]) == 7
+    assert len(metrics["patterns"]) == (3 if name == "av-transformer" else 7)
+    assert metrics["patterns"]["voice+face"]["n"] == 1
+    assert metrics["broken_clips"] == {"decode_failed": 1}
     for picture in ("confusion", "reliability", "coverage"):
         assert (run / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
 
@@ -114,7 +114,7 @@ def test_a_network_is_trained_by_name_and_served_from_its_run(name: str, folder:
         readings = fusion.fuse(shown, absent=dict.fromkeys(Modality), conversation=clips)
         np.testing.assert_allclose(scores(readings), by_torch(run, fusion._plan, clips, shown), atol=1e-4)
         if hidden is not None:
-            assert {reading.senses[hidden].status for reading in readings} == {SenseStatus.OFF}
+            assert {reading.modalities[hidden].status for reading in readings} == {ModalityStatus.OFF}
     whole = scores(fusion.fuse(encodings, absent={}, conversation=clips))
     alone = scores(LogLinearFusion.load(None, SETUP).fuse(encodings, absent={}, conversation=clips))
     assert np.abs(whole - alone).max() > 1e-3, "the network decides, not the fusion beside it"
@@ -136,7 +136,7 @@ def test_labels_stand_beside_their_own_clips_when_dialogues_are_interleaved(fold
     (tmp_path / "clips.csv").write_text("\n".join(mixed).replace("\n", f"\n{folder}/data/") + "\n")
     corpus = Corpus.read("m2fnet", tmp_path, folder / "clips", "csv", WISHES.engines)
     spec = load("m2fnet")
-    lessons = corpus.lessons(spec, fitted("m2fnet", TINY["m2fnet"], corpus.manners(), corpus.labels))
+    lessons = corpus.training_data(spec, fitted("m2fnet", TINY["m2fnet"], corpus.engine_output_specs(), corpus.labels))
     assert [len(row) for row in lessons.inputs.dialogues] == [3, 3, 3, 1]
     for row in lessons.inputs.rows("train", dialogue=True):
         tensors, targets = lessons.tensors([row]), lessons.targets([row])

@@ -10,11 +10,11 @@ import torch
 
 from services.trainer.networks.masking import (
     MaskedBatchNorm,
-    blank,
     masked_mean,
     masked_mean_deviation,
     masked_softmax,
     modality_dropout,
+    zero_masked,
 )
 
 
@@ -28,7 +28,7 @@ def test_a_softmax_ignores_what_is_masked_and_survives_a_row_of_nothing() -> Non
 
 def test_blank_removes_what_is_not_a_number() -> None:
     values = torch.tensor([[[torch.nan, 1.0], [2.0, 3.0]]])
-    assert blank(values, torch.tensor([[False, True]])).tolist() == [[[0.0, 0.0], [2.0, 3.0]]]
+    assert zero_masked(values, torch.tensor([[False, True]])).tolist() == [[[0.0, 0.0], [2.0, 3.0]]]
 
 
 def test_means_and_deviations_are_those_of_what_is_there() -> None:

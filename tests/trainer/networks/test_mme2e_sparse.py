@@ -75,7 +75,7 @@ def test_numpy_and_torch_choose_alike(network: Mme2eSparse) -> None:
     generator = torch.Generator().manual_seed(2)
     scores = torch.randn(6, 11, generator=generator)
     mask = torch.arange(11) < torch.tensor([11, 5, 1, 0, 8, 3])[:, None]
-    keep, gates, _ = network.voice.choose(scores, mask)
+    keep, gates, _ = network.voice.select_steps(scores, mask)
     maps = np.arange(66, dtype=np.float32).reshape(6, 11)
     found, kept, weights, place = gather(maps, scores.numpy(), mask.numpy(), CONFIG.step_mass)
     assert kept.shape[1] == int(keep.sum(1).max())

@@ -13,7 +13,7 @@ import torch
 from services.trainer.networks.contract import Targets
 from services.trainer.networks.examples import PATTERNS, example, restrict
 from services.trainer.networks.masking import modality_dropout
-from services.trainer.networks.sdt import SENSES, SPEC, Sdt
+from services.trainer.networks.sdt import MODALITIES, SPEC, Sdt
 from shared.domain.emotion import Modality
 from shared.engines.network_inputs import relative_speakers
 from tests.trainer.networks.tiny import TINY
@@ -27,7 +27,7 @@ def dialogues(seed: int, rows: int) -> tuple[dict[str, torch.Tensor], Targets]:
     emotion = torch.randint(7, (rows, 4), generator=torch.Generator().manual_seed(seed))
     inputs = example(SPEC, CONFIG, rows, (4,), seed=seed)
     start = 0
-    for name in SENSES:
+    for name in MODALITIES:
         width = inputs[name].shape[-1]
         inputs[name] = 2 * patterns[emotion, start : start + width] + inputs[name]
         start += width
@@ -43,7 +43,7 @@ def test_every_pattern_is_read_and_the_whole_is_no_worse_than_a_sense_alone() ->
     for step in range(steps):
         # Fresh dialogues each time: learnt by heart, the heads and the whole would differ by chance.
         inputs, targets = dialogues(100 + step, rows=32)
-        masks = {f"{name}_mask": inputs[f"{name}_mask"] for name in SENSES}
+        masks = {f"{name}_mask": inputs[f"{name}_mask"] for name in MODALITIES}
         seen = inputs | modality_dropout(masks, 0.6, row_axes=2)
         optimiser.zero_grad()
         network.loss(network(**seen), targets, seen).backward()
@@ -58,14 +58,14 @@ def test_every_pattern_is_read_and_the_whole_is_no_worse_than_a_sense_alone() ->
         fused = float((outputs.emotion_logits.argmax(-1) == truth.emotion).float().mean())
         assert fused > 0.8, f"{sorted(pattern)}: {fused}"
         if len(pattern) == 1:
-            alone = outputs.head_logits[:, :, SENSES.index(next(iter(pattern)))].argmax(-1)
+            alone = outputs.head_logits[:, :, MODALITIES.index(next(iter(pattern)))].argmax(-1)
             assert fused >= float((alone == truth.emotion).float().mean()) - 0.005
 
 
 def test_with_one_sense_the_whole_is_that_sense() -> None:
     torch.manual_seed(0)
     network = Sdt(CONFIG).eval()
-    for at, name in enumerate(SENSES):
+    for at, name in enumerate(MODALITIES):
         pattern = next(one for one in PATTERNS if one == {name})
         outputs = network(**restrict(example(SPEC, CONFIG, 2, (3,)), [pattern]))
         # The head reads the very vector that was fused.
@@ -80,7 +80,7 @@ def test_a_sense_that_is_there_nowhere_costs_nothing() -> None:
     inputs, targets = dialogues(1, rows=4)
     only = restrict(inputs, [{Modality.TEXT}])
     network.loss(network(**only), targets, only).backward()
-    for name in SENSES:
+    for name in MODALITIES:
         grads = [tensor.grad for tensor in network.heads[name].parameters()]
         learns = any(grad is not None and bool(grad.any()) for grad in grads)
         assert learns == (name == "text")

@@ -12,11 +12,11 @@ torch = pytest.importorskip("torch", reason="torch is not installed; make train-
 from services.trainer.loop import BEST, seed_everything  # noqa: E402
 from services.trainer.onnx import worst_difference, write_onnx  # noqa: E402
 from services.trainer.segmentation import train as training  # noqa: E402
-from services.trainer.segmentation.cache import UNKNOWN, Windows  # noqa: E402
-from services.trainer.segmentation.export import OUTPUTS, tries  # noqa: E402
+from services.trainer.segmentation.export import OUTPUTS, sample_inputs  # noqa: E402
 from services.trainer.segmentation.network import SegmentationNet  # noqa: E402
-from services.trainer.segmentation.powerset import CLASS_OF, ORDERS, errors, figures_of, powerset_loss  # noqa: E402
-from services.trainer.segmentation.task import SegmentationTask, judge_windows  # noqa: E402
+from services.trainer.segmentation.powerset import CLASS_OF, ORDERS, errors, powerset_loss, rates_of  # noqa: E402
+from services.trainer.segmentation.task import SegmentationTask, evaluate_windows  # noqa: E402
+from services.trainer.segmentation.window_cache import UNKNOWN, Windows  # noqa: E402
 from shared.engines.segmenter_powerset import CLASSES  # noqa: E402
 from tests.trainer.segmentation.test_simulate import voices  # noqa: E402
 
@@ -54,16 +54,16 @@ def test_errors_are_counted_under_the_best_order() -> None:
     assert errors(logits, labels) == {
         "total": 5, "missed": 0, "alarmed": 1, "confused": 1, "two_right": 1, "two_said": 1, "two_true": 1,
     }  # fmt: skip
-    assert figures_of(errors(logits, labels))["local_der"] == 0.4
+    assert rates_of(errors(logits, labels))["local_der"] == 0.4
 
 
 def test_the_export_is_small_and_says_what_torch_says(tmp_path: Path) -> None:
     seed_everything(0)
     network = SegmentationNet().eval()
     assert sum(parameter.numel() for parameter in network.parameters()) <= 700_000
-    write_onnx(network, next(tries()), OUTPUTS, tmp_path / "network.onnx")
+    write_onnx(network, next(sample_inputs()), OUTPUTS, tmp_path / "network.onnx")
     assert (tmp_path / "network.onnx").stat().st_size <= 3_000_000
-    assert worst_difference(network, tmp_path / "network.onnx", tries()) <= 1e-4
+    assert worst_difference(network, tmp_path / "network.onnx", sample_inputs()) <= 1e-4
 
 
 def test_two_voices_are_told_apart_by_heart() -> None:
@@ -86,7 +86,7 @@ def test_two_voices_are_told_apart_by_heart() -> None:
         optimizer.zero_grad()
     assert float(loss.detach()) < 0.1
     windows = Windows(mels.numpy().astype(np.float16), labels.numpy().astype(np.uint8))
-    assert judge_windows(network, windows)["local_der"] < 0.1
+    assert evaluate_windows(network, windows)["local_der"] < 0.1
 
 
 def test_batches_are_the_same_for_the_same_seed_and_hold_every_window_once() -> None:
@@ -104,4 +104,4 @@ def test_a_run_ends_with_weights_and_figures(tmp_path: Path, monkeypatch: pytest
     best = training.train(tmp_path, tmp_path / "run", training.recipe_of(1, epochs=1), windows=4, held_out=2)
     assert best == tmp_path / "run" / BEST
     assert best.is_file()
-    assert "local_der" in (tmp_path / "run" / "figures.json").read_text()
+    assert "local_der" in (tmp_path / "run" / "metrics.json").read_text()

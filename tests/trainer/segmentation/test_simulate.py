@@ -7,13 +7,13 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from services.trainer.segmentation.cache import DECISIONS, FRAMES, TICKS, UNKNOWN, labels_of, read_windows
-from services.trainer.segmentation.simulate import Conversation, converse
+from services.trainer.segmentation.simulate import Conversation, simulate_conversation
 from services.trainer.segmentation.voices import TICK, Voice, marked, read_voices, split
+from services.trainer.segmentation.window_cache import DECISIONS, FRAMES, TICKS, UNKNOWN, labels_of, read_windows
 from shared.domain.error import InvalidRequest
 from shared.engines.segmentation_mel import BANDS
 from shared.ports.media import SAMPLE_RATE
-from tests.twins import silent, tone
+from tests.fakes import silent, tone
 
 
 def voices(count: int) -> list[Voice]:
@@ -33,7 +33,11 @@ def test_pauses_are_not_speech_and_breaths_are() -> None:
 
 def test_the_same_seed_tells_the_same_conversation() -> None:
     cast = voices(5)
-    one, again, other = converse(cast, 1, 3), converse(cast, 1, 3), converse(cast, 2, 3)
+    one, again, other = (
+        simulate_conversation(cast, 1, 3),
+        simulate_conversation(cast, 1, 3),
+        simulate_conversation(cast, 2, 3),
+    )
     assert np.array_equal(one.sound, again.sound)
     assert np.array_equal(one.speaks, again.speaks)
     assert not np.array_equal(one.sound, other.sound)
@@ -41,7 +45,7 @@ def test_the_same_seed_tells_the_same_conversation() -> None:
 
 def test_conversations_are_loud_and_quiet_and_some_overlap_much() -> None:
     cast = voices(9)
-    made = [converse(cast, 1, number) for number in range(24)]
+    made = [simulate_conversation(cast, 1, number) for number in range(24)]
     levels = [20 * np.log10(np.sqrt(np.square(one.sound).mean()) + 1e-9) for one in made]
     assert min(levels) < -40
     assert max(levels) > -22

@@ -11,38 +11,38 @@ import pytest
 
 torch = pytest.importorskip("torch", reason="torch is not installed; make train-setup brings it")
 
-from services.trainer.datasets.voices import UNHEARD  # noqa: E402
+from services.trainer.datasets.voices import HELD_OUT_SPEAKERS  # noqa: E402
 from services.trainer.export_ge2e import BANDS, Ge2e  # noqa: E402
 from services.trainer.loop import BEST, seed_everything  # noqa: E402
 from services.trainer.onnx import worst_difference, write_onnx  # noqa: E402
 from services.trainer.speaker import task as tasks  # noqa: E402
 from services.trainer.speaker import train as training  # noqa: E402
-from services.trainer.speaker.cuts import (  # noqa: E402
+from services.trainer.speaker.export import sample_inputs  # noqa: E402
+from services.trainer.speaker.network import STATES, SpeakerNet  # noqa: E402
+from services.trainer.speaker.speaker_segments import (  # noqa: E402
     CUT,
-    READ,
+    READ_SPEECH,
     ROOMS,
     SPEEDS,
-    Cuts,
-    across_a_room,
-    cuts_of,
-    from_first_to_last,
-    hear,
-    others,
-    read_cuts,
+    SpeakerSegments,
+    cut_segments,
+    encode_segments,
+    far_field,
+    read_segments,
+    speed_perturbed,
     split,
+    trim_silence,
 )
-from services.trainer.speaker.export import tries  # noqa: E402
-from services.trainer.speaker.network import STATES, SpeakerNet  # noqa: E402
-from services.trainer.speaker.task import SpeakerTask, contrast, error_rates  # noqa: E402
+from services.trainer.speaker.task import SpeakerTask, contrastive_loss, error_rates  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
 from shared.ports.media import SAMPLE_RATE  # noqa: E402
 from tests import media_files  # noqa: E402
-from tests.twins import tone  # noqa: E402
+from tests.fakes import tone  # noqa: E402
 
 MOODS = 4
 
 
-def people(seed: int = 0) -> Cuts:
+def people(seed: int = 0) -> SpeakerSegments:
     """Voices that a mood moves, all in the same way, further than one voice is from another."""
     draw = np.random.default_rng(seed)
     heard, speakers, emotions, clips, far = [], [], [], [], []
@@ -53,15 +53,17 @@ def people(seed: int = 0) -> Cuts:
     for name in names:
         voice = draw.normal(size=2 * STATES)
         for clip in range(2 * MOODS):
-            mood = READ if name.startswith("librispeech") else clip % MOODS
+            sentiment = READ_SPEECH if name.startswith("librispeech") else clip % MOODS
             for cut in range(10):
-                moved = voice + (moods[mood] if mood != READ else 0) + draw.normal(size=2 * STATES) * 0.5
+                moved = (
+                    voice + (moods[sentiment] if sentiment != READ_SPEECH else 0) + draw.normal(size=2 * STATES) * 0.5
+                )
                 heard.append((moved + (room if cut >= 5 else 0)).astype(np.float32))
                 speakers.append(name)
-                emotions.append(mood)
+                emotions.append(sentiment)
                 far.append(cut >= 5)
                 clips.append(len(set(speakers)) * 100 + clip * 2 + far[-1])
-    return Cuts(np.stack(heard), np.array(speakers), np.array(emotions), np.array(clips), np.array(far))
+    return SpeakerSegments(np.stack(heard), np.array(speakers), np.array(emotions), np.array(clips), np.array(far))
 
 
 def test_it_begins_by_saying_what_its_teacher_says() -> None:
@@ -74,15 +76,15 @@ def test_it_begins_by_saying_what_its_teacher_says() -> None:
 def test_the_export_is_small_and_says_what_torch_says(tmp_path: Path) -> None:
     seed_everything(1)
     network = SpeakerNet().eval()
-    write_onnx(network, next(tries()), {"embedding": {0: "row"}}, tmp_path / "network.onnx")
+    write_onnx(network, next(sample_inputs()), {"embedding": {0: "row"}}, tmp_path / "network.onnx")
     assert (tmp_path / "network.onnx").stat().st_size <= 6_000_000
-    assert worst_difference(network, tmp_path / "network.onnx", tries()) <= 1e-4
+    assert worst_difference(network, tmp_path / "network.onnx", sample_inputs()) <= 1e-4
 
 
 def test_held_out_people_are_in_no_batch() -> None:
     learnt, unheard = split(people())
     assert not set(learnt.speakers) & set(unheard.speakers)
-    assert set(unheard.speakers) > UNHEARD
+    assert set(unheard.speakers) > HELD_OUT_SPEAKERS
     assert len({name for name in unheard.speakers if name.startswith("librispeech")}) == 3
     assert len(learnt.speakers) + len(unheard.speakers) == len(people().speakers)
 
@@ -104,8 +106,8 @@ def test_the_contrast_is_least_where_speakers_lie_together() -> None:
     speakers = torch.tensor([0, 0, 1, 1])
     together = torch.eye(2)[speakers]
     apart = torch.eye(2)[torch.tensor([0, 1, 0, 1])]
-    assert float(contrast(together, speakers)) < 0.01
-    assert float(contrast(apart, speakers)) > 5
+    assert float(contrastive_loss(together, speakers)) < 0.01
+    assert float(contrastive_loss(apart, speakers)) > 5
 
 
 def test_moods_are_learnt_away_for_people_never_heard() -> None:
@@ -126,27 +128,27 @@ def test_moods_are_learnt_away_for_people_never_heard() -> None:
 
 def test_cuts_lie_between_the_first_and_the_last_sound() -> None:
     silence = np.zeros(SAMPLE_RATE, np.float32)
-    cuts = cuts_of(from_first_to_last(np.concatenate([silence, tone(4), silence])))
+    cuts = cut_segments(trim_silence(np.concatenate([silence, tone(4), silence])))
     assert len(cuts) == 4
     assert all(len(cut) == CUT and np.abs(cut[:100]).max() > 0 for cut in cuts)
-    short = cuts_of(tone(0.5))
+    short = cut_segments(tone(0.5))
     assert len(short) == 1 and len(short[0]) == CUT
-    assert hear(SpeakerNet(), cuts).shape == (4, 2 * STATES)
+    assert encode_segments(SpeakerNet(), cuts).shape == (4, 2 * STATES)
 
 
 def test_an_actor_at_another_speed_is_somebody_else() -> None:
-    made = dict(others("ravdess 01", tone(1.0)))
+    made = dict(speed_perturbed("ravdess 01", tone(1.0)))
     assert len(made) == len(SPEEDS) and "ravdess 01" not in made
     assert len(made["ravdess 01 at 85 %"]) > SAMPLE_RATE > len(made["ravdess 01 at 118 %"])
-    assert not list(others("ravdess 17", tone(1.0))), "people who are held out are in no disguise either"
+    assert not list(speed_perturbed("ravdess 17", tone(1.0))), "people who are held out are in no disguise either"
 
 
 def test_across_a_room_a_voice_is_as_long_and_not_alone() -> None:
     sound = tone(2.0)
-    heard = [across_a_room(sound, np.random.default_rng(number)) for number in range(2)]
+    heard = [far_field(sound, np.random.default_rng(number)) for number in range(2)]
     assert all(len(one) == len(sound) and one.dtype == np.float32 for one in heard)
     assert not np.allclose(heard[0], heard[1], atol=1e-3)
-    assert not np.any(across_a_room(np.zeros(SAMPLE_RATE, np.float32), np.random.default_rng(0)))
+    assert not np.any(far_field(np.zeros(SAMPLE_RATE, np.float32), np.random.default_rng(0)))
 
 
 def test_everybody_is_heard_near_and_across_rooms_and_actors_in_disguise(tmp_path: Path) -> None:
@@ -154,20 +156,20 @@ def test_everybody_is_heard_near_and_across_rooms_and_actors_in_disguise(tmp_pat
     for name in ("speech/librispeech_speakers/19-1-1", "voice/ravdess/03-01-05-01-01-01-03", "voice/emodb/11a01Wa"):
         (data / name).parent.mkdir(parents=True)
         media_files.write_media(data / f"{name}.wav", media_files.tone(3.0))
-    cuts = read_cuts(data, SpeakerNet(), tmp_path / "run" / "cuts.npz")
+    cuts = read_segments(data, SpeakerNet(), tmp_path / "run" / "cuts.npz")
     for far, disguises in ((False, len(SPEEDS)), (True, 0)):
         names = cuts.speakers[cuts.far == far].tolist()
         assert {"librispeech 19", "ravdess 03", "emodb 11"} <= set(names)
         assert len(set(names)) == 3 + 2 * disguises
     clips = cuts.clips[cuts.speakers == "ravdess 03"]
     assert len(set(clips.tolist())) == 1 + ROOMS
-    again = read_cuts(tmp_path / "nowhere", SpeakerNet(), tmp_path / "run" / "cuts.npz")
-    assert np.array_equal(cuts.heard, again.heard) and np.array_equal(cuts.far, again.far)
+    again = read_segments(tmp_path / "nowhere", SpeakerNet(), tmp_path / "run" / "cuts.npz")
+    assert np.array_equal(cuts.states, again.states) and np.array_equal(cuts.far, again.far)
 
 
 def test_data_that_are_not_there_are_asked_for(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="nobody reading"):
-        read_cuts(tmp_path, SpeakerNet(), tmp_path / "cuts.npz")
+        read_segments(tmp_path, SpeakerNet(), tmp_path / "cuts.npz")
 
 
 def test_a_run_ends_with_weights_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
@@ -176,4 +178,4 @@ def test_a_run_ends_with_weights_and_figures(tmp_path: Path, monkeypatch: pytest
     monkeypatch.setattr(tasks, "STEPS", 2)
     best = training.train(tmp_path, tmp_path / "run", replace(training.recipe_of(1), epochs=1))
     assert best == tmp_path / "run" / BEST
-    assert "across emotions" in (tmp_path / "run" / "figures.json").read_text()
+    assert "across emotions" in (tmp_path / "run" / "metrics.json").read_text()

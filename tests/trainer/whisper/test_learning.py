@@ -17,7 +17,7 @@ from services.trainer.whisper import train as training  # noqa: E402
 from services.trainer.whisper.conversion import convert  # noqa: E402
 from services.trainer.whisper.export import worst_difference  # noqa: E402
 from services.trainer.whisper.network import MicroWhisper  # noqa: E402
-from services.trainer.whisper.synth import Sentence, Spoken  # noqa: E402
+from services.trainer.whisper.synthesis import Sentence, Spoken  # noqa: E402
 from services.trainer.whisper.task import WhisperTask  # noqa: E402
 from services.trainer.whisper.vocabulary import FIRST_TIME, POSITIONS, TOKENS, WORDS, word_token  # noqa: E402
 from services.trainer.whisper.windows import IGNORED, draw_window  # noqa: E402
@@ -47,7 +47,7 @@ def a_task(epochs: int = 1) -> WhisperTask:
 def test_words_are_learnt_and_where_they_are_said() -> None:
     seed_everything(0)
     network, task = MicroWhisper(), a_task()
-    batch = task.stacked([draw_window(task.heard, 2.0, random.Random(seed)) for seed in (3, 4)], 2.0)
+    batch = task.stacked([draw_window(task.train, 2.0, random.Random(seed)) for seed in (3, 4)], 2.0)
     optimizer = torch.optim.AdamW(network.parameters(), lr=5e-3)
     for step in range(120):
         loss = task.loss(network, batch)
@@ -66,21 +66,21 @@ def test_words_are_learnt_and_where_they_are_said() -> None:
 
 
 def test_what_begins_with_weights_hears_windows_of_every_length_at_once() -> None:
-    task = WhisperTask(humming(40), humming(12), 1, 10, anew=False)
+    task = WhisperTask(humming(40), humming(12), 1, 10, from_scratch=False)
     assert {seconds for seconds, _ in task.batches(0)} == {seconds for seconds, _, _ in tasks.LENGTHS}
 
 
 def test_an_offset_moves_positions_and_timestamps_and_nothing_else() -> None:
     """So a short window can stand anywhere in the thirty seconds."""
     task = a_task()
-    windows = [draw_window(task.heard, 2.0, random.Random(seed)) for seed in range(16)]
+    windows = [draw_window(task.train, 2.0, random.Random(seed)) for seed in range(16)]
     here, there = task.stacked(windows, 2.0), task.stacked(windows, 2.0, offset=100)
     moved = here["targets"] >= FIRST_TIME
     assert moved.any() and torch.equal(there["targets"][moved], here["targets"][moved] + 100)
     assert torch.equal(there["targets"][~moved], here["targets"][~moved])
     assert torch.equal(there["spans"], here["spans"]) and torch.equal(there["mels"], here["mels"])
     network = MicroWhisper()
-    assert not torch.allclose(network.hear(here["mels"]), network.hear(here["mels"], 100), atol=1e-3)
+    assert not torch.allclose(network.encode(here["mels"]), network.encode(here["mels"], 100), atol=1e-3)
     assert TOKENS[int(here["targets"][moved][0])].startswith("<|")
 
 

@@ -12,7 +12,7 @@ import pytest
 from tokenizers import Tokenizer
 
 from samples.story import STORY
-from services.trainer.whisper.synth import (
+from services.trainer.whisper.synthesis import (
     NAMES,
     Sentence,
     Spoken,

@@ -20,7 +20,7 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(length=64), nullable=True),
         sa.Column("action", sa.String(length=64), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
-        sa.Column("facts", sa.Text(), nullable=False),
+        sa.Column("details", sa.Text(), nullable=False),
         sa.Column("address", sa.Text(), nullable=True),
         sa.PrimaryKeyConstraint("id", name=op.f("pk_audit")),
     )
@@ -56,7 +56,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("url", sa.Text(), nullable=False),
-        sa.Column("topics", sa.Text(), nullable=False),
+        sa.Column("event_types", sa.Text(), nullable=False),
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("secrets", sa.Text(), nullable=False),
         sa.Column("job_id", sa.String(length=64), nullable=True),
@@ -122,7 +122,7 @@ def upgrade() -> None:
         sa.Column("id", sa.String(length=64), nullable=False),
         sa.Column("tenant", sa.String(length=64), nullable=False),
         sa.Column("job_id", sa.String(length=64), nullable=True),
-        sa.Column("topic", sa.String(length=32), nullable=False),
+        sa.Column("event_type", sa.String(length=32), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
         sa.Column("created_at", schema.Instant(), nullable=False),
         sa.Column("fanned_out_at", schema.Instant(), nullable=True),
@@ -142,9 +142,9 @@ def upgrade() -> None:
         sa.Column("endpoint_id", sa.String(length=64), nullable=False),
         sa.Column("event_id", sa.String(length=64), nullable=False),
         sa.Column("job_id", sa.String(length=64), nullable=True),
-        sa.Column("topic", sa.String(length=32), nullable=False),
+        sa.Column("event_type", sa.String(length=32), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("series", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("next_attempt_at", schema.Instant(), nullable=True),
@@ -163,7 +163,7 @@ def upgrade() -> None:
         )
         batch_op.create_index(batch_op.f("ix_deliveries_job_id"), ["job_id"], unique=False)
         batch_op.create_index(
-            batch_op.f("ix_deliveries_state_next_attempt_at"), ["state", "next_attempt_at"], unique=False
+            batch_op.f("ix_deliveries_status_next_attempt_at"), ["status", "next_attempt_at"], unique=False
         )
         batch_op.create_index(
             batch_op.f("ix_deliveries_tenant_created_at_id"), ["tenant", "created_at", "id"], unique=False
@@ -176,7 +176,7 @@ def upgrade() -> None:
         sa.Column("position", sa.Integer(), nullable=False),
         sa.Column("needs", sa.Text(), nullable=False),
         sa.Column("queue", sa.String(length=32), nullable=False),
-        sa.Column("state", sa.String(length=16), nullable=False),
+        sa.Column("status", sa.String(length=16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("worker", sa.Text(), nullable=True),
         sa.Column("lease_until", schema.Instant(), nullable=True),
@@ -191,9 +191,9 @@ def upgrade() -> None:
     )
     with op.batch_alter_table("stages", schema=None) as batch_op:
         batch_op.create_index(
-            batch_op.f("ix_stages_queue_state_enqueued_at"), ["queue", "state", "enqueued_at"], unique=False
+            batch_op.f("ix_stages_queue_status_enqueued_at"), ["queue", "status", "enqueued_at"], unique=False
         )
-        batch_op.create_index(batch_op.f("ix_stages_state_lease_until"), ["state", "lease_until"], unique=False)
+        batch_op.create_index(batch_op.f("ix_stages_status_lease_until"), ["status", "lease_until"], unique=False)
 
     op.create_table(
         "attempts",
@@ -205,9 +205,9 @@ def upgrade() -> None:
         sa.Column("number", sa.Integer(), nullable=False),
         sa.Column("at", schema.Instant(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
-        sa.Column("status", sa.Integer(), nullable=True),
+        sa.Column("response_status", sa.Integer(), nullable=True),
         sa.Column("error", sa.String(length=64), nullable=True),
-        sa.Column("answer", sa.Text(), nullable=False),
+        sa.Column("response_body", sa.Text(), nullable=False),
         sa.Column("next_attempt_at", schema.Instant(), nullable=True),
         sa.ForeignKeyConstraint(["delivery_id"], ["deliveries.id"], name=op.f("fk_attempts_delivery_id")),
         sa.ForeignKeyConstraint(["tenant"], ["tenants.id"], name=op.f("fk_attempts_tenant")),

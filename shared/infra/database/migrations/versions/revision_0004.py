@@ -12,5 +12,5 @@ down_revision = "0003"
 
 
 def upgrade() -> None:
-    for name in ("media_gone_at", "artifacts_gone_at"):
+    for name in ("media_deleted_at", "artifacts_deleted_at"):
         op.add_column("jobs", sa.Column(name, schema.Instant(), nullable=True))

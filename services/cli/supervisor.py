@@ -1,0 +1,132 @@
+"""Programs that run as children: started in order, started again when they die, ended together."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import time
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, field
+from pathlib import Path
+from threading import Event
+
+import structlog
+
+from shared.domain.error import InvalidSetting
+from shared.infra.redis_server import end_with_parent
+
+log = structlog.get_logger()
+
+POLL_SECONDS = 0.2  # seconds between looks
+FIRST_RESTART_DELAY = 0.5
+MAX_PAUSE = 30.0
+STABLE_SECONDS = 60.0  # a child that ran this long begins with short pauses again
+READY_TIMEOUT_SECONDS = 60.0
+MAX_LOG = 16 << 20
+
+
+@dataclass(frozen=True, slots=True)
+class ChildProcess:
+    """`grace` is how long it may take to end; `ready` says when those after it may start."""
+
+    name: str
+    command: Sequence[str]
+    grace_seconds: float = 10.0
+    ready: Callable[[], bool] = lambda: True
+
+
+@dataclass(slots=True)
+class _RunningChild:
+    program: ChildProcess
+    process: subprocess.Popen[bytes] | None = None
+    started: float = 0.0
+    restart_delay: float = FIRST_RESTART_DELAY
+    restart_at: float = 0.0
+
+    def has_exited(self) -> bool:
+        return self.process is not None and self.process.poll() is not None
+
+
+@dataclass(slots=True)
+class Supervisor:
+    environment: Mapping[str, str]
+    logs: Path | None  # a folder, or None to write where we write
+    _children: list[_RunningChild] = field(default_factory=list)
+
+    def start(self, program: ChildProcess) -> None:
+        """Start it and wait until it is ready."""
+        child = _RunningChild(program)
+        self._children.append(child)
+        self._launch(child)
+        deadline = time.monotonic() + READY_TIMEOUT_SECONDS
+        while not program.ready():
+            if child.has_exited() or time.monotonic() > deadline:
+                raise InvalidSetting(f"{program.name} did not start.", hint=self._where(program))
+            time.sleep(POLL_SECONDS / 4)
+
+    def watch(self, stop: Event) -> None:
+        """Until told to stop; whatever dies is started again, after pauses that grow."""
+        while not stop.wait(POLL_SECONDS):
+            for child in self._children:
+                self._check(child)
+
+    def stop(self) -> None:
+        """In the opposite order, each with its grace: those who work first, what they need last."""
+        for child in reversed(self._children):
+            process = child.process
+            if process is None or process.poll() is not None:
+                continue
+            process.terminate()
+            try:
+                process.wait(child.program.grace_seconds)
+            except subprocess.TimeoutExpired:
+                log.warning("serve.child_killed", child=child.program.name)
+                process.kill()
+                process.wait()
+
+    def _check(self, child: _RunningChild) -> None:
+        now = time.monotonic()
+        if child.process is None:
+            if now >= child.restart_at:
+                self._launch(child)
+            return
+        if not child.has_exited():
+            return
+        status = child.process.returncode
+        if status == InvalidSetting.exit_status:
+            raise InvalidSetting(
+                f"{child.program.name} cannot run with these settings.", hint=self._where(child.program)
+            )
+        if now - child.started >= STABLE_SECONDS:
+            child.restart_delay = FIRST_RESTART_DELAY
+        log.warning("serve.child_exited", child=child.program.name, status=status, restart_in=child.restart_delay)
+        child.process, child.restart_at = None, now + child.restart_delay
+        child.restart_delay = min(MAX_PAUSE, child.restart_delay * 2)
+
+    def _launch(self, child: _RunningChild) -> None:
+        child.started = time.monotonic()
+        name = child.program.name
+        out = None if self.logs is None else _log_file(self.logs / f"{name}.log")
+        try:
+            child.process = subprocess.Popen(
+                list(child.program.command),
+                env={**os.environ, **self.environment},
+                stdin=subprocess.DEVNULL,
+                stdout=out,
+                stderr=out,
+                start_new_session=True,  # Ctrl-C is ours to hear: they are ended one by one
+                preexec_fn=end_with_parent,  # noqa: PLW1509 - this process has no threads
+            )
+        finally:
+            if out is not None:
+                os.close(out)
+
+    def _where(self, program: ChildProcess) -> str | None:
+        return None if self.logs is None else f"Its reason stands at the end of {self.logs / program.name}.log"
+
+
+def _log_file(path: Path) -> int:
+    """Appended to; what has grown too long is kept once, as `.1`."""
+    if path.exists() and path.stat().st_size > MAX_LOG:
+        path.replace(path.with_suffix(".log.1"))
+    return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,0 +1,127 @@
+"""The figures of workers, dispatcher and courier for Prometheus: asked of the database when somebody looks."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+
+import structlog
+from prometheus_client.core import GaugeMetricFamily
+from prometheus_client.registry import Collector
+
+from services.gateway.ttl_cache import ttl_cache
+from shared.domain.job_record import JobStatus
+from shared.domain.metrics import ServiceMetrics
+from shared.domain.stage_plan import QUEUES
+from shared.domain.webhook import DeliveryStatus
+from shared.ports.metrics import MetricsSource
+
+log = structlog.get_logger()
+
+CACHE_SECONDS = 10.0  # for which an answer is remembered, however many scrape
+FINISHED_STATUSES = tuple(state for state in DeliveryStatus if state is not DeliveryStatus.PENDING)
+
+
+class WorkMetricsCollector(Collector):
+    """Gauges all of them: rows go with retention and erasure, and a counter must never fall."""
+
+    def __init__(self, source: MetricsSource, *, seconds: float = CACHE_SECONDS) -> None:
+        self._read: Callable[[], ServiceMetrics | None] = ttl_cache(lambda: _read_or_none(source), seconds)
+
+    def describe(self) -> Iterator[GaugeMetricFamily]:
+        """Nothing is asked of the database before somebody scrapes."""
+        yield from ()
+
+    def collect(self) -> Iterator[GaugeMetricFamily]:
+        metrics = self._read()
+        yield _gauge("undertone_work_metrics_up", "1 while the database answers", metrics is not None)
+        if metrics is not None:
+            yield from _queues(metrics)
+            yield from _stages(metrics)
+            yield from _jobs(metrics)
+            yield from _webhooks(metrics)
+
+
+def _read_or_none(source: MetricsSource) -> ServiceMetrics | None:
+    try:
+        return source.read()
+    # The page has figures of its own, and is wanted most when something is away.
+    except Exception as error:  # noqa: BLE001
+        log.warning("gateway.metrics_unavailable", error=type(error).__name__)
+        return None
+
+
+def _queues(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
+    depth = GaugeMetricFamily(
+        "undertone_queue_stages", "Stages that wait in the database, were sent, or run", labels=("queue", "where")
+    )
+    oldest = GaugeMetricFamily(
+        "undertone_queue_oldest_seconds", "How long the first waiting stage could have been claimed", labels=("queue",)
+    )
+    lapsed = GaugeMetricFamily(
+        "undertone_queue_expired_leases", "Running stages whose lease is over and was not swept", labels=("queue",)
+    )
+    for name in sorted({*QUEUES, *metrics.queues}):
+        queue = metrics.queues.get(name)
+        depth.add_metric((name, "database"), queue.waiting if queue else 0)
+        depth.add_metric((name, "broker"), queue.sent if queue else 0)
+        depth.add_metric((name, "worker"), queue.running if queue else 0)
+        oldest.add_metric((name,), queue.oldest_seconds if queue else 0)
+        lapsed.add_metric((name,), queue.expired_leases if queue else 0)
+    yield from (depth, oldest, lapsed)
+
+
+def _stages(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
+    yield _labelled_gauge("undertone_stages_running", "Stages that run, by name", "stage", metrics.running_stages)
+    labels = ("stage", "status")
+    count = GaugeMetricFamily("undertone_recent_stages", "Stages that ended in the last hour", labels=labels)
+    seconds = GaugeMetricFamily("undertone_recent_stage_seconds", "Seconds that they took, together", labels=labels)
+    attempts = GaugeMetricFamily("undertone_recent_stage_attempts", "Attempts that they took, together", labels=labels)
+    for named, ended in sorted(metrics.finished_stages.items()):
+        count.add_metric(named, ended.count)
+        seconds.add_metric(named, ended.seconds)
+        attempts.add_metric(named, ended.attempts)
+    yield from (count, seconds, attempts)
+
+
+def _jobs(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
+    yield _labelled_gauge(
+        "undertone_jobs", "Jobs by status", "status", {status: metrics.jobs.get(status, 0) for status in JobStatus}
+    )
+    yield _gauge("undertone_recent_jobs_done", "Jobs that were done in the last hour", metrics.jobs_done)
+    for name, description, value in (
+        ("recording", "Length of their recordings, together", metrics.recording_seconds),
+        ("work", "Seconds that their stages took, together", metrics.work_seconds),
+        ("turnaround", "Seconds from their arrival to their end, together", metrics.turnaround_seconds),
+    ):
+        yield _gauge(f"undertone_recent_{name}_seconds", description, value)
+    if metrics.recording_seconds:
+        factor = metrics.work_seconds / metrics.recording_seconds
+        yield _gauge("undertone_recent_real_time_factor", "Seconds of work for each second of recording", factor)
+
+
+def _webhooks(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
+    yield _gauge(
+        "undertone_webhook_events_pending", "Ends of jobs that no delivery was made of yet", metrics.events_pending
+    )
+    yield _gauge(
+        "undertone_webhook_deliveries_pending", "Deliveries that are not at their end", metrics.deliveries_pending
+    )
+    yield _gauge("undertone_webhook_deliveries_due", "Those of them whose next attempt is due", metrics.deliveries_due)
+    yield _gauge(
+        "undertone_webhook_oldest_due_seconds", "For how long the first has been due", metrics.oldest_due_seconds
+    )
+    outcomes: dict[str, float] = {state: metrics.deliveries_finished.get(state, 0) for state in FINISHED_STATUSES}
+    yield _labelled_gauge(
+        "undertone_recent_webhook_deliveries", "Deliveries that ended in the last hour", "outcome", outcomes
+    )
+
+
+def _gauge(name: str, description: str, value: float) -> GaugeMetricFamily:
+    return GaugeMetricFamily(name, description, value=float(value))
+
+
+def _labelled_gauge(name: str, description: str, label: str, values: Mapping[str, float]) -> GaugeMetricFamily:
+    family = GaugeMetricFamily(name, description, labels=(label,))
+    for key, value in sorted(values.items()):
+        family.add_metric((str(key),), value)
+    return family

@@ -1,0 +1,64 @@
+"""The many trainings behind one voice network, side by side: each a process of one core, or in turn on a GPU."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from concurrent.futures import ProcessPoolExecutor
+from contextlib import redirect_stdout
+from dataclasses import dataclass
+from multiprocessing import get_context
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from services.trainer.loop import Recipe, fit, progress_bar, seed_everything
+from services.trainer.voice.network import VoiceCnn
+from services.trainer.voice.spectrogram_cache import read_spectrograms
+from services.trainer.voice.task import VoiceTask
+from shared.engines.decoder_sandbox import die_with_parent
+
+RATE, DECAY = 2e-3, 0.01
+
+
+@dataclass(frozen=True, slots=True)
+class Fold:
+    """The clips that one network learns, and those that judge it, once, when it is trained."""
+
+    train: list[int]
+    held_out: list[int]
+
+
+def train_folds(data: Path, kept: Path, folds: Mapping[str, Fold], recipe: Recipe, run: Path) -> dict[str, Path]:
+    """The best weights of every part; what was there before a kill is not trained again."""
+    # A network this small gains little from a second core; a second network gains all of it.
+    at_once = 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
+    pool = ProcessPoolExecutor(at_once, get_context("spawn"), initializer=_begin, initargs=(os.getpid(),))
+    found: dict[str, Path] = {}
+    with pool, progress_bar() as bar:
+        waiting = {name: pool.submit(_train, data, kept, part, recipe, run / name) for name, part in folds.items()}
+        line = bar.add_task("networks", total=len(folds))
+        for name, best in waiting.items():
+            found[name] = best.result()
+            bar.advance(line)
+    return found
+
+
+def _begin(parent: int) -> None:
+    die_with_parent(parent)
+    torch.set_num_threads(1)
+
+
+def _train(data: Path, kept: Path, part: Fold, recipe: Recipe, folder: Path) -> Path:
+    network, parameters = client_network(recipe)
+    folder.mkdir(parents=True, exist_ok=True)
+    with (folder / "training.log").open("a") as log, redirect_stdout(log):  # bars side by side would garble each other
+        return fit(network, parameters, VoiceTask(read_spectrograms(data, kept), part.train, [], recipe.seed), recipe,
+                   folder)  # fmt: skip
+
+
+def client_network(recipe: Recipe) -> tuple[VoiceCnn, list[dict[str, Any]]]:
+    seed_everything(recipe.seed)
+    network = VoiceCnn()
+    return network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}]

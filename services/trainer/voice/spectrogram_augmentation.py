@@ -1,0 +1,32 @@
+"""What is done to a picture each time it is learnt from: another throat, another pace, and parts of it hidden."""
+
+from __future__ import annotations
+
+import random  # seeded by the loop
+
+import numpy as np
+
+from shared.engines.voice_augmentation import warp_spectrogram
+from shared.engines.voice_mel import BANDS
+
+VOCAL_TRACT_RANGE, TEMPO_RANGE = 0.12, 0.12  # how much longer or shorter, slower or faster, at most
+MASKED_BANDS, MASKED_FRAMES = 10, 25
+
+
+def perturb_voice(picture: np.ndarray) -> np.ndarray:
+    """As if a longer or a shorter throat had said it, slower or faster: few actors stand for many."""
+    return warp_spectrogram(
+        picture,
+        random.uniform(1 - VOCAL_TRACT_RANGE, 1 + VOCAL_TRACT_RANGE),
+        random.uniform(1 - TEMPO_RANGE, 1 + TEMPO_RANGE),
+    )
+
+
+def mask_spectrogram(picture: np.ndarray) -> np.ndarray:
+    picture = picture.copy()
+    for _ in range(2):
+        width, height = random.randint(0, min(MASKED_FRAMES, len(picture) // 4)), random.randint(0, MASKED_BANDS)
+        at, band = random.randint(0, len(picture) - width), random.randint(0, BANDS - height)
+        picture[at : at + width] = 0
+        picture[:, band : band + height] = 0
+    return picture

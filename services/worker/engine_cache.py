@@ -1,0 +1,65 @@
+"""Engines kept warm between stages, and dropped when nothing has used them for a while."""
+
+from __future__ import annotations
+
+import gc
+import threading
+import time
+from collections.abc import Iterator
+from contextlib import contextmanager
+from typing import Any
+
+import structlog
+
+from services.worker.stage_factory import Loader, load_engine
+from shared.engines.catalog import Setup
+
+log = structlog.get_logger()
+
+
+class EngineCache:
+    """Lives in the forked process that uses it: models opened before a fork would share threads that are not there."""
+
+    def __init__(self, idle_seconds: float, load: Loader = load_engine) -> None:
+        self._load = load
+        self._idle = idle_seconds
+        self._lock = threading.Lock()
+        self._engines: dict[tuple[str, str | None], Any] = {}
+        self._users = 0
+        self._since = time.monotonic()
+        self._watch: threading.Thread | None = None
+
+    def load(self, slot: str, requested: str | None, setup: Setup) -> Any:
+        """The setup is the machine's: it is the same in every call."""
+        key = (slot, requested)
+        if key not in self._engines:
+            self._engines[key] = self._load(slot, requested, setup)
+        return self._engines[key]
+
+    @contextmanager
+    def in_use(self) -> Iterator[None]:
+        with self._lock:
+            self._users += 1
+            if self._watch is None:
+                self._watch = threading.Thread(target=self._unload_when_idle, name="idle-unload", daemon=True)
+                self._watch.start()
+        try:
+            yield
+        finally:
+            with self._lock:
+                self._users -= 1
+                self._since = time.monotonic()
+
+    def __len__(self) -> int:
+        return len(self._engines)
+
+    def _unload_when_idle(self) -> None:
+        while True:
+            time.sleep(self._idle / 10)
+            with self._lock:
+                if not self._engines or self._users or time.monotonic() - self._since < self._idle:
+                    continue
+                count = len(self._engines)
+                self._engines.clear()
+                gc.collect()
+            log.info("worker.engines_unloaded", count=count)

@@ -1,0 +1,116 @@
+"""What a stage finds on its desk: the job's files and the outputs that it needs, brought from the blob store."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+from services.worker.stage_factory import Inputs
+from shared.domain.error import NotFound, StoredDataMissing
+from shared.domain.job import Job
+from shared.domain.job_blobs import (
+    artifacts_folder,
+    platform_transcript_key,
+    recording_key,
+    track_key,
+    transcript_key,
+)
+from shared.domain.recording import Probe
+from shared.domain.transcript import Transcript
+from shared.domain.value import Value
+from shared.domain.work import CAPTION
+from shared.infra.artifacts_blobs import BlobArtifacts, download
+from shared.pipeline.stage import Stage
+from shared.ports.blobs import BlobStore
+
+OPENS_RECORDING = frozenset({"decode", "track_faces", CAPTION})
+OPENS_TRACKS = frozenset({"decode"})
+READS_TRANSCRIPT = frozenset({"transcribe", "diarize"})
+READS_VALUES_ONLY = frozenset({"publish"})  # the samples and pictures of every stage would be moved for nothing
+
+
+class CurrentOutput(Value):
+    """Which output of a stage its job goes on with: another machine's engines would give it another name."""
+
+    fingerprint: str
+
+
+@dataclass(frozen=True, slots=True)
+class StageFiles:
+    blobs: BlobStore
+    tenant: str
+    job: Job
+    workdir: Path
+    check: Callable[[], None]
+    store: BlobArtifacts
+
+    @classmethod
+    def open(cls, blobs: BlobStore, tenant: str, job: Job, workdir: Path, check: Callable[[], None]) -> StageFiles:
+        store = BlobArtifacts(blobs, tenant, artifacts_folder(job.id), workdir / "artifacts", check)
+        return cls(blobs, tenant, job, workdir, check, store)
+
+    def files(self, stage: str) -> Inputs:
+        """The uploads that this stage opens; the paths of others lead nowhere."""
+        recording = self.workdir / "recording"
+        tracks = tuple(self.workdir / f"track-{number}" for number in range(len(self.job.tracks)))
+        transcript = self.workdir / "platform-transcript" if self.job.platform_transcript else None
+        if stage in OPENS_RECORDING:
+            self._download(recording_key(self.job.id), recording, self.job.recording.sha256)
+        if stage in OPENS_TRACKS:
+            for number, (path, track) in enumerate(zip(tracks, self.job.tracks, strict=True)):
+                self._download(track_key(self.job.id, number), path, track.sha256)
+        if transcript and self.job.platform_transcript and stage in READS_TRANSCRIPT:
+            self._download(platform_transcript_key(self.job.id), transcript, self.job.platform_transcript.sha256)
+        return Inputs(recording, tracks, transcript)
+
+    def inputs(self, stage: Stage) -> tuple[dict[str, str], dict[str, Path]]:
+        """The fingerprints of what this stage needs, and the folders."""
+        ending = ".json" if stage.name in READS_VALUES_ONLY else ""
+        fingerprints = {need: self._current(need) for need in stage.needs}
+        folders: dict[str, Path] = {}
+        for need, fingerprint in fingerprints.items():
+            try:
+                found = self.store.fetch(f"{need}/{fingerprint}", ending=ending)
+            except StoredDataMissing:  # a part of it
+                found = None
+            if found is None:
+                raise _lost(need)
+            folders[need] = found
+        return fingerprints, folders
+
+    def transcript(self) -> Transcript:
+        """As it was published."""
+        try:
+            content = b"".join(self.blobs.read(self.tenant, transcript_key(self.job.id)))
+        except NotFound:
+            raise StoredDataMissing("The transcript is no longer in storage.") from None
+        return Transcript.model_validate_json(content)
+
+    def duration(self, folders: dict[str, Path]) -> float | None:
+        if "decode" not in folders:
+            return None
+        return Probe.model_validate_json((folders["decode"] / "decode.json").read_bytes()).duration
+
+    def publish_output(self, stage: str, fingerprint: str) -> None:
+        """From now on the job goes on with this output."""
+        self.check()
+        self.blobs.put(
+            self.tenant, self._current_key(stage), [CurrentOutput(fingerprint=fingerprint).model_dump_json().encode()]
+        )
+
+    def _current(self, stage: str) -> str:
+        if self.blobs.size(self.tenant, self._current_key(stage)) is None:
+            raise _lost(stage)
+        content = b"".join(self.blobs.read(self.tenant, self._current_key(stage)))
+        return CurrentOutput.model_validate_json(content).fingerprint
+
+    def _current_key(self, stage: str) -> str:
+        return f"{artifacts_folder(self.job.id)}/{stage}/current.json"
+
+    def _download(self, key: str, target: Path, sha256: str) -> None:
+        download(self.blobs, self.tenant, key, target, sha256)
+
+
+def _lost(stage: str) -> StoredDataMissing:
+    return StoredDataMissing(f"What the stage {stage} left is no longer in storage.", stage=stage)

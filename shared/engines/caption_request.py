@@ -1,0 +1,14 @@
+"""What is to be captioned, as the limited child is told."""
+
+from __future__ import annotations
+
+from shared.domain.caption import Line
+from shared.domain.value import Value
+
+
+class CaptionRequest(Value):
+    media: str
+    into: str
+    burn: bool
+    notice: str
+    lines: tuple[Line, ...]

@@ -1,0 +1,54 @@
+"""What the decoder's two halves say to each other: the order goes in on stdin, reports come back line by line."""
+
+from __future__ import annotations
+
+from pydantic import Field
+
+from shared.domain.recording import Probe
+from shared.domain.span import Span
+from shared.domain.value import Value
+
+
+class NamedSource(Value):
+    """A file that the child may read; the name is the participant's, never the file's."""
+
+    path: str
+    name: str
+
+
+class SoundRequest(Value):
+    media: str
+    into: str
+    tracks: tuple[NamedSource, ...] = ()
+    separate_channels: bool = False
+
+
+class FramesRequest(Value):
+    media: str
+    within: tuple[Span, ...]
+    per_second: float = Field(gt=0)
+    longest_side: int = Field(ge=2)
+
+
+class FrameHeader(Value):
+    """Announces rows x columns x 3 bytes of red, green and blue right behind its line."""
+
+    time: float
+    rows: int = Field(gt=0)
+    columns: int = Field(gt=0)
+
+
+class Failure(Value):
+    code: str
+    message: str
+    hint: str | None = None
+
+
+class Report(Value):
+    """One line from the child; exactly one of these is said."""
+
+    progress: float | None = None
+    probe: Probe | None = None
+    frame: FrameHeader | None = None
+    failure: Failure | None = None
+    done: bool = False

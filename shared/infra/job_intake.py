@@ -1,0 +1,237 @@
+"""From a client's bytes and wishes to a queued job: everything is in storage and in the database, or nothing is."""
+
+from __future__ import annotations
+
+import hashlib
+from collections.abc import Callable, Iterable, Iterator
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from datetime import datetime, timedelta
+from uuid import uuid4
+
+from shared.domain.blob import Blob
+from shared.domain.emotion import Modality
+from shared.domain.error import InvalidRequest, QuotaExceeded, StorageUnavailable, UploadTooLarge
+from shared.domain.file_label import safe_file_label
+from shared.domain.governance import Consent, allowed_modalities, parse_purpose
+from shared.domain.job import Job, JobOptions, Source
+from shared.domain.job_blobs import job_folder, platform_transcript_key, recording_key, track_key
+from shared.domain.job_record import JobRecord, NewJob
+from shared.domain.job_request import MAX_TRACKS, JobRequest
+from shared.domain.stage_plan import plan_stages
+from shared.domain.tenant import AuditEntry
+from shared.infra.callbacks import CallbackEndpoints
+from shared.infra.settings import GovernanceSettings
+from shared.infra.web.api_keys import Caller
+from shared.infra.web.media_sniffing import checked_media, checked_transcript
+from shared.ports.blobs import BlobStore
+from shared.ports.incoming_uploads import IncomingUploadStore
+from shared.ports.jobs import JobStore
+from shared.ports.keys import AuditLog
+
+MAX_TRANSCRIPT = 20 << 20
+ABANDONED_AFTER = timedelta(minutes=15)  # without a sign of life
+
+
+@dataclass(frozen=True, slots=True)
+class SubmittedJob:
+    record: JobRecord
+    callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown this once
+
+
+@dataclass(frozen=True, slots=True)
+class JobIntake:
+    jobs: JobStore
+    blobs: BlobStore
+    incoming_uploads: IncomingUploadStore
+    audit: AuditLog
+    callbacks: CallbackEndpoints
+    governance: GovernanceSettings
+    clock: Callable[[], datetime]
+    max_bytes: int
+    gpu: bool = False
+    max_stored_bytes: int | None = None  # bytes for one tenant
+
+    @contextmanager
+    def receive(self, caller: Caller, claimed: int | None = None) -> Iterator[IncomingUpload]:
+        """What is put into it stays if it is submitted; otherwise nothing does.
+
+        Without a claim of its size the tenant's quota is looked at only when all is here.
+        """
+        room = None if claimed is None else self.bytes_left(caller.tenant, claimed)
+        incoming = IncomingUpload(self, caller, uuid4().hex, room)
+        self.incoming_uploads.begin(caller.tenant, incoming.job_id)
+        try:
+            yield incoming
+        finally:
+            if incoming.submitted is not None or self._discard(incoming):
+                self.incoming_uploads.end(incoming.job_id)
+
+    def _discard(self, arrival: IncomingUpload) -> bool:
+        """Whether all that came is erased; what a storage that is away still holds, the sweep erases later."""
+        try:
+            self.blobs.delete_prefix(arrival.caller.tenant, job_folder(arrival.job_id))
+        except StorageUnavailable:
+            return False
+        return True
+
+    def bytes_left(self, tenant: str, size: int) -> int | None:
+        """The bytes that the tenant may still store, if these are not too many already; None: no limit."""
+        if self.max_stored_bytes is None:
+            return None
+        room = self.max_stored_bytes - self.jobs.stored_bytes(tenant)
+        if size > room:
+            raise QuotaExceeded(self.max_stored_bytes)
+        return room
+
+    def sweep(self) -> int:
+        """Erase what killed processes left half-way; a job that exists is none of that."""
+        lost = self.incoming_uploads.abandoned(self.clock() - ABANDONED_AFTER)
+        for tenant, job_id in lost:
+            if self.jobs.find(tenant, job_id) is None and self.jobs.erasure_record(tenant, job_id) is None:
+                self.blobs.delete_prefix(tenant, job_folder(job_id))
+            self.incoming_uploads.end(job_id)
+        return len(lost)
+
+
+@dataclass(slots=True)
+class IncomingUpload:
+    """One recording on its way in."""
+
+    intake: JobIntake
+    caller: Caller
+    job_id: str
+    bytes_left: int | None = None  # bytes that its tenant may still store
+    recording: Source | None = None
+    tracks: list[Source] = field(default_factory=list)
+    platform_transcript: Source | None = None
+    submitted: SubmittedJob | None = None
+    size: int = 0  # bytes of all that has come
+
+    def put_recording(self, name: str | None, blocks: Iterable[bytes]) -> None:
+        if self.recording is not None:
+            raise InvalidRequest("There is more than one recording.", hint="Send participants' tracks as `track`.")
+        blob = self._put(recording_key(self.job_id), checked_media(blocks), self.intake.max_bytes)
+        self.recording = Source(name=safe_file_label(name, "recording"), sha256=blob.sha256)
+
+    def put_track(self, name: str | None, blocks: Iterable[bytes]) -> None:
+        if len(self.tracks) >= MAX_TRACKS:
+            raise InvalidRequest(f"There are more than {MAX_TRACKS} tracks.")
+        label = safe_file_label(name, f"track {len(self.tracks) + 1}").rsplit(".", 1)[0]
+        if label in {track.name for track in self.tracks}:
+            raise InvalidRequest("Two tracks have the same name.", hint="Give each participant one track and one name.")
+        key = track_key(self.job_id, len(self.tracks))
+        blob = self._put(key, checked_media(blocks), self.intake.max_bytes)
+        self.tracks.append(Source(name=label, sha256=blob.sha256))
+
+    def put_transcript(self, name: str | None, blocks: Iterable[bytes]) -> None:
+        if self.platform_transcript is not None:
+            raise InvalidRequest("There is more than one transcript.")
+        blob = self._put(platform_transcript_key(self.job_id), checked_transcript(blocks), MAX_TRANSCRIPT)
+        self.platform_transcript = Source(name=safe_file_label(name, "transcript"), sha256=blob.sha256)
+
+    def _put(self, key: str, blocks: Iterable[bytes], max_bytes: int) -> Blob:
+        left = max_bytes if self.bytes_left is None else max(0, self.bytes_left - self.size)
+        try:
+            blob = self.intake.blobs.put(self.caller.tenant, key, blocks, max_bytes=min(max_bytes, left))
+        except UploadTooLarge as error:
+            if left < max_bytes:
+                raise QuotaExceeded(self.intake.max_stored_bytes or 0) from None
+            raise UploadTooLarge(
+                error.message, hint="Send less, or have the operator raise GATEWAY__MAX_UPLOAD_MB."
+            ) from None
+        self.size += blob.size
+        return blob
+
+    @property
+    def hashes(self) -> str:
+        """What came, whatever it was called."""
+        parts = (self.recording, *self.tracks, self.platform_transcript)
+        return " ".join(f"{part.sha256}:{part.name}" if part in self.tracks else part.sha256 for part in parts if part)
+
+    def submit(self, request: JobRequest) -> SubmittedJob:
+        """The job is queued with all that belongs to it; from here on its bytes stay."""
+        if self.recording is None:
+            raise InvalidRequest("There is no recording.", hint="Send it as the part `file`, as the body, or as a url.")
+        options, consent = grant_options(request, self.caller, self.intake.governance)
+        job = Job(
+            id=self.job_id,
+            recording=self.recording,
+            tracks=tuple(self.tracks),
+            platform_transcript=self.platform_transcript,
+            options=options,
+        )
+        new = NewJob(
+            job=job,
+            stages=plan_stages(job, gpu=self.intake.gpu),
+            metadata=request.metadata,
+            consent=consent,
+            retention=request.retention,
+            key_id=self.caller.key_id,
+            media_bytes=self.size,
+            digest=digest_of(self.hashes, options.model_dump_json()),
+        )
+        new.check()
+        with self.intake.callbacks.adding(self.caller.tenant, self.job_id, request.callback_url) as secret:
+            record = self.intake.jobs.add(self.caller.tenant, new, max_stored=self.intake.max_stored_bytes)
+            self.submitted = SubmittedJob(record, secret)
+        self._record_audit(options, consent)
+        return self.submitted
+
+    def _record_audit(self, options: JobOptions, consent: Consent | None) -> None:
+        refused = [modality for modality in Modality if modality not in options.modalities]
+        self.intake.audit.record(
+            AuditEntry(
+                tenant=self.caller.tenant,
+                at=self.intake.clock(),
+                key_id=self.caller.key_id,
+                action="job.created",
+                subject=self.job_id,
+                details={
+                    "granted": list(options.modalities),
+                    "not_granted": list(refused),
+                    "purpose": options.purpose,
+                    "informed": consent.participants_informed if consent else None,
+                },
+                address=self.caller.address,
+            )
+        )
+
+
+def grant_options(
+    request: JobRequest, caller: Caller, governance: GovernanceSettings
+) -> tuple[JobOptions, Consent | None]:
+    """The wishes that governance grants; what the request leaves open, the key's defaults decide."""
+    default_purpose = caller.defaults.get("purpose")
+    purpose = request.purpose or parse_purpose(default_purpose if isinstance(default_purpose, str) else None)
+    if purpose is None and governance.require_purpose:
+        raise InvalidRequest("This deployment wants to know the purpose.", hint="Add a purpose, such as research.")
+    given = JobRequest.model_validate(
+        {name: caller.defaults[name] for name in ("modalities", "consent") if name in caller.defaults}
+    )
+    consent = request.consent or given.consent
+    modalities = allowed_modalities(
+        given.modalities if request.modalities is None else request.modalities, governance.modalities, purpose
+    )
+    biometric = any(modality is not Modality.TEXT for modality in modalities)
+    if governance.require_consent and biometric and not (consent and consent.participants_informed):
+        raise InvalidRequest(
+            "This deployment reads voice and face only when the participants have been informed.",
+            hint='Add a consent with "participants_informed": true, or ask for the modality text alone.',
+        )
+    options = JobOptions(
+        language=request.language,
+        vocabulary=request.vocabulary,
+        speakers=request.speakers,
+        max_speakers=request.max_speakers,
+        modalities=tuple(modality for modality in Modality if modality in modalities),
+        engines=dict(request.engines),
+        separate_channels=request.separate_channels,
+        captions=request.captions,
+        purpose=purpose,
+    )
+    return options, consent
+
+
+def digest_of(*parts: str) -> str:
+    return hashlib.sha256("\n".join(parts).encode()).hexdigest()

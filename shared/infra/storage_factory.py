@@ -1,0 +1,34 @@
+"""Where a deployment's state lies, from its settings: the database, and the blobs beside it or in object storage."""
+
+from __future__ import annotations
+
+from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.database.engine import Database, open_database, unpooled_database
+from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.ports.blobs import BlobStore
+
+
+def open_database_for(settings: DatabaseSettings, storage: StorageSettings) -> Database:
+    return open_database(_address(settings, storage), wait_seconds=settings.wait_seconds)
+
+
+def open_unpooled_database(settings: DatabaseSettings, storage: StorageSettings) -> Database:
+    return unpooled_database(_address(settings, storage))
+
+
+def _address(settings: DatabaseSettings, storage: StorageSettings) -> str:
+    return settings.url.get_secret_value() or f"sqlite:///{storage.folder.expanduser() / 'undertone.db'}"
+
+
+def open_blob_store(storage: StorageSettings) -> BlobStore:
+    if not storage.bucket:
+        return FolderBlobs(storage.folder.expanduser() / "blobs", reserve=storage.reserve_mb << 20)
+    from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - its client is loaded only where there is a bucket
+
+    return s3_blobs(
+        storage.bucket,
+        endpoint=storage.endpoint or None,
+        region=storage.region,
+        access_key=storage.access_key.get_secret_value() or None,
+        secret_key=storage.secret_key.get_secret_value() or None,
+    )

@@ -1,0 +1,29 @@
+"""Keeps a short queue filled, in the turns that the database decides; whoever has made work may do it."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from shared.domain.stage_plan import QUEUES
+from shared.ports.jobs import WorkQueue
+from shared.ports.queue import TicketQueue
+
+
+@dataclass(frozen=True, slots=True)
+class TicketSender:
+    work: WorkQueue
+    queue: TicketQueue
+    max_waiting: int
+    queues: Sequence[str] = QUEUES
+
+    def send_pending(self) -> int:
+        """Send what may run now, as far as there is room; how many tickets it was."""
+        # Asked first: a ticket that is marked as sent but was not would wait until it counts as lost.
+        self.queue.waiting(self.queues[0])
+        count = 0
+        for name in self.queues:
+            for ticket in self.work.next_tickets(name, max_waiting=self.max_waiting):
+                self.queue.send(ticket)
+                count += 1
+        return count

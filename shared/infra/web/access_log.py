@@ -1,0 +1,113 @@
+"""One line in the log and one span for each request: its route, answer and time; a last answer where it broke."""
+
+from __future__ import annotations
+
+import time
+import traceback
+from collections.abc import Callable
+from uuid import uuid4
+
+import structlog
+from starlette.datastructures import MutableHeaders
+from starlette.requests import Request
+from starlette.types import ASGIApp, Message, Receive, Scope, Send
+
+from shared.infra.telemetry import NULL_TRACER, Tracer, TraceSpan, TraceSpanKind
+from shared.infra.web.problems import problem_response
+
+log = structlog.get_logger()
+
+ObserveRequest = Callable[[str, str, int, float], None]
+METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
+SERVER_ERROR = 500
+CLIENT_ERROR = 400
+UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds, about nobody's job
+
+
+def start_job_trace(request: Request, job_id: str) -> None:
+    """Noted for the trace of the job that this request has brought."""
+    request.state.starts_job = job_id
+
+
+class AccessLog:
+    """The outermost layer. It logs routes, never paths; and of an exception its kind and place, never its words."""
+
+    def __init__(self, app: ASGIApp, *, observe: ObserveRequest, tracer: Tracer = NULL_TRACER) -> None:
+        self._app = app
+        self._observe = observe
+        self._tracer = tracer
+
+    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        if scope["type"] != "http":
+            await self._app(scope, receive, send)
+            return
+        began, status, request_id = time.monotonic(), 0, uuid4().hex
+        at = time.time_ns()
+
+        async def noting(message: Message) -> None:
+            nonlocal status
+            if message["type"] == "http.response.start":
+                status = message["status"]
+                headers = MutableHeaders(scope=message)
+                headers["X-Request-Id"] = request_id
+                headers["X-Content-Type-Options"] = "nosniff"
+            await send(message)
+
+        with structlog.contextvars.bound_contextvars(request=request_id):
+            try:
+                await self._app(scope, receive, noting)
+            # The framework's server would print the exception with its words, which may be a recording's.
+            except Exception as error:  # noqa: BLE001
+                log.error("request.failed", error=type(error).__name__, location=_error_location(error))  # noqa: TRY400
+                if status == 0:
+                    detail = "Something broke here; the operator's log says what."
+                    await problem_response("internal_error", SERVER_ERROR, detail)(scope, receive, noting)
+            self._log(scope, status, time.monotonic() - began)
+            self._trace(scope, status, at, request_id)
+
+    def _log(self, scope: Scope, status: int, seconds: float) -> None:
+        method, route = _names(scope)
+        self._observe(method, route, status, seconds)
+        caller = scope.get("state", {}).get("caller")
+        log.info(
+            "request.answered",
+            method=method,
+            route=route,
+            status=status,
+            seconds=round(seconds, 3),
+            key=caller.id if caller else None,
+        )
+
+    def _trace(self, scope: Scope, status: int, began: int, request_id: str) -> None:
+        method, route = _names(scope)
+        if route in UNTRACED:
+            return
+        begun = scope.get("state", {}).get("starts_job")
+        # Whoever asks for what is not there, or another's, leaves nothing in the trace of that job.
+        job_id = begun or (scope.get("path_params", {}).get("job_id") if 0 < status < CLIENT_ERROR else None)
+        self._tracer.record(
+            TraceSpan(
+                name=f"{method} {route}",
+                kind=TraceSpanKind.SERVER,
+                started_ns=began,
+                job_id=job_id,
+                starts_job=begun is not None,
+                failed=status == 0 or status >= SERVER_ERROR,
+                attributes={
+                    "http.request.method": method,
+                    "http.route": route,
+                    "http.response.status_code": status,
+                    "undertone.request": request_id,
+                },
+            )
+        )
+
+
+def _names(scope: Scope) -> tuple[str, str]:
+    method = scope["method"] if scope["method"] in METHODS else "other"
+    return method, getattr(scope.get("route"), "path", "none")
+
+
+def _error_location(error: Exception) -> str:
+    frames = traceback.extract_tb(error.__traceback__)
+    return " < ".join(f"{frame.name}:{frame.lineno}" for frame in reversed(frames[-4:]))

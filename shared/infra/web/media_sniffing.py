@@ -1,0 +1,81 @@
+"""What the first bytes say: only containers that we open pass, and pages, playlists, texts and archives do not."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from itertools import chain
+
+from shared.domain.error import EmptyFile, InvalidTranscript, UnsupportedMedia
+
+HEAD = 4096
+TS_PACKET = 188
+_ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot", b"styp")
+_MAGIC = (b"\x1aE\xdf\xa3", b"fLaC", b"OggS", b"ID3")
+_RIFF = (b"RIFF", b"RF64", b"BW64")
+
+
+def checked_media(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """The same blocks, once their beginning has shown that they are audio or video; before that nothing is stored."""
+    head, rest = _head(blocks)
+    if not head:
+        raise EmptyFile("The recording is empty.", hint="Export the recording again.")
+    if not is_media(head):
+        raise UnsupportedMedia(
+            "This is no recording that can be opened here.",
+            hint="Send mp4, mov, m4a, mkv, webm, mp3, wav, flac, ogg, opus, aac or ts.",
+        )
+    return chain((head,), rest)
+
+
+def checked_transcript(blocks: Iterable[bytes]) -> Iterator[bytes]:
+    """WebVTT, SRT or our JSON, by its beginning; the worker reads it strictly."""
+    head, rest = _head(blocks)
+    text = head.decode(errors="ignore").lstrip("\ufeff \t\r\n")
+    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
+        text = ""
+    if not (text.startswith(("{", "WEBVTT")) or "-->" in text or head.startswith((b"\xff\xfe", b"\xfe\xff"))):
+        raise InvalidTranscript(
+            "The transcript is neither WebVTT nor SRT nor our JSON.", hint="Export it as WebVTT, or leave it out."
+        )
+    return chain((head,), rest)
+
+
+def is_media(head: bytes) -> bool:
+    trimmed = head.lstrip(b"\0")  # some writers of mp3 pad their beginning
+    return (
+        head[4:8] in _ATOMS
+        or head.startswith(_MAGIC)
+        or (head.startswith(_RIFF) and head[8:12] == b"WAVE")
+        or _is_transport_stream(head)
+        or trimmed.startswith(b"ID3")
+        or _is_mpeg_audio(trimmed)
+    )
+
+
+def _is_mpeg_audio(head: bytes) -> bool:
+    """A frame's header of MP3 or ADTS AAC: eleven bits of sync, then nothing that is reserved."""
+    if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
+        return False
+    if head[1] & 0xF6 == 0xF0:  # ADTS: layer 0
+        return (head[2] >> 2) & 0x0F < 13
+    version, layer = (head[1] >> 3) & 3, (head[1] >> 1) & 3
+    # Layer I is extinct, and its mark is that of UTF-16 texts.
+    return version != 1 and layer in (1, 2) and head[2] >> 4 != 15 and (head[2] >> 2) & 3 != 3
+
+
+def _is_transport_stream(head: bytes) -> bool:
+    for size, first in ((TS_PACKET, 0), (192, 4)):
+        places = range(first, len(head), size)
+        if len(places) > 3 and all(head[place] == 0x47 for place in places):
+            return True
+    return False
+
+
+def _head(blocks: Iterable[bytes]) -> tuple[bytes, Iterator[bytes]]:
+    rest = iter(blocks)
+    head = bytearray()
+    for block in rest:
+        head += block
+        if len(head) >= HEAD:
+            break
+    return bytes(head), rest

@@ -1,0 +1,96 @@
+"""The body of a request, pulled block by block by a worker thread: nothing is kept, and nothing waited for too long."""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Iterator
+from dataclasses import dataclass
+
+import anyio
+import anyio.from_thread
+from starlette.datastructures import Headers
+from starlette.types import Receive
+
+from shared.domain.error import BodyTimeout, MalformedBody, UploadTooLarge
+
+
+@dataclass(frozen=True, slots=True)
+class BodyLimits:
+    max_bytes: int  # bytes
+    idle_seconds: float = 30.0  # seconds until the next bytes
+    min_bytes_per_second: int = 4096  # bytes per second, in the mean
+    grace_seconds: float = 30.0  # seconds before the mean counts
+
+
+class Body:
+    """One request's body. The client's length is a hint that refuses early; what counts is what comes."""
+
+    def __init__(self, receive: Receive, headers: Headers, limits: BodyLimits) -> None:
+        self._receive = receive
+        self._limits = limits
+        self._size = 0
+        self._began: float | None = None  # when it was first read: it may have waited at the door
+        self._ended = False
+        self._claimed = claimed_length(headers)
+        if self._claimed is not None and self._claimed > limits.max_bytes:
+            raise self._too_large()
+
+    @property
+    def claimed(self) -> int | None:
+        return self._claimed
+
+    def blocks(self) -> Iterator[bytes]:
+        """Only from a worker thread: each block is waited for on the event loop."""
+        while (block := anyio.from_thread.run(self._next)) is not None:
+            if block:
+                yield block
+
+    async def _next(self) -> bytes | None:
+        if self._ended:
+            return None
+        self._began = self._began or time.monotonic()
+        try:
+            with anyio.fail_after(self._limits.idle_seconds):
+                message = await self._receive()
+        except TimeoutError:
+            raise BodyTimeout(
+                f"Nothing came for {self._limits.idle_seconds:g} seconds.", hint="Send it again."
+            ) from None
+        if message["type"] == "http.disconnect":
+            raise MalformedBody("The request breaks off.")
+        block: bytes = message.get("body", b"")
+        self._size += len(block)
+        self._ended = not message.get("more_body", False)
+        self._check()
+        return block
+
+    def _check(self) -> None:
+        if self._size > self._limits.max_bytes:
+            raise self._too_large()
+        if self._ended and self._claimed is not None and self._size != self._claimed:
+            raise MalformedBody("The body is not as long as its Content-Length.")
+        seconds = time.monotonic() - (self._began or time.monotonic())
+        if (
+            not self._ended
+            and seconds > self._limits.grace_seconds
+            and self._size < seconds * self._limits.min_bytes_per_second
+        ):
+            raise BodyTimeout(
+                f"The body comes at less than {self._limits.min_bytes_per_second} bytes per second.",
+                hint="Use a resumable upload at /v1/uploads.",
+            )
+
+    def _too_large(self) -> UploadTooLarge:
+        return UploadTooLarge(
+            f"The body is larger than {self._limits.max_bytes} bytes, the most that is taken here.",
+            hint="Send less, or have the operator raise GATEWAY__MAX_UPLOAD_MB.",
+        )
+
+
+def claimed_length(headers: Headers) -> int | None:
+    text = headers.get("content-length")
+    if text is None:
+        return None
+    if not (text.isascii() and text.isdigit() and len(text) <= 18):
+        raise MalformedBody("The Content-Length is no number.")
+    return int(text)

@@ -1,0 +1,85 @@
+"""Any platform transcript we know, told apart by its content, never by its name."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+from pydantic import ValidationError
+
+from shared.domain.error import InvalidTranscript
+from shared.domain.span import Span
+from shared.domain.speech import Word
+from shared.domain.transcript import SCHEMA_VERSION, Transcript
+from shared.pipeline.platform.cue import HINT, Cue, decode_text
+from shared.pipeline.platform.subtitles import read_subtitles
+
+
+def read_platform_transcript(content: bytes) -> tuple[Cue, ...]:
+    text = decode_text(content)
+    if text.lstrip().startswith("{"):
+        cues = _read_document(text)
+    elif "-->" in text:
+        cues = read_subtitles(text)
+    else:
+        raise InvalidTranscript("The transcript is neither WebVTT nor SRT nor our JSON.", hint=HINT)
+    if not cues:
+        raise InvalidTranscript("The transcript has no words.", hint=HINT)
+    return tuple(sorted(cues, key=lambda cue: cue.start))
+
+
+def names_speakers(cues: Sequence[Cue]) -> bool:
+    """True if the platform says who speaks, so that nobody has to be told apart by voice."""
+    return any(cue.speaker for cue in cues)
+
+
+def _read_document(text: str) -> tuple[Cue, ...]:
+    try:
+        transcript = Transcript.model_validate_json(text)
+    except ValidationError as error:
+        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        raise InvalidTranscript(
+            f"The JSON is no transcript of ours: see {where or 'its beginning'}.", hint=HINT
+        ) from error
+    if transcript.schema_version != SCHEMA_VERSION:
+        raise InvalidTranscript(
+            f"The transcript has schema version {transcript.schema_version}; this is version {SCHEMA_VERSION}."
+        )
+    return tuple(
+        Cue(
+            start=utterance.start,
+            end=utterance.end,
+            speaker=transcript.name_of(utterance.speaker),
+            text=utterance.text,
+            words=tuple(word.model_copy(update={"speaker": None}) for word in utterance.words),
+        )
+        for utterance in transcript.utterances
+        if utterance.text
+    )
+
+
+def words_of(cue: Cue, speech: Sequence[Span]) -> list[Word]:
+    """The cue's words with times: its own, or laid out over the speech inside the cue by their length."""
+    if cue.words:
+        return [word.model_copy(update={"speaker": cue.speaker}) for word in cue.words]
+    tokens = cue.text.split()
+    spoken = [part for span in speech if (part := span.clipped(cue.span))] or [cue.span]
+    length = sum(span.duration for span in spoken)
+    weights = [len(token) + 1 for token in tokens]
+    step = length / sum(weights)
+    words: list[Word] = []
+    said = 0.0
+    for token, weight in zip(tokens, weights, strict=True):
+        start, end = _place(spoken, said), _place(spoken, said + weight * step, ending=True)
+        words.append(Word(text=token, start=round(start, 3), end=round(max(start, end), 3), speaker=cue.speaker))
+        said += weight * step
+    return words
+
+
+def _place(spoken: Sequence[Span], said: float, *, ending: bool = False) -> float:
+    """Where in the recording `said` seconds of speech have passed; a word's end stays before a pause, not after."""
+    *earlier, last = spoken
+    for span in earlier:
+        if said < span.duration or (ending and said <= span.duration + 1e-6):
+            return span.start + said
+        said -= span.duration
+    return min(last.end, last.start + said)

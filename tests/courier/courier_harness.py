@@ -1,0 +1,104 @@
+"""Everything that a courier works with, on one SQLite file, and how its receivers verify."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from datetime import timedelta
+from pathlib import Path
+from typing import Any
+
+from openai import OpenAI
+from standardwebhooks import Webhook
+
+from services.courier.deliver import Deliverer
+from services.courier.maintenance import Maintenance
+from shared.domain.retention import RetentionCategory
+from shared.domain.webhook import DeliveryOutcome, EncryptedSecret, EventType, WebhookEndpoint
+from shared.domain.work import StageStatus
+from shared.infra.address_rule import OutboundSettings
+from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.database.engine import Database
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.outbox import SqlOutbox
+from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
+from shared.infra.database.retention import SqlRetentionStore
+from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.outbound import Outbound
+from shared.infra.secret_encryption import SecretCipher, new_key
+from tests.local_server import JobRequest
+from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
+
+DAY = timedelta(days=1)
+
+
+@dataclass
+class CourierHarness:
+    """Everything that a courier works with, on one SQLite file."""
+
+    database: Database
+    clock: MovableClock
+    folder: Path
+    sealer: SecretCipher = field(default_factory=lambda: SecretCipher([new_key()]))
+
+    def __post_init__(self) -> None:
+        self.outbox = SqlOutbox(self.database)
+        self.endpoints = SqlEndpointStore(self.database)
+        self.deliveries = SqlDeliveryStore(self.database)
+        self.jobs = SqlJobStore(self.database)
+        self.work = SqlWorkStore(self.database)
+        self.blobs = FolderBlobs(self.folder / "blobs")
+        outbound = Outbound(OutboundSettings(_env_file=None), loopback=True)
+        self.deliverer = Deliverer(self.outbox, outbound, self.sealer, self.clock, chance=lambda: 0.5)
+        self.maintenance = Maintenance(
+            work=SqlWorkQueue(self.database),
+            outbox=self.outbox,
+            audit=SqlAuditLog(self.database),
+            requests=SqlIdempotencyStore(self.database),
+            blobs=self.blobs,
+            clock=self.clock,
+            lost_after=timedelta(hours=1),
+            log_retention=30 * DAY,
+            jobs=self.jobs,
+            expiry=SqlRetentionStore(self.database),
+            retention_periods={
+                RetentionCategory.MEDIA: DAY,
+                RetentionCategory.ARTIFACTS: 7 * DAY,
+                RetentionCategory.TRANSCRIPT: None,
+            },
+        )
+
+    def hook(self, url: str, secret: str | None = None) -> WebhookEndpoint:
+        sealed = (EncryptedSecret(ciphertext=self.sealer.encrypt(secret, "hook")),) if secret else ()
+        made = WebhookEndpoint(
+            id="hook",
+            tenant="ours",
+            url=url,
+            event_types=frozenset(EventType),
+            secrets=sealed,
+            created_at=self.clock.now,
+        )
+        self.endpoints.add(made)
+        return made
+
+    def publish(self) -> str:
+        job = self.jobs.add("ours", new_job(ONE_STAGE, metadata={"meeting": "Zoë"}))
+        self.work.publish(held(self.work, job.id, "publish"), seconds=1)
+        return job.id
+
+    def state(self, job_id: str) -> StageStatus:
+        """Of its first stage."""
+        found = self.jobs.find("ours", job_id)
+        assert found is not None
+        return found.stages[0].status
+
+    def go_round(self) -> list[DeliveryOutcome]:
+        """One round of what the loop does for ever."""
+        self.outbox.fan_out()
+        return [self.deliverer.deliver(one) for one in self.outbox.due(limit=50, lease=MINUTE)]
+
+
+def verify(asked: JobRequest, secret: str) -> Any:
+    OpenAI(api_key="unused").webhooks.verify_signature(asked.body, dict(asked.headers), secret=secret)
+    return Webhook(secret).verify(asked.body, dict(asked.headers))

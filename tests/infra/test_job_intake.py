@@ -1,0 +1,164 @@
+"""Whatever ends an arrival before its job is there leaves nothing; a job that is there keeps everything."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+from pydantic import JsonValue
+
+from shared.domain.emotion import Modality
+from shared.domain.error import InvalidRequest, ModalityNotAllowed, NotFound
+from shared.domain.job_request import JobRequest
+from shared.domain.tenant import Scope
+from shared.infra.address_rule import OutboundSettings
+from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.callbacks import CallbackEndpoints
+from shared.infra.database.engine import Database, open_database
+from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.requests import SqlAuditLog
+from shared.infra.database.webhooks import SqlEndpointStore
+from shared.infra.job_intake import ABANDONED_AFTER, JobIntake, grant_options
+from shared.infra.outbound import Outbound
+from shared.infra.secret_encryption import SecretCipher, new_key
+from shared.infra.settings import GovernanceSettings
+from shared.infra.web.api_keys import Caller
+from tests.service_fakes import MovableClock
+
+MP4 = b"\0\0\0\x18ftypmp42" + bytes(100)
+OURS = Caller(tenant="ours", key_id="k", scopes=frozenset(Scope))
+
+
+@pytest.fixture
+def clock() -> MovableClock:
+    return MovableClock()
+
+
+@pytest.fixture
+def database(tmp_path: Path, clock: MovableClock) -> Iterator[Database]:
+    opened = open_database(f"sqlite:///{tmp_path / 'u.db'}", clock=clock)
+    SqlKeyStore(opened).ensure_tenant("ours")
+    yield opened
+    opened.close()
+
+
+@pytest.fixture
+def intake(database: Database, tmp_path: Path, clock: MovableClock) -> JobIntake:
+    endpoints = SqlEndpointStore(database)
+    outbound = Outbound(OutboundSettings(), loopback=True)
+    return JobIntake(
+        jobs=SqlJobStore(database),
+        blobs=FolderBlobs(tmp_path / "blobs"),
+        incoming_uploads=SqlIncomingUploadStore(database),
+        audit=SqlAuditLog(database),
+        callbacks=CallbackEndpoints(endpoints, outbound, SecretCipher([new_key()]), clock),
+        governance=GovernanceSettings(),
+        clock=clock,
+        max_bytes=10_000,
+    )
+
+
+def kept(intake: JobIntake) -> list[str]:
+    return sorted(intake.blobs.keys("ours", "jobs"))
+
+
+def broken_off() -> Iterator[bytes]:
+    yield MP4
+    raise KeyboardInterrupt
+
+
+def submit_and_break_off(intake: JobIntake) -> None:
+    with intake.receive(OURS) as upload:
+        upload.put_recording("a.mp4", [MP4])
+        upload.submit(JobRequest(callback_url="http://127.0.0.1:9000/"))
+        raise KeyboardInterrupt
+
+
+def test_what_is_not_submitted_is_erased(intake: JobIntake) -> None:
+    with intake.receive(OURS) as upload:
+        upload.put_recording("a.mp4", [MP4])
+        upload.put_track("Ana.wav", [MP4])
+        assert len(kept(intake)) == 2
+    assert kept(intake) == []
+    with pytest.raises(KeyboardInterrupt), intake.receive(OURS) as upload:
+        upload.put_recording("a.mp4", broken_off())
+    assert kept(intake) == []
+
+
+def test_what_is_submitted_stays_whatever_comes_after(intake: JobIntake) -> None:
+    with pytest.raises(KeyboardInterrupt):
+        submit_and_break_off(intake)
+    (job,) = intake.jobs.list("ours").items
+    assert kept(intake) == [f"jobs/{job.id}/media/recording"]
+
+
+def test_a_job_that_cannot_be_kept_leaves_no_callback(intake: JobIntake, database: Database) -> None:
+    with intake.receive(OURS) as upload:
+        upload.put_recording("a.mp4", [MP4])
+        upload.submit(JobRequest())
+        with pytest.raises(Exception, match="UNIQUE"):  # the same id again
+            upload.submit(JobRequest(callback_url="http://127.0.0.1:9000/"))
+    with database.reading() as connection:
+        assert connection.exec_driver_sql("SELECT count(*) FROM endpoints").scalar_one() == 0
+
+
+def test_the_sweep_erases_what_was_killed_and_no_job(intake: JobIntake, clock: MovableClock) -> None:
+    with intake.receive(OURS) as upload:
+        upload.put_recording("a.mp4", [MP4])
+        upload.submit(JobRequest())
+    # As if its process had been killed in the last moment, and another in the middle.
+    intake.incoming_uploads.begin("ours", upload.job_id)
+    intake.incoming_uploads.begin("ours", "killed")
+    intake.blobs.put("ours", "jobs/killed/media/recording", [MP4])
+    assert intake.sweep() == 0, "it may still be alive"
+    clock.move(ABANDONED_AFTER * 2)
+    assert intake.sweep() == 2
+    assert kept(intake) == [f"jobs/{upload.job_id}/media/recording"]
+    assert intake.sweep() == 0
+
+
+def test_tracks_and_their_names_have_limits(intake: JobIntake) -> None:
+    with intake.receive(OURS) as upload:
+        upload.put_track("Ana.wav", [MP4])
+        with pytest.raises(InvalidRequest, match="same name"):
+            upload.put_track("x/Ana.mp3", [MP4])
+        for number in range(15):
+            upload.put_track(f"{number}.wav", [MP4])
+        with pytest.raises(InvalidRequest, match="16"):
+            upload.put_track("late.wav", [MP4])
+        upload.put_transcript("a.vtt", [b"WEBVTT\n"])
+        with pytest.raises(InvalidRequest, match="more than one transcript"):
+            upload.put_transcript("b.vtt", [b"WEBVTT\n"])
+        with pytest.raises(InvalidRequest, match="no recording"):
+            upload.submit(JobRequest())
+    with pytest.raises(NotFound):
+        intake.jobs.cancel("ours", upload.job_id)
+
+
+def test_what_a_request_leaves_open_its_key_decides() -> None:
+    defaults: dict[str, JsonValue] = {
+        "purpose": "research",
+        "modalities": ["text"],
+        "consent": {"participants_informed": True},
+    }
+    caller = Caller(tenant="ours", key_id="k", scopes=frozenset(), defaults=defaults)
+    governance = GovernanceSettings(require_purpose=True)
+    options, consent = grant_options(JobRequest(), caller, governance)
+    assert (options.purpose, options.modalities) == ("research", (Modality.TEXT,))
+    assert consent is not None and consent.participants_informed
+    options, _ = grant_options(
+        JobRequest.model_validate({"modalities": "voice,text", "purpose": "media"}), caller, governance
+    )
+    assert (options.purpose, options.modalities) == ("media", (Modality.TEXT, Modality.VOICE))
+    assert grant_options(JobRequest.model_validate({"modalities": "none"}), caller, governance)[0].modalities == ()
+    with pytest.raises(InvalidRequest, match="purpose"):
+        grant_options(JobRequest(), OURS, governance)
+    with pytest.raises(ModalityNotAllowed):
+        grant_options(
+            JobRequest(modalities=(Modality.FACE,)),
+            caller,
+            GovernanceSettings(require_purpose=True, modalities=(Modality.TEXT,)),
+        )

@@ -1,0 +1,86 @@
+"""The first bytes decide: recordings in every container that is opened pass, and nothing else does."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import av
+import numpy as np
+import pytest
+
+from shared.domain.error import EmptyFile, InvalidTranscript, UnsupportedMedia
+from shared.infra.web.media_sniffing import checked_media, checked_transcript
+
+CONTAINERS = {
+    "mp4": "aac",
+    "mov": "aac",
+    "mp3": "mp3",
+    "wav": "pcm_s16le",
+    "flac": "flac",
+    "ogg": "libopus",
+    "opus": "libopus",
+    "webm": "libopus",
+    "matroska": "aac",
+    "adts": "aac",
+    "mpegts": "aac",
+}
+
+
+def recorded(folder: Path, container: str) -> bytes:
+    path = folder / "recording"
+    with av.open(str(path), "w", format=container) as out:
+        stream = out.add_stream(CONTAINERS[container], rate=48000)
+        assert isinstance(stream, av.AudioStream)
+        for _ in range(60):
+            frame = av.AudioFrame.from_ndarray(np.zeros((1, 1024), dtype=np.int16), format="s16", layout="mono")
+            frame.rate = 48000
+            out.mux(stream.encode(frame))
+        out.mux(stream.encode(None))
+    return path.read_bytes()
+
+
+@pytest.mark.parametrize("container", sorted(CONTAINERS))
+def test_a_real_recording_passes_whole_however_its_bytes_come(tmp_path: Path, container: str) -> None:
+    content = recorded(tmp_path, container)
+    for size in (1, 1000, len(content)):
+        pieces = (content[start : start + size] for start in range(0, len(content), size))
+        assert b"".join(checked_media(pieces)) == content
+
+
+@pytest.mark.parametrize("pad", [b"\0" * 100, b"ID3\x04\0\0\0\0\0\0"])
+def test_an_mp3_may_begin_with_padding_or_with_tags(tmp_path: Path, pad: bytes) -> None:
+    assert b"".join(checked_media([pad + recorded(tmp_path, "mp3")]))
+
+
+@pytest.mark.parametrize(
+    "head",
+    [b"\xff\xfeu\0t\0f\0", b"\xff\xff\xff\xff", b"GIF89a", b"G" * 100, b"\0" * 5000, b"{}", b"\xef\xbb\xbf<html>"],
+)
+def test_what_only_looks_like_one_does_not(head: bytes) -> None:
+    with pytest.raises(UnsupportedMedia):
+        checked_media([head])
+
+
+def test_nothing_is_drawn_from_the_sender_beyond_the_head(tmp_path: Path) -> None:
+    def endless() -> Iterator[bytes]:
+        yield b"<html>" + bytes(5000)
+        raise AssertionError("asked for more")
+
+    with pytest.raises(UnsupportedMedia):
+        checked_media(endless())
+    with pytest.raises(EmptyFile):
+        checked_media([b"", b""])
+
+
+@pytest.mark.parametrize(
+    "text", ["WEBVTT\n", "\ufeffWEBVTT\n", "1\n00:00:01,000 --> 00:00:02,000\nx\n", '  {"job_id": 1}']
+)
+def test_a_transcript_passes(text: str) -> None:
+    assert b"".join(checked_transcript([text.encode()])) == text.encode()
+
+
+@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 -->\0", b"words"])
+def test_what_is_no_transcript_does_not(content: bytes) -> None:
+    with pytest.raises(InvalidTranscript):
+        checked_transcript([content])
