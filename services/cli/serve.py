@@ -62,6 +62,7 @@ class ServeConfig:
         }
         defaults = {
             "SECRETS__KEYS": secret_key(self.data),
+            "PUBLIC__URL": self.address,
             # The only user of a loopback address sits at this machine.
             "GATEWAY__KEYLESS": "true" if self.loopback else "false",
             "WORKER__QUEUES": ",".join(QUEUES),

@@ -22,6 +22,8 @@ def environment(given: Mapping[str, str], folder: Path = FOLDER) -> dict[str, st
     ):
         if not given.get(name) and (folder / path).is_file():
             found[name] = form.format((folder / path).read_text())
+    if not given.get("PUBLIC__URL") and given.get("UNDERTONE_PUBLIC_HOST"):
+        found["PUBLIC__URL"] = f"http://{given['UNDERTONE_PUBLIC_HOST']}:{given['UNDERTONE_PORT']}"
     ours = given.get("STORAGE__BUCKET") and given.get("STORAGE__ENDPOINT") == OBJECTS
     if ours and not given.get("STORAGE__SECRET_KEY"):
         found["STORAGE__ACCESS_KEY"] = OBJECTS_KEY_ID

@@ -24,7 +24,7 @@ from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.heartbeat import Heartbeat
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, SecretSettings
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, PublicSettings, StorageSettings
 from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import NULL_TRACER, TelemetrySettings, Tracer, make_tracer
@@ -38,7 +38,7 @@ def assemble(database: Database, *, loopback: bool, tracer: Tracer = NULL_TRACER
     outbox = SqlOutbox(database)
     outbound = Outbound(OutboundSettings(), loopback=loopback)
     maintenance = Maintenance(
-        work=SqlWorkQueue(database),
+        work=SqlWorkQueue(database, public_url=PublicSettings().url),
         outbox=outbox,
         audit=SqlAuditLog(database),
         requests=SqlIdempotencyStore(database),

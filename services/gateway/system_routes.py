@@ -14,11 +14,13 @@ from services.gateway.context import Context
 from shared.domain.tenant import Scope
 from shared.exports.document import transcript_schema
 from shared.infra.web.auth_middleware import caller_of
+from shared.infra.web.error_page import PATH as ERRORS
+from shared.infra.web.error_page import error_page_routes
 from shared.infra.web.health import LIVE, READY, health_routes
 from shared.infra.web.problems import problem_responses
 
 SCHEMA = "/v1/schema/transcript.json"
-OPEN_PATHS = (LIVE, READY, "/openapi.json", SCHEMA)
+OPEN_PATHS = (LIVE, READY, "/openapi.json", SCHEMA, ERRORS)
 
 
 class AuditView(BaseModel):
@@ -38,6 +40,7 @@ class AuditPage(BaseModel):
 def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["service"])
     router.include_router(health_routes(context.checks, ready="Work can be taken"))
+    router.include_router(error_page_routes())
     schema = transcript_schema()
 
     @router.get(

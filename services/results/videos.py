@@ -110,10 +110,7 @@ def _caption_status(record: JobRecord) -> StageStatus | None:
 def _raise_not_available(record: JobRecord, transcript: Transcript) -> NoReturn:
     _check_has_picture(transcript)
     if record.media_deleted_at is not None:
-        raise MediaDeleted(
-            "The recording was kept for its time, and a video of it with it.",
-            hint="Hand the recording in again, with captions=true.",
-        )
+        raise MediaDeleted
     ask = f"POST {PATH}/video".format(job_id=record.id)
     match _caption_status(record):
         case None:

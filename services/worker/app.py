@@ -25,7 +25,7 @@ from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.queue_celery import TASK, CeleryQueue, broker_settings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, PublicSettings, StorageSettings
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import TelemetrySettings, make_tracer
 
@@ -98,7 +98,7 @@ def runner() -> StageRunner:
     )
     return StageRunner(
         worker=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
-        work=SqlWorkStore(database),
+        work=SqlWorkStore(database, public_url=PublicSettings().url),
         jobs=SqlJobStore(database),
         blobs=blobs,
         index_transcript=SqlTranscriptIndex(database).index_transcript,

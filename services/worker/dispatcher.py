@@ -18,7 +18,7 @@ from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.heartbeat import HEARTBEAT_SECONDS, Heartbeat
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.settings import DatabaseSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, PublicSettings, StorageSettings
 from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.ticket_sender import TicketSender
@@ -108,7 +108,7 @@ def main() -> int:
     settings, storage = QueueSettings(), StorageSettings()
     queue = CeleryQueue(RedisSettings(), settings)
     database = open_database_for(DatabaseSettings(), storage)
-    work, blobs = SqlWorkQueue(database), open_blob_store(storage)
+    work, blobs = SqlWorkQueue(database, public_url=PublicSettings().url), open_blob_store(storage)
     heart = Heartbeat.from_environment()
     Dispatcher(work, queue, blobs, settings.max_waiting, settings.sweep_seconds, heart=heart).run(stop)
     queue.close()

@@ -157,6 +157,9 @@ class NoVideo(StateConflict):
 class MediaDeleted(StateConflict):
     code = "media_deleted"
 
+    def __init__(self) -> None:
+        super().__init__("The recording was deleted after its retention time.", hint="Upload the recording again.")
+
 
 class PreconditionFailed(RequestError):
     code = "precondition_failed"

@@ -68,6 +68,13 @@ class DatabaseSettings(BaseSettings):
     """Seconds for which a program that starts waits for a PostgreSQL that does not answer yet."""
 
 
+class PublicSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="PUBLIC__", frozen=True)
+
+    url: str = Field(default="", pattern=r"^(https?://[^\s/?#]+(/[^\s?#]*[^\s/?#])?)?$")
+    """The address at which clients reach the service, as in https://undertone.example.org; webhooks link to it."""
+
+
 class LogSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LOG__", frozen=True)
 

@@ -49,6 +49,9 @@ def job(deployment: Deployment, recording: Path) -> str:
         (request,) = receiver.received()
         event = Webhook(endpoint.json()["secret"]).verify(request.body, request.headers)
         assert event["type"] == "transcript.ready" and event["data"]["job_id"] == job_id
+        link = event["data"]["transcript_url"]
+        assert link.startswith(f"http://localhost:{deployment.port}/")
+        assert client.get(link).json()["job_id"] == job_id, "the receiver can follow the link"
     return job_id
 
 

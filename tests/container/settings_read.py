@@ -15,7 +15,7 @@ from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretSettings
-from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
 from shared.infra.telemetry import TelemetrySettings
 from tests.container.compose_file import ROOT
 
@@ -25,10 +25,10 @@ OUTBOUND = (OutboundSettings, SecretSettings)
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
     "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings),
     "results": (*STATE, ResultsSettings),
-    "courier": (*STATE, *OUTBOUND, CourierSettings, RetentionSettings),
-    "dispatcher": (*STATE, *QUEUE),
-    "worker-cpu": (*STATE, *QUEUE, WorkerSettings, EngineSettings, MediaSettings),
-    "worker-gpu": (*STATE, *QUEUE, WorkerSettings, EngineSettings, MediaSettings),
+    "courier": (*STATE, *OUTBOUND, PublicSettings, CourierSettings, RetentionSettings),
+    "dispatcher": (*STATE, *QUEUE, PublicSettings),
+    "worker-cpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),
+    "worker-gpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),
 }
 # Set by the image, or not to be had in a container.
 ELSEWHERE = {

@@ -16,7 +16,7 @@ from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretSettings
-from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, StorageSettings
+from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
 from shared.infra.telemetry import TelemetrySettings
 
 ROOMS: tuple[type[BaseSettings], ...] = (
@@ -34,6 +34,7 @@ ROOMS: tuple[type[BaseSettings], ...] = (
     RedisSettings,
     QueueSettings,
     ResultsSettings,
+    PublicSettings,
     LogSettings,
     TelemetrySettings,
 )

@@ -110,9 +110,7 @@ class SqlJobStore:
             if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
                 raise StateConflict(f"The job is {row['status']}; only a failed or cancelled one is run again.")
             if row["media_deleted_at"] is not None:
-                raise StateConflict(
-                    "The recording was kept for its time and is gone.", hint="Hand the recording in again."
-                )
+                raise MediaDeleted
             change: dict[str, Any] = {"status": JobStatus.QUEUED, "error": None, "finished_at": None}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
             again = {**FREE, "status": StageStatus.WAITING, "attempts": 0, "not_before": None, "finished_at": None}
@@ -129,9 +127,7 @@ class SqlJobStore:
             if row["status"] != JobStatus.DONE:
                 raise StateConflict(f"The job is {row['status']}; a video is made of one that is done.")
             if row["media_deleted_at"] is not None:
-                raise MediaDeleted(
-                    "The recording was kept for its time and is gone.", hint="Hand the recording in again."
-                )
+                raise MediaDeleted
             mine = (stages.c.job_id == job_id, stages.c.name == AFTER_PUBLISH.name)
             status = connection.execute(select(stages.c.status).where(*mine)).scalar_one_or_none()
             if status is None:

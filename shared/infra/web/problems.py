@@ -13,20 +13,10 @@ from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
 from shared.domain.error import UndertoneError
+from shared.infra.web.error_page import BARE_STATUS, type_reference
 
 MEDIA_TYPE = "application/problem+json"
-DOCUMENTATION = "https://undertone.example/errors/"
 RETRY_SECONDS = 5
-
-# What the framework says with a bare status, in our words.
-_PROBLEMS_BY_STATUS = {
-    400: ("invalid_request", "The request cannot be read."),
-    404: ("not_found", "There is nothing here."),
-    405: ("method_not_allowed", "That method is not for this address."),
-    408: ("body_timeout", "The request's body comes too slowly."),
-    413: ("upload_too_large", "The request's body is larger than this call takes."),
-    415: ("unsupported_content_type", "This call does not take that kind of body."),
-}
 
 
 class FieldProblem(BaseModel):
@@ -37,7 +27,7 @@ class FieldProblem(BaseModel):
 class Problem(BaseModel):
     """What every refused or failed request is answered with."""
 
-    type: str = Field(description="Where the error is documented")
+    type: str = Field(description="A reference to the page /errors, where the code is explained")
     title: str
     status: int
     detail: str
@@ -57,7 +47,7 @@ def problem_response(
     errors: Sequence[FieldProblem] = (),
 ) -> Response:
     told = Problem(
-        type=DOCUMENTATION + code.replace("_", "-"),
+        type=type_reference(code),
         title=HTTPStatus(status).phrase,
         status=status,
         detail=detail,
@@ -102,7 +92,7 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _bare(request: Request, error: HTTPException) -> Response:
-        code, detail = _PROBLEMS_BY_STATUS.get(error.status_code, ("request_error", "The request cannot be answered."))
+        code, detail = BARE_STATUS.get(error.status_code, ("request_error", "The request cannot be answered."))
         answer = problem_response(code, error.status_code, detail, instance=request.url.path)
         answer.headers.update(error.headers or {})
         return _close_connection(request, answer)
