@@ -153,7 +153,7 @@ def test_what_does_not_look_like_speech_at_first_is_heard_again(
         asked.append(segment)
         return len(asked) > 1
 
-    monkeypatch.setattr(asr_faster_whisper, "believable", once_in_doubt)
+    monkeypatch.setattr(asr_faster_whisper, "is_plausible", once_in_doubt)
     heard = hear(engine, meeting, speech[3:4])
     assert len(asked) == 2
     assert plain(heard) == "nobody breaks promises"
@@ -166,7 +166,7 @@ def test_what_is_heard_again_is_its_own_window_however_early_its_words_are(
     """The words of a window that is silent for long are nearer to the middle of the one before."""
     windows = (speech[3], span(speech[4].start, speech[5].start - 1))
     doubts = iter([True, False])
-    monkeypatch.setattr(asr_faster_whisper, "believable", lambda segment: next(doubts, True))
+    monkeypatch.setattr(asr_faster_whisper, "is_plausible", lambda segment: next(doubts, True))
     assert plain(hear(engine, meeting, windows)) == "nobody breaks promises please send letters on Friday"
 
 
@@ -206,7 +206,7 @@ def test_the_vocabulary_stands_before_every_window(
 
     monkeypatch.setattr(WhisperModel, "get_prompt", seen)
     doubts = iter([False])
-    monkeypatch.setattr(asr_faster_whisper, "believable", lambda segment: next(doubts, True))
+    monkeypatch.setattr(asr_faster_whisper, "is_plausible", lambda segment: next(doubts, True))
     engine.transcribe(meeting, speech, language="en", vocabulary=("Sara", "Marc"), progress=lambda share: None)
     assert len(prompts) > 2, "of two batches, and of the one in doubt"
     told = engine._model.hf_tokenizer.encode(" Sara, Marc").ids
@@ -250,7 +250,7 @@ def test_a_loop_is_heard_again_and_what_stays_a_loop_is_dropped(
         asked.append(segment.compression_ratio)
         return is_plausible(segment)
 
-    monkeypatch.setattr(asr_faster_whisper, "believable", watched)
+    monkeypatch.setattr(asr_faster_whisper, "is_plausible", watched)
     ctranslate2.set_random_seed(0)  # the patient way draws its later tries
     word = next(one for one in SAID if one[0] == "ready")
     audio = Audio(np.tile(np.asarray(meeting.cut(span(word[1], word[2])).samples), 20))
