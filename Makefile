@@ -1,5 +1,5 @@
 # Undertone: two commands do everything on a fresh machine with Python 3.11, 3.12 or 3.13:
-# `make run` serves and annotates the sample meeting, `make test` passes the tests.
+# `make run` starts the service and annotates the sample meeting, `make test` runs the tests.
 PYTHON ?= python3
 VENV ?= .venv
 BIN := $(VENV)/bin
@@ -8,12 +8,12 @@ INSTALL := $(BIN)/python requirements/install.py
 .DEFAULT_GOAL := help
 .PHONY: help install run demo test test-slow check lint coverage compose-test audit bench lock train-setup test-train clean
 
-help: ## Say what can be made
+help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/.default ## Install the locked dependencies into .venv
 
-run: $(VENV)/.default ## Serve on this machine, and annotate the sample meeting over HTTP
+run: $(VENV)/.default ## Start the service on this machine and annotate the sample meeting over HTTP
 	$(BIN)/undertone serve --first samples/standup.mp4
 
 demo: $(VENV)/.default ## Annotate the sample meeting and print its transcript
@@ -25,7 +25,7 @@ test: $(VENV)/.dev ## Run the tests
 test-slow: $(VENV)/.dev ## Run the tests that start whole services and kill them
 	$(BIN)/python -m pytest -m slow
 
-check: lint coverage ## Format, lint, types, import contracts, and the coverage that the tests must reach
+check: lint coverage ## Check format, lint, types, import contracts and the required test coverage
 
 lint: $(VENV)/.dev $(VENV)/.lint
 	$(BIN)/ruff format --check .
@@ -34,35 +34,35 @@ lint: $(VENV)/.dev $(VENV)/.lint
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/hadolint docker/Dockerfile
 
-# The science is covered to the last branch; what touches machines and libraries to nine tenths.
+# Domain, pipeline and exports need full branch coverage; the rest, which wraps machines and libraries, needs 90 %.
 coverage: $(VENV)/.dev $(VENV)/.oracles
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --skip-covered
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include='shared/domain/*,shared/pipeline/*,shared/exports/*'
 
-compose-test: $(VENV)/.dev $(VENV)/.compose ## Build the images, and try the containers on a real engine (minutes; root, or an engine)
+compose-test: $(VENV)/.dev $(VENV)/.compose ## Build the images and test the containers on a real engine (minutes; needs root or an engine)
 	UNDERTONE_TEST_COMPOSE=1 $(BIN)/python -m pytest tests/compose -v --no-header
 
-audit: $(VENV)/.dev $(VENV)/.compose ## Look the locked packages up in the database of known vulnerabilities
+audit: $(VENV)/.dev $(VENV)/.compose ## Check the locked packages for known vulnerabilities
 	$(BIN)/python requirements/audit.py
 
 bench: $(VENV)/.dev ## Run the benchmarks (minutes)
 	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
 
-lock: ## Write the lock files anew (needs uv)
+lock: ## Regenerate the lock files (needs uv)
 	requirements/lock
 
 train-setup: $(VENV)/.dev ## Add torch and torchaudio for the trainer (5 GB)
 	@$(INSTALL) requirements/train.txt
 	@$(INSTALL) requirements/teacher.txt --no-deps
 
-test-train: train-setup ## Run the trainer's tests, those that need torch too
+test-train: train-setup ## Run the trainer's tests, including those that need torch
 	$(BIN)/python -m pytest tests/trainer
 
-clean: ## Remove what was installed and cached
+clean: ## Remove installed and cached files
 	rm -rf $(VENV) build *.egg-info .mypy_cache .ruff_cache .pytest_cache .hypothesis .import_linter_cache .coverage
 
-# A stamp is newer than its lock file once everything in it is installed. Wheels only, so no compiler is needed.
+# A stamp file is newer than its lock file when all its packages are installed. Wheels only: no compiler is needed.
 $(VENV)/.default: requirements/default.txt requirements/pip.txt pyproject.toml
 	@test -x $(BIN)/pip || $(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); exit 1; }
 	@$(INSTALL) $<

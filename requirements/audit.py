@@ -1,4 +1,4 @@
-"""Look the locked packages up in PyPI's database of known vulnerabilities; fail if one is affected."""
+"""Check the locked packages against PyPI's database of known vulnerabilities; fail if one is affected."""
 
 import json
 import subprocess

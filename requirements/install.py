@@ -1,6 +1,6 @@
-"""Install a lock file into this Python's environment with a pinned pip, and say on one line what is happening."""
+"""Install a lock file into this Python's environment with a pinned pip, and show the progress on one line."""
 
-# It runs before anything is installed, on whatever Python the machine has: the standard library only.
+# It runs before anything is installed, on any Python version: use only the standard library.
 import re
 import subprocess
 import sys
@@ -10,8 +10,8 @@ from pathlib import Path
 
 SUPPORTED = ((3, 11), (3, 13))  # as requires-python in pyproject.toml
 PIP_LOCK = Path(__file__).with_name("pip.txt")
-TAIL = 15  # lines of pip's output that an unknown failure shows
-EVERY = 10.0  # seconds between lines where there is no terminal
+TAIL = 15  # lines of pip's output shown for an unknown failure
+EVERY = 10.0  # seconds between lines without a terminal
 UNREACHABLE = re.compile(
     r"Retrying \(Retry|NewConnectionError|ConnectTimeout|ReadTimeout|Failed to establish|Temporary failure in name|"
     r"ProxyError|SSLError|Could not fetch URL|from versions: none|Network is unreachable|Connection refused|"
@@ -21,7 +21,7 @@ NO_WHEEL = re.compile(r"No matching distribution found for (\S+)")
 
 
 class Status:
-    """One line that is written anew on a terminal; elsewhere a line now and then."""
+    """A status line: updated in place on a terminal, printed periodically elsewhere."""
 
     def __init__(self, title: str, packages: int) -> None:
         self.title = title
@@ -68,7 +68,7 @@ def install(lock: Path, options: "list[str]") -> None:
 
 
 def explain(output: str, lock: Path) -> str:
-    """One sentence for what happens on users' machines; pip's own words for everything else."""
+    """Return a sentence for common failures, and the end of pip's output for all others."""
     if UNREACHABLE.search(output):
         return (
             "The Python package index cannot be reached, or does not have what is needed. Check the network, or name "

@@ -1,4 +1,4 @@
-"""Model cards for people: a page in docs/model-cards for every bundled network, written from its card.
+"""Generate the pages in docs/model-cards from the cards of the bundled networks.
 
 python -m services.trainer.model_card
 """
@@ -13,20 +13,20 @@ from shared.engines.model_cards import BUNDLED, Card, list_cards
 
 PAGES = Path(__file__).parents[2] / "docs" / "model-cards"
 MODALITIES = {
-    "text": "in the words",
+    "text": "in the text",
     "voice": "in the voice",
     "face": "in the face",
 }
 USE = (
-    "Use it to show how an utterance may have sounded or appeared, beside the transcript and with its doubt. Do not "
-    "use it to decide about people, to rank them, or to infer emotion at work or in education: see "
+    "Use it to show how an utterance may have sounded or appeared, with the transcript and the confidence. Do not "
+    "use it to make decisions about people, to rank them, or to infer emotion at work or in education: see "
     "[governance](../governance.md)."
 )
-OTHERS = {  # what it does, and how it may be used
-    "speaker": ("which stretches are one voice", "Voices are told apart inside one recording only."),
+OTHERS = {  # slot: purpose and permitted use
+    "speaker": ("which stretches have the same speaker", "Speakers are distinguished within one recording only."),
     "segmentation": (
-        "where somebody speaks, and where two do at once",
-        "Voices are told apart inside ten seconds only, and no voice is kept.",
+        "where somebody speaks, and where two speak at the same time",
+        "Speakers are distinguished within ten seconds only, and no voice is stored.",
     ),
 }
 HEADINGS = ("precision", "recall", "f1", "support")
@@ -46,15 +46,15 @@ def _lines(card: Card) -> Iterator[str]:
     if card.slot in MODALITIES:
         yield f"| calibration | temperature {card.calibration.temperature} |"
     yield from (f"| made by | `{card.command}` ({card.made}) |", "", "## Data", "")
-    yield from ("| set | licence | what of it |", "|---|---|---|")
+    yield from ("| set | licence | part used |", "|---|---|---|")
     yield from (f"| {data.name} | {data.licence} | {data.split} |" for data in card.data)
-    yield from ("", "## Figures", "")
-    yield from _figures(card.metrics)
+    yield from ("", "## Metrics", "")
+    yield from _metrics(card.metrics)
     yield from ("## Limits", "", card.limits, "")
     yield from ("## Use", "", USE if card.slot in MODALITIES else OTHERS[card.slot][1])
 
 
-def _figures(metrics: Mapping[str, Any]) -> Iterator[str]:
+def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
     plain = {name: value for name, value in metrics.items() if not isinstance(value, Mapping | list)}
     yield from (f"- {name}: {value}" for name, value in plain.items())
     if plain:

@@ -46,11 +46,12 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     draw_plots(logits / temperature, truth, run)
     write_card(
         target, slot="face",
-        architecture="four squeezed and excited residual blocks over a grey face of 48 pixels, looked at from five "
-        f"places and both sides; {sum(parameter.numel() for parameter in network.parameters()) / 1e6:.2f} M parameters",
+        architecture="four squeeze-and-excitation residual blocks over a grey face of 48 pixels, with test-time "
+        "augmentation over five crop positions, each also mirrored; "
+        f"{sum(parameter.numel() for parameter in network.parameters()) / 1e6:.2f} M parameters",
         licence="research use", commercial_use=False,
         data=[("FER2013", "no clear licence for the photographs; research data, consent of depicted people unknown",
-               "train without the pictures of PublicTest; PublicTest to stop and to calibrate")],
+               "train without the pictures of PublicTest; PublicTest for early stopping and calibration")],
         metrics=metrics,
         limits="Frontal faces of 48 pixels or more. Labels agree with people about two times in three.",
         command="undertone train face --data DATA && undertone export face --data DATA", made=f"run {run.name}",

@@ -30,14 +30,15 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
     write_card(
         target, slot="segmentation",
         architecture="three convolutions over 64 log-mel bands and four layers of attention and convolution over ten "
-        "seconds, to the seven sets of at most two of three voices; 0.6 M parameters",
+        "seconds; seven output classes, the sets of at most two of three voices; 0.6 M parameters",
         licence="CC BY 4.0", commercial_use=True,
         data=[("LibriSpeech", "CC BY 4.0", "an utterance of each of 251 speakers; every eighth held out, 30 in all"),
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14; 12 and 13 held out")],
         metrics=metrics,
-        limits="Conversations put together from people who spoke alone, English and German: their rooms, noises and "
-        "interruptions are simulated, and nobody laughs. Three at once are not told from two. In the noise of an "
-        "empty room it hears speech: it trims what a detector found, and finds none by itself.",
+        limits="Trained on conversations simulated from single-speaker recordings, English and German: rooms, noise "
+        "and interruptions are simulated, and there is no laughter. Three simultaneous speakers are not distinguished "
+        "from two. It classifies the noise of an empty room as speech, so it only trims the spans of a speech "
+        "detector.",
         command="undertone train segmentation --data DATA && undertone export segmentation --data DATA",
         made=f"run {run.name}",
     )  # fmt: skip

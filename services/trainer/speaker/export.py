@@ -28,8 +28,8 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
     metrics["export_max_abs_difference"] = worst_difference(network, target, sample_inputs())
     write_card(
         target, slot="speaker",
-        architecture="GE2E: 3 LSTM of 256 over 40 power mel bands, of which the last moment and the mean go through a "
-        "linear layer trained here; ReLU, unit length; 1.49 M parameters",
+        architecture="GE2E: 3 LSTM of 256 over 40 power mel bands, whose last frame and mean are the input of a "
+        "linear layer trained in this project; ReLU, unit length; 1.49 M parameters",
         licence="CC BY-NC-SA 4.0", commercial_use=False,
         data=[("LibriSpeech train-other-500", "CC BY 4.0", "the LSTM, as published with Resemblyzer"),
               ("VoxCeleb 1 and 2", "CC BY 4.0", "the LSTM, as published with Resemblyzer"),
@@ -38,8 +38,8 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
               ("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-16, also across simulated rooms; 17-20 held out"),
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14, also across simulated rooms; 12 and 13 held out")],
         metrics=metrics,
-        limits="Learnt moods from a few actors of fixed sentences: strong emotion still moves a voice more than "
-        "reading does.",
+        limits="Trained on the emotions of a few actors with fixed sentences: strong emotion still changes an "
+        "embedding more than reading does.",
         command="undertone train speaker --data DATA && undertone export speaker --data DATA", made=f"run {run.name}",
     )  # fmt: skip
     return metrics

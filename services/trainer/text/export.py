@@ -79,13 +79,14 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     draw_plots(small["meld"][0] / temperature + prior["meld"], truth["meld"], run)
     write_card(
         target, slot="text",
-        architecture="MiniLM-L6 (22.7 M parameters, weights of 8 bits) on a line and the three turns before it",
+        architecture="MiniLM-L6 (22.7 M parameters, 8-bit weights) over a line and the three preceding turns",
         licence="Apache-2.0", commercial_use=True,
         data=[("all-MiniLM-L6-v2", "Apache-2.0", "start"),
-              ("MELD", "GPL-3.0 repository; lines of a television series", "train; dev to stop and to calibrate"),
-              ("GoEmotions", "CC BY 4.0", "train; dev to stop and to calibrate")],
+              ("MELD", "GPL-3.0 repository; lines of a television series",
+               "train; dev for early stopping and calibration"),
+              ("GoEmotions", "CC BY 4.0", "train; dev for early stopping and calibration")],
         metrics=metrics,
-        limits="English only. Learnt from television dialogue and comments on the internet; ships no line of either.",
+        limits="English only. Trained on television dialogue and comments on the internet; contains no line of either.",
         command="undertone train text --data DATA && undertone export text --data DATA", made=f"run {run.name}",
         # Trained with each corpus' balance added to its logits, so they favour no class: its prior is uniform.
         calibration=Calibration(temperature=temperature, sentiment=SentimentHead()), vocabulary=VOCABULARY,

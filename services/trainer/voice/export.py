@@ -26,7 +26,7 @@ from shared.ports.engines import Calibration
 NAME, EMODB_NAME = "voice_cnn", "voice_cnn_emodb"
 EMODB_AND_BABBLE = [
     ("EmoDB", "CC0-1.0", "speakers 03, 08-14"),
-    ("LibriSpeech", "CC BY 4.0", "babble behind the voices"),
+    ("LibriSpeech", "CC BY 4.0", "background babble"),
 ]
 NEVER = -1e4  # a logit
 
@@ -72,8 +72,8 @@ def _bundled(
         architecture="four convolutions over 64 log-mel bands and three along time, attentive mean and deviation; "
         "0.4 M parameters",
         licence=licence, commercial_use=commercial_use, data=data, metrics=metrics,
-        limits="Acted speech of a handful of fixed sentences: across corpora little of it transfers, hence its small "
-        "weight in the fusion.",
+        limits="Trained on acted speech with few fixed sentences: little of it transfers across corpora, so its weight "
+        "in the fusion is small.",
         command="undertone train voice --data DATA && undertone export voice --data DATA", made=f"run {run.name}",
         # Emotions were drawn equally often, so the network favours none.
         calibration=Calibration(temperature=temperature, cannot_emit=cannot_emit),
