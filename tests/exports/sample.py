@@ -1,4 +1,4 @@
-"""A transcript that is as awkward as transcripts get."""
+"""A sample transcript with edge cases: markup, formulas, overlaps, empty utterances and long times."""
 
 from __future__ import annotations
 
@@ -34,15 +34,15 @@ def awkward_utterances() -> tuple[Utterance, ...]:
 
 def transcript(utterances: tuple[Utterance, ...] | None = None) -> Transcript:
     given = awkward_utterances() if utterances is None else utterances
-    felt = reading(sadness=0.6)
+    perceived = reading(sadness=0.6)
     modalities = {
-        Modality.TEXT: ModalityReading(status=ModalityStatus.OK, scores=EmotionScores(felt.scores.root)),
+        Modality.TEXT: ModalityReading(status=ModalityStatus.OK, scores=EmotionScores(perceived.scores.root)),
         Modality.VOICE: ModalityReading(status=ModalityStatus.OFF),
         Modality.FACE: ModalityReading(status=ModalityStatus.UNAVAILABLE, reason="no_video"),
     }
-    felt = felt.model_copy(update={"modalities": modalities})
-    # The second has no reading: a sense may be off, and a transcript of a platform may come without any.
-    given = tuple(u if u.index == 1 else u.model_copy(update={"emotion": felt}) for u in given)
+    perceived = perceived.model_copy(update={"modalities": modalities})
+    # The second has no reading, as when all modalities are off.
+    given = tuple(u if u.index == 1 else u.model_copy(update={"emotion": perceived}) for u in given)
     names = {"S1": ANA, "S2": BEN, "S3": EVE}
     return Transcript(
         job_id="job",
