@@ -21,9 +21,9 @@ CRISP = 500.0  # sharpness of an ordinary webcam; above it, the weight hardly gr
 MIN_SIGHTINGS = 3  # usable frames in an utterance
 CLEAR_MARGIN = 0.15  # minimum margin of a face to count as the speaker's
 UNPROVEN_FACTOR = 0.5  # margin of the only visible face if there are several speakers and no evidence
-ENOUGH = 6  # minimum number of mouth motions
+MIN_MOTIONS = 6  # minimum number of mouth motions
 SHRINK = 8  # number of mouth motions at which the evidence is shrunk by half
-NOBODY, SEVERAL = -1, -2
+SILENCE, SEVERAL = -1, -2
 
 
 class FacesOfSpeakers:
@@ -88,12 +88,12 @@ class FacesOfSpeakers:
     def _solo(self, utterances: Sequence[Utterance]) -> Numbers:  # (face,)
         """The only speaker at the time of each mouth motion, halfway between its frame and the previous one."""
         times = self._times - 0.5 / PER_SECOND
-        solo = np.full(len(times), NOBODY, dtype=np.intp)
+        solo = np.full(len(times), SILENCE, dtype=np.intp)
         for utterance in utterances:
             first, last = np.searchsorted(times, [utterance.start, utterance.end])
             speaker = self._speakers.index(utterance.speaker)
             current = solo[first:last]
-            solo[first:last] = np.where((current == NOBODY) | (current == speaker), speaker, SEVERAL)
+            solo[first:last] = np.where((current == SILENCE) | (current == speaker), speaker, SEVERAL)
         return solo
 
     def _assign(self, evidence: dict[tuple[int, int], float]) -> dict[int, tuple[str, float]]:
@@ -128,9 +128,9 @@ def _evidence(
         for speaker in np.unique(solo[here & (solo >= 0)]):
             speaking = motion[here & (solo == speaker)]
             otherwise = motion[here & (solo >= 0) & (solo != speaker)]
-            if len(otherwise) < ENOUGH:
+            if len(otherwise) < MIN_MOTIONS:
                 otherwise = motion[usable & (tiles != tile) & alive & (solo == speaker)]
-            if min(len(speaking), len(otherwise)) >= ENOUGH:
+            if min(len(speaking), len(otherwise)) >= MIN_MOTIONS:
                 found[int(speaker), int(tile)] = _separation(speaking, otherwise)
     return found
 

@@ -50,8 +50,8 @@ def _nearest(window: Span, middles: Sequence[float], segmentation: Segmentation)
 def _share(window: Span, voices: LocalSpeakers, step: float) -> float:
     """The share of the main voice in the speech of a window; 1 if no voice is active."""
     first = max(0, int((window.start - voices.start) / step))
-    said = (voices.active[first : int(np.ceil((window.end - voices.start) / step))] > SURE).sum(axis=0)
-    return float(said.max() / said.sum()) if said.any() else 1.0
+    active = (voices.active[first : int(np.ceil((window.end - voices.start) / step))] > SURE).sum(axis=0)
+    return float(active.max() / active.sum()) if active.any() else 1.0
 
 
 def apply_segmentation(

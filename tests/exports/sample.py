@@ -12,7 +12,7 @@ ANA, BEN, EVE = "Ana <Ops> & Co", "Ben Müller", "=SUM(A1)"
 
 
 def awkward_utterances() -> tuple[Utterance, ...]:
-    said = [
+    lines = [
         ("S1", 0.48, 3.92, "We lost the customer --> yesterday."),
         ("S2", 3.5, 6.0, 'She said "no" & left <there>\n\nat once.'),
         ("S3", 6.5, 6.5, "Ah"),
@@ -21,7 +21,7 @@ def awkward_utterances() -> tuple[Utterance, ...]:
         ("S2", 359_999.0, 360_001.5, "Four days later."),
     ]
     made = []
-    for index, (speaker, start, end, text) in enumerate(said):
+    for index, (speaker, start, end, text) in enumerate(lines):
         tokens = text.split()
         step = (end - start) / len(tokens)
         words = tuple(

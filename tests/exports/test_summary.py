@@ -114,8 +114,8 @@ def test_meeting_without_words_has_a_summary(utterances: tuple[Utterance, ...]) 
 def test_speaker_without_remaining_utterances_is_listed() -> None:
     given = meeting(utterance(0, 0, 1, "S1"), utterance(1, 1, 2, "S2"))
     moved = tuple(one.model_copy(update={"speaker": "S1"}) for one in given.utterances)
-    left = of(given.model_copy(update={"utterances": moved}), "S2")
-    assert (left.talk_seconds, left.turns, left.perceived) == (0.0, 0, None)
+    summary = of(given.model_copy(update={"utterances": moved}), "S2")
+    assert (summary.talk_seconds, summary.turns, summary.perceived) == (0.0, 0, None)
 
 
 def test_long_meeting_has_at_most_twenty_time_windows() -> None:

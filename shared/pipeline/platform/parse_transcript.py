@@ -67,19 +67,19 @@ def words_of(cue: Cue, speech: Sequence[Span]) -> list[Word]:
     weights = [len(token) + 1 for token in tokens]
     step = length / sum(weights)
     words: list[Word] = []
-    said = 0.0
+    elapsed = 0.0
     for token, weight in zip(tokens, weights, strict=True):
-        start, end = _time_at(spoken, said), _time_at(spoken, said + weight * step, ending=True)
+        start, end = _time_at(spoken, elapsed), _time_at(spoken, elapsed + weight * step, ending=True)
         words.append(Word(text=token, start=round(start, 3), end=round(max(start, end), 3), speaker=cue.speaker))
-        said += weight * step
+        elapsed += weight * step
     return words
 
 
-def _time_at(spoken: Sequence[Span], said: float, *, ending: bool = False) -> float:
-    """The time in the recording after `said` seconds of speech; the end of a word stays before a pause."""
+def _time_at(spoken: Sequence[Span], elapsed: float, *, ending: bool = False) -> float:
+    """The time in the recording after `elapsed` seconds of speech; the end of a word stays before a pause."""
     *earlier, last = spoken
     for span in earlier:
-        if said < span.duration or (ending and said <= span.duration + 1e-6):
-            return span.start + said
-        said -= span.duration
-    return min(last.end, last.start + said)
+        if elapsed < span.duration or (ending and elapsed <= span.duration + 1e-6):
+            return span.start + elapsed
+        elapsed -= span.duration
+    return min(last.end, last.start + elapsed)

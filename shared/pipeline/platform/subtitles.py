@@ -51,12 +51,12 @@ def _cues(lines: list[str]) -> Iterator[Cue]:
 def _voices(start: float, end: float, body: str) -> Iterator[Cue]:
     """One cue for each voice tag; several voices share the time of the cue in proportion to their text length."""
     pieces = VOICE.split(body)  # text before the first voice, then alternating name and text
-    said: list[tuple[str | None, str]]
-    said = [(None, pieces[0])] if TAG.sub("", pieces[0]).strip() or len(pieces) == 1 else []
-    said += [(_plain(name) or None, text) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)]
-    total = sum(len(_plain(text)) for _, text in said) or 1
+    voices: list[tuple[str | None, str]]
+    voices = [(None, pieces[0])] if TAG.sub("", pieces[0]).strip() or len(pieces) == 1 else []
+    voices += [(_plain(name) or None, text) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)]
+    total = sum(len(_plain(text)) for _, text in voices) or 1
     begin = start
-    for speaker, text in said:
+    for speaker, text in voices:
         share = begin + (end - start) * len(_plain(text)) / total
         yield Cue(start=begin, end=share, speaker=speaker, text=_plain(text), words=_timed(text, begin, share))
         begin = share
