@@ -1,4 +1,4 @@
-"""Scripted twins of the ports: they do what a test tells them, through the same methods as the real ones."""
+"""Scripted fakes of the ports, and helpers that build test data."""
 
 from __future__ import annotations
 
@@ -35,15 +35,15 @@ def utterance(index: int, start: float, end: float, speaker: str = "S1", text: s
 
 
 def reading(**scores: float) -> EmotionReading:
-    """A reading with these scores; what is left goes to the other emotions evenly."""
+    """A reading with these scores; the rest is distributed evenly over the other emotions."""
     rest = (1 - sum(scores.values())) / (len(EMOTIONS) - len(scores)) if len(scores) < len(EMOTIONS) else 0.0
-    made = EmotionScores({emotion: scores.get(emotion, rest) for emotion in EMOTIONS})
-    moods = SentimentScores({Sentiment.NEGATIVE: 0.2, Sentiment.NEUTRAL: 0.7, Sentiment.POSITIVE: 0.1})
+    emotions = EmotionScores({emotion: scores.get(emotion, rest) for emotion in EMOTIONS})
+    sentiments = SentimentScores({Sentiment.NEGATIVE: 0.2, Sentiment.NEUTRAL: 0.7, Sentiment.POSITIVE: 0.1})
     return EmotionReading(
-        label=made.label,
-        confidence=made[made.label],
-        scores=made,
-        sentiment=SentimentReading(label=moods.label, scores=moods),
+        label=emotions.label,
+        confidence=emotions[emotions.label],
+        scores=emotions,
+        sentiment=SentimentReading(label=sentiments.label, scores=sentiments),
         modalities={},
     )
 
@@ -57,8 +57,8 @@ def tone(seconds: float, hertz: float = 220.0, level: float = 0.3) -> Floats:
     return (level * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
 
 
-def workspace(tmp_path: Path, stage: str, heard: list[StageEvent] | None = None, /, **inputs: Value) -> Workspace:
-    """A workspace whose inputs hold the given values, as the stages of that name would have left them."""
+def workspace(tmp_path: Path, stage: str, events: list[StageEvent] | None = None, /, **inputs: Value) -> Workspace:
+    """A workspace whose inputs contain the given values as outputs of the stages with these names."""
     folders: dict[str, Path] = {}
     for name, value in inputs.items():
         folders[name] = tmp_path / "inputs" / name
@@ -66,7 +66,7 @@ def workspace(tmp_path: Path, stage: str, heard: list[StageEvent] | None = None,
         (folders[name] / f"{name}.json").write_text(value.model_dump_json())
     folder = tmp_path / "output"
     folder.mkdir(exist_ok=True)
-    return Workspace(stage=stage, inputs=folders, folder=folder, emit=(heard if heard is not None else []).append)
+    return Workspace(stage=stage, inputs=folders, folder=folder, emit=(events if events is not None else []).append)
 
 
 def probe(seconds: float = 10.0, **changes: object) -> Probe:
@@ -74,8 +74,8 @@ def probe(seconds: float = 10.0, **changes: object) -> Probe:
     return Probe.model_validate(facts)
 
 
-def leave_sound(work: Workspace, samples: Floats, *tracks: Floats) -> None:
-    """What `decode` leaves: the mix, and the tracks."""
+def write_audio(work: Workspace, samples: Floats, *tracks: Floats) -> None:
+    """Write the audio output of `decode`: the mix and the tracks."""
     decoded = work.inputs["decode"]
     (decoded / "mix.f32").write_bytes(samples.astype("<f4").tobytes())
     for number, track in enumerate(tracks):
@@ -84,7 +84,7 @@ def leave_sound(work: Workspace, samples: Floats, *tracks: Floats) -> None:
 
 @dataclass
 class ScriptedStage(WholeStage):
-    """Writes a file that tells which inputs it saw, and counts its runs."""
+    """Writes a file that lists its inputs, and counts its runs."""
 
     name: str
     needs: tuple[str, ...] = ()
@@ -116,7 +116,7 @@ class ScriptedDetector:
 
 @dataclass
 class ScriptedTranscriber:
-    """Hears the given words wherever they lie in the speech that it is shown."""
+    """Returns those of the given words that are within the given speech."""
 
     words: Sequence[Word]
     name: str = "scripted-asr"
@@ -124,15 +124,15 @@ class ScriptedTranscriber:
     note: str | None = None
     on_gpu: bool = False
     language: str | None = "en"
-    asked: list[str | None] = field(default_factory=list)
-    room: int = 100
-    told: list[tuple[str, ...]] = field(default_factory=list)
+    languages: list[str | None] = field(default_factory=list)
+    capacity: int = 100
+    vocabularies: list[tuple[str, ...]] = field(default_factory=list)
 
     def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
         return self.language, 0.9
 
     def vocabulary_capacity(self, vocabulary: Sequence[str]) -> int:
-        return min(self.room, len(vocabulary))
+        return min(self.capacity, len(vocabulary))
 
     def transcribe(
         self,
@@ -143,16 +143,16 @@ class ScriptedTranscriber:
         progress: Progress,
         vocabulary: Sequence[str] = (),
     ) -> Transcription:
-        self.asked.append(language)
-        self.told.append(tuple(vocabulary))
+        self.languages.append(language)
+        self.vocabularies.append(tuple(vocabulary))
         progress(1.0)
-        heard = [w for w in self.words if any(span.start <= w.start < span.end for span in speech)]
-        return Transcription(words=tuple(heard), language=language)
+        found = [w for w in self.words if any(span.start <= w.start < span.end for span in speech)]
+        return Transcription(words=tuple(found), language=language)
 
 
 @dataclass
 class ScriptedEncoder:
-    """A voice is its pitch: every clip becomes the direction of its loudest frequency."""
+    """Identifies voices by pitch: the embedding of a clip depends on its loudest frequency."""
 
     window: float = 1.6
     same_voice: float = 0.65
@@ -172,7 +172,7 @@ class ScriptedEncoder:
 
 @dataclass
 class ScriptedSegmenter:
-    """Hears speech, and two at once, in the given stretches."""
+    """Reports speech and overlapped speech in the given spans."""
 
     speech: Sequence[Span]
     overlap: Sequence[Span] = ()
@@ -193,7 +193,7 @@ def _inside(times: np.ndarray, spans: Sequence[Span]) -> Floats:
 
 @dataclass
 class ScriptedDecoder:
-    """Leaves the given samples, and shows the given frames."""
+    """Writes the given samples, and returns the given frames."""
 
     samples: Floats = field(default_factory=lambda: silent(1.0))
     pictures: Sequence[Frame] = ()
@@ -220,5 +220,5 @@ class ScriptedDecoder:
                 yield frame
 
 
-# The pieces of the tokenizer that tests of the text network share.
+# Vocabulary of the tokenizer in tests of the text network.
 WORD_PIECES = ["[PAD]", "[UNK]", "[CLS]", "[SEP]", "a", "b", "c", ":", "hello", "why", "it", "'", "s"]

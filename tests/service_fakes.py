@@ -1,4 +1,4 @@
-"""What tests of the service need: a clock that is moved by hand, and small jobs."""
+"""Helpers for tests of the service: a manual clock and small jobs."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.ports.jobs import WorkStore
 
 MINUTE = timedelta(minutes=1)
 
-# The graph in small: two that run side by side, one that needs both.
+# A small stage graph: two stages that may run in parallel, and one that needs both.
 PLAN = (
     PlannedStage(name="decode"),
     PlannedStage(name="diarize", needs=("decode",)),

@@ -1,1 +1,1 @@
-"""Nouns: pure values that every room speaks."""
+"""Domain model: immutable values that all packages share."""

@@ -1,4 +1,4 @@
-"""A line of a captioned video: who, what, how it is perceived, and in which colours it is shown."""
+"""A line of a captioned video: speaker, text, perceived emotion and colours."""
 
 from __future__ import annotations
 

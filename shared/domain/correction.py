@@ -1,4 +1,4 @@
-"""What people put right in a transcript: kept beside it with author, time and old value, and shown in every view."""
+"""Manual corrections of a transcript, stored beside it with author, time and old value, and applied in every view."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from shared.domain.word_alignment import align_words
 
 
 class CorrectedField(StrEnum):
-    """What can be put right."""
+    """The fields that can be corrected."""
 
     NAME = "name"  # of a speaker
     TEXT = "text"  # of an utterance, like the rest
@@ -35,7 +35,7 @@ class CorrectedField(StrEnum):
 
 
 class Change(Value):
-    """From the old value to the new one; the target is a speaker's id, or the index of an utterance."""
+    """One changed field with its old and new value; the target is a speaker's id or the index of an utterance."""
 
     field: CorrectedField
     target: str
@@ -44,13 +44,15 @@ class Change(Value):
 
 
 class Correction(Change):
-    number: int = Field(ge=1, description="Corrections of one transcript are counted, and apply in this order")
-    key_id: str | None = Field(description="Whose key it was made with; null is the user of a machine without keys")
+    number: int = Field(
+        ge=1, description="Number of the correction within its transcript; corrections apply in this order"
+    )
+    key_id: str | None = Field(description="Id of the API key that was used; null where no keys are used")
     at: datetime
 
 
 class UtterancePatch(Value):
-    """What may be put right in an utterance; what is left out stays."""
+    """The fields of an utterance that may be corrected; omitted fields stay unchanged."""
 
     text: str | None = Field(default=None, min_length=1, max_length=20_000)
     emotion: Emotion | None = None
@@ -58,7 +60,7 @@ class UtterancePatch(Value):
 
 
 def rename_changes(transcript: Transcript, speaker: str, name: str) -> tuple[Change, ...]:
-    """What must change so that this speaker has this name; nothing where it has it already."""
+    """The changes that give this speaker this name; empty if the speaker already has it."""
     known = next((one for one in transcript.speakers if one.id == speaker), None)
     if known is None:
         raise NotFound("There is no such speaker in this transcript.")
@@ -66,7 +68,7 @@ def rename_changes(transcript: Transcript, speaker: str, name: str) -> tuple[Cha
 
 
 def patch_changes(transcript: Transcript, index: int, patch: UtterancePatch) -> tuple[Change, ...]:
-    """What must change so that this utterance is as the patch says."""
+    """The changes that apply the patch to this utterance."""
     found = utterance_of(transcript, index)
     if patch.speaker is not None and patch.speaker not in {one.id for one in transcript.speakers}:
         known = ", ".join(one.id for one in transcript.speakers)
@@ -74,18 +76,18 @@ def patch_changes(transcript: Transcript, index: int, patch: UtterancePatch) -> 
     if patch.emotion is not None and found.emotion is None:
         raise NoEmotionReading("No emotion was perceived in this utterance, so there is none to correct.")
     label = str(found.emotion.label) if found.emotion else ""
-    wished = (
+    requested = (
         (CorrectedField.TEXT, found.text, patch.text),
         (CorrectedField.EMOTION, label, patch.emotion and str(patch.emotion)),
         (CorrectedField.SPEAKER, found.speaker, patch.speaker),
     )
-    return _changes(str(index), wished)
+    return _changes(str(index), requested)
 
 
-def _changes(target: str, wished: Iterable[tuple[CorrectedField, str, str | None]]) -> tuple[Change, ...]:
+def _changes(target: str, requested: Iterable[tuple[CorrectedField, str, str | None]]) -> tuple[Change, ...]:
     return tuple(
         Change(field=field, target=target, old=old, new=new)
-        for field, old, new in wished
+        for field, old, new in requested
         if new is not None and new != old
     )
 
@@ -98,7 +100,7 @@ def utterance_of(transcript: Transcript, index: int) -> Utterance:
 
 
 def apply_changes(transcript: Transcript, changes: Sequence[Change]) -> Transcript:
-    """The transcript with these changes, which says in a warning that people made them."""
+    """The transcript with these changes applied, and a warning that it was corrected manually."""
     if not changes:
         return transcript
     names = {one.id: one.name for one in transcript.speakers}
@@ -112,7 +114,7 @@ def apply_changes(transcript: Transcript, changes: Sequence[Change]) -> Transcri
     if any(change.field is CorrectedField.SPEAKER for change in changes):
         speakers = tuple(_with_talk_time(one, tuple(utterances.values())) for one in speakers)
     number = len({(change.field, change.target) for change in changes})
-    warning = f"{number} {'place was' if number == 1 else 'places were'} corrected by people."
+    warning = f"{number} {'value was' if number == 1 else 'values were'} corrected manually."
     return transcript.model_copy(
         update={
             "speakers": speakers,
@@ -141,15 +143,18 @@ def _apply_change(utterance: Utterance, change: Change) -> Utterance:
                 for word in utterance.words
             )
             return utterance.model_copy(update={"speaker": change.new, "words": words})
-    raise ValueError("a correction of something that is not there")
+    raise ValueError("the correction has no target")
 
 
 SENTIMENT_OF = {Emotion.JOY: Sentiment.POSITIVE, Emotion.NEUTRAL: Sentiment.NEUTRAL}
 
 
 def human_reading(reading: EmotionReading, label: Emotion) -> EmotionReading:
-    """What a person says it is: certain, with the senses' own words left as they were. Nobody says how strong it is,
-    so valence and arousal are unknown; surprise may be good or bad, so its sentiment stays as perceived."""
+    """The reading for a manually chosen label: confidence 1, with the modalities' own readings unchanged.
+
+    The correction does not state an intensity, so valence and arousal are unknown. Surprise may be positive or
+    negative, so its sentiment stays as perceived.
+    """
     sentiment = reading.sentiment
     if label is not Emotion.SURPRISE:
         mood = SENTIMENT_OF.get(label, Sentiment.NEGATIVE)

@@ -1,4 +1,4 @@
-"""Perceived emotion: the labels, distributions over them, and what each sense had to say."""
+"""Perceived emotion: labels, distributions over them, and the reading of each modality."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.domain.value import Value
 
 
 class Emotion(StrEnum):
-    """Seven perceived emotions; the order is that of every network's output."""
+    """The seven perceived emotions, in the order of every network's output."""
 
     ANGER = "anger"
     DISGUST = "disgust"
@@ -31,7 +31,7 @@ class Sentiment(StrEnum):
 
 
 class Modality(StrEnum):
-    """A sense through which emotion is perceived."""
+    """A source of evidence for perceived emotion."""
 
     TEXT = "text"
     VOICE = "voice"
@@ -96,13 +96,13 @@ class SentimentReading(Value):
 
 class ModalityStatus(StrEnum):
     OK = "ok"
-    UNAVAILABLE = "unavailable"  # it could not be perceived here; `reason` says why
-    OFF = "off"  # nobody asked for it, or this deployment does not allow it
-    FAILED = "failed"  # it broke; `reason` carries the error's code
+    UNAVAILABLE = "unavailable"  # no evidence in this utterance; `reason` says why
+    OFF = "off"  # not requested, or not allowed in this deployment
+    FAILED = "failed"  # the engine failed; `reason` is the error code
 
 
 class ModalityReading(Value):
-    """What one modality had to say about an utterance, or why it could not."""
+    """The scores of one modality for an utterance, or the reason why there are none."""
 
     status: ModalityStatus
     reason: str | None = None
@@ -111,14 +111,14 @@ class ModalityReading(Value):
     @model_validator(mode="after")
     def _check_scores(self) -> Self:
         if (self.status is ModalityStatus.OK) != (self.scores is not None):
-            raise ValueError("a sense has scores exactly when its status is ok")
+            raise ValueError("a modality has scores if and only if its status is ok")
         if self.status in (ModalityStatus.UNAVAILABLE, ModalityStatus.FAILED) and not self.reason:
-            raise ValueError("an unavailable or failed sense says why")
+            raise ValueError("an unavailable or failed modality needs a reason")
         return self
 
 
 class EmotionReading(Value):
-    """The emotion perceived in one utterance, with the senses behind it."""
+    """The emotion perceived in one utterance, with the reading of each modality."""
 
     label: Emotion
     confidence: float = Field(ge=0, le=1)

@@ -1,57 +1,57 @@
-"""Every error that a user can meet.
+"""The error classes, with their codes, HTTP statuses and exit statuses.
 
 UndertoneError
 ├── RecordingError          the recording cannot be used
-│   ├── UnsupportedMedia        not a container or codec that we open
-│   ├── NoAudio                 nothing to listen to
-│   ├── EmptyFile               no bytes at all
-│   ├── MediaTooLarge           over a limit on duration, streams or resolution
-│   └── DecodeFailed            the decoder gave up
-├── RequestError            what was asked cannot be done
-│   ├── InvalidRequest          options that contradict each other or make no sense
+│   ├── UnsupportedMedia        unsupported container or codec
+│   ├── NoAudio                 the recording has no audio
+│   ├── EmptyFile               the file has no bytes
+│   ├── MediaTooLarge           exceeds a limit on duration, streams or resolution
+│   └── DecodeFailed            the decoder failed
+├── RequestError            the request cannot be processed
+│   ├── InvalidRequest          options that are invalid or contradict each other
 │   ├── InvalidTranscript       a platform transcript that cannot be read
-│   ├── NotFound                a file or thing that is not there
-│   ├── IdempotencyKeyReused               an idempotency key that was used for another request
-│   ├── StateConflict           not in the state in which that can be done
-│   │   ├── NotReady                its job has not come to that yet
-│   │   ├── JobFailed               its job came to no result; the answer carries the job's own code
-│   │   ├── NoEmotionReading               no emotion was perceived there that could be corrected
-│   │   ├── VideoNotRequested            nobody has made the captioned video that was asked for
-│   │   ├── NoVideo                 the recording has no picture to put captions on
-│   │   └── MediaDeleted               the recording was kept for its time
-│   ├── PreconditionFailed        somebody changed it since it was read
-│   ├── RangeNotSatisfiable           a range that lies outside
-│   ├── UploadTooLarge          more bytes than this deployment takes
-│   ├── QuotaExceeded           more bytes than one tenant may have stored
-│   ├── MalformedBody          the request breaks off, or is not what its headers say
-│   ├── BodyTimeout             its bytes come too slowly to wait for them
-│   ├── UnsupportedContentType      a body of a kind that this call does not take
-│   ├── IdempotencyKeyInUse      the first request with that key has not ended
-│   ├── UploadExpired              a resumable upload that expired
-│   ├── UploadLocked              somebody else is writing to it
-│   ├── UnsupportedProtocolVersion         a version of tus that is not spoken here
-│   ├── ModalityNotAllowed      this deployment does not allow that sense
-│   └── PurposeProhibited       the law forbids that sense for that purpose
-├── EngineError             a model could not do its work
-│   ├── EngineUnavailable       its runtime or weights are missing; `hint` is the command that helps
-│   └── EngineFailed            it broke on this input
-├── AccessDenied             who asks may not
-│   ├── InvalidApiKey              no key, or none that is valid now
-│   ├── InsufficientScope            a valid key that was not made for this
-│   ├── HostNotAllowed             keyless, but not from a program on this machine
-│   └── TooManyRequests         more than this key or address may ask at once
-├── WorkError               a worker's hold on a stage
-│   ├── LeaseLost               somebody else has it, or the job has ended: stop and write nothing
-│   ├── TimedOut                an attempt took longer than it may
-│   └── Poisoned                the recording ended its worker again and again
-├── OutboundError           a request to an address that we were told to call
-│   ├── AddressBlocked          it may not be called; which rule or answer is not told
-│   └── OutboundFailed          it could not be called, or did not answer as it should
-├── InvalidSetting         a deployment's setting is missing or wrong
-├── StorageFull             no room to write
-├── StorageUnavailable      storage cannot be reached, or refuses its key
-├── StoredDataMissing             something written is no longer there
-└── Interrupted             stopped by its user; what is finished is kept
+│   ├── NotFound                a file or resource that does not exist
+│   ├── IdempotencyKeyReused    an idempotency key that was used for another request
+│   ├── StateConflict           not possible in the current state
+│   │   ├── NotReady                the job has not produced it yet
+│   │   ├── JobFailed               the job failed; the response carries the job's error code
+│   │   ├── NoEmotionReading        the utterance has no emotion reading to correct
+│   │   ├── VideoNotRequested       the captioned video was not requested
+│   │   ├── NoVideo                 the recording has no video to caption
+│   │   └── MediaDeleted            the recording was deleted when its retention period ended
+│   ├── PreconditionFailed      changed since it was read
+│   ├── RangeNotSatisfiable     a range outside the file
+│   ├── UploadTooLarge          more bytes than this deployment accepts
+│   ├── QuotaExceeded           more bytes than one tenant may store
+│   ├── MalformedBody           the body is truncated, or does not match its headers
+│   ├── BodyTimeout             the body arrives too slowly
+│   ├── UnsupportedContentType  a content type that this endpoint does not accept
+│   ├── IdempotencyKeyInUse     the first request with this key is still running
+│   ├── UploadExpired           a resumable upload that expired
+│   ├── UploadLocked            another request is writing to the upload
+│   ├── UnsupportedProtocolVersion  an unsupported version of tus
+│   ├── ModalityNotAllowed      this deployment does not allow the modality
+│   └── PurposeProhibited       the law prohibits the modality for this purpose
+├── EngineError             a model could not be used
+│   ├── EngineUnavailable       its runtime or weights are missing; `hint` is the command that installs them
+│   └── EngineFailed            it failed on this input
+├── AccessDenied            the caller is not permitted
+│   ├── InvalidApiKey           the key is missing, unknown, expired or revoked
+│   ├── InsufficientScope       a valid key without the required scope
+│   ├── HostNotAllowed          a request without a key that does not come from this machine
+│   └── TooManyRequests         the rate limit of this key or address is exceeded
+├── WorkError               an error of a worker's claim on a stage
+│   ├── LeaseLost               another worker has the lease, or the job has ended: stop and write nothing
+│   ├── TimedOut                an attempt exceeded its time limit
+│   └── Poisoned                the recording crashed its worker repeatedly
+├── OutboundError           a request to an address given by a client
+│   ├── AddressBlocked          the address is blocked; the message does not say by which rule
+│   └── OutboundFailed          the request failed, or the response was invalid
+├── InvalidSetting          a deployment's setting is missing or wrong
+├── StorageFull             no free space
+├── StorageUnavailable      storage cannot be reached, or rejects the credentials
+├── StoredDataMissing       stored data no longer exists
+└── Interrupted             stopped by the user; finished stages are kept
 """
 
 from __future__ import annotations
@@ -60,14 +60,14 @@ from typing import ClassVar
 
 
 class UndertoneError(Exception):
-    """`code` never changes once released; `status` is for HTTP, `exit_status` for the command line."""
+    """Base of all errors. `code` never changes once released; `exit_status` is for the command line."""
 
     code: ClassVar[str] = "internal_error"
     http_status: ClassVar[int] = 500
     exit_status: ClassVar[int] = 70
     retryable: ClassVar[bool] = False
     retry_after: int | None = None
-    """Seconds after which asking again makes sense, where that is more than a guess."""
+    """Seconds to wait before retrying, where known."""
 
     def __init__(self, message: str, *, hint: str | None = None) -> None:
         super().__init__(message)
@@ -182,8 +182,8 @@ class QuotaExceeded(RequestError):
 
     def __init__(self, max_bytes: int) -> None:
         super().__init__(
-            f"With this there would be more than {max_bytes >> 20} MB of recordings stored for you.",
-            hint="Erase jobs that are no longer needed, or wait until older recordings have had their time.",
+            f"This recording would exceed your storage quota of {max_bytes >> 20} MB.",
+            hint="Erase jobs that are no longer needed, or wait until the retention of older recordings ends.",
         )
 
 
@@ -309,7 +309,7 @@ class AddressBlocked(OutboundError):
 
 
 class OutboundFailed(OutboundError):
-    """`reason` is a class for the log: dns, connect, tls, timeout, protocol, redirect or too_large."""
+    """An outbound request failed; `reason` is dns, connect, tls, timeout, protocol, redirect or too_large."""
 
     code = "outbound_failed"
     retryable = True
@@ -340,7 +340,7 @@ class StorageUnavailable(UndertoneError):
 
 
 class StoredDataMissing(UndertoneError):
-    """`stage` is the one that can make it again."""
+    """Stored data is missing; `stage` is the stage that can produce it again."""
 
     code = "stored_data_missing"
     exit_status = 74

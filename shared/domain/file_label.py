@@ -1,4 +1,4 @@
-"""A client's name for a file, made safe to show: a label in the transcript, never a path."""
+"""Sanitizes a client's file name, which is shown as a label in the transcript and never used as a path."""
 
 from __future__ import annotations
 

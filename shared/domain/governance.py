@@ -1,4 +1,4 @@
-"""Which senses may be used: what the deployment allows, what the job asks for, and what its purpose forbids."""
+"""Decides which modalities a job may use: those allowed by the deployment, requested, and legal for the purpose."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.domain.value import Value
 
 
 class Purpose(StrEnum):
-    """Why the emotions of a recording are read; stored with the job and shown in the disclosure."""
+    """The purpose of the emotion analysis; stored with the job and shown in the disclosure."""
 
     RESEARCH = "research"
     CUSTOMER_INTERACTION = "customer_interaction"
@@ -20,14 +20,14 @@ class Purpose(StrEnum):
     SAFETY = "safety"
     MEDIA = "media"
     OTHER = "other"
-    # Known words that are refused for voice and face: EU AI Act, Art. 5(1)(f).
+    # Known purposes that are refused for voice and face: EU AI Act, Art. 5(1)(f).
     EMPLOYEE_MONITORING = "employee_monitoring"
     RECRUITMENT = "recruitment"
     EDUCATION_ASSESSMENT = "education_assessment"
 
 
 class Consent(Value):
-    """What the sender says about the people who are heard and seen; stored as given."""
+    """The client's statement about the consent of the people in the recording; stored as given."""
 
     basis: str | None = None
     participants_informed: bool = False
@@ -51,24 +51,24 @@ def parse_purpose(word: str | None) -> Purpose | None:
         return Purpose(word)
     except ValueError:
         known = ", ".join(purpose for purpose in Purpose if purpose not in PROHIBITED)
-        raise InvalidRequest(f"There is no purpose {word!r}; the purposes are {known}.") from None
+        raise InvalidRequest(f"Unknown purpose {word!r}; the purposes are {known}.") from None
 
 
 def allowed_modalities(
     requested: tuple[Modality, ...] | None, allowed: tuple[Modality, ...], purpose: Purpose | None
 ) -> tuple[Modality, ...]:
-    """The senses a job may use. Asking for nothing special means all that are allowed; never more than those."""
+    """The modalities a job may use: all allowed ones by default, and never more than those."""
     refused = tuple(modality for modality in requested or () if modality not in allowed)
     if refused:
         raise ModalityNotAllowed(
             f"This deployment does not allow {' and '.join(refused)}.",
-            hint=f"Ask for {', '.join(allowed) or 'none'}, or have its operator change GOVERNANCE__MODALITIES.",
+            hint=f"Request {', '.join(allowed) or 'none'}, or have the operator change GOVERNANCE__MODALITIES.",
         )
     granted = allowed if requested is None else requested
     biometric = tuple(modality for modality in granted if modality is not Modality.TEXT)
     if purpose in PROHIBITED and biometric:
         raise PurposeProhibited(
             f"Reading emotions from {' and '.join(biometric)} for {purpose} is prohibited (EU AI Act, Art. 5(1)(f)).",
-            hint="Ask for the modality text alone.",
+            hint="Request only the modality text.",
         )
     return granted

@@ -1,4 +1,4 @@
-"""A request that may come twice: its key, what it asked for, and the answer that a repeat gets."""
+"""Idempotency of requests: the key, the state, and the stored response that a repeated request gets."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.domain.value import Value
 
 
 class RequestKey(Value):
-    """What makes two requests the same one."""
+    """Identifies a request; two requests with equal values are the same request."""
 
     tenant: str
     method: str = Field(max_length=8)
@@ -22,7 +22,7 @@ class StoredResponse(Value):
 
 
 class RequestState(Value):
-    """How a request stands: new (process it), answered (repeat the answer), or neither (the first one still runs)."""
+    """State of a request: new (process it), answered (return the response), or neither (the first still runs)."""
 
     new: bool
     response: StoredResponse | None = None

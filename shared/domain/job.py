@@ -1,4 +1,4 @@
-"""What was asked: the recording, what came beside it, and the wishes for its transcript."""
+"""A job: the recording, its additional files, and the options for its transcript."""
 
 from __future__ import annotations
 
@@ -13,19 +13,19 @@ from shared.domain.value import Value
 
 
 class Source(Value):
-    """A media file given to us: the client's name is a label, the hash its identity."""
+    """A media file from a client; the name is only a label, the hash identifies it."""
 
     name: str = Field(min_length=1)
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-# Letters, digits and what stands between them in a name: a recogniser's own marks, such as <|…|>, are none.
+# Letters, digits and the punctuation of names, but no control tokens of a recogniser, such as <|…|>.
 Term = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\w[\w .&'’+/-]*$", max_length=64)]
 MAX_TERMS = 100
 
 
 class JobOptions(Value):
-    """How the transcript is wished for; every default means: find out yourself, use everything."""
+    """Options for the transcript; the defaults mean automatic detection and all modalities."""
 
     language: str | None = None
     vocabulary: tuple[Term, ...] = Field(default=(), max_length=MAX_TERMS)  # names and words that may be said
@@ -35,7 +35,7 @@ class JobOptions(Value):
     # slot -> engine name or name:option, e.g. {"transcriber": "faster-whisper:small"}
     engines: Mapping[str, str] = {}
     separate_channels: bool = False
-    captions: bool = False  # the recording once more, with what was said and perceived in it
+    captions: bool = False  # also make a video with the text and the perceived emotion as captions
     purpose: Purpose | None = None
 
     @model_validator(mode="after")
@@ -46,7 +46,7 @@ class JobOptions(Value):
 
 
 class Job(Value):
-    """One recording to annotate: enough, with the files it names, to make the transcript again."""
+    """One recording to annotate; with the files it names, it suffices to reproduce the transcript."""
 
     id: str = Field(min_length=1)
     recording: Source

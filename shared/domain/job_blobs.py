@@ -1,15 +1,15 @@
-"""Where the blobs of a job lie: what came in, what its stages left, and the transcript; all below one folder."""
+"""Blob keys of a job: uploaded media, stage artifacts and the transcript, all below one folder."""
 
 from __future__ import annotations
 
 
 def job_folder(job_id: str) -> str:
-    """All that there is of a job; erasing it erases everything."""
+    """The folder of all blobs of a job; erasing it erases all data of the job in storage."""
     return f"jobs/{job_id}"
 
 
 def media_folder(job_id: str) -> str:
-    """What was handed in; it goes first when the time for keeping is over."""
+    """The folder of the uploaded media, which retention deletes first."""
     return f"{job_folder(job_id)}/media"
 
 
@@ -22,12 +22,12 @@ def recording_key(job_id: str) -> str:
 
 
 def captioned_key(job_id: str) -> str:
-    """It shows the recording, so it is kept for as long as the recording is."""
+    """The captioned video; it shows the recording, so it has the same retention period."""
     return f"{media_folder(job_id)}/captioned.mp4"
 
 
 def track_key(job_id: str, number: int) -> str:
-    """The participants' tracks, in the order of `Job.tracks`."""
+    """A participant's track, numbered in the order of `Job.tracks`."""
     return f"{media_folder(job_id)}/track-{number}"
 
 

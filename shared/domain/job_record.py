@@ -1,4 +1,4 @@
-"""A job as the service keeps it: whose it is, where it stands, how it ended, and what is left after erasure."""
+"""A job as stored by the service: tenant, status, stages, error, and the record that remains after erasure."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.domain.retention import Retention
 from shared.domain.value import Value
 from shared.domain.work import STAGES_AFTER_JOB, PlannedStage, StageRow, StageStatus, check_plan
 
-MAX_METADATA = 8192  # bytes as JSON: it travels in every webhook, which must stay under 20 kB
+MAX_METADATA = 8192  # bytes as JSON: every webhook contains it, and must stay under 20 kB
 
 
 class JobStatus(StrEnum):
@@ -24,8 +24,8 @@ class JobStatus(StrEnum):
     DONE = "done"
     FAILED = "failed"
     CANCELLED = "cancelled"
-    ERASING = "erasing"  # to its tenant already gone; the sweep goes on until storage confirms
-    ERASED = "erased"  # only the tombstone is left
+    ERASING = "erasing"  # no longer visible to its tenant; the sweep repeats until storage confirms
+    ERASED = "erased"  # only the erasure record is left
 
     @property
     def active(self) -> bool:
@@ -37,12 +37,12 @@ class JobStatus(StrEnum):
 
 
 def stage_may_run(status: JobStatus, stage: str) -> bool:
-    """Whether a stage of a job that stands so is worked on."""
+    """Whether a stage of a job with this status may run."""
     return status.active or (status is JobStatus.DONE and stage in STAGES_AFTER_JOB)
 
 
 class JobFailure(Value):
-    """Why a job failed: a code of ours, a sentence without a word of the recording, and the stage if there is one."""
+    """Why a job failed: an error code, a message without content of the recording, and the stage if there is one."""
 
     code: str
     message: str
@@ -50,7 +50,7 @@ class JobFailure(Value):
 
 
 class NewJob(Value):
-    """What is handed in: the request, the plan of its stages, and what the client wants to get back."""
+    """A submitted job: the request, its stage plan, and the client's metadata."""
 
     job: Job
     stages: tuple[PlannedStage, ...]
@@ -58,8 +58,8 @@ class NewJob(Value):
     consent: Consent | None = None
     retention: Retention | None = None
     key_id: str | None = None
-    media_bytes: int = Field(default=0, ge=0)  # the recording and what came beside it
-    # The media's hash with the normalized options: a client's repeat is attached to the running job.
+    media_bytes: int = Field(default=0, ge=0)  # the recording and its additional files
+    # Hash of media and normalized options: a repeated submission is attached to the running job.
     digest: str | None = None
 
     @field_validator("stages")
@@ -69,9 +69,9 @@ class NewJob(Value):
         return stages
 
     def check(self) -> None:
-        """What only a client can get wrong."""
+        """Check what depends on client input."""
         if len(self.model_dump_json(include={"metadata"})) > MAX_METADATA:
-            raise InvalidRequest(f"The metadata are longer than {MAX_METADATA} bytes as JSON.")
+            raise InvalidRequest(f"The metadata exceeds {MAX_METADATA} bytes as JSON.")
 
 
 class JobRecord(Value):
@@ -88,7 +88,7 @@ class JobRecord(Value):
     created_at: datetime
     started_at: datetime | None = None
     finished_at: datetime | None = None
-    media_deleted_at: datetime | None = None  # when retention took them
+    media_deleted_at: datetime | None = None  # when retention deleted the media
 
     @property
     def id(self) -> str:
@@ -96,14 +96,14 @@ class JobRecord(Value):
 
     @property
     def progress(self) -> float:
-        """The share of the stages up to the job's end that is done; a running one counts by its own share."""
+        """The finished share of the stages that the job needs; a running stage counts by its own progress."""
         counted = [stage for stage in self.stages if stage.name not in STAGES_AFTER_JOB]
         shares = (1.0 if stage.status is StageStatus.DONE else stage.progress for stage in counted)
         return sum(shares) / max(1, len(counted))
 
 
 class ErasureRecord(Value):
-    """What stays of an erased job: enough to prove the erasure, nothing of what was erased."""
+    """What remains of an erased job: proof of the erasure, without any erased content."""
 
     id: str
     tenant: str
@@ -114,7 +114,7 @@ class ErasureRecord(Value):
 
 
 class JobFilter(Value):
-    """Which jobs a list shows; every field left out means all."""
+    """Filter for a list of jobs; an omitted field matches all jobs."""
 
     statuses: frozenset[JobStatus] = frozenset()
     created_from: datetime | None = None

@@ -1,4 +1,4 @@
-"""What a client may ask for beside the recording itself, in any of the forms in which a request comes."""
+"""Job options in a request, from multipart forms or from JSON."""
 
 from __future__ import annotations
 
@@ -16,32 +16,32 @@ from shared.domain.value import Value
 
 
 def _json(value: Any) -> Any:
-    """In a form, what is no word is written as JSON."""
+    """Parse a structured form field, which is sent as JSON."""
     if isinstance(value, str):
         try:
-            # Strict: no lone surrogates, no NaN, no numbers or depths that another reader would choke on.
+            # Strict: no lone surrogates, no NaN, no numbers or nesting depths that other parsers reject.
             return from_json(value, allow_inf_nan=False)
         except ValueError:
-            raise ValueError("this is no JSON") from None
+            raise ValueError("not valid JSON") from None
     return value
 
 
 def _words(value: Any) -> Any:
-    """`text,voice` in a form, a list in JSON, `none` for none of them."""
+    """Parse a list: `text,voice` in a form, an array in JSON; `none` means empty."""
     if isinstance(value, str):
         return () if value.strip() == "none" else tuple(word.strip() for word in value.split(",") if word.strip())
     return value
 
 
 def _pairs(value: Any) -> Any:
-    """`asr=faster-whisper:small,faces=yunet` in a form; an object in JSON."""
+    """Parse a mapping: `asr=faster-whisper:small,faces=yunet` in a form, an object in JSON."""
     if isinstance(value, str) and not value.lstrip().startswith("{"):
         pairs = [pair.partition("=") for pair in value.split(",") if pair.strip()]
         return {slot.strip(): engine.strip() for slot, _, engine in pairs}
     return _json(value)
 
 
-# No slash and no dots alone: an option may become the name of a model, and must never become a path.
+# No slashes and no leading dots: an option may become a model name, and must never become a path.
 Slot = Annotated[str, StringConstraints(pattern=r"^[a-z][a-z_]{0,31}$")]
 Engine = Annotated[
     str, StringConstraints(pattern=r"^[A-Za-z0-9][A-Za-z0-9._-]{0,63}(:[A-Za-z0-9][A-Za-z0-9._-]{0,63})?$")
@@ -49,7 +49,7 @@ Engine = Annotated[
 
 
 class JobRequest(Value):
-    """Everything has a default: find out yourself, use all that is allowed, tell nobody."""
+    """Options of a job; the defaults mean automatic detection, all allowed modalities and no callback."""
 
     language: str | None = Field(default=None, pattern=r"^[A-Za-z]{2,3}([_-][A-Za-z0-9]{2,8}){0,3}$")
     vocabulary: Annotated[tuple[Term, ...], BeforeValidator(_words), Field(max_length=MAX_TERMS)] = ()
@@ -58,7 +58,7 @@ class JobRequest(Value):
     modalities: Annotated[tuple[Modality, ...] | None, BeforeValidator(_words)] = None
     engines: Annotated[Mapping[Slot, Engine], BeforeValidator(_pairs), Field(max_length=16)] = {}
     separate_channels: bool = False
-    captions: bool = Field(default=False, description="Make the captioned video once the transcript is done")
+    captions: bool = Field(default=False, description="Make the captioned video after the transcript is done")
     metadata: Annotated[Mapping[str, JsonValue], BeforeValidator(_json)] = {}
     callback_url: str | None = Field(default=None, max_length=2000, repr=False)
     purpose: Purpose | None = None
@@ -76,14 +76,14 @@ MAX_TRACKS = 16
 
 
 class TrackAddress(Value):
-    """What one participant said, in a file of its own; without a name, the last part of the address is theirs."""
+    """The URL of one participant's track; the default name is the last part of the URL."""
 
     url: str = Field(min_length=1, max_length=4000, repr=False)
     name: str | None = Field(default=None, max_length=255)
 
 
 class JobRequestByUrl(JobRequest):
-    """A recording that is fetched, or an upload that has ended: exactly one of them; and tracks that are fetched."""
+    """A job for a recording at a URL or a finished upload (exactly one of them), with optional tracks at URLs."""
 
     model_config = ConfigDict(json_schema_extra={"oneOf": [{"required": ["url"]}, {"required": ["upload"]}]})
 

@@ -1,4 +1,4 @@
-"""How the service as a whole is doing: counts and sums over all tenants, without an id of anything."""
+"""Service metrics: counts and sums over all tenants, without any ids."""
 
 from __future__ import annotations
 
@@ -14,20 +14,20 @@ RECENT_WINDOW = timedelta(hours=1)
 
 
 class QueueMetrics(Value):
-    """Stages of one queue that may be claimed, and those that are."""
+    """Stages of one queue that may be claimed, and stages that are claimed."""
 
     waiting: int = 0  # in the database
-    sent: int = 0  # to the broker, and not claimed yet
-    oldest_seconds: float = 0.0  # for how long the first of both could have been claimed
+    sent: int = 0  # sent to the broker, not claimed yet
+    oldest_seconds: float = 0.0  # how long the oldest of both has been claimable
     running: int = 0
-    expired_leases: int = 0  # running, says the row, but the lease is over
+    expired_leases: int = 0  # marked as running, but the lease has expired
 
 
 class FinishedStages(Value):
-    """Stages of one name that ended lately."""
+    """Stages of one name that finished recently."""
 
     count: int
-    seconds: float = 0.0  # of the last attempts, together
+    seconds: float = 0.0  # total of the last attempts
     attempts: int = 0
 
 
@@ -36,12 +36,12 @@ class ServiceMetrics(Value):
     queues: Mapping[str, QueueMetrics] = {}
     running_stages: Mapping[str, int] = {}  # stage -> how many
     finished_stages: Mapping[tuple[str, StageStatus], FinishedStages] = {}
-    # Of the jobs that were done lately: their stages' work, their recordings' length, and their way from door to door.
+    # Totals of the recently finished jobs: stage work time, recording duration, and time from submission to end.
     jobs_done: int = 0
     work_seconds: float = 0.0
     recording_seconds: float = 0.0
     turnaround_seconds: float = 0.0
-    events_pending: int = 0  # that have not become deliveries yet
+    events_pending: int = 0  # not turned into deliveries yet
     deliveries_due: int = 0
     oldest_due_seconds: float = 0.0
     deliveries_pending: int = 0

@@ -1,4 +1,4 @@
-"""A page of a long list, and the cursor that leads to the next one."""
+"""Cursor pagination: a page of a list, and the cursor of the next page."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ Item = TypeVar("Item")
 
 
 class Cursor(Value):
-    """Where a page ended: lists run from new to old, and the id decides between equals."""
+    """The last item of a page; lists are sorted from new to old, then by id."""
 
     at: datetime
     id: str
@@ -27,7 +27,7 @@ class Cursor(Value):
         try:
             return cls.model_validate_json(base64.urlsafe_b64decode(text + "=" * (-len(text) % 4)))
         except (ValueError, binascii.Error):
-            raise InvalidRequest("That cursor is none of ours.", hint="Begin again without a cursor.") from None
+            raise InvalidRequest("The cursor is invalid.", hint="Start again without a cursor.") from None
 
 
 class Page(Value, Generic[Item]):

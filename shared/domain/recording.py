@@ -1,4 +1,4 @@
-"""The recording that came in, and the parts it is made of."""
+"""The recording and the properties of its streams."""
 
 from __future__ import annotations
 
@@ -8,7 +8,7 @@ from shared.domain.value import Value
 
 
 class TrackProbe(Value):
-    """One audio signal decoded on its own: a participant's track, or a channel kept apart."""
+    """One audio signal that is decoded separately: a participant's track or a separate channel."""
 
     name: str = Field(min_length=1)
     seconds: float = Field(ge=0)
@@ -21,7 +21,7 @@ class VideoProbe(Value):
 
 
 class Probe(Value):
-    """What the decoder found, and what it could not do; every duration is counted, never the header's claim."""
+    """The result of decoding, with warnings; durations are measured, never read from a header."""
 
     duration: float = Field(ge=0)
     sample_rate: int = Field(gt=0)
@@ -33,7 +33,7 @@ class Probe(Value):
 
 
 class Recording(Value):
-    """The recording as the transcript names it: a label and facts, never a path."""
+    """The recording as described in the transcript; the name is a label, never a path."""
 
     name: str
     sha256: str

@@ -1,4 +1,4 @@
-"""How long the things of one job are kept, where its sender wants them gone sooner than the deployment does."""
+"""Retention periods of one job, which may be shorter than those of the deployment."""
 
 from __future__ import annotations
 
@@ -11,15 +11,15 @@ from shared.domain.value import Value
 
 
 class RetentionCategory(StrEnum):
-    """The kinds of things that a job leaves, in the order in which they go."""
+    """The categories of stored data of a job, in the order in which they are deleted."""
 
     MEDIA = "media"
     ARTIFACTS = "artifacts"
-    TRANSCRIPT = "transcript"  # and with it the job
+    TRANSCRIPT = "transcript"  # deletes the job as well
 
 
 class Retention(Value):
-    """Counted from the job's end; left out means as the deployment does, and longer than that is not possible."""
+    """Retention periods from the end of the job; the deployment's periods are the default and the maximum."""
 
     media_hours: float | None = Field(default=None, ge=0, le=24 * 366)
     artifacts_days: float | None = Field(default=None, ge=0, le=366)

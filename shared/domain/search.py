@@ -1,4 +1,4 @@
-"""Looking for what was said: words without case and accents, phrases, and where they stand in a text."""
+"""Full-text search: tokens without case and accents, phrases, and highlighting."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ from shared.domain.value import Value
 
 Phrase = tuple[str, ...]
 
-# Scripts that put no spaces between words: every character counts as a word, and a word becomes a phrase.
+# Scripts without spaces between words: every character is a token, so a word becomes a phrase.
 _UNSPACED = "\u0e00-\u0eff\u1780-\u17ff\u3040-\u30ff\u3400-\u9fff\uf900-\ufaff\U00020000-\U0003ffff"
 _WORD = re.compile(f"[{_UNSPACED}]|[^\\W_{_UNSPACED}]+")
 _PART = re.compile(r'"([^"]*)"?|(\S+)')
 
 
 class SearchQuery(Value):
-    """What is looked for; everything that is given must hold."""
+    """A search query; all given conditions must match."""
 
     phrases: tuple[Phrase, ...] = ()
     emotion: Emotion | None = None
@@ -32,14 +32,14 @@ class SearchQuery(Value):
     def parse(cls, words: str | None, *, emotion: Emotion | None, speaker: str | None, job: str | None) -> SearchQuery:
         phrases = tuple(parse_phrases(words or ""))
         if words and not phrases:
-            raise InvalidRequest("There is no word in what is looked for.")
+            raise InvalidRequest("The query contains no word.")
         if not (phrases or emotion or speaker or job):
-            raise InvalidRequest("Nothing is looked for.", hint="Give q, emotion, speaker or job.")
+            raise InvalidRequest("The search has no condition.", hint="Give q, emotion, speaker or job.")
         return cls(phrases=phrases, emotion=emotion, speaker=speaker, job=job)
 
 
 class SearchResult(Value):
-    """One utterance that was looked for."""
+    """One utterance that matches the query."""
 
     job_id: str
     utterance: int
@@ -57,7 +57,7 @@ class Token(NamedTuple):
 
 
 def tokens(text: str) -> Iterator[Token]:
-    """The words of an NFC text, without case and accents, and where they stand in it."""
+    """The words of an NFC text, without case and accents, with their positions."""
     for found in _WORD.finditer(text):
         letters = unicodedata.normalize("NFKD", found[0].casefold())
         word = "".join(letter for letter in letters if letter.isalnum())
@@ -66,12 +66,12 @@ def tokens(text: str) -> Iterator[Token]:
 
 
 def fold(text: str) -> str:
-    """The same words with single spaces between: what is kept to be searched."""
+    """The normalized words, joined by single spaces, as stored in the search index."""
     return " ".join(token.word for token in tokens(unicodedata.normalize("NFC", text)))
 
 
 def parse_phrases(words: str) -> Iterator[Phrase]:
-    """Words apart may stand anywhere; what is quoted, or holds a hyphen or an apostrophe, stands together."""
+    """The phrases of a query: single words, quoted text, and words with a hyphen or an apostrophe."""
     for quoted, single in _PART.findall(unicodedata.normalize("NFC", words)):
         phrase = tuple(token.word for token in tokens(quoted or single))
         if phrase:
@@ -79,17 +79,17 @@ def parse_phrases(words: str) -> Iterator[Phrase]:
 
 
 def highlight(text: str, phrases: Sequence[Phrase]) -> str:
-    """The text as HTML, escaped, with what was looked for between <mark> and </mark>."""
+    """The text as escaped HTML, with matches between <mark> and </mark>."""
     text = unicodedata.normalize("NFC", text)
-    there = list(tokens(text))
+    found = list(tokens(text))
     hits: set[int] = set()
     for phrase in phrases:
-        for place in range(len(there) - len(phrase) + 1):
-            if tuple(token.word for token in there[place : place + len(phrase)]) == phrase:
-                hits.update(range(place, place + len(phrase)))
+        for index in range(len(found) - len(phrase) + 1):
+            if tuple(token.word for token in found[index : index + len(phrase)]) == phrase:
+                hits.update(range(index, index + len(phrase)))
     made, edge = "", 0
-    for place, token in enumerate(there):
-        if place in hits:
+    for index, token in enumerate(found):
+        if index in hits:
             made += html.escape(text[edge : token.start]) + f"<mark>{html.escape(text[token.start : token.end])}</mark>"
             edge = token.end
     return made + html.escape(text[edge:])

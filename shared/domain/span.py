@@ -1,4 +1,4 @@
-"""A span is a stretch of the recording, in seconds from its start."""
+"""Time spans of a recording, in seconds from its start."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.domain.value import Value
 
 
 class Span(Value):
-    """The half-open stretch [start, end) of a recording; never of negative length."""
+    """The half-open interval [start, end) of a recording; never of negative length."""
 
     start: float = Field(ge=0)
     end: float = Field(ge=0)
@@ -34,13 +34,13 @@ class Span(Value):
         return max(0.0, min(self.end, other.end) - max(self.start, other.start))
 
     def clipped(self, other: Span) -> Span | None:
-        """The part of this span inside `other`, or None where they do not meet."""
+        """The part of this span inside `other`, or None if they do not overlap."""
         start, end = max(self.start, other.start), min(self.end, other.end)
         return Span(start=start, end=end) if end > start else None
 
     @property
     def span(self) -> Span:
-        """The bare stretch, without what is in it."""
+        """Only start and end, without the fields of subclasses."""
         return Span(start=self.start, end=self.end)
 
 
@@ -49,7 +49,7 @@ def span(start: float, end: float) -> Span:
 
 
 def union(spans: Iterable[Span], *, gap: float = 0.0) -> tuple[Span, ...]:
-    """The same time as disjoint spans in order; pieces less than `gap` apart are joined."""
+    """The union as disjoint spans in order; spans at most `gap` apart are joined."""
     return tuple(_joined(sorted(spans, key=lambda s: s.start), gap))
 
 

@@ -1,4 +1,4 @@
-"""Words, the turns of speakers, and the utterances made of both; each is a span with something in it."""
+"""Words, speaker turns, and the utterances built from both."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ from shared.domain.value import Value
 
 
 class Word(Span):
-    """One word as heard; `speaker` is set only where the source names it (a track, a platform transcript)."""
+    """One transcribed word; `speaker` is set only if the source names it (a track, a platform transcript)."""
 
     text: str = Field(min_length=1)
-    # None: the source does not say how sure it is (a platform's captions).
+    # None: the source gives no confidence (a platform's captions).
     confidence: float | None = Field(default=None, ge=0, le=1)
     speaker: str | None = None
 
 
 class Speech(Value):
-    """Where somebody speaks in one track; `track` is None for the whole recording's mix."""
+    """The speech spans of one track; `track` is None for the mix of the recording."""
 
     track: str | None = None
     spans: tuple[Span, ...]
 
 
 class SpeakerTurn(Span):
-    """One speaker holding the floor; turns of different speakers may overlap."""
+    """One turn of a speaker; turns of different speakers may overlap."""
 
     speaker: str
-    # How sure the diarization is of this speaker; it decides who gets a word where turns overlap.
+    # Confidence of the diarization; where turns overlap, it decides which speaker a word is assigned to.
     confidence: float = Field(default=1.0, ge=0, le=1)
 
 
 class Transcription(Value):
-    """What a recogniser heard: words in order, and the language it heard them in."""
+    """The result of speech recognition: words in order, and their language."""
 
     words: tuple[Word, ...]
     language: str | None = None
@@ -42,7 +42,7 @@ class Transcription(Value):
 
 
 class Utterance(Span):
-    """A piece of one speaker's speech that is read and shown as one."""
+    """A segment of one speaker's speech, with one emotion reading."""
 
     index: int = Field(ge=0)
     speaker: str

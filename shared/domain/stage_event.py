@@ -1,4 +1,4 @@
-"""What happens while a job runs, as told to whoever watches."""
+"""Progress events of a running job."""
 
 from __future__ import annotations
 
@@ -19,11 +19,11 @@ class StageProgressed(Value):
 class StageFinished(Value):
     stage: str
     seconds: float = Field(ge=0)
-    reused: bool = False  # its artifacts were already there
+    reused: bool = False  # its artifacts already existed
 
 
 class StageWarned(Value):
-    """Something a reader of the transcript should know; nothing was lost silently."""
+    """A warning for the readers of the transcript, so that nothing is lost silently."""
 
     stage: str
     code: str

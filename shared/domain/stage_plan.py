@@ -1,4 +1,4 @@
-"""The stages of a job as data, known before any engine is: what is enqueued, and what waits for what."""
+"""The stages of a job as data, planned without loading engines: names, queues and dependencies."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ AFTER_PUBLISH = PlannedStage(name=CAPTION, needs=("publish",))
 
 
 def plan_stages(job: Job, *, gpu: bool = False) -> tuple[PlannedStage, ...]:
-    """What the worker's composition root will build; `gpu` says that this deployment has workers with one."""
-    heard = job.platform_transcript is None
+    """The stages that the worker's composition root builds; `gpu` means that the deployment has GPU workers."""
+    recognised = job.platform_transcript is None
     stages = (
         PlannedStage(name="decode"),
         PlannedStage(name="detect_speech", needs=("decode",)),
-        PlannedStage(name="transcribe", needs=("decode", "detect_speech"), queue=GPU if heard and gpu else CPU),
+        PlannedStage(name="transcribe", needs=("decode", "detect_speech"), queue=GPU if recognised and gpu else CPU),
         PlannedStage(name="diarize", needs=_diarize_needs(job)),
         PlannedStage(name="track_faces", needs=("decode", "detect_speech") if _uses_faces(job) else ()),
         PlannedStage(name="compose", needs=("detect_speech", "transcribe", "diarize")),
@@ -31,7 +31,7 @@ def plan_stages(job: Job, *, gpu: bool = False) -> tuple[PlannedStage, ...]:
 
 def _diarize_needs(job: Job) -> tuple[str, ...]:
     if job.platform_transcript is not None:
-        # Whether it names its speakers is known once it is read: so turns wait for the words as well as the sound.
+        # Whether it names its speakers is known only after it is read, so turns wait for words and audio.
         return ("decode", "detect_speech", "transcribe")
     if job.tracks or job.options.separate_channels:
         return ("detect_speech",)

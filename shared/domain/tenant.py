@@ -1,4 +1,4 @@
-"""Who may do what: tenants, the scopes of their keys, and the audit trail of what was done."""
+"""Tenants, API keys with scopes, and audit entries."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.domain.value import Value
 class Scope(StrEnum):
     RECORDINGS_WRITE = "recordings:write"
     TRANSCRIPTS_READ = "transcripts:read"
-    EMOTIONS_READ = "emotions:read"  # without it, transcripts and exports come without readings
+    EMOTIONS_READ = "emotions:read"  # without it, transcripts and exports contain no readings
     WEBHOOKS_WRITE = "webhooks:write"
     ADMIN = "admin"
 
@@ -26,14 +26,14 @@ class Tenant(Value):
 
 
 class ApiKey(Value):
-    """What we keep of a key: never its secret, only the secret's hash."""
+    """A stored API key; only the hash of its secret is stored."""
 
     id: str = Field(pattern=r"^[0-9a-zA-Z]{1,32}$")
     tenant: str
     name: str = ""
     secret_sha256: str = Field(pattern=r"^[0-9a-f]{64}$", repr=False)
     scopes: frozenset[Scope]
-    # Purpose, consent and modalities for requests that name none: dialects have no field for them.
+    # Default purpose, consent and modalities of requests: compatible APIs have no field for them.
     defaults: Mapping[str, JsonValue] = {}
     created_at: datetime
     expires_at: datetime | None = None
@@ -48,7 +48,7 @@ class ApiKey(Value):
 
 
 class AuditEntry(Value):
-    """One line of the audit trail: who did what to which thing, when and from where; never content."""
+    """One entry of the audit log: who did what to which resource, when and from where; never content."""
 
     tenant: str
     at: datetime

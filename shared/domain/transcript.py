@@ -1,4 +1,4 @@
-"""The transcript: who spoke, when, what they said, and how it was perceived."""
+"""The transcript: speakers, times, words and perceived emotion."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ class Speaker(Value):
 
 
 class Provenance(Value):
-    """Which engine made what, and how long it took."""
+    """The engine of a stage, and how long the stage took."""
 
     stage: str
     engine: str
     seconds: float = Field(ge=0)
-    # Why this engine and not a better one, when there is something to say.
+    # Why this engine was used instead of a better one, if there is a reason to report.
     note: str | None = None
 
 
 class Disclosure(Value):
-    """What must be said wherever a reading is shown; it cannot be turned off."""
+    """The notice that must accompany every reading; it cannot be turned off."""
 
     modalities: tuple[Modality, ...]
     biometric: bool
@@ -64,14 +64,14 @@ NOTICE = (
 
 
 def disclose(modalities: Sequence[Modality], purpose: Purpose | None = None) -> Disclosure:
-    """The disclosure for the senses that were used."""
+    """The disclosure for the modalities that were used."""
     used = tuple(modality for modality in Modality if modality in modalities)
     words = {Modality.TEXT: "the words", Modality.VOICE: "the voice", Modality.FACE: "the face"}
-    *most, last = [words[modality] for modality in used] or ["nothing, for no sense perceived anything"]
-    senses = f"{', '.join(most)} and {last}" if most else last
+    *most, last = [words[modality] for modality in used] or ["nothing, because no modality gave a reading"]
+    sources = f"{', '.join(most)} and {last}" if most else last
     return Disclosure(
         modalities=used,
         biometric=any(modality is not Modality.TEXT for modality in used),
-        notice=NOTICE.format(modalities=senses),
+        notice=NOTICE.format(modalities=sources),
         purpose=purpose,
     )

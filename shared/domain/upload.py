@@ -1,4 +1,4 @@
-"""A resumable upload: how much is to come, how much is there, and until when it waits."""
+"""A resumable upload: its length, the bytes received so far, and when it expires."""
 
 from __future__ import annotations
 

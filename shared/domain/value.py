@@ -1,4 +1,4 @@
-"""The base of everything that crosses a boundary: frozen, closed, and compared by content."""
+"""The base class of all domain values: frozen, without extra fields, compared by content."""
 
 from __future__ import annotations
 
@@ -6,5 +6,5 @@ from pydantic import BaseModel, ConfigDict
 
 
 class Value(BaseModel):
-    # NaN and infinity are refused: JSON has no word for them, so they would break the transcript.
+    # NaN and infinity are rejected: JSON cannot represent them, so the transcript would be invalid.
     model_config = ConfigDict(frozen=True, extra="forbid", allow_inf_nan=False)

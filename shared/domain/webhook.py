@@ -1,4 +1,4 @@
-"""Webhooks: who wants to hear of what, what was announced, and how each delivery went."""
+"""Webhooks: endpoints, events, deliveries and attempts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ class EventType(StrEnum):
 
 
 class EncryptedSecret(Value):
-    """A signing secret, encrypted; after a rotation the old one still signs until it expires."""
+    """An encrypted signing secret; after a rotation the old one still signs until it expires."""
 
     ciphertext: str = Field(repr=False)
     expires_at: datetime | None = None
@@ -29,24 +29,24 @@ class EncryptedSecret(Value):
 class WebhookEndpoint(Value):
     id: str
     tenant: str
-    url: str = Field(repr=False)  # it may carry a token of the receiver's
+    url: str = Field(repr=False)  # may contain a token of the receiver
     event_types: frozenset[EventType]
     description: str = ""
     secrets: tuple[EncryptedSecret, ...] = ()  # the newest first
-    job_id: str | None = None  # a callback that was given with one job hears of nothing else
+    job_id: str | None = None  # set for a callback that belongs to one job
     created_at: datetime
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
 
     def signing_secrets(self, now: datetime) -> tuple[str, ...]:
-        """The sealed secrets that sign at this time, new before old."""
+        """The encrypted secrets that are valid at this time, newest first."""
         return tuple(
             secret.ciphertext for secret in self.secrets if secret.expires_at is None or now < secret.expires_at
         )
 
 
 class WebhookEvent(Value):
-    """Something happened: serialized once, so that every attempt sends the very bytes that are signed."""
+    """An event, serialized once, so that every attempt sends exactly the signed bytes."""
 
     event_type: EventType
     body: bytes
@@ -55,22 +55,22 @@ class WebhookEvent(Value):
 class DeliveryStatus(StrEnum):
     PENDING = "pending"
     DELIVERED = "delivered"
-    FAILED = "failed"  # the schedule came to its end
-    BLOCKED = "blocked"  # the address may not be called; it is not tried again
+    FAILED = "failed"  # the last scheduled attempt failed
+    BLOCKED = "blocked"  # the address is blocked; no retry
     DROPPED = "dropped"  # the endpoint was disabled
 
 
 class Delivery(Value):
-    """One announcement on its way to one endpoint; its id is what receivers deduplicate on, so replays keep it."""
+    """One event for one endpoint; receivers deduplicate by its id, so replays keep it."""
 
-    id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")  # no dot: dots part what is signed
+    id: str = Field(pattern=r"^[A-Za-z0-9_-]+$")  # no dot: the signed content is separated by dots
     tenant: str
     endpoint_id: str
     job_id: str | None
     event_type: EventType
     body: bytes = Field(repr=False)
     status: DeliveryStatus
-    series: int = Field(default=1, ge=1)  # a replay begins a new one
+    series: int = Field(default=1, ge=1)  # a replay starts a new series
     attempts: int = Field(default=0, ge=0)  # within the series
     next_attempt_at: datetime | None
     created_at: datetime
@@ -78,7 +78,7 @@ class Delivery(Value):
 
 
 class Attempt(Value):
-    """One try, as the log shows it."""
+    """One delivery attempt, as stored in the log."""
 
     delivery_id: str
     endpoint_id: str
@@ -93,7 +93,7 @@ class Attempt(Value):
 
 
 class DueDelivery(Value):
-    """A delivery that is due, with the endpoint as it stands; `lease` fences out a courier that was too slow."""
+    """A delivery that is due, with its current endpoint; `lease` rejects results of a courier that was too slow."""
 
     delivery: Delivery
     endpoint: WebhookEndpoint
@@ -101,12 +101,12 @@ class DueDelivery(Value):
 
 
 class DeliveryOutcome(Value):
-    """What an attempt means: for the delivery, and for the endpoint."""
+    """The consequences of an attempt for the delivery and for the endpoint."""
 
     status: DeliveryStatus
     next_attempt_at: datetime | None = None
-    disable_reason: str | None = None  # the reason, if the endpoint must be disabled
-    slow_until: datetime | None = None  # the receiver asked for rest: its other deliveries wait too
+    disable_reason: str | None = None  # set if the endpoint must be disabled
+    slow_until: datetime | None = None  # the receiver requested a delay, which applies to its other deliveries too
 
 
 def build_event(event_type: EventType, at: datetime, data: dict[str, object]) -> WebhookEvent:
@@ -116,7 +116,7 @@ def build_event(event_type: EventType, at: datetime, data: dict[str, object]) ->
 
 
 def job_ended_event(record: JobRecord, at: datetime, public_url: str = "") -> WebhookEvent:
-    """How a job ended: ids, codes and the client's own metadata; no word of the transcript, no emotion."""
+    """The event for the end of a job: ids, codes and the client's metadata; no transcript text, no emotion."""
     data: dict[str, object] = {"job_id": record.id, "status": record.status, "metadata": dict(record.metadata)}
     if record.error is not None:
         data["error"] = {"code": record.error.code, "stage": record.error.stage}
@@ -126,12 +126,12 @@ def job_ended_event(record: JobRecord, at: datetime, public_url: str = "") -> We
 
 
 def rotate_secrets(
-    secrets: Sequence[EncryptedSecret], sealed: str, now: datetime, old_until: datetime
+    secrets: Sequence[EncryptedSecret], ciphertext: str, now: datetime, old_until: datetime
 ) -> tuple[EncryptedSecret, ...]:
-    """The new secret first; the one that signed until now goes on for a while, older ones are forgotten."""
+    """The new secret first, then the still valid ones, which expire at `old_until` at the latest."""
     kept = [
         EncryptedSecret(ciphertext=old.ciphertext, expires_at=min(old_until, old.expires_at or old_until))
         for old in secrets
         if old.expires_at is None or now < old.expires_at
     ]
-    return (EncryptedSecret(ciphertext=sealed), *kept)
+    return (EncryptedSecret(ciphertext=ciphertext), *kept)

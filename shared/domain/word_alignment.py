@@ -1,4 +1,4 @@
-"""The times of words whose text was corrected: what stayed keeps its time, what is new shares the time of what went."""
+"""Aligns corrected text with word times: unchanged words keep theirs, new words share those of the replaced words."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.domain.speech import Word
 
 
 def align_words(words: Sequence[Word], text: str, within: Span) -> tuple[Word, ...]:
-    """The words of the new text. Where the source gave no words there is no time to share, and none are made up."""
+    """The words of the new text with times; empty if the utterance has no word times to derive them from."""
     if not words:
         return ()
     tokens = text.split()
@@ -32,7 +32,7 @@ def _matching_blocks(matcher: SequenceMatcher[str]) -> Iterator[tuple[bool, int,
 
 
 def _spread(tokens: Sequence[str], start: float, end: float, speaker: str | None) -> Iterator[Word]:
-    """Evenly; nobody heard them, so nobody is sure of them."""
+    """Words evenly spaced over the interval; they were not recognised, so they have no confidence."""
     step = (end - start) / max(1, len(tokens))
     for number, token in enumerate(tokens):
         last = end if number == len(tokens) - 1 else start + (number + 1) * step

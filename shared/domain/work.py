@@ -1,4 +1,4 @@
-"""The work of a job, stage by stage: planned, waiting for its needs, claimed by one worker for a while, finished."""
+"""The work of a job: planned stages, their status, claims with leases, and queue messages."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from shared.domain.error import InvalidRequest
 from shared.domain.value import Value
 
 CAPTION = "caption"
-# They follow the end of their job and hold nothing of it up: should one fail, the job is done all the same.
+# Stages that run after the end of the job. The job stays done even if one of them fails.
 STAGES_AFTER_JOB = frozenset({CAPTION})
 
-MAX_ATTEMPTS = 3  # after that many claims that came to no end, a recording counts as poisonous
+MAX_ATTEMPTS = 3  # after this many unfinished claims, a recording counts as poisonous
 
 
 class StageStatus(StrEnum):
-    WAITING = "waiting"  # something that it needs is not done
+    WAITING = "waiting"  # a stage that it needs is not done
     PENDING = "pending"  # may be claimed
-    RUNNING = "running"  # claimed; another may take it once the lease has run out
+    RUNNING = "running"  # claimed; another worker may claim it once the lease has expired
     DONE = "done"
     FAILED = "failed"
 
 
 class PlannedStage(Value):
-    """One node of a job's graph, as the queue needs to know it."""
+    """One node of a job's stage graph, with the fields that the queue needs."""
 
     name: str = Field(min_length=1, max_length=64)
     needs: tuple[str, ...] = ()
@@ -35,7 +35,7 @@ class PlannedStage(Value):
 
 
 class StageRow(PlannedStage):
-    """Where one stage of one job stands."""
+    """The state of one stage of one job."""
 
     status: StageStatus
     attempts: int = Field(default=0, ge=0)
@@ -48,7 +48,7 @@ class StageRow(PlannedStage):
 
 
 class Ticket(Value):
-    """All that a queue message carries."""
+    """The content of a queue message."""
 
     job_id: str
     stage: str
@@ -56,7 +56,7 @@ class Ticket(Value):
 
 
 class Claim(Value):
-    """The right to run a stage until the lease ends; the attempt's number tells an old holder from the new one."""
+    """The right to run a stage until the lease expires; the attempt number identifies the current holder."""
 
     tenant: str
     job_id: str
@@ -67,31 +67,31 @@ class Claim(Value):
 
 
 class Refusal(StrEnum):
-    """Why a claim was not granted; in every case the message is acknowledged and forgotten."""
+    """Why a claim was not granted; the message is acknowledged in every case."""
 
     UNKNOWN = "unknown"
-    HELD = "held"  # another worker's lease is alive
+    HELD = "held"  # another worker has a valid lease
     NOT_READY = "not_ready"
     DONE = "done"
     JOB_ENDED = "job_ended"
-    POISONED = "poisoned"  # this claim would have been one too many; the job has failed now
+    POISONED = "poisoned"  # the maximum number of attempts is reached; the job has failed
 
 
 class SweepResult(Value):
-    """What a sweep of leases found."""
+    """The result of a sweep of expired leases."""
 
     freed: int = 0
     poisoned: int = 0
 
 
 def check_plan(stages: Sequence[PlannedStage]) -> None:
-    """A plan must be runnable to its end: names once, needs known, no circle, one last stage."""
+    """Check that a plan can finish: unique names, known needs, no cycles."""
     names = [stage.name for stage in stages]
     if not names or len(set(names)) != len(names):
-        raise InvalidRequest("A plan names at least one stage, and each only once.")
+        raise InvalidRequest("A plan needs at least one stage, and unique stage names.")
     done: set[str] = set()
     while len(done) < len(names):
         ready = {stage.name for stage in stages if stage.name not in done and set(stage.needs) <= done}
         if not ready:
-            raise InvalidRequest(f"The stages {', '.join(sorted(set(names) - done))} can never begin.")
+            raise InvalidRequest(f"The stages {', '.join(sorted(set(names) - done))} can never start.")
         done |= ready

@@ -1,1 +1,1 @@
-"""Views of a transcript: the formats that people and programs read."""
+"""Export formats of a transcript."""

@@ -1,4 +1,4 @@
-"""What annotation programs and scoring tools read: RTTM, CTM, STM, Praat TextGrid, ELAN EAF."""
+"""Export for annotation programs and scoring tools: RTTM, CTM, STM, Praat TextGrid, ELAN EAF."""
 
 from __future__ import annotations
 
@@ -15,11 +15,11 @@ from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript
 from shared.exports.captions import plain
 
-UNDATED = "1970-01-01T00:00:00+00:00"  # the format asks for a date; the same transcript is always the same file
-MIN_SECONDS = 0.001  # seconds; a reader takes nothing shorter
+UNDATED = "1970-01-01T00:00:00+00:00"  # the format requires a date; a constant one keeps the output deterministic
+MIN_SECONDS = 0.001  # seconds; parsers reject anything shorter
 
 
-def render_rttm(transcript: Transcript, *, emotion: bool) -> bytes:  # noqa: ARG001  (the format has no place for it)
+def render_rttm(transcript: Transcript, *, emotion: bool) -> bytes:  # noqa: ARG001  (the format has no field for it)
     file = _word(Path(transcript.recording.name).stem)
     return _lines(
         f"SPEAKER {file} 1 {utterance.start:.3f} {utterance.duration:.3f} <NA> <NA> "
@@ -56,7 +56,7 @@ def _lines(lines: Iterator[str]) -> bytes:
 
 
 def _word(text: str) -> str:
-    """One word: readers split at spaces, and one of them silently misreads a name that holds any."""
+    """The text without spaces: parsers split at spaces, and one silently misreads a name that contains any."""
     return re.sub(r"\s+", "_", plain(text)).lstrip(";") or "_"
 
 
@@ -99,7 +99,7 @@ def render_eaf(transcript: Transcript, *, emotion: bool) -> bytes:
 
 
 def _tiers(transcript: Transcript) -> Iterator[tuple[str, list[Utterance]]]:
-    """One tier for each speaker; a name that two of them bear gets a number."""
+    """One tier for each speaker; duplicate names get a number."""
     taken: set[str] = set()
     for speaker in transcript.speakers:
         name, number = plain(speaker.name) or speaker.id, 2
@@ -110,7 +110,7 @@ def _tiers(transcript: Transcript) -> Iterator[tuple[str, list[Utterance]]]:
 
 
 def _apart(utterances: Sequence[Utterance]) -> Iterator[tuple[float, float, Utterance]]:
-    """Within a tier nothing may overlap or be empty: each starts no earlier than the one before ends."""
+    """The utterances clipped so that none overlap, without those that become too short: a tier allows neither."""
     edge = 0.0
     for utterance in sorted(utterances, key=lambda one: one.start):
         start, end = max(edge, utterance.start), utterance.end

@@ -1,4 +1,4 @@
-"""Utterances cut into captions that can be read in time: two lines at most, each with its speaker."""
+"""Splits utterances into captions of at most two lines, each with its speaker."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ MAX_SECONDS = 7.0
 
 
 class Caption(Span):
-    """Some words of one utterance, as long as they are shown."""
+    """Some words of one utterance, with the time for which they are shown."""
 
     speaker: str
     text: str
@@ -36,7 +36,7 @@ def captions(transcript: Transcript, *, emotion: bool) -> Iterator[Caption]:
 
 
 def _pieces(utterance: Utterance) -> Iterator[tuple[float, float, str]]:
-    """By words where their text is still the utterance's; a corrected utterance keeps its text in one piece."""
+    """Split by words if they still match the text; a corrected utterance stays in one piece."""
     words = utterance.words
     if plain(" ".join(word.text for word in words)) != plain(utterance.text):
         yield utterance.start, utterance.end, plain(utterance.text)

@@ -1,4 +1,4 @@
-"""JSON, plain text and Markdown."""
+"""Export as JSON, plain text and Markdown."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.exports.subtitles import clock
 
 
 def render_json(transcript: Transcript, *, emotion: bool) -> bytes:
-    """The transcript as it is: see docs/transcript.schema.json."""
+    """The complete transcript; see docs/transcript.schema.json."""
     if not emotion:
         bare = tuple(utterance.model_copy(update={"emotion": None}) for utterance in transcript.utterances)
         transcript = transcript.model_copy(update={"utterances": bare})

@@ -1,4 +1,4 @@
-"""Every format a transcript can be written in, as data."""
+"""The table of export formats."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.exports.tables import render_csv
 
 class Render(Protocol):
     def __call__(self, transcript: Transcript, *, emotion: bool) -> bytes:
-        """The whole file; `emotion=False` leaves every reading out."""
+        """The content of the file; `emotion=False` omits all readings."""
         ...
 
 

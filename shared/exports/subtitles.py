@@ -1,4 +1,4 @@
-"""WebVTT and SRT."""
+"""Export as WebVTT and SRT."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from shared.exports.captions import captions, plain
 
 
 def clock(seconds: float, point: str) -> str:
-    """Hours of two digits or more, and thousandths."""
+    """Format a time with at least two digits of hours, and milliseconds."""
     milliseconds = round(seconds * 1000)
     minutes, rest = divmod(milliseconds, 60_000)
     hours, minutes = divmod(minutes, 60)
@@ -16,7 +16,7 @@ def clock(seconds: float, point: str) -> str:
 
 
 def render_vtt(transcript: Transcript, *, emotion: bool) -> bytes:
-    """Every cue opens with its voice; the perceived emotion is the voice's class."""
+    """Every cue starts with a voice tag; the perceived emotion is the class of the tag."""
     blocks = ["WEBVTT", f"NOTE\n{_escaped(transcript.disclosure.notice)}"]
     for caption in captions(transcript, emotion=emotion):
         # A ">" in a name would end the tag, so it is replaced rather than escaped.
@@ -32,7 +32,7 @@ def _escaped(text: str) -> str:
 
 
 def render_srt(transcript: Transcript, *, emotion: bool) -> bytes:
-    """The speaker's name stands before the first caption of each turn. SRT has no place for comments."""
+    """The first caption of each turn starts with the speaker's name. SRT does not support comments."""
     blocks: list[str] = []
     before: str | None = None
     for number, caption in enumerate(captions(transcript, emotion=emotion), start=1):
@@ -45,5 +45,5 @@ def render_srt(transcript: Transcript, *, emotion: bool) -> bytes:
 
 
 def _bare(text: str) -> str:
-    """Readers take anything between angle brackets for markup and drop it."""
+    """Replace angle brackets: players treat anything between them as markup and drop it."""
     return plain(text).replace("<", "‹").replace(">", "›")

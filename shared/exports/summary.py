@@ -1,4 +1,4 @@
-"""A meeting in figures: who spoke how much and when, and how it is perceived over time; nobody is ranked or graded."""
+"""Summary metrics of a meeting: talk time and perceived emotion over time; speakers are not ranked or graded."""
 
 from __future__ import annotations
 
@@ -15,29 +15,29 @@ from shared.domain.value import Value
 
 WINDOW = 60.0  # seconds
 MAX_WINDOWS = 20
-OVERLAP = 0.2  # seconds of both speaking; shorter ones are how turns change hands
+OVERLAP = 0.2  # seconds of overlap; a shorter one is an ordinary change of speaker
 TURNING = 0.4  # of valence, which runs from -1 to 1
 
 Distribution = dict[Emotion, float]
 
 
 class EmotionPoint(Span):
-    """How a speaker is perceived in one stretch; null where they said nothing that was read."""
+    """Perceived emotion of a speaker in one time window; null if no utterance in it has a reading."""
 
     perceived: Distribution | None
 
 
 class ValencePoint(Span):
-    """How the meeting is perceived in one stretch: from -1, unpleasant, to 1, pleasant; null where nothing was read."""
+    """Perceived valence in one time window, from -1 (unpleasant) to 1 (pleasant); null without readings."""
 
     perceived_valence: float | None = Field(ge=-1, le=1)
 
 
 class TurningPoint(Value):
-    """Where the perceived valence changes a lot from one stretch to the next."""
+    """A large change of perceived valence from one time window to the next."""
 
     at: float
-    utterance: int = Field(description="The first utterance of the new stretch")
+    utterance: int = Field(description="The first utterance of the new time window")
     before: float
     after: float
 
@@ -46,16 +46,16 @@ class SpeakerSummary(Value):
     speaker: str
     name: str
     talk_seconds: float
-    share: float = Field(ge=0, le=1, description="Of the time in which anybody speaks, each speaker's own counted")
-    turns: int = Field(description="Utterances of one speaker in a row are one turn")
-    interruptions: int = Field(description="How often they began while somebody else was speaking")
+    share: float = Field(ge=0, le=1, description="Share of the sum of all speakers' talk time")
+    turns: int = Field(description="Number of turns; consecutive utterances of one speaker are one turn")
+    interruptions: int = Field(description="How often the speaker started while another speaker was speaking")
     words: int
-    perceived: Distribution | None = Field(description="The mean of their utterances' scores, weighted by duration")
+    perceived: Distribution | None = Field(description="The mean of the utterances' scores, weighted by duration")
     course: tuple[EmotionPoint, ...] | None
 
 
 class Summary(Value):
-    """Speakers stand in the order in which they first speak."""
+    """Summary of a meeting; speakers are in the order of the transcript."""
 
     job_id: str
     duration: float
@@ -66,7 +66,7 @@ class Summary(Value):
 
 
 def summarize(transcript: Transcript, *, emotion: bool) -> Summary:
-    """`emotion=False` leaves out whatever follows from readings."""
+    """Compute the summary; `emotion=False` omits everything derived from readings."""
     utterances = sorted(transcript.utterances, key=lambda one: (one.start, one.index))
     duration = max([transcript.recording.duration, *(one.end for one in utterances)])
     whole = Span(start=0, end=duration)
@@ -89,8 +89,8 @@ def render_summary(transcript: Transcript, *, emotion: bool) -> bytes:
 
 def _windows(duration: float) -> Iterator[Span]:
     number = min(MAX_WINDOWS, max(1, math.ceil(duration / WINDOW)))
-    for place in range(number):
-        yield Span(start=round(duration * place / number, 3), end=round(duration * (place + 1) / number, 3))
+    for index in range(number):
+        yield Span(start=round(duration * index / number, 3), end=round(duration * (index + 1) / number, 3))
 
 
 def _speaker(
@@ -130,9 +130,9 @@ def _turns(utterances: Sequence[Utterance], speaker: str) -> int:
 
 
 def _interruptions(utterances: Sequence[Utterance], speaker: str) -> int:
-    """Each utterance counts once, however many it falls into."""
+    """Each utterance counts once, however many others it overlaps."""
     count = 0
-    longest: Utterance | None = None  # of the others so far, the one that ends last
+    longest: Utterance | None = None  # the other speakers' utterance so far that ends last
     for one in utterances:
         if one.speaker != speaker:
             longest = one if longest is None or one.end > longest.end else longest
@@ -142,7 +142,7 @@ def _interruptions(utterances: Sequence[Utterance], speaker: str) -> int:
 
 
 def _read(utterances: Iterable[Utterance], within: Span) -> Iterator[tuple[float, EmotionReading]]:
-    """The readings in a stretch, with the seconds for which they count there."""
+    """The readings in a time window, with their seconds of overlap with it."""
     for one in utterances:
         seconds = one.overlap(within)
         if one.emotion is not None and seconds > 0:
@@ -169,7 +169,7 @@ def _valence(utterances: Sequence[Utterance], windows: Sequence[Span]) -> Iterat
 
 
 def _valence_of(reading: EmotionReading) -> float:
-    """Where nobody gave one: what speaks for pleasant less what speaks against it."""
+    """The valence of a reading, or else its positive score minus its negative score."""
     if reading.valence is not None:
         return reading.valence
     scores = reading.sentiment.scores
@@ -177,7 +177,7 @@ def _valence_of(reading: EmotionReading) -> float:
 
 
 def _turning_points(course: Sequence[ValencePoint], utterances: Sequence[Utterance]) -> Iterator[TurningPoint]:
-    """Stretches in which nothing was read are passed over."""
+    """Time windows without readings are skipped."""
     before: float | None = None
     for point in course:
         after = point.perceived_valence

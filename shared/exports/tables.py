@@ -1,4 +1,4 @@
-"""CSV: one row for each utterance, safe to open in a spreadsheet."""
+"""Export as CSV: one row per utterance, safe to open in a spreadsheet."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def render_csv(transcript: Transcript, *, emotion: bool) -> bytes:
 
 
 def _cell(text: str) -> str:
-    """A cell that begins like a formula would be run by a spreadsheet."""
+    """Escape a cell that a spreadsheet would run as a formula."""
     text = plain(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text
 
@@ -36,8 +36,8 @@ def _reading(reading: EmotionReading) -> list[object]:
     scores = [f"{reading.scores[emotion]:.4f}" for emotion in EMOTIONS]
     modalities = []
     for modality in Modality:
-        sense = reading.modalities.get(modality)
+        found = reading.modalities.get(modality)
         modalities.append(
-            "" if sense is None else f"{sense.status}:{sense.reason}" if sense.reason else str(sense.status)
+            "" if found is None else f"{found.status}:{found.reason}" if found.reason else str(found.status)
         )
     return [reading.label, f"{reading.confidence:.4f}", reading.sentiment.label, *scores, *modalities]

@@ -1,4 +1,4 @@
-"""The lines of a captioned video."""
+"""Export as the lines of a captioned video."""
 
 from __future__ import annotations
 
@@ -24,13 +24,13 @@ def lines_of(transcript: Transcript, *, emotion: bool) -> tuple[Line, ...]:
     speakers = [speaker.name for speaker in transcript.speakers]
     made = []
     for caption in captions(transcript, emotion=emotion):
-        place = speakers.index(caption.speaker) if caption.speaker in speakers else 0
+        number = speakers.index(caption.speaker) if caption.speaker in speakers else 0
         line = Line(
             start=caption.start,
             end=caption.end,
             speaker=caption.speaker,
             text=caption.text,
-            colour=SPEAKER_COLOURS[place % len(SPEAKER_COLOURS)],
+            colour=SPEAKER_COLOURS[number % len(SPEAKER_COLOURS)],
         )
         if caption.emotion is not None:
             reading = {"emotion": str(caption.emotion.label), "confidence": caption.emotion.confidence}

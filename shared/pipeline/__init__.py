@@ -1,1 +1,1 @@
-"""The science: stages over domain and ports, and the driver that walks them."""
+"""The annotation pipeline: its stages, and the driver that runs them."""

@@ -1,4 +1,4 @@
-"""Walk the graph of stages in this process: skip what is there, make what is not."""
+"""Runs the stage graph in this process and reuses existing artifacts."""
 
 from __future__ import annotations
 
@@ -16,14 +16,14 @@ from shared.ports.artifacts import ArtifactStore
 
 
 class StageRecord(Value):
-    """How a stage's output came to be; it lies beside the output, so that a resumed run can tell it too."""
+    """Provenance and warnings of a stage, stored with its output so that a resumed run can report them."""
 
     provenance: Provenance
     warnings: tuple[StageWarned, ...] = ()
 
 
 def annotate(stages: Sequence[Stage], store: ArtifactStore, emit: Callable[[StageEvent], None]) -> Transcript:
-    """Run every stage whose output is missing; the last one's output is the transcript."""
+    """Run every stage whose output is missing, and return the transcript from the last stage."""
     folders: dict[str, Path] = {}
     keys: dict[str, str] = {}
     ordered = topological_order(stages)
@@ -38,7 +38,7 @@ def annotate(stages: Sequence[Stage], store: ArtifactStore, emit: Callable[[Stag
 def ensure(
     stage: Stage, key: str, inputs: dict[str, Path], store: ArtifactStore, emit: Callable[[StageEvent], None]
 ) -> Path:
-    """The stage's output folder, made now unless it is there."""
+    """The stage's output folder; runs the stage if it does not exist."""
     found = store.find(key)
     emit(StageStarted(stage=stage.name))
     if found is not None:
@@ -55,11 +55,11 @@ def ensure(
         seconds = time.monotonic() - began
         _write_record(folder, stage, seconds, warnings)
     emit(StageFinished(stage=stage.name, seconds=seconds))
-    return _made(store, key)
+    return _stored(store, key)
 
 
 def _ensure_parts(stage: Stage, key: str, whole: Workspace, store: ArtifactStore) -> Sequence[Path]:
-    """Each stretch is an artifact of its own, so that a killed run loses one stretch and not hours."""
+    """Run the missing parts; each part is a separate artifact, so that a killed run loses only one part."""
     spans = stage.split(whole)
     folders: list[Path] = []
     for number, span in enumerate(spans):
@@ -71,7 +71,7 @@ def _ensure_parts(stage: Stage, key: str, whole: Workspace, store: ArtifactStore
                 work, warnings = _recording_warnings(_part_of(whole, folder, number, len(spans)))
                 stage.run_part(work, span)
                 _write_record(folder, stage, time.monotonic() - began, warnings)
-            found = _made(store, part_key)
+            found = _stored(store, part_key)
         else:
             for warning in read_record(found).warnings:
                 whole.emit(warning)
@@ -89,21 +89,21 @@ def _part_of(whole: Workspace, folder: Path, number: int, count: int) -> Workspa
 
 
 def _recording_warnings(work: Workspace) -> tuple[Workspace, list[StageWarned]]:
-    """The same workspace, with its warnings noted down for the record."""
+    """The same workspace, with a list that collects its warnings for the record."""
     warnings: list[StageWarned] = []
 
-    def hear(event: StageEvent) -> None:
+    def collect(event: StageEvent) -> None:
         if isinstance(event, StageWarned):
             warnings.append(event)
         work.emit(event)
 
-    return replace(work, emit=hear), warnings
+    return replace(work, emit=collect), warnings
 
 
-def _made(store: ArtifactStore, key: str) -> Path:
+def _stored(store: ArtifactStore, key: str) -> Path:
     found = store.find(key)
     if found is None:
-        raise StoredDataMissing(f"the artifact {key} vanished as soon as it was written")
+        raise StoredDataMissing(f"the artifact {key} is missing right after it was written")
     return found
 
 

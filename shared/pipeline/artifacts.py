@@ -1,10 +1,10 @@
-"""What each stage leaves for the next: one JSON value per folder, and beside it the arrays that are too big for JSON.
+"""Artifacts of the stages: one JSON value per folder, and arrays that are too large for JSON.
 
 | stage         | files                                                             |
 |---------------|-------------------------------------------------------------------|
 | decode        | decode.json (Probe), mix.f32, track-N.f32                         |
 | detect_speech | detect_speech.json (SpeechMap)                                    |
-| transcribe    | transcribe.json (Hearing)                                         |
+| transcribe    | transcribe.json (Transcription)                                   |
 | diarize       | diarize.json (Turns)                                              |
 | track_faces   | track_faces.json (FaceTracks), frames.npy, faces.npy, crops.npy   |
 | compose       | compose.json (Utterances)                                         |
@@ -28,46 +28,46 @@ from shared.ports.media import Audio, Bytes
 
 
 class SpeechMap(Value):
-    """Speech in the mix, or, where every participant has a track, in each of them."""
+    """Speech spans of the mix, or of each participant's track if there are tracks."""
 
     tracks: tuple[Speech, ...]
 
 
 class Turns(Value):
     turns: tuple[SpeakerTurn, ...]
-    # Speakers in the order of their first word, with the name a platform or a track gave them.
+    # Speakers in the order of their first word, with their name from the platform or the track.
     names: dict[str, str] = Field(default_factory=dict)
 
 
 class FaceTracks(Value):
-    """What was seen, in short; the sightings themselves lie beside it as arrays, for hours hold many."""
+    """Summary of the detected faces; the detections are stored as arrays because there may be many."""
 
-    frames: int  # that were looked at, with or without a face
-    faces: int  # seen in them
-    # The tile of each track: tracks at one place that look alike are one tile; -1 for too brief to count.
+    frames: int  # processed frames, with or without a face
+    faces: int  # detected in them
+    # The tile of each track: similar tracks at the same position are one tile; -1 means the track is too short.
     tiles: tuple[int, ...] = ()
-    reason: str | None = None  # why no face was looked for: off, no_video, or an error's code
+    reason: str | None = None  # why there was no detection: off, no_video, or an error code
 
 
-# One face in one sampled frame, in pixels of that frame; the same row of crops.npy is its picture.
+# One face in one sampled frame, in pixels of that frame; the same row of crops.npy is its image.
 FACE = np.dtype(
     [
         ("time", "<f8"),
-        ("track", "<i4"),  # the same face followed through neighbouring frames
+        ("track", "<i4"),  # the same face tracked through consecutive frames
         ("left", "<f4"),
         ("top", "<f4"),
         ("width", "<f4"),
         ("height", "<f4"),
         ("score", "<f4"),
         ("sharpness", "<f4"),
-        ("mouth_motion", "<f4"),  # NaN where there is no frame before to compare with
+        ("mouth_motion", "<f4"),  # NaN without a previous frame to compare with
     ]
 )
 
 
 @dataclass(frozen=True, slots=True)
 class RowsOnDisk:
-    """A .npy file that is mapped for each look only: pages left mapped would pile up as memory over hours."""
+    """A .npy file that is mapped only during each access, because mapped pages would accumulate in memory."""
 
     path: Path
 
@@ -77,7 +77,7 @@ class RowsOnDisk:
 
 @dataclass(frozen=True, slots=True)
 class DetectedFaces:
-    """What `track_faces` left."""
+    """The output of `track_faces`."""
 
     summary: FaceTracks
     frames: npt.NDArray[np.float64]  # (frame,), the time of each
@@ -95,7 +95,7 @@ class Readings(Value):
 
 
 def open_audio(decoded: Path, track: int | None = None) -> Audio:
-    """The samples that `decode` left, memory-mapped."""
+    """The samples written by `decode`, memory-mapped."""
     path = decoded / ("mix.f32" if track is None else f"track-{track}.f32")
     if path.stat().st_size == 0:
         return Audio(np.zeros(0, dtype=np.float32))

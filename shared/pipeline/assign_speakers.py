@@ -1,4 +1,4 @@
-"""Whose word is it: one sweep over words and turns, the better evidence wins where turns overlap."""
+"""Assigns words to speakers in one sweep over words and turns; where turns overlap, the stronger evidence decides."""
 
 from __future__ import annotations
 
@@ -7,13 +7,13 @@ from collections.abc import Iterator, Sequence
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn, Word
 
-CONTINUITY = 0.25  # how much of a word's length speaks for whoever said the word before
-FLICKER_PAUSE = 0.25  # a lone word closer than this to its neighbours on both sides is a jitter of the boundary
-DEFAULT_SPEAKER = "S1"  # who speaks when there are words and no turns at all
+CONTINUITY = 0.25  # share of a word's duration that counts as evidence for the previous speaker
+FLICKER_PAUSE = 0.25  # seconds; a single word with shorter pauses on both sides is boundary jitter
+DEFAULT_SPEAKER = "S1"  # the speaker of words if there are no turns
 
 
 def assign_speakers(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list[Word]:
-    """Every word with its speaker; words that their source has named keep that name."""
+    """Every word with its speaker; words whose source names a speaker keep it."""
     named = list(_sweep(words, sorted(turns, key=lambda turn: turn.start)))
     return [
         _with(word, before.speaker) if _flickers(before, word, after, raw) else word
@@ -29,18 +29,18 @@ def assign_speakers(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list
 
 def _sweep(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> Iterator[Word]:
     active: list[SpeakerTurn] = []
-    coming = 0
+    upcoming = 0
     past: SpeakerTurn | None = None  # the turn that ended last before this word
     speaker: str | None = None
     for word in words:
-        while coming < len(turns) and turns[coming].start < word.end:
-            active.append(turns[coming])
-            coming += 1
-        over = [turn for turn in active if turn.end <= word.start]
-        past = max((turn for turn in (past, *over) if turn), key=lambda turn: turn.end, default=None)
+        while upcoming < len(turns) and turns[upcoming].start < word.end:
+            active.append(turns[upcoming])
+            upcoming += 1
+        ended = [turn for turn in active if turn.end <= word.start]
+        past = max((turn for turn in (past, *ended) if turn), key=lambda turn: turn.end, default=None)
         active = [turn for turn in active if turn.end > word.start]
         if word.speaker is None:
-            following = turns[coming] if coming < len(turns) else None
+            following = turns[upcoming] if upcoming < len(turns) else None
             speaker = _best(word, active, speaker) or _nearest(word, past, following) or DEFAULT_SPEAKER
             yield _with(word, speaker)
         else:
@@ -51,7 +51,7 @@ def _sweep(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> Iterator[Word
 def _best(word: Word, active: Sequence[SpeakerTurn], previous: str | None) -> str | None:
     evidence: dict[str, float] = {}
     for turn in active:
-        # A word of no length still lies somewhere: it counts as a hundredth of a second.
+        # A word without duration counts as a hundredth of a second.
         overlap = word.overlap(turn) or (0.01 if turn.start <= word.start < turn.end else 0.0)
         if overlap > 0:
             evidence[turn.speaker] = evidence.get(turn.speaker, 0.0) + overlap * (0.1 + turn.confidence)
@@ -80,14 +80,14 @@ def _with(word: Word, speaker: str | None) -> Word:
 
 
 def within_speech(words: Sequence[Word], speech: Sequence[Span], *, margin: float = 0.15) -> list[Word]:
-    """The same words, none longer than a word can be said, and none reaching over the silence after it."""
+    """The same words, shortened to a plausible duration and to the end of their speech span."""
     clipped: list[Word] = []
-    place = 0
+    index = 0
     for word in words:
-        while place < len(speech) and speech[place].end <= word.start:
-            place += 1
+        while index < len(speech) and speech[index].end <= word.start:
+            index += 1
         end = min(word.end, word.start + 0.6 + 0.12 * len(word.text))
-        if place < len(speech) and speech[place].start <= word.start:
-            end = min(end, speech[place].end + margin)
+        if index < len(speech) and speech[index].start <= word.start:
+            end = min(end, speech[index].end + margin)
         clipped.append(word.model_copy(update={"end": max(word.start, end)}) if end < word.end else word)
     return clipped

@@ -1,4 +1,4 @@
-"""Make utterances of words and turns: every word in exactly one, cut where a speaker, a pause or a sentence ends."""
+"""Composes utterances from words and turns; they are split at speaker changes, pauses and sentence ends."""
 
 from __future__ import annotations
 
@@ -13,9 +13,9 @@ from shared.pipeline.assign_speakers import assign_speakers, within_speech
 from shared.pipeline.stage import Queue, WholeStage, Workspace
 
 PAUSE = 0.9  # seconds of silence that end an utterance
-SENTENCE_PAUSE = 0.25  # enough after a full stop
-SENTENCE_SPLIT_SECONDS = 8.0  # an utterance this long ends with its sentence, pause or not
-MAX_SECONDS = 15.0  # nothing is longer: a reading of a whole minute says nothing
+SENTENCE_PAUSE = 0.25  # seconds of silence that end an utterance after a full stop
+SENTENCE_SPLIT_SECONDS = 8.0  # seconds after which an utterance ends with its sentence, even without a pause
+MAX_SECONDS = 15.0  # maximum duration: one emotion reading for a whole minute is meaningless
 SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
 
 
@@ -40,13 +40,13 @@ class Compose(WholeStage):
 
 
 def _renamed(word: Word, ids: Mapping[str, str]) -> Word:
-    """A word that carries a participant's name gets that participant's id."""
+    """Replace a participant's name by the participant's id."""
     speaker = ids.get(word.speaker) if word.speaker else None
     return word.model_copy(update={"speaker": speaker}) if speaker else word
 
 
 def compose(words: Sequence[Word], *, apart: bool) -> list[Utterance]:
-    """Utterances in order of their beginning. `apart`: each speaker was heard alone, so two may well talk at once."""
+    """Utterances in order of their start. `apart`: each speaker has a separate track, so utterances may overlap."""
     streams = _by_speaker(words) if apart else [list(words)]
     pieces = [piece for stream in streams for run in _runs(stream) for piece in _short_enough(run)]
     pieces.sort(key=lambda piece: (piece[0].start, piece[-1].end))
@@ -61,7 +61,7 @@ def _by_speaker(words: Sequence[Word]) -> list[list[Word]]:
 
 
 def _runs(words: Sequence[Word]) -> Iterator[list[Word]]:
-    """Words up to a change of speaker, a pause, or the end of a sentence."""
+    """Split the words at speaker changes, pauses and sentence ends."""
     run: list[Word] = []
     for word in words:
         if run and _ends(run, word):
@@ -82,7 +82,7 @@ def _ends(run: Sequence[Word], following: Word) -> bool:
 
 
 def _short_enough(run: list[Word]) -> Iterator[list[Word]]:
-    """Too long a run is cut at its widest pause, but never near its ends."""
+    """Split a run that is too long at its longest pause, but not near its start."""
     while len(run) > 1 and run[-1].end - run[0].start > MAX_SECONDS:
         limit = run[0].start + MAX_SECONDS
         reach = max(1, next((n for n, word in enumerate(run) if word.end > limit), len(run) - 1))

@@ -1,4 +1,4 @@
-"""Another participant's voice that bleeds into a track is not that track's speech."""
+"""Removes crosstalk: speech of another participant that is recorded in a track."""
 
 from __future__ import annotations
 
@@ -10,12 +10,12 @@ import numpy as np
 from shared.domain.span import Span
 from shared.ports.media import Audio
 
-PIECE = 0.5  # seconds judged at once
-CROSSTALK = 10 ** (-12 / 20)  # a voice this much quieter than on another track belongs to the other
+PIECE = 0.5  # seconds per decision
+CROSSTALK = 10 ** (-12 / 20)  # level ratio (-12 dB) below which speech belongs to the louder track
 
 
 def without_crosstalk(span: Span, audio: Audio, others: Sequence[Audio]) -> Iterator[Span]:
-    """The pieces of the span in which no other track is much louder."""
+    """The parts of the span in which no other track is much louder."""
     begun: float | None = None
     count = max(1, round(span.duration / PIECE))
     edges = np.linspace(span.start, span.end, count + 1).tolist()

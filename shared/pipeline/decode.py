@@ -1,4 +1,4 @@
-"""Decode the recording once; every later stage reads the samples that this one leaves, never the upload."""
+"""The decode stage, which decodes the recording once for all later stages."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Find where somebody speaks, once for every stage that needs to know."""
+"""The detect_speech stage: voice activity detection, once for all later stages."""
 
 from __future__ import annotations
 

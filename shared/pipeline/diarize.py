@@ -1,4 +1,4 @@
-"""Tell speakers apart: embed windows of speech, cluster them, then decide every tenth of a second again."""
+"""The diarize stage: embeds windows of speech, clusters them, and resegments every tenth of a second."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shared.ports.engines import Segmentation, SpeakerClusterer, SpeakerEncoder,
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 HOP = 0.4  # seconds between windows of the first pass
-MIN_SECONDS = 0.4  # a shorter stretch says nothing about a voice
-COUNTABLE = 1.0  # windows at least this long are clustered; shorter ones find their voice afterwards
+MIN_SECONDS = 0.4  # seconds; a shorter span is too short for an embedding
+COUNTABLE = 1.0  # seconds; only windows at least this long are clustered; shorter ones are assigned later
 BATCH = 256
 
 
@@ -33,7 +33,7 @@ class Diarize(WholeStage):
     name: str = "diarize"
     needs: tuple[str, ...] = ("decode", "detect_speech")
     queue: Queue = "cpu"
-    segmenter: SpeechSegmenter | None = None  # none: turns keep the detector's edges, and a moment has one speaker
+    segmenter: SpeechSegmenter | None = None  # None: turns keep the detector's boundaries and do not overlap
 
     @property
     def engine(self) -> str:
@@ -58,43 +58,43 @@ class Diarize(WholeStage):
 
     def diarize(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> list[SpeakerTurn]:
         windows = list(windows_over(speech, self.encoder.window))
-        if not windows:  # nobody speaks: nothing for the segmenter either, however long the recording is
+        if not windows:  # no speech, so the segmenter is not run on a possibly long recording
             return []
         share = 0.5 if self.segmenter else 1.0
         embeddings = embed_windows(self.encoder, audio, windows, lambda done: progress(done * share))
-        heard = self.segmenter.segment(audio, lambda done: progress((1 + done) / 2)) if self.segmenter else None
-        countable = _countable(windows, heard)
-        same_voice = self.encoder.same_voice + (CLEARER if heard else 0)
+        segmentation = self.segmenter.segment(audio, lambda done: progress((1 + done) / 2)) if self.segmenter else None
+        countable = _countable(windows, segmentation)
+        same_voice = self.encoder.same_voice + (CLEARER if segmentation else 0)
         labels = self.clusterer.cluster(
             embeddings[countable], same_voice=same_voice, speakers=self.speakers, max_speakers=self.max_speakers
         )
         voices = np.stack([_mean(embeddings[countable][np.array(labels) == voice]) for voice in range(max(labels) + 1)])
-        seen = [Window(span, similarity) for span, similarity in zip(windows, embeddings @ voices.T, strict=True)]
-        turns = voice_turns(seen, speech)
-        return named(apply_segmentation(turns, seen, heard) if heard else turns)
+        compared = [Window(span, similarity) for span, similarity in zip(windows, embeddings @ voices.T, strict=True)]
+        turns = voice_turns(compared, speech)
+        return named(apply_segmentation(turns, compared, segmentation) if segmentation else turns)
 
 
-def _countable(windows: Sequence[Span], heard: Segmentation | None) -> npt.NDArray[np.bool_]:  # (window,)
-    """The windows that say how many voices there are: long ones of one voice, or whatever there is."""
+def _countable(windows: Sequence[Span], segmentation: Segmentation | None) -> npt.NDArray[np.bool_]:  # (window,)
+    """The windows used for clustering: long ones with a single voice if there are any, else the best available."""
     found = np.array([window.duration >= COUNTABLE for window in windows], dtype=bool)
-    if heard is not None and (pure := found & single_voice_windows(windows, heard)).any():
-        found = pure
+    if segmentation is not None and (single := found & single_voice_windows(windows, segmentation)).any():
+        found = single
     return found if found.any() else np.ones(len(windows), dtype=bool)
 
 
 def windows_over(speech: Sequence[Span], length: float) -> Iterator[Span]:
-    """Windows that slide over each stretch of speech; a stretch shorter than one window is one by itself."""
-    for stretch in speech:
-        if stretch.duration < MIN_SECONDS:
+    """Sliding windows over each span of speech; a span shorter than one window is one window."""
+    for span in speech:
+        if span.duration < MIN_SECONDS:
             continue
-        count = max(1, round((stretch.duration - length) / HOP) + 1)
+        count = max(1, round((span.duration - length) / HOP) + 1)
         for number in range(count):
-            start = stretch.start + number * max(0.0, stretch.duration - length) / max(1, count - 1)
-            yield Span(start=start, end=min(stretch.end, start + length))
+            start = span.start + number * max(0.0, span.duration - length) / max(1, count - 1)
+            yield Span(start=start, end=min(span.end, start + length))
 
 
 def embed_windows(encoder: SpeakerEncoder, audio: Audio, windows: Sequence[Span], progress: Progress) -> Floats:
-    """Windows of like length share a batch, so that none is filled up with much silence."""
+    """Embed the windows in batches of similar length, to keep padding with silence short."""
     order = sorted(range(len(windows)), key=lambda number: (round(windows[number].duration, 1), number))
     found: dict[int, Floats] = {}
     for first in range(0, len(order), BATCH):
@@ -107,7 +107,7 @@ def embed_windows(encoder: SpeakerEncoder, audio: Audio, windows: Sequence[Span]
 
 
 def _embed_by_length(encoder: SpeakerEncoder, clips: Sequence[Floats]) -> Iterator[Floats]:
-    """Runs of clips whose lengths differ by at most a fifth of a second."""
+    """Embed runs of clips whose lengths differ by at most a fifth of a second."""
     first = 0
     for number in range(1, len(clips) + 1):
         if number == len(clips) or abs(len(clips[number]) - len(clips[first])) > SAMPLE_RATE // 5:

@@ -1,4 +1,4 @@
-"""Turns from one track per participant: whoever speaks on a track is that participant."""
+"""Speaker turns from separate tracks: all speech in a track belongs to its participant."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.pipeline.stage import Queue, WholeStage, Workspace
 
 @dataclass(frozen=True, slots=True)
 class DiarizeTracks(WholeStage):
-    """Takes the place of `diarize` where every participant was recorded alone."""
+    """Replaces `diarize` if every participant has a separate track."""
 
     engine: str = "tracks"
     name: str = "diarize"

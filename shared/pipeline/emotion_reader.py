@@ -1,4 +1,4 @@
-"""Reads emotion one sense at a time, and fuses what the senses had to say."""
+"""Reads perceived emotion with one encoder per modality, and fuses their outputs."""
 
 from __future__ import annotations
 
@@ -16,7 +16,10 @@ log = logging.getLogger(__name__)
 
 
 class EncodeThenFuse:
-    """`absent` names the senses that no encoder fills: None for one that is off, else why it cannot be had."""
+    """Emotion reader that encodes each modality and fuses them.
+
+    `absent` contains the modalities without an encoder: None if off, else the reason why it is unavailable.
+    """
 
     def __init__(
         self,
@@ -27,8 +30,8 @@ class EncodeThenFuse:
         for modality, fingerprint in fusion.expects.items():
             if modality in encoders and encoders[modality].fingerprint != fingerprint:
                 raise EngineUnavailable(
-                    f"{fusion.name} learnt to read another {modality} engine than {encoders[modality].name}, "
-                    "or the same with other weights.",
+                    f"{fusion.name} was trained with another {modality} engine than {encoders[modality].name}, "
+                    "or with other weights of it.",
                     hint=f"Train it with this engine, or choose the {modality} engine that it was trained with.",
                 )
         self._encoders = encoders
@@ -54,11 +57,11 @@ class EncodeThenFuse:
                 encodings.append(_encode(encoder, conversation, _share(progress, number, len(self._encoders))))
             except Interrupted:
                 raise
-            # Broad on purpose, and only here: whatever breaks inside one network, the words, the speakers and
-            # the other senses are worth having, and the transcript shows the sense as failed.
+            # Broad on purpose, and only here: if one network fails in any way, the words, the speakers and the
+            # other modalities are still useful, and the transcript shows the modality as failed.
             except Exception as error:  # noqa: BLE001
                 absent[modality] = error.code if isinstance(error, UndertoneError) else EngineFailed.code
-                # The kind of error alone: its message may quote the recording.
+                # Only the type of the error: its message may contain content of the recording.
                 log.warning("modality.failed modality=%s error=%s", modality, type(error).__name__)
         readings = self._fusion.fuse(encodings, absent=absent, conversation=conversation)
         progress(1.0)
@@ -68,7 +71,7 @@ class EncodeThenFuse:
 def _encode(encoder: ModalityEncoder, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
     encoding = encoder.encode(conversation, progress)
     if encoding.logits.shape != (len(conversation), len(EMOTIONS)) or np.isnan(encoding.logits).any():
-        raise EngineFailed(f"{encoder.name} gave no usable answer for every utterance")
+        raise EngineFailed(f"{encoder.name} gave no valid output for every utterance")
     return encoding
 
 

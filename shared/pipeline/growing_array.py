@@ -1,4 +1,4 @@
-"""An array on disk that grows row by row, so that hours of faces cost disk and not memory."""
+"""An array on disk that grows row by row, so that long recordings use disk instead of memory."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from numpy.lib import format as npy
 
 
 class GrowingArray:
-    """Writes a .npy file; its header learns the number of rows when the block ends."""
+    """Writes a .npy file; the number of rows is written to the header at the end of the block."""
 
     def __init__(self, path: Path, dtype: npt.DTypeLike, row_shape: tuple[int, ...] = ()) -> None:
         self._file = path.open("wb")
@@ -36,6 +36,6 @@ class GrowingArray:
         self._file.close()
 
     def _write_header(self) -> None:
-        # The header keeps room for a longer first axis, so both have the same length.
+        # The header is padded for a longer first axis, so both headers have the same length.
         header = {"descr": npy.dtype_to_descr(self._dtype), "fortran_order": False}
         npy.write_array_header_1_0(self._file, header | {"shape": (self.rows, *self._row_shape)})

@@ -1,4 +1,4 @@
-"""Publish: put everything that the stages left into one transcript, with what made it and what must be disclosed."""
+"""The publish stage: combines the outputs of all stages into the transcript, with provenance and disclosure."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.pipeline.stage import Queue, WholeStage, Workspace
 @dataclass(frozen=True, slots=True)
 class Publish(WholeStage):
     job: Job
-    needs: tuple[str, ...]  # every other stage: all of them stand in the provenance
+    needs: tuple[str, ...]  # all other stages, for the provenance
     engine: str = "undertone"
     name: str = "publish"
     queue: Queue = "cpu"
@@ -60,12 +60,12 @@ def _recording(job: Job, probe: Probe) -> Recording:
 
 
 def _warnings(records: Sequence[StageRecord]) -> tuple[str, ...]:
-    """Each once, in the order of the stages."""
+    """The distinct warnings, in the order of the stages."""
     return tuple(dict.fromkeys(warning.message for record in records for warning in record.warnings))
 
 
 def speakers_of(utterances: Sequence[Utterance], names: Mapping[str, str]) -> tuple[Speaker, ...]:
-    """Who speaks, in the order of their first utterance, and for how long."""
+    """The speakers with their talk time, in the order of their first utterance."""
     seconds: dict[str, float] = {}
     counts: dict[str, int] = {}
     for utterance in utterances:

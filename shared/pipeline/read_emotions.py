@@ -1,4 +1,4 @@
-"""Ask, for the conversation as a whole, which emotion each utterance is perceived with."""
+"""The read_emotions stage: reads the perceived emotion of every utterance in the conversation."""
 
 from __future__ import annotations
 
@@ -38,24 +38,24 @@ class ReadEmotions(WholeStage):
         readings = tuple(self._reader.read(conversation, work.progress))
         for modality, reason in _failures(readings).items():
             work.warn(
-                "modality_failed", f"The sense {modality} failed in this recording ({reason}); the others were used."
+                "modality_failed", f"The modality {modality} failed in this recording ({reason}); the others were used."
             )
         work.write(Readings(readings=readings, used=_used(readings)))
 
 
 class Conversation(Sequence[UtteranceClip]):
-    """The utterances with their sound and faces, cut out only when looked at: hours of them cost no memory."""
+    """The utterances with audio and faces, which are loaded only on access to save memory."""
 
     def __init__(
         self,
         utterances: Sequence[Utterance],
         voices: Mapping[str | None, Audio],
-        seen: DetectedFaces,
+        detected: DetectedFaces,
         language: str | None = None,
     ) -> None:
         self._utterances = utterances
         self._voices = voices
-        self._faces = FacesOfSpeakers(seen, utterances)
+        self._faces = FacesOfSpeakers(detected, utterances)
         self._language = language
 
     def __len__(self) -> int:
@@ -76,7 +76,7 @@ class Conversation(Sequence[UtteranceClip]):
 
 
 def _voices(work: Workspace) -> Mapping[str | None, Audio]:
-    """Each speaker's own track where there is one, by the speaker's id; None is the mix of everybody."""
+    """The audio of each speaker's track by speaker id, if there are tracks; the key None is the mix."""
     decoded = work.inputs["decode"]
     tracks = {track.name: number for number, track in enumerate(work.read("decode", Probe).tracks)}
     voices: dict[str | None, Audio] = {None: open_audio(decoded)}
@@ -87,16 +87,14 @@ def _voices(work: Workspace) -> Mapping[str | None, Audio]:
 
 
 def _used(readings: Sequence[EmotionReading]) -> tuple[Modality, ...]:
-    heard = {
-        modality for r in readings for modality, sense in r.modalities.items() if sense.status is ModalityStatus.OK
-    }
-    return tuple(modality for modality in Modality if modality in heard)
+    used = {modality for r in readings for modality, found in r.modalities.items() if found.status is ModalityStatus.OK}
+    return tuple(modality for modality in Modality if modality in used)
 
 
 def _failures(readings: Sequence[EmotionReading]) -> dict[Modality, str | None]:
     return {
-        modality: sense.reason
+        modality: found.reason
         for reading in readings
-        for modality, sense in reading.modalities.items()
-        if sense.status is ModalityStatus.FAILED
+        for modality, found in reading.modalities.items()
+        if found.status is ModalityStatus.FAILED
     }

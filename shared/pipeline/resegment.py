@@ -1,4 +1,4 @@
-"""From what windows say about voices to turns: every tenth of a second is decided anew, with a price on each change."""
+"""Resegmentation: turns from window similarities, decided every tenth of a second with a cost for each change."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn
 from shared.ports.media import Floats
 
-STEP = 0.1  # seconds that one decision covers
-CHANGE = 0.5  # similarity that a change of speaker must gain in all to be worth it
+STEP = 0.1  # seconds per decision
+CHANGE = 0.5  # cost of a speaker change, in total similarity
 MIN_TURN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
 class Window:
-    """What one window of speech says: its cosine similarity to each voice."""
+    """One window of speech with its cosine similarity to each voice."""
 
     span: Span
     similarity: Floats  # (voice,)
@@ -28,7 +28,7 @@ class Window:
 
 @dataclass(frozen=True, slots=True)
 class VoiceTurn:
-    """A voice, by its number, holding the floor."""
+    """One turn of a voice, identified by number."""
 
     voice: int
     span: Span
@@ -36,7 +36,7 @@ class VoiceTurn:
 
 
 def turns_of(windows: Sequence[Window], speech: Sequence[Span]) -> list[SpeakerTurn]:
-    """Turns of S1, S2, … in the order in which they first speak."""
+    """The turns, with speakers named S1, S2, … in the order in which they first speak."""
     return named(voice_turns(windows, speech))
 
 
@@ -84,7 +84,7 @@ def _turns_in(stretch: Span, windows: Sequence[Window]) -> list[VoiceTurn]:
 
 
 def frame_scores(stretch: Span, windows: Sequence[Window]) -> Floats:  # (frame, voice)
-    """The mean of the windows over each frame, those centred on it counting most."""
+    """The weighted mean similarity of the windows over each frame; windows centred on the frame weigh most."""
     frames = max(1, round(stretch.duration / STEP))
     times = stretch.start + (np.arange(frames) + 0.5) * STEP
     total = np.zeros((frames, len(windows[0].similarity)), dtype=np.float32)
@@ -96,7 +96,7 @@ def frame_scores(stretch: Span, windows: Sequence[Window]) -> Floats:  # (frame,
         total += near[:, None] * window.similarity[None]
         weight += near
     bare = weight == 0
-    if bare.any():  # frames that no window covers take what their nearest neighbour has
+    if bare.any():  # frames without a window use the scores of the nearest frame
         known = np.flatnonzero(~bare)
         nearest = known[np.abs(np.flatnonzero(bare)[:, None] - known[None]).argmin(axis=1)]
         total[bare], weight[bare] = total[nearest], weight[nearest]
@@ -105,7 +105,7 @@ def frame_scores(stretch: Span, windows: Sequence[Window]) -> Floats:  # (frame,
 
 
 def cheapest_path(scores: Floats) -> npt.NDArray[np.int64]:  # (frame,)
-    """Viterbi: the sequence of voices that gains most similarity, paying for every change and for flickers."""
+    """Viterbi: the sequence of voices with the highest total similarity minus the cost of changes."""
     frames, voices = scores.shape
     best = scores[0].astype(np.float64)
     back = np.zeros((frames, voices), dtype=np.int64)
@@ -122,7 +122,7 @@ def cheapest_path(scores: Floats) -> npt.NDArray[np.int64]:  # (frame,)
 
 
 def turn_confidence(scores: Floats, voice: int) -> float:
-    """How far the voice stands out from the next one, 0 to 1; alone it is certain."""
+    """Confidence from the margin to the next best voice, 0 to 1; 1 if there is only one voice."""
     mean = scores.mean(axis=0)
     if len(mean) == 1:
         return 1.0

@@ -1,4 +1,4 @@
-"""A stage names what it needs, and makes one folder of files out of it; the graph of stages is data."""
+"""The stage protocol: a stage declares its needs and writes one folder of files."""
 
 from __future__ import annotations
 
@@ -19,15 +19,15 @@ V = TypeVar("V", bound=Value)
 
 @dataclass(frozen=True, slots=True)
 class Workspace:
-    """What a running stage may touch: its inputs, the folder it fills, and the watcher's ear."""
+    """The inputs, the output folder and the event callback of a running stage."""
 
     stage: str
-    inputs: Mapping[str, Path]  # the finished folder of each stage it needs
+    inputs: Mapping[str, Path]  # the output folder of each needed stage
     folder: Path
     emit: Callable[[StageEvent], None]
 
     def read(self, stage: str, kind: type[V], name: str | None = None) -> V:
-        """The value that another stage left."""
+        """The output value of another stage."""
         return kind.model_validate_json((self.inputs[stage] / f"{name or stage}.json").read_bytes())
 
     def write(self, value: Value, name: str | None = None) -> None:
@@ -41,7 +41,7 @@ class Workspace:
 
 
 class Stage(Protocol):
-    """One step of the pipeline. It is run again after any kill, so it must not care how often it began."""
+    """One step of the pipeline; it must be restartable, because it runs again after a kill."""
 
     @property
     def name(self) -> str: ...
@@ -51,44 +51,44 @@ class Stage(Protocol):
     def queue(self) -> Queue: ...
     @property
     def engine(self) -> str:
-        """The name for the provenance."""
+        """The engine name for the provenance."""
         ...
 
     def identity(self) -> Mapping[str, object]:
-        """All that its output depends on besides its inputs: engine, weights, options."""
+        """Everything the output depends on besides the inputs: engine, weights, options."""
         ...
 
     def split(self, work: Workspace, /) -> Sequence[Span]:
-        """Stretches that may run apart, on other workers too; empty where the stage runs whole."""
+        """Parts that may run separately, also on other workers; empty if the stage does not split."""
         ...
 
     def run_part(self, work: Workspace, part: Span, /) -> None:
-        """Make one stretch's share of the output in its own folder."""
+        """Write the output of one part to its own folder."""
         ...
 
     def run(self, work: Workspace, parts: Sequence[Path], /) -> None:
-        """Fill the folder, joining the parts if there were any."""
+        """Write the output to the folder, joined from the parts if there are any."""
         ...
 
 
 class WholeStage:
-    """The half of Stage that says: this one does not split."""
+    """Base class of stages that do not split."""
 
     def split(self, _work: Workspace, /) -> Sequence[Span]:
         return ()
 
     def run_part(self, _work: Workspace, _part: Span, /) -> None:
-        raise NotImplementedError("this stage runs whole")
+        raise NotImplementedError("this stage does not split")
 
 
 def fingerprint(stage: Stage, inputs: Mapping[str, str]) -> str:
-    """The identity of a stage's output: the same words always give the same folder."""
+    """The key of a stage's output; the same identity and inputs always give the same key."""
     facts = {"stage": stage.name, "identity": stage.identity(), "inputs": dict(inputs)}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
 
 
 def topological_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """The stages, each after all that it needs; the given order decides between equals."""
+    """The stages in topological order; ties keep the given order."""
     known = {stage.name for stage in stages}
     ready: list[Stage] = []
     waiting = list(stages)
@@ -96,10 +96,10 @@ def topological_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
         done = {stage.name for stage in ready}
         following = next((stage for stage in waiting if (set(stage.needs) & known) <= done), None)
         if following is None:
-            raise ValueError(f"stages need each other in a circle: {', '.join(stage.name for stage in waiting)}")
+            raise ValueError(f"stages need each other in a cycle: {', '.join(stage.name for stage in waiting)}")
         waiting.remove(following)
         ready.append(following)
     missing = {need for stage in stages for need in stage.needs} - known
     if missing:
-        raise ValueError(f"no stage makes {', '.join(sorted(missing))}")
+        raise ValueError(f"no stage provides {', '.join(sorted(missing))}")
     return tuple(ready)

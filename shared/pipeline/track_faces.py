@@ -1,4 +1,4 @@
-"""Look for faces while somebody speaks, and follow them through the recording."""
+"""The track_faces stage: detects faces during speech and tracks them through the recording."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ from shared.ports.engines import FaceDetector
 from shared.ports.media import Frame, MediaDecoder
 
 PER_SECOND = 4.0
-MAX_SIDE = 960  # pixels: a face in a gallery of four by four tiles still has about 55
-PAUSE = 1.0  # seconds of silence that are looked at too, so that frames stay neighbours
+MAX_SIDE = 960  # pixels; a face in a gallery of four by four tiles still has about 55
+PAUSE = 1.0  # seconds; shorter silences are processed too, to keep frames consecutive
 
 
 class NoFaces(WholeStage):
-    """Stands in where nobody asked for the face, so that the stages after it need not know."""
+    """Replaces `track_faces` if the face is not used, and writes an empty output with the reason."""
 
     name = "track_faces"
     needs: tuple[str, ...] = ()
@@ -68,15 +68,15 @@ class TrackFaces(WholeStage):
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         probe = work.read("decode", Probe)
-        heard = (speech for track in work.read("detect_speech", SpeechMap).tracks for speech in track.spans)
-        speech = union((piece.span for piece in heard), gap=PAUSE)
+        spans = (span for track in work.read("detect_speech", SpeechMap).tracks for span in track.spans)
+        speech = union((piece.span for piece in spans), gap=PAUSE)
         with FaceWriter(work.folder) as writer:
             reason = None if probe.video else "no_video"
             if probe.video and speech:
-                reason = self._watch(work, speech, writer)
+                reason = self._track(work, speech, writer)
             work.write(writer.summary(reason))
 
-    def _watch(self, work: Workspace, speech: Sequence[Span], writer: FaceWriter) -> str | None:
+    def _track(self, work: Workspace, speech: Sequence[Span], writer: FaceWriter) -> str | None:
         follower = FaceFollower(self._detector)
         frames = self._decoder.frames(self._media, speech, per_second=PER_SECOND, longest_side=MAX_SIDE)
         reason = None
@@ -85,15 +85,15 @@ class TrackFaces(WholeStage):
                 writer.add(frame, follower)
                 work.progress(frame.time / speech[-1].end)
         except (RecordingError, EngineError) as error:
-            # A damaged picture costs the face from there on, never the transcript.
-            work.warn(error.code, f"The picture could be watched only in part: {error.message}")
-            reason = None if writer.looked else error.code
+            # Damaged video loses the faces from there on, never the transcript.
+            work.warn(error.code, f"The video could be processed only in part: {error.message}")
+            reason = None if writer.has_frames else error.code
         writer.tiles = tiles_of(follower.tracks)
         return reason
 
 
 class FaceWriter(ExitStack):
-    """Streams what was seen to disk."""
+    """Streams the detected faces to disk."""
 
     def __init__(self, folder: Path) -> None:
         super().__init__()
@@ -104,7 +104,7 @@ class FaceWriter(ExitStack):
         self.tiles: tuple[int, ...] = ()
 
     @property
-    def looked(self) -> bool:
+    def has_frames(self) -> bool:
         return self._frames.rows > 0
 
     def summary(self, reason: str | None) -> FaceTracks:
@@ -114,11 +114,11 @@ class FaceWriter(ExitStack):
         before = self._before if self._before and frame.time - self._before.time < 1.5 / PER_SECOND else None
         for track in follower.follow(frame):
             box, crop = track.box, cut_square(frame.pixels, track.box)
-            # The same square in both frames: a box that trembles must not look like a mouth that moves.
+            # The same square in both frames, so that a jittering box is not measured as mouth motion.
             steady = before is not None and track.first <= before.time
             motion = mouth_motion(crop, cut_square(before.pixels, box)) if before and steady else np.nan
-            place = (box.left, box.top, box.width, box.height)
-            self._faces.append(np.array((frame.time, track.id, *place, box.score, sharpness(crop), motion), FACE))
+            position = (box.left, box.top, box.width, box.height)
+            self._faces.append(np.array((frame.time, track.id, *position, box.score, sharpness(crop), motion), FACE))
             self._crops.append(crop)
         self._frames.append(frame.time)
         self._before = frame

@@ -1,1 +1,1 @@
-"""Verbs: Protocols that the pipeline needs and the adapters fulfil."""
+"""Ports: the Protocols that the pipeline needs and the adapters implement."""

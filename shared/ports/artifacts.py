@@ -1,4 +1,4 @@
-"""Where artifacts lie: immutable files, keyed by what made them."""
+"""Port for the artifact store: immutable folders of files, keyed by what produced them."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from typing import Protocol
 
 
 class ArtifactStore(Protocol):
-    """A key is `stage/fingerprint`; what lies under it is complete or absent, never half there."""
+    """Stores artifacts under `stage/fingerprint` keys; an artifact is complete or absent, never partial."""
 
     def find(self, key: str) -> Path | None:
-        """The finished artifact's folder on this machine, or None."""
+        """The local folder of the finished artifact, or None."""
         ...
 
     def making(self, key: str) -> AbstractContextManager[Path]:
-        """A scratch folder that becomes the artifact when the block ends well, and vanishes when it does not."""
+        """A temporary folder that becomes the artifact if the block succeeds, and is deleted otherwise."""
         ...

@@ -1,4 +1,4 @@
-"""Where large immutable things lie: streamed in, counted and hashed on the way, read in ranges, deleted by prefix."""
+"""Port for the blob store: streaming writes with size and hash, range reads, deletion by prefix."""
 
 from __future__ import annotations
 
@@ -9,31 +9,31 @@ from shared.domain.blob import Blob
 
 
 class BlobStore(Protocol):
-    """Keys belong to a tenant: there is no call without one. A blob is whole or absent, never half there.
+    """Stores blobs per tenant. A blob is complete or absent, never partial.
 
     Every call raises StorageUnavailable where the storage cannot be reached.
     """
 
     def probe(self) -> None:
-        """Whether the storage can be used, at the cost of one small request; it may take long where it cannot."""
+        """Check that the storage is usable, with one small request, which may take long if it is not."""
         ...
 
     def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
-        """Store the blocks as they come; whatever ends them early leaves nothing and is raised."""
+        """Store the blocks as a stream; an error in the stream is raised and nothing is stored."""
         ...
 
     def size(self, tenant: str, key: str) -> int | None:
-        """Bytes of the blob, or None where there is none."""
+        """Size of the blob in bytes, or None if it does not exist."""
         ...
 
     def read(self, tenant: str, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
-        """The bytes [start, end) in blocks; NotFound where there is no such blob, said before the first block."""
+        """The bytes [start, end) in blocks; raises NotFound before the first block if the blob does not exist."""
         ...
 
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:
-        """The keys below this folder, in no order."""
+        """The keys below this folder, unordered."""
         ...
 
     def delete_prefix(self, tenant: str, prefix: str) -> int:
-        """Erase everything below this folder and say how many; doing it again is no error."""
+        """Delete all blobs below this folder and return their number; idempotent."""
         ...

@@ -1,4 +1,4 @@
-"""What the pipeline asks of models: Protocols that an engine fulfils by having the methods."""
+"""Ports for the engines: the Protocols that the models of the pipeline implement."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.ports.media import Audio, Bytes, Floats, Frame, Progress
 
 
 class Engine(Protocol):
-    """`name` goes into the provenance; `fingerprint` changes whenever its output could."""
+    """Base of all engines: `name` is shown in the provenance; `fingerprint` changes whenever the output may."""
 
     @property
     def name(self) -> str: ...
@@ -30,7 +30,7 @@ class SpeechDetector(Engine, Protocol):
 
 @dataclass(frozen=True, slots=True)
 class LocalSpeakers:
-    """What one window says: its voices have no names, and voice 0 here need not be voice 0 of the next window."""
+    """Speaker activity in one window; voice numbers are local to the window."""
 
     start: float  # in seconds of the recording
     active: Floats  # (frame, voice), 0 to 1: probability that the voice speaks
@@ -38,13 +38,13 @@ class LocalSpeakers:
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """Frame by frame, whether somebody speaks and whether two do at once."""
+    """Probabilities of speech and of overlapped speech for each frame."""
 
     start: float  # in seconds of the recording
     step: float  # seconds that one frame covers
-    speech: Floats  # (frame,), probability that anybody speaks
-    overlap: Floats  # (frame,), probability that two speak at once
-    local: tuple[LocalSpeakers, ...] = ()  # windows in order, overlapping; who is who is for the caller to find out
+    speech: Floats  # (frame,), probability of speech
+    overlap: Floats  # (frame,), probability of overlapped speech
+    local: tuple[LocalSpeakers, ...] = ()  # overlapping windows in order; the caller matches their voices
 
 
 class SpeechSegmenter(Engine, Protocol):
@@ -56,15 +56,15 @@ class Transcriber(Engine, Protocol):
     def on_gpu(self) -> bool: ...
     @property
     def note(self) -> str | None:
-        """What a reader of the transcript should know about this recogniser."""
+        """A remark about this recogniser for the readers of the transcript."""
         ...
 
     def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
-        """The language of the recording, decided on several windows of speech, and how sure that is."""
+        """The language of the recording, detected in several windows of speech, and its confidence."""
         ...
 
     def vocabulary_capacity(self, vocabulary: Sequence[str]) -> int:
-        """How many of the names and words, from the first on, it can be told."""
+        """How many of the vocabulary's terms, from the first on, this recogniser can use."""
         ...
 
     def transcribe(
@@ -76,19 +76,19 @@ class Transcriber(Engine, Protocol):
         progress: Progress,
         vocabulary: Sequence[str] = (),
     ) -> Transcription:
-        """The words inside the given stretches of speech, in seconds of the recording.
+        """The words in the given spans of speech, with times in seconds of the recording.
 
-        What stands in the vocabulary may be said, and is then written as it is spelt there.
+        Terms of the vocabulary are expected in the speech, and are spelt as given there.
         """
         ...
 
 
 class SpeakerEncoder(Engine, Protocol):
-    window: float  # seconds of speech that one embedding likes best
+    window: float  # preferred seconds of speech per embedding
 
     @property
     def same_voice(self) -> float:
-        """The mean cosine similarity above which two groups of its embeddings are one voice."""
+        """The mean cosine similarity above which two clusters of embeddings are the same voice."""
         ...
 
     def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, dim), unit length
@@ -99,7 +99,7 @@ class SpeakerClusterer(Engine, Protocol):
     def cluster(
         self, embeddings: Floats, *, same_voice: float, speakers: int | None, max_speakers: int | None
     ) -> Sequence[int]:
-        """One label for each row; labels count from 0 in the order in which they first appear."""
+        """One label for each row; labels are numbered from 0 in order of first appearance."""
         ...
 
 
@@ -112,7 +112,7 @@ class FaceBox:
     width: float
     height: float
     score: float  # 0 to 1
-    roll: float = 0.0  # radians that the head leans clockwise in the picture, where the detector sees it
+    roll: float = 0.0  # clockwise rotation of the head in radians, if the detector measures it
 
 
 class FaceDetector(Engine, Protocol):
@@ -126,18 +126,18 @@ class FaceClip:
     times: Floats  # (frame,)
     crops: Bytes  # (frame, 48, 48), grey
     weights: Floats  # (frame,), detector score times sharpness
-    margin: float  # 0 to 1: how clearly this face is the speaker's
-    coverage: float  # share of the utterance's sampled frames that show it
+    margin: float  # 0 to 1: confidence that this is the speaker's face
+    coverage: float  # share of the utterance's sampled frames that show the face
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceClip:
-    """All that can be perceived of one utterance. `face` is a reason, as a word, where there is none."""
+    """One utterance with its text, audio and face; `face` is a reason code if there is no face."""
 
     utterance: Utterance
     audio: Audio
     face: FaceClip | str
-    language: str | None = None  # of its words, where it is known
+    language: str | None = None  # of the text, if known
 
 
 class SentimentHead(Value):
@@ -146,28 +146,28 @@ class SentimentHead(Value):
 
 
 class Calibration(Value):
-    """How one network's logits become evidence."""
+    """Calibration of one network's logits."""
 
     temperature: float = Field(default=1.0, ge=0.3, le=5)
-    # The effective prior: what its calibrated outputs average to, not merely the frequency of its labels.
+    # The effective prior: the mean of the calibrated outputs, not merely the frequency of the labels.
     prior: dict[Emotion, float] = dict.fromkeys(EMOTIONS, 1 / 7)
-    cannot_emit: tuple[Emotion, ...] = ()  # it is silent about these: no evidence either way
+    cannot_emit: tuple[Emotion, ...] = ()  # labels that the network cannot predict: no evidence for or against them
     sentiment: SentimentHead | None = None
 
 
-UNCALIBRATED = Calibration()  # taken at its word
+UNCALIBRATED = Calibration()
 
 
 @dataclass(frozen=True, slots=True)
 class Encoding:
-    """What one sense perceived in every utterance of a conversation; rows without evidence are masked by a reason."""
+    """One modality's evidence for every utterance of a conversation; rows without evidence have a reason instead."""
 
     modality: Modality
     logits: Floats  # (utterance, 7), in the order of Emotion; zero where unavailable
     features: Floats  # (utterance, dim); dim may be 0
-    unavailable: tuple[str | None, ...]  # (utterance,): why there is no evidence, None where there is
+    unavailable: tuple[str | None, ...]  # (utterance,): why there is no evidence, or None
     reliability: Floats  # (utterance,), 0 to 1
-    sentiment: Floats | None = None  # (utterance, 3) logits, from the senses that have such a head
+    sentiment: Floats | None = None  # (utterance, 3) logits, if the engine has a sentiment head
     calibration: Calibration = UNCALIBRATED
 
 
@@ -180,19 +180,19 @@ class ModalityEncoder(Engine, Protocol):
 class FusionModel(Engine, Protocol):
     @property
     def expects(self) -> Mapping[Modality, str]:
-        """The fingerprint of the encoder that it learnt to read, for each sense; empty where it reads any."""
+        """The fingerprint of the encoder it was trained with, for each modality; empty if it accepts any."""
         ...
 
     def fuse(
         self,
         encodings: Sequence[Encoding],
         *,
-        absent: dict[Modality, str | None],  # senses without an encoding: None when off, else why it failed
-        conversation: Sequence[UtteranceClip],  # some networks look and listen for themselves
+        absent: dict[Modality, str | None],  # modalities without an encoding: None if off, else the reason
+        conversation: Sequence[UtteranceClip],  # some networks use audio and frames directly
     ) -> Sequence[EmotionReading]: ...
 
 
 class EmotionReader(Engine, Protocol):
-    """One question, asked of the whole conversation: context needs the neighbours and the speakers."""
+    """Reads the emotion of every utterance from the whole conversation, which gives the context."""
 
     def read(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Sequence[EmotionReading]: ...

@@ -1,4 +1,4 @@
-"""What is on its way into storage: a trace of it, so that what a killed process left half-way is found."""
+"""Port for the record of running uploads, which serves to find the partial data of a killed process."""
 
 from __future__ import annotations
 
@@ -8,15 +8,15 @@ from typing import Protocol
 
 class IncomingUploadStore(Protocol):
     def begin(self, tenant: str, job_id: str) -> None:
-        """Before the first byte: there is no such job yet."""
+        """Record the upload before its first byte, when the job does not exist yet."""
         ...
 
     def heartbeat(self, job_id: str) -> None:
-        """A sign of life."""
+        """Record that the upload is still running."""
         ...
 
     def end(self, job_id: str) -> None: ...
 
     def abandoned(self, before: datetime) -> tuple[tuple[str, str], ...]:
-        """Tenants and ids of what gave no sign since."""
+        """Tenants and ids of uploads without a heartbeat since this time."""
         ...

@@ -1,4 +1,4 @@
-"""Where jobs are kept: as their tenant sees them, as workers work on them, and as the sweep keeps them going."""
+"""Ports for the job store: for tenants, for workers, and for the queue sweep."""
 
 from __future__ import annotations
 
@@ -12,17 +12,17 @@ from shared.domain.work import Claim, Refusal, SweepResult, Ticket
 
 
 class JobStore(Protocol):
-    """What a tenant may do with its jobs; another tenant's job is NotFound, like one that never was."""
+    """A tenant's operations on its jobs; another tenant's job is NotFound, like one that does not exist."""
 
     def add(self, tenant: str, new: NewJob, *, max_stored: int | None = None) -> JobRecord:
-        """Keep the job with its stages, queued, in one transaction.
+        """Store the job and its stages as queued, in one transaction.
 
-        QuotaExceeded if with it the tenant's recordings were more than `max_stored` bytes, whoever adds at once.
+        Raises QuotaExceeded if the tenant's recordings would exceed `max_stored` bytes, also with concurrent calls.
         """
         ...
 
     def stored_bytes(self, tenant: str) -> int:
-        """Bytes of the tenant's recordings, and what came beside them, that are not erased yet."""
+        """Total bytes of the tenant's recordings and additional files that are not erased yet."""
         ...
 
     def find(self, tenant: str, job_id: str) -> JobRecord | None: ...
@@ -30,84 +30,84 @@ class JobStore(Protocol):
     def list(
         self, tenant: str, *, only: JobFilter | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[JobRecord]:
-        """The jobs from new to old."""
+        """The jobs, newest first."""
         ...
 
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
-        """StateConflict when it has ended already."""
+        """Cancel the job; raises StateConflict if it has already ended."""
         ...
 
     def retry(self, tenant: str, job_id: str) -> JobRecord:
-        """Run again what is missing of a failed or cancelled job."""
+        """Run the unfinished stages of a failed or cancelled job again."""
         ...
 
     def caption(self, tenant: str, job_id: str) -> JobRecord:
-        """Have the captioned video of a job that is done made; asking again changes nothing, or tries what failed."""
+        """Request the captioned video of a finished job; idempotent, and retries a failed caption stage."""
         ...
 
     def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> ErasureRecord:
-        """Gone for its tenant from now on; the sweep erases what it left. Doing it again is no error."""
+        """Hide the job from its tenant immediately; the sweep erases its data later. Idempotent."""
         ...
 
     def erasure_record(self, tenant: str, job_id: str) -> ErasureRecord | None: ...
 
 
 class WorkStore(Protocol):
-    """What a worker does, on ids out of our own queue and never out of a request: they name no tenant, claims do."""
+    """A worker's operations. Job ids come from the queue, never from a request; the claim contains the tenant."""
 
     def claim(self, job_id: str, stage: str, worker: str, lease: timedelta) -> Claim | Refusal:
-        """Take the stage if it is free, or its holder's lease ran out; the attempt is counted before any work."""
+        """Claim the stage if it is free or its lease has expired; the attempt is counted before any work."""
         ...
 
     def job(self, claim: Claim) -> JobRecord:
-        """The job that the claim is for. Like all that follows: LeaseLost if the claim no longer holds."""
+        """The job of the claim. This and all methods below raise LeaseLost if the claim is no longer valid."""
         ...
 
     def extend(self, claim: Claim, lease: timedelta, *, progress: float | None = None) -> Claim: ...
 
     def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
-        """Done; the stages whose needs are met now are pending, and returned."""
+        """Mark the stage as done; stages whose needs are now met become pending and are returned."""
         ...
 
     def publish(self, claim: Claim, *, seconds: float, recording_seconds: float | None = None) -> JobRecord:
-        """The job is done and its announcement is in the outbox, in one transaction; what follows its end may run."""
+        """Mark the job as done and add its event to the outbox, in one transaction; stages after the job may run."""
         ...
 
     def requeue(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
-        """Another attempt later; uncounted when neither recording nor worker is to blame, as with a full disk."""
+        """Schedule another attempt; not counted if the cause is neither recording nor worker, such as a full disk."""
         ...
 
     def rerun_needed(self, claim: Claim, need: str) -> bool:
-        """What the needed stage left is lost: it is to run again, and the claim's stage waits for it, uncounted.
+        """Run a needed stage again because its output is lost; the claimed stage waits, and no attempt is counted.
 
-        False, and nothing is changed, where the needed stage has no attempt left.
+        Returns False and changes nothing if the needed stage has no attempt left.
         """
         ...
 
     def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
-        """The job has failed, and its announcement is in the outbox; a stage that follows its end fails alone."""
+        """Mark the job as failed and add its event to the outbox; of the stages after the job, only the stage fails."""
         ...
 
 
 class WorkQueue(Protocol):
-    """What keeps work flowing, for all tenants together; each call may run anywhere, any time, twice."""
+    """Queue maintenance for all tenants; every call may run on any process, at any time, and repeatedly."""
 
     def any_ready(self, queues: Sequence[str]) -> bool:
-        """Whether `next_tickets` could find something if there were room; a look that writes nothing and is cheap."""
+        """Whether `next_tickets` could return something if the queue had capacity; a cheap read-only query."""
         ...
 
     def next_tickets(self, queue: str, *, max_waiting: int) -> tuple[Ticket, ...]:
-        """What to enqueue now so that about `max_waiting` messages wait: in turns between tenants, marked as sent."""
+        """The tickets to enqueue up to about `max_waiting` waiting messages, round-robin by tenant, marked as sent."""
         ...
 
     def sweep(self, *, lost_after: timedelta) -> SweepResult:
-        """Free what a dead worker held, fail what is poisonous, send again what the queue lost."""
+        """Free stages with expired leases, fail poisonous jobs, and resend tickets that the queue lost."""
         ...
 
     def pending_erasures(self, *, limit: int = 100) -> tuple[ErasureRecord, ...]:
-        """Jobs whose blobs may be erased now: nobody holds a lease on them any more."""
+        """Jobs whose blobs may be erased now because no lease on them is valid any more."""
         ...
 
     def finish_erasure(self, tenant: str, job_id: str) -> None:
-        """Storage has confirmed: what the database still knows goes too, and the tombstone stays."""
+        """Delete the job from the database after storage has confirmed; the erasure record remains."""
         ...

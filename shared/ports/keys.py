@@ -1,4 +1,4 @@
-"""Where tenants, their keys, the trail of what they did and the answers they got are kept."""
+"""Ports for tenants, API keys, the audit log and idempotent responses."""
 
 from __future__ import annotations
 
@@ -12,32 +12,32 @@ from shared.domain.tenant import ApiKey, AuditEntry, Tenant
 
 class KeyStore(Protocol):
     def ensure_tenant(self, tenant: str, name: str = "") -> Tenant:
-        """The tenant, made now unless it is there."""
+        """The tenant, created if it does not exist."""
         ...
 
     def add(self, key: ApiKey) -> None: ...
 
     def find(self, key_id: str) -> ApiKey | None:
-        """The one question that names no tenant: its answer is who asks."""
+        """The key with this id, of any tenant; it determines the tenant of a request."""
         ...
 
     def any_usable(self) -> bool:
-        """Whether there is a key at all that somebody could come in with."""
+        """Whether any usable key exists."""
         ...
 
     def record_use(self, key_id: str) -> None:
-        """Note the last use; to the minute is exact enough."""
+        """Store the time of the last use, to the minute."""
         ...
 
     def list(self, tenant: str) -> tuple[ApiKey, ...]: ...
 
     def revoke(self, tenant: str, key_id: str) -> ApiKey:
-        """NotFound for another tenant's key; doing it again changes nothing."""
+        """Revoke the key; raises NotFound for another tenant's key. Idempotent."""
         ...
 
 
 class AuditLog(Protocol):
-    """It only grows; what is old goes by retention, never by a request."""
+    """Append-only audit log; entries are deleted only by retention, never by a request."""
 
     def record(self, entry: AuditEntry) -> None: ...
 
@@ -47,18 +47,18 @@ class AuditLog(Protocol):
 
 
 class IdempotencyStore(Protocol):
-    """Answers that repeats of a request get; kept for a day."""
+    """Stores the responses for repeated requests, for one day."""
 
     def begin(self, request: RequestKey, fingerprint: str) -> RequestState:
-        """Take the key, or learn how it stands. IdempotencyKeyReused if it was used for something else."""
+        """Reserve the key or return its state; raises IdempotencyKeyReused if it was used for another request."""
         ...
 
     def store_response(self, request: RequestKey, answer: StoredResponse, *, job_id: str | None = None) -> None:
-        """Keep the answer; the erasure of that job takes it along."""
+        """Store the response; the erasure of the job deletes it."""
         ...
 
     def release(self, request: RequestKey) -> None:
-        """It came to no answer worth keeping: a repeat is processed again."""
+        """Release the key without a response, so that a repeated request is processed again."""
         ...
 
     def delete_before(self, before: datetime) -> int: ...

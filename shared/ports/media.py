@@ -1,4 +1,4 @@
-"""What the pipeline needs of a media library: sound as a file of samples, and frames one at a time."""
+"""Port for the media decoder: audio as a file of samples, and a stream of video frames."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.domain.span import Span
 
 Floats: TypeAlias = npt.NDArray[np.float32]
 Bytes: TypeAlias = npt.NDArray[np.uint8]
-# Called with the share that is done, 0 to 1.
+# Called with the completed share, 0 to 1.
 Progress: TypeAlias = Callable[[float], None]
 
 SAMPLE_RATE = 16_000
@@ -24,10 +24,10 @@ SAMPLE_RATE = 16_000
 
 @dataclass(frozen=True, slots=True)
 class Audio:
-    """Mono sound at 16 kHz; `samples` is memory-mapped, so that hours cost disk and not memory."""
+    """Mono audio at 16 kHz; `samples` is memory-mapped, so that long recordings use disk instead of memory."""
 
     samples: Floats  # (sample,), -1 to 1
-    start: float = 0.0  # where in the recording this piece begins, in seconds
+    start: float = 0.0  # start of this piece in the recording, in seconds
 
     @property
     def duration(self) -> float:
@@ -40,7 +40,7 @@ class Audio:
         return Audio(self.samples[first:last], start=self.start + first / SAMPLE_RATE)
 
     def release(self) -> None:
-        """Give back the memory of samples that were read; they stay readable, from disk.
+        """Free the memory of samples that were read; they stay readable from disk.
 
         Pages of a mapped file count as this process's memory once touched: call this between blocks of a long pass.
         """
@@ -60,7 +60,7 @@ class Frame:
 
 
 class MediaDecoder(Protocol):
-    """Opens what platforms write; everything it returns was counted while decoding, never read from a header."""
+    """Decodes media files; durations are measured while decoding, never read from a header."""
 
     @property
     def name(self) -> str: ...

@@ -1,4 +1,4 @@
-"""Where the figures of operation come from."""
+"""Port for the service metrics."""
 
 from __future__ import annotations
 
@@ -9,5 +9,5 @@ from shared.domain.metrics import ServiceMetrics
 
 class MetricsSource(Protocol):
     def read(self) -> ServiceMetrics:
-        """As of now; whoever asks often remembers the answer for a while."""
+        """The current metrics; frequent callers should cache them."""
         ...

@@ -1,4 +1,4 @@
-"""The queue between whoever has work and whoever does it; the database decides, the queue only wakes."""
+"""Port for the work queue; the database has the state, the queue only notifies workers."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ from shared.domain.work import Ticket
 
 
 class TicketQueue(Protocol):
-    """A message may get lost or come twice: the sweep sends again, and a claim is granted once."""
+    """Sends tickets to workers. Messages may be lost or duplicated: the sweep resends, and claims are exclusive."""
 
     def send(self, ticket: Ticket) -> None: ...
 
     def waiting(self, queue: str) -> int:
-        """Messages that no worker has taken; so that lost ones are noticed."""
+        """The number of messages that no worker has received, which serves to detect lost messages."""
         ...

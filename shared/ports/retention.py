@@ -1,4 +1,4 @@
-"""What has been kept for as long as it may be."""
+"""Port for retention: finds expired data and records its deletion."""
 
 from __future__ import annotations
 
@@ -12,12 +12,12 @@ class RetentionStore(Protocol):
     def expired(
         self, category: RetentionCategory, period: timedelta | None, *, limit: int = 100
     ) -> tuple[tuple[str, str], ...]:
-        """Tenant and id of jobs whose things of this kind have had their time, the job's own wish counted in.
+        """Tenant and id of jobs whose data of this category has expired, by the period of the job or the deployment.
 
-        `keep` is the deployment's time after the job's end; None keeps what no job asked to have erased.
+        `period` is the deployment's period after the end of the job; None means only the job's own period applies.
         """
         ...
 
     def mark_deleted(self, category: RetentionCategory, tenant: str, job_id: str) -> None:
-        """Storage has let go of them; they are not asked for again."""
+        """Record that storage has deleted the data, so that it is not returned again."""
         ...

@@ -1,4 +1,4 @@
-"""Where corrections of transcripts are kept, and where what was said can be looked for."""
+"""Ports for transcript search and transcript corrections."""
 
 from __future__ import annotations
 
@@ -13,28 +13,28 @@ from shared.domain.transcript import Transcript
 
 
 class TranscriptIndex(Protocol):
-    """What was said in a tenant's finished transcripts; erasing a job empties it of that job."""
+    """Search index of a tenant's finished transcripts; erasing a job removes it from the index."""
 
     def index_transcript(self, tenant: str, transcript: Transcript) -> None:
-        """Everything said in it replaces what was known of this job; found once the job is done, not before.
-        NotFound where the tenant has no such job, or had it erased."""
+        """Index the transcript in place of the job's previous one; it is found only after the job is done.
+        Raises NotFound if the tenant has no such job or it was erased."""
         ...
 
     def search(
         self, tenant: str, query: SearchQuery, *, cursor: str | None = None, limit: int = 20
     ) -> Page[SearchResult]:
-        """Utterances of the newest job first, within a job as they were said."""
+        """Matching utterances, newest job first, in order of time within a job."""
         ...
 
 
 class CorrectionStore(Protocol):
     def list(self, tenant: str, job_id: str) -> tuple[Correction, ...]:
-        """In the order in which they were made."""
+        """The corrections in the order in which they were made."""
         ...
 
     def add(
         self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
     ) -> tuple[Correction, ...]:
-        """Keep the changes, what is found from now on, and the line of the audit trail, in one transaction.
-        `shown` is the transcript with them. PreconditionFailed when there are not exactly `after` before them."""
+        """Store the changes, the updated search index and the audit entry, in one transaction.
+        `shown` is the corrected transcript. Raises PreconditionFailed unless exactly `after` corrections exist."""
         ...

@@ -1,4 +1,4 @@
-"""Where resumable uploads wait until they are whole."""
+"""Port for the store of resumable uploads."""
 
 from __future__ import annotations
 
@@ -11,22 +11,22 @@ from shared.domain.upload import Upload
 
 
 class UploadStore(Protocol):
-    """Another tenant's upload is NotFound, like one that never was; one that expired is UploadExpired."""
+    """Stores resumable uploads; raises NotFound for another tenant's upload, UploadExpired for an expired one."""
 
     def create(self, tenant: str, length: int, metadata: str, expires_at: datetime) -> Upload: ...
 
     def find(self, tenant: str, upload_id: str) -> Upload: ...
 
     def append(self, tenant: str, upload_id: str, offset: int, blocks: Iterable[bytes], expires_at: datetime) -> Upload:
-        """Keep what comes, also when it breaks off. StateConflict if that is not the offset; one writer at a time."""
+        """Store the received bytes, also of a cut stream. Raises StateConflict on a wrong offset; one writer only."""
         ...
 
     def reading(self, tenant: str, upload_id: str) -> AbstractContextManager[tuple[Upload, Iterator[bytes]]]:
-        """The bytes of a whole upload, held against others meanwhile."""
+        """The bytes of a complete upload, which is locked meanwhile."""
         ...
 
     def delete(self, tenant: str, upload_id: str) -> None: ...
 
     def sweep(self) -> int:
-        """Remove what has expired."""
+        """Delete expired uploads."""
         ...

@@ -1,4 +1,4 @@
-"""Where webhook endpoints and deliveries are kept: as their tenant sees them, and as the courier works on them."""
+"""Ports for webhook endpoints and deliveries, for tenants and for the courier."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from shared.domain.webhook import (
 
 
 class EndpointStore(Protocol):
-    """Another tenant's endpoint is NotFound, like one that never was."""
+    """A tenant's webhook endpoints; another tenant's endpoint is NotFound, like one that does not exist."""
 
     def add(self, endpoint: WebhookEndpoint) -> None: ...
 
     def find(self, tenant: str, endpoint_id: str) -> WebhookEndpoint | None: ...
 
     def list(self, tenant: str) -> tuple[WebhookEndpoint, ...]:
-        """Without the callbacks that belong to single jobs."""
+        """All endpoints except the callbacks of single jobs."""
         ...
 
     def change(
@@ -43,12 +43,12 @@ class EndpointStore(Protocol):
     def set_secrets(self, tenant: str, endpoint_id: str, secrets: tuple[EncryptedSecret, ...]) -> WebhookEndpoint: ...
 
     def delete(self, tenant: str, endpoint_id: str) -> None:
-        """With everything that was sent to it."""
+        """Delete the endpoint and its deliveries."""
         ...
 
 
 class DeliveryStore(Protocol):
-    """What was sent to a tenant's endpoints."""
+    """The deliveries to a tenant's endpoints."""
 
     def list(
         self, tenant: str, *, endpoint_id: str | None = None, cursor: str | None = None, limit: int = 50
@@ -59,37 +59,37 @@ class DeliveryStore(Protocol):
     def attempts(self, tenant: str, delivery_id: str) -> tuple[Attempt, ...]: ...
 
     def replay(self, tenant: str, delivery_id: str) -> Delivery:
-        """The same id and the same bytes, in a new series; StateConflict while one is still going."""
+        """Send the same id and bytes in a new series; raises StateConflict while a series is still running."""
         ...
 
     def ping(self, tenant: str, endpoint_id: str) -> Delivery:
-        """A `webhook.test`, whatever the endpoint listens to."""
+        """Send a `webhook.test` event, whatever the endpoint's event types."""
         ...
 
 
 class Outbox(Protocol):
-    """What the courier does, for all tenants together; each call may run anywhere, any time, twice."""
+    """The courier's operations for all tenants; every call may run on any process, at any time, and repeatedly."""
 
     def any_due(self) -> bool:
-        """Whether `fan_out` or `due` could find something; a look that writes nothing and is cheap."""
+        """Whether `fan_out` or `due` could find something; a cheap read-only query."""
         ...
 
     def fan_out(self, *, limit: int = 100) -> int:
-        """Turn announcements into one delivery for each endpoint that wants to hear, each exactly once."""
+        """Turn each event into exactly one delivery for each subscribed endpoint."""
         ...
 
     def due(self, *, limit: int, lease: timedelta) -> tuple[DueDelivery, ...]:
-        """Deliveries to attempt now, in turns between endpoints; nobody else gets them while the lease lasts."""
+        """Deliveries to attempt now, round-robin by endpoint, leased to this caller."""
         ...
 
     def record(self, outgoing: DueDelivery, attempt: Attempt, outcome: DeliveryOutcome) -> bool:
-        """Note an attempt and what it means. False if the lease was lost: then only the log is written."""
+        """Store an attempt and its outcome. Returns False if the lease was lost; then only the log is written."""
         ...
 
     def disable_failing(self, *, reason: str, after: timedelta, recent: timedelta) -> int:
-        """Disable what had no success for that long, with at least one attempt in each of the last two periods."""
+        """Disable endpoints without success for `after`, with an attempt in each of the last two `recent` periods."""
         ...
 
     def delete_before(self, before: datetime) -> int:
-        """Delete the log of what ended before."""
+        """Delete deliveries that finished before this time, with their log."""
         ...

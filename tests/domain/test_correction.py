@@ -1,4 +1,4 @@
-"""What people put right: what changes, what stays, and what cannot be put right."""
+"""Manual corrections: what changes, what stays, and what cannot be corrected."""
 
 from __future__ import annotations
 
@@ -27,19 +27,19 @@ def patched(given: Transcript, index: int, **patch: object) -> Transcript:
     return apply_changes(given, patch_changes(given, index, UtterancePatch.model_validate(patch)))
 
 
-def test_a_speaker_has_another_name() -> None:
+def test_speaker_is_renamed() -> None:
     changes = rename_changes(transcript(), "S1", "Anna")
     assert changes == (Change(field=CorrectedField.NAME, target="S1", old=ANA, new="Anna"),)
     made = apply_changes(transcript(), changes)
     assert made.name_of("S1") == "Anna"
-    assert made.warnings == ("1 place was corrected by people.",)
+    assert made.warnings == ("1 value was corrected manually.",)
     assert made.utterances == transcript().utterances
     assert rename_changes(made, "S1", "Anna") == ()
     with pytest.raises(NotFound, match="speaker"):
         rename_changes(transcript(), "S9", "Anna")
 
 
-def test_an_utterance_has_another_text_with_times_for_its_words() -> None:
+def test_corrected_text_gets_word_times() -> None:
     made = patched(transcript(), 0, text="We won the great customer yesterday.")
     one, before = made.utterances[0], transcript().utterances[0]
     assert one.text == " ".join(word.text for word in one.words) == "We won the great customer yesterday."
@@ -52,7 +52,7 @@ def test_an_utterance_has_another_text_with_times_for_its_words() -> None:
     assert made.utterances[1:] == transcript().utterances[1:]
 
 
-def test_an_utterance_is_given_to_another_speaker_and_both_are_counted_anew() -> None:
+def test_talk_time_is_recomputed_when_utterance_is_reassigned() -> None:
     source = utterance(0, 0.0, 2.0, "S1")
     mixed = source.model_copy(
         update={"words": (*source.words[:1], source.words[1].model_copy(update={"speaker": None}))}
@@ -63,7 +63,7 @@ def test_an_utterance_is_given_to_another_speaker_and_both_are_counted_anew() ->
     assert [word.speaker for word in made.utterances[0].words] == ["S2", None]
 
 
-def test_an_emotion_is_what_a_person_says_and_the_senses_keep_their_word() -> None:
+def test_corrected_emotion_keeps_modality_readings() -> None:
     before = transcript().utterances[0].emotion
     after = patched(transcript(), 0, emotion="joy").utterances[0].emotion
     assert before is not None and after is not None
@@ -75,24 +75,24 @@ def test_an_emotion_is_what_a_person_says_and_the_senses_keep_their_word() -> No
     assert human_reading(reading(), Emotion.SURPRISE).sentiment == reading().sentiment
 
 
-def test_what_cannot_be_put_right_is_said() -> None:
+def test_invalid_corrections_are_rejected() -> None:
     with pytest.raises(NoEmotionReading):
         patched(transcript(), 1, emotion="joy")
     with pytest.raises(InvalidRequest, match="speaker"):
         patched(transcript(), 0, speaker="S9")
     with pytest.raises(NotFound, match="utterance"):
         utterance_of(transcript(), 99)
-    for nowhere in (
+    for change in (
         Change(field=CorrectedField.EMOTION, target="1", old="", new="joy"),
         Change(field=CorrectedField.NAME, target="S1", old="", new="x").model_copy(
             update={"field": "else", "target": "1"}
         ),
     ):
-        with pytest.raises(ValueError, match="not there"):
-            apply_changes(transcript(), (nowhere,))
+        with pytest.raises(ValueError, match="has no target"):
+            apply_changes(transcript(), (change,))
 
 
-def test_what_is_so_already_is_no_change() -> None:
+def test_patch_with_current_values_makes_no_change() -> None:
     given = transcript()
     assert (
         patch_changes(given, 0, UtterancePatch(text=given.utterances[0].text, emotion=Emotion.SADNESS, speaker="S1"))
@@ -102,13 +102,13 @@ def test_what_is_so_already_is_no_change() -> None:
     assert apply_changes(given, ()) is given
 
 
-def test_changes_apply_in_their_order_and_each_place_counts_once() -> None:
+def test_changes_apply_in_order_and_each_value_counts_once() -> None:
     first = patch_changes(transcript(), 0, UtterancePatch(text="once"))
     then = patch_changes(apply_changes(transcript(), first), 0, UtterancePatch(text="twice", speaker="S2"))
     assert then[0].old == "once"
     made = apply_changes(transcript(), (*first, *then))
     assert (made.utterances[0].text, made.utterances[0].speaker) == ("twice", "S2")
-    assert made.warnings[-1] == "2 places were corrected by people."
+    assert made.warnings[-1] == "2 values were corrected manually."
 
 
 def words(*texts: str) -> tuple[Word, ...]:
@@ -121,14 +121,14 @@ def words(*texts: str) -> tuple[Word, ...]:
         ("a b c", "a b c", [(1, 2), (2, 3), (3, 4)]),
         ("a b c", "a c", [(1, 2), (3, 4)]),
         ("a b c", "x y", [(1, 2.5), (2.5, 4)]),
-        ("a b", "a b x y", [(1, 2), (2, 3), (3, 4), (4, 5)]),  # until the utterance ends
-        ("a b", "x a b", [(0, 1), (1, 2), (2, 3)]),  # from where it begins
-        ("a b", "a x b", [(1, 2), (2, 2), (2, 3)]),  # there is no time between
+        ("a b", "a b x y", [(1, 2), (2, 3), (3, 4), (4, 5)]),  # up to the end of the utterance
+        ("a b", "x a b", [(0, 1), (1, 2), (2, 3)]),  # from the start of the utterance
+        ("a b", "a x b", [(1, 2), (2, 2), (2, 3)]),  # no time between the words
         ("a", "", []),
         ("", "x", []),
     ],
 )
-def test_words_that_stay_keep_their_times(before: str, after: str, times: list[tuple[float, float]]) -> None:
+def test_unchanged_words_keep_their_times(before: str, after: str, times: list[tuple[float, float]]) -> None:
     within = utterance(0, 0.0, 5.0).span
     made = align_words(words(*before.split()), after, within)
     assert [(word.start, word.end) for word in made] == times

@@ -1,4 +1,4 @@
-"""What is looked for, and how it is shown where it was found."""
+"""Search queries, tokenization and highlighting."""
 
 from __future__ import annotations
 
@@ -19,14 +19,14 @@ from shared.domain.search import SearchQuery, fold, highlight, parse_phrases
         ("½ km²", "12 km2"),
         (" \x00…", ""),
         ("Ⅷ", "viii"),
-        ("\u0e31", ""),  # a sign that belongs to a letter
+        ("\u0e31", ""),  # a combining character without a letter
     ],
 )
-def test_words_are_kept_without_case_and_accents(text: str, folded: str) -> None:
+def test_fold_removes_case_and_accents(text: str, folded: str) -> None:
     assert fold(text) == folded
 
 
-def test_a_query_is_words_and_phrases() -> None:
+def test_query_is_parsed_into_words_and_phrases() -> None:
     assert list(parse_phrases('Alpha "Beta, gamma" don\'t "open end')) == [
         ("alpha",),
         ("beta", "gamma"),
@@ -36,16 +36,16 @@ def test_a_query_is_words_and_phrases() -> None:
     assert list(parse_phrases('"" -- "!"')) == []
 
 
-def test_a_query_asks_for_something() -> None:
+def test_query_without_condition_is_rejected() -> None:
     nothing = {"emotion": None, "speaker": None, "job": None}
     with pytest.raises(InvalidRequest, match="no word"):
         SearchQuery.parse("--", **nothing)
-    with pytest.raises(InvalidRequest, match="Nothing"):
+    with pytest.raises(InvalidRequest, match="no condition"):
         SearchQuery.parse(None, **nothing)
     assert SearchQuery.parse("", emotion=Emotion.JOY, speaker=None, job=None).emotion is Emotion.JOY
 
 
-def test_what_was_found_is_marked_and_everything_is_escaped() -> None:
+def test_matches_are_highlighted_and_text_is_escaped() -> None:
     text = 'We <b>lost</b> the "Café" & the café-bar.'
     assert highlight(text, [("cafe",), ("lost",)]) == (
         "We &lt;b&gt;<mark>lost</mark>&lt;/b&gt; the &quot;<mark>Café</mark>&quot; &amp; the <mark>café</mark>-bar."

@@ -1,4 +1,4 @@
-"""The nouns of the service: jobs as kept, their stages, keys, pages, webhooks and blob keys."""
+"""Domain values of the service: job records, stages, keys, pages, webhooks and blob keys."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ def row(state: StageStatus, progress: float) -> StageRow:
     return StageRow(name=state, status=state, progress=progress)
 
 
-def test_progress_is_the_share_of_the_stages() -> None:
+def test_progress_is_the_mean_over_stages() -> None:
     stages = (row(StageStatus.DONE, 0.3), row(StageStatus.RUNNING, 0.5), row(StageStatus.WAITING, 0))
     assert record(stages=stages).progress == pytest.approx(0.5)
     assert record().progress == 0
@@ -42,29 +42,29 @@ def test_progress_is_the_share_of_the_stages() -> None:
     [
         (),
         (("a", ()), ("a", ())),
-        (("a", ("nowhere",)),),
+        (("a", ("missing",)),),
         (("a", ("b",)), ("b", ("a",))),
     ],
-    ids=["empty", "twice", "unmet need", "circle"],
+    ids=["empty", "duplicate", "unmet need", "cycle"],
 )
-def test_a_plan_that_cannot_end_is_refused(plan: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
+def test_plan_that_cannot_finish_is_rejected(plan: tuple[tuple[str, tuple[str, ...]], ...]) -> None:
     with pytest.raises((ValidationError, InvalidRequest)):
         NewJob(job=JOB, stages=tuple(PlannedStage(name=name, needs=needs) for name, needs in plan))
 
 
-def test_metadata_have_a_limit() -> None:
+def test_metadata_size_is_limited() -> None:
     plan = (PlannedStage(name="a"),)
     NewJob(job=JOB, stages=plan, metadata={"k": "v"}).check()
     with pytest.raises(InvalidRequest, match=str(MAX_METADATA)):
         NewJob(job=JOB, stages=plan, metadata={"k": "v" * MAX_METADATA}).check()
 
 
-def test_a_job_is_alive_until_it_ends_and_gone_once_erasure_begins() -> None:
+def test_job_is_active_until_it_ends_and_deleted_once_erasure_starts() -> None:
     assert {status for status in JobStatus if status.active} == {JobStatus.QUEUED, JobStatus.RUNNING}
     assert {status for status in JobStatus if status.deleted} == {JobStatus.ERASING, JobStatus.ERASED}
 
 
-def test_a_key_is_usable_between_its_making_and_its_end() -> None:
+def test_key_is_usable_until_it_expires_or_is_revoked() -> None:
     key = ApiKey(
         id="k1", tenant="t", secret_sha256="a" * 64, scopes=frozenset({Scope.TRANSCRIPTS_READ}), created_at=NOW
     )
@@ -76,17 +76,17 @@ def test_a_key_is_usable_between_its_making_and_its_end() -> None:
     assert "a" * 64 not in repr(key)
 
 
-def test_a_cursor_survives_its_way_through_the_client_and_rubbish_does_not() -> None:
+def test_cursor_round_trips_and_invalid_cursors_are_rejected() -> None:
     cursor = Cursor(at=NOW, id="j1")
     assert Cursor.parse(str(cursor)) == cursor
-    for rubbish in ("", "é", "!!!", "AAAA", str(cursor)[:-6]):
+    for invalid in ("", "é", "!!!", "AAAA", str(cursor)[:-6]):
         with pytest.raises(InvalidRequest, match="cursor"):
-            Cursor.parse(rubbish)
+            Cursor.parse(invalid)
 
 
-def test_an_announcement_is_thin_and_holds_no_word_of_the_recording() -> None:
-    said = job_ended_event(record(metadata={"meeting": "é1"}), NOW, "https://our.example")
-    assert (said.event_type, json.loads(said.body)) == (
+def test_event_contains_no_content_of_the_recording() -> None:
+    event = job_ended_event(record(metadata={"meeting": "é1"}), NOW, "https://our.example")
+    assert (event.event_type, json.loads(event.body)) == (
         EventType.TRANSCRIPT_READY,
         {
             "type": "transcript.ready",
@@ -99,17 +99,17 @@ def test_an_announcement_is_thin_and_holds_no_word_of_the_recording() -> None:
             },
         },
     )
-    assert "geheim" not in said.body.decode()
+    assert "geheim" not in event.body.decode()
 
 
-def test_a_failure_is_announced_with_its_code() -> None:
+def test_failure_event_contains_the_error_code() -> None:
     failure = JobFailure(code="no_audio", message="There is no audio.", stage="decode")
-    said = job_ended_event(record(status=JobStatus.FAILED, error=failure), NOW)
-    assert said.event_type is EventType.JOB_FAILED
-    assert json.loads(said.body)["data"]["error"] == {"code": "no_audio", "stage": "decode"}
+    event = job_ended_event(record(status=JobStatus.FAILED, error=failure), NOW)
+    assert event.event_type is EventType.JOB_FAILED
+    assert json.loads(event.body)["data"]["error"] == {"code": "no_audio", "stage": "decode"}
 
 
-def test_rotation_signs_with_the_new_and_for_a_while_with_the_old() -> None:
+def test_rotated_secret_signs_until_it_expires() -> None:
     first = (EncryptedSecret(ciphertext="one"),)
     second = rotate_secrets(first, "two", NOW, NOW + HOUR)
     third = rotate_secrets(second, "three", NOW + HOUR / 2, NOW + 2 * HOUR)
@@ -126,11 +126,11 @@ def test_rotation_signs_with_the_new_and_for_a_while_with_the_old() -> None:
 
 
 @pytest.mark.parametrize("key", ["", "a//b", "../b", "a/..", ".hidden", "/a", "a b", "a\\b", "ä", "a\n", "a" * 200])
-def test_a_blob_key_that_is_not_plain_is_refused(key: str) -> None:
+def test_invalid_blob_key_is_rejected(key: str) -> None:
     with pytest.raises(ValueError, match="plain words"):
         blob_path("tenant", key)
     assert blob_path("tenant", "jobs/1/media") == "tenant/jobs/1/media"
 
 
-def test_an_outbound_failure_carries_its_class() -> None:
+def test_outbound_failure_has_a_reason() -> None:
     assert OutboundFailed("It did not answer.", reason="timeout").reason == "timeout"

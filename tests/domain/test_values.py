@@ -30,7 +30,7 @@ times = st.floats(0, 1000, allow_nan=False)
 spans = st.tuples(times, times).map(lambda pair: span(min(pair), max(pair)))
 
 
-def test_a_span_knows_its_length_its_middle_and_what_it_shares() -> None:
+def test_span_duration_middle_overlap_and_clip() -> None:
     one = span(1, 3)
     assert (one.duration, one.middle, one.span) == (2, 2, one)
     assert one.overlap(span(2, 5)) == 1
@@ -40,13 +40,13 @@ def test_a_span_knows_its_length_its_middle_and_what_it_shares() -> None:
 
 
 @pytest.mark.parametrize("bounds", [(2.0, 1.0), (-1.0, 1.0), (0.0, math.inf), (math.nan, 1.0)])
-def test_a_span_that_cannot_be_is_refused(bounds: tuple[float, float]) -> None:
+def test_invalid_span_is_rejected(bounds: tuple[float, float]) -> None:
     with pytest.raises(ValidationError):
         Span(start=bounds[0], end=bounds[1])
 
 
 @given(st.lists(spans, max_size=12), st.floats(0, 5))
-def test_a_union_is_in_order_apart_and_covers_the_same_time(pieces: list[Span], gap: float) -> None:
+def test_union_is_ordered_disjoint_and_covers_the_same_time(pieces: list[Span], gap: float) -> None:
     joined = union(pieces, gap=gap)
     assert all(one.end + gap < other.start for one, other in pairwise(joined))
     assert all(any(whole.start <= piece.start and piece.end <= whole.end for whole in joined) for piece in pieces)
@@ -61,14 +61,14 @@ def test_a_union_is_in_order_apart_and_covers_the_same_time(pieces: list[Span], 
         {**UNIFORM, Emotion.JOY: 0.9},
         {**UNIFORM, Emotion.JOY: -1 / 7, Emotion.ANGER: 3 / 7},
     ],
-    ids=["not all", "not one", "below zero"],
+    ids=["missing labels", "wrong sum", "negative"],
 )
-def test_scores_that_are_no_distribution_are_refused(scores: dict[Emotion, float]) -> None:
+def test_scores_that_are_not_a_distribution_are_rejected(scores: dict[Emotion, float]) -> None:
     with pytest.raises(ValidationError, match="scores must"):
         EmotionScores(scores)
 
 
-def test_scores_are_read_by_their_label() -> None:
+def test_scores_are_indexed_by_label() -> None:
     scores = EmotionScores({**dict.fromkeys(EMOTIONS, 0.0), Emotion.FEAR: 1.0})
     assert scores.label is Emotion.FEAR
     assert scores[Emotion.FEAR] == 1.0
@@ -85,32 +85,32 @@ def test_scores_are_read_by_their_label() -> None:
         {"status": ModalityStatus.FAILED},
     ],
 )
-def test_a_sense_has_scores_or_says_why_not(facts: dict[str, object]) -> None:
-    with pytest.raises(ValidationError, match="a sense|unavailable or failed"):
+def test_modality_reading_has_scores_or_a_reason(facts: dict[str, object]) -> None:
+    with pytest.raises(ValidationError, match="a modality has scores|unavailable or failed"):
         ModalityReading.model_validate(facts)
 
 
-def test_the_number_of_speakers_is_wished_in_one_way() -> None:
+def test_number_and_maximum_of_speakers_are_mutually_exclusive() -> None:
     with pytest.raises(ValidationError, match="not both"):
         JobOptions(speakers=2, max_speakers=3)
 
 
 @pytest.mark.parametrize(
-    ("used", "said", "biometric"),
+    ("used", "notice", "biometric"),
     [
         ((), "nothing", False),
         ((Modality.TEXT,), "the words. It", False),
         ((Modality.FACE, Modality.TEXT, Modality.VOICE), "the words, the voice and the face. It", True),
     ],
 )
-def test_the_disclosure_names_the_senses_that_were_used(used: tuple[Modality, ...], said: str, biometric: bool) -> None:
+def test_disclosure_names_the_used_modalities(used: tuple[Modality, ...], notice: str, biometric: bool) -> None:
     disclosure = disclose(used, Purpose.RESEARCH)
-    assert said in disclosure.notice
+    assert notice in disclosure.notice
     assert disclosure.biometric is biometric
     assert disclosure.purpose is Purpose.RESEARCH
 
 
-def test_every_error_has_a_code_of_its_own_and_stands_in_the_tree() -> None:
+def test_every_error_has_a_unique_code_and_is_documented() -> None:
     kinds = [kind for kind in vars(error).values() if isinstance(kind, type) and issubclass(kind, UndertoneError)]
     assert len({kind.code for kind in kinds}) == len(kinds)
     assert all(kind.__name__ in (error.__doc__ or "") for kind in kinds)

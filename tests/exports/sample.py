@@ -1,4 +1,4 @@
-"""A transcript that is as awkward as transcripts get."""
+"""A sample transcript with edge cases: markup, formulas, overlaps, empty utterances and long times."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ ANA, BEN, EVE = "Ana <Ops> & Co", "Ben Müller", "=SUM(A1)"
 
 
 def awkward_utterances() -> tuple[Utterance, ...]:
-    said = [
+    lines = [
         ("S1", 0.48, 3.92, "We lost the customer --> yesterday."),
         ("S2", 3.5, 6.0, 'She said "no" & left <there>\n\nat once.'),
         ("S3", 6.5, 6.5, "Ah"),
@@ -21,7 +21,7 @@ def awkward_utterances() -> tuple[Utterance, ...]:
         ("S2", 359_999.0, 360_001.5, "Four days later."),
     ]
     made = []
-    for index, (speaker, start, end, text) in enumerate(said):
+    for index, (speaker, start, end, text) in enumerate(lines):
         tokens = text.split()
         step = (end - start) / len(tokens)
         words = tuple(
@@ -34,15 +34,15 @@ def awkward_utterances() -> tuple[Utterance, ...]:
 
 def transcript(utterances: tuple[Utterance, ...] | None = None) -> Transcript:
     given = awkward_utterances() if utterances is None else utterances
-    felt = reading(sadness=0.6)
+    perceived = reading(sadness=0.6)
     modalities = {
-        Modality.TEXT: ModalityReading(status=ModalityStatus.OK, scores=EmotionScores(felt.scores.root)),
+        Modality.TEXT: ModalityReading(status=ModalityStatus.OK, scores=EmotionScores(perceived.scores.root)),
         Modality.VOICE: ModalityReading(status=ModalityStatus.OFF),
         Modality.FACE: ModalityReading(status=ModalityStatus.UNAVAILABLE, reason="no_video"),
     }
-    felt = felt.model_copy(update={"modalities": modalities})
-    # The second has no reading: a sense may be off, and a transcript of a platform may come without any.
-    given = tuple(u if u.index == 1 else u.model_copy(update={"emotion": felt}) for u in given)
+    perceived = perceived.model_copy(update={"modalities": modalities})
+    # The second has no reading, as when all modalities are off.
+    given = tuple(u if u.index == 1 else u.model_copy(update={"emotion": perceived}) for u in given)
     names = {"S1": ANA, "S2": BEN, "S3": EVE}
     return Transcript(
         job_id="job",

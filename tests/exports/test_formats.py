@@ -1,4 +1,4 @@
-"""Every format reads back with the library that its users read it with."""
+"""Every export format is parsed by a library that its users use."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ from shared.exports.formats import FORMATS
 from tests.exports.sample import ANA, BEN, EVE, transcript
 from tests.fakes import utterance
 
-# It has no wheels and needs a C++ compiler, so only `make check` installs it.
+# meeteval has no wheels and needs a C++ compiler, so only `make check` installs it.
 needs_meeteval = pytest.mark.skipif(find_spec("meeteval") is None, reason="make check installs meeteval")
 SCHEMA = Path(__file__).parents[2] / "docs" / "transcript.schema.json"
 
@@ -46,32 +46,32 @@ def saved(tmp_path: Path, name: str, **options: object) -> Path:
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_an_empty_transcript_is_still_a_file(name: str, tmp_path: Path) -> None:
+def test_empty_transcript_is_rendered(name: str, tmp_path: Path) -> None:
     assert isinstance(render(name, given=transcript(())), bytes)
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_emotion_can_be_left_out_of_any_format(name: str) -> None:
+def test_emotion_can_be_omitted_from_every_format(name: str) -> None:
     assert b"sadness" not in render(name, emotion=False)
 
 
 @pytest.mark.parametrize("name", ["json", "vtt", "txt", "md"])
-def test_what_a_reading_is_stands_in_every_format_that_can_say_it(name: str) -> None:
+def test_disclosure_is_in_every_format_that_supports_it(name: str) -> None:
     assert b"erceived emotion" in render(name)
     assert b"erceived emotion" in render(name, emotion=False)
 
 
-def test_json_reads_back_as_the_same_transcript() -> None:
+def test_json_round_trips() -> None:
     assert Transcript.model_validate_json(render("json")) == transcript()
     first = json.loads(render("json"))["utterances"][0]
     assert (first["start"], first["emotion"]["scores"]["sadness"]) == (0.48, 0.6)
 
 
-def test_the_schema_that_is_published_is_the_one_that_is_written() -> None:
+def test_published_schema_matches_the_model() -> None:
     assert json.loads(SCHEMA.read_text()) == transcript_schema()
 
 
-def test_webvtt_keeps_every_word_and_names_the_voice_of_every_cue(tmp_path: Path) -> None:
+def test_webvtt_has_every_word_and_a_voice_for_every_cue(tmp_path: Path) -> None:
     cues = list(webvtt.read(str(saved(tmp_path, "vtt"))))
     assert cues[0].voice == "Ana &lt;Ops› &amp; Co"
     assert cues[0].raw_text.startswith("<v.sadness ")
@@ -85,16 +85,16 @@ def test_webvtt_keeps_every_word_and_names_the_voice_of_every_cue(tmp_path: Path
     assert cues[-1].end == "100:00:01.500"
 
 
-def test_srt_keeps_every_word_and_names_whoever_begins_to_speak(tmp_path: Path) -> None:
+def test_srt_has_every_word_and_the_speaker_at_each_turn(tmp_path: Path) -> None:
     events = pysubs2.load(str(saved(tmp_path, "srt", emotion=False))).events
     assert events[0].plaintext == "Ana ‹Ops› & Co: We lost the customer --› yesterday."
     assert events[1].plaintext == f'{BEN}: She said "no" & left ‹there› at once.'
     continued = [event.plaintext for event in events if event.plaintext.startswith("word")]
-    assert continued, "a turn in several captions names its speaker once"
+    assert continued, "only the first caption of a turn has the speaker's name"
     assert events[-1].start == 359_999_000
 
 
-def test_csv_reads_back_and_no_cell_is_a_formula() -> None:
+def test_csv_is_parsed_and_no_cell_is_a_formula() -> None:
     rows = list(csv.DictReader(io.StringIO(render("csv").decode())))
     assert len(rows) == 6
     assert rows[2]["speaker"] == f"'{EVE}"
@@ -109,19 +109,19 @@ def test_csv_reads_back_and_no_cell_is_a_formula() -> None:
     }  # fmt: skip
 
 
-def test_rttm_has_a_turn_for_each_utterance_that_lasts(tmp_path: Path) -> None:
+def test_rttm_has_a_turn_for_each_utterance(tmp_path: Path) -> None:
     path = saved(tmp_path, "rttm")
     turns = load_rttm(path)["stand_up"]
     assert [label for _, _, label in turns.itertracks(yield_label=True)][:2] == ["Ana_<Ops>_&_Co", "Ben_Müller"]
 
 
 @needs_meeteval
-def test_rttm_leaves_out_an_utterance_without_length(tmp_path: Path) -> None:
+def test_rttm_omits_an_utterance_without_duration(tmp_path: Path) -> None:
     assert len(read_with_meeteval(saved(tmp_path, "rttm"))) == 5
 
 
 @needs_meeteval
-def test_ctm_is_in_order_and_says_how_sure_each_word_is(tmp_path: Path) -> None:
+def test_ctm_is_sorted_and_has_every_word(tmp_path: Path) -> None:
     lines = read_with_meeteval(saved(tmp_path, "ctm"))
     starts = [float(line.begin_time) for line in lines]
     assert starts == sorted(starts)
@@ -129,7 +129,7 @@ def test_ctm_is_in_order_and_says_how_sure_each_word_is(tmp_path: Path) -> None:
 
 
 @needs_meeteval
-def test_stm_keeps_words_and_speakers(tmp_path: Path) -> None:
+def test_stm_has_words_and_speakers(tmp_path: Path) -> None:
     lines = read_with_meeteval(saved(tmp_path, "stm"))
     assert lines[1].transcript == 'She said "no" & left ‹there› at once.'
     assert lines[0].speaker_id == "Ana_<Ops>_&_Co"
@@ -143,7 +143,7 @@ def test_textgrid_has_two_tiers_for_each_speaker(tmp_path: Path) -> None:
     assert "-emotion" not in saved(tmp_path, "TextGrid", emotion=False).read_text()
 
 
-def test_eaf_hangs_the_emotion_on_what_was_said(tmp_path: Path) -> None:
+def test_eaf_emotion_annotation_refers_to_the_utterance(tmp_path: Path) -> None:
     file = pympi.Elan.Eaf(str(saved(tmp_path, "eaf")))
     assert set(file.get_tier_names()) == {ANA, f"{ANA}-emotion", BEN, f"{BEN}-emotion", EVE, f"{EVE}-emotion"}
     assert file.get_annotation_data_for_tier(ANA)[0] == (480, 3920, "We lost the customer --> yesterday.")
@@ -162,8 +162,8 @@ def overlapping() -> tuple[Utterance, ...]:
     )
 
 
-def test_within_a_tier_nothing_overlaps(tmp_path: Path) -> None:
-    """A speaker whose utterances overlap (two devices) is clipped, and what has no length left is dropped."""
+def test_annotations_in_a_tier_do_not_overlap(tmp_path: Path) -> None:
+    """Overlapping utterances of one speaker (two devices) are clipped; those without duration are dropped."""
     given = transcript(overlapping())
     grid = textgrid.openTextgrid(str(saved(tmp_path, "TextGrid", given=given)), includeEmptyIntervals=False)
     assert [entry[:2] for entry in grid.getTier(ANA).entries] == [(0.0, 2.0), (2.0, 3.0)]
@@ -171,37 +171,37 @@ def test_within_a_tier_nothing_overlaps(tmp_path: Path) -> None:
     assert [data[:2] for data in file.get_annotation_data_for_tier(ANA)] == [(0, 2000), (2000, 3000)]
 
 
-def test_speakers_of_one_name_keep_tiers_of_their_own(tmp_path: Path) -> None:
+def test_speakers_with_the_same_name_have_separate_tiers(tmp_path: Path) -> None:
     given = transcript(overlapping())
-    twins = tuple(speaker.model_copy(update={"name": "Ana"}) for speaker in given.speakers)
+    same_name = tuple(speaker.model_copy(update={"name": "Ana"}) for speaker in given.speakers)
     grid = textgrid.openTextgrid(
-        str(saved(tmp_path, "TextGrid", given=given.model_copy(update={"speakers": twins}), emotion=False)),
+        str(saved(tmp_path, "TextGrid", given=given.model_copy(update={"speakers": same_name}), emotion=False)),
         includeEmptyIntervals=False,
     )
     assert grid.tierNames == ("Ana", "Ana 2")
 
 
-def test_markdown_escapes_what_would_be_markup() -> None:
+def test_markdown_escapes_markup() -> None:
     lines = render("md").decode().splitlines()
     assert lines[0].startswith("> ")
     assert r"\| \*bold\* \[link\] \# \`code\` \\ \_x\_" in lines[-2]
     assert all(line.replace("\\|", "").count("|") == 5 for line in lines if line.startswith("| 0"))
 
 
-def test_text_is_read_from_top_to_bottom() -> None:
+def test_plain_text_lines() -> None:
     lines = render("txt").decode().splitlines()
     assert lines[0] == "stand up.mp4"
     assert lines[3] == f"00:00:00  {ANA}: We lost the customer --> yesterday.  [sadness 60%]"
 
 
-def test_a_corrected_utterance_keeps_its_text_in_one_piece() -> None:
-    """Its words still have the times of what was heard, so they cannot cut the new text."""
+def test_corrected_utterance_is_one_caption() -> None:
+    """Its words still have the times of the recognised text, so they cannot split the new text."""
     corrected = utterance(0, 0.0, 2.0).model_copy(update={"text": "Good bye, then."})
     assert b"Good bye, then." in render("vtt", given=transcript((corrected,)))
 
 
 @pytest.mark.parametrize("name", FORMATS)
-def test_the_same_transcript_is_the_same_file_at_any_time(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_output_does_not_depend_on_the_time_of_export(name: str, monkeypatch: pytest.MonkeyPatch) -> None:
     before = render(name)
     monkeypatch.setattr(time, "strftime", lambda *_: "1999-01-01T00:00:00")
     assert render(name) == before

@@ -1,4 +1,4 @@
-"""The figures of a meeting, and that they follow from what was said."""
+"""The summary metrics of a meeting."""
 
 from __future__ import annotations
 
@@ -12,50 +12,50 @@ from tests.exports.sample import transcript
 from tests.fakes import reading, utterance
 
 
-def felt(one: Utterance, given: EmotionReading) -> Utterance:
+def with_emotion(one: Utterance, given: EmotionReading) -> Utterance:
     return one.model_copy(update={"emotion": given})
 
 
 def meeting(*utterances: Utterance) -> Transcript:
     made = transcript(utterances)
-    return made.model_copy(update={"utterances": utterances})  # the sample's readings away, ours here
+    return made.model_copy(update={"utterances": utterances})  # keep these readings instead of the sample's
 
 
 def of(given: Transcript, speaker: str) -> SpeakerSummary:
     return next(one for one in summarize(given, emotion=True).speakers if one.speaker == speaker)
 
 
-def test_who_spoke_how_much() -> None:
+def test_talk_time_share_turns_and_words() -> None:
     given = meeting(
         utterance(0, 0, 6, "S1", "one two three"),
         utterance(1, 6, 8, "S1", "four"),
         utterance(2, 8, 10, "S2", "five six"),
         utterance(3, 10, 20, "S1", "seven"),
-        Utterance(index=4, start=20, end=22, speaker="S2", text="not heard as words", words=()),
+        Utterance(index=4, start=20, end=22, speaker="S2", text="text without word times", words=()),
     )
     one, two = of(given, "S1"), of(given, "S2")
     assert (one.talk_seconds, one.share, one.turns, one.words) == (18.0, 0.8182, 2, 5)
     assert (two.talk_seconds, two.share, two.turns, two.words) == (4.0, 0.1818, 2, 6)
 
 
-def test_an_interruption_is_beginning_while_somebody_else_speaks() -> None:
+def test_interruption_starts_while_another_speaker_speaks() -> None:
     given = meeting(
         utterance(0, 0, 10, "S1"),
-        utterance(1, 2, 3, "S2"),  # into S1
-        utterance(2, 4, 5, "S2"),  # again: one that is long is interrupted twice
-        utterance(3, 9.9, 12, "S3"),  # a tenth of a second is how turns change hands
-        utterance(4, 12, 13, "S1"),  # nobody spoke any more
+        utterance(1, 2, 3, "S2"),  # interrupts S1
+        utterance(2, 4, 5, "S2"),  # interrupts the same utterance again
+        utterance(3, 9.9, 12, "S3"),  # 0.1 s of overlap is an ordinary change of speaker
+        utterance(4, 12, 13, "S1"),  # no other speaker at this time
         utterance(5, 20, 22, "S1"),
-        utterance(6, 20, 22, "S2"),  # both began at once
+        utterance(6, 20, 22, "S2"),  # both start at the same time
     )
     assert [of(given, speaker).interruptions for speaker in ("S1", "S2", "S3")] == [0, 2, 0]
 
 
-def test_emotions_count_by_their_duration_over_all_and_over_time() -> None:
+def test_perceived_emotion_is_weighted_by_duration() -> None:
     given = meeting(
-        felt(utterance(0, 0, 30), reading(joy=1.0)),
-        felt(utterance(1, 30, 60), reading(joy=1.0)),
-        felt(utterance(2, 60, 80), reading(sadness=1.0)),
+        with_emotion(utterance(0, 0, 30), reading(joy=1.0)),
+        with_emotion(utterance(1, 30, 60), reading(joy=1.0)),
+        with_emotion(utterance(2, 60, 80), reading(sadness=1.0)),
         utterance(3, 150, 180, "S2"),
     )
     given = given.model_copy(update={"recording": given.recording.model_copy(update={"duration": 180.0})})
@@ -66,16 +66,16 @@ def test_emotions_count_by_their_duration_over_all_and_over_time() -> None:
     assert (two.perceived, {point.perceived for point in two.course or ()}) == (None, {None})
 
 
-def test_turning_points_are_large_changes_of_perceived_valence() -> None:
+def test_turning_points_are_large_changes_of_valence() -> None:
     good = reading(joy=1.0).model_copy(update={"valence": 0.7})
     bad = reading(anger=1.0).model_copy(update={"valence": -0.6})
-    same = reading()  # no valence: 0.1 for pleasant less 0.2 against
+    same = reading()  # no valence: positive 0.1 minus negative 0.2
     given = meeting(
-        felt(utterance(0, 0, 50), good),
-        felt(utterance(1, 65, 110), good),
-        felt(utterance(2, 245, 290), bad),
-        felt(utterance(3, 300, 360), same),
-        felt(utterance(4, 360, 360), good),
+        with_emotion(utterance(0, 0, 50), good),
+        with_emotion(utterance(1, 65, 110), good),
+        with_emotion(utterance(2, 245, 290), bad),
+        with_emotion(utterance(3, 300, 360), same),
+        with_emotion(utterance(4, 360, 360), good),
     )
     summary = summarize(given, emotion=True)
     assert summary.valence is not None
@@ -87,23 +87,23 @@ def test_turning_points_are_large_changes_of_perceived_valence() -> None:
     ]
 
 
-def test_without_emotion_nothing_that_follows_from_it_is_there() -> None:
+def test_summary_without_emotion_has_no_derived_values() -> None:
     summary = summarize(transcript(), emotion=False)
     assert (summary.valence, summary.turning_points) == (None, None)
     assert {(one.perceived, one.course) for one in summary.speakers} == {(None, None)}
-    told = render_summary(transcript(), emotion=False)
-    assert b"sadness" not in told
-    assert b"erceived emotion" in told  # the disclosure stays
+    rendered = render_summary(transcript(), emotion=False)
+    assert b"sadness" not in rendered
+    assert b"erceived emotion" in rendered  # the disclosure stays
     assert b"sadness" in render_summary(transcript(), emotion=True)
 
 
-def test_speakers_stand_in_the_order_of_the_transcript_and_not_of_their_figures() -> None:
+def test_speakers_are_in_the_order_of_the_transcript() -> None:
     given = meeting(utterance(0, 0, 1, "S2"), utterance(1, 1, 50, "S1"), utterance(2, 50, 60, "S3"))
     assert [one.speaker for one in summarize(given, emotion=True).speakers] == ["S2", "S1", "S3"]
 
 
 @pytest.mark.parametrize("utterances", [(), (utterance(0, 5, 5),)])
-def test_a_meeting_without_a_word_has_a_summary_too(utterances: tuple[Utterance, ...]) -> None:
+def test_meeting_without_words_has_a_summary(utterances: tuple[Utterance, ...]) -> None:
     given = meeting(*utterances)
     given = given.model_copy(update={"recording": given.recording.model_copy(update={"duration": 0.0})})
     summary = summarize(given, emotion=True)
@@ -111,14 +111,14 @@ def test_a_meeting_without_a_word_has_a_summary_too(utterances: tuple[Utterance,
     assert summary.turning_points == ()
 
 
-def test_a_speaker_whose_words_were_all_given_to_others_stays() -> None:
+def test_speaker_without_remaining_utterances_is_listed() -> None:
     given = meeting(utterance(0, 0, 1, "S1"), utterance(1, 1, 2, "S2"))
     moved = tuple(one.model_copy(update={"speaker": "S1"}) for one in given.utterances)
-    left = of(given.model_copy(update={"utterances": moved}), "S2")
-    assert (left.talk_seconds, left.turns, left.perceived) == (0.0, 0, None)
+    summary = of(given.model_copy(update={"utterances": moved}), "S2")
+    assert (summary.talk_seconds, summary.turns, summary.perceived) == (0.0, 0, None)
 
 
-def test_long_meetings_have_at_most_twenty_stretches() -> None:
-    summary = summarize(transcript(), emotion=True)  # its last utterance is four days in
+def test_long_meeting_has_at_most_twenty_time_windows() -> None:
+    summary = summarize(transcript(), emotion=True)  # its last utterance is after four days
     assert summary.valence is not None and len(summary.valence) == 20
     assert summary.valence[-1].end == 360_001.5

@@ -29,29 +29,29 @@ def graph() -> tuple[ScriptedStage, ScriptedStage, ScriptedStage]:
     )
 
 
-def finished(heard: Sequence[StageEvent]) -> list[tuple[str, bool]]:
-    return [(event.stage, event.reused) for event in heard if isinstance(event, StageFinished)]
+def finished(events: Sequence[StageEvent]) -> list[tuple[str, bool]]:
+    return [(event.stage, event.reused) for event in events if isinstance(event, StageFinished)]
 
 
-def test_stages_run_after_what_they_need_and_the_last_one_makes_the_transcript(tmp_path: Path) -> None:
-    heard: list[StageEvent] = []
-    made = annotate(tuple(reversed(graph()[:2])) + graph()[2:], FolderArtifacts(tmp_path), heard.append)
+def test_stages_run_in_order_and_the_last_one_returns_the_transcript(tmp_path: Path) -> None:
+    events: list[StageEvent] = []
+    made = annotate(tuple(reversed(graph()[:2])) + graph()[2:], FolderArtifacts(tmp_path), events.append)
     assert made == transcript()
     assert isinstance(made, Transcript)
-    assert finished(heard) == [("decode", False), ("listen", False), ("publish", False)]
-    assert [event.stage for event in heard if isinstance(event, StageStarted)] == ["decode", "listen", "publish"]
+    assert finished(events) == [("decode", False), ("listen", False), ("publish", False)]
+    assert [event.stage for event in events if isinstance(event, StageStarted)] == ["decode", "listen", "publish"]
 
 
-def test_a_second_run_makes_nothing_and_warns_the_same(tmp_path: Path) -> None:
-    stages, store, heard = graph(), FolderArtifacts(tmp_path), list[StageEvent]()
+def test_second_run_reuses_artifacts_and_repeats_warnings(tmp_path: Path) -> None:
+    stages, store, events = graph(), FolderArtifacts(tmp_path), list[StageEvent]()
     annotate(stages, store, lambda event: None)
-    annotate(stages, store, heard.append)
+    annotate(stages, store, events.append)
     assert [stage.runs for stage in stages] == [1, 1, 1]
-    assert finished(heard) == [("decode", True), ("listen", True), ("publish", True)]
-    assert [event.code for event in heard if isinstance(event, StageWarned)] == ["odd"]
+    assert finished(events) == [("decode", True), ("listen", True), ("publish", True)]
+    assert [event.code for event in events if isinstance(event, StageWarned)] == ["odd"]
 
 
-def test_another_engine_makes_its_own_output_and_all_that_follows_from_it(tmp_path: Path) -> None:
+def test_changed_engine_reruns_its_stage_and_all_dependents(tmp_path: Path) -> None:
     stages, store = graph(), FolderArtifacts(tmp_path)
     annotate(stages, store, lambda event: None)
     stages[1].version = 2
@@ -59,7 +59,7 @@ def test_another_engine_makes_its_own_output_and_all_that_follows_from_it(tmp_pa
     assert [stage.runs for stage in stages] == [1, 2, 2]
 
 
-def test_a_stage_that_fails_leaves_nothing_and_runs_again(tmp_path: Path) -> None:
+def test_failed_stage_leaves_no_artifact_and_runs_again(tmp_path: Path) -> None:
     def fail(work: Workspace) -> None:
         (work.folder / "half").write_text("half")
         raise ZeroDivisionError
@@ -74,14 +74,14 @@ def test_a_stage_that_fails_leaves_nothing_and_runs_again(tmp_path: Path) -> Non
     assert [stage.runs for stage in stages] == [1, 2, 1]
 
 
-def test_a_circle_and_a_need_that_nobody_meets_are_refused() -> None:
-    with pytest.raises(ValueError, match="circle: a, b"):
+def test_cycle_and_missing_need_are_rejected() -> None:
+    with pytest.raises(ValueError, match="cycle: a, b"):
         topological_order((ScriptedStage("a", ("b",)), ScriptedStage("b", ("a",))))
-    with pytest.raises(ValueError, match="no stage makes words"):
+    with pytest.raises(ValueError, match="no stage provides words"):
         topological_order((ScriptedStage("a", ("words",)),))
 
 
-def test_a_fingerprint_changes_with_everything_the_output_depends_on() -> None:
+def test_fingerprint_changes_with_name_version_and_inputs() -> None:
     stage = ScriptedStage("a")
     same = fingerprint(stage, {"decode": "1"})
     assert same == fingerprint(ScriptedStage("a"), {"decode": "1"})
@@ -95,7 +95,7 @@ def test_a_fingerprint_changes_with_everything_the_output_depends_on() -> None:
 
 @dataclass
 class SplitStage(WholeStage):
-    """Writes its parts one by one; `kill_at` stops it in the middle, as a kill would."""
+    """Writes its parts one by one; `kill_at` simulates a kill at that part."""
 
     kill_at: int | None = None
     ran: list[float] = field(default_factory=list)
@@ -122,27 +122,27 @@ class SplitStage(WholeStage):
         (work.folder / "all.txt").write_text(",".join((part / "part.txt").read_text() for part in parts))
 
 
-def test_a_killed_split_stage_goes_on_with_the_part_it_died_in(tmp_path: Path) -> None:
-    store, stage, heard = FolderArtifacts(tmp_path), SplitStage(kill_at=20), list[StageEvent]()
+def test_killed_split_stage_resumes_with_the_interrupted_part(tmp_path: Path) -> None:
+    store, stage, events = FolderArtifacts(tmp_path), SplitStage(kill_at=20), list[StageEvent]()
     with pytest.raises(KeyboardInterrupt):
         ensure(stage, "words/1", {}, store, lambda event: None)
     assert store.find("words/1") is None
     stage.kill_at = None
-    made = ensure(stage, "words/1", {}, store, heard.append)
+    made = ensure(stage, "words/1", {}, store, events.append)
     assert (made / "all.txt").read_text() == "0,10,20"
     assert stage.ran == [0, 10, 20], "no part ran twice"
-    assert [event.message for event in heard if isinstance(event, StageWarned)] == ["from 0", "from 10", "from 20"]
-    assert [event.fraction for event in heard if isinstance(event, StageProgressed)] == [1.0]
+    assert [event.message for event in events if isinstance(event, StageWarned)] == ["from 0", "from 10", "from 20"]
+    assert [event.fraction for event in events if isinstance(event, StageProgressed)] == [1.0]
 
 
-def test_a_whole_stage_has_no_parts_to_run(tmp_path: Path) -> None:
+def test_whole_stage_has_no_parts(tmp_path: Path) -> None:
     work = Workspace("a", {}, tmp_path, lambda event: None)
     assert ScriptedStage("a").split(work) == ()
     with pytest.raises(NotImplementedError):
         ScriptedStage("a").run_part(work, span(0, 1))
 
 
-def test_a_store_that_loses_what_it_was_given_is_an_error(tmp_path: Path) -> None:
+def test_store_that_loses_an_artifact_raises_an_error(tmp_path: Path) -> None:
     class Forgetful(FolderArtifacts):
         def find(self, key: str) -> Path | None:
             return None

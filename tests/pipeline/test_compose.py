@@ -27,91 +27,91 @@ def speakers(words: list[Word]) -> list[str | None]:
 
 
 class TestAttribution:
-    def test_a_word_goes_to_the_turn_it_lies_in(self) -> None:
+    def test_word_is_assigned_to_the_turn_that_contains_it(self) -> None:
         found = assign_speakers(line("one two three four", step=1.0), [turn("S1", 0, 2), turn("S2", 2, 4)])
         assert speakers(found) == ["S1", "S1", "S2", "S2"]
 
-    def test_where_turns_overlap_the_better_evidence_wins(self) -> None:
+    def test_overlapping_turns_are_decided_by_confidence(self) -> None:
         turns = [turn("S1", 0, 4, confidence=0.3), turn("S2", 0, 4, confidence=0.9)]
         assert speakers(assign_speakers([word("yes", 1, 1.4)], turns)) == ["S2"]
 
-    def test_with_equal_evidence_whoever_spoke_goes_on(self) -> None:
+    def test_equal_evidence_keeps_the_previous_speaker(self) -> None:
         turns = [turn("S2", 0, 1.0), turn("S1", 1.0, 3), turn("S2", 1.0, 3)]
         assert speakers(assign_speakers(line("a b c", step=1.0), turns)) == ["S2", "S2", "S2"]
 
-    def test_a_word_outside_every_turn_goes_to_the_nearest(self) -> None:
+    def test_word_outside_all_turns_is_assigned_to_the_nearest(self) -> None:
         turns = [turn("S1", 1, 2), turn("S2", 5, 6)]
         words = [word("before", 0, 0.5), word("near", 2.2, 2.6), word("late", 4.0, 4.5), word("after", 9, 9.5)]
         assert speakers(assign_speakers(words, turns)) == ["S1", "S1", "S2", "S2"]
 
-    def test_words_without_any_turn_have_one_speaker(self) -> None:
+    def test_words_without_turns_have_one_speaker(self) -> None:
         assert speakers(assign_speakers(line("all alone"), [])) == ["S1", "S1"]
         assert assign_speakers([], [turn("S1", 0, 1)]) == []
 
-    def test_a_lone_word_between_two_of_another_speaker_is_a_jitter(self) -> None:
+    def test_single_word_within_another_turn_is_smoothed(self) -> None:
         turns = [turn("S1", 0, 0.9), turn("S2", 0.9, 1.2), turn("S1", 1.2, 3)]
         assert set(speakers(assign_speakers(line("one two three four five six"), turns))) == {"S1"}
 
-    def test_a_lone_word_after_a_pause_is_an_answer(self) -> None:
+    def test_single_word_after_a_pause_keeps_its_speaker(self) -> None:
         words = [word("right", 0, 0.5), word("yes", 1.0, 1.3), word("good", 1.8, 2.2)]
         turns = [turn("S1", 0, 0.6), turn("S2", 0.9, 1.4), turn("S1", 1.7, 2.4)]
         assert speakers(assign_speakers(words, turns)) == ["S1", "S2", "S1"]
 
-    def test_a_word_that_its_source_named_keeps_the_name(self) -> None:
+    def test_word_with_named_speaker_keeps_it(self) -> None:
         words = [word("a", 0, 0.3, "S2"), word("b", 0.3, 0.6), word("c", 0.6, 0.9, "S2")]
         assert speakers(assign_speakers(words, [turn("S1", 0, 1)])) == ["S2", "S2", "S2"]
 
-    def test_a_word_without_length_still_lies_somewhere(self) -> None:
+    def test_word_without_duration_is_assigned(self) -> None:
         assert speakers(assign_speakers([word("oh", 2.5, 2.5)], [turn("S1", 0, 2), turn("S2", 2, 3)])) == ["S2"]
 
-    def test_a_turn_without_length_is_no_evidence(self) -> None:
+    def test_turn_without_duration_is_ignored(self) -> None:
         turns = [turn("S1", 0, 2), turn("S2", 1.2, 1.2)]
         assert speakers(assign_speakers([word("well", 1, 1.4)], turns)) == ["S1"]
 
 
 class TestWordEnds:
-    def test_a_last_word_does_not_reach_over_the_silence_after_it(self) -> None:
+    def test_last_word_ends_with_its_speech_span(self) -> None:
         clipped = within_speech([word("bye", 1.0, 1.9)], [span(0, 1.2), span(5, 6)])
         assert clipped[0].end == pytest.approx(1.35)
 
-    def test_no_word_is_longer_than_it_can_be_said(self) -> None:
+    def test_word_duration_is_limited_by_its_length(self) -> None:
         assert within_speech([word("a", 0, 9)], [span(0, 10)])[0].end == pytest.approx(0.72)
 
-    def test_words_that_fit_are_left_alone(self) -> None:
+    def test_plausible_words_are_unchanged(self) -> None:
         words = [word("fine", 0.0, 0.4), word("outside", 3.0, 3.4), word("fine", 5.0, 5.3)]
         assert within_speech(words, [span(0, 1), span(5, 6)]) == words
 
 
 class TestCuts:
-    def test_a_change_of_speaker_cuts(self) -> None:
+    def test_speaker_change_splits(self) -> None:
         words = line("we lost it", speaker="S1") + line("oh no", start=1.0, speaker="S2")
         assert texts(compose(words, apart=False)) == ["we lost it", "oh no"]
 
-    def test_a_pause_cuts(self) -> None:
+    def test_pause_splits(self) -> None:
         words = line("well", speaker="S1") + line("then", start=PAUSE + 0.4, speaker="S1")
         assert len(compose(words, apart=False)) == 2
 
-    def test_a_sentence_end_cuts_with_a_short_pause_or_when_it_is_long(self) -> None:
+    def test_sentence_end_splits_with_a_short_pause_or_a_long_utterance(self) -> None:
         assert len(compose(line("It works. Good.", speaker="S1"), apart=False)) == 1
         pausing = line("It works.", speaker="S1") + line('"Good."', start=0.9, speaker="S1")
         assert texts(compose(pausing, apart=False)) == ["It works.", '"Good."']
         long = line("a " * 28 + "end. Next one", speaker="S1")
         assert texts(compose(long, apart=False))[1] == "Next one"
 
-    def test_too_long_an_utterance_is_cut_at_its_widest_pause(self) -> None:
+    def test_long_utterance_is_split_at_its_longest_pause(self) -> None:
         words = line("a " * 40, speaker="S1") + line("b " * 20, start=40 * 0.3 + 0.5, speaker="S1")
         assert [text[0] for text in texts(compose(words, apart=False))] == ["a", "b"]
 
-    def test_one_endless_word_stays_whole(self) -> None:
+    def test_single_long_word_is_not_split(self) -> None:
         assert len(compose([word("om", 0, 60, "S1")], apart=False)) == 1
 
-    def test_two_who_talk_at_once_on_their_own_tracks_keep_their_sentences(self) -> None:
+    def test_overlapping_speech_on_separate_tracks_is_not_split(self) -> None:
         words = sorted(
             line("we should go now", step=0.4, speaker="S1") + line("yes yes", start=0.5, step=0.4, speaker="S2"),
             key=lambda one: one.start,
         )
         assert texts(compose(words, apart=True)) == ["we should go now", "yes yes"]
-        assert len(compose(words, apart=False)) > 2, "in a mix each change of speaker cuts"
+        assert len(compose(words, apart=False)) > 2, "in a mix each change of speaker splits"
 
 
 @st.composite
@@ -150,7 +150,7 @@ def test_every_word_is_in_exactly_one_utterance(meeting: tuple[list[Word], list[
 
 
 @given(st.lists(st.floats(0.05, 0.6), min_size=2, max_size=200))
-def test_no_utterance_of_ordinary_words_is_too_long(steps: list[float]) -> None:
+def test_utterances_are_not_longer_than_the_maximum(steps: list[float]) -> None:
     words, now = [], 0.0
     for step in steps:
         words.append(word("w", now, now + step, "S1"))
@@ -158,7 +158,7 @@ def test_no_utterance_of_ordinary_words_is_too_long(steps: list[float]) -> None:
     assert all(utterance.duration <= MAX_SECONDS + 1e-6 for utterance in compose(words, apart=False))
 
 
-def test_the_stage_gives_words_the_ids_of_the_names_they_carry(tmp_path: Path) -> None:
+def test_stage_replaces_speaker_names_by_ids(tmp_path: Path) -> None:
     work = workspace(
         tmp_path,
         "compose",

@@ -1,4 +1,4 @@
-"""The stage that decodes: what identifies it, what it leaves, what it tells."""
+"""The decode stage: its identity, output and warnings."""
 
 from __future__ import annotations
 
@@ -48,22 +48,22 @@ class ScriptedDecoder:
 JOB = Job(id="j", recording=Source(name="a.mp4", sha256="a" * 64))
 
 
-def test_it_leaves_the_probe_and_the_samples_and_passes_warnings_on(tmp_path: Path) -> None:
+def test_decode_writes_probe_and_samples_and_forwards_warnings(tmp_path: Path) -> None:
     (tmp_path / "media").write_bytes(b"1234")
-    told: list[StageEvent] = []
+    events: list[StageEvent] = []
     job = JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})
     stage = Decode(ScriptedDecoder(("It breaks off.",)), job, tmp_path / "media", (tmp_path / "ana.m4a",))
-    stage.run(Workspace("decode", {}, tmp_path, told.append), ())
+    stage.run(Workspace("decode", {}, tmp_path, events.append), ())
     probe = Probe.model_validate_json((tmp_path / "decode.json").read_bytes())
     assert [track.name for track in probe.tracks] == ["Ana ana.m4a"]
     assert (tmp_path / "mix.f32").read_bytes() == b"1234"
-    assert told == [
+    assert events == [
         StageProgressed(stage="decode", fraction=0.5),
         StageWarned(stage="decode", code="recording_damaged", message="It breaks off."),
     ]
 
 
-def test_it_is_another_artifact_when_anything_it_rests_on_changes() -> None:
+def test_identity_changes_with_every_input() -> None:
     stage = Decode(ScriptedDecoder(), JOB, Path("a.mp4"))
     others = (
         replace(stage, decoder=ScriptedDecoder(fingerprint="scripted-2")),
@@ -74,7 +74,7 @@ def test_it_is_another_artifact_when_anything_it_rests_on_changes() -> None:
     assert len({fingerprint(each, {}) for each in (stage, *others)}) == 5
 
 
-def test_it_is_the_same_artifact_wherever_the_file_lies_and_whatever_it_is_called() -> None:
+def test_identity_does_not_depend_on_path_or_name() -> None:
     renamed = JOB.model_copy(update={"recording": Source(name="b.mp4", sha256="a" * 64)})
     stages = (Decode(ScriptedDecoder(), JOB, Path("a.mp4")), Decode(ScriptedDecoder(), renamed, Path("b.mp4")))
     assert len({fingerprint(stage, {}) for stage in stages}) == 1

@@ -13,7 +13,7 @@ from shared.pipeline.diarize import Diarize, windows_over
 from shared.pipeline.diarize_tracks import DiarizeTracks
 from shared.pipeline.resegment import Window, turns_of
 from shared.ports.media import Audio, Floats
-from tests.fakes import ScriptedEncoder, leave_sound, probe, silent, tone, workspace
+from tests.fakes import ScriptedEncoder, probe, silent, tone, workspace, write_audio
 
 LOW, MIDDLE, HIGH = 150.0, 450.0, 850.0
 
@@ -38,14 +38,14 @@ def diarized(audio: Audio, speech: tuple[Span, ...], **options: int) -> list[Spe
     return stage(**options).diarize(audio, speech, lambda share: None)
 
 
-def test_voices_are_told_apart_and_named_in_the_order_they_begin() -> None:
+def test_voices_are_separated_and_named_in_order_of_appearance() -> None:
     audio, speech = conversation((HIGH, 4), (LOW, 4), (HIGH, 4), (MIDDLE, 4))
     turns = diarized(audio, speech)
     assert [turn.speaker for turn in turns] == ["S1", "S2", "S1", "S3"]
     assert [turn.span for turn in turns] == list(speech)
 
 
-def test_a_change_within_one_stretch_is_found_where_it_happens() -> None:
+def test_speaker_change_within_one_span_is_located() -> None:
     audio = Audio(np.concatenate([tone(5, LOW), tone(5, HIGH)]))
     turns = diarized(audio, (span(0, 10),))
     assert [turn.speaker for turn in turns] == ["S1", "S2"]
@@ -57,32 +57,32 @@ def test_a_change_within_one_stretch_is_found_where_it_happens() -> None:
     ("requested", "count"),
     [({"speakers": 1}, 1), ({"speakers": 2}, 2), ({"max_speakers": 2}, 2), ({"max_speakers": 9}, 3)],
 )
-def test_the_number_of_speakers_can_be_wished(requested: dict[str, int], count: int) -> None:
+def test_number_of_speakers_can_be_set(requested: dict[str, int], count: int) -> None:
     audio, speech = conversation((HIGH, 4), (LOW, 4), (MIDDLE, 4), (HIGH, 3), (LOW, 3))
     assert len({turn.speaker for turn in diarized(audio, speech, **requested)}) == count
 
 
-def test_nobody_speaks_nobody_is_found() -> None:
+def test_no_speech_gives_no_speakers() -> None:
     assert diarized(Audio(silent(2)), ()) == []
     assert diarized(Audio(tone(2)), (span(0, 0.2),)) == [], "a click is no voice"
 
 
-def test_a_meeting_of_single_words_still_has_speakers() -> None:
+def test_short_words_are_diarized() -> None:
     audio, speech = conversation((HIGH, 0.7), (LOW, 0.7), (HIGH, 0.7))
     assert [turn.speaker for turn in diarized(audio, speech)] != []
 
 
-def test_windows_cover_each_stretch_and_stay_inside() -> None:
+def test_windows_cover_each_span_and_stay_inside() -> None:
     windows = list(windows_over([span(0, 0.3), span(1, 2), span(5, 10)], 1.6))
     assert windows[0] == span(1, 2)
     assert (windows[1].start, windows[-1].end) == (5, 10)
     assert all(window.duration == pytest.approx(1.6) for window in windows[1:])
 
 
-def test_the_stage_writes_turns(tmp_path: Path) -> None:
+def test_stage_writes_turns(tmp_path: Path) -> None:
     audio, speech = conversation((HIGH, 3), (LOW, 3))
     work = workspace(tmp_path, "diarize", decode=probe(), detect_speech=SpeechMap(tracks=(Speech(spans=speech),)))
-    leave_sound(work, audio.samples)
+    write_audio(work, audio.samples)
     one = stage()
     one.run(work, ())
     made = Turns.model_validate_json((work.folder / "diarize.json").read_bytes())
@@ -91,7 +91,7 @@ def test_the_stage_writes_turns(tmp_path: Path) -> None:
     assert one.identity() != stage(speakers=2).identity()
 
 
-def test_each_track_is_one_participant(tmp_path: Path) -> None:
+def test_each_track_is_one_speaker(tmp_path: Path) -> None:
     tracks = (Speech(track="Ana", spans=(span(1, 3),)), Speech(track="Ben", spans=(span(0, 2),)))
     work = workspace(tmp_path, "diarize", detect_speech=SpeechMap(tracks=tracks))
     one = DiarizeTracks()
@@ -106,13 +106,13 @@ def window(start: float, end: float, *similarity: float) -> Window:
     return Window(span(start, end), np.array(similarity, dtype=np.float32))
 
 
-def test_a_flicker_of_one_window_is_not_worth_a_change() -> None:
+def test_single_deviating_window_is_smoothed() -> None:
     windows = [window(n * 0.4, n * 0.4 + 1.6, 0.9, 0.5) for n in range(10)]
     windows[5] = window(2.0, 3.6, 0.6, 0.65)
     assert [turn.speaker for turn in turns_of(windows, [span(0, 5.2)])] == ["S1"]
 
 
-def test_confidence_grows_with_the_distance_to_the_next_voice() -> None:
+def test_confidence_grows_with_the_margin() -> None:
     clear = turns_of([window(0, 2, 0.9, 0.3)], [span(0, 2)])[0].confidence
     close = turns_of([window(0, 2, 0.9, 0.85)], [span(0, 2)])[0].confidence
     alone = turns_of([window(0, 2, 0.4)], [span(0, 2)])[0].confidence
@@ -120,13 +120,13 @@ def test_confidence_grows_with_the_distance_to_the_next_voice() -> None:
     assert close < clear
 
 
-def test_frames_that_no_window_reaches_go_with_their_neighbours() -> None:
+def test_frames_without_window_use_the_nearest_scores() -> None:
     turns = turns_of([window(0, 1, 0.9, 0.1), window(4, 5, 0.1, 0.9)], [span(0, 5)])
     assert [turn.speaker for turn in turns] == ["S1", "S2"]
     assert turns_of([window(0, 1, 0.9)], [span(3, 4)]) == [], "a stretch without a window has no turn"
 
 
-def test_windows_of_other_lengths_are_embedded_apart() -> None:
+def test_windows_are_embedded_in_batches_of_similar_length() -> None:
     audio, speech = conversation((HIGH, 0.5), (LOW, 1.0), (HIGH, 4), (LOW, 4))
     made = stage()
     made.diarize(audio, speech, lambda share: None)

@@ -29,8 +29,8 @@ TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 
 
 @dataclass
-class ScriptedSense:
-    """An encoder that sees joy everywhere, or does what its script says instead."""
+class ScriptedEncoder:
+    """A fake encoder that returns joy, the given logits, or an error."""
 
     modality: Modality
     error: BaseException | None = None
@@ -53,7 +53,7 @@ class ScriptedSense:
 
 
 class ScriptedFusion:
-    """Says joy, and shows which senses it was given."""
+    """A fake fusion that returns joy, and the status of each modality."""
 
     name = "scripted-fusion"
     fingerprint = "scripted-fusion/1"
@@ -101,17 +101,17 @@ def conversation(count: int = 2) -> list[UtteranceClip]:
     ]
 
 
-def reader(*modalities: ScriptedSense, **absent: str | None) -> EncodeThenFuse:
-    encoders = {sense.modality: sense for sense in modalities}
+def reader(*scripted: ScriptedEncoder, **absent: str | None) -> EncodeThenFuse:
+    encoders = {encoder.modality: encoder for encoder in scripted}
     return EncodeThenFuse(encoders, ScriptedFusion(), {Modality(name): reason for name, reason in absent.items()})
 
 
 def states(readings: Sequence[EmotionReading]) -> dict[Modality, tuple[ModalityStatus, str | None]]:
-    return {modality: (sense.status, sense.reason) for modality, sense in readings[0].modalities.items()}
+    return {modality: (found.status, found.reason) for modality, found in readings[0].modalities.items()}
 
 
-def test_every_sense_is_heard_and_those_that_are_off_stay_off() -> None:
-    readings = reader(ScriptedSense(TEXT), ScriptedSense(VOICE), face=None).read(conversation(), lambda _: None)
+def test_available_modalities_are_read_and_others_are_off() -> None:
+    readings = reader(ScriptedEncoder(TEXT), ScriptedEncoder(VOICE), face=None).read(conversation(), lambda _: None)
     assert len(readings) == 2
     assert states(readings) == {
         TEXT: (ModalityStatus.OK, None),
@@ -123,17 +123,17 @@ def test_every_sense_is_heard_and_those_that_are_off_stay_off() -> None:
 @pytest.mark.parametrize(
     ("broken", "reason"),
     [
-        (ScriptedSense(VOICE, error=ZeroDivisionError("secret words")), "engine_failed"),
-        (ScriptedSense(VOICE, error=EngineUnavailable("its weights are gone")), "engine_unavailable"),
-        (ScriptedSense(VOICE, logits=np.full((2, 7), np.nan, np.float32)), "engine_failed"),
-        (ScriptedSense(VOICE, logits=np.zeros((1, 7), np.float32)), "engine_failed"),
+        (ScriptedEncoder(VOICE, error=ZeroDivisionError("secret words")), "engine_failed"),
+        (ScriptedEncoder(VOICE, error=EngineUnavailable("its weights are missing")), "engine_unavailable"),
+        (ScriptedEncoder(VOICE, logits=np.full((2, 7), np.nan, np.float32)), "engine_failed"),
+        (ScriptedEncoder(VOICE, logits=np.zeros((1, 7), np.float32)), "engine_failed"),
     ],
 )
-def test_a_sense_that_fails_does_not_lose_the_others(
-    broken: ScriptedSense, reason: str, caplog: pytest.LogCaptureFixture
+def test_failed_modality_does_not_affect_the_others(
+    broken: ScriptedEncoder, reason: str, caplog: pytest.LogCaptureFixture
 ) -> None:
     with caplog.at_level(logging.WARNING):
-        readings = reader(ScriptedSense(TEXT), broken, face=None).read(conversation(), lambda _: None)
+        readings = reader(ScriptedEncoder(TEXT), broken, face=None).read(conversation(), lambda _: None)
     assert states(readings)[VOICE] == (ModalityStatus.FAILED, reason)
     assert states(readings)[TEXT] == (ModalityStatus.OK, None)
     assert "voice" in caplog.text
@@ -141,35 +141,35 @@ def test_a_sense_that_fails_does_not_lose_the_others(
 
 
 @pytest.mark.parametrize("stop", [Interrupted("stopped"), KeyboardInterrupt()])
-def test_its_user_can_stop_it(stop: BaseException) -> None:
+def test_interruption_is_not_caught(stop: BaseException) -> None:
     with pytest.raises(type(stop)):
-        reader(ScriptedSense(VOICE, error=stop)).read(conversation(), lambda _: None)
+        reader(ScriptedEncoder(VOICE, error=stop)).read(conversation(), lambda _: None)
 
 
-def test_each_sense_has_its_share_of_the_progress() -> None:
-    heard: list[float] = []
-    reader(ScriptedSense(TEXT), ScriptedSense(VOICE)).read(conversation(), heard.append)
-    assert heard == [0.25, 0.75, 1.0]
+def test_each_modality_has_an_equal_share_of_the_progress() -> None:
+    progress: list[float] = []
+    reader(ScriptedEncoder(TEXT), ScriptedEncoder(VOICE)).read(conversation(), progress.append)
+    assert progress == [0.25, 0.75, 1.0]
 
 
-def test_the_name_tells_the_engines() -> None:
-    assert reader(ScriptedSense(TEXT), face=None).name == "scripted-fusion(text=scripted-text)"
+def test_name_contains_the_engines() -> None:
+    assert reader(ScriptedEncoder(TEXT), face=None).name == "scripted-fusion(text=scripted-text)"
 
 
-def test_whatever_changes_the_readings_changes_the_fingerprint() -> None:
+def test_fingerprint_changes_with_everything_that_changes_readings() -> None:
     variants = [
-        reader(ScriptedSense(TEXT), face=None, voice=None),
-        reader(ScriptedSense(TEXT), face=None, voice="engine_unavailable"),
-        reader(ScriptedSense(TEXT, fingerprint="scripted/2"), face=None, voice=None),
-        reader(ScriptedSense(TEXT), ScriptedSense(VOICE), face=None),
+        reader(ScriptedEncoder(TEXT), face=None, voice=None),
+        reader(ScriptedEncoder(TEXT), face=None, voice="engine_unavailable"),
+        reader(ScriptedEncoder(TEXT, fingerprint="scripted/2"), face=None, voice=None),
+        reader(ScriptedEncoder(TEXT), ScriptedEncoder(VOICE), face=None),
     ]
     assert len({variant.fingerprint for variant in variants}) == len(variants)
-    again = reader(ScriptedSense(TEXT), voice=None, face=None)
+    again = reader(ScriptedEncoder(TEXT), voice=None, face=None)
     assert again.fingerprint == variants[0].fingerprint
 
 
-def test_a_fusion_that_learnt_to_read_other_engines_is_refused_before_anything_is_read() -> None:
+def test_fusion_trained_with_other_engines_is_rejected() -> None:
     fusion = ScriptedFusion({TEXT: "scripted/1", FACE: "another/1"})
-    EncodeThenFuse({TEXT: ScriptedSense(TEXT)}, fusion, {VOICE: None, FACE: None})
+    EncodeThenFuse({TEXT: ScriptedEncoder(TEXT)}, fusion, {VOICE: None, FACE: None})
     with pytest.raises(EngineUnavailable, match="another text engine than scripted-text"):
-        EncodeThenFuse({TEXT: ScriptedSense(TEXT, fingerprint="scripted/2")}, fusion, {})
+        EncodeThenFuse({TEXT: ScriptedEncoder(TEXT, fingerprint="scripted/2")}, fusion, {})

@@ -17,7 +17,7 @@ def face(mouth: float = 0.0, column: int = 200, *, light: float = 1.0) -> Bytes:
     return cut_square((pixels * light).astype(np.uint8), FaceBox(140, 115, 120, 150, 1.0))
 
 
-def test_the_square_has_the_face_in_its_middle_with_a_margin_all_around() -> None:
+def test_crop_has_the_face_in_the_centre_with_a_margin() -> None:
     pixels = np.zeros((200, 300, 3), np.uint8)
     pixels[60:160, 100:200] = 255
     crop = cut_square(pixels, FaceBox(100, 60, 100, 100, 1.0))
@@ -35,7 +35,7 @@ def test_detail_finer_than_a_pixel_is_averaged() -> None:
     assert abs(float(crop.mean()) - 100) < 8
 
 
-def test_a_leaning_head_is_set_upright() -> None:
+def test_roll_is_corrected() -> None:
     pixels = np.zeros((200, 200, 3), np.uint8)
     rows, columns = np.mgrid[:200, :200] - 100
     pixels[np.abs(rows - np.tan(0.4) * columns) < 8] = 255  # a bar that leans clockwise by 0.4
@@ -44,34 +44,34 @@ def test_a_leaning_head_is_set_upright() -> None:
     assert (crop[: CROP // 4] == 0).all()
 
 
-def test_beyond_the_frame_its_edge_goes_on() -> None:
+def test_edge_is_repeated_outside_the_frame() -> None:
     pixels = np.full((100, 100, 3), 77, np.uint8)
     assert (cut_square(pixels, FaceBox(-40, 70, 60, 60, 1.0)) == 77).all()
 
 
-def test_a_blurred_picture_is_less_sharp() -> None:
+def test_blurred_image_is_less_sharp() -> None:
     crisp = np.random.default_rng(0).integers(0, 255, (CROP, CROP)).astype(np.uint8)
     soft = np.repeat(np.repeat(crisp[::8, ::8], 8, axis=0), 8, axis=1)
     assert sharpness(crisp) > 2 * sharpness(soft)
     assert sharpness(np.full((CROP, CROP), 9, np.uint8)) == 0
 
 
-def test_a_mouth_that_opens_moves_more_than_one_that_rests() -> None:
+def test_opening_mouth_has_more_motion_than_resting_mouth() -> None:
     assert mouth_motion(face(1.0), face(0.0)) > 5 * mouth_motion(face(0.0), face(0.0)) + 0.1
 
 
-def test_neither_light_nor_a_head_that_shifts_is_a_mouth_that_moves() -> None:
+def test_light_and_head_movement_are_not_mouth_motion() -> None:
     opened = mouth_motion(face(1.0), face(0.0))
     assert mouth_motion(face(light=0.7), face()) < opened / 4
     assert mouth_motion(face(column=204), face()) < opened / 2
 
 
-def test_likeness_ignores_light_and_tells_pictures_apart() -> None:
+def test_likeness_ignores_light_and_distinguishes_images() -> None:
     one, other = np.random.default_rng(0).integers(0, 255, (2, 16, 16)).astype(np.uint8)
     assert likeness(one, (one // 2 + 40).astype(np.uint8)) == pytest.approx(1, abs=0.01)
     assert abs(likeness(one, other)) < 0.3
 
 
-def test_a_blank_picture_stays_blank() -> None:
+def test_blank_image_stays_blank() -> None:
     assert not normalised(np.full((4, 4), 50, np.uint8)).any()
     assert math.isfinite(mouth_motion(np.zeros((CROP, CROP), np.uint8), np.zeros((CROP, CROP), np.uint8)))

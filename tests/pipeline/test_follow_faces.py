@@ -13,21 +13,21 @@ A, B = FaceBox(60, 60, 100, 120, 0.9), FaceBox(360, 60, 100, 120, 0.9)
 
 
 class ScriptedFaces:
-    """Sees the boxes that a script names for each moment, and counts how often it was asked."""
+    """A fake detector that returns scripted boxes, and records the times of its calls."""
 
     name = fingerprint = "scripted"
 
     def __init__(self, script: Callable[[float], Sequence[FaceBox]]) -> None:
         self._script = script
-        self.looks: list[float] = []
+        self.detections: list[float] = []
 
     def detect(self, frame: Frame) -> Sequence[FaceBox]:
-        self.looks.append(frame.time)
+        self.detections.append(frame.time)
         return self._script(frame.time)
 
 
 def tile(pixels: Bytes, box: FaceBox, who: int, *, trembling: int = 0) -> None:
-    """One participant: a face and a wall that nobody else has."""
+    """Draw one participant: a face and a background that differs from all others."""
     picture = np.kron(WALLS[who], np.ones((20, 20, 1), np.uint8))
     left, top = int(box.left) - 70 + trembling, int(box.top) - 60
     part = pixels[max(0, top) : top + 240, max(0, left) : left + 240]
@@ -48,64 +48,66 @@ def follow(
 ) -> tuple[FaceFollower, list[float], list[list[int]]]:
     faces = ScriptedFaces(script)
     follower = FaceFollower(faces)
-    return follower, faces.looks, [[track.id for track in follower.follow(frame)] for frame in pictures]
+    return follower, faces.detections, [[track.id for track in follower.follow(frame)] for frame in pictures]
 
 
-def test_a_picture_that_does_not_change_is_looked_at_once() -> None:
-    follower, looks, seen = follow(lambda _: [A], frames(10, lambda _, pixels: tile(pixels, A, 0)))
-    assert looks == [0.0]
-    assert seen == [[0]] * 40
+def test_static_image_is_detected_once() -> None:
+    follower, detections, ids_per_frame = follow(lambda _: [A], frames(10, lambda _, pixels: tile(pixels, A, 0)))
+    assert detections == [0.0]
+    assert ids_per_frame == [[0]] * 40
     assert follower.tracks[0].sightings == 40
 
 
-def test_a_face_that_moves_is_looked_at_twice_a_second_and_stays_one_track() -> None:
+def test_moving_face_is_detected_repeatedly_and_stays_one_track() -> None:
     def moved(time: float) -> FaceBox:
         return FaceBox(60 + 20 * time, 60, 100, 120, 0.9)
 
-    _, looks, seen = follow(lambda t: [moved(t)], frames(5, lambda t, pixels: tile(pixels, moved(t), 0)))
-    assert min(np.diff(looks)) >= 0.25
-    assert len(looks) > 5
-    assert {number for ids in seen for number in ids} == {0}
+    _, detections, ids_per_frame = follow(lambda t: [moved(t)], frames(5, lambda t, pixels: tile(pixels, moved(t), 0)))
+    assert min(np.diff(detections)) >= 0.25
+    assert len(detections) > 5
+    assert {number for ids in ids_per_frame for number in ids} == {0}
 
 
-def test_new_faces_are_looked_for_every_two_seconds_where_something_moves() -> None:
+def test_new_faces_are_detected_every_two_seconds_during_motion() -> None:
     def paint(time: float, pixels: Bytes) -> None:
         tile(pixels, A, 0)
-        pixels[250:290, 250:290] += np.uint8(time * 4)  # a light that slowly grows brighter
+        pixels[250:290, 250:290] += np.uint8(time * 4)  # a light that slowly gets brighter
 
-    _, looks, _ = follow(lambda _: [A], frames(8, paint))
-    assert np.allclose(np.diff(looks), 2.0)
+    _, detections, _ = follow(lambda _: [A], frames(8, paint))
+    assert np.allclose(np.diff(detections), 2.0)
 
 
-def test_each_tile_of_a_gallery_is_a_track_of_its_own() -> None:
+def test_each_tile_of_a_gallery_is_a_separate_track() -> None:
     def paint(_: float, pixels: Bytes) -> None:
         tile(pixels, A, 0)
         tile(pixels, B, 1)
 
-    follower, _, seen = follow(lambda _: [A, B], frames(2, paint))
-    assert seen == [[0, 1]] * 8
+    follower, _, ids_per_frame = follow(lambda _: [A, B], frames(2, paint))
+    assert ids_per_frame == [[0, 1]] * 8
     assert tiles_of(follower.tracks) == (0, 1)
 
 
-def test_a_face_that_is_lost_for_a_moment_is_the_same_one() -> None:
+def test_briefly_lost_face_keeps_its_track() -> None:
     def paint(time: float, pixels: Bytes) -> None:
         tile(pixels, A, 0)
-        pixels[200:, 400:] = 90 + 100 * int(time * 4 % 2)  # something flickers, so every frame is looked at
+        pixels[200:, 400:] = 90 + 100 * int(time * 4 % 2)  # flicker, so detection runs on every frame
 
-    follower, _, seen = follow(lambda t: [] if 1 <= t < 1.5 else [A], frames(3, paint))
-    assert seen[4:6] == [[], []]
-    assert {number for ids in seen for number in ids} == {0}
+    follower, _, ids_per_frame = follow(lambda t: [] if 1 <= t < 1.5 else [A], frames(3, paint))
+    assert ids_per_frame[4:6] == [[], []]
+    assert {number for ids in ids_per_frame for number in ids} == {0}
     assert len(follower.tracks) == 1
 
 
-def test_a_tile_that_shows_somebody_else_is_a_new_track_and_a_new_tile() -> None:
-    """Speaker view: one place, one face at a time, and each belongs to another person."""
-    follower, _, seen = follow(lambda _: [A], frames(9, lambda t, pixels: tile(pixels, A, 0 if t < 3 or t >= 6 else 1)))
-    assert [seen[0], seen[12], seen[24]] == [[0], [1], [2]]
+def test_another_person_at_the_same_position_is_a_new_track_and_tile() -> None:
+    """Speaker view: one position, one face at a time, each of another person."""
+    follower, _, ids_per_frame = follow(
+        lambda _: [A], frames(9, lambda t, pixels: tile(pixels, A, 0 if t < 3 or t >= 6 else 1))
+    )
+    assert [ids_per_frame[0], ids_per_frame[12], ids_per_frame[24]] == [[0], [1], [2]]
     assert tiles_of(follower.tracks) == (0, 1, 0)
 
 
-def test_a_flicker_is_no_tile() -> None:
+def test_brief_detection_is_not_a_tile() -> None:
     def paint(time: float, pixels: Bytes) -> None:
         tile(pixels, A, 0)
         pixels[200:, 400:] = 90 + 100 * int(time * 4 % 2)
@@ -114,7 +116,7 @@ def test_a_flicker_is_no_tile() -> None:
     assert tiles_of(follower.tracks) == (0, -1)
 
 
-def test_another_resolution_is_a_new_look() -> None:
+def test_changed_resolution_triggers_detection() -> None:
     small = Frame(0.25, np.full((150, 300, 3), 90, np.uint8))
-    _, looks, _ = follow(lambda _: [], [*frames(0.25, lambda _t, _p: None), small])
-    assert looks == [0.0, 0.25]
+    _, detections, _ = follow(lambda _: [], [*frames(0.25, lambda _t, _p: None), small])
+    assert detections == [0.0, 0.25]

@@ -10,7 +10,7 @@ from shared.pipeline.growing_array import GrowingArray
 
 
 @pytest.mark.parametrize("rows", [0, 1, 1000])
-def test_what_was_appended_is_read_back_memory_mapped(tmp_path: Path, rows: int) -> None:
+def test_appended_rows_are_read_memory_mapped(tmp_path: Path, rows: int) -> None:
     written = np.random.default_rng(0).integers(0, 255, (rows, 4, 4)).astype(np.uint8)
     with GrowingArray(tmp_path / "a.npy", np.uint8, (4, 4)) as array:
         for row in written:
@@ -18,7 +18,7 @@ def test_what_was_appended_is_read_back_memory_mapped(tmp_path: Path, rows: int)
     np.testing.assert_array_equal(np.load(tmp_path / "a.npy", mmap_mode="r"), written)
 
 
-def test_named_fields_survive(tmp_path: Path) -> None:
+def test_structured_rows_round_trip(tmp_path: Path) -> None:
     with GrowingArray(tmp_path / "a.npy", FACE) as array:
         array.append(np.array((1.5, 3, 0, 0, 10, 12, 0.9, 100, np.nan), FACE))
     read = np.load(tmp_path / "a.npy", mmap_mode="r")

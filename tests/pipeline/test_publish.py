@@ -37,7 +37,7 @@ def published(tmp_path: Path, readings: Readings) -> Transcript:
     return Transcript.model_validate_json((work.folder / "transcript.json").read_bytes())
 
 
-def test_everything_the_stages_left_comes_together(tmp_path: Path) -> None:
+def test_transcript_combines_the_outputs_of_all_stages(tmp_path: Path) -> None:
     readings = Readings(readings=(reading(joy=0.9), reading(fear=0.8), reading()), used=(Modality.TEXT,))
     made = published(tmp_path, readings)
     assert [(s.id, s.name, s.talk_seconds, s.utterances) for s in made.speakers] == [
@@ -45,26 +45,26 @@ def test_everything_the_stages_left_comes_together(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert [str(u.emotion.label) for u in made.utterances if u.emotion][:2] == ["joy", "fear"]
     assert [p.stage for p in made.provenance] == ["decode", "diarize", "transcribe", "compose", "read_emotions"]
-    assert made.warnings == ("It breaks off.",), "said once"
+    assert made.warnings == ("It breaks off.",), "duplicate warnings are removed"
     assert made.recording.has_video
     assert made.disclosure.modalities == (Modality.TEXT,)
     assert made.name_of("S2") == "Ben"
     assert made.name_of("S9") == "S9"
 
 
-def test_without_readings_the_words_still_come_out(tmp_path: Path) -> None:
+def test_transcript_without_readings_is_published(tmp_path: Path) -> None:
     made = published(tmp_path, Readings(readings=(), used=()))
     assert [u.emotion for u in made.utterances] == [None, None, None]
     assert not made.disclosure.biometric
 
 
-def test_decode_hands_on_what_the_decoder_warns_of(tmp_path: Path) -> None:
-    heard: list[object] = []
-    work = workspace(tmp_path, "decode", heard)  # type: ignore[arg-type]
+def test_decode_forwards_warnings_of_the_decoder(tmp_path: Path) -> None:
+    events: list[object] = []
+    work = workspace(tmp_path, "decode", events)  # type: ignore[arg-type]
     job = JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})
     stage = Decode(ScriptedDecoder(found=probe(1, warnings=("It breaks off.",))), job, Path("a.mp4"), (Path("b.wav"),))
     stage.run(work, ())
-    assert [event.message for event in heard if isinstance(event, StageWarned)] == ["It breaks off."]
+    assert [event.message for event in events if isinstance(event, StageWarned)] == ["It breaks off."]
     other = job.model_copy(update={"options": JobOptions(separate_channels=True)})
     assert stage.identity() != Decode(stage.decoder, other, Path("a.mp4"), (Path("b.wav"),)).identity()
     assert stage.engine == "scripted-decoder"

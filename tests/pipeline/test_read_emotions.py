@@ -41,15 +41,15 @@ def reading(**modalities: ModalityReading) -> EmotionReading:
         confidence=1,
         scores=NEUTRAL,
         sentiment=SentimentReading(label=Sentiment.NEUTRAL, scores=CALM),
-        modalities={Modality(name): sense for name, sense in modalities.items()},
+        modalities={Modality(name): found for name, found in modalities.items()},
     )
 
 
 @dataclass
 class ScriptedReader:
-    """Gives the same senses to every utterance, and keeps what it was shown."""
+    """A fake reader that returns the same modalities for every utterance, and records its input."""
 
-    senses: dict[str, ModalityReading] = field(default_factory=lambda: {"text": OK, "voice": OK, "face": OFF})
+    modalities: dict[str, ModalityReading] = field(default_factory=lambda: {"text": OK, "voice": OK, "face": OFF})
     shown: list[UtteranceClip] = field(default_factory=list)
     slice: Sequence[UtteranceClip] = ()
     name: str = "scripted"
@@ -58,18 +58,18 @@ class ScriptedReader:
     def read(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Sequence[EmotionReading]:
         self.shown = list(conversation)
         self.slice = conversation[1:]
-        return [reading(**self.senses) for _ in conversation]
+        return [reading(**self.modalities) for _ in conversation]
 
 
 def run(tmp_path: Path, reader: ScriptedReader, *, tracks: Sequence[str] = ()) -> tuple[Readings, list[StageEvent]]:
-    """Ana then Ben, a second each; the mix is all zeros and track N all N + 1."""
+    """Ana, then Ben, one second each; the samples of the mix are 0 and those of track N are N + 1."""
     folders = {name: tmp_path / name for name in ("decode", "transcribe", "diarize", "compose", "track_faces", "out")}
     for folder in folders.values():
         folder.mkdir()
-    told: list[StageEvent] = []
+    events: list[StageEvent] = []
 
     def at(stage: str) -> Workspace:
-        return Workspace(stage, folders, folders["out" if stage == "read_emotions" else stage], told.append)
+        return Workspace(stage, folders, folders["out" if stage == "read_emotions" else stage], events.append)
 
     for number, name in enumerate(["mix", *(f"track-{n}" for n in range(len(tracks)))]):
         np.full(2 * SAMPLE_RATE, number, "<f4").tofile(folders["decode"] / f"{name}.f32")
@@ -81,49 +81,47 @@ def run(tmp_path: Path, reader: ScriptedReader, *, tracks: Sequence[str] = ()) -
     at("compose").write(Utterances(utterances=tuple(words)))
     NoFaces("no_video").run(at("track_faces"), ())
     ReadEmotions(reader).run(at("read_emotions"), ())
-    return Readings.model_validate_json((folders["out"] / "read_emotions.json").read_bytes()), told
+    return Readings.model_validate_json((folders["out"] / "read_emotions.json").read_bytes()), events
 
 
-def test_every_utterance_is_read_with_its_own_sound(tmp_path: Path) -> None:
+def test_every_utterance_is_read_with_its_audio(tmp_path: Path) -> None:
     reader = ScriptedReader()
-    readings, told = run(tmp_path, reader)
+    readings, events = run(tmp_path, reader)
     assert len(readings.readings) == 2
     assert [clip.utterance.speaker for clip in reader.shown] == ["S1", "S2"]
     assert [(clip.audio.start, clip.audio.duration) for clip in reader.shown] == [(0, 1), (1, 1)]
     assert [(clip.face, clip.language) for clip in reader.shown] == [("no_video", "de")] * 2
     assert [clip.utterance.index for clip in reader.slice] == [1]
-    assert told == []
+    assert events == []
 
 
 @pytest.mark.parametrize(
     ("tracks", "levels"), [([], [0, 0]), (["Ana", "Ben"], [1, 2]), (["Ben", "Ana"], [2, 1]), (["Ben"], [0, 1])]
 )
-def test_the_voice_comes_from_the_speakers_own_track_where_there_is_one(
-    tmp_path: Path, tracks: list[str], levels: list[int]
-) -> None:
+def test_audio_is_taken_from_the_speakers_track(tmp_path: Path, tracks: list[str], levels: list[int]) -> None:
     reader = ScriptedReader()
     run(tmp_path, reader, tracks=tracks)
     assert [float(clip.audio.samples.mean()) for clip in reader.shown] == levels
 
 
-def test_the_senses_that_had_something_to_say_were_used(tmp_path: Path) -> None:
+def test_modalities_with_readings_are_listed_as_used(tmp_path: Path) -> None:
     unavailable = ModalityReading(status=ModalityStatus.UNAVAILABLE, reason="low_snr")
-    readings, told = run(tmp_path, ScriptedReader({"face": OFF, "voice": unavailable, "text": OK}))
+    readings, events = run(tmp_path, ScriptedReader({"face": OFF, "voice": unavailable, "text": OK}))
     assert readings.used == (Modality.TEXT,)
-    assert told == []
+    assert events == []
 
 
-def test_a_sense_that_failed_is_said_aloud_once(tmp_path: Path) -> None:
+def test_failed_modality_gives_one_warning(tmp_path: Path) -> None:
     failed = ModalityReading(status=ModalityStatus.FAILED, reason="engine_failed")
-    readings, told = run(tmp_path, ScriptedReader({"text": OK, "voice": failed, "face": OFF}))
+    readings, events = run(tmp_path, ScriptedReader({"text": OK, "voice": failed, "face": OFF}))
     assert readings.used == (Modality.TEXT,)
-    (warning,) = told
+    (warning,) = events
     assert isinstance(warning, StageWarned)
     assert warning.code == "modality_failed"
     assert "voice" in warning.message
     assert "engine_failed" in warning.message
 
 
-def test_another_reader_makes_another_output() -> None:
+def test_identity_changes_with_the_reader() -> None:
     assert ReadEmotions(ScriptedReader()).identity() != ReadEmotions(ScriptedReader(fingerprint="other")).identity()
     assert ReadEmotions(ScriptedReader()).engine == "scripted"

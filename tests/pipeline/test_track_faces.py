@@ -25,11 +25,11 @@ FACE = FaceBox(150, 110, 100, 130, 0.9)
 
 @dataclass
 class ScriptedVideo:
-    """A decoder whose frames show one drawn face that talks; it may break at a given moment."""
+    """A fake decoder whose frames show one drawn talking face; it may fail at a given time."""
 
     breaks_at: float = np.inf
     error: UndertoneError = field(default_factory=lambda: DecodeFailed("the picture ends here"))
-    asked: list[Sequence[Span]] = field(default_factory=list)
+    requested: list[Sequence[Span]] = field(default_factory=list)
     name: str = "scripted"
     fingerprint: str = "scripted/1"
 
@@ -45,7 +45,7 @@ class ScriptedVideo:
         raise NotImplementedError
 
     def frames(self, media: Path, within: Sequence[Span], *, per_second: float, longest_side: int) -> Iterator[Frame]:
-        self.asked.append(within)
+        self.requested.append(within)
         for piece in within:
             for time in np.arange(piece.start, piece.end, 1 / per_second):
                 if time >= self.breaks_at:
@@ -66,7 +66,7 @@ class OneFace:
 def run(
     tmp_path: Path, stage: TrackFaces | NoFaces, *, speech: Sequence[Span] = (), video: VideoProbe | None = VIDEO
 ) -> tuple[DetectedFaces, list[StageEvent]]:
-    told: list[StageEvent] = []
+    events: list[StageEvent] = []
     folders = {name: tmp_path / name for name in ("decode", "detect_speech", "out")}
     for folder in folders.values():
         folder.mkdir()
@@ -74,76 +74,76 @@ def run(
     tracks = tuple(Speech(track=str(number), spans=(piece,)) for number, piece in enumerate(speech))
     (folders["decode"] / "decode.json").write_text(probe.model_dump_json())
     (folders["detect_speech"] / "detect_speech.json").write_text(SpeechMap(tracks=tracks).model_dump_json())
-    stage.run(Workspace("track_faces", folders, folders["out"], told.append), ())
-    return open_faces(folders["out"]), told
+    stage.run(Workspace("track_faces", folders, folders["out"], events.append), ())
+    return open_faces(folders["out"]), events
 
 
 def track(decoder: ScriptedVideo) -> TrackFaces:
     return TrackFaces(Path("meeting.mp4"), decoder, OneFace())
 
 
-def test_faces_are_looked_for_only_while_somebody_speaks(tmp_path: Path) -> None:
-    """The speech of all tracks together; a pause of under a second is looked at too."""
+def test_faces_are_detected_only_during_speech(tmp_path: Path) -> None:
+    """The union of the speech of all tracks; pauses of less than a second are included."""
     decoder = ScriptedVideo()
-    seen, told = run(tmp_path, track(decoder), speech=[span(10, 12), span(1, 3), span(2, 4), span(4.5, 5)])
-    assert decoder.asked == [(span(1, 5), span(10, 12))]
-    assert len(seen.frames) == seen.summary.frames == 24
-    assert len(seen.faces) == len(seen.crops[:]) == seen.summary.faces == 24
-    assert [event.fraction for event in told if isinstance(event, StageProgressed)][-1] == pytest.approx(11.75 / 12)
+    detected, events = run(tmp_path, track(decoder), speech=[span(10, 12), span(1, 3), span(2, 4), span(4.5, 5)])
+    assert decoder.requested == [(span(1, 5), span(10, 12))]
+    assert len(detected.frames) == detected.summary.frames == 24
+    assert len(detected.faces) == len(detected.crops[:]) == detected.summary.faces == 24
+    assert [event.fraction for event in events if isinstance(event, StageProgressed)][-1] == pytest.approx(11.75 / 12)
 
 
-def test_each_sighting_has_its_picture_and_measures(tmp_path: Path) -> None:
-    seen, _ = run(tmp_path, track(ScriptedVideo()), speech=[span(0, 2), span(9, 11)])
-    assert seen.crops[:].shape == (16, 48, 48)
-    np.testing.assert_allclose(seen.faces["left"], 150)
-    np.testing.assert_allclose(seen.faces["score"], 0.9)
-    assert (seen.faces["sharpness"] > 0).all()
-    assert seen.summary.tiles == (0, 0)  # two tracks, for the face was out of sight for long, but one tile
+def test_each_detection_has_a_crop_and_measurements(tmp_path: Path) -> None:
+    detected, _ = run(tmp_path, track(ScriptedVideo()), speech=[span(0, 2), span(9, 11)])
+    assert detected.crops[:].shape == (16, 48, 48)
+    np.testing.assert_allclose(detected.faces["left"], 150)
+    np.testing.assert_allclose(detected.faces["score"], 0.9)
+    assert (detected.faces["sharpness"] > 0).all()
+    assert detected.summary.tiles == (0, 0)  # two tracks because of the long gap, but one tile
 
 
-def test_mouth_motion_needs_the_frame_before(tmp_path: Path) -> None:
-    seen, _ = run(tmp_path, track(ScriptedVideo()), speech=[span(0, 2), span(9, 11)])
-    assert np.flatnonzero(np.isnan(seen.faces["mouth_motion"])).tolist() == [0, 8]
-    assert (seen.faces["mouth_motion"][1:8] > 0.05).all()
+def test_mouth_motion_needs_the_previous_frame(tmp_path: Path) -> None:
+    detected, _ = run(tmp_path, track(ScriptedVideo()), speech=[span(0, 2), span(9, 11)])
+    assert np.flatnonzero(np.isnan(detected.faces["mouth_motion"])).tolist() == [0, 8]
+    assert (detected.faces["mouth_motion"][1:8] > 0.05).all()
 
 
 @pytest.mark.parametrize(
     ("video", "speech", "reason"), [(None, [span(0, 2)], "no_video"), (None, [], "no_video"), (VIDEO, [], None)]
 )
-def test_without_video_or_speech_nothing_is_opened(
+def test_recording_is_not_decoded_without_video_or_speech(
     tmp_path: Path, video: VideoProbe | None, speech: list[Span], reason: str | None
 ) -> None:
     decoder = ScriptedVideo()
-    seen, _ = run(tmp_path, track(decoder), speech=speech, video=video)
-    assert seen.summary.reason == reason
-    assert (len(seen.frames), len(seen.faces), len(seen.crops[:])) == (0, 0, 0)
-    assert decoder.asked == []
+    detected, _ = run(tmp_path, track(decoder), speech=speech, video=video)
+    assert detected.summary.reason == reason
+    assert (len(detected.frames), len(detected.faces), len(detected.crops[:])) == (0, 0, 0)
+    assert decoder.requested == []
 
 
 @pytest.mark.parametrize(("breaks_at", "frames", "reason"), [(1.0, 4, None), (0.0, 0, "decode_failed")])
-def test_a_damaged_picture_costs_the_face_and_not_the_transcript(
+def test_damaged_video_gives_a_warning_and_keeps_earlier_faces(
     tmp_path: Path, breaks_at: float, frames: int, reason: str | None
 ) -> None:
-    seen, told = run(tmp_path, track(ScriptedVideo(breaks_at)), speech=[span(0, 3)])
-    assert (len(seen.frames), seen.summary.reason) == (frames, reason)
-    assert [event.code for event in told if isinstance(event, StageWarned)] == ["decode_failed"]
+    detected, events = run(tmp_path, track(ScriptedVideo(breaks_at)), speech=[span(0, 3)])
+    assert (len(detected.frames), detected.summary.reason) == (frames, reason)
+    assert [event.code for event in events if isinstance(event, StageWarned)] == ["decode_failed"]
 
 
-def test_its_user_can_stop_it(tmp_path: Path) -> None:
+def test_interruption_is_not_caught(tmp_path: Path) -> None:
     with pytest.raises(Interrupted):
         run(tmp_path, track(ScriptedVideo(1.0, Interrupted("stopped"))), speech=[span(0, 3)])
 
 
-def test_where_the_face_is_off_nothing_is_needed(tmp_path: Path) -> None:
+def test_no_faces_has_no_needs(tmp_path: Path) -> None:
     stage = NoFaces("off")
-    seen, _ = run(tmp_path, stage)
-    assert seen.summary.reason == "off"
-    assert len(seen.faces) == 0
+    detected, _ = run(tmp_path, stage)
+    assert detected.summary.reason == "off"
+    assert len(detected.faces) == 0
     assert (stage.needs, stage.engine) == ((), "off")
     assert stage.identity() != NoFaces("no_video").identity()
 
 
-def test_another_detector_or_decoder_makes_another_output() -> None:
+def test_identity_changes_with_decoder() -> None:
     one, other = track(ScriptedVideo()), track(ScriptedVideo(fingerprint="scripted/2"))
     assert one.identity() != other.identity()
     assert one.engine == "one-face"

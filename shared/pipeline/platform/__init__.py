@@ -1,1 +1,1 @@
-"""Transcripts that a conferencing platform wrote: their words and names replace what we would have heard."""
+"""Transcripts of conferencing platforms, which replace speech recognition and provide speaker names."""

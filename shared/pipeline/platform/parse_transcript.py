@@ -1,4 +1,4 @@
-"""Any platform transcript we know, told apart by its content, never by its name."""
+"""Parses platform transcripts; the format is detected by content, never by file name."""
 
 from __future__ import annotations
 
@@ -21,14 +21,14 @@ def read_platform_transcript(content: bytes) -> tuple[Cue, ...]:
     elif "-->" in text:
         cues = read_subtitles(text)
     else:
-        raise InvalidTranscript("The transcript is neither WebVTT nor SRT nor our JSON.", hint=HINT)
+        raise InvalidTranscript("The transcript is neither WebVTT nor SRT nor Undertone JSON.", hint=HINT)
     if not cues:
         raise InvalidTranscript("The transcript has no words.", hint=HINT)
     return tuple(sorted(cues, key=lambda cue: cue.start))
 
 
 def names_speakers(cues: Sequence[Cue]) -> bool:
-    """True if the platform says who speaks, so that nobody has to be told apart by voice."""
+    """Whether the transcript names speakers, so that diarization by voice is not needed."""
     return any(cue.speaker for cue in cues)
 
 
@@ -38,7 +38,7 @@ def _read_document(text: str) -> tuple[Cue, ...]:
     except ValidationError as error:
         where = ".".join(str(part) for part in error.errors()[0]["loc"])
         raise InvalidTranscript(
-            f"The JSON is no transcript of ours: see {where or 'its beginning'}.", hint=HINT
+            f"The JSON is not an Undertone transcript: see {where or 'its beginning'}.", hint=HINT
         ) from error
     if transcript.schema_version != SCHEMA_VERSION:
         raise InvalidTranscript(
@@ -58,7 +58,7 @@ def _read_document(text: str) -> tuple[Cue, ...]:
 
 
 def words_of(cue: Cue, speech: Sequence[Span]) -> list[Word]:
-    """The cue's words with times: its own, or laid out over the speech inside the cue by their length."""
+    """The cue's words with times: from the file, or distributed over the speech inside the cue by word length."""
     if cue.words:
         return [word.model_copy(update={"speaker": cue.speaker}) for word in cue.words]
     tokens = cue.text.split()
@@ -67,19 +67,19 @@ def words_of(cue: Cue, speech: Sequence[Span]) -> list[Word]:
     weights = [len(token) + 1 for token in tokens]
     step = length / sum(weights)
     words: list[Word] = []
-    said = 0.0
+    elapsed = 0.0
     for token, weight in zip(tokens, weights, strict=True):
-        start, end = _place(spoken, said), _place(spoken, said + weight * step, ending=True)
+        start, end = _time_at(spoken, elapsed), _time_at(spoken, elapsed + weight * step, ending=True)
         words.append(Word(text=token, start=round(start, 3), end=round(max(start, end), 3), speaker=cue.speaker))
-        said += weight * step
+        elapsed += weight * step
     return words
 
 
-def _place(spoken: Sequence[Span], said: float, *, ending: bool = False) -> float:
-    """Where in the recording `said` seconds of speech have passed; a word's end stays before a pause, not after."""
+def _time_at(spoken: Sequence[Span], elapsed: float, *, ending: bool = False) -> float:
+    """The time in the recording after `elapsed` seconds of speech; the end of a word stays before a pause."""
     *earlier, last = spoken
     for span in earlier:
-        if said < span.duration or (ending and said <= span.duration + 1e-6):
-            return span.start + said
-        said -= span.duration
-    return min(last.end, last.start + said)
+        if elapsed < span.duration or (ending and elapsed <= span.duration + 1e-6):
+            return span.start + elapsed
+        elapsed -= span.duration
+    return min(last.end, last.start + elapsed)

@@ -1,4 +1,4 @@
-"""The stages that take a platform's words and names in place of our own transcription and diarization."""
+"""Stages that use a platform's words and names instead of transcription and diarization."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.pipeline.transcribe import in_time_order
 
 @dataclass(frozen=True, slots=True)
 class ReadPlatformTranscript(WholeStage):
-    """Takes the place of `transcribe`."""
+    """Replaces `transcribe`."""
 
     cues: tuple[Cue, ...]
     sha256: str
@@ -39,18 +39,18 @@ class ReadPlatformTranscript(WholeStage):
         inside = [cue for cue in self.cues if cue.start < duration]
         if not inside:
             raise InvalidTranscript(
-                "Every cue of the transcript lies beyond the end of the recording.",
+                "Every cue of the transcript is after the end of the recording.",
                 hint="Give the transcript that belongs to this recording.",
             )
         if len(inside) < len(self.cues):
             work.warn(
                 "cues_beyond_end",
-                f"{len(self.cues) - len(inside)} cues lie beyond the recording's end and were left out.",
+                f"{len(self.cues) - len(inside)} cues are after the recording's end and were ignored.",
             )
         starts = [span.start for span in speech]
         words: list[Word] = []
         for number, cue in enumerate(inside):
-            # Only the speech near the cue: going through all of it for each cue would take hours of cues squared.
+            # Only the speech near the cue: using all of it for each cue would be quadratic.
             near = speech[max(0, bisect_left(starts, cue.start) - 1) : bisect_left(starts, cue.end)]
             words += [word for word in words_of(cue, near) if word.start < duration]
             work.progress((number + 1) / len(inside))
@@ -59,7 +59,7 @@ class ReadPlatformTranscript(WholeStage):
 
 @dataclass(frozen=True, slots=True)
 class TurnsFromWords(WholeStage):
-    """Takes the place of `diarize` where the words name their speakers."""
+    """Replaces `diarize` if the words have speaker names."""
 
     engine: str = "platform-transcript"
     name: str = "diarize"

@@ -54,7 +54,7 @@ def read(text: str) -> list[tuple[str | None, str]]:
     return [(cue.speaker, cue.text) for cue in read_platform_transcript(text.encode())]
 
 
-def test_zoom_writes_names_before_the_words() -> None:
+def test_zoom_names_are_line_prefixes() -> None:
     assert read(ZOOM) == [
         ("Ana Lopez", "Good morning: shall we start?"),
         ("Ben de Vries", "Yes. The plan: go."),
@@ -62,7 +62,7 @@ def test_zoom_writes_names_before_the_words() -> None:
     ]
 
 
-def test_teams_writes_names_as_voices() -> None:
+def test_teams_names_are_voice_tags() -> None:
     cues = read_platform_transcript(TEAMS.encode())
     assert [(cue.speaker, cue.text) for cue in cues] == [
         ("Ana Lopez", "We <really> lost the customer."),
@@ -73,16 +73,16 @@ def test_teams_writes_names_as_voices() -> None:
     assert (cues[1].start, cues[2].end) == (3.6, 5.0)
 
 
-def test_srt_is_read_like_webvtt() -> None:
+def test_srt_is_parsed() -> None:
     assert read(SRT) == [("Ana", "We lost it."), ("Ben", "Oh no.")]
     assert names_speakers(read_platform_transcript(SRT.encode()))
 
 
-def test_utf_16_is_understood_by_its_mark() -> None:
+def test_utf_16_is_detected_by_its_byte_order_mark() -> None:
     assert read_platform_transcript(SRT.encode("utf-16"))[0].speaker == "Ana"
 
 
-def test_a_colon_in_a_sentence_is_no_name() -> None:
+def test_colon_in_a_sentence_is_not_a_name() -> None:
     captions = "\n\n".join(
         f"00:0{n}.000 --> 00:0{n}.900\n{text}"
         for n, text in enumerate(["The plan: go", "we have", "Note this: no", "nothing else", "to say", "today"])
@@ -92,7 +92,7 @@ def test_a_colon_in_a_sentence_is_no_name() -> None:
     assert cues[0].text == "The plan: go"
 
 
-def test_times_between_the_words_are_kept() -> None:
+def test_inline_word_times_are_kept() -> None:
     (cue,) = read_platform_transcript(
         b"WEBVTT\n\n00:01.000 --> 00:03.000\n<v Ana>We <00:01.500>lost the <00:02.500><c>game</c></v>\n"
     )
@@ -103,7 +103,7 @@ def test_times_between_the_words_are_kept() -> None:
     assert {word.speaker for word in words} == {"Ana"}
 
 
-def test_our_own_json_reads_back_with_its_words() -> None:
+def test_exported_json_is_parsed_with_its_words() -> None:
     given = transcript()
     cues = read_platform_transcript(FORMATS["json"].render(given, emotion=True))
     assert [cue.text for cue in cues] == [u.text for u in sorted(given.utterances, key=lambda u: u.start)]
@@ -112,11 +112,11 @@ def test_our_own_json_reads_back_with_its_words() -> None:
 
 
 @pytest.mark.parametrize("form", ["vtt", "srt"])
-def test_our_own_captions_read_back(form: str) -> None:
+def test_exported_captions_are_parsed(form: str) -> None:
     given = transcript()
     cues = read_platform_transcript(FORMATS[form].render(given, emotion=False))
-    said = " ".join(cue.text for cue in cues)
-    assert said.replace("‹", "<").replace("›", ">") == " ".join(
+    text = " ".join(cue.text for cue in cues)
+    assert text.replace("‹", "<").replace("›", ">") == " ".join(
         " ".join(u.text.replace("\x07", "").split()) for u in sorted(given.utterances, key=lambda u: u.index)
     )
 
@@ -131,7 +131,7 @@ def test_our_own_captions_read_back(form: str) -> None:
         (b"WEBVTT\n\n00:05.000 --> 00:02.000\nHello\n", "line 3 ends before"),
         (b"\xff\x00\xff", "UTF-8"),
         (b" " * (MAX_BYTES + 1), "larger than 20 MiB"),
-        (b'{"utterances": []}', "no transcript of ours"),
+        (b'{"utterances": []}', "not an Undertone transcript"),
         (b'{"broken', "its beginning"),
         (
             FORMATS["json"].render(transcript(), emotion=True).replace(b'"schema_version": 1', b'"schema_version": 7'),
@@ -139,23 +139,23 @@ def test_our_own_captions_read_back(form: str) -> None:
         ),
     ],
 )
-def test_what_cannot_be_read_is_said(content: bytes, message: str) -> None:
+def test_invalid_transcript_is_rejected(content: bytes, message: str) -> None:
     with pytest.raises(InvalidTranscript, match=message):
         read_platform_transcript(content)
 
 
-def test_words_without_times_are_laid_over_the_speech_in_their_cue() -> None:
+def test_words_without_times_are_distributed_over_the_speech_in_the_cue() -> None:
     cue = Cue(start=0, end=10, text="aaaa bbbb cccc dddd", speaker="Ana")
     words = words_of(cue, [span(1, 2), span(7, 8), span(20, 30)])
     assert [(word.start, word.end) for word in words] == [(1.0, 1.5), (1.5, 2.0), (7.0, 7.5), (7.5, 8.0)]
 
 
-def test_words_in_a_silent_cue_share_the_whole_of_it() -> None:
+def test_words_in_a_silent_cue_are_distributed_over_the_cue() -> None:
     words = words_of(Cue(start=2, end=4, text="one two"), [])
     assert [(word.start, word.end) for word in words] == [(2.0, 3.0), (3.0, 4.0)]
 
 
-def test_rounding_never_pushes_a_word_out_of_its_cue() -> None:
+def test_rounded_word_times_stay_in_the_cue() -> None:
     cue = Cue(start=0, end=1, text=" ".join("abc" for _ in range(37)))
     words = words_of(cue, [span(0.1, 0.3), span(0.5, 0.7000001)])
     assert all(0 <= one.start <= one.end <= 1 for one in words)

@@ -21,34 +21,34 @@ CUES = (
 )
 
 
-def ready(tmp_path: Path, heard: list[StageEvent], seconds: float = 10.0) -> Workspace:
+def ready(tmp_path: Path, events: list[StageEvent], seconds: float = 10.0) -> Workspace:
     speech = SpeechMap(tracks=(Speech(spans=(span(1.2, 1.8), span(4, 5))),))
-    return workspace(tmp_path, "transcribe", heard, decode=probe(seconds), detect_speech=speech)
+    return workspace(tmp_path, "transcribe", events, decode=probe(seconds), detect_speech=speech)
 
 
-def test_the_platforms_words_and_names_take_the_place_of_ours(tmp_path: Path) -> None:
-    heard: list[StageEvent] = []
-    work = ready(tmp_path, heard)
+def test_platform_words_and_names_replace_transcription(tmp_path: Path) -> None:
+    events: list[StageEvent] = []
+    work = ready(tmp_path, events)
     stage = ReadPlatformTranscript(CUES, "0" * 64, "en")
     stage.run(work, ())
-    hearing = Transcription.model_validate_json((work.folder / "transcribe.json").read_bytes())
-    assert [(one.text, one.speaker) for one in hearing.words][:3] == [
+    transcription = Transcription.model_validate_json((work.folder / "transcribe.json").read_bytes())
+    assert [(one.text, one.speaker) for one in transcription.words][:3] == [
         ("hello", "Ana"),
         ("there", "Ana"),
         ("good", "Ben"),
     ]
-    assert (hearing.words[0].start, hearing.words[1].end) == (1.2, 1.8)
-    assert hearing.language == "en"
-    assert [event.code for event in heard if isinstance(event, StageWarned)] == ["cues_beyond_end"]
+    assert (transcription.words[0].start, transcription.words[1].end) == (1.2, 1.8)
+    assert transcription.language == "en"
+    assert [event.code for event in events if isinstance(event, StageWarned)] == ["cues_beyond_end"]
     assert stage.identity() != ReadPlatformTranscript(CUES, "1" * 64, "en").identity()
 
 
-def test_a_transcript_of_another_recording_is_refused(tmp_path: Path) -> None:
-    with pytest.raises(InvalidTranscript, match="beyond the end"):
+def test_transcript_of_another_recording_is_rejected(tmp_path: Path) -> None:
+    with pytest.raises(InvalidTranscript, match="after the end"):
         ReadPlatformTranscript(CUES, "0" * 64).run(ready(tmp_path, [], seconds=0.5), ())
 
 
-def test_turns_follow_from_the_words(tmp_path: Path) -> None:
+def test_turns_are_derived_from_named_words(tmp_path: Path) -> None:
     words = (
         word("one", 0, 0.5, "Ana"), word("two", 0.6, 1.0, "Ana"), word("three", 1.0, 1.5, "Ben"),
         word("four", 5.0, 5.5, "Ben"), word("who", 6.0, 6.5),
