@@ -1,8 +1,8 @@
-"""What six hours of meeting cost where cost could grow faster than the recording: clustering and composing.
+"""Measures clustering and composing for a six-hour meeting, where cost could grow faster than the recording.
 
 python bench/six_hours.py
 
-Clustering is set beside scikit-learn's average linkage, which a user would pick, at a size that both can do.
+Clustering is compared with scikit-learn's average linkage at a size that both can process.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from shared.pipeline.assign_speakers import assign_speakers
 from shared.pipeline.compose import compose
 from shared.ports.media import Floats
 
-SAME_VOICE = 0.65  # as an encoder would say
+SAME_VOICE = 0.65  # a typical encoder threshold
 WINDOWS, WORDS, TURNS = 40_000, 70_000, 10_000
 
 
 def voices(count: int, speakers: int = 8) -> Floats:
-    """Windows around so many centres, as far apart as an encoder's voices are."""
+    """Random windows around speaker centres, with the distances of encoder embeddings."""
     draw = np.random.default_rng(0)
     centres = draw.normal(size=(speakers, 256))
     rows = centres[draw.integers(0, speakers, count)] + 0.6 * draw.normal(size=(count, 256))

@@ -134,7 +134,7 @@ class FasterWhisper:
     def _transcribe_windows(
         self, audio: Audio, windows: Sequence[Span], language: str | None, hotwords: str | None
     ) -> Iterator[Word]:
-        """Transcribe all windows in one batch; transcribe a window with implausible text again with temperature fallback."""
+        """Transcribe all windows in one batch; retry a window with implausible text with temperature fallback."""
         around = Span(start=windows[0].start, end=windows[-1].end)
         sound = audio.cut(around)
         samples = np.asarray(sound.samples, dtype=np.float32)
