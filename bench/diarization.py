@@ -65,7 +65,7 @@ class Stage:
         self.turns: list[tuple[float, float, str]] = []
         self.now = 0.5
 
-    def say(self, piece: Floats, who: str, through: Floats | None = None) -> None:
+    def add_turn(self, piece: Floats, who: str, through: Floats | None = None) -> None:
         """Add a turn, with room reverberation if `through` is given."""
         start = int(self.now * SAMPLE_RATE)
         reverberated = piece if through is None else fftconvolve(piece, through).astype(np.float32)
@@ -106,7 +106,7 @@ def simulated(speakers: int, seed: int, overlap: float = 0.0, *, far: bool = Fal
         length = int(random.uniform(1.5, 8.0) * SAMPLE_RATE)
         if positions[who] + length > len(chosen[who]):
             positions[who] = 0
-        stage.say(chosen[who][positions[who] : positions[who] + length], f"spk{who}", rooms[who])
+        stage.add_turn(chosen[who][positions[who] : positions[who] + length], f"spk{who}", rooms[who])
         positions[who] += length
         stage.now += -random.uniform(0.3, 1.5) if random.random() < overlap else random.uniform(0.1, 1.0)
     name = f"{speakers} speakers, overlap {overlap:.0%}, seed {seed}"
@@ -124,7 +124,7 @@ def acted(actors: int, seed: int) -> Meeting:
         who = last = str(random.choice([one for one in chosen if one != last]))
         for _ in range(random.integers(1, 4)):
             piece = load(clips[who][random.integers(len(clips[who]))])
-            stage.say(piece * random.uniform(0.15, 0.6) / max(float(np.abs(piece).max()), 1e-6), who)
+            stage.add_turn(piece * random.uniform(0.15, 0.6) / max(float(np.abs(piece).max()), 1e-6), who)
             stage.now += random.uniform(0.1, 0.5)
     return stage.meeting(f"{actors} actors, seed {seed}")
 
@@ -172,10 +172,10 @@ def main() -> None:
                 stage.diarize(meeting.audio, spans, lambda _: None)
                 for meeting, spans in zip(meetings, speech, strict=True)
             ]
-            judge(f"{title}, {name} segmenter", meetings, found)
+            print_scores(f"{title}, {name} segmenter", meetings, found)
 
 
-def judge(title: str, meetings: list[Meeting], found: list[list[SpeakerTurn]]) -> None:
+def print_scores(title: str, meetings: list[Meeting], found: list[list[SpeakerTurn]]) -> None:
     metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
     counted = 0
     for meeting, turns in zip(meetings, found, strict=True):

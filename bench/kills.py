@@ -80,18 +80,18 @@ def start(folder: Path, key: str) -> subprocess.Popen[bytes]:
     process = subprocess.Popen(
         serve_command(folder, PORT, "--workers", "2"), env=environment, stderr=subprocess.DEVNULL
     )
-    ask("GET", "/readyz")
+    request("GET", "/readyz")
     return process
 
 
-def ask(method: str, path: str, **content: object) -> httpx.Response:
+def request(method: str, path: str, **content: object) -> httpx.Response:
     """Repeat the request until it succeeds, because the service is being killed."""
     until = time.monotonic() + TIMEOUT_SECONDS
     while True:
         with contextlib.suppress(httpx.TransportError):
-            answer = httpx.request(method, ADDRESS + path, timeout=30, **content)  # type: ignore[arg-type]
-            if answer.status_code < 500:
-                return answer
+            response = httpx.request(method, ADDRESS + path, timeout=30, **content)  # type: ignore[arg-type]
+            if response.status_code < 500:
+                return response
         if time.monotonic() > until:
             raise SystemExit("The service does not respond.")
         time.sleep(0.3)
@@ -121,7 +121,7 @@ def kill_all(process: subprocess.Popen[bytes]) -> None:
 
 def done_jobs(jobs: list[str]) -> set[str]:
     """Return the jobs that are done; exit if one failed."""
-    states = {job: ask("GET", f"/v1/jobs/{job}").json()["status"] for job in jobs}
+    states = {job: request("GET", f"/v1/jobs/{job}").json()["status"] for job in jobs}
     if failed := {job: state for job, state in states.items() if state not in ("queued", "running", "done")}:
         raise SystemExit(f"Failed jobs: {failed}")
     return {job for job, state in states.items() if state == "done"}
@@ -134,7 +134,7 @@ def main() -> None:
         short = cut(Path(scratch, "short.mp4"), 4.0).read_bytes()
         process = start(folder, key)
         url = f"http://127.0.0.1:{hook.server_address[1]}/"
-        made = ask("POST", "/v1/webhooks", json={"url": url, "events": ["transcript.ready", "job.failed"]}).json()
+        made = request("POST", "/v1/webhooks", json={"url": url, "events": ["transcript.ready", "job.failed"]}).json()
         receiver.secret = made["secret"]
         kills: Counter[str] = Counter()
         jobs: list[str] = []
@@ -145,7 +145,9 @@ def main() -> None:
             if len(jobs) < COUNT:
                 number = len(jobs)
                 headers = {"content-type": "video/mp4", "idempotency-key": f"recording-{number}"}
-                jobs.append(ask("POST", "/v1/recordings", content=short + bytes(number), headers=headers).json()["id"])
+                jobs.append(
+                    request("POST", "/v1/recordings", content=short + bytes(number), headers=headers).json()["id"]
+                )
             else:
                 done |= done_jobs([job for job in jobs if job not in done][:10])
                 time.sleep(0.3)
@@ -164,7 +166,7 @@ def main() -> None:
         until = time.monotonic() + 300
         while len(receiver.jobs) < COUNT and time.monotonic() < until:
             time.sleep(0.5)
-        transcripts = sum(ask("GET", f"/v1/transcripts/{job}").status_code == 200 for job in jobs)
+        transcripts = sum(request("GET", f"/v1/transcripts/{job}").status_code == 200 for job in jobs)
         left = [path for path in (folder / "scratch").rglob("*") if path.is_file()]
         process.send_signal(signal.SIGTERM)
         process.wait(60)

@@ -91,9 +91,9 @@ def main() -> None:
 
         began = time.monotonic()
         with ThreadPoolExecutor(UPLOADS) as threads:
-            answers = list(threads.map(upload, range(UPLOADS)))
+            statuses = list(threads.map(upload, range(UPLOADS)))
         taken, (_, peak) = time.monotonic() - began, web_memory(process)
-        lost = sum(answer != 202 for answer in answers)
+        lost = sum(status != 202 for status in statuses)
         print(
             f"{UPLOADS} uploads of {MEGABYTES} MB in parallel: {lost} lost, {UPLOADS * MEGABYTES / taken:.0f} MB/s, "
             f"{peak - before} MB more at most"

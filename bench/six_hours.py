@@ -52,15 +52,17 @@ def timed(work: Callable[[], object]) -> float:
 def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rows = voices(WINDOWS)
-    ours = PrototypeClusterer()
+    clusterer = PrototypeClusterer()
     found: list[int] = []
-    seconds = timed(lambda: found.extend(ours.cluster(rows, same_voice=SAME_VOICE, speakers=None, max_speakers=None)))
+    seconds = timed(
+        lambda: found.extend(clusterer.cluster(rows, same_voice=SAME_VOICE, speakers=None, max_speakers=None))
+    )
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
     print(f"cluster {WINDOWS} windows: {seconds:.2f} s, {len(set(found))} of 8 voices, {grown} MB more")
     small = voices(4_000)
     linkage = AgglomerativeClustering(n_clusters=8, metric="cosine", linkage="average")
     mine, theirs = (
-        timed(lambda: ours.cluster(small, same_voice=SAME_VOICE, speakers=8, max_speakers=None)),
+        timed(lambda: clusterer.cluster(small, same_voice=SAME_VOICE, speakers=8, max_speakers=None)),
         timed(lambda: linkage.fit(small)),
     )
     print(f"cluster 4000 windows: {mine:.2f} s, scikit-learn's average linkage {theirs:.2f} s")

@@ -52,7 +52,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Loca
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
+        def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             with lock:
@@ -67,7 +67,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Loca
             self.end_headers()
             self.wfile.write(reply.body)
 
-        do_GET = do_POST = answer  # noqa: N815 - the names are http.server's
+        do_GET = do_POST = respond  # noqa: N815 - the names are http.server's
 
         def log_message(self, *_: object) -> None:
             pass

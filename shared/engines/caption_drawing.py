@@ -46,8 +46,8 @@ def _lower_third(width: int, height: int, lines: tuple[Line, ...]) -> tuple[int,
     """Return the top row and the RGBA image of the lower third; cached for all frames that show the same lines."""
     size = max(11, height // 20)
     words, names = _font(size), _font(max(10, round(size * 0.8)))
-    margin, room = size, width - 4 * size
-    wrapped = [(line, _wrapped(line.text, words, room)) for line in lines]
+    margin, text_width = size, width - 4 * size
+    wrapped = [(line, _wrapped(line.text, words, text_width)) for line in lines]
     tall = sum(round(size * 1.35) * (1 + len(rows)) for _, rows in wrapped) + margin
     box = Image.new("RGBA", (width, tall), (0, 0, 0, 0))
     pen = ImageDraw.Draw(box)
@@ -87,11 +87,11 @@ def _banner(width: int, height: int, notice: str) -> tuple[int, Bytes]:
     return 0, np.asarray(box)[:height]
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: float) -> list[str]:
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, text_width: float) -> list[str]:
     rows: list[str] = []
     for word in text.split():
         longer = f"{rows[-1]} {word}" if rows else word
-        if rows and font.getlength(longer) <= room:
+        if rows and font.getlength(longer) <= text_width:
             rows[-1] = longer
         else:
             rows.append(word)

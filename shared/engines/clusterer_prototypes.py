@@ -17,7 +17,7 @@ MAX_PROTOTYPES = 1_000
 MIN_SHARE = 0.02  # of all windows; a smaller cluster is noise or laughter, not a participant
 MIN_COUNT = 4
 # The mean similarity of windows of one voice exceeds the same-voice threshold by USUALLY. A shared room or noise raises
-# the similarity of one voice and of different voices alike, so the threshold is raised too.
+# the similarity of one voice and of different voices, so the threshold is raised too.
 USUALLY, RISE, MAX_RISE = 0.15, 1.5, 0.1
 
 
@@ -101,7 +101,7 @@ def agglomerate(sums: Floats, weights: Floats, same_voice: float) -> Cuts:
     similarity = (sums @ sums.T) / np.outer(sizes, sizes)
     np.fill_diagonal(similarity, -np.inf)
     # Over all pairs of rows in one group: the sum of their similarities, and the number of pairs.
-    alike, pairs = float(np.square(sums).sum() - sizes.sum()), float((sizes * (sizes - 1)).sum())
+    total, pairs = float(np.square(sums).sum() - sizes.sum()), float((sizes * (sizes - 1)).sum())
     merges: list[tuple[int, int]] = []
     heights: list[float] = []
     within: list[float] = []
@@ -109,8 +109,8 @@ def agglomerate(sums: Floats, weights: Floats, same_voice: float) -> Cuts:
         kept, merged = divmod(int(similarity.argmax()), count)
         merges.append((kept, merged))
         heights.append(float(similarity[kept, merged]))
-        within.append(alike / pairs if pairs else 1.0)
-        alike += 2 * float(sums[kept] @ sums[merged])
+        within.append(total / pairs if pairs else 1.0)
+        total += 2 * float(sums[kept] @ sums[merged])
         pairs += 2 * float(sizes[kept] * sizes[merged])
         sums[kept] += sums[merged]
         sizes[kept] += sizes[merged]

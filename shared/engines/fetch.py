@@ -54,9 +54,9 @@ def fetch(name: str, settings: EngineSettings, progress: Progress) -> Path:
 def _manifest(client: httpx.Client, model: HubModel, hub: str) -> WeightsManifest:
     """Get the repository's files at its current revision, with their hashes, from the hub."""
     url = f"{hub}/api/models/{model.repository}?blobs=true"
-    with _get(client, url) as answer:
-        answer.read()
-        listing = answer.json()
+    with _get(client, url) as response:
+        response.read()
+        listing = response.json()
     files = tuple(
         HubFile(
             path=entry["rfilename"],
@@ -100,11 +100,11 @@ def _download(client: httpx.Client, url: str, path: Path, file: HubFile) -> Iter
         raise StorageFull(
             f"There is not enough disk space for {file.path} ({file.size // 2**20} MiB).", hint="Free some space."
         )
-    with _get(client, url, {"Range": f"bytes={have}-"} if have else {}) as answer:
-        resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT
+    with _get(client, url, {"Range": f"bytes={have}-"} if have else {}) as response:
+        resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
         received = have if resumed else 0
         with path.open("ab" if resumed else "wb") as out:
-            for block in answer.iter_raw(1 << 20):
+            for block in response.iter_raw(1 << 20):
                 received += len(block)
                 if received > file.size:
                     raise EngineUnavailable(f"{file.path} is larger than the hub announced.")
@@ -122,14 +122,14 @@ def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) 
         plain_allowed = first.scheme == "http" and urlsplit(url).hostname == first.hostname
         if urlsplit(url).scheme != "https" and not plain_allowed:
             raise EngineUnavailable("The hub redirected to an address that is not https.")
-        with client.stream("GET", url, headers={"Accept-Encoding": "identity", **(headers or {})}) as answer:
-            if answer.has_redirect_location:
-                url = str(answer.url.join(answer.headers["location"]))
+        with client.stream("GET", url, headers={"Accept-Encoding": "identity", **(headers or {})}) as response:
+            if response.has_redirect_location:
+                url = str(response.url.join(response.headers["location"]))
                 continue
-            if answer.status_code == httpx.codes.NOT_FOUND:
+            if response.status_code == httpx.codes.NOT_FOUND:
                 raise EngineUnavailable(f"The hub does not have {urlsplit(url).path}.")
-            answer.raise_for_status()
-            yield answer
+            response.raise_for_status()
+            yield response
             return
     raise EngineUnavailable("The hub sent too many redirects.")
 

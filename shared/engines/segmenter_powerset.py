@@ -63,8 +63,8 @@ class PowersetSegmenter:
             if not batch:
                 continue
             mels = [log_mel(audio.samples[first : _end(first, starts, len(audio.samples))]) for first in batch]
-            answers = self._session.run(None, {"mels": np.stack(mels)})[0]
-            yield from zip(batch, answers, strict=True)
+            outputs = self._session.run(None, {"mels": np.stack(mels)})[0]
+            yield from zip(batch, outputs, strict=True)
             audio.release()
             done += len(batch)
             progress(done / len(starts))

@@ -16,7 +16,7 @@ class EngineSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ENGINES__", frozen=True)
 
     models_dir: Path = Field(default_factory=default_models_dir)
-    """Where `undertone models fetch` puts weights and where engines look for them."""
+    """The folder in which `undertone models fetch` stores weights and from which engines load them."""
 
     threads: int = Field(default=0, ge=0)
     """Threads for each engine; 0 takes all cores of this machine."""

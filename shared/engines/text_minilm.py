@@ -88,8 +88,8 @@ def run_pairs(session: Any, pairs: Sequence[Pieces], progress: Progress) -> tupl
     for start in range(0, len(order), BATCH):
         rows = order[start : start + BATCH]
         ids, mask, segment = stack([pairs[row] for row in rows])
-        answers = session.run(None, {"ids": ids, "mask": mask, "segment": segment})
-        emotion[rows], sentiment[rows], embedding[rows] = answers
+        outputs = session.run(None, {"ids": ids, "mask": mask, "segment": segment})
+        emotion[rows], sentiment[rows], embedding[rows] = outputs
         progress((start + len(rows)) / len(order))
     return emotion, sentiment, embedding
 

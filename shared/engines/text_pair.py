@@ -25,8 +25,8 @@ def pair(tokenizer: Tokenizer, line: str, speaker: str, before: Sequence[tuple[s
     start, end = (tokenizer.encode(mark, add_special_tokens=False).ids[0] for mark in ("[CLS]", "[SEP]"))
     own = [start, *_pieces(tokenizer, f"a: {line}")[: LIMIT - 2], end]
     context = [piece for name, text in before[:CONTEXT] for piece in _pieces(tokenizer, f"{tags[name]}: {text}")]
-    room = LIMIT - len(own) - 1
-    return [*own, *context[:room], end] if context and room > 0 else own, len(own)
+    available = LIMIT - len(own) - 1
+    return [*own, *context[:available], end] if context and available > 0 else own, len(own)
 
 
 def _pieces(tokenizer: Tokenizer, text: str) -> list[int]:

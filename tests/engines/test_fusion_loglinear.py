@@ -78,13 +78,13 @@ def encoded(
     )
 
 
-def said(rows: int) -> list[UtteranceClip]:
+def clips(rows: int) -> list[UtteranceClip]:
     return [UtteranceClip(utterance(row, row, row + 1), Audio(silent(1)), "no_video") for row in range(rows)]
 
 
 def fuse(*encodings: Encoding, rows: int = 1) -> EmotionReading:
     fusion = LogLinearFusion(parameters())
-    return fusion.fuse(encodings, absent=ALL_OFF, conversation=said(rows))[0]
+    return fusion.fuse(encodings, absent=ALL_OFF, conversation=clips(rows))[0]
 
 
 def vector(reading: EmotionReading) -> Floats:
@@ -179,7 +179,7 @@ def test_every_modality_has_a_status_and_a_reason() -> None:
     (reading,) = fusion.fuse(
         [encoded(TEXT, likely(Emotion.JOY), missing="too_short")],
         absent={VOICE: "engine_failed", FACE: None},
-        conversation=said(1),
+        conversation=clips(1),
     )
     states = {modality: (part.status, part.reason) for modality, part in reading.modalities.items()}
     assert states == {
@@ -191,7 +191,7 @@ def test_every_modality_has_a_status_and_a_reason() -> None:
 
 def test_rows_are_independent() -> None:
     values = np.concatenate([likely(Emotion.ANGER, 4.0), likely(Emotion.JOY, 4.0)])
-    readings = LogLinearFusion(parameters()).fuse([encoded(TEXT, values)], absent=ALL_OFF, conversation=said(2))
+    readings = LogLinearFusion(parameters()).fuse([encoded(TEXT, values)], absent=ALL_OFF, conversation=clips(2))
     assert [reading.label for reading in readings] == [Emotion.ANGER, Emotion.JOY]
     assert [reading.sentiment.label for reading in readings] == [Sentiment.NEGATIVE, Sentiment.POSITIVE]
     assert LogLinearFusion(parameters()).fuse([], absent=ALL_OFF, conversation=[]) == []

@@ -41,7 +41,9 @@ class ScriptedSession:
         return [np.repeat(rows[:, None], width, axis=1) for width in self.widths]
 
 
-def said(text: str, speaker: str = "S1", *, language: str | None = "en", audio: Floats | None = None) -> UtteranceClip:
+def clip_of(
+    text: str, speaker: str = "S1", *, language: str | None = "en", audio: Floats | None = None
+) -> UtteranceClip:
     line = utterance(0, 0, 2, text=text, speaker=speaker)
     return UtteranceClip(line, Audio(silent(2) if audio is None else audio), "no_video", language)
 
@@ -56,7 +58,7 @@ class TestText:
         return MiniLmText(session, tokenizer, CARD).encode(clips, quiet), session
 
     def test_every_line_is_encoded_with_the_turns_before_it(self, tokenizer: Tokenizer) -> None:
-        encoding, session = self.read(tokenizer, said("hello"), said("why", "S2"), said("it", "S1"))
+        encoding, session = self.read(tokenizer, clip_of("hello"), clip_of("why", "S2"), clip_of("it", "S1"))
         lengths = sorted(int(row.sum()) for shown in session.shown for row in shown["mask"])
         assert lengths == [5, 9, 12]
         assert encoding.logits.shape == (3, 7)
@@ -76,15 +78,15 @@ class TestText:
     def test_unreadable_text_is_unavailable(
         self, tokenizer: Tokenizer, text: str, language: str | None, reason: str | None
     ) -> None:
-        encoding, _ = self.read(tokenizer, said(text, language=language))
+        encoding, _ = self.read(tokenizer, clip_of(text, language=language))
         assert encoding.unavailable == (reason,)
         assert encoding.logits.any() == (reason is None)
 
     def test_output_keeps_the_order_of_the_utterances(self, tokenizer: Tokenizer) -> None:
         texts = ["hello " * (1 + 7 * number % 11) for number in range(40)]
         engine = MiniLmText(ScriptedSession(7, 3, 384), tokenizer, CARD)
-        alone = [engine.encode([said(text)], quiet).logits[0, 0] for text in texts]
-        clips = [said(text, f"S{number}") for number, text in enumerate(texts)]
+        alone = [engine.encode([clip_of(text)], quiet).logits[0, 0] for text in texts]
+        clips = [clip_of(text, f"S{number}") for number, text in enumerate(texts)]
         assert len(engine.encode(clips, quiet).logits) == len(alone)
 
 
@@ -124,8 +126,8 @@ class TestVoice:
 
     def test_short_or_silent_voice_is_unavailable(self) -> None:
         session = ScriptedSession(7, 16)
-        clips = [said("a", audio=self.voice(n)) for n in (2.0, 0.5, 12.0)]
-        encoding = VoiceCnn(session, CARD).encode([*clips, said("b", "S2", audio=silent(3))], quiet)
+        clips = [clip_of("a", audio=self.voice(n)) for n in (2.0, 0.5, 12.0)]
+        encoding = VoiceCnn(session, CARD).encode([*clips, clip_of("b", "S2", audio=silent(3))], quiet)
         assert encoding.unavailable == (None, "too_short", None, "low_snr")
         assert encoding.features.shape == (4, 16)
         assert encoding.reliability[[1, 3]].tolist() == [0, 0]

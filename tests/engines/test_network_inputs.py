@@ -22,7 +22,7 @@ def clip(seconds: float = 2.0, faces: int = 5) -> UtteranceClip:
     return UtteranceClip(utterance(0, 0, 1), Audio(tone(seconds)), face)
 
 
-def said(modality: Modality, missing: str | None = None, width: int = 3) -> Encoding:
+def encoding(modality: Modality, missing: str | None = None, width: int = 3) -> Encoding:
     return Encoding(
         modality, np.full((1, 7), 2, np.float32), np.full((1, width), 5, np.float32), (missing,),
         np.ones(1, np.float32), calibration=Calibration(temperature=2.0),
@@ -41,13 +41,13 @@ CLIPS = plan("mme2e", text=["row", 10], voice=["row", "step", 1, 128, 32], face=
 
 
 def test_engine_output_is_calibrated_logits_and_features() -> None:
-    given = LATE.given(clip(), [said(TEXT), said(FACE)], 0)
+    given = LATE.given(clip(), [encoding(TEXT), encoding(FACE)], 0)
     assert given[TEXT].tolist() == [1.0] * 7 + [5.0] * 3
     assert LATE.engines == (TEXT, FACE) and CLIPS.engines == (TEXT,)
 
 
 def test_each_network_gets_audio_in_its_own_shape() -> None:
-    voice = [said(VOICE)]
+    voice = [encoding(VOICE)]
     frames = LATE.given(clip(2.0), voice, 0)[VOICE].shape[1]
     assert LATE.given(clip(2.0), voice, 0)[VOICE].shape == (64, frames) and 195 <= frames <= 205
     slices = CLIPS.given(clip(2.0), voice, 0)[VOICE]
@@ -65,7 +65,7 @@ def test_each_network_gets_audio_in_its_own_shape() -> None:
 
 def test_long_utterances_are_truncated() -> None:
     long = replace(clip(40.0), face=clip(faces=90).face)
-    given = CLIPS.given(long, [said(VOICE), said(FACE)], 0)
+    given = CLIPS.given(long, [encoding(VOICE), encoding(FACE)], 0)
     assert given[VOICE].shape[0] <= MAX_SECONDS * 100 / 32 + 2
     assert given[FACE].shape == (MAX_FACES, 3, 48, 48)
     np.testing.assert_array_equal(given[FACE][:, 0], given[FACE][:, 2])
@@ -73,9 +73,9 @@ def test_long_utterances_are_truncated() -> None:
 
 
 def test_unavailable_modality_is_left_out_and_masked() -> None:
-    given = LATE.given(clip(), [said(TEXT), said(VOICE, "low_snr"), said(FACE)], 0)
+    given = LATE.given(clip(), [encoding(TEXT), encoding(VOICE, "low_snr"), encoding(FACE)], 0)
     assert set(given) == {TEXT, FACE}
-    batch = LATE.batch([[given], [LATE.given(clip(1.0), [said(VOICE)], 0)]], [["Ana"], ["Ben"]])
+    batch = LATE.batch([[given], [LATE.given(clip(1.0), [encoding(VOICE)], 0)]], [["Ana"], ["Ben"]])
     assert list(batch) == list(LATE.tensors)
     assert batch["text_mask"].tolist() == [True, False] and batch["face_mask"].tolist() == [True, False]
     assert not batch["voice_mask"][0].any() and not batch["voice"][0].any()
@@ -88,7 +88,7 @@ def test_dialogues_are_padded_and_speakers_are_ids() -> None:
         "text_mask": ["row", "utterance"], "speakers": ["row", "utterance"],
     }  # fmt: skip
     sdt = InputSpec.of("sdt", axes)
-    one = sdt.given(clip(), [said(TEXT)], 0)
+    one = sdt.given(clip(), [encoding(TEXT)], 0)
     batch = sdt.batch([[one, {}, one], [one]], [["Ana", "Ben", "Ana"], ["Cem"]])
     assert batch["text"].shape == (2, 3, 10)
     assert batch["text_mask"].tolist() == [[True, False, True], [True, False, False]]
@@ -112,4 +112,4 @@ def test_every_utterance_of_a_dialogue_is_used_once_with_context(count: int) -> 
 
 
 def test_mel_frames_have_the_expected_rate() -> None:
-    assert LATE.given(clip(1.0), [said(VOICE)], 0)[VOICE].shape[1] == pytest.approx(SAMPLE_RATE / 160, abs=3)
+    assert LATE.given(clip(1.0), [encoding(VOICE)], 0)[VOICE].shape[1] == pytest.approx(SAMPLE_RATE / 160, abs=3)
