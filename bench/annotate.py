@@ -1,8 +1,8 @@
-"""How fast and how large `undertone annotate` is, on ten minutes and on three hours of real speech.
+"""Measures time and memory of `undertone annotate` on ten minutes and three hours of real speech.
 
 python bench/annotate.py [FOLDER WITH THE SHARED DATA] [MINUTES ...]
 
-Loops recordings of one voice each into meetings of six voices; prints seconds, times real time, peak memory.
+Repeats single-voice recordings as meetings of six voices; prints seconds, real-time factor and peak memory.
 """
 
 from __future__ import annotations

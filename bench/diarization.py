@@ -1,4 +1,4 @@
-"""Diarization error on simulated meetings and on the AMI clips, collar 0, overlap scored.
+"""Measures the diarization error rate on simulated meetings and the AMI clips, collar 0, overlap scored.
 
 python bench/diarization.py [FOLDER WITH THE SHARED DATA]
 """
@@ -46,7 +46,7 @@ def load(path: Path) -> Floats:
 
 
 def voiced(piece: Floats, pause: float = 0.4, below: float = 35.0) -> Iterator[tuple[float, float]]:
-    """Where a clean recording sounds: the pauses of a reader are not speech."""
+    """Yield the voiced spans of a clean recording: the pauses of a reader are not speech."""
     step = SAMPLE_RATE // 50
     levels = np.array([np.sqrt(np.mean(piece[first : first + step] ** 2)) for first in range(0, len(piece), step)])
     loud = np.flatnonzero(levels > levels.max() * 10 ** (-below / 20)) * 0.02
@@ -57,7 +57,7 @@ def voiced(piece: Floats, pause: float = 0.4, below: float = 35.0) -> Iterator[t
 
 
 class Stage:
-    """Where a meeting is put together."""
+    """Builds a simulated meeting."""
 
     def __init__(self, seed: int) -> None:
         self.random = np.random.default_rng(seed)
@@ -65,16 +65,16 @@ class Stage:
         self.turns: list[tuple[float, float, str]] = []
         self.now = 0.5
 
-    def say(self, piece: Floats, who: str, through: Floats | None = None) -> None:
-        """As it is, or through a room."""
+    def add_turn(self, piece: Floats, who: str, through: Floats | None = None) -> None:
+        """Add a turn, with room reverberation if `through` is given."""
         start = int(self.now * SAMPLE_RATE)
-        heard = piece if through is None else fftconvolve(piece, through).astype(np.float32)
-        self.sound[start : start + len(heard)] += heard
+        reverberated = piece if through is None else fftconvolve(piece, through).astype(np.float32)
+        self.sound[start : start + len(reverberated)] += reverberated
         self.turns += [(self.now + begin, self.now + end, who) for begin, end in voiced(piece)]
         self.now += len(piece) / SAMPLE_RATE
 
     def meeting(self, name: str, noise_below: float | None = None) -> Meeting:
-        """In mild noise, or in that of a room, so many decibels below the voices."""
+        """Add mild noise, or room noise `noise_below` decibels below the voices, and return the meeting."""
         sound = self.sound[: int((self.now + 1) * SAMPLE_RATE)]
         if noise_below is None:
             noise = self.random.normal(0, 0.002, len(sound))
@@ -87,9 +87,9 @@ class Stage:
 
 
 def simulated(speakers: int, seed: int, overlap: float = 0.0, *, far: bool = False) -> Meeting:
-    """A minute and a half of people who read in turns of 1.5 to 8 s, with pauses, levels of their own and mild noise.
+    """A minute and a half of read speech in turns of 1.5 to 8 s, with pauses, different levels and mild noise.
 
-    They are the ones whom what tells speakers apart has never heard. Far: in an echoing room, far from its microphone.
+    The speakers are held out from the training of the speaker encoder and the segmentation. `far` adds reverberation.
     """
     stage = Stage(seed)
     random = stage.random
@@ -100,21 +100,21 @@ def simulated(speakers: int, seed: int, overlap: float = 0.0, *, far: bool = Fal
     chosen = [voice / np.abs(voice).max() * random.uniform(0.15, 0.6) for voice in chosen]
     distance = random.uniform(0.4, 1.0) if far else 0.0
     rooms = [add_reverberation(min(1.0, distance * random.uniform(0.7, 1.3)), random) if far else None for _ in chosen]
-    places, last = [0] * speakers, -1
+    positions, last = [0] * speakers, -1
     while stage.now < 90:
         who = last = int(random.choice([number for number in range(speakers) if number != last]))
         length = int(random.uniform(1.5, 8.0) * SAMPLE_RATE)
-        if places[who] + length > len(chosen[who]):
-            places[who] = 0
-        stage.say(chosen[who][places[who] : places[who] + length], f"spk{who}", rooms[who])
-        places[who] += length
+        if positions[who] + length > len(chosen[who]):
+            positions[who] = 0
+        stage.add_turn(chosen[who][positions[who] : positions[who] + length], f"spk{who}", rooms[who])
+        positions[who] += length
         stage.now += -random.uniform(0.3, 1.5) if random.random() < overlap else random.uniform(0.1, 1.0)
     name = f"{speakers} speakers, overlap {overlap:.0%}, seed {seed}"
     return stage.meeting(name, random.uniform(5.0, 20.0) if far else None)
 
 
 def acted(actors: int, seed: int) -> Meeting:
-    """A minute and a half of actors whom no speaker encoder has heard, in another mood with every sentence."""
+    """A minute and a half of actors held out from training, with another emotion in every sentence."""
     stage = Stage(seed)
     random = stage.random
     numbers = sorted(name.removeprefix("ravdess ") for name in HELD_OUT_SPEAKERS if name.startswith("ravdess"))
@@ -124,7 +124,7 @@ def acted(actors: int, seed: int) -> Meeting:
         who = last = str(random.choice([one for one in chosen if one != last]))
         for _ in range(random.integers(1, 4)):
             piece = load(clips[who][random.integers(len(clips[who]))])
-            stage.say(piece * random.uniform(0.15, 0.6) / max(float(np.abs(piece).max()), 1e-6), who)
+            stage.add_turn(piece * random.uniform(0.15, 0.6) / max(float(np.abs(piece).max()), 1e-6), who)
             stage.now += random.uniform(0.1, 0.5)
     return stage.meeting(f"{actors} actors, seed {seed}")
 
@@ -172,10 +172,10 @@ def main() -> None:
                 stage.diarize(meeting.audio, spans, lambda _: None)
                 for meeting, spans in zip(meetings, speech, strict=True)
             ]
-            judge(f"{title}, {name} segmenter", meetings, found)
+            print_scores(f"{title}, {name} segmenter", meetings, found)
 
 
-def judge(title: str, meetings: list[Meeting], found: list[list[SpeakerTurn]]) -> None:
+def print_scores(title: str, meetings: list[Meeting], found: list[list[SpeakerTurn]]) -> None:
     metric = DiarizationErrorRate(collar=0.0, skip_overlap=False)
     counted = 0
     for meeting, turns in zip(meetings, found, strict=True):

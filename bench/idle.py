@@ -1,8 +1,8 @@
-"""What the service costs while nothing happens: memory and CPU of each process, and the CPU of each health check.
+"""Measures an idle service: memory and CPU of each process, and the CPU time of each health check.
 
 python bench/idle.py [SECONDS]
 
-Every process starts as its container starts it. It works with SQLite, or with the database at DATABASE__URL.
+Every process starts with the command of its container. The database is SQLite, or the one at DATABASE__URL.
 """
 
 from __future__ import annotations
@@ -35,7 +35,7 @@ PORTS = {"GATEWAY__PORT": "18760", "RESULTS__PORT": "18761"}
 
 @dataclass(frozen=True, slots=True)
 class Sample:
-    """One process: kilobytes, and seconds of CPU since its start."""
+    """One process: kilobytes of memory and CPU seconds since its start."""
 
     name: str
     rss: int
@@ -49,7 +49,7 @@ def main() -> None:
         try:
             service.start_redis()
             for name in STARTED:
-                own_beat_file(service, name)
+                set_heartbeat_file(service, name)
                 service.start(name, "services.container", name)
                 time.sleep(1)
                 service.wait_for(f"{name}'s health", lambda name=name: check(service, name) is not None)
@@ -74,16 +74,16 @@ def settings(folder: Path) -> dict[str, str]:
     return found
 
 
-def own_beat_file(service: Service, name: str) -> None:
-    """In a container there is one service, and one file that tells when it worked last."""
+def set_heartbeat_file(service: Service, name: str) -> None:
+    """Use a separate heartbeat file for each service, as in its container."""
     service.settings["UNDERTONE_HEARTBEAT_FILE"] = str(service.folder / f"{name}.beat")
 
 
 def check(service: Service, name: str) -> float | None:
-    """Seconds of CPU of the check that docker-compose.yml has for this service; None where it fails."""
+    """Return the CPU seconds of the health check in docker-compose.yml; None if the check fails."""
     compose = yaml.safe_load((ROOT / "docker-compose.yml").read_text())
     command = compose["services"][STARTED[name]]["healthcheck"]["test"]
-    own_beat_file(service, name)
+    set_heartbeat_file(service, name)
     before = resource.getrusage(resource.RUSAGE_CHILDREN)
     done = subprocess.run(
         [sys.executable, *command[2:]], cwd=ROOT, env=service.environment(), check=False, capture_output=True

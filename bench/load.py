@@ -1,4 +1,4 @@
-"""The service under load, on this machine's loopback only: a thousand jobs in the queue, and 200 uploads at once.
+"""Measures the service under load over loopback: a thousand queued jobs and 200 parallel uploads.
 
 python bench/load.py [JOBS] [UPLOADS] [MEGABYTES OF EACH]
 """
@@ -26,12 +26,12 @@ from tests.running_service import cut, serve_command
 
 JOBS, UPLOADS, MEGABYTES = (int(value) for value in (*sys.argv[1:], *("1000", "200", "20")[len(sys.argv) - 1 :]))
 PORT = 8765
-ASKED = 2_000
+REQUESTS = 2_000
 
 
 @contextmanager
 def gateway(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
-    """`undertone serve` with one worker, which is far slower than what comes in."""
+    """Run `undertone serve` with one worker, which is far slower than the uploads."""
     environment = {**os.environ, "SECRETS__KEYS": new_key(), "GATEWAY__REQUESTS_PER_MINUTE": "1000000"}
     process = subprocess.Popen(
         serve_command(folder, PORT, "--workers", "1"), env=environment, stderr=subprocess.DEVNULL
@@ -51,7 +51,7 @@ def gateway(folder: Path) -> Iterator[tuple[subprocess.Popen[bytes], str]]:
 
 
 def web_memory(process: subprocess.Popen[bytes]) -> tuple[int, int]:
-    """The web process' resident memory now and at its peak, in MB."""
+    """Return the resident memory of the web process and its peak, in MB."""
     for path in Path("/proc").glob("[0-9]*/status"):
         text = path.read_text()
         command = path.with_name("cmdline").read_bytes()
@@ -60,7 +60,7 @@ def web_memory(process: subprocess.Popen[bytes]) -> tuple[int, int]:
                 line.split(":")[0]: int(line.split()[1]) for line in text.splitlines() if line.startswith("Vm")
             }
             return kilobytes["VmRSS"] // 1024, kilobytes["VmHWM"] // 1024
-    raise SystemExit("The web process is gone.")
+    raise SystemExit("The web process is not running.")
 
 
 def main() -> None:
@@ -69,13 +69,13 @@ def main() -> None:
         kind = {"content-type": "video/mp4"}
         with httpx.Client(base_url=address, timeout=120) as client:
             began = time.monotonic()
-            # Each is another recording, or they would be attached to one job.
+            # Each body differs: the same content would be one job.
             jobs = [
                 client.post("/v1/recordings", content=short + bytes(n), headers=kind).json()["id"] for n in range(JOBS)
             ]
-            print(f"{JOBS} jobs handed in, {JOBS / (time.monotonic() - began):.0f} a second", flush=True)
+            print(f"{JOBS} jobs submitted, {JOBS / (time.monotonic() - began):.0f} a second", flush=True)
             before, seconds = web_memory(process)[0], []
-            for number in range(ASKED):
+            for number in range(REQUESTS):
                 began = time.perf_counter()
                 client.get(f"/v1/jobs/{jobs[number % JOBS]}").raise_for_status()
                 seconds.append(time.perf_counter() - began)
@@ -91,11 +91,11 @@ def main() -> None:
 
         began = time.monotonic()
         with ThreadPoolExecutor(UPLOADS) as threads:
-            answers = list(threads.map(upload, range(UPLOADS)))
+            statuses = list(threads.map(upload, range(UPLOADS)))
         taken, (_, peak) = time.monotonic() - began, web_memory(process)
-        lost = sum(answer != 202 for answer in answers)
+        lost = sum(status != 202 for status in statuses)
         print(
-            f"{UPLOADS} uploads of {MEGABYTES} MB at once: {lost} lost, {UPLOADS * MEGABYTES / taken:.0f} MB/s, "
+            f"{UPLOADS} uploads of {MEGABYTES} MB in parallel: {lost} lost, {UPLOADS * MEGABYTES / taken:.0f} MB/s, "
             f"{peak - before} MB more at most"
         )
 

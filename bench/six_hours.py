@@ -1,8 +1,8 @@
-"""What six hours of meeting cost where cost could grow faster than the recording: clustering and composing.
+"""Measures clustering and composing for a six-hour meeting, where cost could grow faster than the recording.
 
 python bench/six_hours.py
 
-Clustering is set beside scikit-learn's average linkage, which a user would pick, at a size that both can do.
+Clustering is compared with scikit-learn's average linkage at a size that both can process.
 """
 
 from __future__ import annotations
@@ -24,12 +24,12 @@ from shared.pipeline.assign_speakers import assign_speakers
 from shared.pipeline.compose import compose
 from shared.ports.media import Floats
 
-SAME_VOICE = 0.65  # as an encoder would say
+SAME_VOICE = 0.65  # a typical encoder threshold
 WINDOWS, WORDS, TURNS = 40_000, 70_000, 10_000
 
 
 def voices(count: int, speakers: int = 8) -> Floats:
-    """Windows around so many centres, as far apart as an encoder's voices are."""
+    """Random windows around speaker centres, with the distances of encoder embeddings."""
     draw = np.random.default_rng(0)
     centres = draw.normal(size=(speakers, 256))
     rows = centres[draw.integers(0, speakers, count)] + 0.6 * draw.normal(size=(count, 256))
@@ -52,15 +52,17 @@ def timed(work: Callable[[], object]) -> float:
 def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     rows = voices(WINDOWS)
-    ours = PrototypeClusterer()
+    clusterer = PrototypeClusterer()
     found: list[int] = []
-    seconds = timed(lambda: found.extend(ours.cluster(rows, same_voice=SAME_VOICE, speakers=None, max_speakers=None)))
+    seconds = timed(
+        lambda: found.extend(clusterer.cluster(rows, same_voice=SAME_VOICE, speakers=None, max_speakers=None))
+    )
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
     print(f"cluster {WINDOWS} windows: {seconds:.2f} s, {len(set(found))} of 8 voices, {grown} MB more")
     small = voices(4_000)
     linkage = AgglomerativeClustering(n_clusters=8, metric="cosine", linkage="average")
     mine, theirs = (
-        timed(lambda: ours.cluster(small, same_voice=SAME_VOICE, speakers=8, max_speakers=None)),
+        timed(lambda: clusterer.cluster(small, same_voice=SAME_VOICE, speakers=8, max_speakers=None)),
         timed(lambda: linkage.fit(small)),
     )
     print(f"cluster 4000 windows: {mine:.2f} s, scikit-learn's average linkage {theirs:.2f} s")

@@ -1,6 +1,6 @@
-"""How many utterances a second the bundled text network reads with the turns before them, on two threads.
+"""Measures utterances per second of the bundled text network with context, on two threads.
 
-python bench/text_network.py    # the lines of the sample meeting, over and over
+python bench/text_network.py    # repeats the lines of the sample meeting
 """
 
 from __future__ import annotations
@@ -28,9 +28,9 @@ SILENT = Audio(np.zeros(0, dtype=np.float32))
 
 
 def conversation() -> list[UtteranceClip]:
-    told = json.loads(STORY.read_text())["utterances"]
+    lines = json.loads(STORY.read_text())["utterances"]
     clips = []
-    for number, line in enumerate(islice(cycle(told), LINES)):
+    for number, line in enumerate(islice(cycle(lines), LINES)):
         words = (Word(start=number, end=number + 1, text=line["text"]),)
         said = Utterance(
             index=number, start=number, end=number + 1, speaker=line["speaker"], text=line["text"], words=words
@@ -49,7 +49,7 @@ def seconds(engine: MiniLmText, pieces: list[list[UtteranceClip]]) -> float:
 def main() -> None:
     clips = conversation()
     engine = MiniLmText.load(None, Setup(EngineSettings(threads=2), MediaSettings()))
-    seconds(engine, [clips[:32]])  # warm
+    seconds(engine, [clips[:32]])  # warm-up
     together = seconds(engine, [clips])
     alone = seconds(engine, [[clip] for clip in clips[:ALONE]])
     print(f"one conversation of {LINES}: {LINES / together:.0f} utterances/s with three turns before each")

@@ -1,4 +1,4 @@
-"""Jobs side by side: how much sooner two workers of one thread end than one, with a real Redis and a real database.
+"""Measures the speedup of two single-threaded workers over one, with a real Redis and database.
 
 python bench/workers.py [JOBS] [SECONDS OF EACH RECORDING]
 """
@@ -27,13 +27,13 @@ def main() -> None:
     gain = taken[1] / taken[2]
     print(f"{JOBS} jobs of {SECONDS:.0f} s: {taken[1]:.1f} s with one worker, {taken[2]:.1f} s with two: {gain:.2f}x")
     if len(os.sched_getaffinity(0)) < 2 or os.getloadavg()[0] > len(os.sched_getaffinity(0)) + 1:
-        print("This machine has too few free cores to tell.")
+        print("This machine has too few free cores for the comparison.")
     elif gain < TARGET:
         sys.exit(f"Two workers should be {TARGET} times as fast.")
 
 
 def measure(workers: int) -> float:
-    """Seconds from the first job to the last one's end; every worker has its engines open by then."""
+    """Return the seconds from the first submission to the last end, after a warm-up of every worker."""
     with tempfile.TemporaryDirectory() as folder:
         recording = cut(Path(folder) / "short.mp4", SECONDS)
         with serving(Path(folder), workers=workers, settings=one_thread()) as service:

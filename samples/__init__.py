@@ -1,1 +1,1 @@
-"""The sample meeting: its story, its voices, its faces, and the script that makes it again."""
+"""The sample meeting: story, voices, faces and the script that generates it."""

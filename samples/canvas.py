@@ -1,4 +1,4 @@
-"""A canvas with soft brushes, measured in pixels of a tile and painted larger than that."""
+"""A canvas in tile coordinates that is painted at a larger scale."""
 
 from __future__ import annotations
 
@@ -14,13 +14,13 @@ from shared.ports.media import Bytes, Floats
 Colour: TypeAlias = tuple[int, int, int]  # red green blue
 
 WIDTH, HEIGHT = 320, 180  # of a tile
-SCALE = 3  # painted larger, for smooth edges
-FRACTION = 4  # bits after the point: features move by less than a pixel between frames
+SCALE = 3  # supersampling factor, for smooth edges
+FRACTION = 4  # fractional bits: features move by less than a pixel between frames
 
 
 @dataclass(frozen=True, slots=True)
 class Canvas:
-    """What was painted, and where."""
+    """The painted pixels and their mask."""
 
     pixels: Bytes  # (row, column, 3)
     mask: Bytes  # (row, column), 255 where painted
@@ -50,10 +50,10 @@ class Canvas:
         )
 
     def soften(self, points: Floats, colour: Colour, *, blur: float, strength: float) -> None:
-        """Lay a blurred shape over what is painted already: light and shadow."""
+        """Blend a blurred shape over the painted pixels, for light and shadow."""
         shape = np.zeros_like(self.mask)
         cv2.fillPoly(shape, [_fixed(points)], 255, cv2.LINE_AA, FRACTION)
-        # Blurred small and enlarged: the same to the eye, and much faster for the widest lights.
+        # Blurred at a small size and enlarged: looks the same and is much faster for wide blurs.
         small = cv2.resize(shape, (WIDTH // 2, HEIGHT // 2), interpolation=cv2.INTER_AREA)
         wide = cv2.resize(cv2.GaussianBlur(small, (0, 0), blur / 2), self.mask.shape[::-1])
         blurred = np.minimum(wide, self.mask)
@@ -62,7 +62,7 @@ class Canvas:
 
 
 def oval(x: float, y: float, half_x: float, half_y: float, squareness: float = 2.0) -> Floats:
-    """A closed curve; above 2 it turns from an ellipse into a rounded box."""
+    """Return a superellipse; a squareness above 2 gives a rounded box."""
     angle = np.linspace(0, 2 * np.pi, 64, endpoint=False)
     cos, sin = np.cos(angle), np.sin(angle)
     power = 2 / squareness
@@ -88,5 +88,5 @@ def shade(colour: Colour, factor: float) -> Colour:
 
 
 def _fixed(points: Floats) -> npt.NDArray[np.int32]:
-    # OpenCV's first pixel is centred on 0; ours begins there. Nobody sees half of a third of a pixel.
+    # OpenCV centres the first pixel on 0, this canvas starts it at 0; half of a third of a pixel is not visible.
     return np.asarray(np.round(points * (SCALE * 2**FRACTION)), dtype=np.int32)

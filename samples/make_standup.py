@@ -1,4 +1,4 @@
-"""Makes the sample meeting again: python -m samples.make_standup [FOLDER] (needs Debian's flite)."""
+"""Generates the sample meeting: python -m samples.make_standup [FOLDER] (needs Debian's flite)."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from samples.story import STORY
 from shared.ports.media import SAMPLE_RATE
 
 NAME = "standup"
-POSTER_AT = 66.4  # seconds: Ana is glad
+POSTER_AT = 66.4  # seconds: a turn of Ana with joy
 
 
 def main() -> None:
@@ -45,7 +45,7 @@ def write_movie(meeting: Meeting, path: Path) -> None:
 
 
 def _sound(meeting: Meeting, number: int) -> av.AudioFrame:
-    """The sound of one frame of the picture."""
+    """Return the audio of one video frame."""
     first, last = (round(n * SAMPLE_RATE / FRAMES_PER_SECOND) for n in (number, number + 1))
     frame = av.AudioFrame.from_ndarray(np.ascontiguousarray(meeting.sound[None, first:last]), "fltp", "mono")
     frame.sample_rate, frame.pts, frame.time_base = SAMPLE_RATE, first, Fraction(1, SAMPLE_RATE)

@@ -1,4 +1,4 @@
-"""The four participants at rest: what of them never changes from frame to frame."""
+"""Draws the static parts of the four participants: background, head, hair and shoulders."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ PLANT: Colour = (84, 128, 92)
 
 
 @dataclass(frozen=True, slots=True)
-class Look:
+class Appearance:
     skin: Colour
     hair: Colour
     shirt: Colour
@@ -25,12 +25,12 @@ class Look:
     style: str  # of the hair: long, short, curly, parted
     glasses: bool = False
     beard: bool = False
-    window_right: bool = False  # the room the other way round
+    window_right: bool = False  # mirrored background
 
 
-LOOKS = {
-    "Ana": Look((236, 192, 164), (96, 56, 36), (46, 134, 140), (206, 196, 182), (74, 110, 70), "long"),
-    "Ben": Look(
+APPEARANCES = {
+    "Ana": Appearance((236, 192, 164), (96, 56, 36), (46, 134, 140), (206, 196, 182), (74, 110, 70), "long"),
+    "Ben": Appearance(
         (226, 178, 146),
         (62, 46, 38),
         (70, 92, 148),
@@ -40,56 +40,60 @@ LOOKS = {
         beard=True,
         window_right=True,
     ),
-    "Carl": Look(
+    "Carl": Appearance(
         (234, 192, 166), (124, 70, 36), (150, 74, 70), (196, 200, 178), (60, 100, 120), "parted", glasses=True
     ),
-    "Dev": Look(
+    "Dev": Appearance(
         (186, 132, 96), (40, 32, 32), (206, 160, 72), (170, 172, 196), (64, 42, 30), "curly", window_right=True
     ),
 }
 
 
-def paint_background(look: Look) -> Canvas:
-    """A wall with light from the left, and a shelf and a plant out of focus."""
-    room = Canvas.blank()
-    room.fill(path((0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)), look.wall)
-    room.soften(oval(70, 40, 120, 80), shade(look.wall, 1.25), blur=40, strength=0.9)
-    room.soften(path((238, 18), (312, 18), (312, 110), (238, 110)), shade(look.wall, 0.7), blur=3, strength=0.8)
+def paint_background(appearance: Appearance) -> Canvas:
+    """Paint a wall with light from the left, and a blurred shelf and plant."""
+    background = Canvas.blank()
+    background.fill(path((0, 0), (WIDTH, 0), (WIDTH, HEIGHT), (0, HEIGHT)), appearance.wall)
+    background.soften(oval(70, 40, 120, 80), shade(appearance.wall, 1.25), blur=40, strength=0.9)
+    background.soften(
+        path((238, 18), (312, 18), (312, 110), (238, 110)), shade(appearance.wall, 0.7), blur=3, strength=0.8
+    )
     for number, x in enumerate(range(243, 305, 9)):
         top = 30.0 + 7 * (number * 2 % 3)
-        colour = (look.shirt, look.hair, PLANT)[number % 3]
+        colour = (appearance.shirt, appearance.hair, PLANT)[number % 3]
         book = path((x, top), (x + 7, top), (x + 7, 72), (x, 72))
-        room.soften(book, shade(colour, 1.2), blur=1.6, strength=0.8)
-    room.soften(path((238, 73), (312, 73), (312, 77), (238, 77)), shade(look.wall, 0.5), blur=1.5, strength=0.7)
+        background.soften(book, shade(colour, 1.2), blur=1.6, strength=0.8)
+    background.soften(
+        path((238, 73), (312, 73), (312, 77), (238, 77)), shade(appearance.wall, 0.5), blur=1.5, strength=0.7
+    )
     for angle in np.linspace(-1.1, 1.1, 7):
         leaf = oval(32 + 34 * np.sin(angle), 150 - 42 * np.cos(angle), 9, 17)
-        room.soften(leaf, shade(PLANT, 1 + 0.25 * np.cos(3 * angle)), blur=3, strength=0.85)
-    if look.window_right:
-        room.pixels[:] = room.pixels[:, ::-1].copy()
-    return room
+        background.soften(leaf, shade(PLANT, 1 + 0.25 * np.cos(3 * angle)), blur=3, strength=0.85)
+    if appearance.window_right:
+        background.pixels[:] = background.pixels[:, ::-1].copy()
+    return background
 
 
-def paint_figure(look: Look) -> Canvas:
-    """Head, hair and shoulders, shaded as by a lamp in front on the left."""
+def paint_figure(appearance: Appearance) -> Canvas:
+    """Paint head, hair and shoulders, lit from the front left."""
     figure = Canvas.blank()
     x, y = FACE_X, FACE_Y
-    if look.style == "long":
-        figure.fill(oval(x, y + 16, 56, 70, 2.6), shade(look.hair, 0.72))
-    figure.fill(oval(x, 218, 96, 62, 2.7), look.shirt)
-    figure.soften(oval(x - 30, 190, 40, 20), shade(look.shirt, 1.3), blur=12, strength=0.6)
-    figure.fill(path((x - 19, 126), (x + 19, 126), (x + 24, 160), (x, 174), (x - 24, 160)), shade(look.skin, 0.8))
-    figure.soften(oval(x, 146, 20, 9), shade(look.skin, 0.5), blur=5, strength=0.5)
+    if appearance.style == "long":
+        figure.fill(oval(x, y + 16, 56, 70, 2.6), shade(appearance.hair, 0.72))
+    figure.fill(oval(x, 218, 96, 62, 2.7), appearance.shirt)
+    figure.soften(oval(x - 30, 190, 40, 20), shade(appearance.shirt, 1.3), blur=12, strength=0.6)
+    figure.fill(path((x - 19, 126), (x + 19, 126), (x + 24, 160), (x, 174), (x - 24, 160)), shade(appearance.skin, 0.8))
+    figure.soften(oval(x, 146, 20, 9), shade(appearance.skin, 0.5), blur=5, strength=0.5)
     for side in (-1, 1):
-        figure.fill(oval(x + side * 43, y + 1, 7, 12), shade(look.skin, 0.88))
-    figure.fill(oval(x, y + 1, 43, 54, 2.25), look.skin)
-    _shade_face(figure, look)
-    _paint_hair(figure, look)
+        figure.fill(oval(x + side * 43, y + 1, 7, 12), shade(appearance.skin, 0.88))
+    figure.fill(oval(x, y + 1, 43, 54, 2.25), appearance.skin)
+    _shade_face(figure, appearance)
+    _paint_hair(figure, appearance)
     return figure
 
 
-def _shade_face(figure: Canvas, look: Look) -> None:
-    """The bright brow, nose and cheeks and the dark eyes that a face detector looks for."""
-    x, y, skin = FACE_X, FACE_Y, look.skin
+def _shade_face(figure: Canvas, appearance: Appearance) -> None:
+    """Shade brow, nose and cheeks bright and eyes dark, as a face detector expects."""
+    x, y, skin = FACE_X, FACE_Y, appearance.skin
     figure.soften(oval(x - 8, y - 22, 26, 16), shade(skin, 1.15), blur=10, strength=0.8)
     for side in (-1, 1):
         figure.soften(oval(x + side * 43, y + 22, 6, 36), shade(skin, 0.62), blur=6, strength=0.6)
@@ -99,22 +103,22 @@ def _shade_face(figure: Canvas, look: Look) -> None:
     figure.soften(oval(x - 1, y + 2, 4, 18), shade(skin, 1.2), blur=3.5, strength=0.7)
     figure.soften(oval(x, MOUTH_Y + 11, 10, 2), shade(skin, 0.6), blur=2, strength=0.35)
     figure.soften(oval(x, y + 54, 26, 5), shade(skin, 0.6), blur=5, strength=0.5)
-    if look.beard:
+    if appearance.beard:
         chin = np.concatenate([oval(x, y + 30, 41, 27, 2.2)[:33], oval(x, y + 30, 36, 6)[:33][::-1]])
-        figure.soften(chin, look.hair, blur=3, strength=0.62)
-        figure.soften(oval(x, MOUTH_Y - 9, 18, 3), look.hair, blur=2, strength=0.55)
+        figure.soften(chin, appearance.hair, blur=3, strength=0.62)
+        figure.soften(oval(x, MOUTH_Y - 9, 18, 3), appearance.hair, blur=2, strength=0.55)
 
 
-def _paint_hair(figure: Canvas, look: Look) -> None:
-    figure.fill(np.concatenate([_crown(), _fringe(look.style)]), look.hair)
-    if look.style == "curly":
+def _paint_hair(figure: Canvas, appearance: Appearance) -> None:
+    figure.fill(np.concatenate([_crown(), _fringe(appearance.style)]), appearance.hair)
+    if appearance.style == "curly":
         for angle in np.linspace(np.pi * 0.98, np.pi * 2.02, 11):
-            figure.fill(oval(FACE_X + 40 * np.cos(angle), FACE_Y - 20 + 40 * np.sin(angle), 13, 13), look.hair)
-    if look.style == "long":
+            figure.fill(oval(FACE_X + 40 * np.cos(angle), FACE_Y - 20 + 40 * np.sin(angle), 13, 13), appearance.hair)
+    if appearance.style == "long":
         for side in (-1, 1):
             lock = path((38, -34), (52, -6), (56, 40), (50, 74), (40, 70), (44, 30), (42, -6))
-            figure.fill(lock * (side, 1) + (FACE_X, FACE_Y), shade(look.hair, 0.9))
-    figure.soften(oval(FACE_X - 14, FACE_Y - 50, 22, 5), shade(look.hair, 1.7), blur=5, strength=0.45)
+            figure.fill(lock * (side, 1) + (FACE_X, FACE_Y), shade(appearance.hair, 0.9))
+    figure.soften(oval(FACE_X - 14, FACE_Y - 50, 22, 5), shade(appearance.hair, 1.7), blur=5, strength=0.45)
 
 
 def _crown() -> Floats:
@@ -123,7 +127,7 @@ def _crown() -> Floats:
 
 
 def _fringe(style: str) -> Floats:
-    """The hair's lower edge over the brow, from right to left."""
+    """Return the lower edge of the hair over the brow, from right to left."""
     edges = {
         "long": path((44, 4), (37, -22), (14, -42), (-22, -30), (-38, -12), (-44, 4)),
         "short": path((43, -10), (38, -30), (18, -37), (-18, -37), (-38, -30), (-43, -10)),

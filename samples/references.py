@@ -1,4 +1,4 @@
-"""What is true of the sample meeting, as files: JSON with emotions, RTTM, STM, and a platform's WebVTT."""
+"""Writes the reference files of the sample meeting: JSON with emotions, RTTM, STM, and WebVTT captions."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def _stm(turn: Turn, name: str) -> str:
 
 
 def _cue(turn: Turn) -> str:
-    """A cue as Teams writes it: the name as voice, the whole turn at once."""
+    """Return a cue in the format of Teams: the name as voice, one cue per turn."""
     times = f"{_clock(turn.span.start)} --> {_clock(turn.span.end)}"
     return f"{times}\n<v {turn.line.speaker}>{turn.line.text}</v>\n"
 

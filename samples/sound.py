@@ -1,4 +1,4 @@
-"""Lets flite speak the story, and mixes it into one meeting whose every turn is known to the sample."""
+"""Synthesises the story with flite and mixes it into one meeting with exact turn times."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ PITCH = {"slt": 165, "rms": 102, "awb": 122, "kal16": 100}  # hertz, near each v
 
 @dataclass(frozen=True, slots=True)
 class Prosody:
-    """How an emotion colours a voice; mild, for recognition comes first."""
+    """The prosody of an emotion; mild, so that the recogniser still works."""
 
     stretch: float = 1.0
     pitch: float = 1.0
@@ -45,7 +45,7 @@ PROSODY = {
 
 @dataclass(frozen=True, slots=True)
 class Turn:
-    """A line of the story, and when it is spoken."""
+    """A line of the story and its time span."""
 
     line: Line
     span: Span
@@ -59,7 +59,7 @@ class Meeting:
 
 
 def synthesize_meeting(story: tuple[Line, ...]) -> Meeting:
-    """Speak every line after the one before it."""
+    """Synthesise every line and place it after the previous one."""
     spoken: list[tuple[int, Line, Floats]] = []
     end = 0
     for line in story:
@@ -78,7 +78,7 @@ def synthesize_meeting(story: tuple[Line, ...]) -> Meeting:
 
 
 def speak(line: Line) -> Floats:
-    """The line's sentences with a breath between them, without silence around."""
+    """Synthesise the sentences of a line with a pause between them, without silence at the ends."""
     prosody = PROSODY[line.emotion]
     breath = np.zeros(round(BREATH * SAMPLE_RATE), dtype=np.float32)
     pieces: list[Floats] = []
@@ -93,9 +93,9 @@ def synthesise(text: str, voice: str, prosody: Prosody) -> Floats:
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder) / "speech.wav"
         pitch = round(PITCH[voice] * prosody.pitch)
-        # All four voices speak at 16 kHz, as the pipeline hears.
+        # All four voices have a sample rate of 16 kHz, as the pipeline.
         settings = ["--setf", f"duration_stretch={prosody.stretch}", "--seti", f"int_f0_target_mean={pitch}"]
-        subprocess.run(["flite", "-voice", voice, *settings, "-t", text, "-o", str(path)], check=True)  # noqa: S607 - flite is where the machine has it
+        subprocess.run(["flite", "-voice", voice, *settings, "-t", text, "-o", str(path)], check=True)  # noqa: S607 - flite is found in PATH
         with wave.open(str(path)) as file:
             pcm = np.frombuffer(file.readframes(file.getnframes()), dtype="<i2")
     return pcm.astype(np.float32) / np.float32(32768)

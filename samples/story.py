@@ -1,4 +1,4 @@
-"""The story of the sample meeting: who says what, in which intended emotion."""
+"""The script of the sample meeting: speaker, text and intended emotion of every turn."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ ANGER, DISGUST, FEAR, JOY, NEUTRAL, SADNESS, SURPRISE = Emotion
 
 @dataclass(frozen=True, slots=True)
 class Line:
-    """One turn: `pause` seconds after the turn before it, in one emotion."""
+    """One turn with one emotion, `pause` seconds after the previous turn."""
 
     speaker: str
     emotion: Emotion
@@ -23,10 +23,10 @@ class Line:
         return " ".join(self.sentences)
 
 
-# Each participant and the flite voice that speaks for them, in the order of their tiles.
+# Participant -> flite voice, in the order of the tiles.
 CAST = {"Ana": "slt", "Ben": "rms", "Carl": "awb", "Dev": "kal16"}
 
-# pocketsphinx hears every word of these; a new wording wants to be tried before it is kept.
+# pocketsphinx recognises every word of these lines; test a new wording before you commit it.
 STORY = (
     Line("Ana", NEUTRAL, 0.6, ("Good morning everyone.", "What is the plan for today?")),
     Line("Ben", NEUTRAL, 0.7, ("The new page is ready.", "I will test it this afternoon.")),

@@ -1,4 +1,4 @@
-"""A small real HTTP server on 127.0.0.1 that answers as a test tells it, and remembers what it was asked."""
+"""An HTTP server on 127.0.0.1 that returns the replies of a test and records the requests."""
 
 from __future__ import annotations
 
@@ -30,14 +30,14 @@ class Reply:
     status: int = 200
     headers: Mapping[str, str] = field(default_factory=dict)
     body: bytes = b"ok"
-    raw: Callable[[BaseHTTPRequestHandler], None] | None = None  # for answers that are no HTTP at all
+    raw: Callable[[BaseHTTPRequestHandler], None] | None = None  # for replies that are not HTTP
 
 
 @dataclass
 class LocalServer:
     port: int
     asked: list[JobRequest]
-    replies: list[Reply]  # in turn; the last one stays
+    replies: list[Reply]  # in order; the last one is repeated
     scheme: str = "http"
 
     @property
@@ -52,7 +52,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Loca
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
-        def answer(self) -> None:
+        def respond(self) -> None:
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             with lock:
@@ -67,7 +67,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Loca
             self.end_headers()
             self.wfile.write(reply.body)
 
-        do_GET = do_POST = answer  # noqa: N815 - the names are http.server's
+        do_GET = do_POST = respond  # noqa: N815 - the names are http.server's
 
         def log_message(self, *_: object) -> None:
             pass
@@ -76,7 +76,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Loca
         daemon_threads = True
 
         def handle_error(self, *_: object) -> None:
-            """A client that breaks off is what some tests are about."""
+            """Ignore clients that disconnect: some tests do that on purpose."""
 
     server = Quiet(("127.0.0.1", 0), Handler)
     if tls:
@@ -92,7 +92,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Loca
 
 
 def certified(folder: Path, names: Sequence[str]) -> tuple[ssl.SSLContext, ssl.SSLContext]:
-    """A server's context with a certificate for these names, and a client's that trusts it."""
+    """Return a server context with a certificate for these names, and a client context that trusts it."""
     key = ec.generate_private_key(ec.SECP256R1())
     subject = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, names[0])])
     now = datetime.now(UTC)

@@ -1,4 +1,4 @@
-"""Small recordings, written by PyAV as conferencing platforms would."""
+"""Writes small recordings with PyAV in the formats of conferencing platforms."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ FORMATS = {".m4a": "ipod", ".mkv": "matroska", ".aac": "adts", ".ts": "mpegts", 
 
 @dataclass(frozen=True, slots=True)
 class Picture:
-    """A film whose frame at second t is grey with the value 10 t, or whatever is drawn for its number."""
+    """A video whose frame at second t is grey with the value 10 t, or the result of `draw` for its number."""
 
     seconds: float
     width: int = 160
@@ -35,7 +35,7 @@ class Picture:
 
 
 def tone(seconds: float, *, hertz: float = 440.0, level: float = 0.3) -> Floats:
-    """A steady tone; its level tells later whether it is there."""
+    """A steady tone; tests detect it by its level."""
     times = np.arange(round(seconds * RATE)) / RATE
     return (level * np.sin(2 * np.pi * hertz * times)).astype(np.float32)
 
@@ -48,8 +48,8 @@ def write_media(
     path: Path,
     *sounds: Floats,  # one stream each: (sample,) or (channel, sample)
     picture: Picture | None = None,
-    gap: tuple[float, float] | None = None,  # at this second the clock jumps ahead by so many
-    start: float = 0.0,  # where the sound's clock begins
+    gap: tuple[float, float] | None = None,  # (second, jump): the timestamps jump ahead by so many seconds
+    start: float = 0.0,  # first timestamp of the audio
     languages: Sequence[str] = (),
     options: dict[str, str] | None = None,
 ) -> Path:

@@ -1,4 +1,4 @@
-"""Faces drawn with numpy: simple enough to move by hand, real enough for a detector to find."""
+"""Draws faces with numpy that a face detector finds."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ def blank(height: int = 360, width: int = 640, grey: int = 96) -> Bytes:
 
 
 def draw_face(pixels: Bytes, column: int, row: int, size: int, *, mouth: float = 0.0) -> None:
-    """A shaded face around its centre, `size` pixels wide; `mouth` opens it from 0 to 1."""
+    """Draw a shaded face around its centre, `size` pixels wide; `mouth` is the opening from 0 to 1."""
     top, left = max(0, row - size), max(0, column - size)
     part = pixels[top : row + size, left : column + size]
     rows, columns = np.mgrid[: part.shape[0], : part.shape[1]].astype(np.float32)
     x, y = (columns + left - column) / (size / 2), (rows + top - row) / (size / 2)
 
     def paint(inside: Floats, shade: tuple[float, float, float]) -> None:
-        # Soft edges: a detector trained on photographs has never seen a hard one.
+        # Soft edges: a detector trained on photographs does not detect hard ones.
         cover = np.clip(inside, 0, 1)[:, :, None]
         part[:] = np.rint(part * (1 - cover) + np.array(shade, dtype=np.float32) * cover).astype(np.uint8)
 
@@ -28,7 +28,7 @@ def draw_face(pixels: Bytes, column: int, row: int, size: int, *, mouth: float =
 
     paint(oval(0, -0.35, 1.1, 1.25, 0.1), (52, 40, 34))  # hair
     paint(oval(0, 0.05, 0.9, 1.2, 0.3), (214, 176, 150))  # skin
-    paint(oval(0, -0.62, 0.6, 0.3, 0.9), (232, 198, 172))  # brow in the light
+    paint(oval(0, -0.62, 0.6, 0.3, 0.9), (232, 198, 172))  # lit brow
     for side in (-0.4, 0.4):
         paint(oval(side, -0.2, 0.32, 0.22, 0.9), (120, 88, 74))  # socket
         paint(oval(side, -0.42, 0.3, 0.07, 0.6), (60, 42, 34))  # eyebrow

@@ -1,4 +1,4 @@
-"""faster-whisper: batched recognition in some hundred languages, with guards against what was never said."""
+"""faster-whisper: batched transcription in about a hundred languages, with filters against hallucinated text."""
 
 from __future__ import annotations
 
@@ -23,17 +23,17 @@ from shared.engines.speech_chunks import chunk_speech
 from shared.engines.weights import require
 from shared.ports.media import Audio, Progress
 
-BRIDGE = 1.0  # seconds: pauses that stay inside one window
-WINDOWS = 5  # that decide on the language, spread over the recording
+BRIDGE = 1.0  # seconds; shorter pauses do not split a window
+WINDOWS = 5  # number of windows, spread over the recording, that decide on the language
 BATCH = 8
 BEAM = 5
-MAX_VOCABULARY_TOKENS = 448 // 2 - 1  # tokens of a vocabulary that Whisper reads: half of what its decoder holds
+MAX_VOCABULARY_TOKENS = 448 // 2 - 1  # vocabulary tokens that Whisper reads: half of its decoder context
 DEFAULT = "small"
 
 
 @dataclass(frozen=True)
 class FasterWhisper:
-    """The model is opened when it is first needed, and kept."""
+    """ASR engine on faster-whisper; the model is loaded on first use and kept in memory."""
 
     folder: Path
     fingerprint: str
@@ -44,13 +44,13 @@ class FasterWhisper:
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> FasterWhisper:
-        """`option` is a model's name, or the path of a converted model's folder."""
+        """Load a model by its name or by the path of a converted model's folder."""
         size = option or (DEFAULT if not ctranslate2.get_cuda_device_count() else "large-v3-turbo")
         if (Path(size) / "model.bin").is_file():
-            if not (Path(size) / "tokenizer.json").is_file():  # faster-whisper would fetch one that may not fit
+            if not (Path(size) / "tokenizer.json").is_file():  # faster-whisper would download one that may not match
                 raise EngineUnavailable(
-                    f"The Whisper model in {size!r} lacks its tokenizer.",
-                    hint="Convert it anew with ct2-transformers-converter --copy_files tokenizer.json "
+                    f"The Whisper model in {size!r} has no tokenizer.json.",
+                    hint="Convert the model again with ct2-transformers-converter --copy_files tokenizer.json "
                     "preprocessor_config.json.",
                 )
             content = (Path(size) / "model.bin").read_bytes()
@@ -75,7 +75,7 @@ class FasterWhisper:
         )
 
     def identify_language(self, audio: Audio, speech: Sequence[Span]) -> tuple[str | None, float | None]:
-        """A vote of windows spread over the recording, each as strong as it is sure."""
+        """Vote over windows spread over the recording, weighted by probability and duration."""
         if not self._model.model.is_multilingual:
             return "en", 1.0
         windows = list(chunk_speech(audio, speech, max_seconds=self._max_window_seconds, bridge=BRIDGE))
@@ -93,7 +93,7 @@ class FasterWhisper:
         return best, round(min(1.0, votes[best] / sum(votes.values())), 4)
 
     def vocabulary_capacity(self, vocabulary: Sequence[str]) -> int:
-        """What is longer faster-whisper would cut within a word."""
+        """Count the leading words that fit; faster-whisper truncates a longer prompt in the middle of a word."""
         return max(
             (n for n in range(1, len(vocabulary) + 1) if self._tokens(vocabulary[:n]) <= MAX_VOCABULARY_TOKENS),
             default=0,
@@ -104,7 +104,7 @@ class FasterWhisper:
 
     @cached_property
     def _tokenizer(self) -> Tokenizer:
-        """The model's own, which opens without it: whoever joins parts counts, and hears nothing."""
+        """The model's tokenizer, loaded without the model: counting tokens needs no transcription."""
         return Tokenizer.from_file(str(self.folder / "tokenizer.json"))
 
     def transcribe(
@@ -117,7 +117,7 @@ class FasterWhisper:
         vocabulary: Sequence[str] = (),
     ) -> Transcription:
         if language is not None and language not in self._model.supported_languages:
-            raise InvalidRequest(f"{self.name} does not know the language {language!r}.")
+            raise InvalidRequest(f"{self.name} does not support the language {language!r}.")
         windows = list(chunk_speech(audio, speech, max_seconds=self._max_window_seconds, bridge=BRIDGE))
         words: list[Word] = []
         for first in range(0, len(windows), BATCH):
@@ -134,7 +134,7 @@ class FasterWhisper:
     def _transcribe_windows(
         self, audio: Audio, windows: Sequence[Span], language: str | None, hotwords: str | None
     ) -> Iterator[Word]:
-        """All windows at once; one that does not look like speech is heard again on its own, more patiently."""
+        """Transcribe all windows in one batch; retry a window with implausible text with temperature fallback."""
         around = Span(start=windows[0].start, end=windows[-1].end)
         sound = audio.cut(around)
         samples = np.asarray(sound.samples, dtype=np.float32)
@@ -152,7 +152,7 @@ class FasterWhisper:
             if is_plausible(segment):
                 yield from _words(segment, sound.start, windows)
                 continue
-            # All of its window: where its words begin and end is in doubt with them.
+            # Redo the whole window: the timestamps of an implausible segment are unreliable too.
             window = max(windows, key=_placed(segment, sound.start).overlap)
             again, _ = self._model.transcribe(
                 np.asarray(audio.cut(window).samples, dtype=np.float32),
@@ -176,7 +176,7 @@ def _placed(segment: Any, offset: float) -> Span:
 
 
 def _words(segment: Any, offset: float, windows: Sequence[Span]) -> Iterator[Word]:
-    """Words that lie in a window of speech; the alignment sometimes puts one into the silence after it."""
+    """Yield the words inside a speech window; the alignment sometimes puts one into the silence after it."""
     for word in segment.words or ():
         text = word.word.strip()
         start, end = float(word.start) + offset, float(word.end) + offset

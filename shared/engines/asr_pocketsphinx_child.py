@@ -1,4 +1,4 @@
-"""One recogniser process: a stretch of samples in, its words out as a line of JSON, until its input ends."""
+"""Recogniser process: reads segments of samples from stdin and writes the words of each as a line of JSON."""
 
 from __future__ import annotations
 
@@ -9,22 +9,22 @@ from typing import Any
 
 from pocketsphinx import Decoder
 
-FRAME = 0.01  # seconds that the recogniser counts in
+FRAME = 0.01  # seconds of a recogniser frame
 
 
 def main() -> None:
-    questions, answers = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
-    os.dup2(2, 1)  # whatever the library prints must not be taken for an answer
+    requests, results = sys.stdin.buffer, os.fdopen(os.dup(1), "wb")
+    os.dup2(2, 1)  # output that the library prints must not mix with the results
     decoder = Decoder(loglevel="FATAL", samprate=16_000, fwdflat=False, maxhmmpf=3_000, topn=2)
-    while len(head := questions.read(8)) == 8:
-        raw = questions.read(int.from_bytes(head, "little"))
-        answers.write(json.dumps(hear(decoder, raw)).encode() + b"\n")
-        answers.flush()
+    while len(head := requests.read(8)) == 8:
+        raw = requests.read(int.from_bytes(head, "little"))
+        results.write(json.dumps(recognise(decoder, raw)).encode() + b"\n")
+        results.flush()
 
 
-def hear(decoder: Any, raw: bytes) -> list[dict[str, Any]]:
-    """The words of one stretch; silences, noises and numbers of pronunciation variants are left out."""
-    decoder.reinit_feat()  # it would remember the noise of whatever stretch it heard before this one
+def recognise(decoder: Any, raw: bytes) -> list[dict[str, Any]]:
+    """Return the words of one segment without silences, noises and pronunciation variant numbers."""
+    decoder.reinit_feat()  # otherwise the noise estimate of the previous segment is kept
     decoder.start_utt()
     decoder.process_raw(raw, no_search=False, full_utt=True)
     decoder.end_utt()
@@ -36,7 +36,7 @@ def hear(decoder: Any, raw: bytes) -> list[dict[str, Any]]:
             "end": (segment.end_frame + 1) * FRAME,
             "confidence": round(min(1.0, max(0.0, logmath.exp(segment.prob))), 4),
         }
-        for segment in decoder.seg() or ()  # None where nothing at all was heard
+        for segment in decoder.seg() or ()  # None if nothing was recognised
         if segment.word[0] not in "<[+"
     ]
 

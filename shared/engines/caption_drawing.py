@@ -1,4 +1,4 @@
-"""Draws captions into frames: a lower third with speaker, words, and the perceived emotion with how sure it is."""
+"""Draws captions into frames: a lower third with speaker, words, perceived emotion and confidence."""
 
 from __future__ import annotations
 
@@ -12,14 +12,14 @@ from PIL import Image, ImageDraw, ImageFont
 from shared.domain.caption import Line
 from shared.ports.media import Bytes
 
-# A font of our own: Pillow's has no accents. Characters that it lacks show as boxes, not as nothing.
+# Bundled font: Pillow's default has no accents. Missing characters are drawn as boxes, not left out.
 FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
 NOTICE_SECONDS = 5.0
-MAX_LINES = 4  # two who talk at once, two lines each
+MAX_LINES = 4  # two overlapping speakers, two lines each
 
 
 def draw(pixels: Bytes, time: float, lines: Sequence[Line], notice: str) -> Bytes:  # (row, column, 3)
-    """The frame with whatever is said at that time; the notice stands in its first seconds."""
+    """Draw the captions of that time into the frame, and the notice in the first seconds."""
     height, width = pixels.shape[:2]
     said = tuple(line for line in lines if line.start <= time < max(line.end, line.start + 0.4))[-2:]
     if said:
@@ -43,11 +43,11 @@ def _blend(pixels: Bytes, layer: tuple[int, Bytes]) -> Bytes:
 
 @lru_cache(maxsize=8)
 def _lower_third(width: int, height: int, lines: tuple[Line, ...]) -> tuple[int, Bytes]:
-    """Where it begins, and its picture with transparency; drawn once for all frames that show it."""
+    """Return the top row and the RGBA image of the lower third; cached for all frames that show the same lines."""
     size = max(11, height // 20)
     words, names = _font(size), _font(max(10, round(size * 0.8)))
-    margin, room = size, width - 4 * size
-    wrapped = [(line, _wrapped(line.text, words, room)) for line in lines]
+    margin, text_width = size, width - 4 * size
+    wrapped = [(line, _wrapped(line.text, words, text_width)) for line in lines]
     tall = sum(round(size * 1.35) * (1 + len(rows)) for _, rows in wrapped) + margin
     box = Image.new("RGBA", (width, tall), (0, 0, 0, 0))
     pen = ImageDraw.Draw(box)
@@ -87,11 +87,11 @@ def _banner(width: int, height: int, notice: str) -> tuple[int, Bytes]:
     return 0, np.asarray(box)[:height]
 
 
-def _wrapped(text: str, font: ImageFont.FreeTypeFont, room: float) -> list[str]:
+def _wrapped(text: str, font: ImageFont.FreeTypeFont, text_width: float) -> list[str]:
     rows: list[str] = []
     for word in text.split():
         longer = f"{rows[-1]} {word}" if rows else word
-        if rows and font.getlength(longer) <= room:
+        if rows and font.getlength(longer) <= text_width:
             rows[-1] = longer
         else:
             rows.append(word)

@@ -1,4 +1,4 @@
-"""What is to be captioned, as the limited child is told."""
+"""The request that the sandboxed child gets for a captioned video."""
 
 from __future__ import annotations
 

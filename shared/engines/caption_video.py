@@ -1,4 +1,4 @@
-"""The captioned video: the recording as mp4, with speaker, words and perceived emotion in it or beside it."""
+"""Writes the captioned video: an mp4 with speaker, words and perceived emotion, burnt in or as a subtitle track."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def caption_video(
     settings: MediaSettings,
     progress: Progress,
 ) -> None:
-    """Written aside and renamed: the target is whole or untouched."""
+    """Write to a temporary file and rename it, so that the target is either complete or unchanged."""
     with tempfile.TemporaryDirectory(dir=target.parent, prefix=f".{target.name}.") as folder, media.open("rb") as file:
         made = Path(folder, "captioned.mp4").resolve()
         request = CaptionRequest(

@@ -1,4 +1,4 @@
-"""The catalog of engines: data, imported on demand, and never a silent fallback."""
+"""The catalog of engines: maps slots and names to classes that are imported on demand, without silent fallback."""
 
 from __future__ import annotations
 
@@ -47,7 +47,7 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
 
 @dataclass(frozen=True, slots=True)
 class Setup:
-    """All that an engine may know of this machine."""
+    """The settings that an engine is loaded with."""
 
     engines: EngineSettings
     media: MediaSettings
@@ -60,20 +60,20 @@ class Setup:
 class EngineClass(Protocol):
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> Any:
-        """Build the engine, or raise EngineUnavailable naming the command that mends it."""
+        """Build the engine, or raise EngineUnavailable with the command that fixes it as the hint."""
         ...
 
 
 @dataclass(frozen=True, slots=True)
 class ChosenEngine:
-    """An engine, and what stood in the way of the better ones before it."""
+    """An engine, and the errors of the preferred engines that could not be loaded."""
 
     engine: Any
     unavailable: tuple[EngineUnavailable, ...] = ()
 
 
 def choose(slot: str, requested: str | None, setup: Setup) -> ChosenEngine:
-    """The wished engine (`name` or `name:option`), or with no wish the first that can run here."""
+    """Load the requested engine (`name` or `name:option`), or by default the first one that can run here."""
     if slot not in CATALOG:
         raise InvalidRequest(f"There is no engine slot {slot!r}; the slots are {', '.join(CATALOG)}.")
     if requested and requested != "auto":

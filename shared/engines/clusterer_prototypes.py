@@ -1,4 +1,4 @@
-"""Counts voices and tells them apart: agglomeration over prototypes, so that cost grows linearly with the recording."""
+"""Clusters voices by agglomeration over prototypes, so that cost grows linearly with the recording."""
 
 from __future__ import annotations
 
@@ -14,10 +14,10 @@ from shared.ports.media import Floats
 Labels = npt.NDArray[np.int64]  # (row,)
 
 MAX_PROTOTYPES = 1_000
-MIN_SHARE = 0.02  # of all windows; a smaller group is noise or laughter, not a participant
+MIN_SHARE = 0.02  # of all windows; a smaller cluster is noise or laughter, not a participant
 MIN_COUNT = 4
-# Windows of one voice are on the average so much more alike than the least that makes one voice. Where a room or a
-# noise that all of them share makes them more so, it does the same to windows of different voices: more is asked then.
+# The mean similarity of windows of one voice exceeds the same-voice threshold by USUALLY. A shared room or noise raises
+# the similarity of one voice and of different voices, so the threshold is raised too.
 USUALLY, RISE, MAX_RISE = 0.15, 1.5, 0.1
 
 
@@ -47,7 +47,7 @@ class PrototypeClusterer:
 
 
 def compress(embeddings: Floats) -> tuple[Floats, Floats]:
-    """At most a thousand prototypes that stand for all rows: the sum of each one's rows, and how many they are."""
+    """Reduce the rows to at most a thousand prototypes: the sum of each prototype's rows, and their count."""
     if len(embeddings) <= MAX_PROTOTYPES:
         return embeddings, np.ones(len(embeddings), dtype=np.float32)
     start = np.linspace(0, len(embeddings) - 1, MAX_PROTOTYPES).astype(int)
@@ -62,7 +62,7 @@ def compress(embeddings: Floats) -> tuple[Floats, Floats]:
 class Cuts:
     """Every stage of the agglomeration: `merges[n]` joined two groups at similarity `heights[n]`.
 
-    `within[n]` is how alike rows of one group were by then.
+    `within[n]` is the mean similarity of rows in one group before that merge.
     """
 
     count: int
@@ -73,57 +73,59 @@ class Cuts:
 
     def groups_after(self, merges: int) -> list[list[int]]:
         groups: dict[int, list[int]] = {number: [number] for number in range(self.count)}
-        for kept, gone in self.merges[:merges]:
-            groups[kept] += groups.pop(gone)
+        for kept, merged in self.merges[:merges]:
+            groups[kept] += groups.pop(merged)
         return list(groups.values())
 
     @property
     def natural(self) -> int:
-        """How many merges join the same voice."""
-        asked = (self._asked(within) for within in self.within)
+        """The number of merges that join groups of the same voice."""
+        thresholds = (self._threshold(within) for within in self.within)
         differ = (
-            number for number, (height, least) in enumerate(zip(self.heights, asked, strict=True)) if height < least
+            number
+            for number, (height, least) in enumerate(zip(self.heights, thresholds, strict=True))
+            if height < least
         )
         return next(differ, len(self.heights))
 
-    def _asked(self, within: float) -> float:
-        """How alike two groups must be to be one voice, when rows of a group are so alike."""
+    def _threshold(self, within: float) -> float:
+        """The similarity at which two groups are one voice, given the mean similarity within groups."""
         more = RISE * (within - self.same_voice - USUALLY)
         return self.same_voice + min(MAX_RISE, max(0.0, more))
 
 
 def agglomerate(sums: Floats, weights: Floats, same_voice: float) -> Cuts:
-    """Average linkage, down to one group. The mean similarity of two groups is the product of their mean vectors."""
+    """Merge by average linkage down to one group. The similarity of two groups is the product of their mean vectors."""
     count = len(sums)
     sums, sizes = sums.copy(), weights.copy()
     similarity = (sums @ sums.T) / np.outer(sizes, sizes)
     np.fill_diagonal(similarity, -np.inf)
-    # Over all pairs of rows in one group: the similarities' sum, and how many pairs there are.
-    alike, pairs = float(np.square(sums).sum() - sizes.sum()), float((sizes * (sizes - 1)).sum())
+    # Over all pairs of rows in one group: the sum of their similarities, and the number of pairs.
+    total, pairs = float(np.square(sums).sum() - sizes.sum()), float((sizes * (sizes - 1)).sum())
     merges: list[tuple[int, int]] = []
     heights: list[float] = []
     within: list[float] = []
     for _ in range(count - 1):
-        kept, gone = divmod(int(similarity.argmax()), count)
-        merges.append((kept, gone))
-        heights.append(float(similarity[kept, gone]))
-        within.append(alike / pairs if pairs else 1.0)
-        alike += 2 * float(sums[kept] @ sums[gone])
-        pairs += 2 * float(sizes[kept] * sizes[gone])
-        sums[kept] += sums[gone]
-        sizes[kept] += sizes[gone]
+        kept, merged = divmod(int(similarity.argmax()), count)
+        merges.append((kept, merged))
+        heights.append(float(similarity[kept, merged]))
+        within.append(total / pairs if pairs else 1.0)
+        total += 2 * float(sums[kept] @ sums[merged])
+        pairs += 2 * float(sizes[kept] * sizes[merged])
+        sums[kept] += sums[merged]
+        sizes[kept] += sizes[merged]
         row = (sums @ sums[kept]) / (sizes * sizes[kept])
-        dead = np.isneginf(similarity[kept])
-        dead[[kept, gone]] = True
-        row[dead & (np.arange(count) != kept)] = -np.inf
+        inactive = np.isneginf(similarity[kept])
+        inactive[[kept, merged]] = True
+        row[inactive & (np.arange(count) != kept)] = -np.inf
         row[kept] = -np.inf
-        similarity[gone, :] = similarity[:, gone] = -np.inf
+        similarity[merged, :] = similarity[:, merged] = -np.inf
         similarity[kept, :] = similarity[:, kept] = row
     return Cuts(count, merges, heights, within, same_voice)
 
 
 def choose_cut(cuts: Cuts, weights: Floats, *, speakers: int | None, max_speakers: int | None) -> list[list[int]]:
-    """The groups that are voices; groups too small to be one are left out, and their rows find another later."""
+    """Return the groups that are voices; rows of smaller groups are assigned to a voice later."""
     smallest = max(MIN_COUNT, MIN_SHARE * float(weights.sum()))
 
     def voices(groups: list[list[int]], floor: float) -> list[list[int]]:
@@ -135,7 +137,7 @@ def choose_cut(cuts: Cuts, weights: Floats, *, speakers: int | None, max_speaker
         if max_speakers is None or len(found) <= max_speakers:
             return found
         speakers = max_speakers
-    # As many merges as still leave enough voices; where no cut has enough of them, smaller groups count too.
+    # The most merges that leave enough voices; if no cut has enough, smaller groups count too.
     for floor in (smallest, float(MIN_COUNT), 1.0):
         for merges in range(len(cuts.merges), -1, -1):
             groups = cuts.groups_after(merges) if merges <= cuts.count - speakers else []
@@ -146,7 +148,7 @@ def choose_cut(cuts: Cuts, weights: Floats, *, speakers: int | None, max_speaker
 
 
 def settle(embeddings: Floats, centroids: Floats) -> Labels:
-    """Every row goes to its nearest voice, with the voices' centres moved to their rows."""
+    """Assign every row to its nearest voice after a few rounds of k-means."""
     return nearest(embeddings, settle_centroids(embeddings, centroids, rounds=3))
 
 
@@ -161,7 +163,7 @@ def settle_centroids(embeddings: Floats, centroids: Floats, *, rounds: int) -> F
 
 
 def nearest(embeddings: Floats, centroids: Floats) -> Labels:
-    """In blocks: the full table of similarities would outgrow a long recording."""
+    """Find the nearest centroid of each row, in blocks to limit memory on a long recording."""
     blocks = range(0, len(embeddings), 4096)
     found = [(embeddings[first : first + 4096] @ centroids.T).argmax(axis=1) for first in blocks]
     return np.concatenate(found)

@@ -1,4 +1,4 @@
-"""The limited child: decodes sound into files of samples, or streams sampled frames; started by decoder_limits.py."""
+"""The sandboxed child: decodes audio into sample files, or streams sampled frames; started by decoder_sandbox.py."""
 
 from __future__ import annotations
 
@@ -20,20 +20,20 @@ from shared.engines.settings import MediaSettings
 
 
 def decode(request: SoundRequest, settings: MediaSettings, out: BinaryIO) -> None:
-    """Write mix.f32 and the tracks into the folder that was ordered."""
+    """Write mix.f32 and the tracks into the requested folder."""
     into, parts = Path(request.into), 1 + len(request.tracks)
 
-    def one(path: str, file: str, number: int, channels_into: Path | None) -> Probe:
+    def decode_one(path: str, file: str, number: int, channels_into: Path | None) -> Probe:
         def progress(share: float) -> None:
             _send_report(out, Report(progress=(number + share) / parts))
 
         return decode_sound(path, into / file, settings, channels_into=channels_into, progress=progress)
 
-    probe = one(request.media, "mix.f32", 0, into if request.separate_channels else None)
+    probe = decode_one(request.media, "mix.f32", 0, into if request.separate_channels else None)
     tracks, warnings = list(probe.tracks), list(probe.warnings)
     for number, track in enumerate(request.tracks):
         try:
-            found = one(track.path, f"track-{number}.f32", number + 1, None)
+            found = decode_one(track.path, f"track-{number}.f32", number + 1, None)
         except UndertoneError as error:
             raise type(error)(f"Track {track.name!r}: {error.message}", hint=error.hint) from error
         tracks.append(TrackProbe(name=track.name, seconds=found.duration))
@@ -42,7 +42,7 @@ def decode(request: SoundRequest, settings: MediaSettings, out: BinaryIO) -> Non
 
 
 def frames(request: FramesRequest, settings: MediaSettings, out: BinaryIO) -> None:
-    """Stream the sampled frames: a line that announces each, then its pixels."""
+    """Stream the sampled frames: a header line for each, then its pixels."""
     with opened(request.media, settings) as container:
         for frame in sample_frames(
             container,
@@ -62,7 +62,7 @@ def _send_report(out: BinaryIO, report: Report) -> None:
 
 
 def _run(task: str, settings: MediaSettings, request: bytes, out: BinaryIO) -> None:
-    """Errors that we understand are told as they are; any other ends the child with a status that is not 0."""
+    """Run one task; known errors are reported, any other error exits with a non-zero status."""
     try:
         if task == "frames":
             frames(FramesRequest.model_validate_json(request), settings, out)
@@ -76,7 +76,7 @@ def _run(task: str, settings: MediaSettings, request: bytes, out: BinaryIO) -> N
             decode(SoundRequest.model_validate_json(request), settings, out)
     except MemoryError as error:
         raise DecodeFailed(
-            "Decoding this recording needs more memory than it may have.", hint="Raise MEDIA__MAX_MEMORY_MB."
+            "Decoding this recording needs more memory than the limit allows.", hint="Raise MEDIA__MAX_MEMORY_MB."
         ) from error
     except OSError as error:
         if error.errno in {errno.ENOSPC, errno.EDQUOT}:

@@ -1,4 +1,4 @@
-"""Pictures out of a recording: sampled, turned upright and scaled down, one at a time."""
+"""Samples video frames from a recording, rotated upright and scaled down, one at a time."""
 
 from __future__ import annotations
 
@@ -17,8 +17,8 @@ from shared.engines.decoder_open import HINT, Packets, check_size, find_video, r
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Bytes, Frame
 
-SEEKABLE = ("mov", "matroska")  # elsewhere a seek is a guess that may land behind its target
-WORTH_A_SEEK = 2.0  # seconds
+SEEKABLE = ("mov", "matroska")  # in other containers a seek may land after its target
+WORTH_A_SEEK = 2.0  # seconds; the shortest jump for which a seek is cheaper than decoding
 MAX_PER_SECOND = 60
 
 
@@ -30,12 +30,12 @@ def sample_frames(
     longest_side: int,
     settings: MediaSettings,
 ) -> Iterator[Frame]:
-    """Frames on a grid of times inside the spans."""
+    """Yield frames on a time grid inside the spans."""
     video = find_video(container)
     if video is None or not within:
         return
     video.thread_type = "AUTO"
-    # Frames that no other frame refers to can be left out: at 4 frames a second nobody misses them.
+    # Frames that no other frame refers to can be skipped: 4 frames a second do not need them.
     video.codec_context.skip_frame = "NONREF"
     step, shrink = 1.0 / per_second, VideoReformatter()
     reader = _Reader(container, video, budget=2 * MAX_PER_SECOND * round(within[-1].end + 60))
@@ -51,7 +51,7 @@ def sample_frames(
 
 
 class _Reader:
-    """Frames with their times; jumps ahead where that is cheaper than decoding on."""
+    """Reads frames with their times; seeks ahead where that is cheaper than decoding."""
 
     def __init__(self, container: av.container.InputContainer, video: Any, budget: int) -> None:
         self._container, self._video, self._budget = container, video, budget
@@ -65,12 +65,12 @@ class _Reader:
     def frames_from(self, time: float) -> Iterator[tuple[float, Any]]:
         if self._ended:
             return
-        # A seek lands on the last key frame before its target. Recorders in browsers write hardly any: unless the
-        # jump is further than the stretch since the last one, it could lead back to what was decoded already.
+        # A seek lands on the last key frame before its target. Browser recorders write few key frames: unless the
+        # jump is longer than the time since the last one, the seek could return to frames already decoded.
         if self._seekable and time - self._at > max(WORTH_A_SEEK, self._at - self._key):
             self._seek(time)
         if self._last is not None:
-            yield self._last  # it ended the span before this one, and may begin this one
+            yield self._last  # it ended the previous span and may begin this one
         for latest in self._running:
             self._last = latest
             yield latest
@@ -80,7 +80,7 @@ class _Reader:
         try:
             self._container.seek(round((time + self._start) / self._video.time_base), stream=self._video)
         except av.error.FFmpegError:
-            self._seekable = False  # decoding on gets there too
+            self._seekable = False  # decoding reaches the same time
             return
         self._running, self._last = self._decoded(), None
 
@@ -99,7 +99,7 @@ class _Reader:
 
 
 def _upright(frame: Any, shrink: VideoReformatter, longest_side: int) -> Bytes:
-    """Each frame is scaled by its own size: calls change resolution in the middle."""
+    """Scale and rotate one frame; each has its own size, because calls change resolution."""
     scale = min(1.0, longest_side / max(frame.width, frame.height))
     width, height = max(2, round(frame.width * scale)), max(2, round(frame.height * scale))
     small = shrink.reformat(frame, width, height, format="rgb24", interpolation=Interpolation.AREA)

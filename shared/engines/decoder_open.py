@@ -1,4 +1,4 @@
-"""Opening a recording, inside the limited child only: whitelists and caps before the first packet is decoded."""
+"""Opens a recording in the sandboxed child: checks whitelists and limits before the first packet is decoded."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ import av.stream
 from shared.domain.error import DecodeFailed, EmptyFile, MediaTooLarge, UnsupportedMedia
 from shared.engines.settings import MediaSettings
 
-# A file named recording.mp4 may be a playlist that names another tenant's file. Only the format whitelist stops
-# that: a protocol whitelist alone does not, and neither does a neutral name.
+# A file named recording.mp4 may be a playlist that refers to another tenant's file. Only the format whitelist prevents
+# that: a protocol whitelist alone or a neutral file name does not.
 FORMATS = "mov,matroska,webm,mp3,wav,flac,ogg,aac,mpegts"
 HINT = "Export the recording as mp4, webm, mkv, mov, m4a, mp3, ogg, wav or flac."
 MAX_IDLE_PACKETS = 10_000
@@ -25,7 +25,7 @@ ARCHIVES = (b"PK\x03\x04", b"PK\x05\x06", b"\x1f\x8b", b"%PDF", b"7z\xbc\xaf", b
 
 @contextmanager
 def opened(path: str, settings: MediaSettings) -> Iterator[av.container.InputContainer]:
-    """The container, if it is one of ours and within its caps."""
+    """Open the container if its format is allowed and it is within the limits."""
     with Path(path).open("rb") as file:
         head = file.read(4096)
     _refuse_documents(head)
@@ -51,7 +51,7 @@ def opened(path: str, settings: MediaSettings) -> Iterator[av.container.InputCon
 
 
 def _refuse_documents(head: bytes) -> None:
-    """Text, playlists, archives and pages are refused before a demuxer guesses that they could be sound."""
+    """Reject text, playlists, archives and web pages before a demuxer takes them for audio."""
     if not head:
         raise EmptyFile("The recording is empty.", hint="Download or export it again.")
     if head.startswith(ARCHIVES):
@@ -76,8 +76,8 @@ def _check_streams(container: av.container.InputContainer, settings: MediaSettin
         if video.codec_context is None:
             continue
         check_size(video.width, video.height, settings)
-        # Only here does the cap reach the decoder; among the options of av.open it has no effect. It counts whole
-        # blocks, 1920 x 1088 for 1920 x 1080; `check_size` judges each frame by what is shown.
+        # The decoder reads the limit only from here; among the options of av.open it has no effect. It counts whole
+        # blocks, 1920 x 1088 for 1920 x 1080; `check_size` checks the displayed size of each frame.
         video.codec_context.options = {"max_pixels": str(round(settings.max_pixels * 1.1))}
 
 
@@ -90,7 +90,7 @@ def check_size(width: int, height: int, settings: MediaSettings) -> None:
 
 
 def find_video(container: av.container.InputContainer) -> Any | None:
-    """The stream of moving pictures; the picture of an album is none."""
+    """Return the first video stream; cover art does not count."""
     for stream in container.streams.video:
         cover = av.stream.Disposition.attached_pic in stream.disposition
         if stream.codec_context is not None and stream.width and stream.height and not cover:
@@ -99,26 +99,26 @@ def find_video(container: av.container.InputContainer) -> Any | None:
 
 
 def recording_start(container: av.container.InputContainer) -> float:
-    """Where the recording's own clock starts, so that sound and picture are told in the same seconds."""
+    """Return the start time of the recording's clock, so that audio and video share one time base."""
     return (container.start_time or 0) / av.time_base
 
 
 class Packets:
-    """The frames of some streams, packet by packet, and a note of what could not be read."""
+    """Iterates over the frames of selected streams, packet by packet, and counts damaged packets."""
 
-    def __init__(self, container: av.container.InputContainer, wanted: Sequence[Any]) -> None:
+    def __init__(self, container: av.container.InputContainer, selected: Sequence[Any]) -> None:
         self._container = container
-        self._wanted = {stream.index for stream in wanted}
+        self._selected = {stream.index for stream in selected}
         self._start = recording_start(container)
-        self.damaged = 0  # packets that gave nothing
-        self.torn = False  # the last one was cut
-        self.end = 0.0  # the furthest second that any sound or picture was seen at, decoded or not
+        self.damaged = 0  # packets that could not be decoded
+        self.truncated = False  # whether the last packet was truncated
+        self.end = 0.0  # the last second of any audio or video packet, decoded or not
 
     def __iter__(self) -> Iterator[tuple[int, list[Any]]]:
-        """Each packet's stream and frames. Damaged packets are skipped, but not without end."""
+        """Yield each packet's stream and frames; too many damaged packets in a row are an error."""
         idle = 0
         for packet in self._demuxed():
-            if packet.stream.index not in self._wanted:
+            if packet.stream.index not in self._selected:
                 continue
             frames = self._decoded(packet)
             idle = 0 if frames else idle + 1
@@ -138,7 +138,7 @@ class Packets:
         except (av.error.ExitError, av.error.OSError) as error:
             raise DecodeFailed("The recording could not be read to its end.", hint="Try again.") from error
         except av.error.FFmpegError:
-            self.torn = True  # the container breaks off here; what was decoded so far is kept
+            self.truncated = True  # the container is truncated here; decoded data is kept
 
     def _decoded(self, packet: Any) -> list[Any]:
         damaged, frames = packet.is_corrupt, []
@@ -148,7 +148,7 @@ class Packets:
             raise
         except av.error.FFmpegError:
             damaged = True
-        if packet.size:  # the empty packet at the end only empties the decoder
+        if packet.size:  # the empty packet at the end only flushes the decoder
             self.damaged += damaged
-            self.torn = damaged
+            self.truncated = damaged
         return frames

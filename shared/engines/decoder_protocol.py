@@ -1,4 +1,4 @@
-"""What the decoder's two halves say to each other: the order goes in on stdin, reports come back line by line."""
+"""Messages between the decoder and its child: a request on stdin, reports as lines on stdout."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.domain.value import Value
 
 
 class NamedSource(Value):
-    """A file that the child may read; the name is the participant's, never the file's."""
+    """A file that the child may read; `name` is the participant's name, never the file name."""
 
     path: str
     name: str
@@ -31,7 +31,7 @@ class FramesRequest(Value):
 
 
 class FrameHeader(Value):
-    """Announces rows x columns x 3 bytes of red, green and blue right behind its line."""
+    """Header of a frame; rows x columns x 3 bytes of RGB follow the line."""
 
     time: float
     rows: int = Field(gt=0)
@@ -45,7 +45,7 @@ class Failure(Value):
 
 
 class Report(Value):
-    """One line from the child; exactly one of these is said."""
+    """One line from the child; exactly one field is set."""
 
     progress: float | None = None
     probe: Probe | None = None

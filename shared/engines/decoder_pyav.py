@@ -1,4 +1,4 @@
-"""PyAV behind the MediaDecoder port: every recording is opened in a limited child process."""
+"""PyAV implementation of the MediaDecoder port: every recording is opened in a sandboxed child process."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shared.engines.decoder_sandbox import HINT, sandboxed_child
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Frame, Progress
 
-# Counted up whenever the same file would give other samples or frames than before.
-OURS = 2
+# Raise this when the same file would give different samples or frames than before.
+VERSION = 2
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,7 +34,7 @@ class PyAvDecoder:
 
     @property
     def fingerprint(self) -> str:
-        return f"{self.name}-{OURS}"
+        return f"{self.name}-{VERSION}"
 
     def decode(
         self,
@@ -47,7 +47,7 @@ class PyAvDecoder:
     ) -> Probe:
         if tracks and separate_channels:
             raise InvalidRequest(
-                "A recording's channels are not kept apart when its participants come with a track each.",
+                "A recording's channels cannot be separated when there are separate tracks of its participants.",
                 hint="Leave out either the tracks or the separate channels.",
             )
         probe: Probe | None = None
@@ -68,7 +68,7 @@ class PyAvDecoder:
                     progress(report.progress)
                 probe = report.probe or probe
         if probe is None:
-            raise DecodeFailed("The decoder ended without an answer.", hint=HINT)
+            raise DecodeFailed("The decoder exited without a result.", hint=HINT)
         return probe
 
     def frames(self, media: Path, within: Sequence[Span], *, per_second: float, longest_side: int) -> Iterator[Frame]:
@@ -82,11 +82,11 @@ class PyAvDecoder:
                     if (picture := report.frame) is None:
                         continue
                     if max(picture.rows, picture.columns) > longest_side:
-                        raise DecodeFailed("The decoder sent a frame that is larger than ordered.", hint=HINT)
+                        raise DecodeFailed("The decoder sent a frame that is larger than requested.", hint=HINT)
                     pixels = np.frombuffer(child.read(picture.rows * picture.columns * 3), dtype=np.uint8)
                     yield Frame(picture.time, pixels.reshape(picture.rows, picture.columns, 3))
 
 
 def _path_of(file: int) -> str:
-    """The open file as a path that has neither a name nor an ending for a demuxer to guess by."""
+    """Return a path to the open file without a name or extension that a demuxer could guess the format from."""
     return f"/proc/self/fd/{file}"

@@ -1,4 +1,4 @@
-"""A child process with limits, for everything that opens a recording: its parsers are the largest attack surface."""
+"""Runs media parsers in a child process with resource limits: they are the largest attack surface."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ from shared.engines.settings import MediaSettings
 
 HINT = "Export the recording again, as mp4 or wav."
 PR_SET_PDEATHSIG = 1
-MAX_LINE = 2**20  # bytes; a report is far shorter, and a child gone wrong must not fill our memory
-ROOT = Path(__file__).parents[2]  # where the package `shared` lies
+MAX_LINE = 2**20  # bytes; a report is far shorter, and a faulty child must not exhaust the memory of the parent
+ROOT = Path(__file__).parents[2]  # the folder of the package `shared`
 BY_CODE = {
     kind.code: kind for kind in vars(error).values() if isinstance(kind, type) and issubclass(kind, UndertoneError)
 }
@@ -35,20 +35,20 @@ BY_CODE = {
 
 @dataclass(slots=True)
 class SandboxedChild:
-    """A running child. It parses hostile input, so what it answers is checked like input."""
+    """A running child. It parses untrusted input, so its output is validated like input."""
 
     process: subprocess.Popen[bytes]
-    timeout_seconds: float  # seconds that we still wait for it; the time we spend on its answers is not counted
+    timeout_seconds: float  # remaining seconds to wait for the child; time spent on its output does not count
     _buffer: bytearray = field(default_factory=bytearray)
 
     def reports(self) -> Iterator[Report]:
-        """Everything it says until it ends; a signal or a status other than 0 is a failure, never a short success."""
+        """Yield its reports until it exits; a signal or a non-zero status is an error."""
         finished = False
         while line := self._line():
             try:
                 report = Report.model_validate_json(line)
             except ValidationError as cause:
-                raise DecodeFailed("The decoder answered nonsense on this recording.", hint=HINT) from cause
+                raise DecodeFailed("The decoder sent an invalid report on this recording.", hint=HINT) from cause
             if report.failure is not None:
                 kind = BY_CODE.get(report.failure.code, DecodeFailed)
                 raise kind(report.failure.message, hint=report.failure.hint)
@@ -56,13 +56,13 @@ class SandboxedChild:
             yield report
         status = self.process.wait()
         if status != 0 or not finished:
-            why = f"was stopped by {signal.Signals(-status).name}" if status < 0 else f"ended with status {status}"
+            why = f"was killed by {signal.Signals(-status).name}" if status < 0 else f"exited with status {status}"
             raise DecodeFailed(f"The decoder {why} on this recording.", hint=HINT)
 
     def read(self, count: int) -> bytes:
         while len(self._buffer) < count:
             if not self._fill():
-                raise DecodeFailed("The decoder broke off in the middle of a frame.", hint=HINT)
+                raise DecodeFailed("The decoder exited in the middle of a frame.", hint=HINT)
         taken = bytes(self._buffer[:count])
         del self._buffer[:count]
         return taken
@@ -77,7 +77,7 @@ class SandboxedChild:
 
     def _fill(self) -> bool:
         stdout = self.process.stdout
-        assert stdout is not None  # noqa: S101  (limited_child asks for it)
+        assert stdout is not None  # noqa: S101  (sandboxed_child sets PIPE)
         began = time.monotonic()
         waiter = select.poll()
         waiter.register(stdout, select.POLLIN)
@@ -95,17 +95,17 @@ class SandboxedChild:
 def sandboxed_child(
     task: str, request: Value, open_files: Sequence[int], settings: MediaSettings
 ) -> Iterator[SandboxedChild]:
-    """Run a task of decoder_child.py in an empty private folder, without our environment, never longer than we live.
+    """Run a task of decoder_child.py in an empty private folder, without the parent's environment or after its death.
 
-    It gets open files instead of paths: names stay here, and formats are not guessed by them. The order travels on
-    stdin, because arguments are there for every user of the machine to read. The folder is gone as soon as the child
-    stands in it, so that no kill leaves it behind and nothing can be opened or made there.
+    The child gets open files instead of paths, so that names stay private and formats are not guessed from them. The
+    request is sent on stdin, because every user of the machine can read arguments. The folder is deleted as soon as
+    the child has started in it, so that a kill leaves nothing behind and no file can be opened or created there.
     """
     with tempfile.TemporaryDirectory(prefix="undertone-media-") as private:
         process = subprocess.Popen(
             [sys.executable, "-P", "-m", "shared.engines.decoder_child", task, str(os.getpid())],
             cwd=private,
-            # One thread for numpy: each of its threads would take a share of the limited address space.
+            # One thread for numpy: each of its threads would use part of the limited address space.
             env={"PYTHONPATH": str(ROOT), "PATH": os.defpath, "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},
             stdin=subprocess.PIPE,
             stdout=subprocess.PIPE,
@@ -113,13 +113,13 @@ def sandboxed_child(
             pass_fds=open_files,
             process_group=0,
         )
-    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018  (asked for above)
+    assert process.stdin is not None and process.stdout is not None  # noqa: S101, PT018  (PIPE above)
     try:
         try:
             process.stdin.write(settings.model_dump_json().encode() + b"\n" + request.model_dump_json().encode())
             process.stdin.close()
         except BrokenPipeError:
-            pass  # it is dead already; `reports` will say how it died
+            pass  # the child has already exited; `reports` raises the reason
         yield SandboxedChild(process, settings.max_decode_seconds)
     finally:
         if process.poll() is None:
@@ -129,17 +129,17 @@ def sandboxed_child(
 
 
 def die_with_parent(parent: int) -> None:
-    """Called by a child, so that even a killed parent leaves no child behind."""
+    """Kill this process when its parent dies; called in the child."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-    if os.getppid() != parent:  # it died before it could be watched
+    if os.getppid() != parent:  # the parent died before prctl took effect
         os.kill(os.getpid(), signal.SIGKILL)
 
 
 def apply_limits(settings: MediaSettings, parent: int) -> None:
-    """Called by the child itself, before it opens anything."""
+    """Apply the resource limits; called in the child before it opens a file."""
     die_with_parent(parent)
     os.umask(0o077)
-    for limit, wished in (
+    for limit, requested in (
         (resource.RLIMIT_AS, settings.max_memory_mb * 2**20),
         (resource.RLIMIT_CPU, int(settings.max_decode_seconds) * 2 + 1),  # two decoding threads
         (resource.RLIMIT_FSIZE, int(settings.max_seconds * 16_000 * 4) + 2**20),
@@ -147,5 +147,5 @@ def apply_limits(settings: MediaSettings, parent: int) -> None:
         (resource.RLIMIT_CORE, 0),
     ):
         hard = resource.getrlimit(limit)[1]
-        value = wished if hard == resource.RLIM_INFINITY else min(wished, hard)
+        value = requested if hard == resource.RLIM_INFINITY else min(requested, hard)
         resource.setrlimit(limit, (value, value))

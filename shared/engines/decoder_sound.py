@@ -1,4 +1,4 @@
-"""Sound out of a recording: 16 kHz mono samples in a file, counted as they come and placed where their clock says."""
+"""Decodes audio into a file of 16 kHz mono samples, positioned by the timestamps of the recording."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from shared.engines.decoder_warnings import promised_end, warnings_of
 from shared.engines.settings import MediaSettings
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
 
-MIN_GAP = round(0.1 * SAMPLE_RATE)  # smaller steps of the clock are jitter
-MAX_STEP_BACK = SAMPLE_RATE  # a clock that falls behind its own sound by more was set anew
-RESAMPLER_LAG = 64  # samples of its input that it may keep or add at its ends
-AUDIBLE = 1e-4  # -80 dBFS: below it a stream carries nothing
+MIN_GAP = round(0.1 * SAMPLE_RATE)  # smaller timestamp steps are jitter
+MAX_STEP_BACK = SAMPLE_RATE  # a clock that falls further behind the samples has been reset
+RESAMPLER_LAG = 64  # input samples that the resampler may keep or add at its ends
+AUDIBLE = 1e-4  # -80 dBFS; a stream below it is silent
 BLOCK = 60 * SAMPLE_RATE
 SAMPLE_BYTES = 4
-# Streams that say the same as the main one in another way: they are not part of the meeting's sound.
+# Alternative versions of the main stream: they are not part of the meeting's audio.
 ALTERNATIVES = (
     Disposition.dub,
     Disposition.comment,
@@ -36,12 +36,12 @@ ALTERNATIVES = (
 
 
 class _StreamMixer:
-    """One audio stream on its way into the mix; it knows where its next sample belongs."""
+    """Adds one audio stream to the mix and tracks the position of its next sample."""
 
     def __init__(self, stream: Any, mix: BinaryIO, channels: Sequence[BinaryIO], start: float, cap: int) -> None:
         self.at = 0  # samples since the recording's start
-        self.end = 0  # behind the last one that was written; a hole at the end is nobody's sound
-        self.heard = False
+        self.end = 0  # position after the last written sample; a gap at the end does not count
+        self.audible = False
         self.clock_jumped = False
         self._stream = stream
         self._mix, self._channels = mix, channels
@@ -51,35 +51,36 @@ class _StreamMixer:
         self._format: tuple[object, ...] = ()
         self._rate = SAMPLE_RATE
         self._resampler: av.AudioResampler | None = None
-        self._owed = 0.0  # seconds that went into the resampler and have not come out
+        self._pending = 0.0  # seconds of input that the resampler has not returned
 
     def write_frame(self, frame: av.AudioFrame) -> None:
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form != self._format:
-            # Platforms change rate and channels in the middle; what comes out keeps the first frame's layout.
+            # Platforms change rate and channels during a call; the output keeps the layout of the first frame.
             self.flush_resampler()
             self._format, self._layout, self._rate = form, self._layout or frame.layout.name, frame.sample_rate
             # Interleaved: PyAV 18 reads beyond its memory when a planar frame has more than 8 channels.
             self._resampler = av.AudioResampler(format="flt", layout=self._layout, rate=SAMPLE_RATE)
         if frame.time is not None:
             self._follow_clock(round((frame.time - self._start) * SAMPLE_RATE))
-        frame.pts = None  # the resampler would answer a hole in the clock with its own guess
-        self._owed += frame.samples / frame.sample_rate
+        frame.pts = None  # otherwise the resampler fills a timestamp gap by itself
+        self._pending += frame.samples / frame.sample_rate
         self._write(frame)
 
     def flush_resampler(self) -> None:
-        """Write what the resampler still holds; without memory it drops sound and says nothing, so we count."""
+        """Write the buffered samples and check their count: out of memory, the resampler drops samples silently."""
         if self._resampler is None:
             return
         self._write(None)
-        if self._owed > MIN_GAP / SAMPLE_RATE + RESAMPLER_LAG / self._rate:
+        if self._pending > MIN_GAP / SAMPLE_RATE + RESAMPLER_LAG / self._rate:
             raise DecodeFailed(
-                "Sound was lost while it was brought to 16 kHz.", hint="Raise MEDIA__MAX_MEMORY_MB, or export it again."
+                "Audio was lost while it was resampled to 16 kHz.",
+                hint="Raise MEDIA__MAX_MEMORY_MB, or export it again.",
             )
-        self._resampler, self._owed = None, 0.0
+        self._resampler, self._pending = None, 0.0
 
     def _follow_clock(self, due: int) -> None:
-        """Leave a hole, which reads as silence, where nothing was recorded: a muted microphone, a late start."""
+        """Leave a gap, which reads as silence, where nothing was recorded: a muted microphone, a late start."""
         ahead = due - self._offset - self.at
         if ahead < -MAX_STEP_BACK or self.at + ahead > self._cap:
             self._offset += ahead
@@ -88,7 +89,7 @@ class _StreamMixer:
             self.at += ahead
 
     def _write(self, frame: av.AudioFrame | None) -> None:
-        assert self._resampler is not None  # noqa: S101  (both callers see to it)
+        assert self._resampler is not None  # noqa: S101  (both callers set it)
         for block in self._resampler.resample(frame):
             interleaved = np.asarray(block.to_ndarray(), dtype=np.float32)
             planes = interleaved.reshape(-1, block.layout.nb_channels).T  # (channel, sample)
@@ -98,19 +99,19 @@ class _StreamMixer:
                     hint="Cut it, or raise MEDIA__MAX_SECONDS.",
                 )
             sound = planes.mean(axis=0, dtype=np.float32)
-            self.heard = self.heard or bool(np.abs(sound).max(initial=0.0) > AUDIBLE)
+            self.audible = self.audible or bool(np.abs(sound).max(initial=0.0) > AUDIBLE)
             _add(self._mix, self.at, sound)
             for file, plane in zip(self._channels, planes, strict=bool(self._channels)):
                 _add(file, self.at, plane)
             self.at += planes.shape[1]
             self.end = self.at
-            self._owed -= planes.shape[1] / SAMPLE_RATE
+            self._pending -= planes.shape[1] / SAMPLE_RATE
 
 
 def decode_sound(
     path: str, mix: Path, settings: MediaSettings, *, channels_into: Path | None, progress: Progress
 ) -> Probe:
-    """Decode one file's sound and tell what it is; `channels_into` takes the main stream's channels one by one."""
+    """Decode the audio of one file and return its probe; the main stream's channels go into `channels_into`."""
     with opened(path, settings) as container:
         streams = _part_of_meeting(container)
         main = streams[0]
@@ -119,24 +120,24 @@ def decode_sound(
         promised = promised_end(container, Path(path))
         start, cap = recording_start(container), round(settings.max_seconds * SAMPLE_RATE)
         with mix.open("w+b") as file:
-            lanes = {
+            mixers = {
                 stream.index: _StreamMixer(stream, file, channels if stream is main else (), start, cap)
                 for stream in streams
             }
             try:
-                _decode_into(packets, lanes, promised, progress)
-                _level(file, sum(lane.heard for lane in lanes.values()))
+                _decode_into(packets, mixers, promised, progress)
+                _level(file, sum(mixer.audible for mixer in mixers.values()))
             finally:
                 for channel in channels:
                     channel.close()
-        samples = max(lane.end for lane in lanes.values())
+        samples = max(mixer.end for mixer in mixers.values())
         if samples == 0:
-            raise DecodeFailed("No sound could be decoded from the recording.", hint=HINT)
-        clock_jumped = any(lane.clock_jumped for lane in lanes.values())
+            raise DecodeFailed("No audio could be decoded from the recording.", hint=HINT)
+        clock_jumped = any(mixer.clock_jumped for mixer in mixers.values())
         notes = warnings_of(packets, Path(path), container.format.name, promised, clock_jumped=clock_jumped)
         if channels_into is not None and not channels:
-            notes.append("The recording has one channel only, so its channels could not be kept apart.")
-        seconds = lanes[main.index].end / SAMPLE_RATE
+            notes.append("The recording has one channel only, so its channels could not be separated.")
+        seconds = mixers[main.index].end / SAMPLE_RATE
         return Probe(
             duration=samples / SAMPLE_RATE,
             sample_rate=SAMPLE_RATE,
@@ -149,17 +150,17 @@ def decode_sound(
 
 
 def _part_of_meeting(container: av.container.InputContainer) -> list[Any]:
-    """The streams that are mixed, the main one first.
+    """Return the streams to mix, the main one first.
 
-    Recorders either put the mix first and its parts behind it (OBS), or one participant in each (Craig, Riverside).
-    Nothing in the file tells which. Adding a part to its mix only makes it louder, leaving a participant out loses
-    words: so all are mixed, but for translations and commentaries, which would talk over the meeting.
+    Recorders write either the mix followed by its parts (OBS), or one stream per participant (Craig, Riverside).
+    The file does not say which. Adding a part to its mix only makes it louder, while leaving out a participant loses
+    words: so all streams are mixed, except translations and commentaries, which would overlap the meeting.
     """
     if not container.streams.audio:
-        raise NoAudio("The recording has no sound.", hint="Export it together with its audio.")
+        raise NoAudio("The recording has no audio.", hint="Export it together with its audio.")
     known = [stream for stream in container.streams.audio if stream.codec_context is not None]
     if not known:
-        raise UnsupportedMedia("The recording's sound is in a codec that cannot be decoded.", hint=HINT)
+        raise UnsupportedMedia("The recording's audio codec cannot be decoded.", hint=HINT)
     main = next((stream for stream in known if Disposition.default in stream.disposition), known[0])
     others = [
         stream
@@ -182,43 +183,43 @@ def _channel_files(stream: Any, folder: Path | None, settings: MediaSettings) ->
         return []
     if count > settings.max_audio_streams:
         raise MediaTooLarge(
-            f"The recording has {count} channels; at most {settings.max_audio_streams} are kept apart.",
+            f"The recording has {count} channels; at most {settings.max_audio_streams} can be separated.",
             hint="Decode it without separate channels.",
         )
     return [(folder / f"track-{number}.f32").open("w+b") for number in range(count)]
 
 
-def _decode_into(packets: Packets, lanes: dict[int, _StreamMixer], promised: float | None, progress: Progress) -> None:
-    told = 0.0
+def _decode_into(packets: Packets, mixers: dict[int, _StreamMixer], promised: float | None, progress: Progress) -> None:
+    reported = 0.0
     for index, frames in packets:
         for frame in frames:
-            lanes[index].write_frame(frame)
-        if promised and (share := min(1.0, lanes[index].at / SAMPLE_RATE / promised)) >= told + 0.01:
-            told = share
+            mixers[index].write_frame(frame)
+        if promised and (share := min(1.0, mixers[index].at / SAMPLE_RATE / promised)) >= reported + 0.01:
+            reported = share
             progress(share)
-    for lane in lanes.values():
-        lane.flush_resampler()
+    for mixer in mixers.values():
+        mixer.flush_resampler()
 
 
 def _add(file: BinaryIO, at: int, samples: Floats) -> None:
-    """Add samples to those that other streams put there; a hole before them costs no disk."""
+    """Add samples to those of the other streams; a gap before them uses no disk space (sparse file)."""
     file.seek(at * SAMPLE_BYTES)
-    there = np.frombuffer(file.read(len(samples) * SAMPLE_BYTES), dtype="<f4")
-    if len(there):
+    existing = np.frombuffer(file.read(len(samples) * SAMPLE_BYTES), dtype="<f4")
+    if len(existing):
         samples = samples.copy()
-        samples[: len(there)] += there
+        samples[: len(existing)] += existing
         file.seek(at * SAMPLE_BYTES)
     file.write(samples.astype("<f4").tobytes())
 
 
-def _level(mix: BinaryIO, voices: int) -> None:
-    """Divide the sum of several streams by their number, so that it cannot clip."""
-    if voices < 2:
+def _level(mix: BinaryIO, audible: int) -> None:
+    """Divide the sum of the streams by their number, so that it cannot clip."""
+    if audible < 2:
         return
     mix.seek(0)
     while block := mix.read(BLOCK * SAMPLE_BYTES):
         mix.seek(-len(block), 1)
-        mix.write((np.frombuffer(block, dtype="<f4") / np.float32(voices)).tobytes())
+        mix.write((np.frombuffer(block, dtype="<f4") / np.float32(audible)).tobytes())
         mix.flush()
 
 

@@ -1,4 +1,4 @@
-"""What was lost while decoding, told from how a recording ends against how its header said it would."""
+"""Warnings about lost data, from comparing the end of a recording with the length in its header."""
 
 from __future__ import annotations
 
@@ -11,13 +11,13 @@ from shared.engines.decoder_open import Packets
 
 MAX_SHORTFALL = 1.0  # seconds; durations in headers are rounded
 OGG_PAGE, OGG_LAST = b"OggS", 4
-MP3_COUNTS = (b"Xing", b"Info", b"VBRI")  # headers that count the frames; without one, the length is a guess
+MP3_COUNTS = (b"Xing", b"Info", b"VBRI")  # headers that count the frames; without one, the length is an estimate
 MAX_PAGE = 65_307
 
 
 def promised_end(container: av.container.InputContainer, path: Path) -> float | None:
-    """The length that the header states; good for a progress bar and for noticing a loss, for nothing else."""
-    if not container.duration or container.format.name == "aac":  # raw AAC has no header: its length is a guess
+    """Return the length stated in the header; used only for progress and to detect lost data."""
+    if not container.duration or container.format.name == "aac":  # raw AAC has no header: its length is an estimate
         return None
     if container.format.name == "mp3":
         with path.open("rb") as file:
@@ -34,20 +34,22 @@ def warnings_of(
     missing = (promised or 0.0) - packets.end
     if missing > MAX_SHORTFALL:
         found.append(
-            f"The recording breaks off after {packets.end:.0f} seconds; "
+            f"The recording ends early after {packets.end:.0f} seconds; "
             f"by its header {missing:.0f} seconds are missing at the end."
         )
-    elif packets.torn or (container == "ogg" and not _is_closed_ogg(path)):
-        found.append(f"The recording breaks off after {packets.end:.0f} seconds; how much is missing is not known.")
-    if inside := packets.damaged - packets.torn:
+    elif packets.truncated or (container == "ogg" and not _is_closed_ogg(path)):
+        found.append(
+            f"The recording ends early after {packets.end:.0f} seconds; the length of the missing part is unknown."
+        )
+    if inside := packets.damaged - packets.truncated:
         found.append(f"{inside} damaged pieces of the recording could not be decoded and are silent or left out.")
     if clock_jumped:
-        found.append("The recording's clock jumps; times after the jump count the sound itself.")
+        found.append("The timestamps of the recording jump; times after the jump are counted in decoded samples.")
     return found
 
 
 def _is_closed_ogg(path: Path) -> bool:
-    """Whether the last page says that it is the last."""
+    """Return whether the last Ogg page has the end-of-stream flag."""
     with path.open("rb") as file:
         size = file.seek(0, 2)
         file.seek(max(0, size - MAX_PAGE))

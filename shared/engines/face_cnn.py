@@ -1,4 +1,4 @@
-"""Emotion in the face, by a small convolutional network over grey crops of 48 pixels."""
+"""Face emotion engine: a small convolutional network over grey crops of 48 pixels."""
 
 from __future__ import annotations
 
@@ -60,7 +60,7 @@ class FaceCnn:
         )
 
     def _predict(self, face: FaceClip) -> tuple[Floats, Floats]:
-        """The mean over at most sixteen frames, the clear ones counting most."""
+        """Average over at most sixteen frames, weighted by face quality."""
         chosen = np.unique(np.linspace(0, len(face.times) - 1, min(MAX_FRAMES, len(face.times))).round().astype(int))
         weights = face.weights[chosen] + np.float32(1e-6)
         emotion, embedding = self._session.run(None, {"faces": scaled(np.asarray(face.crops[chosen]))})

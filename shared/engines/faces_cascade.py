@@ -1,4 +1,4 @@
-"""Finds frontal faces with the cascade that OpenCV carries: nothing to fetch, quick, and blind to profiles."""
+"""Detects frontal faces with OpenCV's bundled cascade: no download, fast, but no profiles."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ from shared.engines.catalog import Setup
 from shared.ports.engines import FaceBox
 from shared.ports.media import Frame
 
-MIN_FACE_PIXELS = 48  # pixels: a smaller face says nothing about emotion, and searching for it costs most of the time
-STEP = 1.2  # between two sizes searched
-AGREEING = 4  # neighbouring hits that make a face
+MIN_FACE_PIXELS = 48  # pixels; a smaller face carries no emotion, and detecting it takes most of the time
+STEP = 1.2  # scale factor between two search sizes
+AGREEING = 4  # neighbouring detections needed for a face
 
 
 class Cascade:
@@ -24,8 +24,8 @@ class Cascade:
     fingerprint = f"haarcascade_frontalface_default/{cv2.__version__}/{STEP}/{AGREEING}/{MIN_FACE_PIXELS}"
 
     def __init__(self, threads: int) -> None:
-        carried = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
-        self._cascade = cv2.CascadeClassifier(str(carried))
+        bundled = Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"
+        self._cascade = cv2.CascadeClassifier(str(bundled))
         cv2.setNumThreads(threads)
 
     @classmethod
@@ -47,13 +47,13 @@ class Cascade:
 
 
 def _face(left: float, top: float, side: float, *, weight: float) -> FaceBox:
-    """The cascade's square spans ear to ear; faces elsewhere are as wide as the cheeks and end at the chin."""
+    """Convert the cascade's ear-to-ear square to the box of other detectors: cheek width, down to the chin."""
     width, height = 0.8 * side, 1.1 * side
     return FaceBox(
         left=left + (side - width) / 2,
         top=top - 0.05 * side,
         width=width,
         height=height,
-        # How far the last stage was passed; squeezed into 0 to 1, it is no probability.
+        # The margin of the last stage mapped to 0 to 1; not a probability.
         score=1 / (1 + math.exp(-weight)),
     )

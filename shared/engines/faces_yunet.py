@@ -1,4 +1,4 @@
-"""Finds faces with YuNet, a small network that also sees turned, leaning and half-hidden ones."""
+"""Detects faces with YuNet, a small network that also detects turned, tilted and partly hidden faces."""
 
 from __future__ import annotations
 
@@ -18,10 +18,10 @@ from shared.engines.weights import fetched, folder_of, hub_model, require
 from shared.ports.engines import FaceBox
 from shared.ports.media import Bytes, Floats, Frame
 
-SIDE = 640  # pixels: the network's input, each way
+SIDE = 640  # pixels: width and height of the network's input
 STRIDES = (8, 16, 32)
-SURE = 0.6  # score below which a box is no face
-OVERLAP = 0.3  # intersection over union above which two boxes are one face
+MIN_SCORE = 0.6  # a box with a lower score is not a face
+OVERLAP = 0.3  # two boxes with a higher intersection over union are one face
 
 
 class YuNet:
@@ -30,14 +30,14 @@ class YuNet:
     def __init__(self, weights: Path, threads: int) -> None:
         self._session = open_session(weights, threads)
         self._outputs = [output.name for output in self._session.get_outputs()]
-        self.fingerprint = f"yunet/{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}/{SURE}"
+        self.fingerprint = f"yunet/{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}/{MIN_SCORE}"
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> Self:
         if option:
             raise InvalidRequest(f"YuNet has no option {option!r}.")
         own = next(iter(sorted(folder_of("yunet", setup.engines).glob("*.onnx"))), None)
-        # An operator's own file needs no manifest; what was fetched must still be what it was.
+        # An operator's own file needs no manifest; fetched weights are verified against theirs.
         if own is None or fetched("yunet", setup.engines):
             own = require("yunet", setup.engines)[0] / hub_model("yunet").weights
         return cls(own, setup.threads)
@@ -47,16 +47,16 @@ class YuNet:
         try:
             values = dict(zip(self._outputs, self._session.run(None, {"input": picture}), strict=True))
         except Fail as error:
-            raise EngineFailed(f"YuNet broke on a frame: {error}") from error
+            raise EngineFailed(f"YuNet failed on a frame: {error}") from error
         found = np.concatenate([_decoded(values, stride) for stride in STRIDES])
         boxes = found[:, :4] / scale
-        kept = cv2.dnn.NMSBoxes(boxes.tolist(), found[:, 4].tolist(), SURE, OVERLAP)
+        kept = cv2.dnn.NMSBoxes(boxes.tolist(), found[:, 4].tolist(), MIN_SCORE, OVERLAP)
         rows = np.asarray(kept, dtype=np.intp).ravel()
         return [FaceBox(*row) for row in np.column_stack([boxes, found[:, 4:]])[rows].tolist()]
 
 
 def _fitted(pixels: Bytes) -> tuple[Floats, float]:
-    """The frame in the upper left of the network's square: blue green red, 0 to 255, and its scale."""
+    """Return the frame in the upper left of the network's square (BGR, 0 to 255) and its scale."""
     height, width = pixels.shape[:2]
     scale = SIDE / max(height, width)
     size = (max(1, round(width * scale)), max(1, round(height * scale)))
@@ -67,9 +67,9 @@ def _fitted(pixels: Bytes) -> tuple[Floats, float]:
 
 
 def _decoded(values: dict[str, Floats], stride: int) -> Floats:  # (face, 6): left, top, width, height, score, roll
-    """The cells of one stride that hold a face, in pixels of the network's square."""
+    """Decode the cells of one stride that contain a face, in pixels of the network's square."""
     scores = np.sqrt(values[f"cls_{stride}"][0, :, 0] * values[f"obj_{stride}"][0, :, 0])
-    cells = np.flatnonzero(scores > SURE)
+    cells = np.flatnonzero(scores > MIN_SCORE)
     corner = np.stack([cells % (SIDE // stride), cells // (SIDE // stride)], axis=1)
     shape = values[f"bbox_{stride}"][0, cells]
     centre, size = (corner + shape[:, :2]) * stride, np.exp(shape[:, 2:]) * stride

@@ -1,4 +1,4 @@
-"""Fetch weights from a hub: in pieces that survive a kill, verified before they are opened, whole or not there."""
+"""Fetches weights from a hub: downloads are resumable, verified, and moved into place only when complete."""
 
 from __future__ import annotations
 
@@ -20,13 +20,13 @@ from shared.engines.weights import MANIFEST, HubFile, HubModel, WeightsManifest,
 BESIDE_WEIGHTS = re.compile(r"(config|preprocessor_config|tokenizer|vocabulary)\.(json|txt)")
 MAX_BYTES = 8 * 2**30
 MAX_REDIRECTS = 5
-RESERVE = 256 * 2**20  # bytes that stay free on the disk
+RESERVE = 256 * 2**20  # bytes of disk space to leave free
 
-Progress = Callable[[int, int], None]  # bytes here, bytes in all
+Progress = Callable[[int, int], None]  # bytes downloaded, total bytes
 
 
 def fetch(name: str, settings: EngineSettings, progress: Progress) -> Path:
-    """Bring the weights unless they are here already and whole; return their folder."""
+    """Fetch the weights, except files that are already complete; return their folder."""
     model = hub_model(name)
     if settings.commercial_only and not model.commercial_use:
         raise EngineUnavailable(
@@ -36,7 +36,7 @@ def fetch(name: str, settings: EngineSettings, progress: Progress) -> Path:
     partial = target.with_name(f".{target.name}.partial")
     partial.mkdir(parents=True, exist_ok=True)
     try:
-        with _alone(partial), httpx.Client(timeout=30.0, follow_redirects=False, trust_env=True) as client:
+        with _locked(partial), httpx.Client(timeout=30.0, follow_redirects=False, trust_env=True) as client:
             manifest = _manifest(client, model, settings.hub_url)
             _fetch_files(client, manifest, settings.hub_url, partial, progress)
             (partial / MANIFEST).write_text(manifest.model_dump_json(indent=2))
@@ -46,17 +46,17 @@ def fetch(name: str, settings: EngineSettings, progress: Progress) -> Path:
     except httpx.HTTPError as error:
         raise EngineUnavailable(
             f"{name} could not be fetched: {type(error).__name__}.",
-            hint=f"Check the connection to {settings.hub_url}; `{model.hint}` then goes on where it stopped.",
+            hint=f"Check the connection to {settings.hub_url}; then `{model.hint}` resumes the download.",
         ) from error
     return target
 
 
 def _manifest(client: httpx.Client, model: HubModel, hub: str) -> WeightsManifest:
-    """The repository's files at its present revision, with their hashes, as the hub tells them."""
+    """Get the repository's files at its current revision, with their hashes, from the hub."""
     url = f"{hub}/api/models/{model.repository}?blobs=true"
-    with _get(client, url) as answer:
-        answer.read()
-        listing = answer.json()
+    with _get(client, url) as response:
+        response.read()
+        listing = response.json()
     files = tuple(
         HubFile(
             path=entry["rfilename"],
@@ -68,7 +68,7 @@ def _manifest(client: httpx.Client, model: HubModel, hub: str) -> WeightsManifes
         if entry["rfilename"] == model.weights or BESIDE_WEIGHTS.fullmatch(entry["rfilename"])
     )
     if not any(file.path == model.weights and file.sha256 for file in files):
-        raise EngineUnavailable(f"{model.repository} holds no weights that we can open.")
+        raise EngineUnavailable(f"{model.repository} contains no supported weights.")
     if sum(file.size for file in files) > MAX_BYTES:
         raise EngineUnavailable(f"{model.repository} is larger than {MAX_BYTES // 2**30} GiB.")
     return WeightsManifest(repository=model.repository, revision=listing["sha"], files=files)
@@ -76,65 +76,67 @@ def _manifest(client: httpx.Client, model: HubModel, hub: str) -> WeightsManifes
 
 def _fetch_files(client: httpx.Client, manifest: WeightsManifest, hub: str, folder: Path, progress: Progress) -> None:
     total = sum(file.size for file in manifest.files)
-    before = 0
+    finished = 0
     for file in manifest.files:
         path = folder / file.path
         url = f"{hub}/{manifest.repository}/resolve/{manifest.revision}/{quote(file.path)}"
         if not verify(path, file):
-            for here in _download(client, url, path, file):
-                progress(before + here, total)
+            for received in _download(client, url, path, file):
+                progress(finished + received, total)
             if not verify(path, file):
                 path.unlink(missing_ok=True)
-                raise EngineUnavailable(f"{file.path} is not what the hub announced; it was thrown away.")
-        before += file.size
-        progress(before, total)
+                raise EngineUnavailable(f"{file.path} does not match the hash from the hub; it was deleted.")
+        finished += file.size
+        progress(finished, total)
 
 
 def _download(client: httpx.Client, url: str, path: Path, file: HubFile) -> Iterator[int]:
-    """Append what is missing, and tell how much is here."""
+    """Download the rest of the file and yield the bytes downloaded so far."""
     have = path.stat().st_size if path.exists() else 0
     if have >= file.size:
         path.unlink(missing_ok=True)
         have = 0
     if shutil.disk_usage(path.parent).free - (file.size - have) < RESERVE:
-        raise StorageFull(f"There is no room for {file.path} ({file.size // 2**20} MiB).", hint="Free some space.")
-    with _get(client, url, {"Range": f"bytes={have}-"} if have else {}) as answer:
-        resumed = answer.status_code == httpx.codes.PARTIAL_CONTENT
-        here = have if resumed else 0
+        raise StorageFull(
+            f"There is not enough disk space for {file.path} ({file.size // 2**20} MiB).", hint="Free some space."
+        )
+    with _get(client, url, {"Range": f"bytes={have}-"} if have else {}) as response:
+        resumed = response.status_code == httpx.codes.PARTIAL_CONTENT
+        received = have if resumed else 0
         with path.open("ab" if resumed else "wb") as out:
-            for block in answer.iter_raw(1 << 20):
-                here += len(block)
-                if here > file.size:
-                    raise EngineUnavailable(f"{file.path} is longer than the hub announced.")
+            for block in response.iter_raw(1 << 20):
+                received += len(block)
+                if received > file.size:
+                    raise EngineUnavailable(f"{file.path} is larger than the hub announced.")
                 out.write(block)
-                yield here
+                yield received
             out.flush()
             os.fsync(out.fileno())
 
 
 @contextmanager
 def _get(client: httpx.Client, url: str, headers: dict[str, str] | None = None) -> Iterator[httpx.Response]:
-    """Follow redirects by hand: a hub hands large files to its storage, but never from https to http."""
+    """Follow redirects manually: a hub redirects large files to its storage, but never from https to http."""
     first = urlsplit(url)
     for _ in range(MAX_REDIRECTS + 1):
         plain_allowed = first.scheme == "http" and urlsplit(url).hostname == first.hostname
         if urlsplit(url).scheme != "https" and not plain_allowed:
-            raise EngineUnavailable("The hub answered with an address that is not https.")
-        with client.stream("GET", url, headers={"Accept-Encoding": "identity", **(headers or {})}) as answer:
-            if answer.has_redirect_location:
-                url = str(answer.url.join(answer.headers["location"]))
+            raise EngineUnavailable("The hub redirected to an address that is not https.")
+        with client.stream("GET", url, headers={"Accept-Encoding": "identity", **(headers or {})}) as response:
+            if response.has_redirect_location:
+                url = str(response.url.join(response.headers["location"]))
                 continue
-            if answer.status_code == httpx.codes.NOT_FOUND:
+            if response.status_code == httpx.codes.NOT_FOUND:
                 raise EngineUnavailable(f"The hub does not have {urlsplit(url).path}.")
-            answer.raise_for_status()
-            yield answer
+            response.raise_for_status()
+            yield response
             return
-    raise EngineUnavailable("The hub redirects without end.")
+    raise EngineUnavailable("The hub sent too many redirects.")
 
 
 @contextmanager
-def _alone(folder: Path) -> Iterator[None]:
-    """Two fetches of the same weights take turns; the second finds them there."""
+def _locked(folder: Path) -> Iterator[None]:
+    """Lock the folder, so that parallel fetches of the same weights run one after the other."""
     with (folder / ".lock").open("w") as lock:
         fcntl.flock(lock, fcntl.LOCK_EX)
         yield

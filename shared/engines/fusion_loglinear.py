@@ -1,16 +1,16 @@
-"""Calibrated log-linear late fusion: each sense adds what it knows beyond its prior, as far as it is trusted.
+"""Calibrated log-linear late fusion: adds the evidence of each modality beyond its prior, weighted by trust.
 
-    l_m(y) = log softmax(z_m / T_m)(y) - log pi_m(y), clipped        the evidence of sense m for emotion y
+    l_m(y) = log softmax(z_m / T_m)(y) - log pi_m(y), clipped        the evidence of modality m for emotion y
     p(y)   = softmax( log pi*(y) + sum_m a_m r_m w_m l_m(y) )        a: available, r: reliability, w: weight
 
-A sense is shown with its own posterior, softmax(log pi* + l_m). With nothing available, p is the prior pi*.
+The reading of one modality is its own posterior, softmax(log pi* + l_m). With none available, p is the prior pi*.
 
-Sentiment is the same formula over three classes. A sense without a sentiment head gives the evidence that follows
-from its emotions by MELD's rule; where no sense has a head, sentiment follows from p itself by that rule.
+Sentiment is the same formula over three classes. A modality without a sentiment head gives the evidence that follows
+from its emotions by MELD's mapping; if no modality has a head, sentiment follows from p by that mapping.
 Valence and arousal are expectations over fixed anchors of the categories: "acted category means", not measured affect.
 
-T_m and pi_m belong to the network and come with its encoding; the rest lies in `bundled/fusion_loglinear.json`, in
-the shape of `Parameters` below.
+T_m and pi_m belong to the network and come with its encoding; the rest is stored in `bundled/fusion_loglinear.json`,
+in the format of `Parameters` below.
 """
 
 from __future__ import annotations
@@ -43,7 +43,7 @@ from shared.engines.model_cards import BUNDLED
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats
 
-# Share of each emotion that MELD labels negative, neutral, positive; only surprise is divided.
+# Share of each emotion that MELD labels negative, neutral, positive; only surprise is split.
 SENTIMENT_OF = np.array(
     [[1, 0, 0], [1, 0, 0], [1, 0, 0], [0, 0, 1], [0, 1, 0], [1, 0, 0], [0.51, 0, 0.49]]
 )  # (emotion, sentiment)
@@ -55,15 +55,15 @@ ANCHORS = np.array(
 
 
 class Trust(Value):
-    """How far a sense is believed beside the others."""
+    """The weight of one modality relative to the others."""
 
     weight: float = Field(ge=0)
-    cap: float = Field(ge=0, le=1)  # until the weight is measured on recordings of meetings
+    cap: float = Field(ge=0, le=1)  # limit until the weight is measured on recordings of meetings
 
 
 class Parameters(Value):
     version: int = 2
-    fitted: str  # how the figures came to be, in a sentence
+    fitted: str  # how the values were estimated, in one sentence
     deployment_prior: dict[Emotion, float]
     clip: float = Field(gt=0)
     modalities: dict[Modality, Trust]
@@ -85,12 +85,12 @@ class LogLinearFusion:
         return cls(read_parameters(BUNDLED / "fusion_loglinear.json"))
 
     @property
-    def prior(self) -> Floats:  # (7,): what is expected of a recording before anything is perceived
+    def prior(self) -> Floats:  # (7,): the expected distribution in a recording
         return self._prior
 
     @property
     def expects(self) -> Mapping[Modality, str]:
-        return {}  # calibrated evidence is read, whoever it is from
+        return {}  # calibrated evidence of any engine is accepted
 
     def fuse(
         self,
@@ -99,28 +99,30 @@ class LogLinearFusion:
         absent: dict[Modality, str | None],
         conversation: Sequence[UtteranceClip],
     ) -> Sequence[EmotionReading]:
-        heard = {encoding.modality: encoding for encoding in encodings}
-        ordered = [heard[modality] for modality in Modality if modality in heard]
+        by_modality = {encoding.modality: encoding for encoding in encodings}
+        ordered = [by_modality[modality] for modality in Modality if modality in by_modality]
         evidence = {e.modality: evidence_of(e, self._parameters.clip) for e in ordered}  # (utterance, 7) each
         start = np.tile(np.log(self._prior), (len(conversation), 1))
         total = sum((self._trust(e)[:, None] * evidence[e.modality] for e in ordered), start)
         fused = softmax(total)
-        shown = {modality: softmax(start + told) for modality, told in evidence.items()}
-        sentiment = self._sentiment(ordered, shown, fused)
+        posteriors = {modality: softmax(start + log_evidence) for modality, log_evidence in evidence.items()}
+        sentiment = self._sentiment(ordered, posteriors, fused)
         return [
             reading_of(
-                fused[row], sentiment[row], {m: _modality_reading(row, m, heard, shown, absent) for m in Modality}
+                fused[row],
+                sentiment[row],
+                {m: _modality_reading(row, m, by_modality, posteriors, absent) for m in Modality},
             )
             for row in range(len(conversation))
         ]
 
     def _trust(self, encoding: Encoding) -> Floats:  # (utterance,): a r w
-        sense = self._parameters.modalities[encoding.modality]
+        own = self._parameters.modalities[encoding.modality]
         available = np.array([reason is None for reason in encoding.unavailable])
-        return np.asarray(available * encoding.reliability * min(sense.weight, sense.cap))
+        return np.asarray(available * encoding.reliability * min(own.weight, own.cap))
 
     def _sentiment(
-        self, ordered: Sequence[Encoding], shown: Mapping[Modality, Floats], fused: Floats
+        self, ordered: Sequence[Encoding], posteriors: Mapping[Modality, Floats], fused: Floats
     ) -> Floats:  # (utterance, 3)
         by_rule, limit = fused @ SENTIMENT_OF, self._parameters.clip
         prior = self._prior @ SENTIMENT_OF
@@ -129,22 +131,24 @@ class LogLinearFusion:
         for encoding in ordered:
             head, trust = encoding.calibration.sentiment, self._trust(encoding)
             if head is not None and encoding.sentiment is not None:
-                told = _beyond(encoding.sentiment / head.temperature, vector(head.prior, SENTIMENTS), limit)
+                evidence = _beyond(encoding.sentiment / head.temperature, vector(head.prior, SENTIMENTS), limit)
                 headed |= trust > 0
             else:
-                told = _beyond(np.log(np.maximum(shown[encoding.modality] @ SENTIMENT_OF, 1e-12)), prior, limit)
-            total += trust[:, None] * told
+                evidence = _beyond(
+                    np.log(np.maximum(posteriors[encoding.modality] @ SENTIMENT_OF, 1e-12)), prior, limit
+                )
+            total += trust[:, None] * evidence
         return np.where(headed[:, None], softmax(total), by_rule)
 
 
 def evidence_of(encoding: Encoding, limit: float = np.inf) -> Floats:  # (utterance, 7)
-    """What a sense says for each emotion beyond what its network expects anyway."""
-    its = encoding.calibration
-    emits = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
-    told = np.zeros(encoding.logits.shape, dtype=np.float32)
-    logits, prior = encoding.logits[:, emits], vector(its.prior, EMOTIONS)[emits]
-    told[:, emits] = _beyond(logits / its.temperature, prior / prior.sum(), limit)
-    return told
+    """The evidence of a modality for each emotion: its calibrated log posterior minus the log prior of its network."""
+    calibration = encoding.calibration
+    emits = np.array([emotion not in calibration.cannot_emit for emotion in EMOTIONS])
+    evidence = np.zeros(encoding.logits.shape, dtype=np.float32)
+    logits, prior = encoding.logits[:, emits], vector(calibration.prior, EMOTIONS)[emits]
+    evidence[:, emits] = _beyond(logits / calibration.temperature, prior / prior.sum(), limit)
+    return evidence
 
 
 def _beyond(logits: Floats, prior: Floats, limit: float) -> Floats:
@@ -158,21 +162,21 @@ def read_parameters(path: Path) -> Parameters:
 def _modality_reading(
     row: int,
     modality: Modality,
-    heard: Mapping[Modality, Encoding],
-    shown: Mapping[Modality, Floats],
+    by_modality: Mapping[Modality, Encoding],
+    posteriors: Mapping[Modality, Floats],
     absent: Mapping[Modality, str | None],
 ) -> ModalityReading:
-    if modality not in heard:
+    if modality not in by_modality:
         reason = absent[modality]
         return (
             ModalityReading(status=ModalityStatus.FAILED, reason=reason)
             if reason
             else ModalityReading(status=ModalityStatus.OFF)
         )
-    missing = heard[modality].unavailable[row]
+    missing = by_modality[modality].unavailable[row]
     if missing is not None:
         return ModalityReading(status=ModalityStatus.UNAVAILABLE, reason=missing)
-    return ModalityReading(status=ModalityStatus.OK, scores=_scores(shown[modality][row]))
+    return ModalityReading(status=ModalityStatus.OK, scores=_scores(posteriors[modality][row]))
 
 
 def reading_of(fused: Floats, sentiment: Floats, modalities: dict[Modality, ModalityReading]) -> EmotionReading:
@@ -200,8 +204,8 @@ def vector(by_label: Mapping[Label, float], labels: tuple[Label, ...]) -> Floats
 
 
 def log_softmax(logits: Floats) -> Floats:
-    moved = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
-    return np.asarray(moved - np.log(np.exp(moved).sum(axis=1, keepdims=True)))
+    shifted = logits.astype(np.float64) - logits.max(axis=1, keepdims=True)
+    return np.asarray(shifted - np.log(np.exp(shifted).sum(axis=1, keepdims=True)))
 
 
 def softmax(logits: Floats) -> Floats:

@@ -1,4 +1,4 @@
-"""Guards against words that nobody said: recognisers invent them over silence, and get caught in loops."""
+"""Filters hallucinated text: recognisers invent words over silence and repeat phrases in loops."""
 
 from __future__ import annotations
 
@@ -7,15 +7,15 @@ from typing import Protocol
 
 from shared.domain.speech import Word
 
-MAX_COMPRESSION_RATIO = 2.4  # a text that compresses better than this repeats itself
-MAX_NO_SPEECH_PROBABILITY = 0.6  # probability that nobody speaks …
-MIN_LOG_PROBABILITY = -1.0  # … which counts when the words are this unlikely as well
+MAX_COMPRESSION_RATIO = 2.4  # text with a higher compression ratio is repetitive
+MAX_NO_SPEECH_PROBABILITY = 0.6  # a higher no-speech probability rejects a segment …
+MIN_LOG_PROBABILITY = -1.0  # … if its mean log probability is also lower than this
 MAX_LOOP = 8  # words
-MAX_REPEATS = 3  # "no, no, no" is speech; a fourth time is a loop
+MAX_REPEATS = 3  # "no, no, no" is speech; a fourth repetition is a loop
 
 
 class SegmentScores(Protocol):
-    """What a recogniser says of a segment beside its words."""
+    """Scores that a recogniser reports for a segment."""
 
     avg_logprob: float
     no_speech_prob: float
@@ -29,22 +29,22 @@ def is_plausible(segment: SegmentScores) -> bool:
 
 
 def without_loops(words: Sequence[Word]) -> list[Word]:
-    """A phrase that comes more than three times in a row stays once."""
+    """Keep one copy of a phrase that is repeated more than three times in a row."""
     kept: list[Word] = []
-    place = 0
-    while place < len(words):
-        length, repeats = _loop_at(words, place)
-        kept += words[place : place + length]
-        place += length * repeats
+    position = 0
+    while position < len(words):
+        length, repeats = _loop_at(words, position)
+        kept += words[position : position + length]
+        position += length * repeats
     return kept
 
 
-def _loop_at(words: Sequence[Word], place: int) -> tuple[int, int]:
-    """The length of the phrase that loops here and how often it comes; one word once, where none does."""
+def _loop_at(words: Sequence[Word], position: int) -> tuple[int, int]:
+    """Return the length and the repetitions of the phrase that loops at this position; (1, 1) without a loop."""
     for length in range(1, MAX_LOOP + 1):
-        phrase = _plain(words[place : place + length])
+        phrase = _plain(words[position : position + length])
         repeats = 1
-        while _plain(words[place + repeats * length : place + (repeats + 1) * length]) == phrase:
+        while _plain(words[position + repeats * length : position + (repeats + 1) * length]) == phrase:
             repeats += 1
         if repeats > MAX_REPEATS:
             return length, repeats

@@ -1,4 +1,4 @@
-"""Mel spectrograms in NumPy: one copy, for training and for serving."""
+"""Mel spectrograms in NumPy, shared by training and serving."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.ports.media import SAMPLE_RATE, Floats
 
 
 def to_mel(hertz: npt.ArrayLike) -> npt.NDArray[np.float64]:
-    """The mel scale of Slaney's Auditory Toolbox: straight below 1 kHz, logarithmic above."""
+    """Convert to the mel scale of Slaney's Auditory Toolbox: linear below 1 kHz, logarithmic above."""
     hertz = np.asarray(hertz, dtype=np.float64)
     above = 15.0 + np.log(np.maximum(hertz, 1.0) / 1000.0) / (np.log(6.4) / 27.0)
     return np.where(hertz < 1000.0, hertz * 3.0 / 200.0, above)
@@ -24,7 +24,7 @@ def to_hertz(mel: npt.ArrayLike) -> npt.NDArray[np.float64]:
 
 @lru_cache(maxsize=8)
 def filters(bands: int, window: int, low: float, high: float) -> Floats:  # (band, bin)
-    """Triangles on the mel scale, each of the same area."""
+    """Triangular filters on the mel scale, normalized to the same area."""
     bins = np.linspace(0.0, SAMPLE_RATE / 2, window // 2 + 1)
     corners = to_hertz(np.linspace(to_mel(low), to_mel(high), bands + 2))
     rise = (bins[None] - corners[:-2, None]) / np.diff(corners)[:-1, None]

@@ -1,4 +1,4 @@
-"""The cards of the bundled weights: what a network learnt from, under which licence, and how well it does."""
+"""Model cards of the bundled weights: training data, licence and metrics of a network."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ class DataUse(Value):
 
 
 class DataFile(Value):
-    """What a network cannot be read without, beside its weights."""
+    """A file that a network needs besides its weights."""
 
-    file: str  # as seen from the folder of cards
+    file: str  # relative to the folder of the cards
     sha256: str
 
 
@@ -46,20 +46,20 @@ class Card(Value):
     metrics: dict[str, Any]
     limits: str
     calibration: Calibration = Calibration()
-    # The fingerprints of the engines whose words a fusion network learnt to read.
+    # Fingerprints of the engines whose output a fusion network was trained on.
     engines: dict[Modality, str] = Field(default_factory=dict)
     command: str
     made: str
 
     def files(self) -> Iterator[tuple[str, str]]:
-        """All that must be there, with its hash."""
+        """Yield every required file with its hash."""
         yield self.file, self.sha256
         if self.vocabulary:
             yield self.vocabulary.file, self.vocabulary.sha256
 
     @property
     def fingerprint(self) -> str:
-        """Changes with the weights and with the way they are read."""
+        """A hash that changes with the files and the calibration."""
         hashes = " ".join(sha256 for _, sha256 in self.files())
         return hashlib.sha256(f"{hashes} {self.calibration.model_dump_json()}".encode()).hexdigest()[:16]
 
@@ -73,20 +73,20 @@ def load_card(name: str, folder: Path = BUNDLED) -> Card:
 
 
 def trusted_weights(name: str, settings: EngineSettings, folder: Path = BUNDLED) -> tuple[Path, Card]:
-    """The weights' path, once their hash and their licence have been checked."""
+    """Return the path of the weights after checking their hash and licence."""
     card = load_card(name, folder)
     path = folder / card.file
     if settings.commercial_only and not card.commercial_use:
         raise EngineUnavailable(
-            f"The weights {name!r} may not be used commercially, and ENGINES__COMMERCIAL_ONLY refuses such weights.",
-            hint="Unset ENGINES__COMMERCIAL_ONLY, or leave this sense out with --modalities.",
+            f"The weights {name!r} may not be used commercially, and ENGINES__COMMERCIAL_ONLY is set.",
+            hint="Unset ENGINES__COMMERCIAL_ONLY, or leave this modality out with --modalities.",
         )
     for file, sha256 in card.files():
         if not (folder / file).is_file():
             raise EngineUnavailable(f"The weights {file} are missing from this installation.", hint="make install")
         if hashlib.sha256((folder / file).read_bytes()).hexdigest() != sha256:
             raise EngineUnavailable(
-                f"The weights {file} are not those of their card.",
+                f"The weights {file} do not match the hash in their card.",
                 hint="git checkout -- shared/engines/bundled" if folder == BUNDLED else "Export the run again.",
             )
     return path, card

@@ -1,15 +1,15 @@
-"""What trained fusion networks read of an utterance: one copy, for training and for serving.
+"""Inputs of the trained fusion networks for an utterance, shared by training and serving.
 
-| network                | words          | voice                             | face                     |
+| network                | text           | voice                             | face                     |
 |------------------------|----------------|-----------------------------------|--------------------------|
-| `late-fusion`          | engine's words | log-mel frames                    | engine's words           |
-| `m2fnet`, `sdt`        | engine's words | engine's words                    | engine's words           |
-| `mme2e`, `mme2e-sparse`| engine's words | slices of 32 log-mel frames       | up to 16 faces           |
+| `late-fusion`          | engine output  | log-mel frames                    | engine output            |
+| `m2fnet`, `sdt`        | engine output  | engine output                     | engine output            |
+| `mme2e`, `mme2e-sparse`| engine output  | slices of 32 log-mel frames       | up to 16 faces           |
 | `av-transformer`       | –              | log-mel frames                    | up to 16 faces           |
 | `ensemble`             | logits         | windows of 128 log-mel frames     | logits                   |
 
-An engine's words are its calibrated logits and, behind them, its features: as many as it has, none for some. How
-many bands, frames and numbers there are is said by the tensors that the network takes.
+The engine output is the calibrated logits followed by the features of the engine; some engines have no features. The
+numbers of bands, frames and features come from the shapes of the network's input tensors.
 """
 
 from __future__ import annotations
@@ -29,21 +29,21 @@ from shared.engines.voice_mel import scaled as scaled_voice
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Floats
 
-VERSION = 1  # counted up whenever the same utterance would give other numbers
-MAX_SECONDS = 15.0  # seconds heard of one utterance, from its middle
+VERSION = 1  # raise this when the same utterance would give different values
+MAX_SECONDS = 15.0  # seconds used of one utterance, from its middle
 MAX_FACES = 16
-WINDOW, STRIDE = 32, 16  # utterances of a dialogue that are read at once, and how far that moves on
-SPEAKERS = 9  # ids: the one who speaks first and eight others
+WINDOW, STRIDE = 32, 16  # utterances per window of a dialogue, and the step between windows
+SPEAKERS = 9  # speaker ids: the current speaker and eight others
 
-Shape: TypeAlias = tuple[int | None, ...]  # of one utterance; None where the length is its own
-Sizes: TypeAlias = tuple[int, ...]  # a shape without that
+Shape: TypeAlias = tuple[int | None, ...]  # of one utterance; None for the variable length
+Sizes: TypeAlias = tuple[int, ...]  # a shape without the variable length
 Tensor: TypeAlias = npt.NDArray[np.generic]
-InputArrays: TypeAlias = Mapping[Modality, Floats]  # the senses that are there, each in its shape
+InputArrays: TypeAlias = Mapping[Modality, Floats]  # the available modalities
 
 
 @dataclass(frozen=True, slots=True)
 class UtteranceInputs:
-    """One utterance, and what one engine said of it."""
+    """One utterance and the output of one engine for it."""
 
     clip: UtteranceClip
     logits: Floats  # (7,), calibrated
@@ -54,58 +54,58 @@ class UtteranceInputs:
         return cls(clip, encoding.logits[row] / np.float32(encoding.calibration.temperature), encoding.features[row])
 
 
-def words(seen: UtteranceInputs, _sizes: Sizes) -> Floats:  # (width,)
-    return np.concatenate([seen.logits, seen.features]).astype(np.float32)
+def words(inputs: UtteranceInputs, _sizes: Sizes) -> Floats:  # (width,)
+    return np.concatenate([inputs.logits, inputs.features]).astype(np.float32)
 
 
-def logits(seen: UtteranceInputs, _sizes: Sizes) -> Floats:  # (7,)
-    return seen.logits
+def logits(inputs: UtteranceInputs, _sizes: Sizes) -> Floats:  # (7,)
+    return inputs.logits
 
 
-def bands(seen: UtteranceInputs, sizes: Sizes) -> Floats:  # (band, frame)
-    return _mel(seen, sizes[0]).T
+def bands(inputs: UtteranceInputs, sizes: Sizes) -> Floats:  # (band, frame)
+    return _mel(inputs, sizes[0]).T
 
 
-def states(seen: UtteranceInputs, sizes: Sizes) -> Floats:  # (frame, 1, band): one layer of them
-    return _mel(seen, sizes[1])[:, None]
+def states(inputs: UtteranceInputs, sizes: Sizes) -> Floats:  # (frame, 1, band): one layer
+    return _mel(inputs, sizes[1])[:, None]
 
 
-def slices(seen: UtteranceInputs, sizes: Sizes) -> Floats:  # (slice, 1, band, frame)
-    """One after the other; the last is filled up with what is average for this utterance: zero."""
+def slices(inputs: UtteranceInputs, sizes: Sizes) -> Floats:  # (slice, 1, band, frame)
+    """Consecutive slices; the last is padded with zero, the mean of this utterance."""
     _, count, frames = sizes
-    mel = _mel(seen, count)
+    mel = _mel(inputs, count)
     mel = np.pad(mel, ((0, -len(mel) % frames), (0, 0)))
     return mel.reshape(-1, 1, frames, count).swapaxes(2, 3)
 
 
-def windows(seen: UtteranceInputs, sizes: Sizes) -> Floats:  # (window, band, frame)
-    """Each begins in the middle of the one before it."""
+def windows(inputs: UtteranceInputs, sizes: Sizes) -> Floats:  # (window, band, frame)
+    """Windows with half overlap."""
     count, frames = sizes
-    mel, step = _mel(seen, count), frames // 2
+    mel, step = _mel(inputs, count), frames // 2
     more = max(0, -(-(len(mel) - frames) // step))
     mel = np.pad(mel, ((0, more * step + frames - len(mel)), (0, 0)))
     return np.stack([mel[start : start + frames].T for start in range(0, more * step + 1, step)])
 
 
-def faces(seen: UtteranceInputs, _sizes: Sizes) -> Floats:  # (face, 3, 48, 48)
-    """Evenly spaced. The pipeline keeps faces in grey: the three channels that the networks have are the same."""
-    face = seen.clip.face
+def faces(inputs: UtteranceInputs, _sizes: Sizes) -> Floats:  # (face, 3, 48, 48)
+    """Evenly spaced faces. The pipeline stores grey faces, so the three channels of the network are equal."""
+    face = inputs.clip.face
     if not isinstance(face, FaceClip):
-        raise TypeError("an engine spoke of a face that is not there")
+        raise TypeError("an engine has output for a face that is missing")
     chosen = np.unique(np.linspace(0, len(face.times) - 1, min(MAX_FACES, len(face.times))).round().astype(int))
     return np.repeat(scaled_face(np.asarray(face.crops[chosen])), 3, axis=1)
 
 
-def _mel(seen: UtteranceInputs, count: int) -> Floats:  # (frame, band)
-    samples = seen.clip.audio.samples
+def _mel(inputs: UtteranceInputs, count: int) -> Floats:  # (frame, band)
+    samples = inputs.clip.audio.samples
     skipped = max(0, len(samples) - round(MAX_SECONDS * SAMPLE_RATE)) // 2
-    heard = np.asarray(samples[skipped : len(samples) - skipped], dtype=np.float32)
-    # Twice as many bands want bins twice as fine, or the lowest of them would hold none.
-    return scaled_voice(log_mel(heard, bands=count, size=512 if count <= 64 else 1024), None)
+    used = np.asarray(samples[skipped : len(samples) - skipped], dtype=np.float32)
+    # Twice as many bands need bins twice as fine, or the lowest bands would contain no bin.
+    return scaled_voice(log_mel(used, bands=count, size=512 if count <= 64 else 1024), None)
 
 
 Reader: TypeAlias = Callable[[UtteranceInputs, Sizes], Floats]
-TEXT_READERS: tuple[Reader, ...] = (words, logits)  # what is read of the engine, not of the recording
+ENGINE_READERS: tuple[Reader, ...] = (words, logits)  # readers of engine output, not of the recording
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 DIALOGUE: Mapping[Modality, Reader] = {TEXT: words, VOICE: words, FACE: words}
 CLIP: Mapping[Modality, Reader] = {TEXT: words, VOICE: slices, FACE: faces}
@@ -122,16 +122,16 @@ READERS: Mapping[str, Mapping[Modality, Reader]] = {
 
 @dataclass(frozen=True, slots=True)
 class InputSpec:
-    """Which tensors a network takes, known from their names and axes."""
+    """The input tensors of a network, derived from their names and axes."""
 
     name: str
-    dialogue: bool  # whether it reads utterances one by one or a dialogue at once
+    dialogue: bool  # whether it reads a whole dialogue instead of single utterances
     shapes: Mapping[Modality, Shape]
     tensors: tuple[str, ...]
 
     @classmethod
     def of(cls, name: str, tensors: Mapping[str, Sequence[int | str]]) -> Self:
-        """From the axes of every tensor: a number where the size is fixed, a name where it is not."""
+        """Build the spec from the axes of every tensor: a number for a fixed size, a name for a variable one."""
         dialogue = any(axes[1:2] == ["utterance"] for axes in map(list, tensors.values()))
         shapes = {
             modality: tuple(axis if isinstance(axis, int) else None for axis in tensors[modality][1 + dialogue :])
@@ -145,11 +145,11 @@ class InputSpec:
 
     @property
     def engines(self) -> tuple[Modality, ...]:
-        """The senses whose engine it reads, and not the recording itself."""
-        return tuple(modality for modality, reader in self.readers.items() if reader in TEXT_READERS)
+        """The modalities of which it reads the engine output, not the recording."""
+        return tuple(modality for modality, reader in self.readers.items() if reader in ENGINE_READERS)
 
     def given(self, clip: UtteranceClip, encodings: Sequence[Encoding], row: int) -> InputArrays:
-        """What the network can have of one utterance; a sense that is unavailable is left out."""
+        """Return the inputs of one utterance; an unavailable modality is left out."""
         return {
             encoding.modality: self.readers[encoding.modality](
                 UtteranceInputs.of(encoding, row, clip), fixed(self.shapes[encoding.modality])
@@ -159,7 +159,7 @@ class InputSpec:
         }
 
     def batch(self, rows: Sequence[Sequence[InputArrays]], speakers: Sequence[Sequence[str]]) -> dict[str, Tensor]:
-        """The tensors by name: every row a dialogue, or one utterance; absent senses and steps are masked."""
+        """Return the tensors by name, one row per dialogue or utterance; missing modalities and steps are masked."""
         longest = max(len(row) for row in rows)
         made: dict[str, Tensor] = {}
         for modality, shape in self.shapes.items():
@@ -179,7 +179,7 @@ def fixed(shape: Shape) -> Sizes:
 
 
 def stack(arrays: Sequence[Floats | None], shape: Shape) -> tuple[Floats, npt.NDArray[np.bool_]]:
-    """One tensor with a row for each array, padded along the axis of free length, and the mask of what is there."""
+    """Stack the arrays into one tensor, padded along the variable axis, and return it with its mask."""
     if None not in shape:
         values = np.zeros((len(arrays), *fixed(shape)), dtype=np.float32)
         for row, array in enumerate(arrays):
@@ -187,7 +187,7 @@ def stack(arrays: Sequence[Floats | None], shape: Shape) -> tuple[Floats, npt.ND
                 values[row] = array
         return values, np.array([array is not None for array in arrays])
     free = shape.index(None)
-    # Nothing at all is one masked step: a tensor without steps is nothing that a network knows.
+    # Without arrays there is one masked step: networks do not accept an empty axis.
     longest = max([1, *(array.shape[free] for array in arrays if array is not None)])
     padded = np.zeros((len(arrays), longest, *fixed(shape)), dtype=np.float32)
     mask = np.zeros((len(arrays), longest), dtype=bool)
@@ -199,24 +199,21 @@ def stack(arrays: Sequence[Floats | None], shape: Shape) -> tuple[Floats, npt.ND
 
 
 def dialogue_windows(count: int) -> list[tuple[range, range]]:
-    """The parts of a long dialogue that are read one after the other, and which utterances of each are believed.
+    """Split a long dialogue into overlapping windows; each has the utterances to read and those to use.
 
-    Those at the edge of a part lack context on one side: there the neighbouring part is believed.
+    Utterances at the edge of a window lack context on one side: there the neighbouring window is used.
     """
     if count <= WINDOW:
         return [(range(count), range(count))]
     starts = [*range(0, count - WINDOW, STRIDE), count - WINDOW]
     edges = [0, *((one + WINDOW + other) // 2 for one, other in pairwise(starts)), count]
-    return [
-        (range(start, start + WINDOW), range(*believed))
-        for start, believed in zip(starts, pairwise(edges), strict=True)
-    ]
+    return [(range(start, start + WINDOW), range(*used)) for start, used in zip(starts, pairwise(edges), strict=True)]
 
 
 def relative_speakers(speakers: Sequence[Hashable], current: int, count: int) -> npt.NDArray[np.int64]:
-    """Ids instead of names: 0 is who speaks at `current`, the others follow by how near they last spoke to it.
+    """Replace names by ids: 0 is the speaker at `current`, the others follow in order of distance to it.
 
-    A network that sees names learns the characters of its corpus; those beyond the last id share it.
+    A network with names as input learns the characters of its corpus; speakers beyond the last id share it.
     """
     near = sorted(range(len(speakers)), key=lambda at: (abs(at - current), at))
     order = list(dict.fromkeys(speakers[at] for at in near))

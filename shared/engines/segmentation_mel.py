@@ -1,4 +1,4 @@
-"""The log-mel picture of ten seconds of a meeting, freed from its level and its microphone: one copy for all."""
+"""Log-mel spectrograms for segmentation, normalized for level and microphone, shared by training and serving."""
 
 from __future__ import annotations
 
@@ -8,19 +8,19 @@ from shared.engines.mel import mel_power
 from shared.ports.media import SAMPLE_RATE, Floats
 
 BANDS = 64
-HOP = 320  # samples from one picture frame to the next
-SHRINKS = 2  # picture frames that become one decision
-STEP = HOP * SHRINKS  # samples that one decision covers
-WINDOW = 10 * SAMPLE_RATE  # samples that the network hears at once
+HOP = 320  # samples from one spectrogram frame to the next
+SHRINKS = 2  # spectrogram frames per network output
+STEP = HOP * SHRINKS  # samples per network output
+WINDOW = 10 * SAMPLE_RATE  # samples per network window
 EMPHASIS = np.float32(0.97)
-FAINTEST = 1e-11  # power below which all is silence: below the last of 16 bits
-SPREAD = np.float32(2.0)  # nepers that become one
+FAINTEST = 1e-11  # power floor, below the last of 16 bits
+SPREAD = np.float32(2.0)  # nepers per unit
 
 
 def log_mel(samples: Floats) -> Floats:  # (frame, band)
-    """A frame for every whole hop, but at least one; every band has mean 0 over the picture."""
+    """Compute one frame for every whole hop, at least one; every band has mean 0 over the spectrogram."""
     samples = np.asarray(samples, dtype=np.float32)
-    raised = np.append(samples[:1], samples[1:] - EMPHASIS * samples[:-1])
-    power = mel_power(raised, bands=BANDS, window=512, hop=HOP, low=50.0, high=7600.0)
+    emphasised = np.append(samples[:1], samples[1:] - EMPHASIS * samples[:-1])
+    power = mel_power(emphasised, bands=BANDS, window=512, hop=HOP, low=50.0, high=7600.0)
     picture = np.log(power[: max(1, len(samples) // HOP)] + np.float32(FAINTEST))
     return np.asarray((picture - picture.mean(axis=0)) / SPREAD, dtype=np.float32)

@@ -1,4 +1,4 @@
-"""No segmentation: turns keep the edges that the speech detector gave them, and a moment has one speaker."""
+"""No segmentation: turns keep the boundaries from the speech detector, without overlapping speakers."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from shared.engines.catalog import Setup
 
 @dataclass(frozen=True, slots=True)
 class NoSegmentation:
-    """Stands for the absence of an engine, so that choosing it is a choice and doctor can say so; it has no method."""
+    """Placeholder without methods, so that no segmentation can be selected and shown by doctor."""
 
     name: ClassVar[str] = "none"
     fingerprint: ClassVar[str] = "none"
-    note: ClassVar[str] = "Where two people talk at once in one mix, one of them gets the words."
+    note: ClassVar[str] = "If two people in one mix talk at the same time, all words are assigned to one of them."
 
     @classmethod
     def load(cls, _option: str | None, _setup: Setup) -> NoSegmentation:

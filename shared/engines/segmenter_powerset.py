@@ -1,4 +1,4 @@
-"""Who of at most three local voices speaks when, and where two of them do at once, by a small network of ours."""
+"""Segmentation engine: a small bundled network detects up to three local voices and the overlap of two."""
 
 from __future__ import annotations
 
@@ -16,10 +16,10 @@ from shared.ports.engines import LocalSpeakers, Segmentation
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 NAME = "segmentation"
-HOP = 50 * STEP  # samples from one window to the next: every moment is heard five times
+HOP = 50 * STEP  # samples from one window to the next: every frame is in five windows
 BATCH = 8
 VOICES = 3
-# class -> who speaks: nobody, each alone, each pair. The trainer's targets are made of the same table.
+# class -> active voices: none, each alone, each pair. The trainer builds its targets from the same table.
 CLASSES = ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
 SPEAKS = np.array([[voice in members for voice in range(VOICES)] for members in CLASSES], dtype=np.float32)
 TWO = SPEAKS.sum(axis=1) == 2  # (class,)
@@ -44,34 +44,34 @@ class PowersetSegmenter:
         frames = -(-len(audio.samples) // STEP)
         speech, overlap, weight = (np.zeros(frames, dtype=np.float32) for _ in range(3))
         local: list[LocalSpeakers] = []
-        for first, answer in self._answers(audio, starts, progress):
-            scores = _softmax(answer)
-            near = _nearness(len(scores))
-            place = slice(first // STEP, first // STEP + len(scores))
-            speech[place] += near * (1 - scores[:, 0])
-            overlap[place] += near * scores[:, TWO].sum(axis=1)
-            weight[place] += near
+        for first, logits in self._window_logits(audio, starts, progress):
+            scores = _softmax(logits)
+            weights = _window_weights(len(scores))
+            rows = slice(first // STEP, first // STEP + len(scores))
+            speech[rows] += weights * (1 - scores[:, 0])
+            overlap[rows] += weights * scores[:, TWO].sum(axis=1)
+            weight[rows] += weights
             local.append(LocalSpeakers(audio.start + first / SAMPLE_RATE, scores @ SPEAKS))
-        weight = np.maximum(weight, np.float32(1e-9))  # a last sliver of a frame may be heard by no window
+        weight = np.maximum(weight, np.float32(1e-9))  # the last partial frame may be in no window
         return Segmentation(audio.start, STEP / SAMPLE_RATE, speech / weight, overlap / weight, tuple(local))
 
-    def _answers(self, audio: Audio, starts: Sequence[int], progress: Progress) -> Iterator[tuple[int, Floats]]:
-        """The logits (frame, class) of each window; the last one may be of another length and goes alone."""
+    def _window_logits(self, audio: Audio, starts: Sequence[int], progress: Progress) -> Iterator[tuple[int, Floats]]:
+        """Yield the logits (frame, class) of each window; the last may have another length and runs alone."""
         batches = [starts[:-1][first : first + BATCH] for first in range(0, len(starts) - 1, BATCH)]
         done = 0
         for batch in [*batches, starts[-1:]]:
             if not batch:
                 continue
-            pictures = [log_mel(audio.samples[first : _end(first, starts, len(audio.samples))]) for first in batch]
-            answers = self._session.run(None, {"mels": np.stack(pictures)})[0]
-            yield from zip(batch, answers, strict=True)
+            mels = [log_mel(audio.samples[first : _end(first, starts, len(audio.samples))]) for first in batch]
+            outputs = self._session.run(None, {"mels": np.stack(mels)})[0]
+            yield from zip(batch, outputs, strict=True)
             audio.release()
             done += len(batch)
             progress(done / len(starts))
 
 
 def window_starts(samples: int) -> list[int]:
-    """Windows that overlap; the last one ends with the recording."""
+    """Return the starts of overlapping windows; the last one ends with the recording."""
     if samples == 0:
         return []
     last = max(0, samples - WINDOW) // STEP * STEP
@@ -83,11 +83,11 @@ def _end(first: int, starts: Sequence[int], samples: int) -> int:
 
 
 def _softmax(logits: Floats) -> Floats:
-    grown = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(grown / grown.sum(axis=1, keepdims=True), dtype=np.float32)
+    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
+    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), dtype=np.float32)
 
 
-def _nearness(frames: int) -> Floats:
-    """The middle of a window has heard both sides of a moment, its edges one."""
-    places = (np.arange(frames) + 0.5) / frames
-    return np.asarray(0.05 + np.minimum(places, 1 - places), dtype=np.float32)
+def _window_weights(frames: int) -> Floats:
+    """Weight frames by their distance to the window edge: frames in the middle have context on both sides."""
+    positions = (np.arange(frames) + 0.5) / frames
+    return np.asarray(0.05 + np.minimum(positions, 1 - positions), dtype=np.float32)

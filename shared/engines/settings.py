@@ -1,4 +1,4 @@
-"""Settings of the engines and of what the decoder may open; read from the environment as ENGINES__… and MEDIA__…."""
+"""Settings of the engines and limits of the decoder, read from the environment as ENGINES__… and MEDIA__…."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class EngineSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="ENGINES__", frozen=True)
 
     models_dir: Path = Field(default_factory=default_models_dir)
-    """Where `undertone models fetch` puts weights and where engines look for them."""
+    """The folder in which `undertone models fetch` stores weights and from which engines load them."""
 
     threads: int = Field(default=0, ge=0)
     """Threads for each engine; 0 takes all cores of this machine."""
@@ -25,11 +25,11 @@ class EngineSettings(BaseSettings):
     """Refuse weights whose licence or training data forbid commercial use."""
 
     hub_url: str = "https://huggingface.co"
-    """The hub that `undertone models fetch` asks; a mirror of it inside your network works as well."""
+    """The hub of `undertone models fetch`; a mirror inside your network works as well."""
 
 
 class MediaSettings(BaseSettings):
-    """Caps on what the decoder opens: its parsers are the largest attack surface."""
+    """Limits on what the decoder opens: its parsers are the largest attack surface."""
 
     model_config = SettingsConfigDict(env_prefix="MEDIA__", frozen=True)
 

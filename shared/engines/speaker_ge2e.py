@@ -1,4 +1,4 @@
-"""Speaker encoders of the kind of GE2E: one unit vector for a second or two of one voice."""
+"""GE2E speaker encoders: one unit vector for a second or two of one voice."""
 
 from __future__ import annotations
 
@@ -15,13 +15,13 @@ from shared.engines.model_cards import trusted_weights
 from shared.engines.runtime import open_session
 from shared.ports.media import Floats
 
-LOUDNESS = 10 ** (-30 / 20)  # quiet speech is raised to this level; loud speech is never lowered
+LOUDNESS = 10 ** (-30 / 20)  # quiet speech is amplified to this level; loud speech is not changed
 BATCH = 64
 
 
 @dataclass(frozen=True, slots=True)
 class Ge2eEncoder:
-    """As published: at home in read speech; anger makes another voice of the same person."""
+    """The published encoder, for read speech; it separates calm and angry speech of one person."""
 
     session: Any
     fingerprint: str
@@ -30,7 +30,7 @@ class Ge2eEncoder:
     name: ClassVar[str] = "ge2e"
     weights: ClassVar[str] = "speaker_ge2e"
     same_voice: ClassVar[float] = 0.65
-    note: ClassVar[str | None] = "Emotion makes another voice of the same person."
+    note: ClassVar[str | None] = "Emotional speech of one person may be detected as another speaker."
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> Self:
@@ -40,7 +40,7 @@ class Ge2eEncoder:
         return cls(open_session(weights, setup.threads), card.sha256[:16])
 
     def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, 256)
-        """Clips of one call should be of one length; the shorter ones are filled up with silence."""
+        """Embed the clips; shorter ones are padded with silence, so clips of one call should have one length."""
         found = [self._embed(clips[first : first + BATCH]) for first in range(0, len(clips), BATCH)]
         return np.concatenate(found) if found else np.zeros((0, 256), dtype=np.float32)
 
@@ -54,7 +54,7 @@ class Ge2eEncoder:
 
 
 class MoodsEncoder(Ge2eEncoder):
-    """Trained here to know a voice again in every mood."""
+    """The encoder fine-tuned in this project to recognise a voice in every emotion."""
 
     __slots__ = ()
 

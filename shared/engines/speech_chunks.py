@@ -1,4 +1,4 @@
-"""Speech cut into stretches that a recogniser takes at once: at pauses where there are any, else where it is quiet."""
+"""Splits speech into chunks for a recogniser: at pauses if there are any, else at the quietest point."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ import numpy as np
 from shared.domain.span import Span
 from shared.ports.media import SAMPLE_RATE, Audio
 
-WINDOW = SAMPLE_RATE // 20  # 50 ms: what counts as one quiet moment
+WINDOW = SAMPLE_RATE // 20  # 50 ms: the unit of the search for quiet points
 
 
 def chunk_speech(audio: Audio, speech: Sequence[Span], *, max_seconds: float, bridge: float) -> Iterator[Span]:
-    """Neighbours less than `bridge` apart are joined while they stay short enough; what is too long is cut."""
+    """Join spans less than `bridge` apart up to `max_seconds`, and cut longer ones."""
     current: Span | None = None
     for span in speech:
         if current is None:

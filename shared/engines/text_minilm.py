@@ -1,4 +1,4 @@
-"""Emotion and sentiment in the words, by MiniLM-L6 reading each utterance with the turns before it."""
+"""Text emotion and sentiment engine: MiniLM-L6 over each utterance with the turns before it."""
 
 from __future__ import annotations
 
@@ -40,7 +40,7 @@ class MiniLmText:
             raise InvalidRequest(f"The bundled text network has no option {option!r}.")
         path, card = trusted_weights("text_minilm", setup.engines)
         if card.vocabulary is None:
-            raise EngineUnavailable("The card of the text network names no vocabulary.", hint="make install")
+            raise EngineUnavailable("The card of the text network has no vocabulary.", hint="make install")
         tokenizer = Tokenizer.from_file(str(path.parent / card.vocabulary.file))
         return cls(open_session(path, setup.threads), tokenizer, card)
 
@@ -80,7 +80,7 @@ class MiniLmText:
 
 
 def run_pairs(session: Any, pairs: Sequence[Pieces], progress: Progress) -> tuple[Floats, Floats, Floats]:
-    """Emotion logits, sentiment logits and embeddings; pairs of like length go together, for padding is time."""
+    """Return emotion logits, sentiment logits and embeddings; pairs are batched by length to limit padding."""
     emotion, sentiment, embedding = (
         np.zeros((len(pairs), width), np.float32) for width in (len(EMOTIONS), len(SENTIMENTS), WIDTH)
     )
@@ -88,14 +88,14 @@ def run_pairs(session: Any, pairs: Sequence[Pieces], progress: Progress) -> tupl
     for start in range(0, len(order), BATCH):
         rows = order[start : start + BATCH]
         ids, mask, segment = stack([pairs[row] for row in rows])
-        answers = session.run(None, {"ids": ids, "mask": mask, "segment": segment})
-        emotion[rows], sentiment[rows], embedding[rows] = answers
+        outputs = session.run(None, {"ids": ids, "mask": mask, "segment": segment})
+        emotion[rows], sentiment[rows], embedding[rows] = outputs
         progress((start + len(rows)) / len(order))
     return emotion, sentiment, embedding
 
 
 def reliability_of(utterance: Utterance) -> float:
-    """How far the words themselves can be trusted: a recogniser's mean confidence, .5 to .9 mapped to 0 to 1."""
+    """The reliability of the text: the mean word confidence, .5 to .9 mapped to 0 to 1."""
     known = [word.confidence for word in utterance.words if word.confidence is not None]
     if not known:
         return 1.0

@@ -1,4 +1,4 @@
-"""A line and the turns before it as one pair of word pieces: what the text network sees, in training and in serving."""
+"""Encodes a line and the turns before it as one pair of word pieces, shared by training and serving."""
 
 from __future__ import annotations
 
@@ -10,23 +10,23 @@ import numpy.typing as npt
 from tokenizers import Tokenizer
 
 Integers = npt.NDArray[np.int64]
-Pieces = tuple[list[int], int]  # ids, and how many of them belong to the line itself
+Pieces = tuple[list[int], int]  # ids, and the number of ids of the line itself
 
-LIMIT = 96  # pieces in all; nearly every line of a dialogue has at most 36
+LIMIT = 96  # maximum pieces; nearly every line of a dialogue has at most 36
 CONTEXT = 3  # turns before the line
 
 
 def pair(tokenizer: Tokenizer, line: str, speaker: str, before: Sequence[tuple[str, str]]) -> Pieces:
-    """[CLS] a: the line [SEP] b: the turn before it, a: the one before that … [SEP]; only the context is cut."""
+    """[CLS] a: the line [SEP] b: the turn before it, a: the one before that … [SEP]; only the context is truncated."""
     tags = {speaker: "a"}
     for name, _ in before[:CONTEXT]:
-        # Names would be learnt by heart; who speaks again and who answers is what matters.
+        # Letters instead of names: the network would memorise names; only repeated speakers matter.
         tags.setdefault(name, ascii_lowercase[len(tags)])
     start, end = (tokenizer.encode(mark, add_special_tokens=False).ids[0] for mark in ("[CLS]", "[SEP]"))
     own = [start, *_pieces(tokenizer, f"a: {line}")[: LIMIT - 2], end]
     context = [piece for name, text in before[:CONTEXT] for piece in _pieces(tokenizer, f"{tags[name]}: {text}")]
-    room = LIMIT - len(own) - 1
-    return [*own, *context[:room], end] if context and room > 0 else own, len(own)
+    available = LIMIT - len(own) - 1
+    return [*own, *context[:available], end] if context and available > 0 else own, len(own)
 
 
 def _pieces(tokenizer: Tokenizer, text: str) -> list[int]:
@@ -34,7 +34,7 @@ def _pieces(tokenizer: Tokenizer, text: str) -> list[int]:
 
 
 def stack(pairs: Sequence[Pieces]) -> tuple[Integers, Integers, Integers]:
-    """Ids, mask and segment, each (pair, piece), padded to the longest."""
+    """Return ids, mask and segment, each (pair, piece), padded to the longest pair."""
     ids, mask, segment = np.zeros((3, len(pairs), max(len(pieces) for pieces, _ in pairs)), dtype=np.int64)
     for row, (pieces, own) in enumerate(pairs):
         ids[row, : len(pieces)] = pieces

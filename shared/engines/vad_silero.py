@@ -1,4 +1,4 @@
-"""Silero VAD, whose weights come in the faster-whisper wheel: where somebody speaks, also far from the microphone."""
+"""Silero VAD with the weights of the faster-whisper wheel: detects speech, also far from the microphone."""
 
 from __future__ import annotations
 
@@ -17,26 +17,28 @@ from shared.domain.span import Span, union
 from shared.engines.catalog import Setup
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
-FRAME = 512  # samples that the network judges at once
-CONTEXT = 64  # samples before them that it also sees
-BLOCK = 2_000 * FRAME  # about a minute: what is in memory at once
+FRAME = 512  # samples per network step
+CONTEXT = 64  # preceding samples that are also input
+BLOCK = 2_000 * FRAME  # about a minute: the samples in memory
 
 # Chosen on five AMI clips (far microphones), on read speech with noise, and on noises without speech.
-ENTER, LEAVE = 0.25, 0.12  # speech begins above the first and lasts until below the second
+ENTER, LEAVE = 0.25, 0.12  # probabilities at which speech begins and ends
 MIN_SPEECH = 0.25
 MIN_PAUSE = 0.5
 PADDING = 0.15
 
-# A room swallows the high sounds that tell speech from rumble: without this, quiet speakers are missed.
+# A room damps the high frequencies that distinguish speech from rumble: without this, quiet speakers are missed.
 EMPHASIS = np.float32(0.8)
-LOUD = 10 ** (-23 / 20)  # where loud speech is lifted to; recordings of a room lie 20 dB below
+LOUD = 10 ** (-23 / 20)  # target level of loud speech; room recordings are 20 dB below
 MAX_GAIN = 10 ** (45 / 20)
-FAINTEST = 10 ** (-70 / 20)  # quieter than this is not lifted: a muted line is silence
-RAMP = SAMPLE_RATE // 2  # samples from one block's gain to the next one's
+FAINTEST = 10 ** (-70 / 20)  # quieter audio is not amplified: a muted line is silence
+RAMP = SAMPLE_RATE // 2  # samples of the ramp between the gains of two blocks
 
 
 @dataclass(frozen=True, slots=True)
 class SileroVad:
+    """Speech detection engine on Silero VAD."""
+
     session: Any
     fingerprint: str
     name: str = "silero-vad:6"
@@ -63,7 +65,7 @@ class SileroVad:
         return spans_of(probabilities, audio.start, audio.duration)
 
     def _speech_probabilities(self, samples: Floats) -> Iterator[tuple[float, Floats]]:
-        """The probability of speech in every frame, block by block, with the network's memory carried over."""
+        """Yield the speech probability of every frame, block by block, with the network state carried over."""
         state = {name: np.zeros((1, 1, 128), dtype=np.float32) for name in ("h", "c")}
         before = np.zeros(CONTEXT, dtype=np.float32)
         gain: np.float32 | None = None
@@ -81,15 +83,15 @@ class SileroVad:
 
 
 def emphasised(samples: Floats, first: int) -> Floats:
-    """One block, filled up to whole frames, with its high sounds raised."""
+    """Return one block with pre-emphasis, padded to whole frames."""
     previous = samples[first - 1] if first else np.float32(0.0)
     block = np.asarray(samples[first : first + BLOCK], dtype=np.float32)
-    raised = block - EMPHASIS * np.concatenate([[previous], block[:-1]])
-    return np.pad(raised, (0, -len(raised) % FRAME)).astype(np.float32, copy=False)
+    filtered = block - EMPHASIS * np.concatenate([[previous], block[:-1]])
+    return np.pad(filtered, (0, -len(filtered) % FRAME)).astype(np.float32, copy=False)
 
 
 def gain_for(block: Floats) -> np.float32:
-    """The gain that brings the block's loud frames to where the network expects speech; never below 1."""
+    """Return the gain that brings the loud frames of a block to the level the network expects; never below 1."""
     levels = np.sqrt(np.mean(np.square(block.reshape(-1, FRAME)), axis=1))
     loud = float(np.percentile(levels, 95))
     if loud < FAINTEST:
@@ -98,7 +100,7 @@ def gain_for(block: Floats) -> np.float32:
 
 
 def spans_of(probabilities: Floats, start: float, duration: float) -> tuple[Span, ...]:
-    """Speech with hysteresis: flickers are dropped, breaths are bridged, edges are padded."""
+    """Convert probabilities to spans with hysteresis: drop short spans, bridge short pauses, pad edges."""
     step = FRAME / SAMPLE_RATE
     found: list[Span] = []
     begun: int | None = None

@@ -1,4 +1,4 @@
-"""One utterance as others would have said it: training hears such voices, and serving asks about several of them."""
+"""Vocal-tract and tempo augmentation of spectrograms, for training and for test-time augmentation."""
 
 from __future__ import annotations
 
@@ -7,11 +7,11 @@ import numpy as np
 from shared.engines.voice_mel import windows
 from shared.ports.media import Floats
 
-AUGMENTATIONS = ((1.0, 1.0), (0.93, 1.0), (1.07, 1.0), (1.0, 0.92), (1.0, 1.08))  # throat and pace
+AUGMENTATIONS = ((1.0, 1.0), (0.93, 1.0), (1.07, 1.0), (1.0, 0.92), (1.0, 1.08))  # vocal-tract scale and tempo
 
 
 def augmented_windows(picture: Floats) -> list[Floats]:
-    """Windows of the utterance as it is, from other throats and at other paces: their mean errs less than one does."""
+    """Return windows of the utterance for every augmentation; the mean prediction is more accurate than one."""
     return [
         window
         for vocal_tract_scale, tempo in AUGMENTATIONS
@@ -20,13 +20,13 @@ def augmented_windows(picture: Floats) -> list[Floats]:
 
 
 def warp_spectrogram(picture: Floats, vocal_tract_scale: float, tempo: float) -> Floats:
-    """As if a throat so much longer had said it so much faster."""
-    bands = _stretched(picture.T, vocal_tract_scale, picture.shape[1]).T
-    return np.ascontiguousarray(_stretched(bands, tempo, max(1, round(len(bands) / tempo))))
+    """Scale the frequency axis by the vocal-tract scale and the time axis by the tempo."""
+    bands = _resampled(picture.T, vocal_tract_scale, picture.shape[1]).T
+    return np.ascontiguousarray(_resampled(bands, tempo, max(1, round(len(bands) / tempo))))
 
 
-def _stretched(rows: Floats, factor: float, count: int) -> Floats:
-    """Row n of the answer lies at n times the factor; beyond the end the last row goes on."""
+def _resampled(rows: Floats, factor: float, count: int) -> Floats:
+    """Resample the rows at multiples of the factor; beyond the end the last row is repeated."""
     if factor == 1.0:
         return rows
     at = np.minimum(np.arange(count) * factor, len(rows) - 1)

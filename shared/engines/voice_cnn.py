@@ -1,4 +1,4 @@
-"""Emotion in the voice, by a small convolutional network over log-mel pictures."""
+"""Voice emotion engine: a small convolutional network over log-mel spectrograms."""
 
 from __future__ import annotations
 
@@ -18,9 +18,9 @@ from shared.engines.voice_quality import MIN_SECONDS, MIN_SNR, signal_to_noise
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
 
-MAX_SECONDS = 15.0  # seconds heard of one utterance
-SCALE_SECONDS = 120.0  # of one voice, from which its scale is taken
-BATCH = 20  # windows; a long utterance has twice as many, and what they take is memory
+MAX_SECONDS = 15.0  # seconds used of one utterance
+SCALE_SECONDS = 120.0  # seconds of one voice used to estimate its scale
+BATCH = 20  # windows; a long utterance has twice as many, and all at the same time need more memory
 
 
 class VoiceCnn:
@@ -52,8 +52,8 @@ class VoiceCnn:
             reason = "too_short" if clip.audio.duration < MIN_SECONDS else "low_snr" if snr < MIN_SNR else None
             unavailable.append(reason)
             if reason is None:
-                picture = scaled(_picture(clip), voices.get(clip.utterance.speaker))
-                logits[number], features[number] = self._predict(augmented_windows(picture))
+                spectrogram = scaled(_log_mel(clip), voices.get(clip.utterance.speaker))
+                logits[number], features[number] = self._predict(augmented_windows(spectrogram))
                 reliability[number] = min(clip.audio.duration / 2, 1.0) * float(np.clip((snr - 5) / 10, 0.0, 1.0))
             clip.audio.release()
             progress((number + 1) / rows)
@@ -66,10 +66,10 @@ class VoiceCnn:
             calibration=self._calibration,
         )
 
-    def _predict(self, seen: Sequence[Floats]) -> tuple[Floats, Floats]:
+    def _predict(self, windows: Sequence[Floats]) -> tuple[Floats, Floats]:
         emotions, embeddings = [], []
-        for first in range(0, len(seen), BATCH):
-            mels, mask = stacked(seen[first : first + BATCH])
+        for first in range(0, len(windows), BATCH):
+            mels, mask = stacked(windows[first : first + BATCH])
             emotion, embedding = self._session.run(None, {"mels": mels, "mask": mask})
             emotions.append(emotion)
             embeddings.append(embedding)
@@ -77,27 +77,27 @@ class VoiceCnn:
 
 
 class VoiceCnnEmodb(VoiceCnn):
-    """The same network, but of speech that may be used commercially: smaller, German, and without surprise."""
+    """The same network trained on speech that permits commercial use: smaller, German, without surprise."""
 
     name = "voice-cnn-emodb"
     weights = "voice_cnn_emodb"
 
 
 def _scales(conversation: Sequence[UtteranceClip]) -> dict[str, Scale]:
-    """How each speaker sounds on the whole, from up to two minutes of the voice: what is left is how it is said."""
-    heard: dict[str, list[Floats]] = {}
+    """Estimate mean and deviation of each speaker from up to two minutes, to separate expression from voice."""
+    mels: dict[str, list[Floats]] = {}
     seconds: dict[str, float] = {}
     for clip in conversation:
         speaker = clip.utterance.speaker
         if clip.audio.duration >= MIN_SECONDS and seconds.get(speaker, 0.0) < SCALE_SECONDS:
-            heard.setdefault(speaker, []).append(_picture(clip))
+            mels.setdefault(speaker, []).append(_log_mel(clip))
             seconds[speaker] = seconds.get(speaker, 0.0) + clip.audio.duration
             clip.audio.release()
-    known = {speaker: voice_scale(pictures) for speaker, pictures in heard.items() if seconds[speaker] >= KNOWN}
+    known = {speaker: voice_scale(spectrograms) for speaker, spectrograms in mels.items() if seconds[speaker] >= KNOWN}
     return {speaker: scale for speaker, scale in known.items() if scale is not None}
 
 
-def _picture(clip: UtteranceClip) -> Floats:
+def _log_mel(clip: UtteranceClip) -> Floats:
     samples = clip.audio.samples
     skipped = max(0, len(samples) - round(MAX_SECONDS * SAMPLE_RATE)) // 2
     return log_mel(np.asarray(samples[skipped : len(samples) - skipped], dtype=np.float32))

@@ -1,4 +1,4 @@
-"""The log-mel picture of a voice, freed from its level and its speaker: in training and in serving alike."""
+"""Log-mel spectrograms of a voice, normalized for level and speaker, shared by training and serving."""
 
 from __future__ import annotations
 
@@ -12,22 +12,22 @@ from shared.ports.media import SAMPLE_RATE, Floats
 BANDS = 64
 FRAMES_PER_SECOND = 100
 EMPHASIS = 0.97
-SILENCE = 30.0  # dB below the loudest frame: what is quieter at either end is cut off
-KNOWN = 10.0  # seconds of one voice from which its own mean and deviation are trusted
-WINDOW, HOP = 300, 150  # frames: what the network hears at once, and how far it moves on in a long utterance
+SILENCE = 30.0  # dB below the loudest frame; quieter audio at both ends is trimmed
+KNOWN = 10.0  # seconds of one voice needed to estimate its mean and deviation
+WINDOW, HOP = 300, 150  # frames per window and frames between windows in a long utterance
 FRAME = SAMPLE_RATE // 50
 
 
 def log_mel(samples: Floats, *, bands: int = BANDS, size: int = 512) -> Floats:  # (frame, band)
     samples = trimmed(np.asarray(samples, dtype=np.float32))
     samples = samples * np.float32(0.9 / max(float(np.abs(samples).max(initial=0.0)), 1e-5))
-    raised = np.append(samples[:1], samples[1:] - EMPHASIS * samples[:-1])
-    power = mel_power(raised, bands=bands, low=50.0, high=7600.0, size=size)
+    emphasised = np.append(samples[:1], samples[1:] - EMPHASIS * samples[:-1])
+    power = mel_power(emphasised, bands=bands, low=50.0, high=7600.0, size=size)
     return np.asarray(np.log(power + 1e-6), dtype=np.float32)
 
 
 def trimmed(samples: Floats) -> Floats:
-    """Without the silence before and after."""
+    """Trim the silence before and after."""
     if len(samples) < FRAME:
         return samples
     frames = samples[: len(samples) // FRAME * FRAME].reshape(-1, FRAME)
@@ -45,19 +45,19 @@ def scale_of(pictures: list[Floats]) -> Scale:
 
 
 def scaled(picture: Floats, voice: Scale | None) -> Floats:
-    """By what is known of the voice, else by the utterance itself."""
+    """Normalize by the scale of the voice, else by that of the utterance."""
     mean, deviation = voice or scale_of([picture])
     return (picture - mean) / deviation
 
 
 def voice_scale(pictures: list[Floats]) -> Scale | None:
-    """The mean and deviation of one speaker, once enough of the voice has been heard."""
-    heard = sum(len(picture) for picture in pictures)
-    return scale_of(pictures) if heard >= KNOWN * FRAMES_PER_SECOND else None
+    """Return mean and deviation of one speaker, or None if there is too little speech."""
+    frames = sum(len(picture) for picture in pictures)
+    return scale_of(pictures) if frames >= KNOWN * FRAMES_PER_SECOND else None
 
 
 def windows(picture: Floats) -> list[Floats]:
-    """The whole utterance, or overlapping windows of a long one; its end is never left out."""
+    """Return the whole utterance, or overlapping windows of a long one including its end."""
     if len(picture) <= WINDOW:
         return [picture]
     starts = [*range(0, len(picture) - WINDOW, HOP), len(picture) - WINDOW]
@@ -65,7 +65,7 @@ def windows(picture: Floats) -> list[Floats]:
 
 
 def stacked(pictures: Sequence[Floats]) -> tuple[Floats, np.ndarray]:
-    """Padded to the longest, with a mask of the frames that are there: (picture, frame, band) and (picture, frame)."""
+    """Pad to the longest and return the mask of valid frames: (spectrogram, frame, band) and (spectrogram, frame)."""
     longest = max(len(picture) for picture in pictures)
     mels = np.zeros((len(pictures), longest, BANDS), dtype=np.float32)
     mask = np.zeros((len(pictures), longest), dtype=bool)

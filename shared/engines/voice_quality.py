@@ -1,4 +1,4 @@
-"""Whether a piece of sound is worth listening to for its emotion."""
+"""Audio quality checks: whether an utterance can be used for voice emotion."""
 
 from __future__ import annotations
 
@@ -6,14 +6,14 @@ import numpy as np
 
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
-MIN_SECONDS = 1.0  # seconds; less says nothing
-MAX_SECONDS = 6.0  # seconds looked at, from the middle
+MIN_SECONDS = 1.0  # seconds; a shorter utterance is not used
+MAX_SECONDS = 6.0  # seconds analysed, from the middle
 MIN_SNR = 3.0  # dB
 STEP = SAMPLE_RATE // 50
 
 
 def signal_to_noise(audio: Audio) -> float:
-    """Loud moments against quiet ones of the same utterance, in dB; a floor of -80 dBFS is silence, not noise."""
+    """The ratio of loud to quiet frames of an utterance, in dB; a floor of -80 dBFS is silence, not noise."""
     samples = middle(audio)
     frames = samples[: len(samples) // STEP * STEP].reshape(-1, STEP)
     if len(frames) == 0:

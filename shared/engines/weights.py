@@ -1,4 +1,4 @@
-"""Weights from a hub: which there are, which are here, and that they still are what was fetched."""
+"""Weights from a hub: the catalog, the installed files and their verification."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ class HubModel(Value):
     name: str
     slot: str
     repository: str
-    weights: str = "model.bin"  # the file without which nothing works
+    weights: str = "model.bin"  # the required file
     licence: str
     commercial_use: bool
     megabytes: int
@@ -30,7 +30,7 @@ class HubModel(Value):
 
 
 class HubFile(Value):
-    """A file as the hub describes it: large ones by SHA-256, small ones by their git blob id."""
+    """A file as described by the hub: large files by SHA-256, small ones by git blob id."""
 
     path: str
     size: int
@@ -39,7 +39,7 @@ class HubFile(Value):
 
 
 class WeightsManifest(Value):
-    """What was fetched; it is written last, so a folder without one is not finished."""
+    """The fetched files; written last, so a folder without it is incomplete."""
 
     repository: str
     revision: str
@@ -68,7 +68,7 @@ def fetched(name: str, settings: EngineSettings) -> WeightsManifest | None:
 
 
 def require(name: str, settings: EngineSettings) -> tuple[Path, str]:
-    """The folder of verified weights and a fingerprint of them, or the command that fetches them."""
+    """Return the folder and fingerprint of verified weights; raise with the fetch command if they are missing."""
     model = hub_model(name)
     if settings.commercial_only and not model.commercial_use:
         raise EngineUnavailable(
@@ -82,7 +82,7 @@ def require(name: str, settings: EngineSettings) -> tuple[Path, str]:
         path = folder / file.path
         if not path.is_file() or not _is(path, file):
             raise EngineUnavailable(
-                f"The weights {name} are damaged: {file.path} is not what was fetched.", hint=model.hint
+                f"The weights {name} are damaged: {file.path} does not match its hash.", hint=model.hint
             )
     return folder, hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
 
@@ -94,13 +94,13 @@ def _is(path: Path, file: HubFile) -> bool:
 
 @lru_cache(maxsize=256)
 def _matches(path: Path, file: HubFile, size: int, _modified: int) -> bool:
-    """Hashed once per process and change: a gigabyte takes seconds."""
+    """Hash once per process and change: a gigabyte takes seconds."""
     if size != file.size:
         return False
     with path.open("rb") as content:
         if file.sha256:
             return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
-        # Git's name for a file is the hash of a header and the content; the hub gives no other for small files.
+        # A git blob id is the hash of a header and the content; the hub has no other hash for small files.
         blob = b"blob %d\0" % size + content.read()
         return hashlib.sha1(blob, usedforsecurity=False).hexdigest() == file.blob_id
 

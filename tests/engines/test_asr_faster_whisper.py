@@ -1,4 +1,4 @@
-"""faster-whisper on words that it really recognises: the micro-Whisper was trained on these voices and words."""
+"""faster-whisper with a micro-Whisper model that was trained on the voices and words of the fixtures."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ MICRO = Path(__file__).parents[1] / "fixtures" / "micro_whisper"
 REFERENCE: dict[str, list[tuple[str, float, float]]] = json.loads((MICRO / "reference.json").read_text())
 SAID = REFERENCE["meeting.opus"]
 TRUTH = " ".join(word for word, _, _ in SAID)
-GAP = max(range(1, len(SAID)), key=lambda place: SAID[place][1] - SAID[place - 1][2])  # the word after the silence
+GAP = max(range(1, len(SAID)), key=lambda index: SAID[index][1] - SAID[index - 1][2])  # the word after the silence
 
 
 def sound_of(path: Path, folder: Path) -> Audio:
@@ -69,15 +69,15 @@ def speech(meeting: Audio, setup: Setup) -> tuple[Span, ...]:
     return tuple(SileroVad.load(None, setup).detect(meeting, lambda share: None))
 
 
-def hear(engine: FasterWhisper, audio: Audio, speech: Sequence[Span], language: str = "en") -> tuple[Word, ...]:
+def transcribe(engine: FasterWhisper, audio: Audio, speech: Sequence[Span], language: str = "en") -> tuple[Word, ...]:
     return engine.transcribe(audio, speech, language=language, progress=lambda share: None).words
 
 
-def pairs(heard: Sequence[Word]) -> list[tuple[Word, tuple[str, float, float]]]:
-    """The words that were recognised, each with what the reference says of it."""
-    equal = [part for part in process_words(TRUTH, plain(heard)).alignments[0] if part.type == "equal"]
+def pairs(found: Sequence[Word]) -> list[tuple[Word, tuple[str, float, float]]]:
+    """Return the correctly recognised words, each with its reference."""
+    equal = [part for part in process_words(TRUTH, plain(found)).alignments[0] if part.type == "equal"]
     return [
-        (heard[part.hyp_start_idx + step], SAID[part.ref_start_idx + step])
+        (found[part.hyp_start_idx + step], SAID[part.ref_start_idx + step])
         for part in equal
         for step in range(part.ref_end_idx - part.ref_start_idx)
     ]
@@ -87,55 +87,51 @@ def plain(words: Sequence[Word]) -> str:
     return " ".join(word.text.rstrip(".") for word in words)
 
 
-def test_the_words_are_those_that_were_said(engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]) -> None:
+def test_transcript_has_a_low_word_error_rate(engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]) -> None:
     shares: list[float] = []
-    hearing = engine.transcribe(meeting, speech, language="en", progress=shares.append)
-    assert wer(TRUTH, plain(hearing.words)) <= 0.05
-    assert hearing.language == "en"
+    result = engine.transcribe(meeting, speech, language="en", progress=shares.append)
+    assert wer(TRUTH, plain(result.words)) <= 0.05
+    assert result.language == "en"
     assert len(shares) == 2 and shares[-1] == 1.0, "nine windows are two batches"
-    assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in hearing.words)
-    assert hearing.words[3].text == "ready.", "what ends a sentence belongs to its last word"
+    assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in result.words)
+    assert result.words[3].text == "ready.", "punctuation is part of the last word"
 
 
-def test_words_have_the_times_at_which_they_were_said(
-    engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]
-) -> None:
-    heard = hear(engine, meeting, speech)
-    found = pairs(heard)
+def test_word_times_match_the_reference(engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]) -> None:
+    transcribed = transcribe(engine, meeting, speech)
+    found = pairs(transcribed)
     late = [abs(word.start - start) for word, (_, start, _) in found]
     early = [abs(word.end - end) for word, (_, _, end) in found]
     assert len(found) >= 0.95 * len(SAID)
     assert np.median(late) <= 0.2 and np.median(early) <= 0.2
     assert np.quantile(late, 0.9) <= 0.4
-    assert all(word.end >= word.start for word in heard)
-    assert all(one.start <= two.start for one, two in pairwise(heard))
+    assert all(word.end >= word.start for word in transcribed)
+    assert all(one.start <= two.start for one, two in pairwise(transcribed))
 
 
-def test_what_is_silent_is_skipped(engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]) -> None:
+def test_silence_has_no_words(engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]) -> None:
     before, after = SAID[GAP - 1][2], SAID[GAP][1]
     assert after - before > 8
     assert not any(part.start < after - 1 and part.end > before + 1 for part in speech)
-    heard = hear(engine, meeting, speech)
-    assert not [word.text for word in heard if before + 0.5 < word.start < after - 0.5]
+    transcribed = transcribe(engine, meeting, speech)
+    assert not [word.text for word in transcribed if before + 0.5 < word.start < after - 0.5]
     late = tuple(part for part in speech if part.start > before)
-    assert plain(hear(engine, meeting, late)) == plain([word for word in heard if word.start > before])
-    assert hear(engine, meeting, ()) == ()
+    assert plain(transcribe(engine, meeting, late)) == plain([word for word in transcribed if word.start > before])
+    assert transcribe(engine, meeting, ()) == ()
 
 
-def test_windows_heard_together_say_what_each_says_alone(
+def test_batched_windows_give_the_same_words_as_single_windows(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]
 ) -> None:
-    together = hear(engine, meeting, speech)
-    alone = [word for part in speech for word in hear(engine, meeting, (part,))]
+    together = transcribe(engine, meeting, speech)
+    alone = [word for part in speech for word in transcribe(engine, meeting, (part,))]
     assert len(speech) == 9
     assert plain(together) == plain(alone)
     assert [word.start for word in together] == pytest.approx([word.start for word in alone], abs=0.1)
 
 
-def test_heard_again_more_patiently_the_words_are_the_same_and_the_guards_keep_them(
-    engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]
-) -> None:
-    """The way of what did not look like speech: one window after another, with timestamps."""
+def test_retry_gives_the_same_plausible_words(engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]) -> None:
+    """The retry of implausible windows: sequential, with timestamps."""
     found: list[Any] = []
     for part in speech:
         samples = np.asarray(meeting.cut(part).samples, dtype=np.float32)
@@ -144,87 +140,87 @@ def test_heard_again_more_patiently_the_words_are_the_same_and_the_guards_keep_t
     assert all(is_plausible(segment) for segment in found)
 
 
-def test_what_does_not_look_like_speech_at_first_is_heard_again(
+def test_implausible_segment_is_transcribed_again(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[Any] = []
+    checked: list[Any] = []
 
-    def once_in_doubt(segment: Any) -> bool:
-        asked.append(segment)
-        return len(asked) > 1
+    def implausible_once(segment: Any) -> bool:
+        checked.append(segment)
+        return len(checked) > 1
 
-    monkeypatch.setattr(asr_faster_whisper, "is_plausible", once_in_doubt)
-    heard = hear(engine, meeting, speech[3:4])
-    assert len(asked) == 2
-    assert plain(heard) == "nobody breaks promises"
-    assert all(speech[3].start - 0.1 <= word.start <= speech[3].end for word in heard)
+    monkeypatch.setattr(asr_faster_whisper, "is_plausible", implausible_once)
+    transcribed = transcribe(engine, meeting, speech[3:4])
+    assert len(checked) == 2
+    assert plain(transcribed) == "nobody breaks promises"
+    assert all(speech[3].start - 0.1 <= word.start <= speech[3].end for word in transcribed)
 
 
-def test_what_is_heard_again_is_its_own_window_however_early_its_words_are(
+def test_retry_uses_the_window_of_the_segment(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The words of a window that is silent for long are nearer to the middle of the one before."""
+    """The words of a window with long silence are closer to the middle of the previous window."""
     windows = (speech[3], span(speech[4].start, speech[5].start - 1))
     doubts = iter([True, False])
     monkeypatch.setattr(asr_faster_whisper, "is_plausible", lambda segment: next(doubts, True))
-    assert plain(hear(engine, meeting, windows)) == "nobody breaks promises please send letters on Friday"
+    assert plain(transcribe(engine, meeting, windows)) == "nobody breaks promises please send letters on Friday"
 
 
-def test_a_window_may_hold_several_sentences(engine: FasterWhisper, talk: Audio, setup: Setup) -> None:
+def test_window_can_contain_several_sentences(engine: FasterWhisper, talk: Audio, setup: Setup) -> None:
     speech = SileroVad.load(None, setup).detect(talk, lambda share: None)
     assert len(list(chunk_speech(talk, speech, max_seconds=30.0, bridge=BRIDGE))) == 1
-    heard = hear(engine, talk, speech)
+    transcribed = transcribe(engine, talk, speech)
     said = REFERENCE["talk.opus"]
-    assert plain(heard) == " ".join(word for word, _, _ in said)
-    assert [word.text for word in heard if word.text.endswith(".")] == ["letter.", "Claire.", "sorry."]
-    late = [abs(word.start - start) for word, (_, start, _) in zip(heard, said, strict=True)]
+    assert plain(transcribed) == " ".join(word for word, _, _ in said)
+    assert [word.text for word in transcribed if word.text.endswith(".")] == ["letter.", "Claire.", "sorry."]
+    late = [abs(word.start - start) for word, (_, start, _) in zip(transcribed, said, strict=True)]
     assert np.median(late) <= 0.2
 
 
-def test_a_name_is_written_as_the_vocabulary_spells_it(
+def test_names_are_spelled_as_in_the_vocabulary(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]
 ) -> None:
-    """Each name sounds the same in both of its spellings; which one is written is all that a hint changes."""
+    """Both spellings of each name sound the same; the vocabulary only changes the spelling."""
     spelt = {"Sarah": "Sara", "Mark": "Marc", "Claire": "Clare", "Eric": "Erik"}
-    plainly = plain(hear(engine, meeting, speech)).split()
+    plainly = plain(transcribe(engine, meeting, speech)).split()
     assert spelt.keys() <= set(plainly)
     hints = tuple(spelt.values())
-    told = engine.transcribe(meeting, speech, language="en", vocabulary=hints, progress=lambda share: None)
-    assert plain(told.words).split() == [spelt.get(word, word) for word in plainly]
+    result = engine.transcribe(meeting, speech, language="en", vocabulary=hints, progress=lambda share: None)
+    assert plain(result.words).split() == [spelt.get(word, word) for word in plainly]
 
 
-def test_the_vocabulary_stands_before_every_window(
+def test_vocabulary_is_in_the_prompt_of_every_window(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Of those heard at once, and of what is heard again."""
+    """In batches and in retries."""
     prompts: list[list[int]] = []
     own = WhisperModel.get_prompt
 
-    def seen(model: WhisperModel, *args: Any, **more: Any) -> list[int]:
+    def recorded(model: WhisperModel, *args: Any, **more: Any) -> list[int]:
         prompts.append(own(model, *args, **more))
         return prompts[-1]
 
-    monkeypatch.setattr(WhisperModel, "get_prompt", seen)
+    monkeypatch.setattr(WhisperModel, "get_prompt", recorded)
     doubts = iter([False])
     monkeypatch.setattr(asr_faster_whisper, "is_plausible", lambda segment: next(doubts, True))
     engine.transcribe(meeting, speech, language="en", vocabulary=("Sara", "Marc"), progress=lambda share: None)
-    assert len(prompts) > 2, "of two batches, and of the one in doubt"
-    told = engine._model.hf_tokenizer.encode(" Sara, Marc").ids
-    assert all(prompt[1 : 1 + len(told)] == told for prompt in prompts)
+    assert len(prompts) > 2, "two batches and one retry"
+    tokens = engine._model.hf_tokenizer.encode(" Sara, Marc").ids
+    assert all(prompt[1 : 1 + len(tokens)] == tokens for prompt in prompts)
 
 
-def test_of_a_long_vocabulary_as_much_is_told_as_whisper_reads(engine: FasterWhisper) -> None:
+def test_vocabulary_capacity_is_the_number_of_words_that_whisper_reads(engine: FasterWhisper) -> None:
     assert engine.vocabulary_capacity(()) == 0
     assert engine.vocabulary_capacity(("Sara", "Marc")) == 2
     assert engine.vocabulary_capacity(("Wordsworth " * 100,)) == 0
     names = tuple(f"Wordsworth {number}" for number in range(100))  # spelt in bytes
-    room = engine.vocabulary_capacity(names)
-    assert "_model" not in vars(engine), "whoever joins parts needs no model"
-    spelt = [len(engine._model.hf_tokenizer.encode(f" {', '.join(names[:n])}").ids) for n in (room, room + 1)]
+    capacity = engine.vocabulary_capacity(names)
+    assert "_model" not in vars(engine), "counting tokens loads no model"
+    spelt = [len(engine._model.hf_tokenizer.encode(f" {', '.join(names[:n])}").ids) for n in (capacity, capacity + 1)]
     assert spelt[0] < engine._model.max_length // 2 <= spelt[1]
 
 
-def test_the_language_is_decided_by_a_vote_of_windows(
+def test_language_is_identified_by_a_vote_of_windows(
     engine: FasterWhisper, meeting: Audio, latin: Audio, speech: tuple[Span, ...]
 ) -> None:
     language, sure = engine.identify_language(meeting, speech)
@@ -233,39 +229,39 @@ def test_the_language_is_decided_by_a_vote_of_windows(
     assert engine.identify_language(latin, (span(0, latin.duration),))[0] == "la"
     assert engine.identify_language(meeting, ()) == (None, None)
     expected = " ".join(word for word, _, _ in REFERENCE["latin.opus"])
-    assert wer(expected, plain(hear(engine, latin, (span(0, latin.duration),), "la"))) <= 0.2
+    assert wer(expected, plain(transcribe(engine, latin, (span(0, latin.duration),), "la"))) <= 0.2
 
 
-def test_noise_that_was_taken_for_speech_has_no_words(engine: FasterWhisper) -> None:
+def test_noise_has_no_words(engine: FasterWhisper) -> None:
     hiss = np.random.default_rng(0).normal(0, 0.001, 5 * SAMPLE_RATE).astype(np.float32)
-    assert hear(engine, Audio(hiss), (span(0, 5),)) == ()
+    assert transcribe(engine, Audio(hiss), (span(0, 5),)) == ()
 
 
-def test_a_loop_is_heard_again_and_what_stays_a_loop_is_dropped(
+def test_loop_is_transcribed_again_and_remaining_loops_are_dropped(
     engine: FasterWhisper, meeting: Audio, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    asked: list[float] = []
+    checked: list[float] = []
 
-    def watched(segment: Any) -> bool:
-        asked.append(segment.compression_ratio)
+    def recorded(segment: Any) -> bool:
+        checked.append(segment.compression_ratio)
         return is_plausible(segment)
 
-    monkeypatch.setattr(asr_faster_whisper, "is_plausible", watched)
-    ctranslate2.set_random_seed(0)  # the patient way draws its later tries
+    monkeypatch.setattr(asr_faster_whisper, "is_plausible", recorded)
+    ctranslate2.set_random_seed(0)  # the retry samples at higher temperatures
     word = next(one for one in SAID if one[0] == "ready")
     audio = Audio(np.tile(np.asarray(meeting.cut(span(word[1], word[2])).samples), 20))
-    heard = hear(engine, audio, (span(0, audio.duration),))
-    assert asked[0] > MAX_COMPRESSION_RATIO, "it really hears a loop"
-    assert len(asked) > 1, "and hears it again"
-    assert len(heard) <= 3
+    transcribed = transcribe(engine, audio, (span(0, audio.duration),))
+    assert checked[0] > MAX_COMPRESSION_RATIO, "the first result is a loop"
+    assert len(checked) > 1, "the window is transcribed again"
+    assert len(transcribed) <= 3
 
 
-def test_a_language_it_does_not_know_is_said(engine: FasterWhisper, meeting: Audio) -> None:
+def test_unsupported_language_is_rejected(engine: FasterWhisper, meeting: Audio) -> None:
     with pytest.raises(InvalidRequest, match="'tlh'"):
-        hear(engine, meeting, (span(0, 1),), "tlh")
+        transcribe(engine, meeting, (span(0, 1),), "tlh")
 
 
-def test_its_fingerprint_is_that_of_its_weights(engine: FasterWhisper, tmp_path: Path, setup: Setup) -> None:
+def test_fingerprint_changes_with_the_weights(engine: FasterWhisper, tmp_path: Path, setup: Setup) -> None:
     other = shutil.copytree(MICRO, tmp_path / "other")
     assert FasterWhisper.load(str(other), setup).fingerprint == engine.fingerprint
     (other / "model.bin").write_bytes(b"other weights")
@@ -273,18 +269,18 @@ def test_its_fingerprint_is_that_of_its_weights(engine: FasterWhisper, tmp_path:
     assert engine.name == "faster-whisper:micro_whisper"
 
 
-def test_missing_weights_name_the_command_that_brings_them(setup: Setup, tmp_path: Path) -> None:
+def test_missing_weights_have_a_fetch_hint(setup: Setup, tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable) as caught:
         FasterWhisper.load("small", setup)
     assert caught.value.hint == "undertone models fetch faster-whisper:small"
     with pytest.raises(EngineUnavailable, match="no converted Whisper"):
         FasterWhisper.load("/nowhere/model", setup)
     bare = shutil.copytree(MICRO, tmp_path / "bare", ignore=shutil.ignore_patterns("tokenizer.json"))
-    with pytest.raises(EngineUnavailable, match="lacks its tokenizer"):
+    with pytest.raises(EngineUnavailable, match="has no tokenizer.json"):
         FasterWhisper.load(str(bare), setup)
 
 
-def test_a_whole_run_has_the_words_and_the_voices(tmp_path: Path) -> None:
+def test_annotate_gives_words_and_speakers(tmp_path: Path) -> None:
     arguments = [str(MICRO / "meeting.opus"), "--engine", f"asr=faster-whisper:{MICRO}", "--modalities", "text"]
     done = CliRunner().invoke(app, ["annotate", *arguments, "-o", str(tmp_path), "-q"])
     assert done.exit_code == 0, done.output

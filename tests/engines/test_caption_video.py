@@ -1,4 +1,4 @@
-"""Captioned videos, made by the limited child and read back."""
+"""Captioned videos, written by the sandboxed child and decoded again."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def recording(path: Path, *, picture: bool = True) -> Path:
     return path
 
 
-def order(media: Path, into: Path, *, burn: bool = True, lines: tuple[Line, ...] = LINES) -> CaptionRequest:
+def request(media: Path, into: Path, *, burn: bool = True, lines: tuple[Line, ...] = LINES) -> CaptionRequest:
     return CaptionRequest(media=str(media), into=str(into), burn=burn, notice="Perceived emotion.", lines=lines)
 
 
@@ -47,39 +47,39 @@ def picture_at(path: Path, time: float) -> Bytes:
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".webm", ".mkv"])
-def test_captions_are_burnt_into_the_picture_and_sound_keeps_its_length(tmp_path: Path, suffix: str) -> None:
+def test_captions_are_burnt_in_and_the_duration_is_kept(tmp_path: Path, suffix: str) -> None:
     media, made = recording(tmp_path / f"a{suffix}"), tmp_path / "out.mp4"
-    render(order(media, made), MediaSettings(), lambda share: None)
+    render(request(media, made), MediaSettings(), lambda share: None)
     bare = tmp_path / "bare.mp4"
-    render(order(media, bare, lines=()), MediaSettings(), lambda share: None)
+    render(request(media, bare, lines=()), MediaSettings(), lambda share: None)
     with av.open(str(made)) as container:
         assert [stream.codec_context.name for stream in container.streams] == ["h264", "aac"]
         assert (container.duration or 0) / 1e6 == pytest.approx(2.0, abs=0.25)
     different = np.abs(picture_at(made, 1.2).astype(int) - picture_at(bare, 1.2).astype(int)).max(axis=(1, 2))
     rows = len(different)
-    assert different[rows * 3 // 4 :].max() > 100, "the lower third holds the caption"
-    assert np.abs(picture_at(made, 0.1).astype(int) - picture_at(bare, 0.1).astype(int)).mean() < 3, "nobody speaks yet"
+    assert different[rows * 3 // 4 :].max() > 100, "the lower third contains the caption"
+    assert np.abs(picture_at(made, 0.1).astype(int) - picture_at(bare, 0.1).astype(int)).mean() < 3, "no caption yet"
 
 
-def test_a_recording_without_picture_gets_a_plain_one(tmp_path: Path) -> None:
+def test_recording_without_video_gets_a_blank_picture(tmp_path: Path) -> None:
     made = tmp_path / "out.mp4"
-    render(order(recording(tmp_path / "a.wav", picture=False), made), MediaSettings(), lambda share: None)
+    render(request(recording(tmp_path / "a.wav", picture=False), made), MediaSettings(), lambda share: None)
     assert picture_at(made, 0.2).shape == (360, 640, 3)
     assert picture_at(made, 1.2).max() > 200
     with av.open(str(made)) as container:
         assert (container.duration or 0) / 1e6 == pytest.approx(2.0, abs=0.25)
 
 
-def test_a_subtitle_track_leaves_picture_and_sound_as_they_are(tmp_path: Path) -> None:
+def test_subtitle_track_is_added_to_the_copied_streams(tmp_path: Path) -> None:
     made = tmp_path / "out.mp4"
-    render(order(recording(tmp_path / "a.mp4"), made, burn=False), MediaSettings(), lambda share: None)
+    render(request(recording(tmp_path / "a.mp4"), made, burn=False), MediaSettings(), lambda share: None)
     with av.open(str(made)) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio", "subtitle"]
         texts = [bytes(packet)[2:].decode() for packet in container.demux(subtitles=0) if packet.size > 2]
     assert texts == ["Ana Müller: We lost it.", f"Ben [sadness]: {'Oh ' * 60}"]
 
 
-def test_the_child_makes_the_video_and_leaves_nothing_beside_it(tmp_path: Path) -> None:
+def test_caption_video_leaves_no_temporary_files(tmp_path: Path) -> None:
     media, out = recording(tmp_path / "a.mp4"), tmp_path / "out"
     out.mkdir()
     shares: list[float] = []
@@ -91,7 +91,7 @@ def test_the_child_makes_the_video_and_leaves_nothing_beside_it(tmp_path: Path) 
     assert shares
 
 
-def test_what_is_no_recording_leaves_the_old_video(tmp_path: Path) -> None:
+def test_invalid_recording_keeps_the_existing_video(tmp_path: Path) -> None:
     (tmp_path / "a.txt").write_text("Just words.\n" * 20)
     target = tmp_path / "out.mp4"
     target.write_bytes(b"old")
@@ -103,19 +103,19 @@ def test_what_is_no_recording_leaves_the_old_video(tmp_path: Path) -> None:
     assert sorted(path.name for path in tmp_path.iterdir()) == ["a.txt", "out.mp4"]
 
 
-def test_the_notice_stands_in_the_first_seconds_only() -> None:
+def test_notice_is_drawn_in_the_first_seconds_only() -> None:
     grey = np.full((360, 640, 3), 128, dtype=np.uint8)
     assert (draw(grey, 1.0, (), "Perceived emotion.")[:20] != grey[:20]).any()
     assert (draw(grey, 9.0, (), "Perceived emotion.") == grey).all()
 
 
-def test_captions_fit_small_and_tall_pictures() -> None:
+def test_captions_fit_small_and_tall_frames() -> None:
     for size in ((90, 160), (720, 404)):
         plain = np.zeros((*size, 3), dtype=np.uint8)
         assert draw(plain, 1.2, LINES, "Perceived emotion.").shape == plain.shape
 
 
-def test_every_line_has_its_speakers_colour_and_emotion_can_be_left_out() -> None:
+def test_lines_have_speaker_colours_and_optional_emotion() -> None:
     lines = lines_of(transcript(), emotion=True)
     colours = {line.speaker: line.colour for line in lines}
     assert len(set(colours.values())) == 3
@@ -123,7 +123,7 @@ def test_every_line_has_its_speakers_colour_and_emotion_can_be_left_out() -> Non
     assert {line.emotion for line in lines_of(transcript(), emotion=False)} == {None}
 
 
-def test_neither_sound_nor_picture_is_said(tmp_path: Path) -> None:
+def test_recording_without_audio_and_video_is_rejected(tmp_path: Path) -> None:
     with av.open(str(tmp_path / "a.mkv"), "w") as container:
         stream = container.add_stream("subrip")
         stream.codec_context.subtitle_header = b"[Script Info]\r\n[V4+ Styles]\r\n[Events]\r\n"
@@ -131,4 +131,4 @@ def test_neither_sound_nor_picture_is_said(tmp_path: Path) -> None:
         packet.stream, packet.pts, packet.dts, packet.duration = stream, 0, 0, 1000
         container.mux(packet)
     with pytest.raises(NoAudio):
-        render(order(tmp_path / "a.mkv", tmp_path / "out.mp4"), MediaSettings(), lambda share: None)
+        render(request(tmp_path / "a.mkv", tmp_path / "out.mp4"), MediaSettings(), lambda share: None)

@@ -1,4 +1,4 @@
-"""Frames are sampled inside spans, upright and small, and nothing is decoded twice without need."""
+"""Frames are sampled inside spans, rotated, scaled, and not decoded twice without need."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def sampled(path: Path, within: Sequence[Span], *, per_second: float = 4, longes
 
 @pytest.mark.parametrize("ending", [".mp4", ".mkv", ".webm", ".ts"])
 @pytest.mark.parametrize("key_every", [10, 1000])
-def test_frames_lie_inside_the_spans_and_show_their_time(ending: str, key_every: int, tmp_path: Path) -> None:
+def test_frames_are_inside_the_spans_and_have_correct_times(ending: str, key_every: int, tmp_path: Path) -> None:
     path = write_media(tmp_path / f"a{ending}", tone(20), picture=Picture(20, key_every=key_every))
     spans = [span(1.0, 2.0), span(2.1, 3.0), span(12.0, 13.0), span(18.0, 19.0)]
     frames = sampled(path, spans)
@@ -39,11 +39,11 @@ def test_frames_lie_inside_the_spans_and_show_their_time(ending: str, key_every:
         assert 3 <= len(inside) <= 5
     assert len(frames) == sum(any(piece.start <= frame.time < piece.end for piece in spans) for frame in frames)
     assert [frame.time for frame in frames] == sorted(frame.time for frame in frames)
-    for frame in frames:  # its grey tells the second at which it was shown
+    for frame in frames:  # the grey value encodes the second
         assert float(frame.pixels.mean()) / 10 == pytest.approx(frame.time, abs=0.35)
 
 
-def test_a_film_with_one_key_frame_is_not_decoded_again_for_every_span(tmp_path: Path) -> None:
+def test_video_with_one_key_frame_is_decoded_once(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mkv", tone(30), picture=Picture(30, key_every=1000))
     spans = [span(start, start + 0.5) for start in range(1, 29, 3)]
     with opened(str(path), SETTINGS) as container:
@@ -59,10 +59,10 @@ def test_frames_are_scaled_down_but_never_up(tmp_path: Path) -> None:
     assert sampled(path, [span(0, 1)], longest_side=1000)[0].pixels.shape == (160, 320, 3)
 
 
-def test_a_phones_picture_is_turned_upright(tmp_path: Path) -> None:
+def test_rotated_video_is_turned_upright(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mov", tone(1), picture=Picture(1, width=160, height=80))
     data = bytearray(path.read_bytes())
-    matrix = data.index(b"tkhd", data.index(b"tkhd") + 4) + 4 + 40  # the film is the second track
+    matrix = data.index(b"tkhd", data.index(b"tkhd") + 4) + 4 + 40  # the video is the second track
     if data[matrix + 36 : matrix + 40] == bytes(4):  # … or the first
         matrix = data.index(b"tkhd") + 4 + 40
     one = 0x10000
@@ -71,32 +71,32 @@ def test_a_phones_picture_is_turned_upright(tmp_path: Path) -> None:
     assert sampled(path, [span(0, 1)])[0].pixels.shape == (160, 80, 3)
 
 
-def test_the_picture_of_an_album_is_no_film(tmp_path: Path) -> None:
+def test_cover_art_is_not_video(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mp4", tone(1), picture=Picture(0.1))
     assert sampled(path, [span(0, 1)])
     assert sampled(write_media(tmp_path / "a.m4a", tone(1)), [span(0, 1)]) == []
 
 
-def test_no_spans_no_frames(tmp_path: Path) -> None:
+def test_no_spans_give_no_frames(tmp_path: Path) -> None:
     assert sampled(write_media(tmp_path / "a.mp4", tone(1), picture=Picture(1)), []) == []
 
 
-def test_more_frames_than_any_camera_makes_are_refused(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_too_many_frames_per_second_are_rejected(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     path = write_media(tmp_path / "a.mp4", tone(10), picture=Picture(10))
     monkeypatch.setattr(decoder_frames, "MAX_PER_SECOND", 0)
     with pytest.raises(DecodeFailed, match="frames a second"):
         sampled(path, [span(0, 10)])
 
 
-def test_a_picture_that_grows_in_the_middle_is_refused(tmp_path: Path) -> None:
-    """The header is within the cap, a frame is not."""
+def test_frame_above_the_pixel_limit_is_rejected(tmp_path: Path) -> None:
+    """The header is within the limit, a frame is not."""
     path = write_media(tmp_path / "a.mp4", tone(1), picture=Picture(1))
-    judged = MediaSettings(max_pixels=160 * 120 - 1)
+    limited = MediaSettings(max_pixels=160 * 120 - 1)
     with opened(str(path), SETTINGS) as container, pytest.raises(MediaTooLarge):
-        list(sample_frames(container, [span(0, 1)], per_second=4, longest_side=80, settings=judged))
+        list(sample_frames(container, [span(0, 1)], per_second=4, longest_side=80, settings=limited))
 
 
-def test_colours_arrive_as_red_green_blue(tmp_path: Path) -> None:
+def test_pixels_are_rgb(tmp_path: Path) -> None:
     path = write_media(tmp_path / "a.mp4", tone(1), picture=Picture(20))
     pixels = sampled(path, [span(19, 20)])[0].pixels
     assert pixels.dtype == np.uint8

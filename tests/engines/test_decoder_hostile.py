@@ -1,4 +1,4 @@
-"""Files made to do harm: each is refused with its code, or limited, in the child as in production."""
+"""Malicious and broken files are rejected with their error code, or limited, by the sandboxed child."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def into(tmp_path: Path) -> Path:
     return folder
 
 
-def refuse(media: Path, into: Path, kind: type[RecordingError], settings: MediaSettings = DEFAULTS) -> RecordingError:
+def rejected(media: Path, into: Path, kind: type[RecordingError], settings: MediaSettings = DEFAULTS) -> RecordingError:
     with pytest.raises(kind) as caught:
         PyAvDecoder(settings).decode(media, into, tracks=(), separate_channels=False, progress=lambda _: None)
     assert caught.value.hint
@@ -61,23 +61,23 @@ def _zip() -> bytes:
     ],
     ids=["text", "utf8", "vtt", "html", "xml", "zip", "gzip", "pdf", "png", "avi", "aiff", "zeros"],
 )
-def test_what_is_no_recording_is_refused(content: bytes, tmp_path: Path, into: Path) -> None:
+def test_other_file_types_are_rejected(content: bytes, tmp_path: Path, into: Path) -> None:
     (tmp_path / "meeting.mp4").write_bytes(content)
-    assert refuse(tmp_path / "meeting.mp4", into, UnsupportedMedia).code == "unsupported_media"
+    assert rejected(tmp_path / "meeting.mp4", into, UnsupportedMedia).code == "unsupported_media"
 
 
-def test_an_empty_file_is_named_so(tmp_path: Path, into: Path) -> None:
+def test_empty_file_has_its_own_code(tmp_path: Path, into: Path) -> None:
     (tmp_path / "a.mp4").touch()
-    assert refuse(tmp_path / "a.mp4", into, EmptyFile).code == "empty_file"
+    assert rejected(tmp_path / "a.mp4", into, EmptyFile).code == "empty_file"
 
 
-def test_no_sound_is_named_so(tmp_path: Path, into: Path) -> None:
-    assert refuse(write_media(tmp_path / "a.mkv", picture=Picture(1)), into, NoAudio).code == "no_audio"
+def test_recording_without_audio_has_its_own_code(tmp_path: Path, into: Path) -> None:
+    assert rejected(write_media(tmp_path / "a.mkv", picture=Picture(1)), into, NoAudio).code == "no_audio"
 
 
-def test_noise_is_not_taken_for_a_recording(tmp_path: Path, into: Path) -> None:
+def test_random_bytes_are_rejected(tmp_path: Path, into: Path) -> None:
     (tmp_path / "a.mp3").write_bytes(np.random.default_rng(0).bytes(200_000))
-    refuse(tmp_path / "a.mp3", into, RecordingError)
+    rejected(tmp_path / "a.mp3", into, RecordingError)
 
 
 @pytest.mark.parametrize("name", ["media", "recording.mp4", "list.m3u8", "list.ffconcat", "list.txt"])
@@ -93,24 +93,24 @@ def test_noise_is_not_taken_for_a_recording(tmp_path: Path, into: Path) -> None:
     ],
     ids=["ffconcat relative", "ffconcat absolute", "hls relative", "hls absolute", "hls http"],
 )
-def test_a_playlist_opens_nothing(playlist: str, control: bytes, name: str, tmp_path: Path, into: Path) -> None:
-    """A control byte takes it past our look for text; the format whitelist must stop it as well."""
+def test_playlist_is_rejected(playlist: str, control: bytes, name: str, tmp_path: Path, into: Path) -> None:
+    """A control byte bypasses the text check; the format whitelist must reject the file too."""
     write_media(tmp_path / "secret.wav", tone(2))
     (tmp_path / name).write_bytes(playlist.format(folder=tmp_path).encode() + control)
-    refuse(tmp_path / name, into, UnsupportedMedia)
+    rejected(tmp_path / name, into, UnsupportedMedia)
     assert list(into.iterdir()) == []
 
 
-def test_ten_hours_of_silence_in_a_small_file_stop_at_the_cap(tmp_path: Path, into: Path) -> None:
-    """The header may say nothing of it: decoded samples are counted."""
+def test_long_silence_in_a_small_file_stops_at_the_limit(tmp_path: Path, into: Path) -> None:
+    """The header may not state the length: decoded samples are counted."""
     path = _long_flac(tmp_path / "a.flac", hours=10, stated=0)
     assert path.stat().st_size < 10_000_000
-    error = refuse(path, into, MediaTooLarge, MediaSettings(max_seconds=600))
+    error = rejected(path, into, MediaTooLarge, MediaSettings(max_seconds=600))
     assert error.code == "media_too_large"
     assert (into / "mix.f32").stat().st_size <= 600 * 64_000
 
 
-def test_a_header_that_promises_hours_is_only_a_warning(tmp_path: Path, into: Path) -> None:
+def test_wrong_length_in_the_header_is_a_warning(tmp_path: Path, into: Path) -> None:
     path = _long_flac(tmp_path / "a.flac", hours=0.001, stated=100)
     probe = PyAvDecoder(DEFAULTS).decode(path, into, tracks=(), separate_channels=False, progress=lambda _: None)
     assert probe.duration == pytest.approx(3.6, abs=0.3)
@@ -118,7 +118,7 @@ def test_a_header_that_promises_hours_is_only_a_warning(tmp_path: Path, into: Pa
 
 
 def _long_flac(path: Path, *, hours: float, stated: float) -> Path:
-    """Silence, under a header that states any length, or with 0 none."""
+    """Write silence with a header that states this length, or no length for 0."""
     buffer = io.BytesIO()
     with av.open(buffer, "w", format="flac") as container:
         stream = container.add_stream("flac", rate=8000)
@@ -137,45 +137,45 @@ def _long_flac(path: Path, *, hours: float, stated: float) -> Path:
     return path
 
 
-def test_too_many_streams_are_refused_before_decoding(tmp_path: Path, into: Path) -> None:
+def test_too_many_streams_are_rejected_before_decoding(tmp_path: Path, into: Path) -> None:
     many = write_media(tmp_path / "a.mkv", *[silence(0.1)] * 60)
-    assert "60 streams" in refuse(many, into, MediaTooLarge).message
+    assert "60 streams" in rejected(many, into, MediaTooLarge).message
     voices = write_media(tmp_path / "b.mkv", *[silence(0.1)] * 17)
-    assert "17 audio streams" in refuse(voices, into, MediaTooLarge).message
+    assert "17 audio streams" in rejected(voices, into, MediaTooLarge).message
 
 
-def test_a_huge_picture_is_refused(tmp_path: Path, into: Path) -> None:
+def test_huge_frame_is_rejected(tmp_path: Path, into: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(0.2), picture=Picture(0.1, width=8000, height=8000))
-    assert "8000 x 8000" in refuse(media, into, MediaTooLarge).message
+    assert "8000 x 8000" in rejected(media, into, MediaTooLarge).message
     with pytest.raises(MediaTooLarge):
         list(PyAvDecoder(DEFAULTS).frames(media, [span(0, 1)], per_second=4, longest_side=320))
 
 
-def test_the_largest_picture_allowed_fits_the_memory(tmp_path: Path) -> None:
+def test_largest_allowed_frame_fits_the_memory_limit(tmp_path: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(1), picture=Picture(1, width=3840, height=2160))
     frames = list(PyAvDecoder(DEFAULTS).frames(media, [span(0, 1)], per_second=4, longest_side=640))
     assert [frame.pixels.shape for frame in frames] == [(360, 640, 3)] * 4
 
 
 @pytest.mark.parametrize("megabytes", [256, 400])
-def test_a_decoder_without_memory_fails(megabytes: int, tmp_path: Path, into: Path) -> None:
-    """One sample a second and 64 channels: each packet becomes gigabytes. The resampler drops them without a word."""
+def test_decoder_out_of_memory_fails(megabytes: int, tmp_path: Path, into: Path) -> None:
+    """One sample a second and 64 channels: each packet becomes gigabytes. The resampler drops them silently."""
     header = struct.pack(
         "<4sI4s4sIHHIIHH4sI", b"RIFF", 36, b"WAVE", b"fmt ", 16, 1, 64, 1, 128, 128, 16, b"data", 2**30
     )
     (tmp_path / "a.wav").write_bytes(header + bytes(2_000_000))
-    refuse(tmp_path / "a.wav", into, DecodeFailed, MediaSettings(max_memory_mb=megabytes))
+    rejected(tmp_path / "a.wav", into, DecodeFailed, MediaSettings(max_memory_mb=megabytes))
 
 
-def test_the_child_may_not_write_more_than_the_cap(tmp_path: Path, into: Path) -> None:
+def test_child_cannot_write_more_than_the_limit(tmp_path: Path, into: Path) -> None:
     before = resource.getrlimit(resource.RLIMIT_AS)
-    refuse(write_media(tmp_path / "a.wav", silence(200)), into, MediaTooLarge, MediaSettings(max_seconds=100))
-    assert resource.getrlimit(resource.RLIMIT_AS) == before  # the limits are the child's alone
+    rejected(write_media(tmp_path / "a.wav", silence(200)), into, MediaTooLarge, MediaSettings(max_seconds=100))
+    assert resource.getrlimit(resource.RLIMIT_AS) == before  # the limits apply to the child only
 
 
-def test_a_file_cut_inside_its_first_frame_fails_cleanly(tmp_path: Path, into: Path) -> None:
+def test_file_truncated_in_its_first_frame_is_rejected(tmp_path: Path, into: Path) -> None:
     path = write_media(tmp_path / "a.mkv", tone(1))
     for length in (50, 300, 700):
         (tmp_path / "cut").write_bytes(path.read_bytes()[:length])
-        error = refuse(tmp_path / "cut", into, RecordingError)
+        error = rejected(tmp_path / "cut", into, RecordingError)
         assert isinstance(error, DecodeFailed | UnsupportedMedia | NoAudio)

@@ -1,4 +1,4 @@
-"""The decoder as the pipeline sees it: a child that is limited, sees no names, and never outlives us."""
+"""The PyAV decoder: a child with limits that gets no names and never outlives its parent."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def into(tmp_path: Path) -> Path:
 
 @pytest.fixture(autouse=True)
 def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """The folder for temporary files; every test here leaves it as empty as it was."""
+    """The folder for temporary files; every test leaves it empty."""
     folder = tmp_path / "scratch"
     folder.mkdir()
     monkeypatch.setattr("tempfile.tempdir", str(folder))
@@ -50,14 +50,14 @@ def children() -> set[int]:
     return {int(pid) for pid in listed}
 
 
-def test_it_is_what_the_catalog_chooses() -> None:
+def test_catalog_selects_pyav() -> None:
     chosen = choose("decoder", None, Setup(EngineSettings(), MediaSettings())).engine
     assert isinstance(chosen, PyAvDecoder)
     assert chosen.name.startswith("pyav:")
     assert chosen.fingerprint.startswith(chosen.name)
 
 
-def test_mix_and_tracks_are_written_with_their_names(tmp_path: Path, into: Path, scratch: Path) -> None:
+def test_mix_and_named_tracks_are_written(tmp_path: Path, into: Path, scratch: Path) -> None:
     shares: list[float] = []
     tracks = [("Ana", write_media(tmp_path / "1.ogg", tone(2))), ("Ben", write_media(tmp_path / "2.mp3", tone(1)))]
     media = write_media(tmp_path / "a.mp4", tone(2), picture=Picture(2))
@@ -70,25 +70,25 @@ def test_mix_and_tracks_are_written_with_their_names(tmp_path: Path, into: Path,
     assert list(scratch.iterdir()) == []
 
 
-def test_an_error_in_a_track_names_the_track(tmp_path: Path, into: Path) -> None:
-    film = write_media(tmp_path / "b.mp4", picture=Picture(1))
+def test_error_in_a_track_contains_the_track_name(tmp_path: Path, into: Path) -> None:
+    video = write_media(tmp_path / "b.mp4", picture=Picture(1))
     with pytest.raises(NoAudio, match="Track 'Ben'"):
         DECODER.decode(
             write_media(tmp_path / "a.wav", tone(1)),
             into,
-            tracks=[("Ben", film)],
+            tracks=[("Ben", video)],
             separate_channels=False,
             progress=lambda _: None,
         )
 
 
-def test_tracks_and_channels_contradict_each_other(tmp_path: Path, into: Path) -> None:
+def test_tracks_and_separate_channels_are_rejected_together(tmp_path: Path, into: Path) -> None:
     media = write_media(tmp_path / "a.wav", tone(1))
     with pytest.raises(InvalidRequest):
         DECODER.decode(media, into, tracks=[("Ana", media)], separate_channels=True, progress=lambda _: None)
 
 
-def test_frames_arrive_one_at_a_time(tmp_path: Path) -> None:
+def test_frames_have_the_requested_rate_and_size(tmp_path: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(4), picture=Picture(4))
     frames = list(DECODER.frames(media, [span(1, 3)], per_second=4, longest_side=80))
     assert len(frames) == 8
@@ -96,13 +96,13 @@ def test_frames_arrive_one_at_a_time(tmp_path: Path) -> None:
     assert frames[0].pixels.dtype == np.uint8
 
 
-def test_more_spans_than_a_command_line_can_carry(tmp_path: Path) -> None:
+def test_more_spans_than_fit_in_a_command_line(tmp_path: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(1), picture=Picture(1))
     spans = [span(0, 0.5), *(span(1000 + n / 3, 1000 + n / 3 + 0.1) for n in range(20_000))]
     assert len(list(DECODER.frames(media, spans, per_second=4, longest_side=80))) == 2
 
 
-def test_an_iterator_that_is_closed_early_ends_its_child(tmp_path: Path, scratch: Path) -> None:
+def test_closing_the_iterator_early_ends_the_child(tmp_path: Path, scratch: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(20), picture=Picture(20, width=640, height=480))
     before = children()
     frames = DECODER.frames(media, [span(0, 60)], per_second=10, longest_side=640)
@@ -113,13 +113,13 @@ def test_an_iterator_that_is_closed_early_ends_its_child(tmp_path: Path, scratch
     assert list(scratch.iterdir()) == []
 
 
-def test_a_film_that_cannot_be_opened_fails_for_its_frames_too(tmp_path: Path) -> None:
+def test_frames_of_an_unreadable_video_fail(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(100))
     with pytest.raises(DecodeFailed):
         list(DECODER.frames(tmp_path / "a.mp4", [span(0, 1)], per_second=4, longest_side=80))
 
 
-def test_decoding_ends_when_its_time_is_up(tmp_path: Path, into: Path, scratch: Path) -> None:
+def test_decoding_ends_after_the_time_limit(tmp_path: Path, into: Path, scratch: Path) -> None:
     media = write_media(tmp_path / "a.wav", silence(10))
     before = children()
     with pytest.raises(DecodeFailed, match="too long"):
@@ -128,7 +128,7 @@ def test_decoding_ends_when_its_time_is_up(tmp_path: Path, into: Path, scratch: 
     assert list(scratch.iterdir()) == []
 
 
-def test_the_time_that_we_take_over_frames_is_not_the_childs(tmp_path: Path) -> None:
+def test_time_spent_by_the_consumer_does_not_count(tmp_path: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(2), picture=Picture(2))
     decoder = PyAvDecoder(MediaSettings(max_decode_seconds=20))
     frames = decoder.frames(media, [span(0, 2)], per_second=2, longest_side=80)
@@ -138,8 +138,8 @@ def test_the_time_that_we_take_over_frames_is_not_the_childs(tmp_path: Path) -> 
     assert len(list(frames)) == 4
 
 
-def test_an_order_that_makes_no_sense_is_a_failure_not_a_short_success() -> None:
-    """Any status other than 0 is: here the child meets an error that it does not understand."""
+def test_invalid_request_is_a_failure() -> None:
+    """Any non-zero status is a failure: here the child has an unexpected error."""
     with (
         sandboxed_child("decode", SoundRequest(media="/nowhere", into="/nowhere"), [], MediaSettings()) as child,
         pytest.raises(DecodeFailed, match="status 1"),
@@ -147,19 +147,19 @@ def test_an_order_that_makes_no_sense_is_a_failure_not_a_short_success() -> None
         list(child.reports())
 
 
-def test_a_killed_child_is_a_failure() -> None:
+def test_killed_child_is_a_failure() -> None:
     with sandboxed_child("decode", SoundRequest(media="/nowhere", into="/"), [], MediaSettings()) as child:
         os.kill(child.process.pid, signal.SIGKILL)
         with pytest.raises(DecodeFailed, match="SIGKILL"):
             list(child.reports())
 
 
-def test_the_child_sees_no_secret_and_stands_nowhere(
+def test_child_has_no_secrets_and_a_deleted_working_directory(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, scratch: Path
 ) -> None:
     monkeypatch.setenv("SECRET_KEY", "not for parsers")
-    order = SoundRequest(media="/nowhere", into=str(tmp_path))
-    with sandboxed_child("decode", order, [], MediaSettings()) as child:
+    request = SoundRequest(media="/nowhere", into=str(tmp_path))
+    with sandboxed_child("decode", request, [], MediaSettings()) as child:
         process = Path(f"/proc/{child.process.pid}")
         assert b"SECRET_KEY" not in (process / "environ").read_bytes()
         assert b"nowhere" not in (process / "cmdline").read_bytes()
@@ -181,7 +181,7 @@ time.sleep(60)
 """
 
 
-def test_the_child_dies_with_us_and_leaves_nothing(tmp_path: Path) -> None:
+def test_child_dies_with_its_parent_and_leaves_no_files(tmp_path: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(20), picture=Picture(20, width=640, height=480))
     scratch = tmp_path / "killed"
     scratch.mkdir()

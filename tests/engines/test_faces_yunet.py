@@ -12,7 +12,7 @@ from shared.engines.faces_yunet import SIDE, STRIDES, YuNet, _decoded, _fitted
 from shared.engines.settings import EngineSettings, MediaSettings
 
 
-def test_missing_weights_name_the_command_that_fetches_them(tmp_path: Path) -> None:
+def test_missing_weights_have_a_fetch_hint(tmp_path: Path) -> None:
     setup = Setup(engines=EngineSettings(models_dir=tmp_path), media=MediaSettings())
     with pytest.raises(EngineUnavailable) as caught:
         YuNet.load(None, setup)
@@ -20,14 +20,14 @@ def test_missing_weights_name_the_command_that_fetches_them(tmp_path: Path) -> N
 
 
 @pytest.mark.parametrize("engine", [YuNet, Cascade])
-def test_an_option_that_means_nothing_is_refused(engine: type[YuNet | Cascade], tmp_path: Path) -> None:
+def test_unknown_option_is_rejected(engine: type[YuNet | Cascade], tmp_path: Path) -> None:
     setup = Setup(engines=EngineSettings(models_dir=tmp_path), media=MediaSettings())
     with pytest.raises(InvalidRequest):
         engine.load("large", setup)
 
 
 @pytest.mark.parametrize("stride", STRIDES)
-def test_a_cell_is_decoded_to_pixels(stride: int) -> None:
+def test_cell_is_decoded_to_pixels(stride: int) -> None:
     """Centre = (cell + offset) x stride, size = exp(shape) x stride, score = sqrt(class x object)."""
     cells = (SIDE // stride) ** 2
     values = {
@@ -43,7 +43,7 @@ def test_a_cell_is_decoded_to_pixels(stride: int) -> None:
     np.testing.assert_allclose(_decoded(values, stride), [[*expected, 0.9, np.pi / 4]], rtol=1e-5)
 
 
-def test_a_frame_is_fitted_without_being_stretched_as_blue_green_red() -> None:
+def test_frame_is_fitted_as_bgr_with_its_aspect_ratio() -> None:
     pixels = np.zeros((100, 200, 3), np.uint8)
     pixels[:, :, 0] = 200
     square, scale = _fitted(pixels)

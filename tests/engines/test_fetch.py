@@ -1,4 +1,4 @@
-"""Fetching weights from a small hub on this machine, with files that the test made."""
+"""Fetching weights from a local test hub."""
 
 from __future__ import annotations
 
@@ -23,14 +23,14 @@ REPOSITORY = "Systran/faster-whisper-small"
 
 @dataclass
 class Hub:
-    """What a hub answers: a listing with hashes, and the files, whole or from a byte on."""
+    """The content of the test hub: a listing with hashes, and files with range requests."""
 
     files: dict[str, bytes]
     repository: str = REPOSITORY
     url: str = ""
-    asked: list[tuple[str, str | None]] = field(default_factory=list)
-    break_after: int | None = None  # bytes of model.bin after which the connection breaks
-    announce: dict[str, str] = field(default_factory=dict)  # file -> another hash than its own
+    requests: list[tuple[str, str | None]] = field(default_factory=list)
+    break_after: int | None = None  # bytes of model.bin after which the connection closes
+    announce: dict[str, str] = field(default_factory=dict)  # file -> wrong hash
     redirect_to: str | None = None
 
     def listing(self) -> dict[str, object]:
@@ -47,8 +47,8 @@ class Hub:
 def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
     class Handler(BaseHTTPRequestHandler):
         def do_GET(self) -> None:
-            asked_from = self.headers.get("Range")
-            hub.asked.append((self.path, asked_from))
+            range_header = self.headers.get("Range")
+            hub.requests.append((self.path, range_header))
             if self.path.startswith(f"/api/models/{hub.repository}?"):
                 self.answer(200, json.dumps(hub.listing()).encode())
                 return
@@ -61,16 +61,16 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
                 self.send_header("Location", hub.redirect_to + name)
                 self.end_headers()
                 return
-            start = int(asked_from.removeprefix("bytes=").rstrip("-")) if asked_from else 0
+            start = int(range_header.removeprefix("bytes=").rstrip("-")) if range_header else 0
             content = hub.files[name][start:]
             if name == "model.bin" and hub.break_after is not None:
-                self.send_response(206 if asked_from else 200)
+                self.send_response(206 if range_header else 200)
                 self.send_header("Content-Length", str(len(content)))
                 self.end_headers()
                 self.wfile.write(content[: hub.break_after])
                 self.connection.close()
                 return
-            self.answer(206 if asked_from else 200, content)
+            self.answer(206 if range_header else 200, content)
 
         def answer(self, status: int, content: bytes) -> None:
             self.send_response(status)
@@ -79,7 +79,7 @@ def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
             self.wfile.write(content)
 
         def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            """A test's server has nothing to say."""
+            """Suppress the request log."""
 
     return Handler
 
@@ -105,23 +105,23 @@ def settings(hub: Hub, tmp_path: Path, **changes: object) -> EngineSettings:
 
 
 def run(hub: Hub, tmp_path: Path, name: str = NAME) -> Path:
-    return fetch(name, settings(hub, tmp_path), lambda here, total: None)
+    return fetch(name, settings(hub, tmp_path), lambda received, total: None)
 
 
-def test_weights_are_fetched_verified_and_found(hub: Hub, tmp_path: Path) -> None:
-    seen: list[tuple[int, int]] = []
-    folder = fetch(NAME, settings(hub, tmp_path), lambda here, total: seen.append((here, total)))
+def test_weights_are_fetched_and_verified(hub: Hub, tmp_path: Path) -> None:
+    reports: list[tuple[int, int]] = []
+    folder = fetch(NAME, settings(hub, tmp_path), lambda received, total: reports.append((received, total)))
     assert sorted(path.name for path in folder.iterdir()) == [
         "config.json", "model.bin", "tokenizer.json", "undertone.json",
     ]  # fmt: skip
     assert require(NAME, settings(hub, tmp_path))[0] == folder
     manifest = fetched(NAME, settings(hub, tmp_path))
     assert manifest is not None and manifest.revision == "abc123"
-    assert seen[-1][0] == seen[-1][1] == 2_048_004
-    assert list((tmp_path / "models").iterdir()) == [folder], "nothing else is left"
+    assert reports[-1][0] == reports[-1][1] == 2_048_004
+    assert list((tmp_path / "models").iterdir()) == [folder], "no temporary files are left"
 
 
-def test_a_model_of_one_file_brings_that_file_and_not_its_siblings(hub: Hub, tmp_path: Path) -> None:
+def test_model_with_one_file_is_fetched_without_other_files(hub: Hub, tmp_path: Path) -> None:
     hub.repository = "opencv/face_detection_yunet"
     hub.files = dict.fromkeys(
         ("face_detection_yunet_2023mar.onnx", "face_detection_yunet_2023mar_int8.onnx"), b"network"
@@ -130,72 +130,72 @@ def test_a_model_of_one_file_brings_that_file_and_not_its_siblings(hub: Hub, tmp
     assert [path.name for path in folder.glob("*.onnx")] == ["face_detection_yunet_2023mar.onnx"]
 
 
-def test_what_is_not_here_names_the_command_that_brings_it(hub: Hub, tmp_path: Path) -> None:
+def test_missing_weights_have_a_fetch_hint(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="not on this machine") as caught:
         require(NAME, settings(hub, tmp_path))
     assert caught.value.hint == f"undertone models fetch {NAME}"
 
 
-def test_a_broken_transfer_leaves_nothing_that_loads_and_goes_on_where_it_broke(hub: Hub, tmp_path: Path) -> None:
+def test_interrupted_download_is_not_loaded_and_is_resumed(hub: Hub, tmp_path: Path) -> None:
     hub.break_after = 1_500_000
     with pytest.raises(EngineUnavailable, match="could not be fetched"):
         run(hub, tmp_path)
     assert fetched(NAME, settings(hub, tmp_path)) is None
     hub.break_after = None
     run(hub, tmp_path)
-    ranges = [asked for path, asked in hub.asked if path.endswith("model.bin")]
+    ranges = [header for path, header in hub.requests if path.endswith("model.bin")]
     assert ranges[0] is None
     assert ranges[1] is not None and int(ranges[1][6:-1]) > 500_000
     assert require(NAME, settings(hub, tmp_path))
 
 
-def test_a_file_that_is_not_what_was_announced_is_thrown_away(hub: Hub, tmp_path: Path) -> None:
+def test_file_with_a_wrong_hash_is_deleted(hub: Hub, tmp_path: Path) -> None:
     hub.announce["model.bin"] = "0" * 64
-    with pytest.raises(EngineUnavailable, match="not what the hub announced"):
+    with pytest.raises(EngineUnavailable, match="does not match the hash"):
         run(hub, tmp_path)
     assert fetched(NAME, settings(hub, tmp_path)) is None
     assert not list((tmp_path / "models").rglob("model.bin"))
 
 
-def test_weights_that_changed_on_disk_are_not_opened(hub: Hub, tmp_path: Path) -> None:
+def test_modified_weights_are_rejected(hub: Hub, tmp_path: Path) -> None:
     folder = run(hub, tmp_path)
     (folder / "model.bin").write_bytes(b"\0" * 2_048_000)
     with pytest.raises(EngineUnavailable, match="damaged: model.bin"):
         require(NAME, settings(hub, tmp_path))
     run(hub, tmp_path)
-    assert require(NAME, settings(hub, tmp_path)), "fetching again mends it"
+    assert require(NAME, settings(hub, tmp_path)), "fetching again replaces the file"
 
 
-def test_a_storage_on_the_same_host_is_followed(hub: Hub, tmp_path: Path) -> None:
+def test_redirect_to_the_same_host_is_followed(hub: Hub, tmp_path: Path) -> None:
     hub.redirect_to = f"{hub.url}/storage/"
     assert run(hub, tmp_path).is_dir()
 
 
 @pytest.mark.parametrize("target", ["http://localhost:9/", "ftp://127.0.0.1/", "file:///etc/passwd?"])
-def test_a_redirect_to_anything_but_https_is_refused(hub: Hub, tmp_path: Path, target: str) -> None:
+def test_redirect_to_another_scheme_is_rejected(hub: Hub, tmp_path: Path, target: str) -> None:
     hub.redirect_to = target
     with pytest.raises(EngineUnavailable, match="not https|could not be fetched"):
         run(hub, tmp_path)
 
 
-def test_a_repository_without_weights_is_refused(hub: Hub, tmp_path: Path) -> None:
+def test_repository_without_weights_is_rejected(hub: Hub, tmp_path: Path) -> None:
     del hub.files["model.bin"]
-    with pytest.raises(EngineUnavailable, match="holds no weights"):
+    with pytest.raises(EngineUnavailable, match="no supported weights"):
         run(hub, tmp_path)
 
 
-def test_an_unknown_repository_or_name_is_said(hub: Hub, tmp_path: Path) -> None:
+def test_unknown_repository_and_name_are_errors(hub: Hub, tmp_path: Path) -> None:
     with pytest.raises(EngineUnavailable, match="does not have"):
         run(hub, tmp_path, "faster-whisper:base")
     with pytest.raises(NotFound, match="no model 'gpt'"):
         run(hub, tmp_path, "gpt")
 
 
-def test_every_model_to_fetch_states_its_licence_and_has_a_name_of_its_own() -> None:
+def test_every_model_has_a_licence_and_a_unique_name() -> None:
     models = hub_models()
     assert len({model.name for model in models}) == len(models)
     assert all(model.licence and model.megabytes > 0 for model in models)
 
 
-def test_the_folder_is_named_after_the_model(tmp_path: Path) -> None:
+def test_folder_is_named_after_the_model(tmp_path: Path) -> None:
     assert folder_of(NAME, EngineSettings(models_dir=tmp_path)) == tmp_path / "faster-whisper-small"

@@ -9,7 +9,7 @@ from tests.fakes import word
 
 
 @dataclass
-class Heard:
+class Segment:
     avg_logprob: float = -0.3
     no_speech_prob: float = 0.1
     compression_ratio: float = 1.3
@@ -18,14 +18,14 @@ class Heard:
 @pytest.mark.parametrize(
     ("segment", "kept"),
     [
-        (Heard(), True),
-        (Heard(compression_ratio=3.0), False),
-        (Heard(no_speech_prob=0.9), True),
-        (Heard(no_speech_prob=0.9, avg_logprob=-1.5), False),
-        (Heard(avg_logprob=-1.5), True),
+        (Segment(), True),
+        (Segment(compression_ratio=3.0), False),
+        (Segment(no_speech_prob=0.9), True),
+        (Segment(no_speech_prob=0.9, avg_logprob=-1.5), False),
+        (Segment(avg_logprob=-1.5), True),
     ],
 )
-def test_words_over_silence_and_loops_are_not_believed(segment: Heard, kept: bool) -> None:
+def test_implausible_segments_are_rejected(segment: Segment, kept: bool) -> None:
     assert is_plausible(segment) is kept
 
 
@@ -39,6 +39,6 @@ def test_words_over_silence_and_loops_are_not_believed(segment: Heard, kept: boo
         ("", ""),
     ],
 )
-def test_a_phrase_that_comes_a_fourth_time_is_a_loop(said: str, kept: str) -> None:
+def test_fourth_repetition_of_a_phrase_is_a_loop(said: str, kept: str) -> None:
     words = [word(token, n, n + 1) for n, token in enumerate(said.split())]
     assert " ".join(one.text for one in without_loops(words)) == kept

@@ -1,4 +1,4 @@
-"""The networks of the three senses, run on their bundled weights."""
+"""The text, voice and face networks with their bundled weights."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def clip(text: str = "hello", audio: Floats | None = None, face: FaceClip | str 
 
 
 def voice(seconds: float, level: float = 0.2) -> Floats:
-    """Something like a voice: a buzz that comes and goes, over a little noise."""
+    """A synthetic voice: a pulsed buzz with a little noise."""
     samples = tone(seconds, 140.0, level) + tone(seconds, 280.0, level / 2)
     rhythm = np.clip(np.sin(2 * np.pi * 3 * np.arange(len(samples)) / 16_000), 0, 1)
     sound: Floats = (samples * rhythm + np.random.default_rng(0).normal(0, 1e-4, len(samples))).astype(np.float32)
@@ -51,29 +51,29 @@ def face(frames: int = 8) -> FaceClip:
         ("This makes me so angry!", Emotion.ANGER),
     ],
 )
-def test_words_that_say_what_they_mean_are_read_so(text: str, label: Emotion, setup: Setup) -> None:
+def test_text_with_a_clear_emotion_is_recognised(text: str, label: Emotion, setup: Setup) -> None:
     encoding = encoder(Modality.TEXT, setup).encode([clip(text)], lambda share: None)
     assert EMOTIONS[int(encoding.logits[0].argmax())] is label
     assert encoding.unavailable == (None,)
 
 
-def test_an_utterance_without_words_it_knows_is_no_evidence(setup: Setup) -> None:
+def test_utterance_without_known_words_is_unavailable(setup: Setup) -> None:
     encoding = encoder(Modality.TEXT, setup).encode([clip("你好 1234")], lambda share: None)
     assert encoding.unavailable == ("no_known_words",)
     assert not encoding.logits.any()
 
 
-def test_words_are_trusted_as_far_as_the_recogniser_trusts_them() -> None:
-    def trusted(*sure: float | None) -> float:
-        words = tuple(word("w", n, n + 1, confidence=one) for n, one in enumerate(sure))
+def test_text_reliability_follows_the_word_confidence() -> None:
+    def reliability(*confidences: float | None) -> float:
+        words = tuple(word("w", n, n + 1, confidence=one) for n, one in enumerate(confidences))
         return reliability_of(utterance(0, 0, 2).model_copy(update={"words": words}))
 
-    assert trusted(None, None) == 1.0
-    assert trusted(0.7, None) == pytest.approx(0.5)
-    assert (trusted(0.2), trusted(0.95)) == (0.0, 1.0)
+    assert reliability(None, None) == 1.0
+    assert reliability(0.7, None) == pytest.approx(0.5)
+    assert (reliability(0.2), reliability(0.95)) == (0.0, 1.0)
 
 
-def test_a_voice_is_heard_when_it_is_long_and_clear_enough(setup: Setup) -> None:
+def test_short_or_noisy_voice_is_unavailable(setup: Setup) -> None:
     noise = np.random.default_rng(0).normal(0, 0.1, 32_000).astype(np.float32)
     conversation = [clip(audio=voice(2.5)), clip(audio=voice(0.5)), clip(audio=noise), clip(audio=voice(9))]
     encoding = encoder(Modality.VOICE, setup).encode(conversation, lambda share: None)
@@ -83,7 +83,7 @@ def test_a_voice_is_heard_when_it_is_long_and_clear_enough(setup: Setup) -> None
     assert list(encoding.reliability[1:3]) == [0, 0]
 
 
-def test_a_face_is_read_from_some_of_its_frames(setup: Setup) -> None:
+def test_face_without_enough_frames_is_unavailable(setup: Setup) -> None:
     conversation = [clip(face=face()), clip(face=face(2)), clip(face="no_face_of_speaker"), clip(face=face(200))]
     encoding = encoder(Modality.FACE, setup).encode(conversation, lambda share: None)
     assert encoding.unavailable == (None, "too_few_frames", "no_face_of_speaker", None)
@@ -91,7 +91,7 @@ def test_a_face_is_read_from_some_of_its_frames(setup: Setup) -> None:
     assert encoding.logits[0].any()
 
 
-def test_mel_bands_are_triangles_and_frames_are_centred() -> None:
+def test_mel_filters_and_centred_frames() -> None:
     assert to_hertz(to_mel([50.0, 999.0, 4000.0])) == pytest.approx([50.0, 999.0, 4000.0])
     assert filters(40, 400, 0.0, 8000.0).shape == (40, 201)
     power = mel_power(tone(1.0, 1000.0), bands=40)
@@ -99,7 +99,7 @@ def test_mel_bands_are_triangles_and_frames_are_centred() -> None:
     assert abs(float(to_hertz(to_mel(8000.0) * (power.mean(axis=0).argmax() + 1) / 41)) - 1000.0) < 120
 
 
-def test_every_card_fits_its_weights_and_says_what_must_be_said() -> None:
+def test_every_card_matches_its_weights_and_is_complete() -> None:
     cards = list_cards()
     assert {card.slot for card in cards} >= {"text", "voice", "face", "speaker"}
     for card in cards:
@@ -111,16 +111,18 @@ def test_every_card_fits_its_weights_and_says_what_must_be_said() -> None:
     assert not load_card("face_cnn").commercial_use
 
 
-def test_a_deployment_can_refuse_weights_that_may_not_be_sold() -> None:
+def test_commercial_only_rejects_noncommercial_weights() -> None:
     strict = EngineSettings(commercial_only=True)
     assert trusted_weights("text_minilm", strict)
     with pytest.raises(EngineUnavailable, match="may not be used commercially"):
         trusted_weights("face_cnn", strict)
-    sold = Setup(strict, MediaSettings())
-    assert choose(Modality.VOICE, None, sold).engine.name == "voice-cnn-emodb"
+    commercial = Setup(strict, MediaSettings())
+    assert choose(Modality.VOICE, None, commercial).engine.name == "voice-cnn-emodb"
 
 
-def test_weights_that_were_exchanged_are_not_opened(tmp_path_factory: pytest.TempPathFactory, setup: Setup) -> None:
+def test_weights_that_do_not_match_their_card_are_rejected(
+    tmp_path_factory: pytest.TempPathFactory, setup: Setup
+) -> None:
     card = load_card("text_minilm")
     folder = tmp_path_factory.mktemp("bundled")
     shutil.copytree(BUNDLED, folder, dirs_exist_ok=True)
@@ -128,7 +130,7 @@ def test_weights_that_were_exchanged_are_not_opened(tmp_path_factory: pytest.Tem
     for file, _ in card.files():
         kept = (folder / file).read_bytes()
         (folder / file).write_bytes(b"something else")
-        with pytest.raises(EngineUnavailable, match="not those of their card"):
+        with pytest.raises(EngineUnavailable, match="do not match the hash"):
             trusted_weights("text_minilm", setup.engines, folder)
         (folder / file).unlink()
         with pytest.raises(EngineUnavailable, match="missing"):

@@ -1,4 +1,4 @@
-"""What trained networks read of an utterance, by shape and by mask."""
+"""Inputs of the trained fusion networks: shapes, values and masks."""
 
 from __future__ import annotations
 
@@ -18,11 +18,11 @@ TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 
 def clip(seconds: float = 2.0, faces: int = 5) -> UtteranceClip:
     crops = np.random.default_rng(0).integers(0, 255, (faces, 48, 48)).astype(np.uint8)
-    seen = FaceClip(np.arange(faces, dtype=np.float32), crops, np.ones(faces, np.float32), 1.0, 1.0)
-    return UtteranceClip(utterance(0, 0, 1), Audio(tone(seconds)), seen)
+    face = FaceClip(np.arange(faces, dtype=np.float32), crops, np.ones(faces, np.float32), 1.0, 1.0)
+    return UtteranceClip(utterance(0, 0, 1), Audio(tone(seconds)), face)
 
 
-def said(modality: Modality, missing: str | None = None, width: int = 3) -> Encoding:
+def encoding(modality: Modality, missing: str | None = None, width: int = 3) -> Encoding:
     return Encoding(
         modality, np.full((1, 7), 2, np.float32), np.full((1, width), 5, np.float32), (missing,),
         np.ones(1, np.float32), calibration=Calibration(temperature=2.0),
@@ -40,76 +40,76 @@ LATE = plan(
 CLIPS = plan("mme2e", text=["row", 10], voice=["row", "step", 1, 128, 32], face=["row", "face", 3, 48, 48])
 
 
-def test_an_engines_words_are_its_calibrated_logits_and_its_features() -> None:
-    given = LATE.given(clip(), [said(TEXT), said(FACE)], 0)
+def test_engine_output_is_calibrated_logits_and_features() -> None:
+    given = LATE.given(clip(), [encoding(TEXT), encoding(FACE)], 0)
     assert given[TEXT].tolist() == [1.0] * 7 + [5.0] * 3
     assert LATE.engines == (TEXT, FACE) and CLIPS.engines == (TEXT,)
 
 
-def test_each_network_has_the_sound_in_its_own_shape() -> None:
-    voice = [said(VOICE)]
+def test_each_network_gets_audio_in_its_own_shape() -> None:
+    voice = [encoding(VOICE)]
     frames = LATE.given(clip(2.0), voice, 0)[VOICE].shape[1]
     assert LATE.given(clip(2.0), voice, 0)[VOICE].shape == (64, frames) and 195 <= frames <= 205
     slices = CLIPS.given(clip(2.0), voice, 0)[VOICE]
     assert slices.shape == (-(-frames // 32), 1, 128, 32)
     windows = plan("ensemble", text=["row", 7], voice=["row", "window", 128, 128], face=["row", 7])
-    heard = windows.given(clip(2.0), voice, 0)[VOICE]
-    assert heard.shape == (3, 128, 128)
-    # Each begins in the middle of the one before.
-    np.testing.assert_array_equal(heard[0][:, 64:], heard[1][:, :64])
+    given = windows.given(clip(2.0), voice, 0)[VOICE]
+    assert given.shape == (3, 128, 128)
+    # Windows overlap by half.
+    np.testing.assert_array_equal(given[0][:, 64:], given[1][:, :64])
     states = plan("av-transformer", voice=["row", "step", 1, 64], face=["row", "face", 3, 48, 48])
     np.testing.assert_array_equal(
         states.given(clip(2.0), voice, 0)[VOICE][:, 0].T, LATE.given(clip(2.0), voice, 0)[VOICE]
     )
 
 
-def test_long_utterances_are_heard_and_seen_in_part() -> None:
+def test_long_utterances_are_truncated() -> None:
     long = replace(clip(40.0), face=clip(faces=90).face)
-    given = CLIPS.given(long, [said(VOICE), said(FACE)], 0)
+    given = CLIPS.given(long, [encoding(VOICE), encoding(FACE)], 0)
     assert given[VOICE].shape[0] <= MAX_SECONDS * 100 / 32 + 2
     assert given[FACE].shape == (MAX_FACES, 3, 48, 48)
     np.testing.assert_array_equal(given[FACE][:, 0], given[FACE][:, 2])
-    assert np.abs(given[FACE].mean((2, 3))).max() < 1e-3, "light is the camera's"
+    assert np.abs(given[FACE].mean((2, 3))).max() < 1e-3, "each face is normalized"
 
 
-def test_a_sense_that_is_unavailable_is_left_out_and_masked() -> None:
-    there = LATE.given(clip(), [said(TEXT), said(VOICE, "low_snr"), said(FACE)], 0)
-    assert set(there) == {TEXT, FACE}
-    batch = LATE.batch([[there], [LATE.given(clip(1.0), [said(VOICE)], 0)]], [["Ana"], ["Ben"]])
+def test_unavailable_modality_is_left_out_and_masked() -> None:
+    given = LATE.given(clip(), [encoding(TEXT), encoding(VOICE, "low_snr"), encoding(FACE)], 0)
+    assert set(given) == {TEXT, FACE}
+    batch = LATE.batch([[given], [LATE.given(clip(1.0), [encoding(VOICE)], 0)]], [["Ana"], ["Ben"]])
     assert list(batch) == list(LATE.tensors)
     assert batch["text_mask"].tolist() == [True, False] and batch["face_mask"].tolist() == [True, False]
     assert not batch["voice_mask"][0].any() and not batch["voice"][0].any()
     assert batch["voice_mask"][1].all() and batch["voice"].shape[2] == batch["voice_mask"].shape[1]
 
 
-def test_dialogues_are_padded_and_their_speakers_are_numbers() -> None:
+def test_dialogues_are_padded_and_speakers_are_ids() -> None:
     axes: dict[str, list[int | str]] = {
         "text": ["row", "utterance", 10], "voice": ["row", "utterance", 10], "face": ["row", "utterance", 10],
         "text_mask": ["row", "utterance"], "speakers": ["row", "utterance"],
     }  # fmt: skip
     sdt = InputSpec.of("sdt", axes)
-    one = sdt.given(clip(), [said(TEXT)], 0)
+    one = sdt.given(clip(), [encoding(TEXT)], 0)
     batch = sdt.batch([[one, {}, one], [one]], [["Ana", "Ben", "Ana"], ["Cem"]])
     assert batch["text"].shape == (2, 3, 10)
     assert batch["text_mask"].tolist() == [[True, False, True], [True, False, False]]
     assert batch["speakers"].tolist() == [[0, 1, 0], [0, 0, 0]]
 
 
-def test_nothing_at_all_is_one_masked_step() -> None:
+def test_stack_without_arrays_is_one_masked_step() -> None:
     values, mask = stack([None, None], (64, None))
     assert values.shape == (2, 64, 1) and mask.tolist() == [[False], [False]]
 
 
 @pytest.mark.parametrize("count", [1, 32, 33, 47, 48, 49, 200])
-def test_every_utterance_of_a_dialogue_is_believed_once_with_context_on_both_sides(count: int) -> None:
+def test_every_utterance_of_a_dialogue_is_used_once_with_context(count: int) -> None:
     parts = dialogue_windows(count)
-    assert [number for _, believed in parts for number in believed] == list(range(count))
-    for shown, believed in parts:
-        assert len(shown) == min(count, 32) and set(believed) <= set(shown)
-        for number in believed:
-            before, after = number - shown.start, shown.stop - 1 - number
+    assert [number for _, used in parts for number in used] == list(range(count))
+    for read, used in parts:
+        assert len(read) == min(count, 32) and set(used) <= set(read)
+        for number in used:
+            before, after = number - read.start, read.stop - 1 - number
             assert before >= min(7, number) and after >= min(7, count - 1 - number)
 
 
-def test_sound_is_at_the_rate_that_the_frames_count_on() -> None:
-    assert LATE.given(clip(1.0), [said(VOICE)], 0)[VOICE].shape[1] == pytest.approx(SAMPLE_RATE / 160, abs=3)
+def test_mel_frames_have_the_expected_rate() -> None:
+    assert LATE.given(clip(1.0), [encoding(VOICE)], 0)[VOICE].shape[1] == pytest.approx(SAMPLE_RATE / 160, abs=3)

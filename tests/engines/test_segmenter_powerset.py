@@ -15,15 +15,15 @@ from tests.fakes import silent, tone
 
 
 class ScriptedSession:
-    """Hears the first voice in loud bands, and says which shapes it was asked with."""
+    """Returns one class for every frame and records the input shapes."""
 
     def __init__(self, always: int) -> None:
         self.always = always
-        self.asked: list[tuple[int, ...]] = []
+        self.shapes: list[tuple[int, ...]] = []
 
     def run(self, _names: None, inputs: dict[str, Floats]) -> list[Floats]:
         rows, frames, _ = inputs["mels"].shape
-        self.asked.append(inputs["mels"].shape)
+        self.shapes.append(inputs["mels"].shape)
         logits = np.zeros((rows, -(-frames // 2), len(CLASSES)), dtype=np.float32)
         logits[:, :, self.always] = 20.0
         return [logits]
@@ -43,19 +43,19 @@ def segment(seconds: float, always: int, start: float = 0.0) -> tuple[Any, Scrip
 
 
 @pytest.mark.parametrize("seconds", [0.01, 3.0, 10.0, 10.03, 31.7, 60.0])
-def test_every_frame_of_the_recording_is_answered_once(seconds: float) -> None:
+def test_every_frame_of_the_recording_has_a_score(seconds: float) -> None:
     made, session, shares = segment(seconds, always=4)
     assert len(made.speech) == len(made.overlap) == -(-round(seconds * SAMPLE_RATE) // STEP)
-    whole = len(made.speech) - 1  # the last one may be a sliver
+    whole = len(made.speech) - 1  # the last one may be partial
     assert made.speech[:whole] == pytest.approx(1.0, abs=1e-4)
     assert made.overlap[:whole] == pytest.approx(1.0, abs=1e-4)
     assert shares == sorted(shares)
     assert shares[-1] == 1.0
-    assert max(shape[0] for shape in session.asked) <= 8
+    assert max(shape[0] for shape in session.shapes) <= 8
 
 
 @pytest.mark.parametrize(("always", "speech", "overlap", "voices"), [(0, 0, 0, ""), (3, 1, 0, "2"), (5, 1, 1, "02")])
-def test_a_class_is_a_set_of_voices(always: int, speech: float, overlap: float, voices: str) -> None:
+def test_powerset_class_is_a_set_of_voices(always: int, speech: float, overlap: float, voices: str) -> None:
     made, _, _ = segment(14.0, always, start=5.0)
     assert made.speech == pytest.approx(speech, abs=1e-4)
     assert made.overlap == pytest.approx(overlap, abs=1e-4)
@@ -65,12 +65,12 @@ def test_a_class_is_a_set_of_voices(always: int, speech: float, overlap: float, 
         assert local.active.mean(axis=0) == pytest.approx([float(str(n) in voices) for n in range(3)], abs=1e-4)
 
 
-def test_nothing_is_heard_in_nothing() -> None:
+def test_empty_audio_has_no_frames() -> None:
     made, session, shares = segment(0.0, always=1)
-    assert (len(made.speech), made.local, session.asked, shares) == (0, (), [], [])
+    assert (len(made.speech), made.local, session.shapes, shares) == (0, (), [], [])
 
 
-def test_memory_is_given_back_between_blocks() -> None:
+def test_audio_memory_is_released_between_batches() -> None:
     Mapped.released = 0
     PowersetSegmenter(ScriptedSession(0), "x").segment(Mapped(silent(60)), lambda share: None)
     assert Mapped.released >= 4
@@ -85,7 +85,7 @@ def test_windows_overlap_and_the_last_one_ends_with_the_recording() -> None:
     assert window_starts(SAMPLE_RATE) == [0]
 
 
-def test_the_picture_does_not_depend_on_the_level() -> None:
+def test_log_mel_does_not_depend_on_the_level() -> None:
     sound = np.concatenate([tone(1.0, 300.0, level=0.5), tone(1.0, 900.0, level=0.5)])
     sound += np.random.default_rng(0).normal(0, 0.01, len(sound)).astype(np.float32)
     loud, quiet = log_mel(sound), log_mel(sound * np.float32(0.01))
@@ -94,16 +94,16 @@ def test_the_picture_does_not_depend_on_the_level() -> None:
     assert np.isfinite(log_mel(silent(0.001))).all()
 
 
-def test_it_is_the_first_choice_and_none_is_there_for_who_asks(setup: Setup) -> None:
+def test_powerset_is_the_default_and_none_can_be_selected(setup: Setup) -> None:
     assert isinstance(choose("segmentation", None, setup).engine, PowersetSegmenter)
     assert isinstance(choose("segmentation", "none", setup).engine, NoSegmentation)
 
 
-def test_an_option_is_refused(setup: Setup) -> None:
+def test_option_is_rejected(setup: Setup) -> None:
     with pytest.raises(InvalidRequest):
         PowersetSegmenter.load("large", setup)
 
 
-def test_bundled_weights_hear_a_recording(setup: Setup) -> None:
+def test_bundled_weights_find_no_speech_in_silence(setup: Setup) -> None:
     made = PowersetSegmenter.load(None, setup).segment(Audio(silent(12.0)), lambda share: None)
     assert made.speech.max() < 0.5

@@ -1,4 +1,4 @@
-"""The speaker encoder and the speech detector on their real weights."""
+"""The speaker encoders and the speech detector with their real weights."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ def encoder(request: pytest.FixtureRequest, setup: Setup) -> SpeakerEncoder:
     return made
 
 
-def test_one_voice_is_nearer_to_itself_than_to_any_other(meeting: Audio, encoder: SpeakerEncoder) -> None:
+def test_nearest_embedding_is_of_the_same_speaker(meeting: Audio, encoder: SpeakerEncoder) -> None:
     chosen = [(start, who) for start, end, who in turns() if end - start > 2.2]
     clips = [meeting.cut(Span(start=start + 0.3, end=start + 1.9)).samples for start, _ in chosen]
     found = encoder.embed(clips)
@@ -49,34 +49,34 @@ def test_one_voice_is_nearer_to_itself_than_to_any_other(meeting: Audio, encoder
         assert chosen[nearest][1] == who
 
 
-def test_no_clips_and_silent_clips_have_embeddings_too(encoder: SpeakerEncoder) -> None:
+def test_empty_and_silent_input_has_finite_embeddings(encoder: SpeakerEncoder) -> None:
     assert encoder.embed([]).shape == (0, 256)
     assert np.isfinite(encoder.embed([silent(1.6), tone(0.8)])).all()
 
 
-def test_where_weights_must_be_free_to_sell_the_published_encoder_serves(setup: Setup) -> None:
-    sold = Setup(EngineSettings(commercial_only=True), setup.media)
+def test_commercial_only_selects_the_published_encoder(setup: Setup) -> None:
+    commercial = Setup(EngineSettings(commercial_only=True), setup.media)
     assert choose("speaker", None, setup).engine.name == "ge2e-moods"
-    assert choose("speaker", None, sold).engine.name == "ge2e"
+    assert choose("speaker", None, commercial).engine.name == "ge2e"
     with pytest.raises(InvalidRequest, match="no option 'tempers'"):
         choose("speaker", "ge2e:tempers", setup)
 
 
-def test_speech_is_found_where_the_reference_has_it(meeting: Audio, setup: Setup) -> None:
+def test_detected_speech_matches_the_reference(meeting: Audio, setup: Setup) -> None:
     shares: list[float] = []
     found = SileroVad.load(None, setup).detect(meeting, shares.append)
     spoken = np.zeros(round(meeting.duration * 100), dtype=bool)
-    heard = spoken.copy()
+    detected = spoken.copy()
     for start, end, _ in turns():
         spoken[round(start * 100) : round(end * 100)] = True
     for span in found:
-        heard[round(span.start * 100) : round(span.end * 100)] = True
-    assert (spoken & ~heard).sum() / spoken.sum() < 0.03
-    assert (heard & ~spoken).sum() / spoken.sum() < 0.12
+        detected[round(span.start * 100) : round(span.end * 100)] = True
+    assert (spoken & ~detected).sum() / spoken.sum() < 0.03
+    assert (detected & ~spoken).sum() / spoken.sum() < 0.12
     assert shares[-1] == 1.0
 
 
-def test_quiet_speech_is_heard_like_loud_speech(meeting: Audio, setup: Setup) -> None:
+def test_quiet_speech_is_detected_like_loud_speech(meeting: Audio, setup: Setup) -> None:
     detector = SileroVad.load(None, setup)
     loud = detector.detect(meeting, lambda share: None)
     quiet = detector.detect(Audio(meeting.samples * np.float32(0.02)), lambda share: None)
@@ -88,5 +88,5 @@ def noise(level: float) -> Floats:
 
 
 @pytest.mark.parametrize("sound", [silent(20), noise(0.001), noise(0.03), tone(20, 50.0), silent(0)])
-def test_silence_noise_and_hum_are_no_speech(sound: Floats, setup: Setup) -> None:
+def test_silence_noise_and_hum_are_not_speech(sound: Floats, setup: Setup) -> None:
     assert list(SileroVad.load(None, setup).detect(Audio(sound), lambda share: None)) == []

@@ -8,14 +8,14 @@ from shared.ports.media import Audio
 from tests.fakes import silent, tone
 
 
-def test_near_neighbours_are_joined_while_they_stay_short_enough() -> None:
+def test_close_spans_are_joined_up_to_the_maximum_length() -> None:
     audio = Audio(tone(30))
     speech = [span(0, 4), span(4.2, 8), span(8.1, 12), span(14, 16)]
     assert list(chunk_speech(audio, speech, max_seconds=10, bridge=0.3)) == [span(0, 8), span(8.1, 12), span(14, 16)]
     assert list(chunk_speech(audio, [], max_seconds=10, bridge=0.3)) == []
 
 
-def test_what_is_too_long_is_cut_where_it_is_quiet() -> None:
+def test_long_span_is_cut_at_the_quietest_point() -> None:
     audio = Audio(np.concatenate([tone(7), silent(0.2), tone(12.8)]))
     first, second, third = chunk_speech(audio, [span(0, 20)], max_seconds=10, bridge=0.3)
     assert 7.0 < first.end < 7.2
@@ -24,7 +24,7 @@ def test_what_is_too_long_is_cut_where_it_is_quiet() -> None:
     assert all(piece.duration <= 10 for piece in (first, second, third))
 
 
-def test_speech_beyond_the_samples_is_cut_all_the_same() -> None:
+def test_long_span_beyond_the_samples_is_cut() -> None:
     assert all(
         piece.duration <= 10 for piece in chunk_speech(Audio(silent(0)), [span(0, 25)], max_seconds=10, bridge=0.3)
     )

@@ -1,4 +1,4 @@
-"""Silero VAD hears quiet speech, and does not hear speech in silence or noise."""
+"""Silero VAD detects quiet speech, and no speech in silence or noise."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def vad() -> SileroVad:
     return SileroVad.load(None, SETUP)
 
 
-def heard(vad: SileroVad, samples: Floats) -> tuple[Span, ...]:
+def detected(vad: SileroVad, samples: Floats) -> tuple[Span, ...]:
     return tuple(vad.detect(Audio(samples.astype(np.float32)), lambda _: None))
 
 
@@ -38,11 +38,11 @@ TIMES = np.arange(20 * SAMPLE_RATE) / SAMPLE_RATE
      1e-2 * np.sin(2 * np.pi * 50 * TIMES) + 1e-4 * NOISE],
     ids=["nothing", "a moment", "silence", "loud noise", "quiet noise", "dither", "hum"],
 )  # fmt: skip
-def test_where_nobody_speaks_nothing_is_heard(vad: SileroVad, samples: Floats) -> None:
-    assert heard(vad, samples) == ()
+def test_no_speech_is_detected_in_silence_and_noise(vad: SileroVad, samples: Floats) -> None:
+    assert detected(vad, samples) == ()
 
 
-def test_a_flicker_is_dropped_a_breath_is_bridged_and_edges_are_padded() -> None:
+def test_short_spans_are_dropped_pauses_are_bridged_and_edges_are_padded() -> None:
     probabilities = np.zeros(400, dtype=np.float32)
     probabilities[10:12] = 0.9  # 64 ms
     probabilities[100:130] = 0.9
@@ -53,22 +53,22 @@ def test_a_flicker_is_dropped_a_breath_is_bridged_and_edges_are_padded() -> None
     assert found[0].end == pytest.approx(5 + 170 * 0.032 + 0.15)
 
 
-def test_speech_lasts_until_the_network_is_rather_sure_that_it_ended() -> None:
+def test_speech_ends_below_the_lower_threshold() -> None:
     probabilities = np.full(100, 0.2, dtype=np.float32)
     assert spans_of(probabilities, 0.0, 3.2) == ()
     probabilities[0] = 0.3
     assert spans_of(probabilities, 0.0, 3.2) == (span(0.0, 3.2),)
 
 
-def test_quiet_blocks_are_lifted_and_mute_ones_are_not() -> None:
+def test_quiet_blocks_are_amplified_and_muted_ones_are_not() -> None:
     noise = NOISE[: 512 * 100].astype(np.float32)
     assert gain_for(noise) == 1.0
     assert gain_for(noise * np.float32(1e-3)) == pytest.approx(10 ** (37 / 20), rel=0.1)
     assert gain_for(noise * np.float32(1e-5)) == 1.0
 
 
-def test_blocks_join_without_a_seam() -> None:
-    """The emphasis looks one sample back, also across the edge of a block."""
+def test_pre_emphasis_is_continuous_across_blocks() -> None:
+    """The filter uses the previous sample, also across the edge of a block."""
     samples = np.random.default_rng(1).standard_normal(BLOCK + 700).astype(np.float32)
     second = emphasised(samples, BLOCK)
     assert second[0] == pytest.approx(samples[BLOCK] - EMPHASIS * samples[BLOCK - 1], abs=1e-6)
@@ -90,15 +90,15 @@ def _common(first: tuple[Span, ...], second: tuple[Span, ...]) -> float:
 
 
 @pytest.mark.parametrize("quieter", [0, 30])
-def test_read_speech_is_heard_also_30_decibels_down(
+def test_read_speech_is_detected_also_30_decibels_quieter(
     vad: SileroVad, shared_data: Path, tmp_path: Path, quieter: int
 ) -> None:
     audio = _decoded(shared_data / "speech" / "short" / "two_cities_16k.wav", tmp_path)
-    found = heard(vad, np.asarray(audio.samples) * 10 ** (-quieter / 20))
+    found = detected(vad, np.asarray(audio.samples) * 10 ** (-quieter / 20))
     assert 30 < _seconds(found) < 44.4
 
 
-def test_meetings_far_from_the_microphone_are_heard(vad: SileroVad, shared_data: Path, tmp_path: Path) -> None:
+def test_speech_far_from_the_microphone_is_detected(vad: SileroVad, shared_data: Path, tmp_path: Path) -> None:
     """Measured: 10.1 % of the speech missed, 2.2 % false alarm; without emphasis and gain 13.5 % and 1.1 %."""
     folder = shared_data / "speech" / "ami"
     turns: dict[str, list[Span]] = {}

@@ -1,4 +1,4 @@
-"""The committed sample meeting agrees with its references, and with the script that makes it."""
+"""The committed sample meeting matches its references and the script that generates it."""
 
 from __future__ import annotations
 
@@ -36,23 +36,23 @@ def sound() -> Floats:
     return np.concatenate(pieces)
 
 
-def level(sound: Floats, stretch: Span) -> float:
-    """Loudness in decibels of full scale."""
-    piece = sound[round(stretch.start * SAMPLE_RATE) : round(stretch.end * SAMPLE_RATE)]
+def level(sound: Floats, turn: Span) -> float:
+    """Loudness in dBFS."""
+    piece = sound[round(turn.start * SAMPLE_RATE) : round(turn.end * SAMPLE_RATE)]
     return float(10 * np.log10(np.mean(piece.astype(np.float64) ** 2) + 1e-12))
 
 
-def test_the_reference_tells_the_story_word_for_word() -> None:
-    told = [(line.speaker, line.emotion, line.text) for line in STORY]
-    assert [(u["speaker"], Emotion(u["emotion"]), u["text"]) for u in UTTERANCES] == told
+def test_reference_matches_the_script() -> None:
+    expected = [(line.speaker, line.emotion, line.text) for line in STORY]
+    assert [(u["speaker"], Emotion(u["emotion"]), u["text"]) for u in UTTERANCES] == expected
 
 
-def test_the_story_has_all_emotions_and_four_to_six_turns_for_everyone() -> None:
+def test_script_has_all_emotions_and_four_to_six_turns_per_speaker() -> None:
     assert {line.emotion for line in STORY} == set(Emotion)
     assert all(4 <= sum(line.speaker == name for line in STORY) <= 6 for name in NAMES)
 
 
-def test_the_movie_is_small_and_as_long_as_its_reference_says(sound: Floats) -> None:
+def test_video_is_small_and_has_the_duration_of_the_reference(sound: Floats) -> None:
     assert (SAMPLES / "standup.mp4").stat().st_size < 2_500_000
     assert 60 <= REFERENCE["duration"] <= 90
     assert len(sound) / SAMPLE_RATE == pytest.approx(REFERENCE["duration"], abs=0.1)
@@ -62,14 +62,14 @@ def test_the_movie_is_small_and_as_long_as_its_reference_says(sound: Floats) -> 
         assert picture.frames / FRAMES_PER_SECOND == pytest.approx(REFERENCE["duration"], abs=0.1)
 
 
-def test_there_is_speech_in_every_turn_and_none_between(sound: Floats) -> None:
+def test_every_turn_has_speech_and_pauses_are_silent(sound: Floats) -> None:
     for before, after in pairwise(UTTERANCES):
         assert level(sound, span(before["start"], before["end"])) > -40
-        # 50 ms at both ends: the codec smears a little.
+        # 50 ms margin at both ends: the codec spreads audio slightly.
         assert level(sound, span(before["end"] + 0.05, after["start"] - 0.05)) < -50
 
 
-def test_rttm_stm_and_captions_say_the_same_as_the_json() -> None:
+def test_rttm_stm_and_captions_match_the_json() -> None:
     turns = [(u["speaker"], u["start"], u["end"], u["text"]) for u in UTTERANCES]
     rttm = [line.split() for line in (SAMPLES / "standup.rttm").read_text().splitlines()]
     assert [(f[7], float(f[3]), round(float(f[3]) + float(f[4]), 3)) for f in rttm] == [turn[:3] for turn in turns]
@@ -82,23 +82,25 @@ def test_rttm_stm_and_captions_say_the_same_as_the_json() -> None:
     ]
 
 
-def test_a_face_detector_finds_everyone_while_they_speak() -> None:
+def test_face_of_every_speaker_is_detected() -> None:
     """The tile of the speaker shows a face of at least 80 pixels in the middle of every turn."""
     cascade = cv2.CascadeClassifier(str(Path(cv2.__file__).parent / "data" / "haarcascade_frontalface_default.xml"))
-    wanted = {round((u["start"] + u["end"]) / 2 * FRAMES_PER_SECOND): NAMES.index(u["speaker"]) for u in UTTERANCES}
+    expected_tiles = {
+        round((u["start"] + u["end"]) / 2 * FRAMES_PER_SECOND): NAMES.index(u["speaker"]) for u in UTTERANCES
+    }
     found = 0
     with av.open(str(SAMPLES / "standup.mp4")) as movie:
         for number, frame in enumerate(movie.decode(video=0)):
-            if number in wanted:
-                row, column = divmod(wanted[number], 2)
+            if number in expected_tiles:
+                row, column = divmod(expected_tiles[number], 2)
                 grey = frame.to_ndarray(format="gray")[row * 180 : row * 180 + 180, column * 320 : column * 320 + 320]
                 faces = cascade.detectMultiScale(np.ascontiguousarray(grey), 1.1, 4, minSize=(80, 80))
                 found += len(faces) == 1
-    assert found >= 0.9 * len(wanted)
+    assert found >= 0.9 * len(expected_tiles)
 
 
-def test_the_speaker_is_framed_and_only_their_mouth_moves() -> None:
-    """Two frames of a made-up meeting: before anybody speaks, and while Dev does."""
+def test_active_speaker_has_a_frame_and_a_moving_mouth() -> None:
+    """Two frames of a synthetic meeting: in silence, and while Dev speaks."""
     silence = np.zeros(SAMPLE_RATE, dtype=np.float32)
     voices = dict.fromkeys(NAMES, silence) | {"Dev": silence.copy()}
     voices["Dev"][SAMPLE_RATE // 2 :] = 0.1
@@ -116,7 +118,7 @@ def test_the_speaker_is_framed_and_only_their_mouth_moves() -> None:
 
 
 @pytest.mark.skipif(shutil.which("flite") is None, reason="flite is not installed (apt-get install flite)")
-def test_the_script_makes_the_same_references_again(tmp_path: Path) -> None:
+def test_script_generates_the_committed_references(tmp_path: Path) -> None:
     meeting = synthesize_meeting(STORY)
     write_references(meeting, tmp_path, "standup", round(len(meeting.sound) / SAMPLE_RATE, 3))
     for suffix in ("json", "rttm", "stm", "vtt"):

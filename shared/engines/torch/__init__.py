@@ -1,1 +1,1 @@
-"""Engines that need torch: with the trainer, the only room that may import it."""
+"""Engines that need torch: the only package besides the trainer that may import it."""
