@@ -51,7 +51,7 @@ def test_without_its_manifest_it_is_not_there(blobs: FolderBlobs, tmp_path: Path
 def test_what_is_not_what_was_stored_is_not_used(blobs: FolderBlobs, tmp_path: Path) -> None:
     make(machine(blobs, tmp_path / "one"))
     blobs.put("ours", f"{FOLDER}/stage/1/value.json", [b"something else"])
-    with pytest.raises(StoredDataMissing, match="not what was stored"):
+    with pytest.raises(StoredDataMissing, match="does not match its stored hash"):
         machine(blobs, tmp_path / "two").fetch("stage/1")
     assert machine(blobs, tmp_path / "again").find("stage/1") is None, "so that its stage makes it anew"
     (tmp_path / "blobs" / "ours" / FOLDER / "stage" / "1" / "value.json").unlink()

@@ -92,5 +92,5 @@ def test_without_any_redis_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) 
 
 
 def test_without_an_address_nothing_is_sent() -> None:
-    with pytest.raises(InvalidSetting, match="no address of Redis"):
+    with pytest.raises(InvalidSetting, match="Redis URL is not set"):
         queue_at("")

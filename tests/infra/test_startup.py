@@ -83,9 +83,9 @@ def test_what_is_no_setting_is_raised_again() -> None:
 
 
 def test_an_error_is_a_line_or_two(capsys: pytest.CaptureFixture[str]) -> None:
-    error = InvalidSetting("There is no address of Redis.", hint="Set REDIS__URL.")
+    error = InvalidSetting("The Redis URL is not set.", hint="Set REDIS__URL.")
     assert report_error(error, "text") == 78
-    assert capsys.readouterr().err == "[invalid_setting] There is no address of Redis.\n  → Set REDIS__URL.\n"
+    assert capsys.readouterr().err == "[invalid_setting] The Redis URL is not set.\n  → Set REDIS__URL.\n"
     assert report_error(error, "json") == 78
     line = json.loads(capsys.readouterr().err)
     assert (line["code"], line["hint"], line["level"]) == ("invalid_setting", "Set REDIS__URL.", "error")
