@@ -58,7 +58,7 @@ class FolderUploads:
             except FileNotFoundError:
                 if not self._root.is_dir():
                     raise storage_unavailable() from None
-                raise NotFound("The upload does not exist.") from None
+                raise NotFound("There is no such upload.") from None
         if stored.expires_at <= self._clock():
             raise UploadExpired("The upload has expired.", hint="Start a new upload.")
         return stored.model_copy(update={"offset": offset})
@@ -138,7 +138,7 @@ class FolderUploads:
         try:
             return self._root / blob_path(tenant, upload_id)
         except ValueError:
-            raise NotFound("The upload does not exist.") from None
+            raise NotFound("There is no such upload.") from None
 
 
 def _write_metadata(folder: Path, upload: Upload) -> None:

@@ -1,4 +1,4 @@
-"""Jobs as their tenant sees them, in the database."""
+"""Stores jobs in the database for the requests of their tenants."""
 
 from __future__ import annotations
 
@@ -44,7 +44,7 @@ class SqlJobStore:
             _planned(new.job.id, stage, position, None if stage.needs else now)
             for position, stage in enumerate(new.stages)
         ]
-        # In turns, or two that come at once would both find room for one.
+        # Serialised, because two concurrent jobs could otherwise both use the last free bytes of the quota.
         writing = (
             self._database.writing() if max_stored is None else self._database.writing_exclusively(f"stored {tenant}")
         )
@@ -99,7 +99,7 @@ class SqlJobStore:
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if not JobStatus(row["status"]).active:
-                raise StateConflict(f"The job is {row['status']}; there is nothing to cancel.")
+                raise StateConflict(f"The job is {row['status']} and cannot be cancelled.")
             change: dict[str, Any] = {"status": JobStatus.CANCELLED, "finished_at": self._database.now}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
             return full(connection, job_id)
@@ -108,10 +108,10 @@ class SqlJobStore:
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
-                raise StateConflict(f"The job is {row['status']}; only a failed or cancelled one is run again.")
+                raise StateConflict(f"The job is {row['status']}; only failed or cancelled jobs can be run again.")
             if row["media_deleted_at"] is not None:
                 raise StateConflict(
-                    "The recording was kept for its time and is gone.", hint="Hand the recording in again."
+                    "The recording was deleted after its retention period.", hint="Submit the recording again."
                 )
             change: dict[str, Any] = {"status": JobStatus.QUEUED, "error": None, "finished_at": None}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
@@ -127,10 +127,10 @@ class SqlJobStore:
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if row["status"] != JobStatus.DONE:
-                raise StateConflict(f"The job is {row['status']}; a video is made of one that is done.")
+                raise StateConflict(f"The job is {row['status']}; a video requires a job that is done.")
             if row["media_deleted_at"] is not None:
                 raise MediaDeleted(
-                    "The recording was kept for its time and is gone.", hint="Hand the recording in again."
+                    "The recording was deleted after its retention period.", hint="Submit the recording again."
                 )
             mine = (stages.c.job_id == job_id, stages.c.name == AFTER_PUBLISH.name)
             status = connection.execute(select(stages.c.status).where(*mine)).scalar_one_or_none()
@@ -153,7 +153,7 @@ class SqlJobStore:
                 change: dict[str, Any] = {"status": JobStatus.ERASING, "erased_by": by, "erased_reason": reason}
                 change["finished_at"] = row["finished_at"] or now
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
-                # Nothing about it is sent from now on.
+                # Stop all webhooks of the job.
                 connection.execute(update(outbox).where(outbox.c.job_id == job_id).values(fanned_out_at=now))
                 connection.execute(
                     update(deliveries)
@@ -215,6 +215,6 @@ def _erasure_record(connection: Connection, job_id: str) -> ErasureRecord:
 
 
 def _stored(connection: Connection, tenant: str) -> int:
-    """What retention took no longer counts, nor what is erased; what is being erased still lies there."""
+    """Sums the bytes of a tenant's media, without deleted media and erased jobs; jobs being erased still count."""
     kept = (jobs.c.tenant == tenant, jobs.c.media_deleted_at.is_(None), jobs.c.status != JobStatus.ERASED)
     return int(connection.execute(select(func.sum(jobs.c.media_bytes)).where(*kept)).scalar() or 0)

@@ -1,4 +1,4 @@
-"""What was said, in the database: SQLite's FTS5 or PostgreSQL's text search over the same folded words."""
+"""Full-text search of transcripts with SQLite FTS5 or PostgreSQL text search over the same folded words."""
 
 from __future__ import annotations
 
@@ -78,7 +78,7 @@ class SqlTranscriptIndex:
 
 
 def write_utterances(connection: Connection, tenant: str, transcript: Transcript) -> None:
-    """In the caller's transaction, which holds the job's row."""
+    """Replaces the job's utterances in the index, in the caller's transaction, which must have locked the job's row."""
     connection.execute(delete(said).where(said.c.job_id == transcript.job_id))
     rows = [
         {
@@ -101,15 +101,15 @@ def write_utterances(connection: Connection, tenant: str, transcript: Transcript
 
 
 def delete_utterances(connection: Connection, job_id: str) -> None:
-    """In the caller's transaction; afterwards no word of it is left in the index either."""
-    gone = connection.execute(delete(said).where(said.c.job_id == job_id)).rowcount
-    if gone and connection.dialect.name == "sqlite":
-        # A deleted word is only marked as such until its part of the index is merged with others.
+    """Deletes the job's utterances and their words from the index, in the caller's transaction."""
+    deleted = connection.execute(delete(said).where(said.c.job_id == job_id)).rowcount
+    if deleted and connection.dialect.name == "sqlite":
+        # FTS5 only marks deleted words until the segments of the index are merged.
         connection.execute(text("INSERT INTO search_words(search_words) VALUES ('optimize')"))
 
 
 def _storable(words: str) -> str:
-    return words.replace("\x00", "")  # PostgreSQL has no place for it
+    return words.replace("\x00", "")  # PostgreSQL text cannot contain it
 
 
 def _matching(dialect: str, tenant: str, query: SearchQuery) -> Select[Any]:
@@ -124,7 +124,7 @@ def _matching(dialect: str, tenant: str, query: SearchQuery) -> Select[Any]:
         chosen = chosen.where(said.c.emotion == str(query.emotion))
     if query.speaker is not None:
         wanted = _storable(query.speaker)
-        # A name without a letter folds to nothing, which is no name to look for.
+        # A name without letters folds to an empty string, so compare the original name.
         by_name = said.c.folded_name == fold(wanted) if fold(wanted) else said.c.name == wanted
         chosen = chosen.where(or_(said.c.speaker == wanted, by_name))
     if query.job is not None:
@@ -133,7 +133,7 @@ def _matching(dialect: str, tenant: str, query: SearchQuery) -> Select[Any]:
 
 
 def _has_words(dialect: str, phrases: Iterable[Phrase]) -> ColumnElement[bool]:
-    """Folded words hold letters and digits only, so there is nothing to escape."""
+    """Builds the full-text condition; folded words contain only letters and digits, so nothing needs escaping."""
     if dialect == "sqlite":
         words = " ".join(f'"{" ".join(phrase)}"' for phrase in phrases)
         hits: Select[Any] = select(literal_column("rowid")).select_from(text(FULL_TEXT))
@@ -145,7 +145,7 @@ def _has_words(dialect: str, phrases: Iterable[Phrase]) -> ColumnElement[bool]:
 def _after(last: Cursor) -> ColumnElement[bool]:
     job_id, _, position = last.id.partition(":")
     if not position.isdigit():
-        raise InvalidRequest("That cursor is none of ours.", hint="Begin again without a cursor.")
-    here = (literal(last.at, jobs.c.created_at.type), literal(job_id, jobs.c.id.type))
-    there = tuple_(jobs.c.created_at, jobs.c.id)
-    return or_(there < tuple_(*here), and_(there == tuple_(*here), said.c.position > int(position)))
+        raise InvalidRequest("The cursor is not valid.", hint="Start again without a cursor.")
+    last_key = (literal(last.at, jobs.c.created_at.type), literal(job_id, jobs.c.id.type))
+    row_key = tuple_(jobs.c.created_at, jobs.c.id)
+    return or_(row_key < tuple_(*last_key), and_(row_key == tuple_(*last_key), said.c.position > int(position)))
