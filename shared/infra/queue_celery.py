@@ -64,9 +64,8 @@ class CeleryQueue:
         )
 
     def waiting(self, queue: str) -> int:
-        with self._app.pool.acquire(
-            block=True
-        ) as connection:  # a new connection each time would cost more than the query
+        # A new connection each time would cost more than the query.
+        with self._app.pool.acquire(block=True) as connection:
             return int(connection.default_channel.client.llen(queue))
 
     def close(self) -> None:

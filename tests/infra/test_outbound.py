@@ -114,7 +114,7 @@ def silent(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-def dripping(handler: BaseHTTPRequestHandler) -> None:
+def slow(handler: BaseHTTPRequestHandler) -> None:
     for _ in range(90):
         handler.wfile.write(b"H")
         time.sleep(0.1)
@@ -125,13 +125,13 @@ def not_http(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-def breaking(handler: BaseHTTPRequestHandler) -> None:
+def closing(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
-    [(silent, "timeout"), (dripping, "timeout"), (not_http, "protocol"), (breaking, "protocol")],
+    [(silent, "timeout"), (slow, "timeout"), (not_http, "protocol"), (closing, "protocol")],
 )
 def test_failures_have_a_reason_and_end_in_time(raw: object, reason: str) -> None:
     with serving(Reply(raw=raw)) as server:  # type: ignore[arg-type]

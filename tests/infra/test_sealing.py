@@ -24,7 +24,7 @@ def test_new_key_encrypts_and_old_key_still_decrypts() -> None:
     both = SecretCipher([new, old])
     assert both.decrypt(ciphertext, "c") == "x"
     assert SecretCipher([new]).decrypt(both.encrypt("x", "c"), "c") == "x"
-    with pytest.raises(InvalidSetting, match="not here"):
+    with pytest.raises(InvalidSetting, match="not in SECRETS__KEYS"):
         SecretCipher([new]).decrypt(ciphertext, "c")
 
 

@@ -130,7 +130,7 @@ stages = Table(
     Column("finished_at", Instant),
     Column("not_before", Instant),
     Column("enqueued_at", Instant),  # when its message was sent; None: to be sent
-    Column("ready_at", Instant),  # when its dependencies were done
+    Column("ready_at", Instant),  # the time from which it may be claimed, when its dependencies are done
     Index(None, "queue", "status", "enqueued_at"),
     Index(None, "status", "lease_until"),
     Index(None, "status", "finished_at"),

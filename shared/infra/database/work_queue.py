@@ -114,7 +114,7 @@ class SqlWorkQueue:
 
 
 def _in_fair_order(connection: Connection, queue: str, now: datetime, limit: int) -> Sequence[Ticket]:
-    """Chooses each tenant's oldest work first, and the tenant with the least work in progress first."""
+    """Chooses each tenant's oldest work, and the tenant with the least in progress first, so 500 jobs do not delay one."""
     ranked = _ranked(queue, now)
     busy = _in_flight(queue)
     turn = ranked.c.rank + func.coalesce(busy.c.number, 0)

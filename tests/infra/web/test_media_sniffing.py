@@ -65,7 +65,7 @@ def test_other_content_is_rejected(head: bytes) -> None:
 def test_only_the_head_is_read_before_the_check(tmp_path: Path) -> None:
     def endless() -> Iterator[bytes]:
         yield b"<html>" + bytes(5000)
-        raise AssertionError("asked for more")
+        raise AssertionError("read more than the head")
 
     with pytest.raises(UnsupportedMedia):
         checked_media(endless())
