@@ -53,7 +53,7 @@ def test_changed_file_is_rejected(blobs: FolderBlobs, tmp_path: Path) -> None:
     blobs.put("ours", f"{FOLDER}/stage/1/value.json", [b"something else"])
     with pytest.raises(StoredDataMissing, match="does not match its stored hash"):
         machine(blobs, tmp_path / "two").fetch("stage/1")
-    assert machine(blobs, tmp_path / "again").find("stage/1") is None, "so that its stage creates it again"
+    assert machine(blobs, tmp_path / "again").find("stage/1") is None, "its stage must create it again"
     (tmp_path / "blobs" / "ours" / FOLDER / "stage" / "1" / "value.json").unlink()
     with pytest.raises(StoredDataMissing, match="missing from storage"):
         machine(blobs, tmp_path / "three").fetch("stage/1")

@@ -14,7 +14,7 @@ from shared.domain.job_record import JobStatus
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import locked
+from shared.infra.database.job_rows import lock_job
 from shared.infra.database.schema import audit
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import write_utterances
@@ -45,7 +45,7 @@ class SqlCorrectionStore:
         self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
     ) -> tuple[Correction, ...]:
         with self._database.writing() as connection:
-            row = locked(connection, job_id, tenant)
+            row = lock_job(connection, job_id, tenant)
             if row is None or JobStatus(row["status"]).deleted:
                 raise NotFound("There is no such job.")
             if _count(connection, job_id) != after:

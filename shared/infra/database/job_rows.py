@@ -73,7 +73,7 @@ def stages_of(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
-def locked(connection: Connection, job_id: str, tenant: str | None = None) -> RowMapping | None:
+def lock_job(connection: Connection, job_id: str, tenant: str | None = None) -> RowMapping | None:
     """Selects the job's row and locks it until the transaction ends; required before changing a job or its stages."""
     query = select(jobs).where(jobs.c.id == job_id).with_for_update()
     if tenant is not None:
@@ -81,7 +81,7 @@ def locked(connection: Connection, job_id: str, tenant: str | None = None) -> Ro
     return connection.execute(query).mappings().one_or_none()
 
 
-def full(connection: Connection, job_id: str) -> JobRecord:
+def load_job(connection: Connection, job_id: str) -> JobRecord:
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one()
     return read_job(row, stages_of(connection, [job_id])[job_id])
 
@@ -121,7 +121,7 @@ def end_job(
         if failure.stage:
             set_stage(connection, job_id, failure.stage, {**FREE, "status": StageStatus.FAILED, "finished_at": now})
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
-    record = full(connection, job_id)
+    record = load_job(connection, job_id)
     put_in_outbox(connection, record.tenant, job_ended_event(record, now, public_url), now, job_id=record.id)
     return record
 
@@ -131,7 +131,7 @@ def fail_stage(connection: Connection, job_id: str, now: datetime, public_url: s
     if failure.stage not in STAGES_AFTER_JOB:
         return end_job(connection, job_id, now, public_url, failure)
     set_stage(connection, job_id, failure.stage, {**FREE, "status": StageStatus.FAILED, "finished_at": now})
-    return full(connection, job_id)
+    return load_job(connection, job_id)
 
 
 def put_in_outbox(connection: Connection, tenant: str, event: WebhookEvent, now: datetime, *, job_id: str) -> None:

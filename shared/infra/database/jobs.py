@@ -18,8 +18,8 @@ from shared.domain.work import PlannedStage, StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import (
     FREE,
-    full,
-    locked,
+    load_job,
+    lock_job,
     read_erasure_record,
     read_job,
     ready,
@@ -67,7 +67,7 @@ class SqlJobStore:
                 )
             )
             connection.execute(insert(stages), rows)
-            return full(connection, new.job.id)
+            return load_job(connection, new.job.id)
 
     def stored_bytes(self, tenant: str) -> int:
         with self._database.reading() as connection:
@@ -102,7 +102,7 @@ class SqlJobStore:
                 raise StateConflict(f"The job is {row['status']} and cannot be cancelled.")
             change: dict[str, Any] = {"status": JobStatus.CANCELLED, "finished_at": self._database.now}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
-            return full(connection, job_id)
+            return load_job(connection, job_id)
 
     def retry(self, tenant: str, job_id: str) -> JobRecord:
         with self._database.writing() as connection:
@@ -121,7 +121,7 @@ class SqlJobStore:
             )
             for stage in ready_now(stages_of(connection, [job_id])[job_id]):
                 set_stage(connection, job_id, stage.name, ready(self._database.now))
-            return full(connection, job_id)
+            return load_job(connection, job_id)
 
     def caption(self, tenant: str, job_id: str) -> JobRecord:
         with self._database.writing() as connection:
@@ -141,12 +141,12 @@ class SqlJobStore:
             elif status == StageStatus.FAILED:
                 again = {**FREE, **ready(self._database.now), "attempts": 0, "not_before": None, "finished_at": None}
                 connection.execute(update(stages).where(*mine).values(**again))
-            return full(connection, job_id)
+            return load_job(connection, job_id)
 
     def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> ErasureRecord:
         now = self._database.now
         with self._database.writing() as connection:
-            row = locked(connection, job_id, tenant)
+            row = lock_job(connection, job_id, tenant)
             if row is None:
                 raise NotFound("There is no such job.")
             if not JobStatus(row["status"]).deleted:
@@ -204,7 +204,7 @@ def _values(cursor: Cursor) -> tuple[Any, Any]:
 
 
 def _present(connection: Connection, tenant: str, job_id: str) -> RowMapping:
-    row = locked(connection, job_id, tenant)
+    row = lock_job(connection, job_id, tenant)
     if row is None or JobStatus(row["status"]).deleted:
         raise NotFound("There is no such job.")
     return row

@@ -15,8 +15,8 @@ from shared.infra.database.job_rows import (
     FREE,
     end_job,
     fail_stage,
-    full,
-    locked,
+    load_job,
+    lock_job,
     ready,
     ready_now,
     set_stage,
@@ -36,7 +36,7 @@ class SqlWorkStore:
     def claim(self, job_id: str, stage: str, worker: str, lease: timedelta) -> Claim | Refusal:
         with self._database.writing() as connection:
             now = self._database.now
-            job = locked(connection, job_id)
+            job = lock_job(connection, job_id)
             row = _stage(connection, job_id, stage)
             if job is None or row is None:
                 return Refusal.UNKNOWN
@@ -81,7 +81,7 @@ class SqlWorkStore:
             claimed = connection.execute(select(stages.c.name).where(*_claim_is_valid(claim))).first()
             if claimed is None:
                 raise _lost(claim)
-            return full(connection, claim.job_id)
+            return load_job(connection, claim.job_id)
 
     def extend(self, claim: Claim, lease: timedelta, *, progress: float | None = None) -> Claim:
         now = self._database.now
@@ -115,7 +115,7 @@ class SqlWorkStore:
 
     def requeue(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
         with self._database.writing() as connection:
-            locked(connection, claim.job_id)
+            lock_job(connection, claim.job_id)
             then = self._database.now + delay
             changes = {**FREE, **ready(then), "not_before": then}
             changes["attempts"] = claim.attempt if counted else claim.attempt - 1
@@ -123,7 +123,7 @@ class SqlWorkStore:
 
     def rerun_needed(self, claim: Claim, need: str) -> bool:
         with self._database.writing() as connection:
-            locked(connection, claim.job_id)
+            lock_job(connection, claim.job_id)
             row = _stage(connection, claim.job_id, need)
             if row is None or (row["status"] == StageStatus.DONE and row["attempts"] >= MAX_ATTEMPTS):
                 return False
@@ -137,14 +137,14 @@ class SqlWorkStore:
 
     def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
         with self._database.writing() as connection:
-            locked(connection, claim.job_id)
+            lock_job(connection, claim.job_id)
             now = self._database.now
             _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(finished_at=now), claim)
             stage_failure = failure.model_copy(update={"stage": claim.stage})
             return fail_stage(connection, claim.job_id, now, self._public_url, stage_failure)
 
     def _finish(self, connection: Connection, claim: Claim, seconds: float) -> None:
-        locked(connection, claim.job_id)
+        lock_job(connection, claim.job_id)
         done = {**FREE, "status": StageStatus.DONE, "progress": 1.0, "seconds": seconds}
         done |= {"worker": claim.worker, "finished_at": self._database.now}
         _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(**done), claim)

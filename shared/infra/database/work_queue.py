@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, delete, exists
 from shared.domain.job_record import ErasureRecord, JobStatus, stage_may_run
 from shared.domain.work import MAX_ATTEMPTS, StageStatus, SweepResult, Ticket
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, fail_stage, locked, read_erasure_record, ready, set_stage, worked_on
+from shared.infra.database.job_rows import FREE, fail_stage, lock_job, read_erasure_record, ready, set_stage, worked_on
 from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import delete_utterances
@@ -64,7 +64,7 @@ class SqlWorkQueue:
         """Frees one stage in its own transaction, if its lease is still expired after locking the job."""
         with self._database.writing() as connection:
             now = self._database.now
-            job = locked(connection, job_id)
+            job = lock_job(connection, job_id)
             row = connection.execute(
                 select(stages.c.attempts).where(
                     stages.c.job_id == job_id,
@@ -95,7 +95,7 @@ class SqlWorkQueue:
 
     def finish_erasure(self, tenant: str, job_id: str) -> None:
         with self._database.writing() as connection:
-            job = locked(connection, job_id, tenant)
+            job = lock_job(connection, job_id, tenant)
             if job is None or job["status"] != JobStatus.ERASING:
                 return
             own = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
@@ -114,7 +114,7 @@ class SqlWorkQueue:
 
 
 def _in_fair_order(connection: Connection, queue: str, now: datetime, limit: int) -> Sequence[Ticket]:
-    """Chooses each tenant's oldest work, and the tenant with the least in progress first, so 500 jobs do not delay one."""
+    """Chooses each tenant's oldest work, and the least busy tenant first, so that 500 jobs do not delay one."""
     ranked = _ranked(queue, now)
     busy = _in_flight(queue)
     turn = ranked.c.rank + func.coalesce(busy.c.number, 0)
