@@ -63,8 +63,8 @@ class ObjectBlobs:
         if start >= last:  # an S3 server answers an empty range with an error
             return iter(())
         with _raising_storage_unavailable():
-            answer = obstore.get(self._storage, path, options={"range": (start, last)})
-        return _blocks(answer)
+            response = obstore.get(self._storage, path, options={"range": (start, last)})
+        return _blocks(response)
 
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:
         top = blob_path(tenant, "x").removesuffix("x")
@@ -83,9 +83,9 @@ class ObjectBlobs:
         return count
 
 
-def _blocks(answer: GetResult) -> Iterator[bytes]:
+def _blocks(response: GetResult) -> Iterator[bytes]:
     with _raising_storage_unavailable():
-        for block in answer.stream():
+        for block in response.stream():
             yield bytes(block)
 
 

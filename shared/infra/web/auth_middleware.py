@@ -55,9 +55,9 @@ class AuthMiddleware:
                 if scope["method"] != "OPTIONS":
                     scope.setdefault("state", {})["caller"] = await self._authenticate(headers, address)
         except UndertoneError as error:
-            answer = self._render_error(error, scope["path"])
-            answer.headers["Connection"] = "close"
-            await answer(scope, receive, send)
+            response = self._render_error(error, scope["path"])
+            response.headers["Connection"] = "close"
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -91,9 +91,9 @@ class BodySizeLimit:
         claimed = Headers(scope=scope).get("content-length", "0")
         if not claimed.isdigit() or int(claimed) > self._max_bytes:
             error = UploadTooLarge(f"The body is larger than {self._max_bytes} bytes, the maximum for this call.")
-            answer = self._render_error(error, scope["path"])
-            answer.headers["Connection"] = "close"
-            await answer(scope, receive, send)
+            response = self._render_error(error, scope["path"])
+            response.headers["Connection"] = "close"
+            await response(scope, receive, send)
             return
         size, ended = 0, False
 

@@ -74,14 +74,14 @@ def error_response(error: UndertoneError, instance: str | None = None) -> Respon
     """Creates the response of an error; internal errors include only the code, as a message could name a path."""
     internal = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
     message = "An internal error occurred; the operator's log has the cause." if internal else error.message
-    answer = problem_response(
+    response = problem_response(
         error.code, error.http_status, message, instance=instance, hint=None if internal else error.hint
     )
     if error.http_status == HTTPStatus.UNAUTHORIZED:
-        answer.headers["WWW-Authenticate"] = "Bearer"
+        response.headers["WWW-Authenticate"] = "Bearer"
     if (seconds := retry_after(error)) is not None:
-        answer.headers["Retry-After"] = str(seconds)
-    return answer
+        response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def retry_after(error: UndertoneError) -> int | None:
@@ -94,7 +94,7 @@ def retry_after(error: UndertoneError) -> int | None:
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Installs handlers that answer every error of the application as a problem."""
+    """Installs handlers that return every error of the application as a problem."""
 
     @app.exception_handler(UndertoneError)
     async def _undertone_error(request: Request, error: UndertoneError) -> Response:
@@ -103,9 +103,9 @@ def install_error_handlers(app: FastAPI) -> None:
     @app.exception_handler(HTTPException)
     async def _http_exception(request: Request, error: HTTPException) -> Response:
         code, detail = _PROBLEMS_BY_STATUS.get(error.status_code, ("request_error", "The request failed."))
-        answer = problem_response(code, error.status_code, detail, instance=request.url.path)
-        answer.headers.update(error.headers or {})
-        return _close_connection(request, answer)
+        response = problem_response(code, error.status_code, detail, instance=request.url.path)
+        response.headers.update(error.headers or {})
+        return _close_connection(request, response)
 
     @app.exception_handler(RequestValidationError)
     async def _validation_error(request: Request, error: RequestValidationError) -> Response:
@@ -114,11 +114,11 @@ def install_error_handlers(app: FastAPI) -> None:
         return problem_response("invalid_request", 422, detail, instance=request.url.path, errors=errors)
 
 
-def _close_connection(request: Request, answer: Response) -> Response:
+def _close_connection(request: Request, response: Response) -> Response:
     """Closes the connection if the request has a body, because unread bytes would be parsed as the next request."""
     if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
-        answer.headers["Connection"] = "close"
-    return answer
+        response.headers["Connection"] = "close"
+    return response
 
 
 def validation_problems(found: Sequence[Any], *, within: int = 1) -> list[FieldProblem]:
