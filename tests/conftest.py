@@ -1,4 +1,4 @@
-"""What several tests need: the shared data where it lies, transcripts and scripted twins of the ports."""
+"""Fixtures shared by several test packages: the shared data, the engine setup and a tokenizer."""
 
 from __future__ import annotations
 
@@ -15,16 +15,16 @@ from tests.fakes import WORD_PIECES
 
 @pytest.fixture(scope="session")
 def shared_data() -> Path:
-    """Real recordings that are not part of the project; a test that wants them is skipped where they are not."""
+    """The folder of real recordings that are not part of the project; tests that need it are skipped without it."""
     folder = Path(os.environ.get("UNDERTONE_SHARED_DATA", Path(__file__).parents[2] / "shared" / "data"))
     if not folder.is_dir():
-        pytest.skip("the shared data are not on this machine (UNDERTONE_SHARED_DATA names their folder)")
+        pytest.skip("the shared data are missing (set UNDERTONE_SHARED_DATA to their folder)")
     return folder
 
 
 @pytest.fixture
 def setup(tmp_path: Path) -> Setup:
-    """This machine, with no fetched weights."""
+    """An engine setup without fetched weights."""
     return Setup(engines=EngineSettings(models_dir=tmp_path / "models", threads=1), media=MediaSettings())
 
 

@@ -1,4 +1,4 @@
-"""A real service in a folder: Redis, dispatcher and workers as processes, SQLite, and jobs handed in by the stores."""
+"""Runs a real service for tests: Redis, dispatcher and workers as processes, SQLite, and jobs added to the stores."""
 
 from __future__ import annotations
 
@@ -34,17 +34,17 @@ from shared.infra.redis_server import RedisServer, end_with_parent
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "samples" / "standup.mp4"
 TENANT = "ours"
-ENGINES = {"asr": "pocketsphinx", "faces": "cascade"}  # those that need no fetched weights
+ENGINES = {"asr": "pocketsphinx", "faces": "cascade"}  # engines that need no fetched weights
 TIMEOUT_SECONDS = 120.0
 
 
 def serve_command(data: Path, port: int, *more: str) -> list[str]:
-    """`undertone serve` in a folder, as this Python starts it."""
+    """The command that runs `undertone serve` with the current Python."""
     return [sys.executable, "-m", "services.cli", "serve", "--data", str(data), "--port", str(port), *more]
 
 
 def cut(target: Path, seconds: float = 6.0, source: Path = SAMPLE) -> Path:
-    """The beginning of a recording, its packets as they are."""
+    """Copies the packets of the first seconds of a recording to a new file."""
     with av.open(str(source)) as whole, av.open(str(target), "w") as part:
         streams = {stream.index: part.add_stream_from_template(stream) for stream in whole.streams}
         for packet in whole.demux():
@@ -55,12 +55,12 @@ def cut(target: Path, seconds: float = 6.0, source: Path = SAMPLE) -> Path:
 
 
 def spread(target: Path, starts: Sequence[float], length: float) -> Path:
-    """A long recording in which the sample's first sentence is said at these times, and nothing else."""
+    """Writes a long recording that contains only the sample's first sentence, at these times."""
     rate = 16_000
     with av.open(str(SAMPLE)) as whole:
         resampler = av.AudioResampler("s16", "mono", rate)
-        heard = (piece.to_ndarray()[0] for frame in whole.decode(audio=0) for piece in resampler.resample(frame))
-        sentence = np.concatenate(list(itertools.islice(heard, 200)))[: 4 * rate]
+        pieces = (piece.to_ndarray()[0] for frame in whole.decode(audio=0) for piece in resampler.resample(frame))
+        sentence = np.concatenate(list(itertools.islice(pieces, 200)))[: 4 * rate]
     samples = np.zeros(round(length * rate), dtype="<i2")
     for start in starts:
         samples[round(start * rate) :][: len(sentence)] = sentence
@@ -143,10 +143,10 @@ class Service:
         for name in list(self.processes):
             self.kill(name)
 
-    def end(self, name: str, patience: float = 30.0) -> None:
+    def end(self, name: str, timeout: float = 30.0) -> None:
         process = self.processes.pop(name)
         process.send_signal(signal.SIGTERM)
-        process.wait(patience)
+        process.wait(timeout)
 
     def submit(self, recording: Path, options: JobOptions | None = None, tenant: str = TENANT) -> str:
         content = recording.read_bytes()
@@ -167,16 +167,16 @@ class Service:
     def attempts(self, job_id: str) -> dict[str, int]:
         return {stage.name: stage.attempts for stage in self.record(job_id).stages}
 
-    def wait_for(self, what: str, true: object, patience: float = TIMEOUT_SECONDS) -> None:
-        """`true` is asked until it says so."""
+    def wait_for(self, what: str, true: object, timeout: float = TIMEOUT_SECONDS) -> None:
+        """Calls `true` until it returns true."""
         assert callable(true)
-        deadline = time.monotonic() + patience
+        deadline = time.monotonic() + timeout
         while not true():
             assert time.monotonic() < deadline, f"waited too long for {what}\n{self.logs()}"
             time.sleep(0.02)
 
-    def wait_ended(self, job_id: str, patience: float = TIMEOUT_SECONDS) -> JobRecord:
-        self.wait_for("the job's end", lambda: not self.record(job_id).status.active, patience)
+    def wait_ended(self, job_id: str, timeout: float = TIMEOUT_SECONDS) -> JobRecord:
+        self.wait_for("the job's end", lambda: not self.record(job_id).status.active, timeout)
         return self.record(job_id)
 
     def transcript(self, job_id: str) -> Transcript:

@@ -74,7 +74,7 @@ def grant_modalities(
     """The senses this job may use, and its purpose."""
     parsed = parse_purpose(purpose)
     if parsed is None and governance.require_purpose:
-        raise InvalidRequest("This deployment wants to know the purpose.", hint="Add --purpose research, for example.")
+        raise InvalidRequest("This deployment requires a purpose.", hint="Add --purpose research, for example.")
     return allowed_modalities(requested, governance.modalities, parsed), parsed
 
 

@@ -158,7 +158,7 @@ class MediaDeleted(StateConflict):
     code = "media_deleted"
 
     def __init__(self) -> None:
-        super().__init__("The recording was deleted after its retention time.", hint="Upload the recording again.")
+        super().__init__("The recording was deleted after its retention period.", hint="Submit the recording again.")
 
 
 class PreconditionFailed(RequestError):

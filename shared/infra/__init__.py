@@ -1,1 +1,1 @@
-"""Adapters to machines: disks, logs, and later databases and queues."""
+"""Adapters to storage, databases, queues, logs and HTTP."""

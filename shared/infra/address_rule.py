@@ -1,4 +1,4 @@
-"""Which addresses may be called: the text of a URL is taken apart once, and what its name resolves to is judged."""
+"""Parses outbound URLs and checks the addresses that their host names resolve to (protection against SSRF)."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ Address = IPv4Address | IPv6Address
 # `is_global` alone lets through NAT64, IPv4-compatible, site-local and, in some versions of Python, 6to4 addresses.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 NOT_PUBLIC = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
-# Databases, brokers, caches, directories, remote desktops and control planes: nothing that takes webhooks.
+# Ports of databases, brokers, caches, directories, remote desktops and control planes; none of them takes webhooks.
 _DENIED = (
     "1433 1521 2049 2375 2376 2379 2380 3268 3306 3389 4369 5432 5672 5900 5984 6000 6379 6443 8500 "
     "9042 9092 9200 9300 10250 10255 11211 15672 25672 26379 27017"
@@ -40,18 +40,18 @@ class OutboundSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OUTBOUND__", frozen=True)
 
     allow: Annotated[tuple[str, ...], NoDecode] = ()
-    """Hosts, addresses or networks on private addresses that may be called all the same: your own platform servers."""
+    """Private hosts, addresses or networks that may be called, such as your own platform servers."""
 
     plain_http: bool = False
-    """Allow http besides https; what is sent can then be read on the way."""
+    """Allow http in addition to https; the traffic is then not encrypted."""
 
     own_hosts: Annotated[tuple[str, ...], NoDecode] = ()
-    """Our own public host name and the names of the deployment's services; they are never called."""
+    """The deployment's public host name and the names of its services; they are never called."""
 
     @field_validator("allow", "own_hosts", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """In the environment a list is written with commas."""
+        """Splits a comma-separated list from the environment."""
         if isinstance(value, str):
             return tuple(part.strip().lower() for part in value.split(",") if part.strip())
         return value
@@ -59,7 +59,7 @@ class OutboundSettings(BaseSettings):
 
 @dataclass(frozen=True, slots=True)
 class Target:
-    """A URL in its parts; the request is built from these, never from the text again."""
+    """The parts of a parsed URL; requests are built from these parts, never from the original text."""
 
     scheme: str
     host: str  # ASCII, lower case, without brackets
@@ -77,16 +77,16 @@ class Target:
 
 
 def parse(url: str) -> Target:
-    """Take the text apart. Whatever two parsers could read differently is refused."""
+    """Parses a URL and rejects every form that two parsers could read differently."""
     found = _URL.fullmatch(url)
     if found is None or any(sign == "\\" or unicodedata.category(sign)[0] in "CZ" for sign in url):
-        raise AddressBlocked("That is no plain address: scheme, host, path and query, no user, no fragment, no spaces.")
+        raise AddressBlocked("The URL may have only a scheme, host, port, path and query: no user, fragment or spaces.")
     scheme = found["scheme"].lower()
     if scheme not in WEB_PORTS:
-        raise AddressBlocked("Only https addresses are called.")
+        raise AddressBlocked("Only https URLs are allowed.")
     port = int(found["port"] or WEB_PORTS[scheme])
     if (port not in WEB_PORTS.values() and not 1024 <= port <= 65535) or port in DENIED_PORTS:
-        raise AddressBlocked(f"The port {port} is not called.", hint="Use 443, or another web port above 1023.")
+        raise AddressBlocked(f"Port {port} is not allowed.", hint="Use 443, or another web port above 1023.")
     query = "" if found["query"] is None else f"?{found['query']}"
     path = quote((found["path"] or "/") + query, safe="%/:=&?~+!$,;'@()*[]-._")
     return Target(scheme=scheme, host=_host(found["host"]), port=port, path=path)
@@ -100,12 +100,12 @@ def _host(text: str) -> str:
     except idna.IDNAError:
         name = ""
     if not _NAME.fullmatch(name):
-        raise AddressBlocked("That host is none that a name server knows.")
+        raise AddressBlocked("The host name is not valid.")
     return name
 
 
 def is_public(address: Address) -> bool:
-    """Whether the address lies in the public internet, whatever form it is written in."""
+    """Whether the address is on the public internet, including IPv4-mapped addresses."""
     if isinstance(address, IPv6Address):
         if address.ipv4_mapped is None:
             return address in GLOBAL_UNICAST and not any(address in network for network in NOT_PUBLIC)
@@ -114,7 +114,7 @@ def is_public(address: Address) -> bool:
 
 
 class AddressPolicy:
-    """One deployment's rule. `loopback` is for a service whose only user sits at the same machine."""
+    """Decides which addresses may be called. `loopback` allows loopback addresses, for a single-user local service."""
 
     def __init__(self, settings: OutboundSettings, *, loopback: bool = False) -> None:
         self._settings = settings
@@ -123,16 +123,18 @@ class AddressPolicy:
         self._hosts = {entry for entry in settings.allow if _network(entry) is None}
 
     def check(self, target: Target, answers: Sequence[str]) -> None:
-        """Every answer must be allowed: of two, a caller could choose the worse one."""
-        # A scope such as fe80::1%eth0 names an interface of ours; what has one is never public.
+        """Raises unless every resolved address is allowed, because a client may connect to any of them."""
+        # An address with a scope, such as fe80::1%eth0, names a local interface and is never public.
         addresses = [ip_address(answer.partition("%")[0]) for answer in answers]
         if target.host in self._settings.own_hosts:
-            raise AddressBlocked("That is one of our own hosts.")
+            raise AddressBlocked("The host belongs to this deployment.")
         if not addresses or not all(self._allowed(target.host, address) for address in addresses):
-            raise AddressBlocked("That address may not be called.", hint="Its operator can name it in OUTBOUND__ALLOW.")
+            raise AddressBlocked(
+                "Calls to that address are not allowed.", hint="The operator can add it to OUTBOUND__ALLOW."
+            )
         local = self._loopback and all(_is_loopback(address) for address in addresses)
         if target.scheme == "http" and not self._settings.plain_http and not local:
-            raise AddressBlocked("Only https addresses are called.", hint="OUTBOUND__PLAIN_HTTP=true allows http too.")
+            raise AddressBlocked("Only https URLs are allowed.", hint="OUTBOUND__PLAIN_HTTP=true also allows http.")
 
     def _allowed(self, host: str, address: Address) -> bool:
         if is_public(address) or host in self._hosts or (self._loopback and _is_loopback(address)):

@@ -1,4 +1,4 @@
-"""Artifacts in the blob store: made in a folder, uploaded file by file, there once their manifest is."""
+"""Stores artifacts in the blob store: files are uploaded one by one, and the manifest completes the artifact."""
 
 from __future__ import annotations
 
@@ -17,15 +17,15 @@ MANIFEST = "manifest.json"
 
 
 class ArtifactManifest(Value):
-    """Every file of an artifact; it is written last, so an artifact without one is not there."""
+    """The list of an artifact's files; it is written last, so an artifact without a manifest does not exist."""
 
     files: Mapping[str, Blob]
 
 
 class BlobArtifacts:
-    """`folder` is a key in the blob store, `room` an empty folder on this machine that the caller removes.
+    """`folder` is a key prefix in the blob store; `workdir` is an empty local folder that the caller removes.
 
-    `check` is called before each write and raises once the right to write is lost.
+    `check` is called before each write and raises when the lease is lost.
     """
 
     def __init__(
@@ -37,17 +37,17 @@ class BlobArtifacts:
         self._workdir = workdir
         self._local = FolderArtifacts(workdir)
         self._check = check
-        self.made: list[str] = []  # keys that were not there before
+        self.made: list[str] = []  # keys of newly created artifacts
 
     def find(self, key: str) -> Path | None:
-        """What is not whole any more is not there: its stage makes it anew."""
+        """Returns the artifact, or None if it is missing or incomplete; its stage then creates it again."""
         try:
             return self.fetch(key)
         except StoredDataMissing:
             return None
 
     def fetch(self, key: str, *, ending: str = "") -> Path | None:
-        """The artifact on this machine, or only those of its files whose names end so."""
+        """Downloads the artifact, or only its files whose names end with `ending`, and returns the local folder."""
         if found := self._local.find(key):
             return found
         manifest = self._manifest(key)
@@ -87,16 +87,16 @@ class BlobArtifacts:
 
 
 def download(blobs: BlobStore, tenant: str, key: str, target: Path, sha256: str) -> None:
-    """Bring a blob to this machine; what is not what was stored is not used."""
+    """Downloads a blob and verifies its hash."""
     try:
         counted = HashingReader(blobs.read(tenant, key), None)
     except NotFound:
-        raise StoredDataMissing("A file of this job is no longer in storage.") from None
+        raise StoredDataMissing("A file of this job is missing from storage.") from None
     with target.open("wb") as out:
         for block in counted:
             out.write(block)
     if counted.blob.sha256 != sha256:
-        raise StoredDataMissing("A file of this job is not what was stored.")
+        raise StoredDataMissing("A file of this job does not match its stored hash.")
 
 
 def blocks_of(path: Path) -> Iterator[bytes]:

@@ -1,4 +1,4 @@
-"""Artifacts in a folder: written aside and renamed, so that a kill leaves either all or nothing."""
+"""Stores artifacts in a folder: written to a temporary folder and renamed, so that writes are atomic."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.domain.error import StorageFull
 
 
 class FolderArtifacts:
-    """Every artifact is a folder; scratch lies beside them under `.scratch`, on the same file system."""
+    """Stores each artifact as a folder; temporary folders are in `.scratch` on the same file system."""
 
     def __init__(self, root: Path) -> None:
         self._root = root
@@ -23,11 +23,11 @@ class FolderArtifacts:
         self._sweep()
 
     def _sweep(self) -> None:
-        """Remove what processes left that were killed; their number stands in the folder's name."""
-        for left in self._scratch.iterdir():
-            owner = left.name.partition("-")[0]
+        """Removes temporary folders of killed processes; a folder's name starts with the process id."""
+        for leftover in self._scratch.iterdir():
+            owner = leftover.name.partition("-")[0]
             if owner.isdigit() and not Path("/proc", owner).exists():
-                shutil.rmtree(left, ignore_errors=True)
+                shutil.rmtree(leftover, ignore_errors=True)
 
     def find(self, key: str) -> Path | None:
         folder = self._root / key
@@ -38,7 +38,7 @@ class FolderArtifacts:
         folder = Path(tempfile.mkdtemp(dir=self._scratch, prefix=f"{os.getpid()}-"))
         try:
             yield folder
-            self._keep(folder, self._root / key)
+            self._commit(folder, self._root / key)
         except OSError as error:
             if error.errno in (errno.ENOSPC, errno.EDQUOT):
                 raise StorageFull(
@@ -48,11 +48,11 @@ class FolderArtifacts:
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 
-    def _keep(self, folder: Path, target: Path) -> None:
+    def _commit(self, folder: Path, target: Path) -> None:
         target.parent.mkdir(parents=True, exist_ok=True)
         try:
             folder.rename(target)
         except OSError as error:
-            # Somebody else made the same artifact first. Same key, same content: theirs is as good.
+            # Another process created the same artifact first. The same key means the same content, so keep that one.
             if error.errno not in (errno.ENOTEMPTY, errno.EEXIST):
                 raise

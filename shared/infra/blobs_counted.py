@@ -1,4 +1,4 @@
-"""Bytes on their way into storage: counted, hashed, and stopped at the limit."""
+"""Counts, hashes and limits the bytes written to storage, and maps file system errors to storage errors."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ DISK_FULL_ERRORS = (errno.ENOSPC, errno.EDQUOT)
 
 
 class HashingReader:
-    """Passes blocks on; afterwards it knows what went by."""
+    """Iterates over blocks, and records their total size and SHA-256 hash."""
 
     def __init__(self, blocks: Iterable[bytes], max_bytes: int | None) -> None:
         self._blocks = blocks
@@ -27,7 +27,7 @@ class HashingReader:
         for block in self._blocks:
             self._size += len(block)
             if self._max_bytes is not None and self._size > self._max_bytes:
-                raise UploadTooLarge(f"The file is larger than {self._max_bytes} bytes, the most that is taken here.")
+                raise UploadTooLarge(f"The file is larger than {self._max_bytes} bytes, the maximum of this service.")
             self._hash.update(block)
             yield block
 
@@ -37,12 +37,12 @@ class HashingReader:
 
 
 def storage_full() -> StorageFull:
-    return StorageFull("The storage is full.", hint="Free some space, or have its operator add some; then try again.")
+    return StorageFull("The storage is full.", hint="Free some space or ask the operator to add some, then try again.")
 
 
 @contextmanager
 def raising_storage_full() -> Iterator[None]:
-    """A full disk, in the words of our errors."""
+    """Maps an OSError for a full disk to StorageFull."""
     try:
         yield
     except OSError as error:
@@ -53,13 +53,13 @@ def raising_storage_full() -> Iterator[None]:
 
 def storage_unavailable() -> StorageUnavailable:
     return StorageUnavailable(
-        "The storage cannot be reached.", hint="Try again later; the operator's log says what is wrong."
+        "The storage cannot be reached.", hint="Try again later; the operator's log has the cause."
     )
 
 
 @contextmanager
 def raising_storage_unavailable() -> Iterator[None]:
-    """Around calls of a file system that holds the storage, and nothing else: all of its errors mean that."""
+    """Maps every OSError to a storage error; wrap only calls to the file system of the storage in it."""
     try:
         yield
     except OSError as error:

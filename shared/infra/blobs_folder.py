@@ -1,4 +1,4 @@
-"""Blobs in a folder: written aside, synced and renamed, so that a kill or a power cut leaves all or nothing."""
+"""Stores blobs in a folder: written to a temporary file, synced and renamed, so that writes are atomic."""
 
 from __future__ import annotations
 
@@ -26,37 +26,37 @@ ABANDONED_SECONDS = 3600
 
 
 class FolderBlobs:
-    """One file for each blob; scratch lies under the same root, for a rename does not cross file systems."""
+    """Stores each blob as a file; temporary files have the same root, because a rename cannot cross file systems."""
 
     def __init__(self, root: Path, *, reserve: int = 0) -> None:
         self._root = root
-        self._reserve = reserve  # bytes that stay free: the database beside us needs to write too
+        self._reserve = reserve  # bytes that stay free for the database on the same disk
         self._scratch = root / SCRATCH
         with raising_storage_unavailable():
             self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
             self._sweep()
 
     def probe(self) -> None:
-        """The folder may be a volume that is not mounted now, or only to be read."""
+        """Raises if the folder is not writable, for example because its volume is unmounted or read-only."""
         if not os.access(self._scratch, os.W_OK | os.X_OK):
             raise storage_unavailable()
 
     def _sweep(self) -> None:
-        """Remove what processes left that were killed; their number stands in the file's name.
+        """Removes temporary files of killed processes; a file's name starts with the process id.
 
-        Another container on the same volume has numbers of its own: what grew in the last hour is left alone too.
+        Process ids of other containers on the same volume are unknown here, so files modified in the last hour stay.
         """
-        for left in self._scratch.iterdir():
-            with suppress(FileNotFoundError):  # it was just finished
-                owner = left.name.partition("-")[0]
-                old = time.time() - left.stat().st_mtime > ABANDONED_SECONDS
+        for leftover in self._scratch.iterdir():
+            with suppress(FileNotFoundError):  # another process has just renamed it
+                owner = leftover.name.partition("-")[0]
+                old = time.time() - leftover.stat().st_mtime > ABANDONED_SECONDS
                 if old and owner.isdigit() and not Path("/proc", owner).exists():
-                    left.unlink()
+                    leftover.unlink()
 
     def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
         target = self._root / blob_path(tenant, key)
         counted = HashingReader(blocks, max_bytes)
-        with raising_storage_full(), self._aside() as (handle, aside):
+        with raising_storage_full(), self._temporary_file() as (handle, temporary):
             with os.fdopen(handle, "wb") as out:
                 for block in counted:
                     with raising_storage_unavailable():
@@ -66,11 +66,11 @@ class FolderBlobs:
                     out.flush()
                     os.fsync(out.fileno())
             with raising_storage_unavailable():
-                self._keep(aside, target)
+                self._commit(temporary, target)
         return counted.blob
 
     def has_space(self, size: int = 0) -> bool:
-        """Whether that many bytes fit without touching the reserve: asked before an upload begins."""
+        """Whether `size` bytes fit without using the reserve; checked before an upload starts."""
         return shutil.disk_usage(self._root).free - size >= self._reserve
 
     def _check_space(self) -> None:
@@ -78,7 +78,7 @@ class FolderBlobs:
             raise storage_full()
 
     @contextmanager
-    def _aside(self) -> Iterator[tuple[int, Path]]:
+    def _temporary_file(self) -> Iterator[tuple[int, Path]]:
         with raising_storage_unavailable():
             handle, name = tempfile.mkstemp(dir=self._scratch, prefix=f"{os.getpid()}-")
         try:
@@ -87,17 +87,17 @@ class FolderBlobs:
             with raising_storage_unavailable():
                 Path(name).unlink(missing_ok=True)
 
-    def _keep(self, aside: Path, target: Path) -> None:
+    def _commit(self, temporary: Path, target: Path) -> None:
         while True:
-            self.probe()  # the next line would make a storage that is away anew
+            self.probe()  # mkdir must not recreate the root of an unmounted volume
             target.parent.mkdir(parents=True, exist_ok=True)
-            # Somebody may erase the empty folder between the two calls.
+            # Another process may delete the empty folder between the two calls.
             with suppress(FileNotFoundError):
-                aside.replace(target)
+                temporary.replace(target)
                 break
         folder = os.open(target.parent, os.O_RDONLY)
         try:
-            os.fsync(folder)  # without it the name may be gone after a power cut, while the row says it is there
+            os.fsync(folder)  # otherwise a power failure could lose the name after its row was committed
         finally:
             os.close(folder)
 
@@ -106,12 +106,12 @@ class FolderBlobs:
         with raising_storage_unavailable():
             if path.is_file():
                 return path.stat().st_size
-        self.probe()  # nothing is there: where the folder itself is away, that says nothing about the blob
+        self.probe()  # a missing file proves nothing if the whole volume is unavailable
         return None
 
     def read(self, tenant: str, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
         if self.size(tenant, key) is None:
-            raise NotFound("There is no such thing in storage.")
+            raise NotFound("The blob does not exist.")
         return _blocks(self._root / blob_path(tenant, key), start, end)
 
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:

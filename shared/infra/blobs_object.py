@@ -1,4 +1,4 @@
-"""Blobs in object storage: anything S3-compatible, through obstore."""
+"""Stores blobs in S3-compatible object storage through obstore."""
 
 from __future__ import annotations
 
@@ -21,21 +21,21 @@ if TYPE_CHECKING:
 
 Storage = S3Store | MemoryStore | LocalStore
 
-# The store hands the server's words on as text; these are how S3 servers and disks say that they are full.
+# obstore returns the server's error as text; these parts of it mean that an S3 server or a disk is full.
 FULL = ("No space left on device", "StorageFull", "QuotaExceeded", "507 Insufficient Storage", "Disk quota exceeded")
 PART = 8 << 20
-# How long a request is tried again before it fails; one that gets no answer at all ends after 30 s.
+# Retries before a request fails; a request without any response fails after 30 s.
 RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
 
 
 class ObjectBlobs:
-    """One object for each blob. A multipart upload becomes visible when it is complete, and is aborted when not."""
+    """Stores each blob as an object. A multipart upload becomes visible when complete, and is aborted on error."""
 
     def __init__(self, storage: Storage) -> None:
         self._storage = storage
 
     def probe(self) -> None:
-        """A list, because for a bucket that is not there a look at one object finds just nothing."""
+        """Lists objects, because a HEAD request does not distinguish a missing bucket from a missing object."""
         with _raising_storage_unavailable():
             for _ in obstore.list(self._storage, "probe/", chunk_size=1):
                 break
@@ -58,13 +58,13 @@ class ObjectBlobs:
         path = blob_path(tenant, key)
         size = self.size(tenant, key)
         if size is None:
-            raise NotFound("There is no such thing in storage.")
+            raise NotFound("The blob does not exist.")
         last = size if end is None else min(end, size)
         if start >= last:  # an S3 server answers an empty range with an error
             return iter(())
         with _raising_storage_unavailable():
-            answer = obstore.get(self._storage, path, options={"range": (start, last)})
-        return _blocks(answer)
+            response = obstore.get(self._storage, path, options={"range": (start, last)})
+        return _blocks(response)
 
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:
         top = blob_path(tenant, "x").removesuffix("x")
@@ -83,15 +83,15 @@ class ObjectBlobs:
         return count
 
 
-def _blocks(answer: GetResult) -> Iterator[bytes]:
+def _blocks(response: GetResult) -> Iterator[bytes]:
     with _raising_storage_unavailable():
-        for block in answer.stream():
+        for block in response.stream():
             yield bytes(block)
 
 
 @contextmanager
 def _raising_storage_unavailable() -> Iterator[None]:
-    """Connections that fail, answers of 5xx, and keys that are refused: until they are mended nothing can be stored."""
+    """Maps failed connections, 5xx responses and rejected credentials to storage errors."""
     try:
         yield
     except (GenericError, PermissionDeniedError, UnauthenticatedError) as error:
@@ -102,7 +102,7 @@ def _raising_storage_unavailable() -> Iterator[None]:
 def s3_blobs(
     bucket: str, *, endpoint: str | None, region: str, access_key: str | None, secret_key: str | None
 ) -> ObjectBlobs:
-    """A bucket of AWS, or of another server by its address; without keys those of the machine are used."""
+    """Opens a bucket on AWS or at another endpoint; without keys the machine's credentials are used."""
     named: dict[str, str] = {}
     if endpoint:
         named["endpoint"] = endpoint

@@ -1,4 +1,4 @@
-"""A callback that came with one job: an endpoint that hears of nothing else, with a secret of its own."""
+"""Creates webhook endpoints, including the callback endpoint of a single job with its own secret."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ class CallbackEndpoints:
     ) -> None:
         self._endpoints = endpoints
         self._outbound = outbound
-        self._sealer = cipher
+        self._cipher = cipher
         self._clock = clock
 
     @contextmanager
     def adding(self, tenant: str, job_id: str, url: str | None) -> Iterator[str | None]:
-        """The endpoint is there before its job, which could end at once; without the job it goes again."""
+        """Adds the endpoint before its job, which could end immediately, and deletes it if the job is not created."""
         if url is None:
             yield None
             return
@@ -47,7 +47,7 @@ class CallbackEndpoints:
         job_id: str | None = None,
         description: str = "",
     ) -> tuple[WebhookEndpoint, str]:
-        """A new endpoint, and its secret, which is shown this once."""
+        """Creates an endpoint and returns it with its secret, which is shown only once."""
         self.check(url)
         secret, endpoint_id = new_webhook_secret(), uuid4().hex
         endpoint = WebhookEndpoint(
@@ -64,14 +64,14 @@ class CallbackEndpoints:
         return endpoint, secret
 
     def check(self, url: str) -> None:
-        """A fast error for an address that will never be called; it is judged again at every attempt."""
+        """Rejects a URL that may not be called; every delivery attempt checks it again."""
         try:
             self._outbound.check(url)
         except OutboundFailed:
-            raise InvalidRequest("The callback's host leads nowhere.", hint="Check its name.") from None
+            raise InvalidRequest("The callback's host name cannot be resolved.", hint="Check the host name.") from None
 
     @property
     def cipher(self) -> SecretCipher:
-        if self._sealer is None:
-            raise InvalidSetting("There is no key to encrypt secrets with.", hint="Set SECRETS__KEYS.")
-        return self._sealer
+        if self._cipher is None:
+            raise InvalidSetting("No key to encrypt secrets is set.", hint="Set SECRETS__KEYS.")
+        return self._cipher

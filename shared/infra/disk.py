@@ -1,4 +1,4 @@
-"""Whether a disk has room: asked before something large comes, and by whoever decides where to send it."""
+"""Checks the free space of a disk before large writes and for readiness."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from shared.infra.blobs_counted import raising_storage_unavailable
 
 
 class DiskSpace:
-    """Some bytes stay free, for the database and for what is half-way done."""
+    """Checks free space, and reserves some bytes for the database and for work in progress."""
 
     def __init__(self, folder: Path, reserve: int) -> None:
         self._folder = folder

@@ -1,4 +1,4 @@
-"""A file that a process touches after work that succeeded, so that a health check can tell that it makes progress."""
+"""A heartbeat file that a process touches after successful work, for the container's health check."""
 
 from __future__ import annotations
 
@@ -6,15 +6,14 @@ import os
 from dataclasses import dataclass
 from pathlib import Path
 
-HEARTBEAT_FILE_VARIABLE = (
-    "UNDERTONE_HEARTBEAT_FILE"  # set in containers, where `services/container/health.py` looks at the file's age
-)
-HEARTBEAT_SECONDS = 10.0  # seconds between beats, at most, of a process that has nothing to do
+# Set in containers, where `services/container/health.py` checks the file's age.
+HEARTBEAT_FILE_VARIABLE = "UNDERTONE_HEARTBEAT_FILE"
+HEARTBEAT_SECONDS = 10.0  # maximum seconds between heartbeats of an idle process
 
 
 @dataclass(frozen=True, slots=True)
 class Heartbeat:
-    path: Path | None = None  # None: nobody looks
+    path: Path | None = None  # None: no heartbeat file
 
     @classmethod
     def from_environment(cls) -> Heartbeat:

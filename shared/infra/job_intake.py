@@ -1,4 +1,4 @@
-"""From a client's bytes and wishes to a queued job: everything is in storage and in the database, or nothing is."""
+"""Turns an upload and a job request into a queued job; if any step fails, nothing stays stored."""
 
 from __future__ import annotations
 
@@ -30,13 +30,13 @@ from shared.ports.jobs import JobStore
 from shared.ports.keys import AuditLog
 
 MAX_TRANSCRIPT = 20 << 20
-ABANDONED_AFTER = timedelta(minutes=15)  # without a sign of life
+ABANDONED_AFTER = timedelta(minutes=15)  # without a heartbeat
 
 
 @dataclass(frozen=True, slots=True)
 class SubmittedJob:
     record: JobRecord
-    callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown this once
+    callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown only once
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,12 +54,12 @@ class JobIntake:
 
     @contextmanager
     def receive(self, caller: Caller, claimed: int | None = None) -> Iterator[IncomingUpload]:
-        """What is put into it stays if it is submitted; otherwise nothing does.
+        """Yields an incoming upload; its files are deleted unless it is submitted.
 
-        Without a claim of its size the tenant's quota is looked at only when all is here.
+        Without a claimed size the tenant's quota is checked only when the whole upload has been received.
         """
-        room = None if claimed is None else self.bytes_left(caller.tenant, claimed)
-        incoming = IncomingUpload(self, caller, uuid4().hex, room)
+        bytes_left = None if claimed is None else self.bytes_left(caller.tenant, claimed)
+        incoming = IncomingUpload(self, caller, uuid4().hex, bytes_left)
         self.incoming_uploads.begin(caller.tenant, incoming.job_id)
         try:
             yield incoming
@@ -67,56 +67,58 @@ class JobIntake:
             if incoming.submitted is not None or self._discard(incoming):
                 self.incoming_uploads.end(incoming.job_id)
 
-    def _discard(self, arrival: IncomingUpload) -> bool:
-        """Whether all that came is erased; what a storage that is away still holds, the sweep erases later."""
+    def _discard(self, incoming: IncomingUpload) -> bool:
+        """Deletes the upload's files; returns False if storage is unavailable, and the sweep deletes them later."""
         try:
-            self.blobs.delete_prefix(arrival.caller.tenant, job_folder(arrival.job_id))
+            self.blobs.delete_prefix(incoming.caller.tenant, job_folder(incoming.job_id))
         except StorageUnavailable:
             return False
         return True
 
     def bytes_left(self, tenant: str, size: int) -> int | None:
-        """The bytes that the tenant may still store, if these are not too many already; None: no limit."""
+        """Returns the bytes that the tenant may still store (None: no limit); raises if `size` exceeds them."""
         if self.max_stored_bytes is None:
             return None
-        room = self.max_stored_bytes - self.jobs.stored_bytes(tenant)
-        if size > room:
+        bytes_left = self.max_stored_bytes - self.jobs.stored_bytes(tenant)
+        if size > bytes_left:
             raise QuotaExceeded(self.max_stored_bytes)
-        return room
+        return bytes_left
 
     def sweep(self) -> int:
-        """Erase what killed processes left half-way; a job that exists is none of that."""
-        lost = self.incoming_uploads.abandoned(self.clock() - ABANDONED_AFTER)
-        for tenant, job_id in lost:
+        """Deletes the files of abandoned uploads without a job, and returns the number of abandoned uploads."""
+        abandoned = self.incoming_uploads.abandoned(self.clock() - ABANDONED_AFTER)
+        for tenant, job_id in abandoned:
             if self.jobs.find(tenant, job_id) is None and self.jobs.erasure_record(tenant, job_id) is None:
                 self.blobs.delete_prefix(tenant, job_folder(job_id))
             self.incoming_uploads.end(job_id)
-        return len(lost)
+        return len(abandoned)
 
 
 @dataclass(slots=True)
 class IncomingUpload:
-    """One recording on its way in."""
+    """A recording that is being received, with its tracks and platform transcript."""
 
     intake: JobIntake
     caller: Caller
     job_id: str
-    bytes_left: int | None = None  # bytes that its tenant may still store
+    bytes_left: int | None = None  # bytes that the tenant may still store
     recording: Source | None = None
     tracks: list[Source] = field(default_factory=list)
     platform_transcript: Source | None = None
     submitted: SubmittedJob | None = None
-    size: int = 0  # bytes of all that has come
+    size: int = 0  # bytes received
 
     def put_recording(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.recording is not None:
-            raise InvalidRequest("There is more than one recording.", hint="Send participants' tracks as `track`.")
+            raise InvalidRequest(
+                "The request has more than one recording.", hint="Send participants' tracks as `track`."
+            )
         blob = self._put(recording_key(self.job_id), checked_media(blocks), self.intake.max_bytes)
         self.recording = Source(name=safe_file_label(name, "recording"), sha256=blob.sha256)
 
     def put_track(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if len(self.tracks) >= MAX_TRACKS:
-            raise InvalidRequest(f"There are more than {MAX_TRACKS} tracks.")
+            raise InvalidRequest(f"The request has more than {MAX_TRACKS} tracks.")
         label = safe_file_label(name, f"track {len(self.tracks) + 1}").rsplit(".", 1)[0]
         if label in {track.name for track in self.tracks}:
             raise InvalidRequest("Two tracks have the same name.", hint="Give each participant one track and one name.")
@@ -126,7 +128,7 @@ class IncomingUpload:
 
     def put_transcript(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.platform_transcript is not None:
-            raise InvalidRequest("There is more than one transcript.")
+            raise InvalidRequest("The request has more than one transcript.")
         blob = self._put(platform_transcript_key(self.job_id), checked_transcript(blocks), MAX_TRANSCRIPT)
         self.platform_transcript = Source(name=safe_file_label(name, "transcript"), sha256=blob.sha256)
 
@@ -138,21 +140,23 @@ class IncomingUpload:
             if left < max_bytes:
                 raise QuotaExceeded(self.intake.max_stored_bytes or 0) from None
             raise UploadTooLarge(
-                error.message, hint="Send less, or have the operator raise GATEWAY__MAX_UPLOAD_MB."
+                error.message, hint="Send a smaller file, or ask the operator to raise GATEWAY__MAX_UPLOAD_MB."
             ) from None
         self.size += blob.size
         return blob
 
     @property
     def hashes(self) -> str:
-        """What came, whatever it was called."""
+        """The hashes of the received files; file names are included only for tracks, where they name the speaker."""
         parts = (self.recording, *self.tracks, self.platform_transcript)
         return " ".join(f"{part.sha256}:{part.name}" if part in self.tracks else part.sha256 for part in parts if part)
 
     def submit(self, request: JobRequest) -> SubmittedJob:
-        """The job is queued with all that belongs to it; from here on its bytes stay."""
+        """Queues the job with its stages and callback; the files are then kept."""
         if self.recording is None:
-            raise InvalidRequest("There is no recording.", hint="Send it as the part `file`, as the body, or as a url.")
+            raise InvalidRequest(
+                "The request has no recording.", hint="Send it as the part `file`, as the body, or as a URL."
+            )
         options, consent = grant_options(request, self.caller, self.intake.governance)
         job = Job(
             id=self.job_id,
@@ -201,23 +205,23 @@ class IncomingUpload:
 def grant_options(
     request: JobRequest, caller: Caller, governance: GovernanceSettings
 ) -> tuple[JobOptions, Consent | None]:
-    """The wishes that governance grants; what the request leaves open, the key's defaults decide."""
+    """Returns the job options that governance allows; the key's defaults apply where the request sets none."""
     default_purpose = caller.defaults.get("purpose")
     purpose = request.purpose or parse_purpose(default_purpose if isinstance(default_purpose, str) else None)
     if purpose is None and governance.require_purpose:
-        raise InvalidRequest("This deployment wants to know the purpose.", hint="Add a purpose, such as research.")
-    given = JobRequest.model_validate(
+        raise InvalidRequest("This deployment requires a purpose.", hint="Add a purpose, such as research.")
+    defaults = JobRequest.model_validate(
         {name: caller.defaults[name] for name in ("modalities", "consent") if name in caller.defaults}
     )
-    consent = request.consent or given.consent
+    consent = request.consent or defaults.consent
     modalities = allowed_modalities(
-        given.modalities if request.modalities is None else request.modalities, governance.modalities, purpose
+        defaults.modalities if request.modalities is None else request.modalities, governance.modalities, purpose
     )
     biometric = any(modality is not Modality.TEXT for modality in modalities)
     if governance.require_consent and biometric and not (consent and consent.participants_informed):
         raise InvalidRequest(
-            "This deployment reads voice and face only when the participants have been informed.",
-            hint='Add a consent with "participants_informed": true, or ask for the modality text alone.',
+            "This deployment analyses voice and face only if the participants were informed.",
+            hint='Add a consent with "participants_informed": true, or request only the modality text.',
         )
     options = JobOptions(
         language=request.language,

@@ -1,4 +1,4 @@
-"""API keys: made once, shown once, kept as a hash; whoever shows one is let in as its tenant."""
+"""Creates API keys, which are shown once and stored as a hash, and verifies them."""
 
 from __future__ import annotations
 
@@ -13,14 +13,14 @@ from shared.domain.tenant import ApiKey, Scope
 from shared.ports.keys import KeyStore
 
 PREFIX = "ut"
-SECRET_BYTES = 32  # so much chance needs no slow hash
+SECRET_BYTES = 32  # enough entropy that a fast hash is safe
 UNMATCHABLE_HASH = hashlib.sha256(b"no key has this hash").hexdigest()
 
 
 def make_key(
     tenant: str, scopes: Collection[Scope], now: datetime, *, name: str = "", expires_at: datetime | None = None
 ) -> tuple[str, ApiKey]:
-    """The key as its owner sees it, this once, and what we keep of it."""
+    """Returns a new key's text, which is shown only once, and the record to store."""
     secret = secrets.token_urlsafe(SECRET_BYTES)
     key = ApiKey(
         id=secrets.token_hex(8),
@@ -35,19 +35,20 @@ def make_key(
 
 
 class ApiKeyVerifier:
-    """Lets keys in; what it refuses it refuses in the same words and the same time, known or not."""
+    """Verifies API keys; unknown and wrong keys fail with the same message in constant time."""
 
     def __init__(self, store: KeyStore, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
 
-    def verify(self, shown: str) -> ApiKey:
-        prefix, key_id, secret = (*shown.split("_", 2), "", "")[:3]
+    def verify(self, text: str) -> ApiKey:
+        prefix, key_id, secret = (*text.split("_", 2), "", "")[:3]
         found = self._store.find(key_id) if prefix == PREFIX and key_id else None
         same = hmac.compare_digest(_hash(secret), found.secret_sha256 if found else UNMATCHABLE_HASH)
         if found is None or not same or not found.usable(self._clock()):
             raise InvalidApiKey(
-                "That key is not valid.", hint="Use one from `undertone keys create`; `undertone keys list` shows them."
+                "The API key is not valid.",
+                hint="Create a key with `undertone keys create`; `undertone keys list` lists the keys.",
             )
         self._store.record_use(found.id)
         return found
@@ -56,7 +57,7 @@ class ApiKeyVerifier:
 def require_scope(key: ApiKey, scope: Scope) -> None:
     if not key.has_scope(scope):
         raise InsufficientScope(
-            f"This needs a key with the scope {scope}.", hint="Make one with `undertone keys create`."
+            f"This call requires a key with the scope {scope}.", hint="Create one with `undertone keys create`."
         )
 
 

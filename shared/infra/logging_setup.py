@@ -1,4 +1,4 @@
-"""A service's log: one line for each event, whoever wrote it, and of an exception only its kind and place."""
+"""Configures a service's log: one line per event, and only the type and location of an exception."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MAX_FRAMES = 6  # frames; the innermost first
 
 
 def configure_logging(settings: LogSettings) -> None:
-    """For our own lines and those of libraries; a later call of `logging.basicConfig` changes nothing."""
+    """Configures structlog and the standard logging of libraries; a later `logging.basicConfig` has no effect."""
     level = LEVELS[settings.level]
     shared: list[Processor] = [
         structlog.contextvars.merge_contextvars,
@@ -33,8 +33,7 @@ def configure_logging(settings: LogSettings) -> None:
     structlog.configure(
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
-        # A line is one write: print writes the line's end by itself where output is not buffered, and a line of
-        # another process may come between.
+        # One write call per line: unbuffered print writes the newline separately, so lines of processes could mix.
         logger_factory=structlog.WriteLoggerFactory(sys.stdout),
     )
     handler = logging.StreamHandler(sys.stdout)
@@ -47,11 +46,11 @@ def configure_logging(settings: LogSettings) -> None:
     logging.captureWarnings(True)
     root = logging.getLogger()
     root.handlers[:] = [handler]
-    root.setLevel(max(level, logging.WARNING))  # libraries tell addresses and paths below that
+    root.setLevel(max(level, logging.WARNING))  # libraries log addresses and paths below that level
 
 
 def redact_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:
-    """An exception's text may be what somebody said: its type and where it arose are enough to look for it."""
+    """Replaces an exception by its type and location, because its text may contain transcript text."""
     found = event.pop("exc_info", None)
     if found is True:
         found = sys.exc_info()

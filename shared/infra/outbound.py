@@ -1,4 +1,4 @@
-"""Every request to an address that somebody told us: resolved once, judged, and sent to exactly what was judged."""
+"""Sends HTTP requests to user-supplied URLs: resolved once, checked, and sent only to the checked addresses."""
 
 from __future__ import annotations
 
@@ -22,13 +22,13 @@ USER_AGENT = "undertone/1 (+webhooks)"
 OK = 200
 REDIRECTS = (301, 302, 303, 307, 308)
 MAX_REDIRECTS = 3
-# What must not travel on to another host.
+# Headers that are removed on a redirect to another host.
 PRIVATE_HEADERS = ("authorization", "cookie")
 
 
 @dataclass(frozen=True, slots=True)
 class Timeouts:
-    """Seconds until connected, until the next byte, and in all."""
+    """Timeouts in seconds: to connect, for the next byte, and in total."""
 
     connect: float = 5.0
     next_byte: float = 10.0
@@ -37,7 +37,7 @@ class Timeouts:
 
 WEBHOOK = Timeouts()
 MEDIA = Timeouts(next_byte=30.0, total=3600.0)
-EXCERPT = 1000  # bytes of an answer that are kept for the delivery log
+EXCERPT = 1000  # bytes of a response that are kept for the delivery log
 
 
 @dataclass(frozen=True, slots=True)
@@ -55,19 +55,19 @@ class Download:
 
 
 def resolve(host: str, port: int) -> Sequence[str]:
-    """What the machine's resolver says; how long it tries is its own setting (resolv.conf)."""
+    """Resolves a host name with the system resolver; its timeout is set in resolv.conf."""
     return tuple(dict.fromkeys(str(found[4][0]) for found in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)))
 
 
 def default_trust() -> ssl.SSLContext:
-    """The machine's authorities, so that operators can add theirs, and the public ones where an image has none."""
+    """Trusts the system's certificate authorities, which operators can extend, and those of certifi."""
     context = ssl.create_default_context()
     context.load_verify_locations(certifi.where())
     return context
 
 
 class Outbound:
-    """The one way out. Proxy variables of the environment have no say; nothing is decompressed."""
+    """HTTP client for all requests to user-supplied URLs; ignores proxy variables and decompresses nothing."""
 
     def __init__(
         self,
@@ -82,19 +82,19 @@ class Outbound:
         self._trust = trust
 
     def _trusted(self) -> ssl.SSLContext:
-        """Read when the first request needs it: the authorities are 2 MB and 0.05 s."""
+        """Loads the certificate authorities on the first request, because they take 2 MB and 0.05 s."""
         if self._trust is None:
             self._trust = default_trust()
         return self._trust
 
     def check(self, url: str) -> None:
-        """Whether the address could be called now: a fast error for whoever hands it in."""
+        """Raises if the URL may not be called, so that the client gets the error immediately."""
         self._resolve_allowed(parse(url))
 
     def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, limits: Timeouts = WEBHOOK
     ) -> OutboundResponse:
-        """Send it once; a redirect is an answer like any other."""
+        """Sends the body once and does not follow redirects."""
         began = time.monotonic()
         with self._request("POST", parse(url), headers, body, limits) as response:
             excerpt = bytearray()
@@ -104,7 +104,7 @@ class Outbound:
                     if len(excerpt) >= EXCERPT:
                         break
             except (httpcore.NetworkError, httpcore.ProtocolError, httpcore.TimeoutException):
-                pass  # the status is here; what stands in the body changes nothing
+                pass  # the status is known; the rest of the body is not needed
             return OutboundResponse(
                 status=response.status,
                 headers=_headers(response),
@@ -116,7 +116,7 @@ class Outbound:
     def fetching(
         self, url: str, headers: Mapping[str, str], *, max_bytes: int, limits: Timeouts = MEDIA
     ) -> Iterator[Download]:
-        """Follow at most three redirects, each judged anew, and hand the bytes on as they come."""
+        """Streams a download; follows at most three redirects and checks each."""
         target = parse(url)
         sent = dict(headers)
         for _ in range(MAX_REDIRECTS + 1):
@@ -129,16 +129,16 @@ class Outbound:
                     target = following
                     continue
                 if response.status != OK:
-                    raise OutboundFailed(f"The address answered {response.status}.", reason="status")
+                    raise OutboundFailed(f"The server returned status {response.status}.", reason="status")
                 yield Download(headers=found, blocks=_counted(response, found, max_bytes))
                 return
-        raise OutboundFailed(f"The address redirects more than {MAX_REDIRECTS} times.", reason="redirect")
+        raise OutboundFailed(f"The server redirected more than {MAX_REDIRECTS} times.", reason="redirect")
 
     def _resolve_allowed(self, target: Target) -> Sequence[str]:
         try:
             answers = self._resolve(target.host, target.port)
         except (OSError, UnicodeError):
-            raise OutboundFailed("The host's name leads nowhere.", reason="dns") from None
+            raise OutboundFailed("The host name cannot be resolved.", reason="dns") from None
         self._rule.check(target, answers)
         return answers
 
@@ -172,7 +172,7 @@ def _headers(response: httpcore.Response) -> dict[str, str]:
 def _counted(response: httpcore.Response, headers: Mapping[str, str], max_bytes: int) -> Iterator[bytes]:
     too_large = OutboundFailed(f"The file is larger than {max_bytes} bytes.", reason="too_large")
     if headers.get("content-length", "").isdigit() and int(headers["content-length"]) > max_bytes:
-        raise too_large  # a hint, but one that saves the way
+        raise too_large  # the header is only a hint, but it avoids the download
     size = 0
     for block in response.iter_stream():
         size += len(block)
@@ -183,14 +183,14 @@ def _counted(response: httpcore.Response, headers: Mapping[str, str], max_bytes:
 
 @contextmanager
 def _mapped_errors() -> Iterator[None]:
-    """Which class of failure it was; never where, for that could be a map of our network."""
+    """Maps httpcore errors to OutboundFailed without addresses, which could reveal the internal network."""
     try:
         yield
     except httpcore.TimeoutException:
-        raise OutboundFailed("The address did not answer in time.", reason="timeout") from None
+        raise OutboundFailed("The server did not respond in time.", reason="timeout") from None
     except httpcore.ConnectError as error:
         if isinstance(error.__cause__, ssl.SSLError) or isinstance(error.__context__, ssl.SSLError):
-            raise OutboundFailed("The address could not prove that it is itself (TLS).", reason="tls") from None
-        raise OutboundFailed("The address could not be reached.", reason="connect") from None
+            raise OutboundFailed("The server's TLS certificate could not be verified.", reason="tls") from None
+        raise OutboundFailed("The server cannot be reached.", reason="connect") from None
     except (httpcore.NetworkError, httpcore.ProtocolError):
-        raise OutboundFailed("The address broke off, or did not speak HTTP.", reason="protocol") from None
+        raise OutboundFailed("The server closed the connection or sent invalid HTTP.", reason="protocol") from None

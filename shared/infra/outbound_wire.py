@@ -1,4 +1,4 @@
-"""The wire under an outbound request: it goes to the judged addresses and nowhere else, and ends at its deadline."""
+"""Network backend for outbound requests: connects only to checked addresses and enforces a deadline."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import httpcore
 
 
 class PinnedBackend(httpcore.NetworkBackend):
-    """Connects to addresses that were resolved and judged before; the host that the HTTP library names is ignored."""
+    """Connects to addresses that were resolved and checked before, and ignores the host from the HTTP library."""
 
     def __init__(self, addresses: Sequence[str], *, deadline: float) -> None:
         self._addresses = addresses
@@ -27,7 +27,7 @@ class PinnedBackend(httpcore.NetworkBackend):
         socket_options: Iterable[Any] | None = None,
     ) -> httpcore.NetworkStream:
         del host
-        # All addresses together get the one time: a name with fifty of them must not buy fifty waits.
+        # The timeout covers all addresses together, so that a name with fifty addresses does not take fifty timeouts.
         until = min(self._deadline, time.monotonic() + (timeout or 0.0))
         failure: Exception = httpcore.ConnectTimeout()
         for address in self._addresses:
@@ -44,16 +44,16 @@ class PinnedBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """A stream whose every wait is cut at the deadline, so that one byte a second does not hold us for hours."""
+    """Stream whose reads and writes end at the deadline, so that a slow server cannot keep it open for hours."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
 
-    def _left(self, timeout: float | None, late: type[httpcore.TimeoutException]) -> float:
+    def _left(self, timeout: float | None, error: type[httpcore.TimeoutException]) -> float:
         left = self._deadline - time.monotonic()
         if left <= 0:
-            raise late
+            raise error
         return left if timeout is None else min(left, timeout)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:

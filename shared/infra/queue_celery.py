@@ -1,4 +1,4 @@
-"""Tickets as Celery messages on Redis, sent by the task's name: whoever sends need not know the worker."""
+"""Sends tickets as Celery messages on Redis by task name, so that senders need not import the worker."""
 
 from __future__ import annotations
 
@@ -14,37 +14,37 @@ from shared.domain.work import Ticket
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 
 TASK = "undertone.run_stage"
-# A sender that cannot reach Redis gives up soon: the row stays, and the dispatcher sends its ticket again.
+# A sender that cannot reach Redis fails quickly: the row stays, and the dispatcher sends its ticket again.
 RETRY_POLICY = {"max_retries": 2, "interval_start": 0.1, "interval_step": 0.3, "interval_max": 0.5}
 
 
 def broker_settings(redis: RedisSettings, queue: QueueSettings) -> Mapping[str, Any]:
-    """What every program on the broker must agree on: the shortest visibility timeout of any of them wins."""
+    """Celery settings that all programs must share, because the shortest visibility timeout among them applies."""
     url = redis.url.get_secret_value()
     if not url:
         raise InvalidSetting(
-            "There is no address of Redis.", hint="Set REDIS__URL, or let `undertone serve` start one of its own."
+            "The Redis URL is not set.", hint="Set REDIS__URL, or use `undertone serve`, which starts its own Redis."
         )
-    visibility = 2 * queue.max_stage_seconds  # a task that outlives it would be run side by side with itself
+    visibility = 2 * queue.max_stage_seconds  # a task that runs longer would be delivered a second time
     return {
         "broker_url": url,
         "broker_transport_options": {
             "visibility_timeout": visibility,
-            "unacked_restore_interval": 10,  # the default looks for lost messages about every 100 s only
+            "unacked_restore_interval": 10,  # the default restores lost messages only about every 100 s
             "unacked_restore_throttle": 1,
             "socket_timeout": 30,
             "socket_connect_timeout": 5,
             "socket_keepalive": True,
         },
-        "result_backend_transport_options": {"visibility_timeout": visibility},  # all three must agree
+        "result_backend_transport_options": {"visibility_timeout": visibility},  # all three must be equal
         "visibility_timeout": visibility,
         "broker_connection_retry_on_startup": True,
         "task_queues": [Queue(name, routing_key=name) for name in QUEUES],
         "task_default_queue": QUEUES[0],
-        "task_create_missing_queues": False,  # a typing error must not make a queue that nobody reads
+        "task_create_missing_queues": False,  # a mistyped name must not create a queue without consumers
         "task_serializer": "json",
-        "accept_content": ["json"],  # never pickle: access to the broker would be access to the workers
-        "task_ignore_result": True,  # the database knows how a stage ended
+        "accept_content": ["json"],  # never pickle, which would let anyone with broker access run code in the workers
+        "task_ignore_result": True,  # the database stores the result of a stage
         "result_backend": None,
     }
 
@@ -64,7 +64,8 @@ class CeleryQueue:
         )
 
     def waiting(self, queue: str) -> int:
-        with self._app.pool.acquire(block=True) as connection:  # a new one each time would cost more than the answer
+        # A new connection each time would cost more than the query.
+        with self._app.pool.acquire(block=True) as connection:
             return int(connection.default_channel.client.llen(queue))
 
     def close(self) -> None:

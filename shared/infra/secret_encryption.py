@@ -1,4 +1,4 @@
-"""Secrets that we must be able to read again: encrypted with a key from the environment, bound to what they are for."""
+"""Encrypts secrets at rest with a key from the environment, bound to their context."""
 
 from __future__ import annotations
 
@@ -17,16 +17,15 @@ from shared.domain.error import InvalidSetting
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
-WEBHOOK_SECRET_BYTES = 24  # needs no padding in base64, which some readers of signatures stumble over
-HINT = "`undertone keys seal` prints a new one; put it in SECRETS__KEYS and keep the old ones behind it."
+WEBHOOK_SECRET_BYTES = 24  # needs no base64 padding, which some signature libraries reject
+HINT = "`undertone keys seal` prints a new key; put it first in SECRETS__KEYS and keep the old keys after it."
 
 
 class SecretSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="SECRETS__", frozen=True)
 
     keys: SecretStr = SecretStr("")
-    """Keys that encrypt secrets in the database, 32 bytes as base64, with commas between: the first one encrypts,
-    all of them decrypt."""
+    """Comma-separated keys for secrets in the database, each 32 bytes as base64: the first encrypts, all decrypt."""
 
 
 def new_key() -> str:
@@ -34,16 +33,16 @@ def new_key() -> str:
 
 
 def new_webhook_secret() -> str:
-    """Shown once, when an endpoint is made or its secret is rotated."""
+    """Creates a webhook secret; it is shown once, when an endpoint is created or its secret is rotated."""
     return "whsec_" + base64.b64encode(secrets.token_bytes(WEBHOOK_SECRET_BYTES)).decode()
 
 
 class SecretCipher:
-    """AES-GCM. The context, such as an endpoint's id, is part of the seal: moved to another row it does not open."""
+    """Encrypts with AES-GCM; the context, such as an endpoint's id, is authenticated, so ciphertext cannot be moved."""
 
     def __init__(self, keys: Sequence[str]) -> None:
         if not keys:
-            raise InvalidSetting("There is no key to encrypt secrets with.", hint=HINT)
+            raise InvalidSetting("No key to encrypt secrets is set.", hint=HINT)
         self._ciphers = {}
         for key in keys:
             raw = _decoded(key)
@@ -57,18 +56,18 @@ class SecretCipher:
 
     def encrypt(self, secret: str, context: str) -> str:
         nonce = secrets.token_bytes(NONCE_BYTES)
-        sealed = self._ciphers[self._newest].encrypt(nonce, secret.encode(), context.encode())
-        return f"{self._newest}.{base64.b64encode(nonce + sealed).decode()}"
+        ciphertext = self._ciphers[self._newest].encrypt(nonce, secret.encode(), context.encode())
+        return f"{self._newest}.{base64.b64encode(nonce + ciphertext).decode()}"
 
-    def decrypt(self, sealed: str, context: str) -> str:
-        name, _, content = sealed.partition(".")
+    def decrypt(self, ciphertext: str, context: str) -> str:
+        name, _, content = ciphertext.partition(".")
         try:
             raw = base64.b64decode(content, validate=True)
             return self._ciphers[name].decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
         except (KeyError, InvalidTag, binascii.Error):
             raise InvalidSetting(
-                "A secret in the database was encrypted with a key that is not here.",
-                hint="Put the old key behind the new one in SECRETS__KEYS.",
+                "A secret in the database was encrypted with a key that is not in SECRETS__KEYS.",
+                hint="Add the old key to SECRETS__KEYS, after the new one.",
             ) from None
 
 

@@ -1,4 +1,4 @@
-"""Runs the program of a service: sets up its log first, and reports whatever ends it in the form of that log."""
+"""Runs a service's main function: configures its log, and logs errors that end the process in the log's format."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ LogFormat = Literal["json", "text"]
 
 
 def run_service(main: Callable[[], int]) -> int:
-    """The exit status of `main`. An error of ours and an unusable setting become a line and their exit status."""
+    """Runs `main` and returns its exit status; logs Undertone errors and invalid settings."""
     try:
         settings = LogSettings()
         configure_logging(settings)
@@ -39,12 +39,12 @@ def run_service(main: Callable[[], int]) -> int:
 
 
 def log_format() -> LogFormat:
-    """Known even where the other settings of the log cannot be used."""
+    """Returns the log format even if the other log settings are invalid."""
     return "text" if os.environ.get("LOG__FORMAT") == "text" else "json"
 
 
 def report_error(error: UndertoneError, form: LogFormat) -> int:
-    """Write why the program ends, and return its exit status."""
+    """Logs the error that ends the program, and returns its exit status."""
     more = {"hint": error.hint} if error.hint else {}
     text = f"[{error.code}] {error.message}\n" + (f"  → {error.hint}\n" if error.hint else "")
     write_line("service.failed", text, form, level="error", code=error.code, message=error.message, **more)
@@ -52,7 +52,7 @@ def report_error(error: UndertoneError, form: LogFormat) -> int:
 
 
 def write_line(event: str, text: str, form: LogFormat, /, *, level: str = "info", **fields: str) -> None:
-    """Write a line to standard error, at any level of the log."""
+    """Writes a line to standard error, regardless of the log level."""
     stream = sys.__stderr__ if isinstance(sys.stderr, JsonLines) else sys.stderr
     if stream is not None:
         stream.write(format_line(event, text, form, level=level, **fields))
@@ -60,7 +60,7 @@ def write_line(event: str, text: str, form: LogFormat, /, *, level: str = "info"
 
 
 def format_line(event: str, text: str, form: LogFormat, /, *, level: str = "info", **fields: str) -> str:
-    """The line of an event: a JSON object with these fields, or this text for people."""
+    """Formats an event as a JSON object with these fields, or as the text."""
     if form == "text":
         return text
     now = datetime.now(UTC).isoformat().replace("+00:00", "Z")
@@ -68,8 +68,8 @@ def format_line(event: str, text: str, form: LogFormat, /, *, level: str = "info
 
 
 def setting_error(error: ValidationError | SettingsError) -> InvalidSetting:
-    """Which variables cannot be used and why, without their values; other validation errors are raised again."""
-    if isinstance(error, SettingsError):  # it names the field, and not what is in it
+    """Names the invalid variables and the reasons without their values; re-raises other validation errors."""
+    if isinstance(error, SettingsError):  # its text names the field, but not the value
         return InvalidSetting(f"A setting cannot be read: {error}.")
     owner = next((cls for cls in BaseSettings.__subclasses__() if cls.__name__ == error.title), None)
     if owner is None:
@@ -79,13 +79,11 @@ def setting_error(error: ValidationError | SettingsError) -> InvalidSetting:
         f"{prefix}{'__'.join(map(str, one['loc'])).upper()}: {one['msg'].removeprefix('Value error, ')}"
         for one in error.errors(include_url=False, include_input=False, include_context=False)
     ]
-    return InvalidSetting(
-        f"A setting cannot be used. {'; '.join(found)}.", hint=".env.example describes every setting."
-    )
+    return InvalidSetting(f"A setting is invalid. {'; '.join(found)}.", hint=".env.example describes every setting.")
 
 
 class JsonLines(io.TextIOBase):
-    """Standard error in the JSON form: what a library prints there becomes one JSON object for each line."""
+    """Replacement for standard error that logs each line a library prints as a JSON object."""
 
     def __init__(self, write: Callable[[str], object]) -> None:
         self._write = write
@@ -103,14 +101,16 @@ class JsonLines(io.TextIOBase):
 
 
 def _log_uncaught(form: LogFormat) -> None:
-    """Of an exception that ends a program or a thread, the log says the kind and the place, never the words."""
+    """Logs the type and location of uncaught exceptions, but not their text."""
 
-    def tell(event: str, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None) -> None:
+    def log_exception(
+        event: str, kind: type[BaseException], error: BaseException | None, trace: TracebackType | None
+    ) -> None:
         log.critical(event, exc_info=(kind, error, trace))
 
-    sys.excepthook = lambda kind, error, trace: tell("process.broke", kind, error, trace)
-    threading.excepthook = lambda told: tell("thread.broke", told.exc_type, told.exc_value, told.exc_traceback)
-    sys.unraisablehook = lambda told: tell("cleanup.broke", told.exc_type, told.exc_value, told.exc_traceback)
+    sys.excepthook = lambda kind, error, trace: log_exception("process.broke", kind, error, trace)
+    threading.excepthook = lambda args: log_exception("thread.broke", args.exc_type, args.exc_value, args.exc_traceback)
+    sys.unraisablehook = lambda args: log_exception("cleanup.broke", args.exc_type, args.exc_value, args.exc_traceback)
     if form == "json":
         lines = JsonLines(lambda line: log.error("process.wrote", stream="stderr", text=line))
         sys.stderr = lines

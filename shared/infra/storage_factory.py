@@ -1,4 +1,4 @@
-"""Where a deployment's state lies, from its settings: the database, and the blobs beside it or in object storage."""
+"""Opens the database and the blob store that the settings configure."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def _address(settings: DatabaseSettings, storage: StorageSettings) -> str:
 def open_blob_store(storage: StorageSettings) -> BlobStore:
     if not storage.bucket:
         return FolderBlobs(storage.folder.expanduser() / "blobs", reserve=storage.reserve_mb << 20)
-    from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - its client is loaded only where there is a bucket
+    from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - load the S3 client only if a bucket is set
 
     return s3_blobs(
         storage.bucket,

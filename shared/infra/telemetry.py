@@ -1,4 +1,4 @@
-"""Traces by setting: every job is one trace whose id is the job's own, so that no message carries a context along."""
+"""Optional tracing: every job is one trace whose id is the job id, so that messages need no trace context."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ class TelemetrySettings(BaseSettings):
     """An OpenTelemetry collector that takes OTLP over HTTP, such as http://collector:4318; empty: no traces."""
 
     headers: SecretStr = SecretStr("")
-    """Headers that the collector asks for, as name=value with commas between."""
+    """Headers for the collector, as comma-separated name=value pairs."""
 
     @field_validator("headers")
     @classmethod
     def _named(cls, headers: SecretStr) -> SecretStr:
         if not all(name.strip() and part for name, part, _ in _pairs(headers)):
-            raise ValueError("headers are written as name=value, with commas between")
+            raise ValueError("headers must be comma-separated name=value pairs")
         return headers
 
     @property
@@ -40,7 +40,7 @@ def _pairs(headers: SecretStr) -> list[tuple[str, str, str]]:
 
 
 class TraceSpanKind(StrEnum):
-    """What a service was to whoever stands at the other end."""
+    """The OpenTelemetry span kinds that are used."""
 
     SERVER = "server"
     CLIENT = "client"
@@ -49,31 +49,31 @@ class TraceSpanKind(StrEnum):
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class TraceSpan:
-    """Something that was done and how long it took. Its facts are ids, counts, codes; no content, names or paths."""
+    """A finished operation with its duration. Attributes are ids, counts and codes; no content, names or paths."""
 
     name: str
     kind: TraceSpanKind
     started_ns: int  # nanoseconds since 1970
     ended_ns: int = field(default_factory=time.time_ns)
-    job_id: str | None = None  # whose trace it belongs to; without one it is a trace of its own
-    starts_job: bool = False  # all else that is done for the job hangs below it
+    job_id: str | None = None  # the job's trace; None: a new trace
+    starts_job: bool = False  # the root span of the job's trace
     failed: bool = False
     attributes: Mapping[str, str | int | float | bool] = field(default_factory=dict)
 
 
 class Tracer(Protocol):
     def record(self, span: TraceSpan) -> None:
-        """At once, whatever becomes of it: who works is never held up by who watches."""
+        """Records a span without blocking, even if it cannot be sent."""
         ...
 
     def close(self) -> None:
-        """Send what is still to be sent."""
+        """Sends the spans that are still buffered."""
         ...
 
 
 class NullTracer:
     def record(self, span: TraceSpan) -> None:
-        """No traces are wanted."""
+        """Discards the span."""
 
     def close(self) -> None:
         pass
@@ -86,11 +86,11 @@ def make_tracer(settings: TelemetrySettings, service: str) -> Tracer:
     if not settings.endpoint:
         return NULL_TRACER
     try:
-        # Most deployments do without, and the images have no room for what nobody asked for.
+        # Optional, so that images without telemetry stay small.
         from shared.infra.telemetry_otlp import OtlpTracer  # noqa: PLC0415
     except ModuleNotFoundError as error:
         raise InvalidSetting(
-            "TELEMETRY__ENDPOINT is set, but what sends traces is not installed.",
+            "TELEMETRY__ENDPOINT is set, but the OpenTelemetry packages are not installed.",
             hint="pip install 'undertone[telemetry]', or build the images with UNDERTONE_TELEMETRY=1; "
             "or leave TELEMETRY__ENDPOINT empty.",
         ) from error

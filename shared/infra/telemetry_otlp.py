@@ -1,4 +1,4 @@
-"""Deeds as OpenTelemetry spans, sent in batches over OTLP/HTTP; needs the extra `telemetry`."""
+"""Sends spans to an OpenTelemetry collector in batches over OTLP/HTTP; needs the extra `telemetry`."""
 
 from __future__ import annotations
 
@@ -24,9 +24,9 @@ KINDS = {
 
 
 class OtlpTracer:
-    """Spans are made when all is over, from values. There is no current span and no provider for all.
+    """Creates spans from finished operations, without a current span or a global tracer provider.
 
-    So no library begins to tell of itself what we would not: paths, queries, statements.
+    Libraries therefore cannot add spans of their own with paths, queries or statements.
     """
 
     def __init__(self, endpoint: str, headers: Mapping[str, str], service: str) -> None:
@@ -52,11 +52,11 @@ class OtlpTracer:
         self._batches.on_end(span)
 
     def close(self) -> None:
-        self._batches.shutdown()  # type: ignore[no-untyped-call] # so the library has it
+        self._batches.shutdown()  # type: ignore[no-untyped-call] # the library's function is untyped
 
 
 def _ids(job_id: str | None) -> tuple[int, int]:
-    """Of the trace, and of the span below which all others hang: for a job's, every service knows both."""
+    """Returns the ids of the trace and of its root span; for a job, both are derived from the job id."""
     trace = int(job_id, 16) if job_id else secrets.randbits(128) | 1
     return trace, trace & (1 << 64) - 1
 

@@ -1,4 +1,4 @@
-"""Keeps a short queue filled, in the turns that the database decides; whoever has made work may do it."""
+"""Sends ready tickets to short queues in the order that the database decides; every program may run it."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ class TicketSender:
     queues: Sequence[str] = QUEUES
 
     def send_pending(self) -> int:
-        """Send what may run now, as far as there is room; how many tickets it was."""
-        # Asked first: a ticket that is marked as sent but was not would wait until it counts as lost.
+        """Sends ready tickets up to the queue limit, and returns their number."""
+        # Check the connection first: a ticket marked as sent but not sent would wait until it counts as lost.
         self.queue.waiting(self.queues[0])
         count = 0
         for name in self.queues:

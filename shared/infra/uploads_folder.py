@@ -1,4 +1,4 @@
-"""Resumable uploads in a folder: a growing file, whose size is the offset, beside a note of what it is to become."""
+"""Stores resumable uploads in folders: a growing content file, whose size is the offset, and a metadata file."""
 
 from __future__ import annotations
 
@@ -24,11 +24,11 @@ from shared.infra.blobs_counted import (
 from shared.infra.disk import DiskSpace
 
 METADATA_FILE, CONTENT = "upload.json", "content"
-EXPIRED_KEPT_FOR = timedelta(days=1)  # so long an expired upload is said to be expired, and not unknown
+EXPIRED_KEPT_FOR = timedelta(days=1)  # during this time an expired upload is reported as expired, not as unknown
 
 
 class FolderUploads:
-    """Gateways that share these uploads share the folder: writers are kept apart by a lock of the file system."""
+    """Stores resumable uploads; gateways may share the folder, because writers use file locks."""
 
     def __init__(self, root: Path, disk: DiskSpace, clock: Callable[[], datetime]) -> None:
         self._root = root
@@ -53,21 +53,23 @@ class FolderUploads:
         folder = self._folder(tenant, upload_id)
         with raising_storage_unavailable():
             try:
-                noted = Upload.model_validate_json((folder / METADATA_FILE).read_bytes())
+                stored = Upload.model_validate_json((folder / METADATA_FILE).read_bytes())
                 offset = (folder / CONTENT).stat().st_size
             except FileNotFoundError:
                 if not self._root.is_dir():
                     raise storage_unavailable() from None
                 raise NotFound("There is no such upload.") from None
-        if noted.expires_at <= self._clock():
-            raise UploadExpired("The upload has expired.", hint="Begin a new one.")
-        return noted.model_copy(update={"offset": offset})
+        if stored.expires_at <= self._clock():
+            raise UploadExpired("The upload has expired.", hint="Start a new upload.")
+        return stored.model_copy(update={"offset": offset})
 
     def append(self, tenant: str, upload_id: str, offset: int, blocks: Iterable[bytes], expires_at: datetime) -> Upload:
         folder = self._folder(tenant, upload_id)
         with self._locked(tenant, upload_id) as upload:
             if upload.offset != offset:
-                raise StateConflict(f"The upload stands at {upload.offset}, not there.", hint="Ask for its offset.")
+                raise StateConflict(
+                    f"The upload's offset is {upload.offset}, not {offset}.", hint="Request its offset with HEAD."
+                )
             with raising_storage_unavailable():
                 file = (folder / CONTENT).open("ab", buffering=0)
             with raising_storage_full(), file:
@@ -84,7 +86,7 @@ class FolderUploads:
         size = upload.offset
         for block in blocks:
             if size + len(block) > upload.length:
-                raise UploadTooLarge(f"More came than the {upload.length} bytes that were announced.")
+                raise UploadTooLarge(f"The upload is longer than the announced {upload.length} bytes.")
             if not self._disk.has_space():
                 raise storage_full()
             left = memoryview(block)
@@ -98,7 +100,8 @@ class FolderUploads:
         with self._locked(tenant, upload_id) as upload:
             if not upload.complete:
                 raise StateConflict(
-                    f"Of the upload's {upload.length} bytes {upload.offset} are there.", hint="Send the rest first."
+                    f"Only {upload.offset} of the upload's {upload.length} bytes were received.",
+                    hint="Send the rest first.",
                 )
             with (self._folder(tenant, upload_id) / CONTENT).open("rb") as file:
                 yield upload, iter(lambda: file.read(BLOCK), b"")
@@ -110,19 +113,19 @@ class FolderUploads:
 
     def sweep(self) -> int:
         count = 0
-        for note in self._root.glob(f"*/*/{METADATA_FILE}"):
+        for metadata in self._root.glob(f"*/*/{METADATA_FILE}"):
             with suppress(FileNotFoundError):
-                upload = Upload.model_validate_json(note.read_bytes())
+                upload = Upload.model_validate_json(metadata.read_bytes())
                 if upload.expires_at <= self._clock():
-                    os.truncate(note.parent / CONTENT, 0)
+                    os.truncate(metadata.parent / CONTENT, 0)
                     count += 1
                 if upload.expires_at + EXPIRED_KEPT_FOR <= self._clock():
-                    shutil.rmtree(note.parent, ignore_errors=True)
+                    shutil.rmtree(metadata.parent, ignore_errors=True)
         return count
 
     @contextmanager
     def _locked(self, tenant: str, upload_id: str) -> Iterator[Upload]:
-        """The lock dies with its process, so a killed gateway holds nothing."""
+        """Locks the upload; the lock is released when its process ends, even if it is killed."""
         self.find(tenant, upload_id)
         with (self._folder(tenant, upload_id) / CONTENT).open("rb") as file:
             try:
@@ -139,6 +142,6 @@ class FolderUploads:
 
 
 def _write_metadata(folder: Path, upload: Upload) -> None:
-    aside = folder / f".{uuid4().hex}"
-    aside.write_text(upload.model_dump_json())
-    aside.replace(folder / METADATA_FILE)
+    temporary = folder / f".{uuid4().hex}"
+    temporary.write_text(upload.model_dump_json())
+    temporary.replace(folder / METADATA_FILE)

@@ -1,4 +1,4 @@
-"""Databases to run a contract over: SQLite in a file, and PostgreSQL where a server is named."""
+"""Database fixtures of the contract tests: SQLite in a file, and PostgreSQL if a server is configured."""
 
 from __future__ import annotations
 
@@ -20,12 +20,12 @@ POSTGRES = "UNDERTONE_TEST_POSTGRES"
 
 @pytest.fixture(params=["sqlite", "postgres"])
 def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
-    """An empty database of this test's own."""
+    """The URL of an empty database for one test."""
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'undertone.db'}"
         return
     if POSTGRES not in os.environ:
-        pytest.skip(f"no PostgreSQL here ({POSTGRES}=postgresql://user:password@host/database names one)")
+        pytest.skip(f"no PostgreSQL server (set {POSTGRES}=postgresql://user:password@host/database)")
     url = make_url(os.environ[POSTGRES])
     schema = f"test_{uuid4().hex}"
     admin = create_engine(url.set(drivername="postgresql+psycopg"))

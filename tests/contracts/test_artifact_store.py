@@ -1,4 +1,4 @@
-"""What every store of artifacts promises: whole or absent, the first one wins, nothing left behind."""
+"""Contract tests of artifact stores: atomic writes, the first writer wins, no temporary files remain."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def scratch(root: Path) -> list[Path]:
     return [path for path in (root / ".scratch").iterdir() if path.is_dir()]
 
 
-def test_what_is_made_is_found_and_what_is_not_is_none(store: ArtifactStore, tmp_path: Path) -> None:
+def test_artifact_is_found_and_missing_artifact_is_none(store: ArtifactStore, tmp_path: Path) -> None:
     assert store.find("stage/1") is None
     make(store, "stage/1", "one")
     found = store.find("stage/1")
@@ -38,7 +38,7 @@ def test_what_is_made_is_found_and_what_is_not_is_none(store: ArtifactStore, tmp
     assert scratch(tmp_path) == []
 
 
-def test_a_failure_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
+def test_failed_write_leaves_no_files(store: ArtifactStore, tmp_path: Path) -> None:
     def fail() -> None:
         with store.making("stage/1") as folder:
             (folder / "a.txt").write_text("half")
@@ -50,7 +50,7 @@ def test_a_failure_leaves_nothing(store: ArtifactStore, tmp_path: Path) -> None:
     assert scratch(tmp_path) == []
 
 
-def test_of_two_who_make_the_same_the_first_one_stays(store: ArtifactStore) -> None:
+def test_first_of_two_writers_of_the_same_key_wins(store: ArtifactStore) -> None:
     with store.making("stage/1") as folder:
         (folder / "a.txt").write_text("second")
         make(store, "stage/1", "first")
@@ -61,23 +61,23 @@ def test_of_two_who_make_the_same_the_first_one_stays(store: ArtifactStore) -> N
 @pytest.mark.parametrize(
     ("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EIO, OSError)]
 )
-def test_a_full_disk_is_said_as_such(store: ArtifactStore, number: int, kind: type[Exception]) -> None:
+def test_full_disk_raises_storage_full(store: ArtifactStore, number: int, kind: type[Exception]) -> None:
     with pytest.raises(kind), store.making("stage/1"):
-        raise OSError(number, "as the system says it")
+        raise OSError(number, "error text of the operating system")
     assert store.find("stage/1") is None
 
 
-def test_what_a_killed_maker_left_is_swept_when_the_store_opens(tmp_path: Path) -> None:
+def test_files_of_killed_writer_are_removed_when_the_store_opens(tmp_path: Path) -> None:
     store = FolderArtifacts(tmp_path)
     dead = tmp_path / ".scratch" / "999999999-dead"
     dead.mkdir(parents=True)
     with store.making("stage/1"):
         FolderArtifacts(tmp_path)
         assert not dead.exists()
-        assert len(scratch(tmp_path)) == 1, "what a living process makes is left alone"
+        assert len(scratch(tmp_path)) == 1, "files of a running process are kept"
 
 
-def test_a_target_that_cannot_be_written_is_an_error(tmp_path: Path) -> None:
+def test_unwritable_target_raises_an_error(tmp_path: Path) -> None:
     (tmp_path / "stage").write_text("a file where a folder should be")
     with pytest.raises(OSError, match="stage"):
         make(FolderArtifacts(tmp_path), "stage/1", "one")

@@ -1,4 +1,4 @@
-"""What every blob store promises: whole or absent, counted and hashed, one tenant's things are not another's."""
+"""Contract tests of blob stores: atomic writes, sizes and hashes, isolation of tenants."""
 
 from __future__ import annotations
 
@@ -34,23 +34,25 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]
             yield ObjectBlobs(LocalStore(tmp_path))
         case _:
             yield from s3_server()
-    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "key" not in path.name], "something was left"
+    assert not [path for path in tmp_path.rglob("*") if path.is_file() and "key" not in path.name], (
+        "temporary files remain"
+    )
 
 
 def s3_server() -> Iterator[BlobStore]:
-    """UNDERTONE_TEST_S3=http://key:secret@host:port/bucket names an S3-compatible server that tests may write to."""
+    """Opens the S3-compatible test server in UNDERTONE_TEST_S3=http://key:secret@host:port/bucket."""
     if S3 not in os.environ:
-        pytest.skip(f"no S3 server here ({S3}=http://key:secret@host:port/bucket names one)")
+        pytest.skip(f"no S3 server (set {S3}=http://key:secret@host:port/bucket)")
     scheme, _, rest = os.environ[S3].partition("://")
-    keys, _, place = rest.rpartition("@")
-    host, _, bucket = place.partition("/")
+    keys, _, location = rest.rpartition("@")
+    host, _, bucket = location.partition("/")
     access, _, secret = keys.partition(":")
     yield s3_blobs(bucket, endpoint=f"{scheme}://{host}", region="us-east-1", access_key=access, secret_key=secret)
 
 
 @pytest.fixture
 def tenant() -> str:
-    return f"t-{uuid4().hex}"  # a server's bucket is shared with other runs
+    return f"t-{uuid4().hex}"  # the bucket of a server is shared with other test runs
 
 
 def put(store: BlobStore, tenant: str, key: str, *blocks: bytes) -> None:
@@ -58,7 +60,9 @@ def put(store: BlobStore, tenant: str, key: str, *blocks: bytes) -> None:
 
 
 @pytest.mark.parametrize("blocks", [(), (b"",), (b"one ", b"two"), BIG], ids=["none", "empty", "small", "parts"])
-def test_what_is_put_comes_back_counted_and_hashed(store: BlobStore, tenant: str, blocks: tuple[bytes, ...]) -> None:
+def test_put_returns_size_and_hash_and_read_returns_the_bytes(
+    store: BlobStore, tenant: str, blocks: tuple[bytes, ...]
+) -> None:
     whole = b"".join(blocks)
     blob = store.put(tenant, "jobs/1/key", iter(blocks))
     assert (blob.size, blob.sha256) == (len(whole), hashlib.sha256(whole).hexdigest())
@@ -70,26 +74,26 @@ def test_what_is_put_comes_back_counted_and_hashed(store: BlobStore, tenant: str
     ("start", "end", "part"),
     [(0, 3, b"012"), (4, None, b"456789"), (8, 99, b"89"), (3, 3, b""), (10, None, b""), (99, 200, b"")],
 )
-def test_a_range_is_half_open_and_ends_with_the_blob(
+def test_range_is_half_open_and_ends_at_the_end_of_the_blob(
     store: BlobStore, tenant: str, start: int, end: int | None, part: bytes
 ) -> None:
     put(store, tenant, "key", b"0123456789")
     assert b"".join(store.read(tenant, "key", start=start, end=end)) == part
 
 
-def test_a_range_of_a_large_blob_crosses_blocks(store: BlobStore, tenant: str) -> None:
+def test_range_of_a_large_blob_spans_blocks(store: BlobStore, tenant: str) -> None:
     put(store, tenant, "key", *BIG)
     start, end = (1 << 20) - 3, (3 << 20) + 5
     assert b"".join(store.read(tenant, "key", start=start, end=end)) == b"".join(BIG)[start:end]
 
 
-def test_what_is_not_there_is_said_at_once(store: BlobStore, tenant: str) -> None:
+def test_reading_a_missing_blob_raises_not_found_immediately(store: BlobStore, tenant: str) -> None:
     assert store.size(tenant, "key") is None
     with pytest.raises(NotFound):
         store.read(tenant, "key")
 
 
-def test_a_sender_who_breaks_off_leaves_nothing_and_what_was_there_stays(store: BlobStore, tenant: str) -> None:
+def test_interrupted_put_leaves_no_blob_and_keeps_the_previous_one(store: BlobStore, tenant: str) -> None:
     def broken() -> Iterator[bytes]:
         yield from BIG
         raise ConnectionResetError
@@ -103,10 +107,10 @@ def test_a_sender_who_breaks_off_leaves_nothing_and_what_was_there_stays(store: 
     assert b"".join(store.read(tenant, "a-key")) == b"old"
 
 
-def test_more_than_the_limit_is_refused_while_it_comes(store: BlobStore, tenant: str) -> None:
+def test_put_over_the_limit_is_rejected_while_reading(store: BlobStore, tenant: str) -> None:
     def endless() -> Iterator[bytes]:
         yield from chain(BIG, BIG)
-        pytest.fail("it went on reading")
+        pytest.fail("reading continued after the limit")
 
     with pytest.raises(UploadTooLarge, match="1000"):
         store.put(tenant, "key", endless(), max_bytes=1000)
@@ -114,13 +118,13 @@ def test_more_than_the_limit_is_refused_while_it_comes(store: BlobStore, tenant:
     assert store.put(tenant, "key", (b"x" * 1000,), max_bytes=1000).size == 1000
 
 
-def test_putting_again_replaces(store: BlobStore, tenant: str) -> None:
+def test_second_put_replaces_the_blob(store: BlobStore, tenant: str) -> None:
     put(store, tenant, "key", b"one")
     put(store, tenant, "key", b"second")
     assert b"".join(store.read(tenant, "key")) == b"second"
 
 
-def test_a_prefix_is_a_folder_and_erasing_it_twice_is_no_error(store: BlobStore, tenant: str) -> None:
+def test_prefix_is_a_folder_and_deleting_it_twice_is_no_error(store: BlobStore, tenant: str) -> None:
     for key in ("jobs/1/key", "jobs/1/sub/key", "jobs/10/key"):
         put(store, tenant, key, b"x")
     assert sorted(store.keys(tenant, "jobs/1")) == ["jobs/1/key", "jobs/1/sub/key"]
@@ -129,7 +133,7 @@ def test_a_prefix_is_a_folder_and_erasing_it_twice_is_no_error(store: BlobStore,
     assert list(store.keys(tenant, "jobs")) == ["jobs/10/key"]
 
 
-def test_one_tenant_sees_and_erases_nothing_of_another(store: BlobStore, tenant: str) -> None:
+def test_tenant_cannot_read_or_delete_blobs_of_another(store: BlobStore, tenant: str) -> None:
     other = f"{tenant}x"
     put(store, tenant, "jobs/1/key", b"x")
     assert store.size(other, "jobs/1/key") is None
@@ -138,13 +142,13 @@ def test_one_tenant_sees_and_erases_nothing_of_another(store: BlobStore, tenant:
     assert store.size(tenant, "jobs/1/key") == 1
 
 
-def test_a_key_that_climbs_is_refused(store: BlobStore, tenant: str) -> None:
+def test_key_outside_the_folder_is_rejected(store: BlobStore, tenant: str) -> None:
     for key in ("../other/key", "/etc/key", ".scratch/key"):
         with pytest.raises(ValueError, match="plain words"):
             put(store, tenant, key, b"x")
 
 
-def test_the_reserve_of_a_disk_is_not_touched(tmp_path: Path, tenant: str) -> None:
+def test_reserved_disk_space_is_not_used(tmp_path: Path, tenant: str) -> None:
     store = FolderBlobs(tmp_path, reserve=1 << 60)
     assert not store.has_space()
     with pytest.raises(StorageFull):
@@ -155,10 +159,10 @@ def test_the_reserve_of_a_disk_is_not_touched(tmp_path: Path, tenant: str) -> No
 @pytest.mark.parametrize(
     ("number", "kind"), [(errno.ENOSPC, StorageFull), (errno.EDQUOT, StorageFull), (errno.EIO, OSError)]
 )
-def test_a_full_disk_is_said_as_such(tmp_path: Path, tenant: str, number: int, kind: type[Exception]) -> None:
+def test_full_disk_raises_storage_full(tmp_path: Path, tenant: str, number: int, kind: type[Exception]) -> None:
     def failing() -> Iterator[bytes]:
         yield b"x"
-        raise OSError(number, "as the system says it")
+        raise OSError(number, "error text of the operating system")
 
     with pytest.raises(kind):
         FolderBlobs(tmp_path).put(tenant, "key", failing())
@@ -173,13 +177,13 @@ def tiny_disk(tmp_path: Path) -> Iterator[Path]:
         ["/bin/mount", "-t", "tmpfs", "-o", "size=1m", "tmpfs", str(disk)], capture_output=True, check=False
     )
     if mounted.returncode:
-        pytest.skip("a small disk can be mounted by root only")
+        pytest.skip("only root can mount a small disk")
     yield disk
     subprocess.run(["/bin/umount", "-l", str(disk)], check=True)
 
 
 @pytest.mark.parametrize("kind", ["folder", "local"])
-def test_a_disk_that_fills_up_in_truth(tiny_disk: Path, tenant: str, kind: str) -> None:
+def test_real_full_disk_raises_storage_full(tiny_disk: Path, tenant: str, kind: str) -> None:
     store: BlobStore = FolderBlobs(tiny_disk) if kind == "folder" else ObjectBlobs(LocalStore(tiny_disk))
     with pytest.raises(StorageFull):
         store.put(tenant, "key", BIG)
@@ -187,30 +191,30 @@ def test_a_disk_that_fills_up_in_truth(tiny_disk: Path, tenant: str, kind: str) 
     put(store, tenant, "key", b"x" * 1000)
 
 
-def test_what_a_killed_writer_left_is_swept_when_the_store_opens(tmp_path: Path, tenant: str) -> None:
+def test_files_of_killed_writer_are_removed_when_the_store_opens(tmp_path: Path, tenant: str) -> None:
     store = FolderBlobs(tmp_path)
-    dead = tmp_path / SCRATCH / "999999999-dead"
-    young = tmp_path / SCRATCH / "999999999-in-another-container"
-    for path in (dead, young):
+    old = tmp_path / SCRATCH / "999999999-dead"
+    recent = tmp_path / SCRATCH / "999999999-in-another-container"
+    for path in (old, recent):
         path.write_bytes(b"half")
-    os.utime(dead, (0, 0))
+    os.utime(old, (0, 0))
 
-    def meanwhile() -> Iterator[bytes]:
+    def blocks() -> Iterator[bytes]:
         yield b"x"
         FolderBlobs(tmp_path)
         yield b"y"
 
-    assert store.put(tenant, "key", meanwhile()).size == 2, "what a living process writes is left alone"
-    assert list((tmp_path / SCRATCH).iterdir()) == [young]
+    assert store.put(tenant, "key", blocks()).size == 2, "files of a running process are kept"
+    assert list((tmp_path / SCRATCH).iterdir()) == [recent]
 
 
-def test_a_storage_that_is_there_passes_its_probe(store: BlobStore) -> None:
+def test_probe_passes_for_available_storage(store: BlobStore) -> None:
     store.probe()
     store.probe()
 
 
-def away(kind: str, folder: Path) -> BlobStore:
-    """A store that worked when it was opened."""
+def unavailable_store(kind: str, folder: Path) -> BlobStore:
+    """Opens a store and then makes its storage unavailable."""
     if kind == "bucket":
         return s3_blobs("bucket", endpoint="http://127.0.0.1:9", region="us-east-1", access_key="k", secret_key="s")  # noqa: S106
     store = FolderBlobs(folder / "blobs")
@@ -220,9 +224,9 @@ def away(kind: str, folder: Path) -> BlobStore:
 
 
 @pytest.mark.parametrize("kind", ["folder", "bucket"])
-def test_a_storage_that_is_away_is_said_as_such(tmp_path: Path, kind: str) -> None:
-    """And not as a blob that is not there: whoever is told so takes it for lost."""
-    store = away(kind, tmp_path)
+def test_unavailable_storage_raises_storage_unavailable(tmp_path: Path, kind: str) -> None:
+    """A missing blob must not be reported, because callers would treat the data as lost."""
+    store = unavailable_store(kind, tmp_path)
     calls: dict[str, Callable[[], object]] = {
         "probe": store.probe,
         "put": lambda: store.put("ours", "key", (b"x",)),
@@ -234,4 +238,4 @@ def test_a_storage_that_is_away_is_said_as_such(tmp_path: Path, kind: str) -> No
         with pytest.raises(StorageUnavailable) as raised:
             call()
         assert str(tmp_path) not in raised.value.message, name
-    assert not (tmp_path / "blobs").exists(), "nothing is made in its place"
+    assert not (tmp_path / "blobs").exists(), "the folder is not created again"

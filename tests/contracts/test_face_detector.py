@@ -1,4 +1,4 @@
-"""What the pipeline may rely on from every face detector."""
+"""Contract tests of face detectors."""
 
 from __future__ import annotations
 
@@ -33,14 +33,14 @@ def detector(request: pytest.FixtureRequest, tmp_path_factory: pytest.TempPathFa
         / "face_detection_yunet_640.onnx"
     )
     if not weights.is_file():
-        pytest.skip("YuNet's weights are not here; set UNDERTONE_SHARED_DATA to a folder beside models/")
+        pytest.skip("YuNet's weights are missing; set UNDERTONE_SHARED_DATA to a folder next to models/")
     (models / "yunet").mkdir()
     (models / "yunet" / weights.name).symlink_to(weights.resolve())
     return YuNet.load(None, setup(models))
 
 
 @pytest.mark.parametrize(("width", "height"), [(960, 540), (640, 360), (360, 640)])
-def test_a_face_is_found_where_it_is(detector: FaceDetector, width: int, height: int) -> None:
+def test_face_is_detected_at_its_position(detector: FaceDetector, width: int, height: int) -> None:
     pixels = blank(height, width)
     draw_face(pixels, 200, 170, 100)
     (face,) = detector.detect(Frame(0.0, pixels))
@@ -51,7 +51,7 @@ def test_a_face_is_found_where_it_is(detector: FaceDetector, width: int, height:
     assert abs(face.roll) < 0.1
 
 
-def test_every_tile_of_a_gallery_is_found(detector: FaceDetector) -> None:
+def test_faces_in_all_tiles_of_a_gallery_view_are_detected(detector: FaceDetector) -> None:
     pixels = blank(540, 960)
     centres = [(240, 130), (720, 130), (240, 400), (720, 400)]
     for column, row in centres:
@@ -62,17 +62,17 @@ def test_every_tile_of_a_gallery_is_found(detector: FaceDetector) -> None:
     assert len(found) == 4
 
 
-def test_a_wall_and_noise_hold_no_face(detector: FaceDetector) -> None:
+def test_blank_frame_and_noise_have_no_faces(detector: FaceDetector) -> None:
     noise = np.random.default_rng(1).integers(0, 255, (360, 640, 3)).astype(np.uint8)
     assert list(detector.detect(Frame(0.0, blank()))) == []
     assert list(detector.detect(Frame(0.0, noise))) == []
 
 
-def test_the_same_frame_gives_the_same_boxes(detector: FaceDetector) -> None:
+def test_same_frame_gives_the_same_boxes(detector: FaceDetector) -> None:
     pixels = blank()
     draw_face(pixels, 300, 180, 140)
     assert list(detector.detect(Frame(0.0, pixels))) == list(detector.detect(Frame(9.0, pixels)))
 
 
-def test_it_says_who_it_is(detector: FaceDetector) -> None:
+def test_fingerprint_contains_the_detector_name(detector: FaceDetector) -> None:
     assert detector.name in detector.fingerprint or "haarcascade" in detector.fingerprint

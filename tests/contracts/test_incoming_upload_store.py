@@ -1,4 +1,4 @@
-"""What is on its way in leaves a trace, and gives signs of life; what gives none is found."""
+"""Contract tests of incoming upload stores: heartbeats and abandoned uploads."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from tests.service_fakes import MINUTE, MovableClock
 
 
-def test_only_what_gave_no_sign_of_life_is_lost(database: Database, clock: MovableClock) -> None:
+def test_only_uploads_without_a_heartbeat_are_abandoned(database: Database, clock: MovableClock) -> None:
     store = SqlIncomingUploadStore(database)
     for job_id, tenant in (("a", "ours"), ("b", "theirs"), ("c", "ours")):
         store.begin(tenant, job_id)

@@ -1,4 +1,4 @@
-"""What every job store promises its tenants: pages, cancelling, running again, and erasure that leaves a tombstone."""
+"""Contract tests of job stores: pages, cancel, retry, quotas, and erasure that leaves an erasure record."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ def queue(database: Database) -> WorkQueue:
     return SqlWorkQueue(database)
 
 
-def test_a_job_comes_back_as_it_was_handed_in(store: JobStore) -> None:
+def test_job_is_returned_as_submitted(store: JobStore) -> None:
     new = new_job(metadata={"meeting": 7}, consent=Consent(participants_informed=True), key_id="k1", digest="d")
     record = store.add("ours", new)
     assert store.find("ours", record.id) == record
@@ -52,27 +52,27 @@ def test_a_job_comes_back_as_it_was_handed_in(store: JobStore) -> None:
     assert [stage.needs for stage in record.stages] == [stage.needs for stage in new.stages]
 
 
-def test_another_tenants_job_is_one_that_never_was(store: JobStore) -> None:
+def test_another_tenants_job_is_reported_as_not_found(store: JobStore) -> None:
     record = store.add("theirs", new_job())
     assert store.find("ours", record.id) is None
     assert store.erasure_record("ours", record.id) is None
     assert store.list("ours").items == ()
-    for act in (store.cancel, store.retry):
+    for action in (store.cancel, store.retry):
         with pytest.raises(NotFound) as unknown:
-            act("ours", "0" * 32)
+            action("ours", "0" * 32)
         with pytest.raises(NotFound) as foreign:
-            act("ours", record.id)
+            action("ours", record.id)
         assert foreign.value.message == unknown.value.message
     with pytest.raises(NotFound):
-        store.erase("ours", record.id, by="k1", reason="asked")
+        store.erase("ours", record.id, by="k1", reason="requested")
     assert store.find("theirs", record.id) == record
 
 
-def test_pages_lead_through_all_jobs_once_from_new_to_old(store: JobStore, clock: MovableClock) -> None:
+def test_pages_list_every_job_once_from_newest_to_oldest(store: JobStore, clock: MovableClock) -> None:
     records = []
     for number in range(7):
         records.append(store.add("ours", new_job(ONE_STAGE)))
-        if number % 2:  # some share their time; the id decides then
+        if number % 2:  # jobs with the same time are ordered by id
             clock.move(timedelta(microseconds=1))
     expected = sorted(records, key=lambda record: (record.created_at, record.id), reverse=True)
     seen: list[JobRecord] = []
@@ -83,14 +83,14 @@ def test_pages_lead_through_all_jobs_once_from_new_to_old(store: JobStore, clock
         seen += page.items
         cursor = page.next_cursor
         clock.move(MINUTE)
-        store.add("ours", new_job(ONE_STAGE))  # a newer one does not shift the pages
+        store.add("ours", new_job(ONE_STAGE))  # a newer job does not shift the pages
     assert cursor is None
     assert seen == expected
     with pytest.raises(InvalidRequest):
-        store.list("ours", cursor="rubbish")
+        store.list("ours", cursor="invalid")
 
 
-def test_a_list_is_narrowed_by_status_time_and_digest(store: JobStore, clock: MovableClock) -> None:
+def test_list_is_filtered_by_status_time_and_digest(store: JobStore, clock: MovableClock) -> None:
     old = store.add("ours", new_job(digest="same"))
     clock.move(MINUTE)
     new = store.add("ours", new_job(digest="other"))
@@ -107,7 +107,7 @@ def test_a_list_is_narrowed_by_status_time_and_digest(store: JobStore, clock: Mo
     assert listed(digest="same") == [old.id]
 
 
-def test_a_cancelled_job_stops_its_workers_and_is_cancelled_once(store: JobStore, work: WorkStore) -> None:
+def test_cancelled_job_revokes_leases_and_cannot_be_cancelled_again(store: JobStore, work: WorkStore) -> None:
     record = store.add("ours", new_job())
     claim = held(work, record.id, "decode")
     assert store.cancel("ours", record.id).status is JobStatus.CANCELLED
@@ -120,7 +120,7 @@ def test_a_cancelled_job_stops_its_workers_and_is_cancelled_once(store: JobStore
         store.cancel("ours", record.id)
 
 
-def test_running_again_keeps_what_is_done(store: JobStore, work: WorkStore) -> None:
+def test_retry_keeps_finished_stages(store: JobStore, work: WorkStore) -> None:
     record = store.add("ours", new_job())
     with pytest.raises(StateConflict, match="queued"):
         store.retry("ours", record.id)
@@ -138,14 +138,14 @@ def test_running_again_keeps_what_is_done(store: JobStore, work: WorkStore) -> N
     assert held(work, record.id, "diarize").attempt == 1
 
 
-def test_erasing_waits_for_the_last_lease_and_leaves_an_erasure_record(
+def test_erasure_waits_for_the_last_lease_and_leaves_an_erasure_record(
     store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock, database: Database
 ) -> None:
     record = store.add("ours", new_job(metadata={"topic": "secret-topic"}, digest="secret-digest"))
     claim = held(work, record.id, "decode")
-    erasure = store.erase("ours", record.id, by="k1", reason="asked")
-    assert (erasure.erased_by, erasure.reason, erasure.erased_at) == ("k1", "asked", None)
-    assert store.erase("ours", record.id, by="k2", reason="again") == erasure, "doing it again is no error"
+    erasure = store.erase("ours", record.id, by="k1", reason="requested")
+    assert (erasure.erased_by, erasure.reason, erasure.erased_at) == ("k1", "requested", None)
+    assert store.erase("ours", record.id, by="k2", reason="again") == erasure, "erasing twice is no error"
     assert store.find("ours", record.id) is None and store.list("ours").items == ()
     with pytest.raises(NotFound):
         store.retry("ours", record.id)
@@ -157,12 +157,12 @@ def test_erasing_waits_for_the_last_lease_and_leaves_an_erasure_record(
     queue.finish_erasure("ours", record.id)
     queue.finish_erasure("ours", record.id)
     assert queue.pending_erasures() == ()
-    left = store.erasure_record("ours", record.id)
-    assert left is not None and left.erased_at == clock.now
+    remaining = store.erasure_record("ours", record.id)
+    assert remaining is not None and remaining.erased_at == clock.now
     assert "secret" not in dump(database)
 
 
-def test_only_an_erasing_job_is_erased(store: JobStore, queue: WorkQueue) -> None:
+def test_finish_erasure_ignores_jobs_that_are_not_being_erased(store: JobStore, queue: WorkQueue) -> None:
     record = store.add("ours", new_job())
     queue.finish_erasure("ours", record.id)
     assert store.find("ours", record.id) == record
@@ -174,7 +174,7 @@ def dump(database: Database) -> str:
         return str([connection.execute(table.select()).all() for table in metadata.sorted_tables])
 
 
-def test_a_quota_counts_what_a_tenant_has_stored_until_it_is_gone(
+def test_quota_counts_stored_bytes_until_they_are_deleted(
     store: JobStore, queue: WorkQueue, database: Database
 ) -> None:
     first, second = (store.add("ours", new_job(ONE_STAGE, media_bytes=40), max_stored=100).id for _ in range(2))
@@ -185,8 +185,8 @@ def test_a_quota_counts_what_a_tenant_has_stored_until_it_is_gone(
     assert (store.stored_bytes("ours"), store.stored_bytes("theirs"), store.stored_bytes("nobody")) == (100, 100, 0)
     SqlRetentionStore(database).mark_deleted(RetentionCategory.MEDIA, "ours", first)
     assert store.stored_bytes("ours") == 60
-    store.erase("ours", second, by="k1", reason="asked")
-    assert store.stored_bytes("ours") == 60, "its bytes are still there"
+    store.erase("ours", second, by="k1", reason="requested")
+    assert store.stored_bytes("ours") == 60, "its bytes are still stored"
     queue.finish_erasure("ours", second)
     assert store.stored_bytes("ours") == 20
 

@@ -1,4 +1,4 @@
-"""What every store of keys promises: kept as given, listed and revoked by their tenant only."""
+"""Contract tests of key stores: keys are stored unchanged, and listed and revoked only by their tenant."""
 
 from __future__ import annotations
 
@@ -27,25 +27,25 @@ def added(store: KeyStore, clock: MovableClock, tenant: str = "ours") -> ApiKey:
     return key
 
 
-def test_a_key_comes_back_as_it_was_given(store: KeyStore, clock: MovableClock) -> None:
+def test_key_is_returned_as_added(store: KeyStore, clock: MovableClock) -> None:
     key = added(store, clock)
     assert store.find(key.id) == key
     assert store.find("unknown") is None
 
 
-def test_the_last_use_is_noted_to_the_minute(store: KeyStore, clock: MovableClock) -> None:
+def test_last_use_is_recorded_once_per_minute(store: KeyStore, clock: MovableClock) -> None:
     key = added(store, clock)
-    noted = []
+    recorded = []
     for _ in range(3):
         store.record_use(key.id)
         found = store.find(key.id)
         assert found is not None
-        noted.append(found.last_used_at)
+        recorded.append(found.last_used_at)
         clock.move(MINUTE / 2)
-    assert noted == [clock.now - 1.5 * MINUTE, clock.now - 1.5 * MINUTE, clock.now - 0.5 * MINUTE]
+    assert recorded == [clock.now - 1.5 * MINUTE, clock.now - 1.5 * MINUTE, clock.now - 0.5 * MINUTE]
 
 
-def test_keys_are_listed_and_revoked_by_their_tenant_only(store: KeyStore, clock: MovableClock) -> None:
+def test_keys_are_listed_and_revoked_only_by_their_tenant(store: KeyStore, clock: MovableClock) -> None:
     key, foreign = added(store, clock), added(store, clock, "theirs")
     assert store.list("ours") == (key,)
     for unknown in (foreign.id, "unknown"):
@@ -54,11 +54,11 @@ def test_keys_are_listed_and_revoked_by_their_tenant_only(store: KeyStore, clock
     first = store.revoke("ours", key.id)
     assert first.revoked_at == clock.now
     clock.move(MINUTE)
-    assert store.revoke("ours", key.id) == first, "doing it again changes nothing"
+    assert store.revoke("ours", key.id) == first, "revoking twice changes nothing"
     assert store.find(foreign.id) == foreign
 
 
-def test_a_key_needs_a_tenant_and_an_id_of_its_own(store: KeyStore, clock: MovableClock) -> None:
+def test_key_requires_an_existing_tenant_and_a_unique_id(store: KeyStore, clock: MovableClock) -> None:
     key = added(store, clock)
     with pytest.raises(NotFound):
         store.add(key)

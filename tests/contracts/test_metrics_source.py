@@ -1,4 +1,4 @@
-"""What every source of figures counts: open work by queue, what ended lately, and the way of webhooks."""
+"""Contract tests of metrics sources: open work by queue, recently finished work, and webhooks."""
 
 from __future__ import annotations
 
@@ -37,18 +37,18 @@ def work(database: Database) -> SqlWorkStore:
     return SqlWorkStore(database)
 
 
-def test_nothing_is_counted_as_nothing(source: MetricsSource) -> None:
+def test_metrics_of_an_empty_database_are_zero(source: MetricsSource) -> None:
     assert source.read() == ServiceMetrics()
 
 
-def test_open_work_is_counted_by_queue_with_the_age_of_its_oldest(
+def test_open_work_is_counted_by_queue_with_its_oldest_age(
     database: Database, source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
     first = store.add("ours", new_job())
     clock.move(MINUTE)
     store.add("theirs", new_job())
-    gone = store.add("ours", new_job())
-    store.cancel("ours", gone.id)
+    cancelled = store.add("ours", new_job())
+    store.cancel("ours", cancelled.id)
     clock.move(MINUTE)
     SqlWorkQueue(database).next_tickets("cpu", max_waiting=1)
     assert source.read().queues == {"cpu": QueueMetrics(waiting=1, sent=1, oldest_seconds=120)}
@@ -63,12 +63,14 @@ def test_open_work_is_counted_by_queue_with_the_age_of_its_oldest(
     work.finish_stage(claim, seconds=3)
     clock.move(MINUTE)
     metrics = source.read()
-    assert metrics.queues["gpu"] == QueueMetrics(waiting=1, oldest_seconds=60), "since its needs are met"
+    assert metrics.queues["gpu"] == QueueMetrics(waiting=1, oldest_seconds=60), (
+        "the age counts from when its dependencies were done"
+    )
     assert metrics.finished_stages == {("decode", StageStatus.DONE): FinishedStages(count=1, seconds=3, attempts=1)}
     assert metrics.running_stages == {}
 
 
-def test_what_is_given_back_is_not_old_before_its_time(
+def test_age_of_a_requeued_stage_counts_from_its_delay(
     source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
     job = store.add("ours", new_job(ONE_STAGE))
@@ -79,18 +81,18 @@ def test_what_is_given_back_is_not_old_before_its_time(
     assert source.read().queues["cpu"].oldest_seconds == 60
 
 
-def test_jobs_that_were_done_lately_say_how_fast_we_are(
+def test_recently_finished_jobs_give_processing_speed(
     source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
     job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
     clock.move(MINUTE)
     work.publish(held(work, job.id, "publish"), seconds=6, recording_seconds=60)
-    work.fail(held(work, job.id, CAPTION), JobFailure(code="no_video", message="There is none."))
+    work.fail(held(work, job.id, CAPTION), JobFailure(code="no_video", message="There is no video."))
     unmeasured = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, unmeasured.id, "publish"), seconds=100)
     metrics = source.read()
     assert (metrics.jobs_done, metrics.turnaround_seconds) == (2, 60)
-    assert (metrics.work_seconds, metrics.recording_seconds) == (6, 60), "nothing that has no length"
+    assert (metrics.work_seconds, metrics.recording_seconds) == (6, 60), "jobs without a length are not counted"
     assert metrics.finished_stages[CAPTION, StageStatus.FAILED] == FinishedStages(count=1, attempts=1)
     clock.move(RECENT_WINDOW)
     metrics = source.read()
@@ -98,7 +100,7 @@ def test_jobs_that_were_done_lately_say_how_fast_we_are(
     assert metrics.jobs == {JobStatus.DONE: 2}
 
 
-def test_webhooks_are_counted_on_their_way_and_by_their_end(
+def test_webhooks_are_counted_while_pending_and_by_outcome(
     database: Database, source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
     event_types = frozenset({EventType.TRANSCRIPT_READY})

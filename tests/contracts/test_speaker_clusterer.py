@@ -1,4 +1,4 @@
-"""What every clusterer of voices promises."""
+"""Contract tests of speaker clusterers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from shared.engines.catalog import CATALOG, Setup, choose
 from shared.ports.engines import SpeakerClusterer
 from shared.ports.media import Floats
 
-SAME_VOICE = 0.65  # as an encoder would say
+SAME_VOICE = 0.65  # similarity threshold of a typical encoder
 
 
 @pytest.fixture(params=CATALOG["clusterer"])
@@ -21,10 +21,10 @@ def clusterer(request: pytest.FixtureRequest, setup: Setup) -> SpeakerClusterer:
 
 
 def voices(*counts: int, spread: float = 0.02, shared: float = 0.0) -> Floats:
-    """Rows around one direction for each voice, one voice after the other; and something that all of them share."""
+    """Embeddings around one direction per voice, in order, plus a component that all voices share."""
     random = np.random.default_rng(1)
-    room = shared * np.eye(64)[63]
-    rows = [np.eye(64)[voice] + room + random.normal(0, spread, (count, 64)) for voice, count in enumerate(counts)]
+    offset = shared * np.eye(64)[63]
+    rows = [np.eye(64)[voice] + offset + random.normal(0, spread, (count, 64)) for voice, count in enumerate(counts)]
     stacked = np.concatenate(rows).astype(np.float32)
     scaled: Floats = stacked / np.linalg.norm(stacked, axis=1, keepdims=True)
     return scaled
@@ -40,56 +40,56 @@ def sizes(labels: Sequence[int]) -> list[int]:
     return [list(labels).count(label) for label in range(max(labels) + 1)]
 
 
-def test_it_counts_voices_and_keeps_them_apart(clusterer: SpeakerClusterer) -> None:
+def test_voices_are_counted_and_separated(clusterer: SpeakerClusterer) -> None:
     assert sizes(cluster(clusterer, voices(30, 20, 10))) == [30, 20, 10]
 
 
-def test_labels_count_up_in_the_order_of_appearance(clusterer: SpeakerClusterer) -> None:
+def test_labels_are_numbered_in_order_of_appearance(clusterer: SpeakerClusterer) -> None:
     labels = cluster(clusterer, voices(10, 10, 10)[::-1])
     assert list(dict.fromkeys(labels)) == [0, 1, 2]
 
 
-def test_one_voice_is_one(clusterer: SpeakerClusterer) -> None:
+def test_one_voice_is_one_cluster(clusterer: SpeakerClusterer) -> None:
     assert set(cluster(clusterer, voices(40))) == {0}
 
 
 @pytest.mark.parametrize("count", [1, 2, 3, 5])
-def test_exactly_as_many_as_wished(clusterer: SpeakerClusterer, count: int) -> None:
+def test_requested_number_of_speakers_is_returned(clusterer: SpeakerClusterer, count: int) -> None:
     assert len(set(cluster(clusterer, voices(30, 30, 30), speakers=count))) == count
 
 
 @pytest.mark.parametrize(("most", "found"), [(2, 2), (3, 3), (9, 3)])
-def test_at_most_as_many_as_wished(clusterer: SpeakerClusterer, most: int, found: int) -> None:
+def test_maximum_number_of_speakers_is_respected(clusterer: SpeakerClusterer, most: int, found: int) -> None:
     assert len(set(cluster(clusterer, voices(30, 30, 30), max_speakers=most))) == found
 
 
-def test_a_cough_is_no_participant(clusterer: SpeakerClusterer) -> None:
+def test_single_outlier_is_not_a_speaker(clusterer: SpeakerClusterer) -> None:
     assert set(cluster(clusterer, voices(100, 100, 1))) == {0, 1}
 
 
 @pytest.mark.parametrize("rows", [0, 1, 2])
-def test_hardly_anything_to_cluster(clusterer: SpeakerClusterer, rows: int) -> None:
+def test_few_rows_are_clustered(clusterer: SpeakerClusterer, rows: int) -> None:
     labels = cluster(clusterer, voices(rows))
     assert len(labels) == rows
     assert len(cluster(clusterer, voices(rows), speakers=5)) == rows
 
 
-def test_rows_that_are_all_the_same(clusterer: SpeakerClusterer) -> None:
+def test_identical_rows_are_one_cluster(clusterer: SpeakerClusterer) -> None:
     assert set(cluster(clusterer, np.tile(voices(1), (50, 1)))) == {0}
 
 
 @pytest.mark.parametrize("counts", [(30, 20, 10), (3000, 1500, 500)])
-def test_a_room_that_all_share_does_not_make_them_one(clusterer: SpeakerClusterer, counts: tuple[int, ...]) -> None:
-    """Different voices are then more alike than windows of one voice often are elsewhere."""
+def test_shared_room_acoustics_do_not_merge_speakers(clusterer: SpeakerClusterer, counts: tuple[int, ...]) -> None:
+    """With shared acoustics, different voices are more similar than windows of one voice often are otherwise."""
     rows = voices(*counts, shared=1.5)
     assert rows[0] @ rows[-1] > SAME_VOICE
     assert sizes(cluster(clusterer, rows)) == list(counts)
 
 
-def test_the_same_rows_always_give_the_same_labels(clusterer: SpeakerClusterer) -> None:
+def test_same_rows_give_the_same_labels(clusterer: SpeakerClusterer) -> None:
     rows = voices(700, 600, 50, spread=0.08)
     assert list(cluster(clusterer, rows)) == list(cluster(clusterer, rows))
 
 
-def test_a_long_meeting_is_compressed_and_still_told_apart(clusterer: SpeakerClusterer) -> None:
+def test_speakers_of_a_long_meeting_are_separated(clusterer: SpeakerClusterer) -> None:
     assert sizes(cluster(clusterer, voices(3000, 1500, 500))) == [3000, 1500, 500]

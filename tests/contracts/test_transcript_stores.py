@@ -1,4 +1,4 @@
-"""What is promised of searching and correcting: tenants apart, all or nothing, and nothing left after erasure."""
+"""Contract tests of search and corrections: isolation of tenants, atomic changes, and complete erasure."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def finish(database: Database, job_id: str) -> None:
 
 
 def done(database: Database, given: Transcript, tenant: str = "ours") -> Transcript:
-    """A job that ended with this transcript."""
+    """Creates a finished job with this transcript."""
     made = given.model_copy(update={"job_id": running(database, tenant)})
     SqlTranscriptIndex(database).index_transcript(tenant, made)
     finish(database, made.job_id)
@@ -53,69 +53,67 @@ def saying(*texts: str) -> Transcript:
     return transcript(tuple(said))
 
 
-def look(
+def search(
     index: SqlTranscriptIndex, words: str | None = None, tenant: str = "ours", **only: object
 ) -> list[tuple[str, int]]:
     wanted = SearchQuery.parse(words, **{"emotion": None, "speaker": None, "job": None, **only})  # type: ignore[arg-type]
     return [(found.job_id, found.utterance) for found in index.search(tenant, wanted).items]
 
 
-def places(index: SqlTranscriptIndex, words: str | None = None, **only: Any) -> list[int]:
-    return [place for _, place in look(index, words, **only)]
+def positions(index: SqlTranscriptIndex, words: str | None = None, **only: Any) -> list[int]:
+    return [position for _, position in search(index, words, **only)]
 
 
-def test_words_are_found_without_case_accents_or_order(database: Database, index: SqlTranscriptIndex) -> None:
+def test_search_ignores_case_accents_and_word_order(database: Database, index: SqlTranscriptIndex) -> None:
     done(
         database, saying("Le CAFÉ est là.", "We don't know", "know we don t", "会議を始めます", "x AND y OR z* NEAR(q)")
     )
-    assert places(index, "cafe") == [0]
-    assert places(index, "LÀ café") == [0]
-    assert places(index, "know") == [1, 2]
-    assert places(index, '"we don\'t know"') == [1]
-    assert places(index, "don't we") == [1, 2]
-    assert places(index, "会議") == [3]
-    assert places(index, "議会") == []
-    assert places(index, "AND OR near") == [4]
-    assert places(index, "caf") == []
+    assert positions(index, "cafe") == [0]
+    assert positions(index, "LÀ café") == [0]
+    assert positions(index, "know") == [1, 2]
+    assert positions(index, '"we don\'t know"') == [1]
+    assert positions(index, "don't we") == [1, 2]
+    assert positions(index, "会議") == [3]
+    assert positions(index, "議会") == []
+    assert positions(index, "AND OR near") == [4]
+    assert positions(index, "caf") == []
     for hostile in ('"', "'; DROP TABLE jobs; --", "NOT", "a:b", "((", "folded:x", "*"):
         try:
-            look(index, hostile)
+            search(index, hostile)
         except InvalidRequest:
             continue
 
 
-def test_emotion_speaker_and_job_narrow_what_is_found(database: Database, index: SqlTranscriptIndex) -> None:
+def test_search_is_filtered_by_emotion_speaker_and_job(database: Database, index: SqlTranscriptIndex) -> None:
     first = done(database, transcript())
-    assert places(index, emotion=Emotion.SADNESS) == [0, 2, 3, 4, 5]
-    assert places(index, emotion=Emotion.JOY) == []
-    assert places(index, speaker="S2") == places(index, speaker="ben muller") == [1, 5]
-    assert places(index, "left", speaker="S2") == [1]
-    assert places(index, speaker="S9") == []
-    assert places(index, job=first.job_id, speaker="S1") == [0, 3]
-    assert places(index, job="other") == []
+    assert positions(index, emotion=Emotion.SADNESS) == [0, 2, 3, 4, 5]
+    assert positions(index, emotion=Emotion.JOY) == []
+    assert positions(index, speaker="S2") == positions(index, speaker="ben muller") == [1, 5]
+    assert positions(index, "left", speaker="S2") == [1]
+    assert positions(index, speaker="S9") == []
+    assert positions(index, job=first.job_id, speaker="S1") == [0, 3]
+    assert positions(index, job="other") == []
 
 
-def test_only_finished_jobs_of_ones_own_tenant_are_found(database: Database, index: SqlTranscriptIndex) -> None:
+def test_search_finds_only_finished_jobs_of_the_own_tenant(database: Database, index: SqlTranscriptIndex) -> None:
     theirs = done(database, saying("plain words"), "theirs")
     job_id = running(database)
     index.index_transcript("ours", saying("plain words").model_copy(update={"job_id": job_id}))
-    assert look(index, "words") == []
+    assert search(index, "words") == []
     finish(database, job_id)
-    assert look(index, "words") == [(job_id, 0)]
-    assert look(index, "words", "theirs") == [(theirs.job_id, 0)]
-    assert look(index, job=theirs.job_id) == []
+    assert search(index, "words") == [(job_id, 0)]
+    assert search(index, "words", "theirs") == [(theirs.job_id, 0)]
+    assert search(index, job=theirs.job_id) == []
     for unknown in (theirs.job_id, "0" * 32):
         with pytest.raises(NotFound):
             index.index_transcript("ours", saying("mine").model_copy(update={"job_id": unknown}))
 
 
-def test_pages_lead_through_all_that_is_found_once(
-    database: Database, index: SqlTranscriptIndex, clock: MovableClock
-) -> None:
+def test_pages_list_every_result_once(database: Database, index: SqlTranscriptIndex, clock: MovableClock) -> None:
     expected = []
     for number in range(3):
         made = done(database, saying(*["again and again"] * 3))
-        expected.append([(made.job_id, place) for place in range(3)])
+        expected.append([(made.job_id, position) for position in range(3)])
         clock.move(MINUTE * (number % 2))
     query = SearchQuery.parse("again", emotion=None, speaker=None, job=None)
     seen, cursor = [], None
@@ -127,17 +125,17 @@ def test_pages_lead_through_all_that_is_found_once(
     assert cursor is None
     assert sorted(seen) == sorted(found for job in expected for found in job)
     assert seen[:3] in expected
-    for rubbish in ("rubbish", "eyJhdCI6IjIwMjYtMTEtMDJUMTI6MDA6MDBaIiwiaWQiOiJ4In0"):
+    for invalid in ("invalid", "eyJhdCI6IjIwMjYtMTEtMDJUMTI6MDA6MDBaIiwiaWQiOiJ4In0"):
         with pytest.raises(InvalidRequest):
-            index.search("ours", query, cursor=rubbish)
+            index.search("ours", query, cursor=invalid)
 
 
-def test_what_is_indexed_again_replaces_what_was(database: Database, index: SqlTranscriptIndex) -> None:
+def test_indexing_again_replaces_the_utterances(database: Database, index: SqlTranscriptIndex) -> None:
     made = done(database, saying("the old words", "stay here"))
     again = saying("the new words").model_copy(update={"job_id": made.job_id})
     index.index_transcript("ours", again)
     index.index_transcript("ours", again)
-    assert (places(index, "old"), places(index, "stay"), places(index, "new")) == ([], [], [0])
+    assert (positions(index, "old"), positions(index, "stay"), positions(index, "new")) == ([], [], [0])
 
 
 def entry(job_id: str, clock: MovableClock) -> AuditEntry:
@@ -146,10 +144,10 @@ def entry(job_id: str, clock: MovableClock) -> AuditEntry:
     )
 
 
-def test_corrections_count_on_and_take_index_and_trail_along(
+def test_corrections_are_numbered_and_update_index_and_audit_log(
     database: Database, index: SqlTranscriptIndex, clock: MovableClock
 ) -> None:
-    store, trail = SqlCorrectionStore(database), SqlAuditLog(database)
+    store, audit_log = SqlCorrectionStore(database), SqlAuditLog(database)
     made = done(database, saying("we lost it"))
     first = rename_changes(made, "S1", "Zoë")
     then = made.model_copy(update={"speakers": (made.speakers[0].model_copy(update={"name": "Zoë"}),)})
@@ -159,29 +157,29 @@ def test_corrections_count_on_and_take_index_and_trail_along(
     for wrong in (0, 2):
         with pytest.raises(PreconditionFailed):
             store.add("ours", made.job_id, second, after=wrong, shown=then, entry=entry(made.job_id, clock))
-    assert len(trail.list("ours").items) == 1  # what was refused left no line
+    assert len(audit_log.list("ours").items) == 1  # rejected corrections are not logged
     clock.move(MINUTE)
     more = store.add("ours", made.job_id, second, after=1, shown=then, entry=entry(made.job_id, clock))
     assert store.list("ours", made.job_id) == kept + more
     assert store.list("theirs", made.job_id) == ()
-    assert places(index, speaker="zoe") == [0]
-    page = trail.list("ours", limit=1)
+    assert positions(index, speaker="zoe") == [0]
+    page = audit_log.list("ours", limit=1)
     assert page.items == (entry(made.job_id, clock),)
-    assert trail.list("ours", cursor=page.next_cursor).items[0].at == clock.now - MINUTE
-    assert trail.list("theirs").items == ()
+    assert audit_log.list("ours", cursor=page.next_cursor).items[0].at == clock.now - MINUTE
+    assert audit_log.list("theirs").items == ()
     with pytest.raises(NotFound):
         store.add("theirs", made.job_id, second, after=2, shown=then, entry=entry(made.job_id, clock))
 
 
-def test_after_erasure_no_word_is_left(database: Database, index: SqlTranscriptIndex, clock: MovableClock) -> None:
+def test_erasure_deletes_all_words(database: Database, index: SqlTranscriptIndex, clock: MovableClock) -> None:
     jobs, store, queue = SqlJobStore(database), SqlCorrectionStore(database), SqlWorkQueue(database)
     kept = done(database, saying("quite ordinary"))
     made = done(database, saying("xylophone marmalade"))
     change = (Change(field=CorrectedField.TEXT, target="0", old="xylophone marmalade", new="zeppelin"),)
     shown = saying("zeppelin").model_copy(update={"job_id": made.job_id})
     store.add("ours", made.job_id, change, after=0, shown=shown, entry=entry(made.job_id, clock))
-    jobs.erase("ours", made.job_id, by="k1", reason="asked")
-    assert look(index, "zeppelin") == []  # from the request on, not only from the sweep on
+    jobs.erase("ours", made.job_id, by="k1", reason="requested")
+    assert search(index, "zeppelin") == []  # already hidden from the request on, before the sweep
     with pytest.raises(NotFound):
         index.index_transcript("ours", shown)
     with pytest.raises(NotFound):
@@ -192,7 +190,7 @@ def test_after_erasure_no_word_is_left(database: Database, index: SqlTranscriptI
         names = ["corrections", "search_utterances"]
         if connection.dialect.name == "sqlite":
             names.append("search_words_data")
-        left = str([connection.execute(text(f"SELECT * FROM {name}")).all() for name in names])  # noqa: S608
+        remaining = str([connection.execute(text(f"SELECT * FROM {name}")).all() for name in names])  # noqa: S608
     for word in ("xylophone", "marmalade", "zeppelin"):
-        assert word not in left
-    assert look(index, "ordinary") == [(kept.job_id, 0)]
+        assert word not in remaining
+    assert search(index, "ordinary") == [(kept.job_id, 0)]

@@ -1,4 +1,4 @@
-"""What every store of webhooks promises: each event once to each endpoint, a lease for each attempt, a true log."""
+"""Contract tests of webhook stores: one delivery per event and endpoint, leases for attempts, and the delivery log."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.ports.webhooks import DeliveryStore, EndpointStore, Outbox
-from tests.contracts.test_database_races import at_once
+from tests.contracts.test_database_races import run_concurrently
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 DAY = timedelta(days=1)
@@ -55,20 +55,20 @@ def endpoint(
         tenant=tenant,
         url="https://hook.example/token",
         event_types=frozenset(EventType if event_types is None else event_types),
-        secrets=(EncryptedSecret(ciphertext="sealed"),),
+        secrets=(EncryptedSecret(ciphertext="encrypted"),),
         job_id=job_id,
         created_at=MovableClock().now,
     )
 
 
-def added(endpoints: EndpointStore, **facts: object) -> WebhookEndpoint:
-    made = endpoint(**facts)  # type: ignore[arg-type]
+def add_endpoint(endpoints: EndpointStore, **fields: object) -> WebhookEndpoint:
+    made = endpoint(**fields)  # type: ignore[arg-type]
     endpoints.add(made)
     return made
 
 
 def publish(database: Database, tenant: str = "ours") -> str:
-    """A job that ends, with its announcement in the outbox."""
+    """Finishes a job, which adds its event to the outbox."""
     job = SqlJobStore(database).add(tenant, new_job(ONE_STAGE))
     work = SqlWorkStore(database)
     work.publish(held(work, job.id, "publish"), seconds=1)
@@ -80,7 +80,7 @@ def due(outbox: Outbox, limit: int = 50) -> tuple[DueDelivery, ...]:
     return outbox.due(limit=limit, lease=MINUTE)
 
 
-def attempt(outgoing: DueDelivery, clock: MovableClock, **facts: object) -> Attempt:
+def attempt(outgoing: DueDelivery, clock: MovableClock, **fields: object) -> Attempt:
     delivery = outgoing.delivery
     return Attempt.model_validate(
         {
@@ -90,42 +90,42 @@ def attempt(outgoing: DueDelivery, clock: MovableClock, **facts: object) -> Atte
             "number": delivery.attempts + 1,
             "at": clock.now,
             "seconds": 0.1,
-            **facts,
+            **fields,
         }
     )
 
 
-def test_an_event_goes_once_to_each_endpoint_that_wants_it(
+def test_event_is_delivered_once_to_each_subscribed_endpoint(
     endpoints: EndpointStore, outbox: Outbox, database: Database
 ) -> None:
     job_id = publish(database)
-    wanting = [
-        added(endpoints),
-        added(endpoints, event_types={EventType.TRANSCRIPT_READY}),
-        added(endpoints, job_id=job_id),
+    subscribed = [
+        add_endpoint(endpoints),
+        add_endpoint(endpoints, event_types={EventType.TRANSCRIPT_READY}),
+        add_endpoint(endpoints, job_id=job_id),
     ]
-    added(endpoints, event_types={EventType.JOB_FAILED})
-    added(endpoints, job_id="another job")
-    added(endpoints, tenant="theirs")
-    assert sum(at_once(*[outbox.fan_out] * 4)) == 3
+    add_endpoint(endpoints, event_types={EventType.JOB_FAILED})
+    add_endpoint(endpoints, job_id="another job")
+    add_endpoint(endpoints, tenant="theirs")
+    assert sum(run_concurrently(*[outbox.fan_out] * 4)) == 3
     found = outbox.due(limit=50, lease=MINUTE)
-    assert {outgoing.endpoint for outgoing in found} == set(wanting)
+    assert {outgoing.endpoint for outgoing in found} == set(subscribed)
     assert len({outgoing.delivery.id for outgoing in found}) == 3
     assert len({outgoing.delivery.body for outgoing in found}) == 1
     assert {outgoing.delivery.job_id for outgoing in found} == {job_id}
 
 
-def test_a_look_says_whether_there_is_something_to_send(
+def test_any_due_reports_pending_events_and_due_deliveries(
     database: Database, endpoints: EndpointStore, outbox: Outbox, clock: MovableClock
 ) -> None:
     assert not outbox.any_due()
-    added(endpoints)
+    add_endpoint(endpoints)
     publish(database)
-    assert outbox.any_due(), "an announcement"
+    assert outbox.any_due(), "an event"
     outbox.fan_out()
     assert outbox.any_due(), "a delivery"
     (taken,) = outbox.due(limit=5, lease=MINUTE)
-    assert not outbox.any_due(), "somebody holds a lease on it"
+    assert not outbox.any_due(), "the delivery is leased"
     clock.move(MINUTE)
     assert outbox.any_due()
     (taken,) = outbox.due(limit=5, lease=MINUTE)
@@ -136,58 +136,58 @@ def test_a_look_says_whether_there_is_something_to_send(
     assert outbox.any_due()
 
 
-def test_a_lease_keeps_others_away_until_it_ends(
+def test_leased_delivery_is_not_returned_until_the_lease_expires(
     endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    added(endpoints)
+    add_endpoint(endpoints)
     publish(database)
     outbox.fan_out()
-    taken = [one for batch in at_once(*[lambda: outbox.due(limit=5, lease=MINUTE)] * 4) for one in batch]
+    taken = [one for batch in run_concurrently(*[lambda: outbox.due(limit=5, lease=MINUTE)] * 4) for one in batch]
     assert len(taken) == 1
     clock.move(MINUTE)
     (again,) = outbox.due(limit=5, lease=MINUTE)
-    assert outbox.record(taken[0], attempt(taken[0], clock), DONE) is False, "the courier that was too slow"
+    assert outbox.record(taken[0], attempt(taken[0], clock), DONE) is False, "the lease has expired"
     assert outbox.record(again, attempt(again, clock), DONE) is True
 
 
-def test_the_log_tells_each_attempt_and_what_comes_next(
+def test_delivery_log_has_each_attempt_and_its_outcome(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    added(endpoints)
+    add_endpoint(endpoints)
     publish(database)
     (first,) = due(outbox)
     later = clock.now + 5 * MINUTE
-    told = attempt(first, clock, response_status=500, response_body="oh", next_attempt_at=later)
-    outbox.record(first, told, DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=later))
+    first_attempt = attempt(first, clock, response_status=500, response_body="oh", next_attempt_at=later)
+    outbox.record(first, first_attempt, DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=later))
     assert due(outbox) == ()
     clock.move(5 * MINUTE)
     (second,) = due(outbox)
     assert (second.delivery.id, second.delivery.attempts) == (first.delivery.id, 1)
-    final = attempt(second, clock, error="timeout")
-    outbox.record(second, final, DeliveryOutcome(status=DeliveryStatus.FAILED))
-    assert deliveries.attempts("ours", first.delivery.id) == (told, final)
+    second_attempt = attempt(second, clock, error="timeout")
+    outbox.record(second, second_attempt, DeliveryOutcome(status=DeliveryStatus.FAILED))
+    assert deliveries.attempts("ours", first.delivery.id) == (first_attempt, second_attempt)
     assert deliveries.attempts("theirs", first.delivery.id) == ()
     found = deliveries.find("ours", first.delivery.id)
     assert found is not None
     assert (found.status, found.attempts, found.finished_at) == (DeliveryStatus.FAILED, 2, clock.now)
 
 
-def ended(outbox: Outbox, database: Database, clock: MovableClock) -> Delivery:
+def deliver_event(outbox: Outbox, database: Database, clock: MovableClock) -> Delivery:
     publish(database)
     (outgoing,) = due(outbox)
     outbox.record(outgoing, attempt(outgoing, clock, response_status=200), DONE)
     return outgoing.delivery
 
 
-def test_a_replay_sends_the_same_in_a_new_series(
+def test_replay_sends_the_same_body_in_a_new_series(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    hook = added(endpoints)
-    delivery = ended(outbox, database, clock)
+    hook = add_endpoint(endpoints)
+    delivery = deliver_event(outbox, database, clock)
     again = deliveries.replay("ours", delivery.id)
     assert (again.id, again.body) == (delivery.id, delivery.body)
     assert (again.status, again.series, again.attempts) == (DeliveryStatus.PENDING, 2, 0)
-    with pytest.raises(StateConflict, match="on its way"):
+    with pytest.raises(StateConflict, match="still pending"):
         deliveries.replay("ours", delivery.id)
     (outgoing,) = due(outbox)
     outbox.record(outgoing, attempt(outgoing, clock, response_status=200), DONE)
@@ -197,11 +197,11 @@ def test_a_replay_sends_the_same_in_a_new_series(
         deliveries.replay("ours", delivery.id)
 
 
-def test_a_ping_goes_to_its_endpoint_whatever_that_listens_to(
+def test_ping_is_sent_regardless_of_subscribed_event_types(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox
 ) -> None:
-    hook = added(endpoints, event_types=set())
-    added(endpoints)
+    hook = add_endpoint(endpoints, event_types=set())
+    add_endpoint(endpoints)
     ping = deliveries.ping("ours", hook.id)
     (outgoing,) = due(outbox)
     assert (outgoing.delivery.id, outgoing.endpoint.id) == (ping.id, hook.id)
@@ -211,10 +211,10 @@ def test_a_ping_goes_to_its_endpoint_whatever_that_listens_to(
         deliveries.ping("ours", hook.id)
 
 
-def test_a_disabled_endpoint_drops_what_can_be_replayed_later(
+def test_disabled_endpoint_drops_deliveries_that_can_be_replayed(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    hook = added(endpoints)
+    hook = add_endpoint(endpoints)
     publish(database)
     publish(database)
     first, second = due(outbox)
@@ -229,46 +229,48 @@ def test_a_disabled_endpoint_drops_what_can_be_replayed_later(
     assert len(deliveries.list("ours", endpoint_id=hook.id).items) == 3
     found = endpoints.find("ours", hook.id)
     assert found is not None and (found.disabled_at, found.disabled_reason) == (clock.now, "gone")
-    assert outbox.record(second, attempt(second, clock, response_status=200), DONE) is False, "it was dropped meanwhile"
+    assert outbox.record(second, attempt(second, clock, response_status=200), DONE) is False, (
+        "the delivery was dropped in the meantime"
+    )
     again = endpoints.change("ours", hook.id, enabled=True)
     assert (again.disabled_at, again.disabled_reason) == (None, None)
     deliveries.replay("ours", first.delivery.id)
     assert len(due(outbox)) == 1
 
 
-def test_a_receiver_that_asked_for_rest_gets_it_from_all_its_deliveries(
+def test_rate_limited_endpoint_gets_no_deliveries_until_its_delay_ends(
     endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    added(endpoints)
+    add_endpoint(endpoints)
     publish(database)
     (outgoing,) = due(outbox)
-    rest = clock.now + 10 * MINUTE
-    resting = DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=rest, slow_until=rest)
-    outbox.record(outgoing, attempt(outgoing, clock, response_status=429), resting)
+    retry_at = clock.now + 10 * MINUTE
+    delayed = DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=retry_at, slow_until=retry_at)
+    outbox.record(outgoing, attempt(outgoing, clock, response_status=429), delayed)
     publish(database)
     assert due(outbox) == ()
     clock.move(10 * MINUTE)
     assert len(due(outbox)) == 2
 
 
-def test_a_slow_endpoint_does_not_take_all_workers(
+def test_slow_endpoint_does_not_occupy_all_workers(
     endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    slow = added(endpoints)
+    slow = add_endpoint(endpoints)
     for _ in range(MAX_PARALLEL_PER_ENDPOINT + 2):
         publish(database)
-    quick = added(endpoints, tenant="theirs")
+    quick = add_endpoint(endpoints, tenant="theirs")
     clock.move(MINUTE)
     publish(database, "theirs")
     found = [outgoing.endpoint.id for outgoing in due(outbox)]
     assert (found.count(slow.id), found.count(quick.id)) == (MAX_PARALLEL_PER_ENDPOINT, 1)
-    assert due(outbox) == (), "those under way count"
+    assert due(outbox) == (), "deliveries in progress count towards the limit"
 
 
 def fail_daily(
     endpoints_store: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock, days: int
 ) -> str:
-    hook = added(endpoints_store)
+    hook = add_endpoint(endpoints_store)
     for _ in range(days):
         publish(database)
         for outgoing in due(outbox):
@@ -279,7 +281,7 @@ def fail_daily(
     return hook.id
 
 
-def test_an_endpoint_without_success_for_days_is_disabled(
+def test_endpoint_is_disabled_after_days_without_success(
     endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
     def disabled() -> int:
@@ -290,7 +292,7 @@ def test_an_endpoint_without_success_for_days_is_disabled(
     assert disabled() == 0
     clock.move(MINUTE)
     clock.move(-timedelta(seconds=1))
-    assert disabled() == 0, "not yet five days"
+    assert disabled() == 0, "less than five days"
     clock.move(timedelta(seconds=1))
     publish(database)
     (outgoing,) = due(outbox)
@@ -303,13 +305,13 @@ def test_an_endpoint_without_success_for_days_is_disabled(
     assert found is not None and found.disabled_reason == "no success"
 
 
-def test_silence_is_no_failure_and_a_success_begins_anew(
+def test_endpoint_without_recent_attempts_is_not_disabled_and_success_resets_the_period(
     endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
     fail_daily(endpoints, outbox, database, clock, 5)
     clock.move(2 * DAY)
-    assert outbox.disable_failing(reason="", after=5 * DAY, recent=DAY) == 0, "nothing was tried in the last days"
-    ended(outbox, database, clock)
+    assert outbox.disable_failing(reason="", after=5 * DAY, recent=DAY) == 0, "there were no recent attempts"
+    deliver_event(outbox, database, clock)
     fail_again = due(outbox)
     assert fail_again == ()
     for _ in range(2):
@@ -322,14 +324,14 @@ def test_silence_is_no_failure_and_a_success_begins_anew(
     assert outbox.disable_failing(reason="", after=5 * DAY, recent=DAY) == 0
 
 
-def test_the_log_is_forgotten_after_its_time(
+def test_old_deliveries_are_deleted_after_the_retention_period(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    added(endpoints)
-    callback = added(endpoints, job_id="a job of long ago")
-    old = ended(outbox, database, clock)
+    add_endpoint(endpoints)
+    callback = add_endpoint(endpoints, job_id="an old job")
+    old = deliver_event(outbox, database, clock)
     clock.move(30 * DAY)
-    new = ended(outbox, database, clock)
+    new = deliver_event(outbox, database, clock)
     assert outbox.delete_before(clock.now - DAY) == 1
     assert outbox.delete_before(clock.now - DAY) == 0
     assert [one.id for one in deliveries.list("ours").items] == [new.id]
@@ -337,16 +339,16 @@ def test_the_log_is_forgotten_after_its_time(
     assert endpoints.find("ours", callback.id) is None
 
 
-def test_another_tenants_endpoint_is_one_that_never_was(
+def test_another_tenants_endpoint_is_reported_as_not_found(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    hook = added(endpoints)
-    delivery = ended(outbox, database, clock)
+    hook = add_endpoint(endpoints)
+    delivery = deliver_event(outbox, database, clock)
     assert endpoints.find("theirs", hook.id) is None
     assert endpoints.list("theirs") == ()
     assert deliveries.find("theirs", delivery.id) is None
     assert deliveries.list("theirs").items == ()
-    for act in (
+    for action in (
         lambda: endpoints.change("theirs", hook.id, description="mine"),
         lambda: endpoints.set_secrets("theirs", hook.id, ()),
         lambda: endpoints.delete("theirs", hook.id),
@@ -354,15 +356,15 @@ def test_another_tenants_endpoint_is_one_that_never_was(
         lambda: deliveries.ping("theirs", hook.id),
     ):
         with pytest.raises(NotFound):
-            act()
+            action()
     assert endpoints.find("ours", hook.id) == hook
 
 
-def test_an_endpoint_is_changed_listed_and_deleted_with_its_log(
+def test_endpoint_is_changed_listed_and_deleted_with_its_log(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    hook = added(endpoints)
-    added(endpoints, job_id="j")
+    hook = add_endpoint(endpoints)
+    add_endpoint(endpoints, job_id="j")
     changed = endpoints.change(
         "ours", hook.id, url="https://new.example/", event_types={EventType.TEST}, description="new"
     )
@@ -374,7 +376,7 @@ def test_an_endpoint_is_changed_listed_and_deleted_with_its_log(
     assert endpoints.change("ours", hook.id) == changed
     secrets = (EncryptedSecret(ciphertext="two"), EncryptedSecret(ciphertext="one", expires_at=clock.now))
     assert endpoints.set_secrets("ours", hook.id, secrets).secrets == secrets
-    assert [one.id for one in endpoints.list("ours")] == [hook.id], "callbacks of single jobs are not shown"
+    assert [one.id for one in endpoints.list("ours")] == [hook.id], "callbacks of single jobs are not listed"
     ping = deliveries.ping("ours", hook.id)
     (outgoing,) = due(outbox)
     outbox.record(outgoing, attempt(outgoing, clock), DONE)
@@ -384,8 +386,10 @@ def test_an_endpoint_is_changed_listed_and_deleted_with_its_log(
     assert outbox.record(outgoing, attempt(outgoing, clock), DONE) is False
 
 
-def test_deliveries_come_in_pages(endpoints: EndpointStore, deliveries: DeliveryStore, clock: MovableClock) -> None:
-    hook = added(endpoints)
+def test_deliveries_are_listed_in_pages(
+    endpoints: EndpointStore, deliveries: DeliveryStore, clock: MovableClock
+) -> None:
+    hook = add_endpoint(endpoints)
     sent = []
     for _ in range(5):
         clock.move(MINUTE)
@@ -396,18 +400,18 @@ def test_deliveries_come_in_pages(endpoints: EndpointStore, deliveries: Delivery
     assert second.next_cursor is None
 
 
-def test_erasing_a_job_takes_what_was_and_would_have_been_sent(
+def test_erasing_a_job_deletes_its_deliveries_and_pending_events(
     endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
 ) -> None:
-    added(endpoints)
+    add_endpoint(endpoints)
     first = publish(database)
-    callback = added(endpoints, job_id=first)
+    callback = add_endpoint(endpoints, job_id=first)
     outgoing, _other = due(outbox)
     second = publish(database)
     jobs, queue = SqlJobStore(database), SqlWorkQueue(database)
     for job_id in (first, second):
-        jobs.erase("ours", job_id, by="k1", reason="asked")
-    assert due(outbox) == (), "neither the pending nor the announced"
+        jobs.erase("ours", job_id, by="k1", reason="requested")
+    assert due(outbox) == (), "neither pending deliveries nor events are sent"
     assert outbox.record(outgoing, attempt(outgoing, clock), DONE) is False
     for job_id in (first, second):
         queue.finish_erasure("ours", job_id)

@@ -162,7 +162,7 @@ def test_secrets_lie_encrypted_and_a_lost_key_costs_no_attempt(harness: CourierH
         harness.deliverer = Deliverer(
             harness.outbox, Outbound(OutboundSettings(), loopback=True), SecretCipher([new_key()]), harness.clock
         )
-        with pytest.raises(InvalidSetting, match="not here"):
+        with pytest.raises(InvalidSetting, match="not in SECRETS__KEYS"):
             harness.go_round()
     assert server.asked == []
     (delivery,) = harness.deliveries.list("ours").items

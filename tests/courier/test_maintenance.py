@@ -110,7 +110,7 @@ def test_a_job_whose_recording_is_gone_cannot_be_run_again(harness: CourierHarne
     harness.jobs.cancel("ours", job.id)
     harness.clock.move(2 * DAY)
     harness.maintenance.run()
-    with pytest.raises(StateConflict, match="is gone"):
+    with pytest.raises(StateConflict, match="was deleted"):
         harness.jobs.retry("ours", job.id)
 
 

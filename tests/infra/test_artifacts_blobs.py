@@ -16,8 +16,8 @@ def blobs(tmp_path: Path) -> FolderBlobs:
     return FolderBlobs(tmp_path / "blobs")
 
 
-def machine(blobs: FolderBlobs, room: Path) -> BlobArtifacts:
-    return BlobArtifacts(blobs, "ours", FOLDER, room)
+def machine(blobs: FolderBlobs, workdir: Path) -> BlobArtifacts:
+    return BlobArtifacts(blobs, "ours", FOLDER, workdir)
 
 
 def make(store: BlobArtifacts, key: str = "stage/1") -> None:
@@ -26,7 +26,7 @@ def make(store: BlobArtifacts, key: str = "stage/1") -> None:
         (folder / "samples.f32").write_bytes(bytes(1000))
 
 
-def test_what_one_machine_made_another_one_finds(blobs: FolderBlobs, tmp_path: Path) -> None:
+def test_artifact_of_one_machine_is_found_on_another(blobs: FolderBlobs, tmp_path: Path) -> None:
     make(machine(blobs, tmp_path / "one"))
     found = machine(blobs, tmp_path / "two").find("stage/1")
     assert found is not None
@@ -34,40 +34,40 @@ def test_what_one_machine_made_another_one_finds(blobs: FolderBlobs, tmp_path: P
     assert machine(blobs, tmp_path / "two").find("stage/2") is None
 
 
-def test_values_are_had_without_the_arrays(blobs: FolderBlobs, tmp_path: Path) -> None:
+def test_fetch_with_ending_downloads_only_matching_files(blobs: FolderBlobs, tmp_path: Path) -> None:
     make(machine(blobs, tmp_path / "one"))
     found = machine(blobs, tmp_path / "two").fetch("stage/1", ending=".json")
     assert found is not None
     assert [path.name for path in found.iterdir()] == ["value.json"]
 
 
-def test_without_its_manifest_it_is_not_there(blobs: FolderBlobs, tmp_path: Path) -> None:
-    """A worker killed in the middle of its upload."""
+def test_artifact_without_manifest_is_not_found(blobs: FolderBlobs, tmp_path: Path) -> None:
+    """This is the state after a worker was killed during the upload."""
     make(machine(blobs, tmp_path / "one"))
     (tmp_path / "blobs" / "ours" / FOLDER / "stage" / "1" / MANIFEST).unlink()
     assert machine(blobs, tmp_path / "two").find("stage/1") is None
 
 
-def test_what_is_not_what_was_stored_is_not_used(blobs: FolderBlobs, tmp_path: Path) -> None:
+def test_changed_file_is_rejected(blobs: FolderBlobs, tmp_path: Path) -> None:
     make(machine(blobs, tmp_path / "one"))
     blobs.put("ours", f"{FOLDER}/stage/1/value.json", [b"something else"])
-    with pytest.raises(StoredDataMissing, match="not what was stored"):
+    with pytest.raises(StoredDataMissing, match="does not match its stored hash"):
         machine(blobs, tmp_path / "two").fetch("stage/1")
-    assert machine(blobs, tmp_path / "again").find("stage/1") is None, "so that its stage makes it anew"
+    assert machine(blobs, tmp_path / "again").find("stage/1") is None, "its stage must create it again"
     (tmp_path / "blobs" / "ours" / FOLDER / "stage" / "1" / "value.json").unlink()
-    with pytest.raises(StoredDataMissing, match="no longer"):
+    with pytest.raises(StoredDataMissing, match="missing from storage"):
         machine(blobs, tmp_path / "three").fetch("stage/1")
 
 
-def test_the_right_to_write_is_asked_for_before_every_write(blobs: FolderBlobs, tmp_path: Path) -> None:
-    asked: list[int] = []
+def test_lease_is_checked_before_every_write(blobs: FolderBlobs, tmp_path: Path) -> None:
+    checks: list[int] = []
 
     def check() -> None:
-        asked.append(len(list(blobs.keys("ours", FOLDER))))
-        if len(asked) == 3:
-            raise LeaseLost("somebody else has it")
+        checks.append(len(list(blobs.keys("ours", FOLDER))))
+        if len(checks) == 3:
+            raise LeaseLost("another worker has the lease")
 
     with pytest.raises(LeaseLost):
         make(BlobArtifacts(blobs, "ours", FOLDER, tmp_path / "one", check))
-    assert asked == [0, 1, 2]
+    assert checks == [0, 1, 2]
     assert machine(blobs, tmp_path / "two").find("stage/1") is None

@@ -1,4 +1,4 @@
-"""`.env.example` names every setting with its default, and nothing else."""
+"""Tests that `.env.example` has exactly the settings of the code, with their defaults."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.infra.secret_encryption import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
 from shared.infra.telemetry import TelemetrySettings
 
-ROOMS: tuple[type[BaseSettings], ...] = (
+SETTINGS: tuple[type[BaseSettings], ...] = (
     EngineSettings,
     MediaSettings,
     GovernanceSettings,
@@ -51,19 +51,19 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def test_the_example_names_every_setting_with_its_default() -> None:
+def test_example_has_every_setting_with_its_default() -> None:
     expected = {
-        f"{room.model_config['env_prefix']}{name}".upper(): written(field.get_default(call_default_factory=True))
-        for room in ROOMS
-        for name, field in room.model_fields.items()
+        f"{settings.model_config['env_prefix']}{name}".upper(): written(field.get_default(call_default_factory=True))
+        for settings in SETTINGS
+        for name, field in settings.model_fields.items()
     }
     found = dict(re.findall(r"^#?([A-Z]+__[A-Z_]+)=(.*)$", EXAMPLE.read_text(), re.MULTILINE))
     assert found == expected
 
 
-def test_every_room_is_in_the_example() -> None:
-    """A new settings class cannot be forgotten here: the rooms are found in the source."""
+def test_example_covers_every_settings_class() -> None:
+    """Counts the settings classes in the source, so that a new class cannot be forgotten in SETTINGS."""
     source = "".join(
-        path.read_text() for room in ("shared", "services") for path in Path(EXAMPLE.parent, room).rglob("*.py")
+        path.read_text() for package in ("shared", "services") for path in Path(EXAMPLE.parent, package).rglob("*.py")
     )
-    assert len(re.findall(r"class \w+\(BaseSettings\)", source)) == len(ROOMS)
+    assert len(re.findall(r"class \w+\(BaseSettings\)", source)) == len(SETTINGS)

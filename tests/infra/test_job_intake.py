@@ -1,4 +1,4 @@
-"""Whatever ends an arrival before its job is there leaves nothing; a job that is there keeps everything."""
+"""Tests of job intake: interrupted uploads leave no files, and submitted jobs keep theirs."""
 
 from __future__ import annotations
 
@@ -61,41 +61,41 @@ def intake(database: Database, tmp_path: Path, clock: MovableClock) -> JobIntake
     )
 
 
-def kept(intake: JobIntake) -> list[str]:
+def stored_keys(intake: JobIntake) -> list[str]:
     return sorted(intake.blobs.keys("ours", "jobs"))
 
 
-def broken_off() -> Iterator[bytes]:
+def interrupted() -> Iterator[bytes]:
     yield MP4
     raise KeyboardInterrupt
 
 
-def submit_and_break_off(intake: JobIntake) -> None:
+def submit_and_interrupt(intake: JobIntake) -> None:
     with intake.receive(OURS) as upload:
         upload.put_recording("a.mp4", [MP4])
         upload.submit(JobRequest(callback_url="http://127.0.0.1:9000/"))
         raise KeyboardInterrupt
 
 
-def test_what_is_not_submitted_is_erased(intake: JobIntake) -> None:
+def test_upload_that_is_not_submitted_is_deleted(intake: JobIntake) -> None:
     with intake.receive(OURS) as upload:
         upload.put_recording("a.mp4", [MP4])
         upload.put_track("Ana.wav", [MP4])
-        assert len(kept(intake)) == 2
-    assert kept(intake) == []
+        assert len(stored_keys(intake)) == 2
+    assert stored_keys(intake) == []
     with pytest.raises(KeyboardInterrupt), intake.receive(OURS) as upload:
-        upload.put_recording("a.mp4", broken_off())
-    assert kept(intake) == []
+        upload.put_recording("a.mp4", interrupted())
+    assert stored_keys(intake) == []
 
 
-def test_what_is_submitted_stays_whatever_comes_after(intake: JobIntake) -> None:
+def test_submitted_upload_is_kept_after_an_interruption(intake: JobIntake) -> None:
     with pytest.raises(KeyboardInterrupt):
-        submit_and_break_off(intake)
+        submit_and_interrupt(intake)
     (job,) = intake.jobs.list("ours").items
-    assert kept(intake) == [f"jobs/{job.id}/media/recording"]
+    assert stored_keys(intake) == [f"jobs/{job.id}/media/recording"]
 
 
-def test_a_job_that_cannot_be_kept_leaves_no_callback(intake: JobIntake, database: Database) -> None:
+def test_job_that_cannot_be_stored_leaves_no_callback_endpoint(intake: JobIntake, database: Database) -> None:
     with intake.receive(OURS) as upload:
         upload.put_recording("a.mp4", [MP4])
         upload.submit(JobRequest())
@@ -105,22 +105,22 @@ def test_a_job_that_cannot_be_kept_leaves_no_callback(intake: JobIntake, databas
         assert connection.exec_driver_sql("SELECT count(*) FROM endpoints").scalar_one() == 0
 
 
-def test_the_sweep_erases_what_was_killed_and_no_job(intake: JobIntake, clock: MovableClock) -> None:
+def test_sweep_deletes_abandoned_uploads_but_no_jobs(intake: JobIntake, clock: MovableClock) -> None:
     with intake.receive(OURS) as upload:
         upload.put_recording("a.mp4", [MP4])
         upload.submit(JobRequest())
-    # As if its process had been killed in the last moment, and another in the middle.
+    # The state after one process was killed at the end of a submission, and another during an upload.
     intake.incoming_uploads.begin("ours", upload.job_id)
     intake.incoming_uploads.begin("ours", "killed")
     intake.blobs.put("ours", "jobs/killed/media/recording", [MP4])
-    assert intake.sweep() == 0, "it may still be alive"
+    assert intake.sweep() == 0, "the uploads may still be in progress"
     clock.move(ABANDONED_AFTER * 2)
     assert intake.sweep() == 2
-    assert kept(intake) == [f"jobs/{upload.job_id}/media/recording"]
+    assert stored_keys(intake) == [f"jobs/{upload.job_id}/media/recording"]
     assert intake.sweep() == 0
 
 
-def test_tracks_and_their_names_have_limits(intake: JobIntake) -> None:
+def test_number_and_names_of_tracks_are_limited(intake: JobIntake) -> None:
     with intake.receive(OURS) as upload:
         upload.put_track("Ana.wav", [MP4])
         with pytest.raises(InvalidRequest, match="same name"):
@@ -138,7 +138,7 @@ def test_tracks_and_their_names_have_limits(intake: JobIntake) -> None:
         intake.jobs.cancel("ours", upload.job_id)
 
 
-def test_what_a_request_leaves_open_its_key_decides() -> None:
+def test_key_defaults_apply_where_the_request_sets_no_option() -> None:
     defaults: dict[str, JsonValue] = {
         "purpose": "research",
         "modalities": ["text"],

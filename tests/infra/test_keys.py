@@ -1,4 +1,4 @@
-"""Who is let in with which key, and what is said to whom is not."""
+"""Tests of API key verification."""
 
 from __future__ import annotations
 
@@ -32,40 +32,40 @@ def database(tmp_path: Path, clock: MovableClock) -> Iterator[Database]:
     opened.close()
 
 
-def test_a_key_lets_its_tenant_in(database: Database, clock: MovableClock) -> None:
+def test_valid_key_authenticates_its_tenant(database: Database, clock: MovableClock) -> None:
     store = SqlKeyStore(database)
     text, key = make_key("ours", READ, clock.now, name="laptop")
     store.add(key)
-    admitted = ApiKeyVerifier(store, clock).verify(text)
-    assert (admitted.tenant, admitted.scopes, admitted.id) == ("ours", READ, key.id)
+    verified = ApiKeyVerifier(store, clock).verify(text)
+    assert (verified.tenant, verified.scopes, verified.id) == ("ours", READ, key.id)
     secret = text.split("_", 2)[2]
     assert len(secret) == 43 and secret not in key.model_dump_json()
-    require_scope(admitted, Scope.TRANSCRIPTS_READ)
+    require_scope(verified, Scope.TRANSCRIPTS_READ)
     with pytest.raises(InsufficientScope, match="emotions:read"):
-        require_scope(admitted, Scope.EMOTIONS_READ)
+        require_scope(verified, Scope.EMOTIONS_READ)
 
 
-def test_what_is_not_a_valid_key_is_refused_in_the_same_words(database: Database, clock: MovableClock) -> None:
+def test_every_invalid_key_is_rejected_with_the_same_message(database: Database, clock: MovableClock) -> None:
     store = SqlKeyStore(database)
-    door = ApiKeyVerifier(store, clock)
+    verifier = ApiKeyVerifier(store, clock)
     text, key = make_key("ours", READ, clock.now, expires_at=clock.now + DAY)
     store.add(key)
     other, _unknown = make_key("ours", READ, clock.now)
     secret = text.split("_", 2)[2]
     wrong = (f"ut_{key.id}_{secret[:-1]}", f"ut_{key.id}_", f"ut_{key.id}", f"xx_{key.id}_{secret}", secret, "", "ut")
-    said = set()
-    for shown in (other, *wrong, "ut__", "ut_ä_\ud800", "_" * 50):
+    messages = set()
+    for invalid in (other, *wrong, "ut__", "ut_ä_\ud800", "_" * 50):
         with pytest.raises(InvalidApiKey) as refused:
-            door.verify(shown)
-        said.add(refused.value.message)
-    assert door.verify(text).id == key.id
+            verifier.verify(invalid)
+        messages.add(refused.value.message)
+    assert verifier.verify(text).id == key.id
     clock.move(DAY)
     with pytest.raises(InvalidApiKey) as refused:
-        door.verify(text)
-    assert said == {refused.value.message}
+        verifier.verify(text)
+    assert messages == {refused.value.message}
 
 
-def test_a_revoked_key_is_refused_at_once(database: Database, clock: MovableClock) -> None:
+def test_revoked_key_is_rejected_immediately(database: Database, clock: MovableClock) -> None:
     store = SqlKeyStore(database)
     text, key = make_key("ours", READ, clock.now)
     store.add(key)

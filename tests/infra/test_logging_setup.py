@@ -1,4 +1,4 @@
-"""What a service writes into its log, whoever started it: one line for each event, and nothing that was said."""
+"""Tests of service logs: one line per event, and no transcript text."""
 
 from __future__ import annotations
 
@@ -17,46 +17,46 @@ from shared.infra.redis_server import redis_running
 
 ROOT = Path(__file__).parents[2]
 
-TELLING = """
+PROGRAM = """
 import logging, structlog
 from shared.infra.logging_setup import configure_logging
 from shared.infra.settings import LogSettings
 configure_logging(LogSettings())
 structlog.get_logger().info("job.queued", job="17")
-structlog.get_logger().debug("not told")
-logging.getLogger("library").info("not told either")
+structlog.get_logger().debug("not logged")
+logging.getLogger("library").info("not logged either")
 try:
-    raise ValueError("what somebody said")
+    raise ValueError("transcript text")
 except ValueError:
     logging.getLogger("library").exception("It broke.")
     structlog.get_logger().exception("stage.broke")
 """
 
 
-def told(**environment: str) -> str:
+def log_output(**environment: str) -> str:
     done = subprocess.run(
-        [sys.executable, "-c", TELLING], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
+        [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
     )
     assert done.stderr == ""
     return done.stdout
 
 
-def test_every_line_is_json_and_says_nothing_that_was_said() -> None:
-    lines = [json.loads(line) for line in told().splitlines()]
+def test_every_line_is_json_without_exception_text() -> None:
+    lines = [json.loads(line) for line in log_output().splitlines()]
     assert [line["event"] for line in lines] == ["job.queued", "It broke.", "stage.broke"]
     assert lines[0]["job"] == "17" and lines[0]["level"] == "info" and lines[0]["timestamp"].endswith("Z")
     assert lines[1]["logger"] == "library"
     assert all(line["error"] == "ValueError" and "<module>" in line["location"] for line in lines[1:])
 
 
-def test_people_can_have_text() -> None:
-    text = told(LOG__FORMAT="text", LOG__LEVEL="error")
-    assert "stage.broke" in text and "job.queued" not in text and "somebody" not in text
+def test_log_format_can_be_text() -> None:
+    text = log_output(LOG__FORMAT="text", LOG__LEVEL="error")
+    assert "stage.broke" in text and "job.queued" not in text and "transcript" not in text
 
 
 def log_of(module: str, folder: Path, redis: str, event: str, **more: str) -> str:
-    """What the program has written by the time that it ended, once it told of this."""
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    """Runs the program until it logs the event, and returns its log."""
+    environment = {name: value for name, value in os.environ.items() if "__" not in name}
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -65,7 +65,7 @@ def log_of(module: str, folder: Path, redis: str, event: str, **more: str) -> st
     with (
         log.open("wb") as out,
         subprocess.Popen(
-            [sys.executable, "-m", module], env={**kept, **ours, **more}, cwd=ROOT, stdout=out, stderr=out
+            [sys.executable, "-m", module], env={**environment, **ours, **more}, cwd=ROOT, stdout=out, stderr=out
         ) as process,
     ):
         try:
@@ -79,7 +79,7 @@ def log_of(module: str, folder: Path, redis: str, event: str, **more: str) -> st
 
 
 @pytest.mark.parametrize("module", ["services.cli.combined_app", "services.gateway"])
-def test_a_service_reads_the_form_of_its_log_itself(module: str, tmp_path: Path) -> None:
+def test_service_reads_its_log_format_setting(module: str, tmp_path: Path) -> None:
     with redis_running(tmp_path / "redis") as redis:
         for line in log_of(module, tmp_path, redis, ".started").splitlines():
             assert json.loads(line)["level"] == "info"

@@ -1,4 +1,4 @@
-"""Outbound requests against real servers on this machine: where they go, what they carry, when they end."""
+"""Tests of outbound requests against real local servers: addresses, headers and timeouts."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ SHORT = Timeouts(connect=2.0, next_byte=1.5, total=2.5)  # long enough for a bus
 
 
 def answering(*answers: Sequence[str]) -> Resolve:
-    """A resolver that says something else each time, and its last word for ever."""
+    """Returns a resolver that gives the next answer on each call and repeats the last one."""
     left = list(answers)
     return lambda _host, _port: left.pop(0) if len(left) > 1 else left[0]
 
@@ -34,7 +34,7 @@ def fetch(outbound: Outbound, url: str, headers: dict[str, str] | None = None, a
         return b"".join(download.blocks)
 
 
-def test_a_post_carries_the_bytes_the_name_and_our_headers() -> None:
+def test_post_sends_body_host_and_headers() -> None:
     with serving(Reply(status=202, body=b"x" * 5000)) as server:
         url = f"http://hook.example:{server.port}/path?a=b"
         answer = local().post(url, b"\x00body", {"content-type": "application/json"})
@@ -46,8 +46,8 @@ def test_a_post_carries_the_bytes_the_name_and_our_headers() -> None:
     assert (answer.status, answer.excerpt) == (202, "x" * EXCERPT)
 
 
-def test_a_name_that_resolves_elsewhere_the_second_time_is_not_followed() -> None:
-    """DNS rebinding: the check saw a public address; the request must not reach ours."""
+def test_dns_rebinding_to_a_local_address_is_blocked() -> None:
+    """The check gets a public address and the request a local one, which must not be called."""
     with serving() as server:
         outbound = Outbound(DEFAULT, resolve=answering(["8.8.8.8"], ["127.0.0.1"]))
         url = f"https://hook.example:{server.port}/"
@@ -57,7 +57,7 @@ def test_a_name_that_resolves_elsewhere_the_second_time_is_not_followed() -> Non
     assert server.asked == []
 
 
-def test_a_request_resolves_once_and_connects_to_what_was_judged() -> None:
+def test_request_resolves_once_and_connects_to_the_checked_address() -> None:
     with serving() as server:
         outbound = local(["127.0.0.1"], ["10.0.0.1"])
         assert outbound.post(f"http://hook.example:{server.port}/", b"", {}).status == 200
@@ -66,7 +66,7 @@ def test_a_request_resolves_once_and_connects_to_what_was_judged() -> None:
     assert len(server.asked) == 1
 
 
-def test_without_the_flag_nothing_on_this_machine_is_reached() -> None:
+def test_loopback_is_blocked_without_the_option() -> None:
     with serving() as server:
         for url in (server.url, f"https://127.0.0.1:{server.port}", f"https://localhost:{server.port}"):
             with pytest.raises(AddressBlocked):
@@ -74,28 +74,28 @@ def test_without_the_flag_nothing_on_this_machine_is_reached() -> None:
     assert server.asked == []
 
 
-def test_the_certificate_must_be_for_the_name(tmp_path: Path) -> None:
-    """The address is judged, the name is proven: SNI and certificate are those of the host that was asked for."""
+def test_certificate_must_match_the_host_name(tmp_path: Path) -> None:
+    """SNI and certificate verification use the requested host name, although the connection uses an address."""
     server_side, trust = certified(tmp_path, ["hook.example"])
     with serving(tls=server_side) as server:
         outbound = Outbound(DEFAULT, loopback=True, resolve=answering(["127.0.0.1"]), trust=trust)
         assert outbound.post(f"https://hook.example:{server.port}/", b"", {}).status == 200
-        for url, asking in (
+        for url, client in (
             (f"https://other.example:{server.port}/", outbound),
             (f"https://hook.example:{server.port}/", local()),
         ):
             with pytest.raises(OutboundFailed) as failed:
-                asking.post(url, b"", {})
+                client.post(url, b"", {})
             assert failed.value.reason == "tls"
     assert len(server.asked) == 1
 
 
-def test_an_address_that_does_not_answer_gives_way_to_the_next() -> None:
+def test_next_address_is_tried_if_one_does_not_respond() -> None:
     with serving() as server:
         assert local(["::1", "127.0.0.1"]).post(f"http://hook.example:{server.port}/", b"", {}).status == 200
 
 
-def test_proxy_variables_have_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_proxy_variables_are_ignored(monkeypatch: pytest.MonkeyPatch) -> None:
     with serving() as proxy, serving() as server:
         for name in ("HTTP_PROXY", "http_proxy", "ALL_PROXY", "all_proxy"):
             monkeypatch.setenv(name, proxy.url)
@@ -103,7 +103,7 @@ def test_proxy_variables_have_no_say(monkeypatch: pytest.MonkeyPatch) -> None:
         assert (len(proxy.asked), len(server.asked)) == (0, 1)
 
 
-def test_a_webhooks_redirect_is_an_answer() -> None:
+def test_post_does_not_follow_redirects() -> None:
     with serving(Reply(status=302, headers={"location": "/elsewhere"})) as server:
         assert local().post(server.url, b"", {}).status == 302
     assert len(server.asked) == 1
@@ -114,26 +114,26 @@ def silent(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
-def dripping(handler: BaseHTTPRequestHandler) -> None:
+def slow(handler: BaseHTTPRequestHandler) -> None:
     for _ in range(90):
         handler.wfile.write(b"H")
         time.sleep(0.1)
 
 
-def rubbish(handler: BaseHTTPRequestHandler) -> None:
+def not_http(handler: BaseHTTPRequestHandler) -> None:
     handler.wfile.write(b"220 smtp.example ESMTP\r\n")
     handler.close_connection = True
 
 
-def breaking(handler: BaseHTTPRequestHandler) -> None:
+def closing(handler: BaseHTTPRequestHandler) -> None:
     handler.close_connection = True
 
 
 @pytest.mark.parametrize(
     ("raw", "reason"),
-    [(silent, "timeout"), (dripping, "timeout"), (rubbish, "protocol"), (breaking, "protocol")],
+    [(silent, "timeout"), (slow, "timeout"), (not_http, "protocol"), (closing, "protocol")],
 )
-def test_what_goes_wrong_has_a_class_and_an_end(raw: object, reason: str) -> None:
+def test_failures_have_a_reason_and_end_in_time(raw: object, reason: str) -> None:
     with serving(Reply(raw=raw)) as server:  # type: ignore[arg-type]
         began = time.monotonic()
         with pytest.raises(OutboundFailed) as failed:
@@ -143,7 +143,7 @@ def test_what_goes_wrong_has_a_class_and_an_end(raw: object, reason: str) -> Non
         assert time.monotonic() - began < 7
 
 
-def test_a_closed_port_and_a_name_that_leads_nowhere() -> None:
+def test_closed_port_and_unresolvable_name_have_a_reason() -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         with pytest.raises(OutboundFailed) as failed:
@@ -158,7 +158,7 @@ def test_a_closed_port_and_a_name_that_leads_nowhere() -> None:
     assert failed.value.reason == "dns"
 
 
-def test_a_body_that_never_ends_does_not_undo_a_success() -> None:
+def test_endless_response_body_does_not_turn_success_into_failure() -> None:
     def endless(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\n\r\npart")
         time.sleep(9)
@@ -169,7 +169,7 @@ def test_a_body_that_never_ends_does_not_undo_a_success() -> None:
     assert (answer.status, answer.excerpt) == (200, "part")
 
 
-def test_media_are_fetched_and_counted() -> None:
+def test_media_download_is_limited_by_content_length() -> None:
     with serving(Reply(body=b"m" * 10_000)) as server:
         assert fetch(local(), server.url) == b"m" * 10_000
         with pytest.raises(OutboundFailed, match="9999") as failed:
@@ -177,7 +177,7 @@ def test_media_are_fetched_and_counted() -> None:
     assert failed.value.reason == "too_large"
 
 
-def test_media_that_hide_their_length_are_stopped_at_the_limit() -> None:
+def test_media_without_content_length_are_stopped_at_the_limit() -> None:
     def chunks(handler: BaseHTTPRequestHandler) -> None:
         handler.wfile.write(b"HTTP/1.1 200 OK\r\nTransfer-Encoding: chunked\r\n\r\n")
         for _ in range(100):
@@ -188,12 +188,12 @@ def test_media_that_hide_their_length_are_stopped_at_the_limit() -> None:
     assert failed.value.reason == "too_large"
 
 
-def test_media_that_are_not_there_are_a_failure() -> None:
+def test_missing_media_raise_outbound_failed() -> None:
     with serving(Reply(status=404)) as server, pytest.raises(OutboundFailed, match="404"):
         fetch(local(), server.url)
 
 
-def test_a_redirect_of_media_keeps_the_key_only_on_the_same_host() -> None:
+def test_redirect_keeps_the_authorization_header_only_on_the_same_host() -> None:
     with serving(Reply(body=b"there")) as other:
         moves = (Reply(302, {"location": "/b"}), Reply(307, {"location": f"http://other.example:{other.port}/c"}))
         with serving(*moves) as server:
@@ -206,13 +206,13 @@ def test_a_redirect_of_media_keeps_the_key_only_on_the_same_host() -> None:
 
 
 @pytest.mark.parametrize("location", ["http://169.254.169.254/", "file:///etc/passwd", "//user@x.example/", "gopher:x"])
-def test_every_redirect_is_judged_anew(location: str) -> None:
+def test_every_redirect_is_checked(location: str) -> None:
     with serving(Reply(302, {"location": location})) as server, pytest.raises(AddressBlocked):
         fetch(local(["127.0.0.1"], ["169.254.169.254"]), server.url)
     assert len(server.asked) == 1
 
 
-def test_redirects_end_after_three() -> None:
+def test_at_most_three_redirects_are_followed() -> None:
     with serving(Reply(302, {"location": "/again"})) as server, pytest.raises(OutboundFailed) as failed:
         fetch(local(), server.url)
     assert (failed.value.reason, len(server.asked)) == ("redirect", 4)

@@ -23,7 +23,7 @@ def queue_at(url: str) -> CeleryQueue:
     return CeleryQueue(RedisSettings.model_validate({"url": url}), QueueSettings())
 
 
-def test_tickets_outlive_a_restart(tmp_path: Path) -> None:
+def test_tickets_survive_a_restart(tmp_path: Path) -> None:
     for expected in (0, 1):
         with redis_running(tmp_path / "redis") as url:
             queue = queue_at(url)
@@ -32,7 +32,7 @@ def test_tickets_outlive_a_restart(tmp_path: Path) -> None:
             queue.close()
 
 
-def test_a_message_carries_a_job_and_a_stage_as_json_and_nothing_else(tmp_path: Path) -> None:
+def test_message_contains_only_job_and_stage_as_json(tmp_path: Path) -> None:
     with redis_running(tmp_path / "redis") as url:
         queue = queue_at(url)
         queue.send(TICKET)
@@ -46,7 +46,7 @@ def test_a_message_carries_a_job_and_a_stage_as_json_and_nothing_else(tmp_path: 
         queue.close()
 
 
-def test_nobody_else_on_the_machine_can_reach_it(tmp_path: Path) -> None:
+def test_other_users_cannot_connect(tmp_path: Path) -> None:
     with redis_running(tmp_path / "redis") as url:
         socket = Path(url.removeprefix("redis+socket://"))
         assert socket.parent.stat().st_mode & 0o777 == 0o700
@@ -55,7 +55,7 @@ def test_nobody_else_on_the_machine_can_reach_it(tmp_path: Path) -> None:
         client.close()
 
 
-def test_a_folder_with_a_long_path_has_its_socket_elsewhere(tmp_path: Path) -> None:
+def test_socket_of_a_folder_with_a_long_path_is_in_a_temporary_folder(tmp_path: Path) -> None:
     folder = tmp_path / ("long" * 30)
     with redis_running(folder) as url:
         socket = Path(url.removeprefix("redis+socket://"))
@@ -64,7 +64,7 @@ def test_a_folder_with_a_long_path_has_its_socket_elsewhere(tmp_path: Path) -> N
     assert not socket.parent.exists()
 
 
-def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
+def test_server_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import pathlib, sys, time\n"
         "from shared.infra.redis_server import redis_running\n"
@@ -84,13 +84,13 @@ def test_it_ends_with_its_parent_however_that_ends(tmp_path: Path) -> None:
         time.sleep(0.05)
 
 
-def test_without_any_redis_the_way_out_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_missing_redis_server_raises_an_error_with_a_hint(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("PATH", "")
     with pytest.raises(InvalidSetting) as caught:
         find_server("no_such_package")
     assert caught.value.hint is not None and "valkey-server" in caught.value.hint
 
 
-def test_without_an_address_nothing_is_sent() -> None:
-    with pytest.raises(InvalidSetting, match="no address of Redis"):
+def test_queue_without_a_redis_url_raises_an_error() -> None:
+    with pytest.raises(InvalidSetting, match="Redis URL is not set"):
         queue_at("")

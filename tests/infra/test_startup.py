@@ -1,4 +1,4 @@
-"""How a service's program begins and ends: settings that cannot be used, and exceptions that nobody catches."""
+"""Tests of service startup: invalid settings and uncaught exceptions."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ import sys, threading
 from shared.infra.startup import run_service
 
 def fail():
-    raise ValueError("what somebody said")
+    raise ValueError("transcript text")
 
 def main():
     thread = threading.Thread(target=fail)
@@ -34,37 +34,42 @@ sys.exit(run_service(main))
 """
 
 
-def ended(program: str, **settings: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+def run_program(program: str, **settings: str) -> subprocess.CompletedProcess[str]:
+    environment = {name: value for name, value in os.environ.items() if "__" not in name}
     return subprocess.run(
-        [sys.executable, "-c", program], cwd=ROOT, env={**kept, **settings}, capture_output=True, text=True, check=False
+        [sys.executable, "-c", program],
+        cwd=ROOT,
+        env={**environment, **settings},
+        capture_output=True,
+        text=True,
+        check=False,
     )
 
 
-def test_what_ends_a_program_is_in_its_log_without_its_words() -> None:
-    done = ended(PROGRAM)
+def test_uncaught_exceptions_are_logged_without_their_text() -> None:
+    done = run_program(PROGRAM)
     lines = [json.loads(line) for line in done.stdout.splitlines()]
     assert [line["event"] for line in lines] == ["thread.broke", "process.wrote", "process.broke"]
     assert lines[0]["error"] == lines[2]["error"] == "ValueError"
     assert lines[1]["text"] == "a library prints this"
     assert (done.stderr, done.returncode) == ("", 1)
-    assert "somebody" not in done.stdout
+    assert "transcript" not in done.stdout
 
 
-def test_people_get_text() -> None:
-    done = ended(PROGRAM, LOG__FORMAT="text")
+def test_text_format_logs_text() -> None:
+    done = run_program(PROGRAM, LOG__FORMAT="text")
     assert done.stderr == "a library prints this\n"
-    assert "process.broke" in done.stdout and "{" not in done.stdout and "somebody" not in done.stdout
+    assert "process.broke" in done.stdout and "{" not in done.stdout and "transcript" not in done.stdout
 
 
 @pytest.mark.parametrize(("form", "starts"), [("text", "[invalid_setting] "), ("xml", '{"code"'), ("", '{"code"')])
-def test_settings_of_the_log_that_cannot_be_used_are_said_in_its_form(form: str, starts: str) -> None:
-    done = ended(PROGRAM, LOG__FORMAT=form, LOG__LEVEL="loud")
+def test_invalid_log_settings_are_reported_in_the_log_format(form: str, starts: str) -> None:
+    done = run_program(PROGRAM, LOG__FORMAT=form, LOG__LEVEL="loud")
     assert done.returncode == InvalidSetting.exit_status
     assert done.stderr.startswith(starts) and "LOG__LEVEL: " in done.stderr and "loud" not in done.stderr
 
 
-def test_a_setting_is_named_as_its_variable_and_its_value_is_not_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_invalid_setting_is_reported_by_variable_without_its_value(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("STORAGE__RESERVE_MB", "a-secret")
     with pytest.raises(ValidationError) as raised:
         StorageSettings()
@@ -72,7 +77,7 @@ def test_a_setting_is_named_as_its_variable_and_its_value_is_not_said(monkeypatc
     assert "STORAGE__RESERVE_MB: Input should be a valid integer" in message and "a-secret" not in message
 
 
-def test_what_is_no_setting_is_raised_again() -> None:
+def test_other_validation_errors_are_raised_again() -> None:
     class Answer(BaseModel):
         number: int
 
@@ -82,16 +87,16 @@ def test_what_is_no_setting_is_raised_again() -> None:
         setting_error(raised.value)
 
 
-def test_an_error_is_a_line_or_two(capsys: pytest.CaptureFixture[str]) -> None:
-    error = InvalidSetting("There is no address of Redis.", hint="Set REDIS__URL.")
+def test_error_is_reported_as_text_or_json(capsys: pytest.CaptureFixture[str]) -> None:
+    error = InvalidSetting("The Redis URL is not set.", hint="Set REDIS__URL.")
     assert report_error(error, "text") == 78
-    assert capsys.readouterr().err == "[invalid_setting] There is no address of Redis.\n  → Set REDIS__URL.\n"
+    assert capsys.readouterr().err == "[invalid_setting] The Redis URL is not set.\n  → Set REDIS__URL.\n"
     assert report_error(error, "json") == 78
     line = json.loads(capsys.readouterr().err)
     assert (line["code"], line["hint"], line["level"]) == ("invalid_setting", "Set REDIS__URL.", "error")
 
 
-def test_text_becomes_lines_wherever_it_is_cut() -> None:
+def test_json_lines_splits_text_into_lines_across_writes() -> None:
     lines: list[str] = []
     stream = JsonLines(lines.append)
     for part in ("one", "\n\nt", "wo\nthree\n", "rest"):
@@ -99,5 +104,5 @@ def test_text_becomes_lines_wherever_it_is_cut() -> None:
     assert lines == ["one", "two", "three"] and stream.writable()
 
 
-def test_the_form_of_the_log_is_json_unless_set() -> None:
+def test_default_log_format_is_json() -> None:
     assert LogSettings().format == "json"

@@ -1,4 +1,4 @@
-"""From a deployment's settings to where its state lies."""
+"""Tests of opening the database and the blob store from settings."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.infra.storage_factory import open_blob_store, open_database_for
 
 
-def test_one_machine_keeps_everything_in_one_folder(tmp_path: Path) -> None:
+def test_default_storage_is_one_folder(tmp_path: Path) -> None:
     storage = StorageSettings(folder=tmp_path)
     open_database_for(DatabaseSettings(), storage).close()
     assert (tmp_path / "undertone.db").is_file()
@@ -24,7 +24,7 @@ def test_one_machine_keeps_everything_in_one_folder(tmp_path: Path) -> None:
     assert not FolderBlobs(tmp_path, reserve=1 << 60).has_space()
 
 
-def test_a_bucket_and_a_database_server_are_taken_where_they_are_named(tmp_path: Path) -> None:
+def test_bucket_and_database_url_override_the_folder(tmp_path: Path) -> None:
     named = DatabaseSettings(url=f"sqlite:///{tmp_path / 'other.db'}")
     storage = StorageSettings(
         folder=tmp_path / "unused",
@@ -41,7 +41,7 @@ def test_a_bucket_and_a_database_server_are_taken_where_they_are_named(tmp_path:
 
 
 @pytest.mark.parametrize("words", FULL)
-def test_a_storage_that_says_it_is_full_is_understood(words: str) -> None:
+def test_storage_full_messages_raise_storage_full(words: str) -> None:
     def failing() -> object:
         raise GenericError(f"the server said: {words}")
 

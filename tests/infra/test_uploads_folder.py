@@ -1,4 +1,4 @@
-"""Uploads in a folder: one writer at a time, what came stays, a full disk is said."""
+"""Tests of resumable uploads in a folder: locking, interruptions, expiry and full disks."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def uploads(tmp_path: Path, clock: MovableClock) -> FolderUploads:
     return FolderUploads(tmp_path, DiskSpace(tmp_path, 0), clock)
 
 
-def test_one_writes_and_another_is_told_to_wait(uploads: FolderUploads, clock: MovableClock) -> None:
+def test_concurrent_access_to_an_upload_is_rejected(uploads: FolderUploads, clock: MovableClock) -> None:
     upload = uploads.create("ours", 6, "", clock.now + HOUR)
 
     def slowly() -> Iterator[bytes]:
@@ -43,7 +43,7 @@ def test_one_writes_and_another_is_told_to_wait(uploads: FolderUploads, clock: M
         assert b"".join(blocks) == b"012345"
 
 
-def test_what_came_before_a_break_stays(uploads: FolderUploads, clock: MovableClock) -> None:
+def test_bytes_received_before_an_interruption_are_kept(uploads: FolderUploads, clock: MovableClock) -> None:
     upload = uploads.create("ours", 6, "", clock.now + HOUR)
 
     def broken() -> Iterator[bytes]:
@@ -61,7 +61,7 @@ def test_what_came_before_a_break_stays(uploads: FolderUploads, clock: MovableCl
         pass
 
 
-def test_every_piece_puts_the_end_off(uploads: FolderUploads, clock: MovableClock) -> None:
+def test_every_append_extends_the_expiry(uploads: FolderUploads, clock: MovableClock) -> None:
     upload = uploads.create("ours", 6, "", clock.now + HOUR)
     clock.move(HOUR / 2)
     uploads.append("ours", upload.id, 0, [b"0"], clock.now + HOUR)
@@ -75,7 +75,7 @@ def test_every_piece_puts_the_end_off(uploads: FolderUploads, clock: MovableCloc
         uploads.find("ours", upload.id)
 
 
-def test_a_full_disk_is_said_and_keeps_what_is_there(tmp_path: Path, clock: MovableClock) -> None:
+def test_full_disk_raises_storage_full_and_keeps_received_bytes(tmp_path: Path, clock: MovableClock) -> None:
     with pytest.raises(StorageFull):
         FolderUploads(tmp_path, DiskSpace(tmp_path, 0), clock).create("ours", 1 << 60, "", clock.now + HOUR)
     full = FolderUploads(tmp_path, DiskSpace(tmp_path, 1 << 60), clock)
@@ -86,6 +86,6 @@ def test_a_full_disk_is_said_and_keeps_what_is_there(tmp_path: Path, clock: Mova
 
 
 @pytest.mark.parametrize("upload_id", ["../x", "..", "a/b", "", "x\0"])
-def test_an_id_is_never_a_path(uploads: FolderUploads, upload_id: str) -> None:
+def test_upload_id_cannot_be_a_path(uploads: FolderUploads, upload_id: str) -> None:
     with pytest.raises(NotFound):
         uploads.find("ours", upload_id)

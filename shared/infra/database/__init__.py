@@ -1,1 +1,1 @@
-"""The database: its schema, its migrations, and the stores over it. Nobody else writes SQL."""
+"""The database: schema, migrations and stores. All SQL is in this package."""

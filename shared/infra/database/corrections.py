@@ -1,4 +1,4 @@
-"""Corrections in the database: rows that only grow in number, with the index and the audit trail beside them."""
+"""Stores transcript corrections in the database as append-only rows, and updates the search index and audit trail."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.domain.job_record import JobStatus
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import locked
+from shared.infra.database.job_rows import lock_job
 from shared.infra.database.schema import audit
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import write_utterances
@@ -45,16 +45,16 @@ class SqlCorrectionStore:
         self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
     ) -> tuple[Correction, ...]:
         with self._database.writing() as connection:
-            row = locked(connection, job_id, tenant)
+            row = lock_job(connection, job_id, tenant)
             if row is None or JobStatus(row["status"]).deleted:
                 raise NotFound("There is no such job.")
             if _count(connection, job_id) != after:
                 raise PreconditionFailed(
-                    "Somebody corrected this transcript meanwhile.", hint="Read it again, then correct what is left."
+                    "The transcript was changed in the meantime.", hint="Read it again, then repeat the correction."
                 )
             made = tuple(
-                Correction(**change.model_dump(), number=after + place, key_id=entry.key_id, at=self._database.now)
-                for place, change in enumerate(changes, start=1)
+                Correction(**change.model_dump(), number=after + offset, key_id=entry.key_id, at=self._database.now)
+                for offset, change in enumerate(changes, start=1)
             )
             rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
             connection.execute(insert(corrections), rows)

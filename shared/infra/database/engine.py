@@ -1,4 +1,4 @@
-"""Open a database by its address: SQLite with a write-ahead log, or PostgreSQL; its schema is brought up to date."""
+"""Opens a database by URL (SQLite in WAL mode, or PostgreSQL) and migrates its schema."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.infra.database.waiting import wait_for_server
 
 Clock = Callable[[], datetime]
 BUSY_MS = 30_000
-UNPOOLED_SECONDS = 5  # within which an unpooled connection is there, or fails
+UNPOOLED_SECONDS = 5  # connection timeout in seconds of an unpooled connection
 WRITES = "undertone_writes"
 
 
@@ -29,7 +29,7 @@ def utc_now() -> datetime:
 
 
 class Database:
-    """Transactions that read and transactions that write; SQLite must know which before the first statement."""
+    """Opens read and write transactions; SQLite must know the kind before the first statement."""
 
     def __init__(self, engine: Engine, clock: Clock = utc_now) -> None:
         self._engine = engine
@@ -51,13 +51,13 @@ class Database:
 
     @contextmanager
     def writing_exclusively(self, what: str) -> Iterator[Connection]:
-        """A transaction that no other one of the same name runs beside."""
+        """Opens a write transaction that excludes other transactions with the same name."""
         with self.writing() as connection:
             acquire_named_lock(connection, what)
             yield connection
 
     def ask(self) -> None:
-        """Raise what the driver raises if there is no answer."""
+        """Raises the driver's error if the database does not respond."""
         with self.reading() as connection:
             connection.execute(text("SELECT 1"))
 
@@ -66,15 +66,15 @@ class Database:
 
 
 def acquire_named_lock(connection: Connection, what: str) -> None:
-    # On SQLite every writing transaction is alone already.
+    # SQLite already runs only one write transaction at a time.
     if connection.dialect.name == "postgresql":
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": zlib.crc32(what.encode())})
 
 
 def open_database(url: str, *, clock: Clock = utc_now, wait_seconds: float = 0.0) -> Database:
-    """The database at this address, with the newest schema; two that open it at once take turns.
+    """Opens the database and migrates it to the newest schema; concurrent migrations are serialised.
 
-    A server that does not answer yet has `wait_seconds` to start.
+    Waits up to `wait_seconds` for a server that does not respond yet.
     """
     engine = _engine(url)
     if wait_seconds and engine.dialect.name == "postgresql":
@@ -86,18 +86,18 @@ def open_database(url: str, *, clock: Clock = utc_now, wait_seconds: float = 0.0
 
 
 def unpooled_database(url: str) -> Database:
-    """For a process that forks: no connection stays open, so no two share one. It does not look at the schema."""
+    """Opens a database without pool or migration, for processes that fork and must not share connections."""
     return Database(_engine(url, poolclass=NullPool, seconds=UNPOOLED_SECONDS))
 
 
 def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | None = None) -> Engine:
-    # Parameters are hidden: an error's text ends in logs, and rows hold names.
+    # Parameters are hidden because error texts are logged and rows contain names.
     try:
         address = make_url(url)
     except ArgumentError:
         raise InvalidSetting(
-            "The address of the database cannot be read.",
-            hint="Write sqlite:///path/to/file or postgresql://user:password@host/database.",
+            "The database URL is not valid.",
+            hint="Use sqlite:///path/to/file or postgresql://user:password@host/database.",
         ) from None
     match address.get_backend_name():
         case "sqlite":
@@ -113,19 +113,19 @@ def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | Non
                 driver, hide_parameters=True, pool_pre_ping=pre_ping, connect_args=waits, poolclass=poolclass
             )
         case other:
-            raise InvalidSetting(f"There is no support for {other} databases.", hint="Use SQLite or PostgreSQL.")
+            raise InvalidSetting(f"{other} databases are not supported.", hint="Use SQLite or PostgreSQL.")
 
 
 def _sqlite(engine: Engine) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
-        connection.isolation_level = None  # the driver's own transactions begin too late and leave DDL outside
+        connection.isolation_level = None  # the driver starts its own transactions too late and excludes DDL
         for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
-        # A reader that becomes a writer half-way fails at once when somebody else wrote meanwhile; so say it first.
+        # A read transaction that starts writing fails if another one wrote in the meantime, so lock for writing first.
         writes = connection.get_execution_options().get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 

@@ -1,4 +1,4 @@
-"""What is on its way into storage, in the database."""
+"""Stores the uploads in progress and their heartbeats in the database."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Jobs and stages between their rows and the domain, and the changes of rows that several stores make."""
+"""Converts rows of jobs and stages to domain objects, and contains the row updates that several stores share."""
 
 from __future__ import annotations
 
@@ -73,27 +73,27 @@ def stages_of(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[
     return found
 
 
-def locked(connection: Connection, job_id: str, tenant: str | None = None) -> RowMapping | None:
-    """The job's row, held until the transaction ends: whoever changes a job or its stages takes it first."""
+def lock_job(connection: Connection, job_id: str, tenant: str | None = None) -> RowMapping | None:
+    """Selects the job's row and locks it until the transaction ends; required before changing a job or its stages."""
     query = select(jobs).where(jobs.c.id == job_id).with_for_update()
     if tenant is not None:
         query = query.where(jobs.c.tenant == tenant)
     return connection.execute(query).mappings().one_or_none()
 
 
-def full(connection: Connection, job_id: str) -> JobRecord:
+def load_job(connection: Connection, job_id: str) -> JobRecord:
     row = connection.execute(select(jobs).where(jobs.c.id == job_id)).mappings().one()
     return read_job(row, stages_of(connection, [job_id])[job_id])
 
 
 def ready_now(rows: Sequence[StageRow]) -> tuple[StageRow, ...]:
-    """The waiting stages whose needs are all done."""
+    """Returns the waiting stages whose dependencies are all done."""
     done = {row.name for row in rows if row.status is StageStatus.DONE}
     return tuple(row for row in rows if row.status is StageStatus.WAITING and set(row.needs) <= done)
 
 
 def worked_on(*statuses: JobStatus) -> ColumnElement[bool]:
-    """True for stages of jobs that stand so, and for those that follow their job's end."""
+    """True for stages of jobs with these statuses, and for stages that run after their job is done."""
     return or_(
         jobs.c.status.in_(statuses), and_(jobs.c.status == JobStatus.DONE, stages.c.name.in_(sorted(STAGES_AFTER_JOB)))
     )
@@ -104,7 +104,7 @@ def set_stage(connection: Connection, job_id: str, name: str, changes: Mapping[s
 
 
 def ready(at: datetime) -> dict[str, Any]:
-    """What makes a stage one that may be claimed."""
+    """Returns the column values of a stage that may be claimed."""
     return {"status": StageStatus.PENDING, "ready_at": at}
 
 
@@ -114,36 +114,34 @@ FREE: Mapping[str, Any] = {"worker": None, "lease_until": None, "enqueued_at": N
 def end_job(
     connection: Connection, job_id: str, now: datetime, public_url: str, failure: JobFailure | None = None
 ) -> JobRecord:
-    """Done or failed, with what is to be announced, in the caller's transaction."""
+    """Sets the job to done or failed and adds its event to the outbox, in the caller's transaction."""
     changes: dict[str, Any] = {"status": JobStatus.FAILED if failure else JobStatus.DONE, "finished_at": now}
     if failure:
         changes["error"] = failure.model_dump_json()
         if failure.stage:
             set_stage(connection, job_id, failure.stage, {**FREE, "status": StageStatus.FAILED, "finished_at": now})
     connection.execute(update(jobs).where(jobs.c.id == job_id).values(**changes))
-    record = full(connection, job_id)
+    record = load_job(connection, job_id)
     put_in_outbox(connection, record.tenant, job_ended_event(record, now, public_url), now, job_id=record.id)
     return record
 
 
 def fail_stage(connection: Connection, job_id: str, now: datetime, public_url: str, failure: JobFailure) -> JobRecord:
-    """The job with it, unless the stage follows the job's end: then nothing but the stage has failed."""
+    """Fails the stage and its job; a stage that runs after the job's end fails alone."""
     if failure.stage not in STAGES_AFTER_JOB:
         return end_job(connection, job_id, now, public_url, failure)
     set_stage(connection, job_id, failure.stage, {**FREE, "status": StageStatus.FAILED, "finished_at": now})
-    return full(connection, job_id)
+    return load_job(connection, job_id)
 
 
-def put_in_outbox(
-    connection: Connection, tenant: str, announcement: WebhookEvent, now: datetime, *, job_id: str
-) -> None:
+def put_in_outbox(connection: Connection, tenant: str, event: WebhookEvent, now: datetime, *, job_id: str) -> None:
     connection.execute(
         insert(outbox).values(
             id=uuid4().hex,
             tenant=tenant,
             job_id=job_id,
-            event_type=announcement.event_type,
-            body=announcement.body,
+            event_type=event.event_type,
+            body=event.body,
             created_at=now,
         )
     )

@@ -1,4 +1,4 @@
-"""Jobs as their tenant sees them, in the database."""
+"""Stores jobs in the database for the requests of their tenants."""
 
 from __future__ import annotations
 
@@ -18,8 +18,8 @@ from shared.domain.work import PlannedStage, StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import (
     FREE,
-    full,
-    locked,
+    load_job,
+    lock_job,
     read_erasure_record,
     read_job,
     ready,
@@ -44,7 +44,7 @@ class SqlJobStore:
             _planned(new.job.id, stage, position, None if stage.needs else now)
             for position, stage in enumerate(new.stages)
         ]
-        # In turns, or two that come at once would both find room for one.
+        # Serialised, because two concurrent jobs could otherwise both use the last free bytes of the quota.
         writing = (
             self._database.writing() if max_stored is None else self._database.writing_exclusively(f"stored {tenant}")
         )
@@ -67,7 +67,7 @@ class SqlJobStore:
                 )
             )
             connection.execute(insert(stages), rows)
-            return full(connection, new.job.id)
+            return load_job(connection, new.job.id)
 
     def stored_bytes(self, tenant: str) -> int:
         with self._database.reading() as connection:
@@ -99,16 +99,16 @@ class SqlJobStore:
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if not JobStatus(row["status"]).active:
-                raise StateConflict(f"The job is {row['status']}; there is nothing to cancel.")
+                raise StateConflict(f"The job is {row['status']} and cannot be cancelled.")
             change: dict[str, Any] = {"status": JobStatus.CANCELLED, "finished_at": self._database.now}
             connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
-            return full(connection, job_id)
+            return load_job(connection, job_id)
 
     def retry(self, tenant: str, job_id: str) -> JobRecord:
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
-                raise StateConflict(f"The job is {row['status']}; only a failed or cancelled one is run again.")
+                raise StateConflict(f"The job is {row['status']}; only failed or cancelled jobs can be run again.")
             if row["media_deleted_at"] is not None:
                 raise MediaDeleted
             change: dict[str, Any] = {"status": JobStatus.QUEUED, "error": None, "finished_at": None}
@@ -119,13 +119,13 @@ class SqlJobStore:
             )
             for stage in ready_now(stages_of(connection, [job_id])[job_id]):
                 set_stage(connection, job_id, stage.name, ready(self._database.now))
-            return full(connection, job_id)
+            return load_job(connection, job_id)
 
     def caption(self, tenant: str, job_id: str) -> JobRecord:
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if row["status"] != JobStatus.DONE:
-                raise StateConflict(f"The job is {row['status']}; a video is made of one that is done.")
+                raise StateConflict(f"The job is {row['status']}; a video requires a job that is done.")
             if row["media_deleted_at"] is not None:
                 raise MediaDeleted
             mine = (stages.c.job_id == job_id, stages.c.name == AFTER_PUBLISH.name)
@@ -137,19 +137,19 @@ class SqlJobStore:
             elif status == StageStatus.FAILED:
                 again = {**FREE, **ready(self._database.now), "attempts": 0, "not_before": None, "finished_at": None}
                 connection.execute(update(stages).where(*mine).values(**again))
-            return full(connection, job_id)
+            return load_job(connection, job_id)
 
     def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> ErasureRecord:
         now = self._database.now
         with self._database.writing() as connection:
-            row = locked(connection, job_id, tenant)
+            row = lock_job(connection, job_id, tenant)
             if row is None:
                 raise NotFound("There is no such job.")
             if not JobStatus(row["status"]).deleted:
                 change: dict[str, Any] = {"status": JobStatus.ERASING, "erased_by": by, "erased_reason": reason}
                 change["finished_at"] = row["finished_at"] or now
                 connection.execute(update(jobs).where(jobs.c.id == job_id).values(**change))
-                # Nothing about it is sent from now on.
+                # Stop all webhooks of the job.
                 connection.execute(update(outbox).where(outbox.c.job_id == job_id).values(fanned_out_at=now))
                 connection.execute(
                     update(deliveries)
@@ -200,7 +200,7 @@ def _values(cursor: Cursor) -> tuple[Any, Any]:
 
 
 def _present(connection: Connection, tenant: str, job_id: str) -> RowMapping:
-    row = locked(connection, job_id, tenant)
+    row = lock_job(connection, job_id, tenant)
     if row is None or JobStatus(row["status"]).deleted:
         raise NotFound("There is no such job.")
     return row
@@ -211,6 +211,6 @@ def _erasure_record(connection: Connection, job_id: str) -> ErasureRecord:
 
 
 def _stored(connection: Connection, tenant: str) -> int:
-    """What retention took no longer counts, nor what is erased; what is being erased still lies there."""
+    """Sums the bytes of a tenant's media, without deleted media and erased jobs; jobs being erased still count."""
     kept = (jobs.c.tenant == tenant, jobs.c.media_deleted_at.is_(None), jobs.c.status != JobStatus.ERASED)
     return int(connection.execute(select(func.sum(jobs.c.media_bytes)).where(*kept)).scalar() or 0)

@@ -1,4 +1,4 @@
-"""Tenants and their keys, in the database."""
+"""Stores tenants and their API keys in the database."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.domain.tenant import ApiKey, Scope, Tenant
 from shared.infra.database.engine import Database
 from shared.infra.database.schema import keys, tenants
 
-LAST_USED_RESOLUTION = timedelta(minutes=1)  # a write for every request would cost more than the figure is worth
+LAST_USED_RESOLUTION = timedelta(minutes=1)  # avoids a write on every request
 
 
 class SqlKeyStore:
@@ -45,7 +45,7 @@ class SqlKeyStore:
                     )
                 )
             except IntegrityError:
-                raise NotFound(f"There is no tenant {key.tenant}, or a key of that id exists.") from None
+                raise NotFound(f"The tenant {key.tenant} does not exist, or the key id is already used.") from None
 
     def find(self, key_id: str) -> ApiKey | None:
         with self._database.reading() as connection:
@@ -80,7 +80,7 @@ class SqlKeyStore:
             )
             row = connection.execute(select(keys).where(*own)).mappings().one_or_none()
             if row is None:
-                raise NotFound("There is no such key.", hint="See `undertone keys list`.")
+                raise NotFound("There is no such key.", hint="`undertone keys list` lists the keys.")
             return _read(row)
 
 

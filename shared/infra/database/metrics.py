@@ -1,4 +1,4 @@
-"""The figures of operation, counted in the database: what workers, dispatcher and courier do stands there anyway."""
+"""Computes the service metrics from the database, which already records the work of all services."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ FINISHED_STATUSES = tuple(status for status in DeliveryStatus if status is not D
 
 
 class SqlMetricsSource:
-    """Every query follows an index, and reads what is open or ended lately; only the jobs are counted as a whole."""
+    """Reads metrics with indexed queries over open and recently finished rows; only jobs are counted in total."""
 
     def __init__(self, database: Database) -> None:
         self._database = database
@@ -50,10 +50,10 @@ def _queues(connection: Connection, now: datetime) -> Mapping[str, QueueMetrics]
     found: dict[str, QueueMetrics] = {}
     for queue, count, sent, since in connection.execute(open_):
         found[queue] = QueueMetrics(waiting=count - sent, sent=sent, oldest_seconds=_age(since, now))
-    lapsed: dict[str, int] = _counts(connection, _running(stages.c.queue).where(stages.c.lease_until <= now))
+    expired: dict[str, int] = _counts(connection, _running(stages.c.queue).where(stages.c.lease_until <= now))
     for queue, count in _counts(connection, _running(stages.c.queue)).items():
-        given = found.get(queue, QueueMetrics())
-        found[queue] = given.model_copy(update={"running": count, "expired_leases": lapsed.get(queue, 0)})
+        metrics = found.get(queue, QueueMetrics())
+        found[queue] = metrics.model_copy(update={"running": count, "expired_leases": expired.get(queue, 0)})
     return found
 
 
@@ -67,7 +67,7 @@ def _running(by: Any) -> Select[Any]:
 
 
 def _counts(connection: Connection, query: Select[Any]) -> dict[str, int]:
-    return {name: count for name, count in connection.execute(query)}  # noqa: C416 - rows, which dict() takes for more
+    return {name: count for name, count in connection.execute(query)}  # noqa: C416 - mypy rejects dict() of rows
 
 
 def _ended(connection: Connection, since: datetime) -> Mapping[tuple[str, StageStatus], FinishedStages]:
@@ -89,7 +89,7 @@ def _done(connection: Connection, since: datetime) -> dict[str, Any]:
     work = (
         select(func.sum(stages.c.seconds))
         .select_from(jobs.join(stages, jobs.c.id == stages.c.job_id))
-        # What has no length, from before lengths were kept, would only blur the ratio of the two.
+        # Jobs without a recorded length, from older versions, would distort the ratio of the two sums.
         .where(done, jobs.c.recording_seconds.is_not(None), stages.c.name.not_in(sorted(STAGES_AFTER_JOB)))
     )
     return {
@@ -125,5 +125,5 @@ def _webhooks(connection: Connection, now: datetime) -> dict[str, Any]:
 
 
 def _age(since: datetime | None, now: datetime) -> float:
-    """What is to be tried again a little later is not old yet."""
+    """Returns the age in seconds; a time in the future counts as 0."""
     return 0.0 if since is None else max(timedelta(0), now - since).total_seconds()

@@ -1,4 +1,4 @@
-"""Bring a database to the newest schema, by the migrations that lie in this package."""
+"""Migrates a database to the newest schema with the migrations of this package."""
 
 from __future__ import annotations
 
@@ -16,12 +16,12 @@ VERSIONS = "alembic_version"
 
 
 def migrate(connection: Connection) -> None:
-    """Within the caller's transaction: it becomes the newest schema, or stays what it was."""
+    """Migrates in the caller's transaction, so that it succeeds completely or changes nothing."""
     if inspect(connection).has_table(VERSIONS):
         found = connection.execute(text(f"SELECT version_num FROM {VERSIONS}")).scalars().all()  # noqa: S608 - a constant
         if found == [NEWEST]:
             return
-    from alembic import command  # noqa: PLC0415 - 10 MB and 0.1 s that most starts do not need
+    from alembic import command  # noqa: PLC0415 - costs 10 MB and 0.1 s, and most starts do not need it
 
     command.upgrade(configuration(connection), "head")
 

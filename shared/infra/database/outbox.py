@@ -1,4 +1,4 @@
-"""The courier's side of webhooks, in the database: announcements become deliveries, deliveries become attempts."""
+"""Stores webhook events, deliveries and attempts in the database for the courier."""
 
 from __future__ import annotations
 
@@ -27,7 +27,8 @@ from shared.infra.database.schema import attempts, deliveries, endpoints, outbox
 from shared.infra.database.webhook_rows import disable, read_delivery, read_endpoint
 from shared.infra.database.webhooks import delivery_id
 
-MAX_PARALLEL_PER_ENDPOINT = 4  # deliveries to one endpoint side by side: a slow one must not hold all threads
+# Concurrent deliveries to one endpoint, so that a slow endpoint cannot occupy all threads.
+MAX_PARALLEL_PER_ENDPOINT = 4
 
 
 class SqlOutbox:
@@ -36,70 +37,70 @@ class SqlOutbox:
 
     def any_due(self) -> bool:
         now = self._database.now
-        announced = exists().where(outbox.c.fanned_out_at.is_(None))
-        pending = exists().where(
+        pending_events = exists().where(outbox.c.fanned_out_at.is_(None))
+        pending_deliveries = exists().where(
             deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_attempt_at <= now, _free(now)
         )
         with self._database.reading() as connection:
-            return bool(connection.execute(select(or_(announced, pending))).scalar_one())
+            return bool(connection.execute(select(or_(pending_events, pending_deliveries))).scalar_one())
 
     def fan_out(self, *, limit: int = 100) -> int:
         query = select(outbox).where(outbox.c.fanned_out_at.is_(None)).order_by(outbox.c.created_at).limit(limit)
         now = self._database.now
         with self._database.writing() as connection:
             events = connection.execute(query.with_for_update(skip_locked=True)).mappings().all()
-            made = sum(_spread(connection, event, now) for event in events)
+            made = sum(_create_deliveries(connection, event, now) for event in events)
             done = [event["id"] for event in events]
             connection.execute(update(outbox).where(outbox.c.id.in_(done)).values(fanned_out_at=now))
             return made
 
     def due(self, *, limit: int, lease: timedelta) -> tuple[DueDelivery, ...]:
         now = self._database.now
-        going = _going(now)
+        in_progress = _in_progress(now)
         order = (deliveries.c.next_attempt_at, deliveries.c.id)
         rank = func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=order)
-        turn = (rank + func.coalesce(going.c.number, 0)).label("turn")
-        ripe = (
+        turn = (rank + func.coalesce(in_progress.c.number, 0)).label("turn")
+        due = (
             select(deliveries.c.id, deliveries.c.next_attempt_at, turn)
             .join(endpoints, endpoints.c.id == deliveries.c.endpoint_id)
-            .outerjoin(going, going.c.endpoint_id == deliveries.c.endpoint_id)
+            .outerjoin(in_progress, in_progress.c.endpoint_id == deliveries.c.endpoint_id)
             .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_attempt_at <= now, _free(now))
             .where(endpoints.c.disabled_at.is_(None))
             .where(or_(endpoints.c.slow_until.is_(None), endpoints.c.slow_until <= now))
             .subquery()
         )
         chosen = (
-            select(ripe.c.id)
-            .where(ripe.c.turn <= MAX_PARALLEL_PER_ENDPOINT)
-            .order_by(ripe.c.turn, ripe.c.next_attempt_at)
+            select(due.c.id)
+            .where(due.c.turn <= MAX_PARALLEL_PER_ENDPOINT)
+            .order_by(due.c.turn, due.c.next_attempt_at)
             .limit(limit)
         )
         with self._database.writing_exclusively("deliveries") as connection:
             found = connection.execute(chosen).scalars().all()
-            return tuple(_taken(connection, one, now + lease) for one in found)
+            return tuple(_lease(connection, one, now + lease) for one in found)
 
     def record(self, outgoing: DueDelivery, attempt: Attempt, outcome: DeliveryOutcome) -> bool:
         delivery = outgoing.delivery
         at_endpoint = endpoints.c.id == delivery.endpoint_id
         with self._database.writing() as connection:
-            # The endpoint before the delivery, always: disabling goes from the one to many of the other.
+            # Always lock the endpoint before the delivery, in the same order as disabling, to avoid deadlocks.
             endpoint = connection.execute(select(endpoints).where(at_endpoint).with_for_update()).mappings().first()
             query = select(deliveries).where(deliveries.c.id == delivery.id).with_for_update()
             row = connection.execute(query).mappings().first()
             if endpoint is None or row is None:
-                return False  # erased meanwhile: nothing about it is written any more
+                return False  # erased in the meantime: do not write anything about it
             log = attempt.model_dump() | {"id": uuid4().hex, "tenant": delivery.tenant}
             connection.execute(insert(attempts).values(**log))
             connection.execute(update(endpoints).where(at_endpoint).values(**_health(endpoint, attempt, outcome)))
-            ours: bool = row["status"] == DeliveryStatus.PENDING and row["lease"] == outgoing.lease
-            if ours:
+            lease_valid: bool = row["status"] == DeliveryStatus.PENDING and row["lease"] == outgoing.lease
+            if lease_valid:
                 ended = None if outcome.status is DeliveryStatus.PENDING else self._database.now
                 changes: dict[str, Any] = {"status": outcome.status, "attempts": attempt.number, "finished_at": ended}
                 changes |= {"next_attempt_at": outcome.next_attempt_at, "lease": None, "lease_until": None}
                 connection.execute(update(deliveries).where(deliveries.c.id == delivery.id).values(**changes))
             if outcome.disable_reason is not None and endpoint["disabled_at"] is None:
                 disable(connection, delivery.endpoint_id, outcome.disable_reason, self._database.now)
-            return ours
+            return lease_valid
 
     def disable_failing(self, *, reason: str, after: timedelta, recent: timedelta) -> int:
         now = self._database.now
@@ -126,20 +127,20 @@ class SqlOutbox:
         unused = ~exists().where(deliveries.c.endpoint_id == endpoints.c.id)
         with self._database.writing() as connection:
             connection.execute(delete(attempts).where(or_(attempts.c.at < before, attempts.c.delivery_id.in_(old))))
-            gone = connection.execute(delete(deliveries).where(deliveries.c.finished_at < before)).rowcount
+            deleted = connection.execute(delete(deliveries).where(deliveries.c.finished_at < before)).rowcount
             connection.execute(delete(outbox).where(outbox.c.fanned_out_at < before))
             connection.execute(
                 delete(endpoints).where(endpoints.c.job_id.is_not(None), endpoints.c.created_at < before, unused)
             )
-            return gone
+            return deleted
 
 
 def _free(now: datetime) -> ColumnElement[bool]:
     return or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now)
 
 
-def _going(now: datetime) -> Subquery:
-    """How many deliveries to each endpoint somebody holds a lease on."""
+def _in_progress(now: datetime) -> Subquery:
+    """Counts the leased deliveries of each endpoint."""
     return (
         select(deliveries.c.endpoint_id, func.count().label("number"))
         .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.lease_until > now)
@@ -148,15 +149,15 @@ def _going(now: datetime) -> Subquery:
     )
 
 
-def _spread(connection: Connection, event: RowMapping, now: datetime) -> int:
-    """One delivery for each endpoint that wants to hear; a disabled one gets it dropped, so that it can be replayed."""
-    heard = select(endpoints).where(
+def _create_deliveries(connection: Connection, event: RowMapping, now: datetime) -> int:
+    """Creates a delivery for each subscribed endpoint; for a disabled endpoint it is dropped and can be replayed."""
+    candidates = select(endpoints).where(
         endpoints.c.tenant == event["tenant"],
         or_(endpoints.c.job_id.is_(None), endpoints.c.job_id == event["job_id"]),
     )
-    wanting = [
+    subscribed = [
         endpoint
-        for endpoint in map(read_endpoint, connection.execute(heard).mappings())
+        for endpoint in map(read_endpoint, connection.execute(candidates).mappings())
         if EventType(event["event_type"]) in endpoint.event_types
     ]
     rows = [
@@ -175,14 +176,14 @@ def _spread(connection: Connection, event: RowMapping, now: datetime) -> int:
             "created_at": now,
             "finished_at": now if endpoint.disabled_at else None,
         }
-        for endpoint in wanting
+        for endpoint in subscribed
     ]
     if rows:
         connection.execute(insert(deliveries), rows)
     return len(rows)
 
 
-def _taken(connection: Connection, delivery: str, until: datetime) -> DueDelivery:
+def _lease(connection: Connection, delivery: str, until: datetime) -> DueDelivery:
     lease = uuid4().hex
     own = deliveries.c.id == delivery
     connection.execute(update(deliveries).where(own).values(lease=lease, lease_until=until))

@@ -1,4 +1,4 @@
-"""The audit trail, and the answers that repeated requests get, in the database."""
+"""Stores the audit log and the responses for idempotency keys in the database."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.infra.database.engine import Database
 from shared.infra.database.schema import audit, idempotency
 
 MAX_PER_PAGE = 1000
-MAX_DURATION = timedelta(hours=2)  # no request runs longer: what is not answered then was killed
+MAX_DURATION = timedelta(hours=2)  # no request runs longer; a request without a response by then was killed
 
 
 class SqlAuditLog:
@@ -56,23 +56,23 @@ class SqlIdempotencyStore:
     def begin(self, request: RequestKey, fingerprint: str) -> RequestState:
         now = self._database.now
         row = request.model_dump() | {"fingerprint": fingerprint, "created_at": now}
-        lost = (*_same(request), idempotency.c.status.is_(None), idempotency.c.created_at < now - MAX_DURATION)
+        stale = (*_same(request), idempotency.c.status.is_(None), idempotency.c.created_at < now - MAX_DURATION)
         with self._database.writing() as connection:
-            connection.execute(delete(idempotency).where(*lost))
+            connection.execute(delete(idempotency).where(*stale))
         try:
             with self._database.writing() as connection:
                 connection.execute(insert(idempotency).values(**row))
-        except IntegrityError:  # the unique key decides who was first
+        except IntegrityError:  # the primary key decides which request was first
             return self._request_state(request, fingerprint)
         return RequestState(new=True)
 
     def _request_state(self, request: RequestKey, fingerprint: str) -> RequestState:
         with self._database.reading() as connection:
             row = connection.execute(select(idempotency).where(*_same(request))).mappings().one_or_none()
-        if row is None:  # released in this very moment
+        if row is None:  # released in the meantime
             return RequestState(new=False)
         if row["fingerprint"] != fingerprint:
-            raise IdempotencyKeyReused("That idempotency key was used for another request.", hint="Use a new key.")
+            raise IdempotencyKeyReused("The idempotency key was used for a different request.", hint="Use a new key.")
         if row["status"] is None:
             return RequestState(new=False)
         return RequestState(new=False, response=StoredResponse(status=row["status"], body=row["body"]))
@@ -97,5 +97,5 @@ def _same(request: RequestKey) -> tuple[Any, ...]:
 
 
 def _entry(row: RowMapping) -> AuditEntry:
-    kept = {name: value for name, value in row.items() if name != "id"}
-    return AuditEntry.model_validate({**kept, "details": json.loads(row["details"])})
+    fields = {name: value for name, value in row.items() if name != "id"}
+    return AuditEntry.model_validate({**fields, "details": json.loads(row["details"])})

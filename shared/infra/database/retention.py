@@ -1,4 +1,4 @@
-"""Which jobs' things have been kept for their time, in the database."""
+"""Finds jobs whose retention periods have expired, in the database."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class SqlRetentionStore:
         self, category: RetentionCategory, period: timedelta | None, *, limit: int = 100
     ) -> tuple[tuple[str, str], ...]:
         now = self._database.now
-        # A job that wishes for less may be due before the deployment's time; which it is, its row says.
+        # A job may request a shorter period than the deployment's, so check each such job's own period.
         own = jobs.c.retention.is_not(None)
         candidates = own if period is None else or_(own, jobs.c.finished_at <= now - period)
         query = select(jobs.c.tenant, jobs.c.id, jobs.c.finished_at, jobs.c.retention).where(
@@ -40,9 +40,9 @@ class SqlRetentionStore:
             query = query.where(DELETED_AT_COLUMNS[category].is_(None))
         found: list[tuple[str, str]] = []
         with self._database.reading() as connection:
-            for tenant, job_id, finished_at, wish in connection.execute(query.order_by(jobs.c.finished_at)):
-                times = [period, Retention.model_validate_json(wish).period_of(category) if wish else None]
-                shortest = min((time for time in times if time is not None), default=None)
+            for tenant, job_id, finished_at, retention in connection.execute(query.order_by(jobs.c.finished_at)):
+                requested = Retention.model_validate_json(retention).period_of(category) if retention else None
+                shortest = min((time for time in (period, requested) if time is not None), default=None)
                 if shortest is not None and finished_at <= now - shortest:
                     found.append((tenant, job_id))
                     if len(found) == limit:
@@ -59,7 +59,7 @@ class SqlRetentionStore:
 
 
 def _recording_is_unused(category: RetentionCategory) -> ColumnElement[bool]:
-    """The recording stays while a stage that follows the job's end still works on it, or is about to."""
+    """True unless a stage that runs after the job's end still needs the recording."""
     if category is not RetentionCategory.MEDIA:
         return true()
     return ~exists().where(

@@ -1,4 +1,4 @@
-"""Every table of the service; what a row means stands in `shared.domain`."""
+"""The tables of the database; `shared.domain` documents what they mean."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 class Instant(TypeDecorator[datetime]):
-    """A point in time as microseconds since 1970: exact, ordered, and the same in every database."""
+    """Stores a datetime as microseconds since 1970: exact, sortable, and the same in every database."""
 
     impl = BigInteger
     cache_ok = True
@@ -72,7 +72,7 @@ keys = Table(
     _tenant(),
     Column("name", Text, nullable=False),
     Column("secret_sha256", String(64), nullable=False),
-    Column("scopes", Text, nullable=False),  # words with spaces between
+    Column("scopes", Text, nullable=False),  # separated by spaces
     Column("defaults", Text, nullable=False),  # JSON
     Column("created_at", Instant, nullable=False),
     Column("expires_at", Instant),
@@ -87,7 +87,7 @@ jobs = Table(
     _id(),
     _tenant(),
     Column("status", String(16), nullable=False),
-    # JSON texts; all of them are emptied when the row becomes a tombstone.
+    # JSON; all of these columns are cleared when the row becomes an erasure record.
     Column("request", Text),
     Column("metadata", Text),
     Column("consent", Text),
@@ -101,11 +101,11 @@ jobs = Table(
     Column("erased_at", Instant),
     Column("erased_by", Text),
     Column("erased_reason", Text),
-    # When retention took them; None while they are kept.
+    # When retention deleted them; None while they are stored.
     Column("media_deleted_at", Instant),
     Column("artifacts_deleted_at", Instant),
-    Column("recording_seconds", Float),  # known once it is done
-    Column("media_bytes", BigInteger),  # of the recording and what came beside it
+    Column("recording_seconds", Float),  # known when the job is done
+    Column("media_bytes", BigInteger),  # of the recording, its tracks and its platform transcript
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "digest"),
     Index(None, "status"),
@@ -118,7 +118,7 @@ stages = Table(
     Column("job_id", String(64), ForeignKey("jobs.id"), primary_key=True),
     Column("name", String(64), primary_key=True),
     Column("position", Integer, nullable=False),
-    Column("needs", Text, nullable=False),  # names with spaces between
+    Column("needs", Text, nullable=False),  # names separated by spaces
     Column("queue", String(32), nullable=False),
     Column("status", String(16), nullable=False),
     Column("attempts", Integer, nullable=False),
@@ -130,7 +130,7 @@ stages = Table(
     Column("finished_at", Instant),
     Column("not_before", Instant),
     Column("enqueued_at", Instant),  # when its message was sent; None: to be sent
-    Column("ready_at", Instant),  # since when it may be claimed, as far as its needs go
+    Column("ready_at", Instant),  # the time from which it may be claimed, when its dependencies are done
     Index(None, "queue", "status", "enqueued_at"),
     Index(None, "status", "lease_until"),
     Index(None, "status", "finished_at"),
@@ -158,7 +158,7 @@ endpoints = Table(
     Column("url", Text, nullable=False),
     Column("event_types", Text, nullable=False),
     Column("description", Text, nullable=False),
-    Column("secrets", Text, nullable=False),  # JSON; sealed
+    Column("secrets", Text, nullable=False),  # JSON; encrypted
     Column("job_id", String(64)),
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
@@ -238,7 +238,7 @@ idempotency = Table(
     Column("fingerprint", String(64), nullable=False),
     Column("status", Integer),  # None while the first request runs
     Column("body", LargeBinary),
-    Column("job_id", String(64)),  # its erasure takes the stored answer along
+    Column("job_id", String(64)),  # erasing the job deletes the stored response
     Column("created_at", Instant, nullable=False),
     Index(None, "created_at"),
     Index(None, "job_id"),
@@ -247,7 +247,7 @@ idempotency = Table(
 incoming_uploads = Table(
     "incoming_uploads",
     metadata,
-    Column("job_id", String(64), primary_key=True),  # there is no such job yet
+    Column("job_id", String(64), primary_key=True),  # no foreign key: the job does not exist yet
     _tenant(),
     Column("seen_at", Instant, nullable=False),
     Index(None, "seen_at"),

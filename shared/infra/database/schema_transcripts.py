@@ -1,4 +1,4 @@
-"""The tables beside transcripts: what people corrected, and what was said, to be searched."""
+"""The tables of transcript corrections and of utterances for full-text search."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ corrections = Table(
     Column("at", Instant, nullable=False),
 )
 
-# Its full-text index is SQLite's table `search_words`, kept equal by triggers, or PostgreSQL's index of that name.
+# The full-text index is the SQLite table `search_words`, updated by triggers, or the PostgreSQL index `search_words`.
 search_utterances = Table(
     "search_utterances",
     metadata,

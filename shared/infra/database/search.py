@@ -1,4 +1,4 @@
-"""What was said, in the database: SQLite's FTS5 or PostgreSQL's text search over the same folded words."""
+"""Full-text search of transcripts with SQLite FTS5 or PostgreSQL text search over the same folded words."""
 
 from __future__ import annotations
 
@@ -27,10 +27,9 @@ from shared.domain.page import Cursor, Page
 from shared.domain.search import Phrase, SearchQuery, SearchResult, fold
 from shared.domain.transcript import Transcript
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import locked
+from shared.infra.database.job_rows import lock_job
 from shared.infra.database.schema import jobs
-from shared.infra.database.schema_transcripts import FULL_TEXT
-from shared.infra.database.schema_transcripts import search_utterances as said
+from shared.infra.database.schema_transcripts import FULL_TEXT, search_utterances
 
 MAX_PER_PAGE = 100
 
@@ -41,7 +40,7 @@ class SqlTranscriptIndex:
 
     def index_transcript(self, tenant: str, transcript: Transcript) -> None:
         with self._database.writing() as connection:
-            row = locked(connection, transcript.job_id, tenant)
+            row = lock_job(connection, transcript.job_id, tenant)
             if row is None or JobStatus(row["status"]).deleted:
                 raise NotFound("There is no such job.")
             write_utterances(connection, tenant, transcript)
@@ -54,7 +53,7 @@ class SqlTranscriptIndex:
             chosen = _matching(connection.dialect.name, tenant, query)
             if cursor is not None:
                 chosen = chosen.where(_after(Cursor.parse(cursor)))
-            order = (jobs.c.created_at.desc(), jobs.c.id.desc(), said.c.position)
+            order = (jobs.c.created_at.desc(), jobs.c.id.desc(), search_utterances.c.position)
             rows = connection.execute(chosen.order_by(*order).limit(limit + 1)).mappings().all()
         shown = rows[:limit]
         items = tuple(
@@ -78,8 +77,8 @@ class SqlTranscriptIndex:
 
 
 def write_utterances(connection: Connection, tenant: str, transcript: Transcript) -> None:
-    """In the caller's transaction, which holds the job's row."""
-    connection.execute(delete(said).where(said.c.job_id == transcript.job_id))
+    """Replaces the job's utterances in the index, in the caller's transaction, which must have locked the job's row."""
+    connection.execute(delete(search_utterances).where(search_utterances.c.job_id == transcript.job_id))
     rows = [
         {
             "tenant": tenant,
@@ -97,55 +96,58 @@ def write_utterances(connection: Connection, tenant: str, transcript: Transcript
         for utterance in transcript.utterances
     ]
     if rows:
-        connection.execute(insert(said), rows)
+        connection.execute(insert(search_utterances), rows)
 
 
 def delete_utterances(connection: Connection, job_id: str) -> None:
-    """In the caller's transaction; afterwards no word of it is left in the index either."""
-    gone = connection.execute(delete(said).where(said.c.job_id == job_id)).rowcount
-    if gone and connection.dialect.name == "sqlite":
-        # A deleted word is only marked as such until its part of the index is merged with others.
+    """Deletes the job's utterances and their words from the index, in the caller's transaction."""
+    deleted = connection.execute(delete(search_utterances).where(search_utterances.c.job_id == job_id)).rowcount
+    if deleted and connection.dialect.name == "sqlite":
+        # FTS5 only marks deleted words until the segments of the index are merged.
         connection.execute(text("INSERT INTO search_words(search_words) VALUES ('optimize')"))
 
 
 def _storable(words: str) -> str:
-    return words.replace("\x00", "")  # PostgreSQL has no place for it
+    return words.replace("\x00", "")  # PostgreSQL text cannot contain it
 
 
 def _matching(dialect: str, tenant: str, query: SearchQuery) -> Select[Any]:
     chosen = (
-        select(said, jobs.c.created_at)
-        .join(jobs, jobs.c.id == said.c.job_id)
-        .where(said.c.tenant == tenant, jobs.c.tenant == tenant, jobs.c.status == JobStatus.DONE)
+        select(search_utterances, jobs.c.created_at)
+        .join(jobs, jobs.c.id == search_utterances.c.job_id)
+        .where(search_utterances.c.tenant == tenant, jobs.c.tenant == tenant, jobs.c.status == JobStatus.DONE)
     )
     if query.phrases:
         chosen = chosen.where(_has_words(dialect, query.phrases))
     if query.emotion is not None:
-        chosen = chosen.where(said.c.emotion == str(query.emotion))
+        chosen = chosen.where(search_utterances.c.emotion == str(query.emotion))
     if query.speaker is not None:
         wanted = _storable(query.speaker)
-        # A name without a letter folds to nothing, which is no name to look for.
-        by_name = said.c.folded_name == fold(wanted) if fold(wanted) else said.c.name == wanted
-        chosen = chosen.where(or_(said.c.speaker == wanted, by_name))
+        # A name without letters folds to an empty string, so compare the original name.
+        by_name = (
+            search_utterances.c.folded_name == fold(wanted) if fold(wanted) else search_utterances.c.name == wanted
+        )
+        chosen = chosen.where(or_(search_utterances.c.speaker == wanted, by_name))
     if query.job is not None:
-        chosen = chosen.where(said.c.job_id == _storable(query.job))
+        chosen = chosen.where(search_utterances.c.job_id == _storable(query.job))
     return chosen
 
 
 def _has_words(dialect: str, phrases: Iterable[Phrase]) -> ColumnElement[bool]:
-    """Folded words hold letters and digits only, so there is nothing to escape."""
+    """Builds the full-text condition; folded words contain only letters and digits, so nothing needs escaping."""
     if dialect == "sqlite":
         words = " ".join(f'"{" ".join(phrase)}"' for phrase in phrases)
         hits: Select[Any] = select(literal_column("rowid")).select_from(text(FULL_TEXT))
-        return said.c.id.in_(hits.where(text(f"{FULL_TEXT} MATCH :words").bindparams(words=words)))
-    vector = func.to_tsvector(text("'simple'"), said.c.folded)
+        return search_utterances.c.id.in_(hits.where(text(f"{FULL_TEXT} MATCH :words").bindparams(words=words)))
+    vector = func.to_tsvector(text("'simple'"), search_utterances.c.folded)
     return and_(*(vector.op("@@")(func.phraseto_tsquery(text("'simple'"), " ".join(phrase))) for phrase in phrases))
 
 
 def _after(last: Cursor) -> ColumnElement[bool]:
     job_id, _, position = last.id.partition(":")
     if not position.isdigit():
-        raise InvalidRequest("That cursor is none of ours.", hint="Begin again without a cursor.")
-    here = (literal(last.at, jobs.c.created_at.type), literal(job_id, jobs.c.id.type))
-    there = tuple_(jobs.c.created_at, jobs.c.id)
-    return or_(there < tuple_(*here), and_(there == tuple_(*here), said.c.position > int(position)))
+        raise InvalidRequest("The cursor is not valid.", hint="Start again without a cursor.")
+    last_key = (literal(last.at, jobs.c.created_at.type), literal(job_id, jobs.c.id.type))
+    row_key = tuple_(jobs.c.created_at, jobs.c.id)
+    after_position = search_utterances.c.position > int(position)
+    return or_(row_key < tuple_(*last_key), and_(row_key == tuple_(*last_key), after_position))

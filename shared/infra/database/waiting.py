@@ -1,4 +1,4 @@
-"""Wait for a database server that starts at the same time as we do."""
+"""Waits for a database server that is still starting."""
 
 from __future__ import annotations
 
@@ -14,9 +14,9 @@ PAUSE = 0.2  # seconds between attempts
 
 
 def wait_for_server(engine: Engine, seconds: float) -> None:
-    """Return when it lets us in, or when waiting does not help; the next connection then gets the driver's error."""
+    """Returns when a connection succeeds, or when waiting is useless; the next connection then raises the error."""
     until = time.monotonic() + seconds
-    told = False
+    logged = False
     while True:
         try:
             with engine.connect():
@@ -24,13 +24,13 @@ def wait_for_server(engine: Engine, seconds: float) -> None:
         except OperationalError as error:
             if _password_required(error) or time.monotonic() >= until:
                 return
-        if not told:
+        if not logged:
             log.warning("database.awaited", seconds=seconds)
-            told = True
+            logged = True
         time.sleep(PAUSE)
 
 
 def _password_required(error: OperationalError) -> bool:
-    """The server is there and refuses us: the password is wrong, or there is no such database."""
+    """True if the server responded with a refusal: the password is wrong, or the database does not exist."""
     connection = getattr(error.orig, "pgconn", None)
     return bool(connection is not None and connection.used_password)

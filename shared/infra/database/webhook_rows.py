@@ -1,4 +1,4 @@
-"""Endpoints, deliveries and attempts between their rows and the domain."""
+"""Converts rows of webhook endpoints, deliveries and attempts to domain objects."""
 
 from __future__ import annotations
 
@@ -57,12 +57,12 @@ def read_delivery(row: RowMapping) -> Delivery:
 
 
 def read_attempt(row: RowMapping) -> Attempt:
-    shown = {name: value for name, value in row.items() if name not in ("id", "tenant")}
-    return Attempt.model_validate(shown)
+    fields = {name: value for name, value in row.items() if name not in ("id", "tenant")}
+    return Attempt.model_validate(fields)
 
 
 def disable(connection: Connection, endpoint_id: str, reason: str, now: datetime) -> None:
-    """What was still to be sent is dropped, which means: it waits for a replay."""
+    """Disables an endpoint and drops its pending deliveries, which can be replayed later."""
     connection.execute(
         update(endpoints).where(endpoints.c.id == endpoint_id).values(disabled_at=now, disabled_reason=reason)
     )

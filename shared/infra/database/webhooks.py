@@ -1,4 +1,4 @@
-"""Webhook endpoints and what was sent to them, as their tenant sees it, in the database."""
+"""Stores webhook endpoints and deliveries in the database for the requests of their tenants."""
 
 from __future__ import annotations
 
@@ -148,7 +148,7 @@ class SqlDeliveryStore:
                 raise NotFound("There is no such delivery.")
             _enabled(_present(connection, tenant, row["endpoint_id"]))
             if row["status"] == DeliveryStatus.PENDING:
-                raise StateConflict("That delivery is still on its way.", hint="Wait until it has ended.")
+                raise StateConflict("The delivery is still pending.", hint="Wait until it has finished.")
             again: dict[str, Any] = {"status": DeliveryStatus.PENDING, "series": row["series"] + 1, "attempts": 0}
             again |= {"next_attempt_at": self._database.now, "finished_at": None, "lease": None, "lease_until": None}
             connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**again))
@@ -194,4 +194,4 @@ def _present(connection: Connection, tenant: str, endpoint_id: str) -> WebhookEn
 
 def _enabled(endpoint: WebhookEndpoint) -> None:
     if endpoint.disabled_at is not None:
-        raise StateConflict("The endpoint is disabled.", hint="Enable it first: PATCH it with enabled true.")
+        raise StateConflict("The endpoint is disabled.", hint='Enable it first: send a PATCH with "enabled": true.')

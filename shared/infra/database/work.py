@@ -1,4 +1,4 @@
-"""Workers' holds on stages, in the database: compare-and-set claims, leases, and the end of a job with its outbox."""
+"""Stores claims and leases of stages in the database, and finishes jobs with their outbox events."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shared.infra.database.job_rows import (
     FREE,
     end_job,
     fail_stage,
-    full,
-    locked,
+    load_job,
+    lock_job,
     ready,
     ready_now,
     set_stage,
@@ -27,7 +27,7 @@ from shared.infra.database.schema import jobs, stages
 
 
 class SqlWorkStore:
-    """Whoever changes a stage holds its job's row, so that two stages ending at once both see what is ready now."""
+    """Claims and finishes stages. Each change locks the job's row, so that stages that end together see each other."""
 
     def __init__(self, database: Database, *, public_url: str = "") -> None:
         self._database = database
@@ -36,7 +36,7 @@ class SqlWorkStore:
     def claim(self, job_id: str, stage: str, worker: str, lease: timedelta) -> Claim | Refusal:
         with self._database.writing() as connection:
             now = self._database.now
-            job = locked(connection, job_id)
+            job = lock_job(connection, job_id)
             row = _stage(connection, job_id, stage)
             if job is None or row is None:
                 return Refusal.UNKNOWN
@@ -46,7 +46,7 @@ class SqlWorkStore:
             if refusal is not None:
                 return refusal
             attempt = row["attempts"] + 1
-            taken = connection.execute(
+            updated = connection.execute(
                 update(stages)
                 .where(stages.c.job_id == job_id, stages.c.name == stage)
                 .where(stages.c.status == row["status"], stages.c.attempts == row["attempts"])
@@ -59,7 +59,7 @@ class SqlWorkStore:
                     started_at=now,
                 )
             )
-            if taken.rowcount != 1:
+            if updated.rowcount != 1:
                 return Refusal.HELD
             if job["status"] == JobStatus.QUEUED:
                 connection.execute(
@@ -78,10 +78,10 @@ class SqlWorkStore:
 
     def job(self, claim: Claim) -> JobRecord:
         with self._database.reading() as connection:
-            held = connection.execute(select(stages.c.name).where(*_claim_holds(claim))).first()
-            if held is None:
+            claimed = connection.execute(select(stages.c.name).where(*_claim_is_valid(claim))).first()
+            if claimed is None:
                 raise _lost(claim)
-            return full(connection, claim.job_id)
+            return load_job(connection, claim.job_id)
 
     def extend(self, claim: Claim, lease: timedelta, *, progress: float | None = None) -> Claim:
         now = self._database.now
@@ -89,7 +89,7 @@ class SqlWorkStore:
         if progress is not None:
             changes["progress"] = progress
         with self._database.writing() as connection:
-            _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(**changes), claim)
+            _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(**changes), claim)
         return claim.model_copy(update={"lease_until": now + lease})
 
     def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
@@ -115,43 +115,43 @@ class SqlWorkStore:
 
     def requeue(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
         with self._database.writing() as connection:
-            locked(connection, claim.job_id)
+            lock_job(connection, claim.job_id)
             then = self._database.now + delay
             changes = {**FREE, **ready(then), "not_before": then}
             changes["attempts"] = claim.attempt if counted else claim.attempt - 1
-            _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(**changes), claim)
+            _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(**changes), claim)
 
     def rerun_needed(self, claim: Claim, need: str) -> bool:
         with self._database.writing() as connection:
-            locked(connection, claim.job_id)
+            lock_job(connection, claim.job_id)
             row = _stage(connection, claim.job_id, need)
             if row is None or (row["status"] == StageStatus.DONE and row["attempts"] >= MAX_ATTEMPTS):
                 return False
-            # Not a row of its own: the attempt that it will need is counted among those that every stage has.
+            # The extra attempt counts towards the normal limit of the stage, without a separate counter.
             waits = {**FREE, "status": StageStatus.WAITING, "attempts": claim.attempt - 1}
-            _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(**waits), claim)
-            if row["status"] == StageStatus.DONE:  # otherwise somebody else has missed it too
+            _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(**waits), claim)
+            if row["status"] == StageStatus.DONE:  # otherwise another stage has already requested the rerun
                 again = {**FREE, **ready(self._database.now), "not_before": None, "finished_at": None, "seconds": None}
                 set_stage(connection, claim.job_id, need, again)
             return True
 
     def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
         with self._database.writing() as connection:
-            locked(connection, claim.job_id)
+            lock_job(connection, claim.job_id)
             now = self._database.now
-            _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(finished_at=now), claim)
-            told = failure.model_copy(update={"stage": claim.stage})
-            return fail_stage(connection, claim.job_id, now, self._public_url, told)
+            _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(finished_at=now), claim)
+            stage_failure = failure.model_copy(update={"stage": claim.stage})
+            return fail_stage(connection, claim.job_id, now, self._public_url, stage_failure)
 
     def _finish(self, connection: Connection, claim: Claim, seconds: float) -> None:
-        locked(connection, claim.job_id)
+        lock_job(connection, claim.job_id)
         done = {**FREE, "status": StageStatus.DONE, "progress": 1.0, "seconds": seconds}
         done |= {"worker": claim.worker, "finished_at": self._database.now}
-        _update_claimed(connection, update(stages).where(*_claim_holds(claim)).values(**done), claim)
+        _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(**done), claim)
 
 
 def poisoned(stage: str) -> JobFailure:
-    message = f"The stage {stage} ended its worker {MAX_ATTEMPTS} times; the recording is not tried again."
+    message = f"The stage {stage} ended its worker {MAX_ATTEMPTS} times and is not tried again."
     return JobFailure(code="poisoned", message=message, stage=stage)
 
 
@@ -161,7 +161,7 @@ def _stage(connection: Connection, job_id: str, stage: str) -> RowMapping | None
 
 
 def _ready_dependents(connection: Connection, job_id: str, now: datetime) -> tuple[Ticket, ...]:
-    """What waited for the stage that is done now may run."""
+    """Makes the stages ready whose last dependency is now done, and returns their tickets."""
     freed = ready_now(stages_of(connection, [job_id])[job_id])
     for stage in freed:
         set_stage(connection, job_id, stage.name, ready(now))
@@ -183,8 +183,8 @@ def _refusal(job: RowMapping, row: RowMapping, now: datetime) -> Refusal | None:
     return Refusal.POISONED if row["attempts"] >= MAX_ATTEMPTS else None
 
 
-def _claim_holds(claim: Claim) -> tuple[Any, ...]:
-    """True for the row while this very claim holds: nobody took it over, and the job still wants it."""
+def _claim_is_valid(claim: Claim) -> tuple[Any, ...]:
+    """True for the stage's row while the claim is valid: not taken over, and the job still running."""
     runs = exists().where(jobs.c.id == stages.c.job_id, worked_on(JobStatus.RUNNING))
     return (
         stages.c.job_id == claim.job_id,
@@ -202,4 +202,4 @@ def _update_claimed(connection: Connection, change: Update, claim: Claim) -> Non
 
 
 def _lost(claim: Claim) -> LeaseLost:
-    return LeaseLost(f"The claim on {claim.stage} of job {claim.job_id} no longer holds; nothing was written.")
+    return LeaseLost(f"The lease on {claim.stage} of job {claim.job_id} is lost; nothing was written.")

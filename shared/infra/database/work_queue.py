@@ -1,4 +1,4 @@
-"""What keeps work flowing, in the database: fair turns between tenants, sweeps of dead leases, erasures."""
+"""Schedules work in the database: fair order between tenants, sweeps of expired leases, and erasures."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from sqlalchemy import ColumnElement, Connection, Subquery, and_, delete, exists
 from shared.domain.job_record import ErasureRecord, JobStatus, stage_may_run
 from shared.domain.work import MAX_ATTEMPTS, StageStatus, SweepResult, Ticket
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, fail_stage, locked, read_erasure_record, ready, set_stage, worked_on
+from shared.infra.database.job_rows import FREE, fail_stage, lock_job, read_erasure_record, ready, set_stage, worked_on
 from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import delete_utterances
@@ -39,7 +39,7 @@ class SqlWorkQueue:
                 .where(stages.c.queue == queue, stages.c.status == StageStatus.PENDING)
                 .where(stages.c.enqueued_at.is_not(None), worked_on(*ACTIVE_STATUSES))
             ).scalar_one()
-            chosen = _in_turns(connection, queue, now, max_waiting - waiting) if waiting < max_waiting else ()
+            chosen = _in_fair_order(connection, queue, now, max_waiting - waiting) if waiting < max_waiting else ()
             return tuple(ticket for ticket in chosen if _mark_sent(connection, ticket, now))
 
     def sweep(self, *, lost_after: timedelta) -> SweepResult:
@@ -57,14 +57,14 @@ class SqlWorkQueue:
         )
         with self._database.reading() as connection:
             found = connection.execute(expired).all()
-        verdicts = [self._free_lease(job_id, stage) for job_id, stage in found]
-        return SweepResult(freed=verdicts.count("freed"), poisoned=verdicts.count("poisoned"))
+        outcomes = [self._free_lease(job_id, stage) for job_id, stage in found]
+        return SweepResult(freed=outcomes.count("freed"), poisoned=outcomes.count("poisoned"))
 
     def _free_lease(self, job_id: str, stage: str) -> str:
-        """One stage in its own transaction; between the look and the lock it may have come to life again."""
+        """Frees one stage in its own transaction, if its lease is still expired after locking the job."""
         with self._database.writing() as connection:
             now = self._database.now
-            job = locked(connection, job_id)
+            job = lock_job(connection, job_id)
             row = connection.execute(
                 select(stages.c.attempts).where(
                     stages.c.job_id == job_id,
@@ -82,18 +82,20 @@ class SqlWorkQueue:
             return "freed"
 
     def pending_erasures(self, *, limit: int = 100) -> tuple[ErasureRecord, ...]:
-        held = exists().where(
+        leased = exists().where(
             stages.c.job_id == jobs.c.id,
             stages.c.status == StageStatus.RUNNING,
             stages.c.lease_until > self._database.now,
         )
-        query = select(jobs).where(jobs.c.status == JobStatus.ERASING, ~held).order_by(jobs.c.finished_at).limit(limit)
+        query = (
+            select(jobs).where(jobs.c.status == JobStatus.ERASING, ~leased).order_by(jobs.c.finished_at).limit(limit)
+        )
         with self._database.reading() as connection:
             return tuple(read_erasure_record(row) for row in connection.execute(query).mappings())
 
     def finish_erasure(self, tenant: str, job_id: str) -> None:
         with self._database.writing() as connection:
-            job = locked(connection, job_id, tenant)
+            job = lock_job(connection, job_id, tenant)
             if job is None or job["status"] != JobStatus.ERASING:
                 return
             own = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
@@ -111,8 +113,8 @@ class SqlWorkQueue:
             )
 
 
-def _in_turns(connection: Connection, queue: str, now: datetime, room: int) -> Sequence[Ticket]:
-    """Each tenant's oldest work first, and the tenant with the least in flight first: 500 jobs do not delay one."""
+def _in_fair_order(connection: Connection, queue: str, now: datetime, limit: int) -> Sequence[Ticket]:
+    """Chooses each tenant's oldest work, and the least busy tenant first, so that 500 jobs do not delay one."""
     ranked = _ranked(queue, now)
     busy = _in_flight(queue)
     turn = ranked.c.rank + func.coalesce(busy.c.number, 0)
@@ -120,13 +122,13 @@ def _in_turns(connection: Connection, queue: str, now: datetime, room: int) -> S
         select(ranked.c.job_id, ranked.c.name)
         .select_from(ranked.outerjoin(busy, busy.c.tenant == ranked.c.tenant))
         .order_by(turn, ranked.c.created_at, ranked.c.job_id, ranked.c.position)
-        .limit(room)
+        .limit(limit)
     )
     return [Ticket(job_id=job_id, stage=name, queue=queue) for job_id, name in connection.execute(query)]
 
 
 def _ranked(queue: str, now: datetime) -> Subquery:
-    """All that may be sent, numbered within its tenant."""
+    """Ranks the stages that may be sent within each tenant."""
     order = (jobs.c.created_at, jobs.c.id, stages.c.position)
     return (
         select(
@@ -144,7 +146,7 @@ def _ranked(queue: str, now: datetime) -> Subquery:
 
 
 def _unsent(now: datetime) -> ColumnElement[bool]:
-    """True for stages, with their jobs, that may be sent."""
+    """True for stages, joined with their jobs, that may be sent."""
     return and_(
         stages.c.status == StageStatus.PENDING,
         stages.c.enqueued_at.is_(None),
@@ -154,7 +156,7 @@ def _unsent(now: datetime) -> ColumnElement[bool]:
 
 
 def _in_flight(queue: str) -> Subquery:
-    """How much of each tenant waits in the queue or runs."""
+    """Counts each tenant's stages that are in the queue or running."""
     sent = and_(stages.c.status == StageStatus.PENDING, stages.c.enqueued_at.is_not(None))
     return (
         select(jobs.c.tenant, func.count().label("number"))

@@ -1,1 +1,1 @@
-"""What every service with an HTTP door needs: who asks, how much they may send, and how errors look."""
+"""Components shared by the HTTP services: authentication, limits, request bodies and error responses."""

@@ -1,4 +1,4 @@
-"""One line in the log and one span for each request: its route, answer and time; a last answer where it broke."""
+"""Middleware that logs and traces each request with its route, status and duration, and answers uncaught errors."""
 
 from __future__ import annotations
 
@@ -21,16 +21,16 @@ ObserveRequest = Callable[[str, str, int, float], None]
 METHODS = frozenset({"GET", "HEAD", "POST", "PUT", "PATCH", "DELETE", "OPTIONS"})
 SERVER_ERROR = 500
 CLIENT_ERROR = 400
-UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})  # asked every few seconds, about nobody's job
+UNTRACED = frozenset({"/livez", "/readyz", "/metrics"})  # polled every few seconds, not related to a job
 
 
 def start_job_trace(request: Request, job_id: str) -> None:
-    """Noted for the trace of the job that this request has brought."""
+    """Makes this request's span the root of the trace of the job that it created."""
     request.state.starts_job = job_id
 
 
 class AccessLog:
-    """The outermost layer. It logs routes, never paths; and of an exception its kind and place, never its words."""
+    """Outermost middleware; logs routes, never paths, and the type and location of an exception, never its text."""
 
     def __init__(self, app: ASGIApp, *, observe: ObserveRequest, tracer: Tracer = NULL_TRACER) -> None:
         self._app = app
@@ -44,7 +44,7 @@ class AccessLog:
         began, status, request_id = time.monotonic(), 0, uuid4().hex
         at = time.time_ns()
 
-        async def noting(message: Message) -> None:
+        async def send_recorded(message: Message) -> None:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
@@ -55,13 +55,13 @@ class AccessLog:
 
         with structlog.contextvars.bound_contextvars(request=request_id):
             try:
-                await self._app(scope, receive, noting)
-            # The framework's server would print the exception with its words, which may be a recording's.
+                await self._app(scope, receive, send_recorded)
+            # The server would log the exception's text, which may contain transcript text.
             except Exception as error:  # noqa: BLE001
                 log.error("request.failed", error=type(error).__name__, location=_error_location(error))  # noqa: TRY400
                 if status == 0:
-                    detail = "Something broke here; the operator's log says what."
-                    await problem_response("internal_error", SERVER_ERROR, detail)(scope, receive, noting)
+                    detail = "An internal error occurred; the operator's log has the cause."
+                    await problem_response("internal_error", SERVER_ERROR, detail)(scope, receive, send_recorded)
             self._log(scope, status, time.monotonic() - began)
             self._trace(scope, status, at, request_id)
 
@@ -82,16 +82,16 @@ class AccessLog:
         method, route = _names(scope)
         if route in UNTRACED:
             return
-        begun = scope.get("state", {}).get("starts_job")
-        # Whoever asks for what is not there, or another's, leaves nothing in the trace of that job.
-        job_id = begun or (scope.get("path_params", {}).get("job_id") if 0 < status < CLIENT_ERROR else None)
+        new_job_id = scope.get("state", {}).get("starts_job")
+        # A request for a missing job, or for a job of another tenant, is not added to that job's trace.
+        job_id = new_job_id or (scope.get("path_params", {}).get("job_id") if 0 < status < CLIENT_ERROR else None)
         self._tracer.record(
             TraceSpan(
                 name=f"{method} {route}",
                 kind=TraceSpanKind.SERVER,
                 started_ns=began,
                 job_id=job_id,
-                starts_job=begun is not None,
+                starts_job=new_job_id is not None,
                 failed=status == 0 or status >= SERVER_ERROR,
                 attributes={
                     "http.request.method": method,

@@ -1,4 +1,4 @@
-"""Who asks: a key's tenant and rights, or, where no keys are wanted, the one user of this machine."""
+"""Authenticates callers by API key; in keyless mode every caller is the local tenant."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ KEYLESS_TENANT = "local"
 
 @dataclass(frozen=True, slots=True)
 class Caller:
-    """The tenant who asks, with which key and from where, and what they may do."""
+    """The authenticated caller: tenant, key, scopes and address."""
 
     tenant: str
     key_id: str | None
@@ -34,21 +34,21 @@ class Caller:
 
     def require_scope(self, *any_of: Scope) -> None:
         if not any(self.has_scope(scope) for scope in any_of):
-            words = " or ".join(any_of)
+            scopes = " or ".join(any_of)
             raise InsufficientScope(
-                f"This needs a key with the scope {words}.", hint="Make one: `undertone keys create`."
+                f"This call requires a key with the scope {scopes}.", hint="Create one with `undertone keys create`."
             )
 
 
 def bearer(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
     if scheme.lower() != "bearer" or not token.strip() or len(token) > MAX_LENGTH:
-        raise InvalidApiKey("This needs a key.", hint="Send the header `Authorization: Bearer ut_…`.")
+        raise InvalidApiKey("This call requires an API key.", hint="Send the header `Authorization: Bearer ut_…`.")
     return token.strip()
 
 
 class Authenticator:
-    """Turns a key's text into its caller. Without a doorkeeper everybody is the one local tenant, with every right."""
+    """Returns the caller of a key. Without a verifier every caller is the local tenant with all scopes."""
 
     def __init__(self, verifier: ApiKeyVerifier | None) -> None:
         self._verifier = verifier

@@ -1,4 +1,4 @@
-"""The door of a service: before a byte of the body is read it knows who asks, and whether they asked too often."""
+"""Middlewares that authenticate and rate-limit requests before the body is read, and limit the body's size."""
 
 from __future__ import annotations
 
@@ -17,12 +17,12 @@ from shared.infra.web.api_keys import Authenticator, Caller, bearer
 from shared.infra.web.loopback import check_local
 from shared.infra.web.rate_limit import RateLimiter, client_network
 
-BODY_TIMEOUT_SECONDS = 30.0  # seconds for the next bytes of a small body
+BODY_TIMEOUT_SECONDS = 30.0  # maximum seconds between chunks of a small body
 RenderError = Callable[[UndertoneError, str], Response]
 
 
 class AuthMiddleware:
-    """Open paths need no key; all others get a `caller`, or the refusal that this service's callers understand."""
+    """Authenticates requests except on open paths; sets `caller` or sends an error in the service's format."""
 
     def __init__(
         self,
@@ -55,9 +55,9 @@ class AuthMiddleware:
                 if scope["method"] != "OPTIONS":
                     scope.setdefault("state", {})["caller"] = await self._authenticate(headers, address)
         except UndertoneError as error:
-            answer = self._render_error(error, scope["path"])
-            answer.headers["Connection"] = "close"
-            await answer(scope, receive, send)
+            response = self._render_error(error, scope["path"])
+            response.headers["Connection"] = "close"
+            await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
 
@@ -74,7 +74,7 @@ def caller_of(request: Request) -> Caller:
 
 
 class BodySizeLimit:
-    """Bodies that are read whole have a limit, whatever their headers claim; `large` names who reads its own."""
+    """Limits bodies that are read into memory; `streams_body` selects routes that limit their own body."""
 
     def __init__(
         self, app: ASGIApp, *, max_bytes: int, streams_body: Callable[[Scope], bool], render_error: RenderError
@@ -90,16 +90,16 @@ class BodySizeLimit:
             return
         claimed = Headers(scope=scope).get("content-length", "0")
         if not claimed.isdigit() or int(claimed) > self._max_bytes:
-            error = UploadTooLarge(f"This call takes at most {self._max_bytes} bytes.")
-            answer = self._render_error(error, scope["path"])
-            answer.headers["Connection"] = "close"
-            await answer(scope, receive, send)
+            error = UploadTooLarge(f"The body is larger than {self._max_bytes} bytes, the maximum for this call.")
+            response = self._render_error(error, scope["path"])
+            response.headers["Connection"] = "close"
+            await response(scope, receive, send)
             return
         size, ended = 0, False
 
         async def counted() -> Message:
             nonlocal size, ended
-            if ended:  # whoever listens now waits for the client to go away, which may take long
+            if ended:  # now waiting for the disconnect, which may take long
                 return await receive()
             try:
                 with anyio.fail_after(BODY_TIMEOUT_SECONDS):

@@ -16,12 +16,12 @@ from shared.domain.error import UndertoneError
 PATH = "/errors"
 # What the framework answers with a bare status.
 BARE_STATUS = {
-    400: ("invalid_request", "The request cannot be read."),
-    404: ("not_found", "There is nothing at this address."),
-    405: ("method_not_allowed", "This address does not support the method."),
-    408: ("body_timeout", "The body of the request arrives too slowly."),
-    413: ("upload_too_large", "The body of the request is larger than this call accepts."),
-    415: ("unsupported_content_type", "This call does not accept this type of body."),
+    400: ("invalid_request", "The request is malformed."),
+    404: ("not_found", "The resource does not exist."),
+    405: ("method_not_allowed", "The method is not allowed for this path."),
+    408: ("body_timeout", "The request body arrived too slowly."),
+    413: ("upload_too_large", "The request body is too large for this call."),
+    415: ("unsupported_content_type", "This call does not accept that content type."),
 }
 # A line of the tree in the module of the errors: a name, then what it means.
 TREE_LINE = re.compile(r"^[│├└─ ]+(\w+) {2,}(.+)$", re.MULTILINE)

@@ -1,4 +1,4 @@
-"""`/livez` and `/readyz`, the same for every HTTP service."""
+"""The routes `/livez` and `/readyz` of every HTTP service."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ class Readiness(BaseModel):
 def health_routes(checks: Mapping[str, ReadinessCheck], *, ready: str) -> APIRouter:
     """`ready` is the description of what a service can do while all of its checks pass."""
     router = APIRouter(tags=["service"])
-    # Requests that wait for a storage may have taken all other threads.
+    # Requests that wait for storage may occupy all other threads.
     threads = anyio.CapacityLimiter(THREADS)
 
     @router.get(LIVE, summary="The process answers")
@@ -39,7 +39,7 @@ def health_routes(checks: Mapping[str, ReadinessCheck], *, ready: str) -> APIRou
     )
     async def readiness() -> Response:
         found = await anyio.to_thread.run_sync(run_checks, checks, limiter=threads)
-        told = Readiness(ready=all(found.values()), checks=found)
-        return JSONResponse(told.model_dump(), 200 if told.ready else 503)
+        result = Readiness(ready=all(found.values()), checks=found)
+        return JSONResponse(result.model_dump(), 200 if result.ready else 503)
 
     return router

@@ -1,4 +1,4 @@
-"""The server under the application: strict HTTP/1.1, and no patience with headers that never end."""
+"""The uvicorn server of the HTTP services: strict HTTP/1.1 with a timeout for request headers."""
 
 from __future__ import annotations
 
@@ -21,26 +21,26 @@ HEADER_SECONDS = 20.0
 GRACE_SECONDS = 20
 MAX_HEADERS = 32 * 1024
 MAX_CONNECTIONS = 2000
-TICK_SECONDS = 1.0  # the time in answers' headers has this resolution
+TICK_SECONDS = 1.0  # also the resolution of the Date header
 
 
 class HeaderTimeoutProtocol(H11Protocol):
-    """The server itself waits for a request's headers for ever; a thousand half-written ones would block it."""
+    """Closes connections that do not send complete headers in time; uvicorn would wait without a limit."""
 
     _waiting: asyncio.TimerHandle | None = None
-    _line: DrainingTransport
+    _transport: DrainingTransport
 
     def connection_made(self, transport: Any) -> None:
-        self._line = DrainingTransport(transport, self._unread)
-        super().connection_made(cast("asyncio.Transport", self._line))
+        self._transport = DrainingTransport(transport, self._unread)
+        super().connection_made(cast("asyncio.Transport", self._transport))
         self._start_timeout()
 
     def _unread(self) -> bool:
-        """Whether the client may still be sending what nobody will read."""
+        """Whether the client may still be sending bytes that will not be read."""
         return self.conn.their_state in (h11.SEND_BODY, h11.ERROR)
 
     def data_received(self, data: bytes) -> None:
-        if self._line.lingers:
+        if self._transport.draining:
             return
         super().data_received(data)
         self._start_timeout()
@@ -68,7 +68,7 @@ class HeaderTimeoutProtocol(H11Protocol):
 
 
 class QuietServer(uvicorn.Server):
-    """The server itself wakes ten times a second to see whether it should end; a signal can wake it as well."""
+    """uvicorn server that waits for a signal instead of polling ten times a second for shutdown."""
 
     _loop: asyncio.AbstractEventLoop | None = None
     _ended: asyncio.Event
@@ -89,7 +89,7 @@ class QuietServer(uvicorn.Server):
 
 
 def make_server(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
-    """What every HTTP service of ours listens with; after SIGTERM what is under way has a little time to end."""
+    """Creates the server of an HTTP service; after SIGTERM, running requests get a grace period to end."""
     return QuietServer(
         uvicorn.Config(
             app,
@@ -98,8 +98,8 @@ def make_server(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence
             http=HeaderTimeoutProtocol,
             ws="none",
             lifespan="on",
-            access_log=False,  # ours names routes; paths and queries may carry what nobody should read
-            log_config=None,  # its lines go where ours go, and are stripped of words as they are
+            access_log=False,  # AccessLog logs routes; paths and queries may contain private data
+            log_config=None,  # its lines go through our log handler, which redacts exceptions
             log_level="warning",
             server_header=False,
             proxy_headers=bool(trusted_proxies),
@@ -112,22 +112,22 @@ def make_server(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence
 
 
 def bound_sockets(host: str, port: int) -> list[socket.socket]:
-    """Sockets that the server can listen on: whoever has them knows that the port is free."""
+    """Binds the sockets for the server, which proves that the port is free."""
     try:
         found = {(one[0], one[4]) for one in socket.getaddrinfo(host, port, type=socket.SOCK_STREAM)}
         with ExitStack() as undo:
             sockets = []
             for family, address in sorted(found):
-                line = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
-                line.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
-                if family == socket.AF_INET6:  # the IPv4 addresses of the name have sockets of their own
-                    line.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
-                line.bind(address)
-                sockets.append(line)
+                sock = undo.enter_context(socket.socket(family, socket.SOCK_STREAM))
+                sock.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
+                if family == socket.AF_INET6:  # IPv4 addresses have their own sockets
+                    sock.setsockopt(socket.IPPROTO_IPV6, socket.IPV6_V6ONLY, 1)
+                sock.bind(address)
+                sockets.append(sock)
             undo.pop_all()
             return sockets
     except OSError as error:
         raise InvalidSetting(
-            f"It is not possible to listen on port {port} of {host}: {error.strerror}.",
-            hint="Choose another address or port, or end the program that uses it.",
+            f"Cannot listen on port {port} of {host}: {error.strerror}.",
+            hint="Choose another address or port, or stop the program that uses it.",
         ) from error

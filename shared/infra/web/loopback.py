@@ -1,4 +1,4 @@
-"""Keyless mode answers only programs on this machine; a web page in its user's browser is none of them."""
+"""Restricts keyless mode to programs on this machine, and rejects web pages in the user's browser."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ from urllib.parse import urlsplit
 
 from shared.domain.error import HostNotAllowed
 
-# What a proxy in front adds: then the requests come from elsewhere, whatever address they show.
+# Headers that a reverse proxy adds; requests with them come from other machines.
 FORWARDED = ("forwarded", "x-forwarded-for", "x-forwarded-host", "x-real-ip")
 
 
 def is_loopback(host: str) -> bool:
-    """Whether a name or address means this machine only."""
+    """Whether a host name or address is a loopback address."""
     if host.lower() == "localhost":
         return True
     try:
@@ -23,18 +23,18 @@ def is_loopback(host: str) -> bool:
 
 
 def check_local(headers: Mapping[str, str], client: str | None) -> None:
-    """Against DNS rebinding: a foreign page can make a browser call us, but not under a name that is ours."""
+    """Raises unless the request is local; checks Host and Origin to prevent DNS rebinding by web pages."""
     if client is not None and not is_loopback(client):
-        raise HostNotAllowed("Without a key only programs on this machine are answered.")
+        raise HostNotAllowed("Keyless mode allows only programs on this machine.")
     if any(name in headers for name in FORWARDED):
-        raise HostNotAllowed("Without keys there can be no proxy in front.", hint="Set GATEWAY__KEYLESS=false.")
+        raise HostNotAllowed("Keyless mode cannot be used behind a reverse proxy.", hint="Set GATEWAY__KEYLESS=false.")
     if not is_loopback(_host(f"//{headers.get('host', '')}")):
-        raise HostNotAllowed("Without a key this is only answered under a loopback address.", hint="Use 127.0.0.1.")
+        raise HostNotAllowed("Keyless mode allows only loopback addresses in the Host header.", hint="Use 127.0.0.1.")
     origin = headers.get("origin")
     if origin is not None and not is_loopback(_host(origin)):
-        raise HostNotAllowed("Another site's page may not use this service.")
+        raise HostNotAllowed("Web pages of other sites may not use this service.")
     if headers.get("sec-fetch-site", "none") == "cross-site":
-        raise HostNotAllowed("Another site's page may not use this service.")
+        raise HostNotAllowed("Web pages of other sites may not use this service.")
 
 
 def _host(address: str) -> str:

@@ -1,4 +1,4 @@
-"""What the first bytes say: only containers that we open pass, and pages, playlists, texts and archives do not."""
+"""Checks the type of an upload by its first bytes: accepts supported containers and rejects everything else."""
 
 from __future__ import annotations
 
@@ -15,33 +15,33 @@ _RIFF = (b"RIFF", b"RF64", b"BW64")
 
 
 def checked_media(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """The same blocks, once their beginning has shown that they are audio or video; before that nothing is stored."""
+    """Returns the same blocks if they start as audio or video; raises before anything is stored."""
     head, rest = _head(blocks)
     if not head:
         raise EmptyFile("The recording is empty.", hint="Export the recording again.")
     if not is_media(head):
         raise UnsupportedMedia(
-            "This is no recording that can be opened here.",
+            "The file is not a supported recording.",
             hint="Send mp4, mov, m4a, mkv, webm, mp3, wav, flac, ogg, opus, aac or ts.",
         )
     return chain((head,), rest)
 
 
 def checked_transcript(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """WebVTT, SRT or our JSON, by its beginning; the worker reads it strictly."""
+    """Returns the same blocks if they start as WebVTT, SRT or our JSON; the worker parses them strictly."""
     head, rest = _head(blocks)
     text = head.decode(errors="ignore").lstrip("\ufeff \t\r\n")
     if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
         text = ""
     if not (text.startswith(("{", "WEBVTT")) or "-->" in text or head.startswith((b"\xff\xfe", b"\xfe\xff"))):
         raise InvalidTranscript(
-            "The transcript is neither WebVTT nor SRT nor our JSON.", hint="Export it as WebVTT, or leave it out."
+            "The transcript is not WebVTT, SRT or our JSON.", hint="Export it as WebVTT, or leave it out."
         )
     return chain((head,), rest)
 
 
 def is_media(head: bytes) -> bool:
-    trimmed = head.lstrip(b"\0")  # some writers of mp3 pad their beginning
+    trimmed = head.lstrip(b"\0")  # some MP3 encoders pad the start with zeros
     return (
         head[4:8] in _ATOMS
         or head.startswith(_MAGIC)
@@ -53,20 +53,20 @@ def is_media(head: bytes) -> bool:
 
 
 def _is_mpeg_audio(head: bytes) -> bool:
-    """A frame's header of MP3 or ADTS AAC: eleven bits of sync, then nothing that is reserved."""
+    """Whether the bytes start with an MP3 or ADTS AAC frame header: eleven sync bits and no reserved values."""
     if len(head) < 4 or head[0] != 0xFF or head[1] & 0xE0 != 0xE0:
         return False
     if head[1] & 0xF6 == 0xF0:  # ADTS: layer 0
         return (head[2] >> 2) & 0x0F < 13
     version, layer = (head[1] >> 3) & 3, (head[1] >> 1) & 3
-    # Layer I is extinct, and its mark is that of UTF-16 texts.
+    # Layer I is not used any more, and its header matches UTF-16 text.
     return version != 1 and layer in (1, 2) and head[2] >> 4 != 15 and (head[2] >> 2) & 3 != 3
 
 
 def _is_transport_stream(head: bytes) -> bool:
     for size, first in ((TS_PACKET, 0), (192, 4)):
-        places = range(first, len(head), size)
-        if len(places) > 3 and all(head[place] == 0x47 for place in places):
+        offsets = range(first, len(head), size)
+        if len(offsets) > 3 and all(head[offset] == 0x47 for offset in offsets):
             return True
     return False
 

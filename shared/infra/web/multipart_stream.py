@@ -1,4 +1,4 @@
-"""Multipart bodies as a stream: each part is handed on while it comes, and nothing of it is kept here."""
+"""Parses multipart bodies as a stream, without buffering parts in memory."""
 
 from __future__ import annotations
 
@@ -19,45 +19,45 @@ class PartLimits:
 
 @dataclass(slots=True)
 class FormPart:
-    """One part; its blocks can be read once, before the next part is asked for."""
+    """One part; its blocks can be read once, before the next part is requested."""
 
     name: str
-    filename: str | None  # a label; nothing is ever opened or stored under it
+    filename: str | None  # only a label, never used as a path
     blocks: Iterator[bytes] = field(repr=False)
 
 
 def boundary_of(content_type: str) -> str:
     kind, options = parse_options_header(content_type)
     if kind != "multipart/form-data":
-        raise UnsupportedContentType("This call takes multipart/form-data, media, or JSON.")
+        raise UnsupportedContentType("This call accepts multipart/form-data, media, or JSON.")
     boundary: str = options.get("boundary", "")
     if not 1 <= len(boundary) <= 200:
-        raise MalformedBody("The multipart body names no usable boundary.")
+        raise MalformedBody("The multipart body has no valid boundary.")
     return boundary
 
 
 def read_parts(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Iterator[FormPart]:
-    """The parts in the order in which they come; a part that was not read to its end is skipped."""
+    """Yields the parts in order; the rest of a part that was not read completely is skipped."""
     events = _events(blocks, boundary, limits)
     files = 0
     for event in events:
         if not isinstance(event, MultipartSegment):
-            continue  # the rest of a part that nobody wanted
+            continue  # the rest of a part that was not read
         if event.filename is not None:
             files += 1
             if files > limits.files:
-                raise InvalidRequest(f"There are more than {limits.files} files in the body.")
+                raise InvalidRequest(f"The body has more than {limits.files} files.")
         yield FormPart(event.name or "", event.filename, _content(events))
 
 
 def _events(blocks: Iterable[bytes], boundary: str, limits: PartLimits) -> Iterator[MultipartSegment | bytes | None]:
     try:
-        # Not its strict mode: that one refuses the usual line break after the last boundary if it comes by itself.
+        # Strict mode rejects the usual line break after the last boundary if it arrives in its own block.
         with PushMultipartParser(boundary, max_segment_count=limits.parts) as parser:
             for block in blocks:
                 yield from parser.parse(block)
     except (MultipartError, UnicodeError):
-        raise MalformedBody("The multipart body is broken, or has too many or too large headers or parts.") from None
+        raise MalformedBody("The multipart body is malformed, or has too many or too large headers or parts.") from None
 
 
 def _content(events: Iterator[MultipartSegment | bytes | None]) -> Iterator[bytes]:
@@ -69,7 +69,7 @@ def _content(events: Iterator[MultipartSegment | bytes | None]) -> Iterator[byte
 
 
 class FieldReader:
-    """Reads fields whole, all of them together within one limit."""
+    """Reads form fields into memory, with a limit on their total size."""
 
     def __init__(self, limits: PartLimits) -> None:
         self._left = limits.fields
@@ -79,9 +79,9 @@ class FieldReader:
         for block in part.blocks:
             self._left -= len(block)
             if self._left < 0:
-                raise InvalidRequest("The fields of the form are too long.", hint="Send large things as files.")
+                raise InvalidRequest("The form fields are too long.", hint="Send large values as files.")
             content += block
         try:
             return content.decode()
         except UnicodeDecodeError:
-            raise InvalidRequest("A field of the form is not UTF-8.") from None
+            raise InvalidRequest("A form field is not UTF-8.") from None

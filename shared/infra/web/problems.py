@@ -1,4 +1,4 @@
-"""Errors as RFC 9457 problems: a stable code and a sentence; nothing that came in is repeated."""
+"""Error responses as RFC 9457 problems with a stable code; they never repeat input."""
 
 from __future__ import annotations
 
@@ -25,15 +25,15 @@ class FieldProblem(BaseModel):
 
 
 class Problem(BaseModel):
-    """What every refused or failed request is answered with."""
+    """The response body of every rejected or failed request."""
 
     type: str = Field(description="A reference to the page /errors, where the code is explained")
     title: str
     status: int
     detail: str
-    code: str = Field(description="Stable: what programs should look at")
+    code: str = Field(description="Stable error code for programs")
     instance: str | None = None
-    hint: str | None = Field(default=None, description="What helps")
+    hint: str | None = Field(default=None, description="How to fix the error")
     errors: tuple[FieldProblem, ...] = ()
 
 
@@ -46,7 +46,7 @@ def problem_response(
     hint: str | None = None,
     errors: Sequence[FieldProblem] = (),
 ) -> Response:
-    told = Problem(
+    problem = Problem(
         type=type_reference(code),
         title=HTTPStatus(status).phrase,
         status=status,
@@ -56,77 +56,77 @@ def problem_response(
         hint=hint,
         errors=tuple(errors),
     )
-    body = told.model_dump_json(exclude_none=True, exclude=None if errors else {"errors"})
+    body = problem.model_dump_json(exclude_none=True, exclude=None if errors else {"errors"})
     return Response(body, status, media_type=MEDIA_TYPE)
 
 
 def error_response(error: UndertoneError, instance: str | None = None) -> Response:
-    """A fault of ours says only its code: its message could name a path or an address inside."""
-    ours = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
-    message = "Something broke here; the operator's log says what." if ours else error.message
-    answer = problem_response(
-        error.code, error.http_status, message, instance=instance, hint=None if ours else error.hint
+    """Creates the response of an error; internal errors include only the code, as a message could name a path."""
+    internal = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
+    message = "An internal error occurred; the operator's log has the cause." if internal else error.message
+    response = problem_response(
+        error.code, error.http_status, message, instance=instance, hint=None if internal else error.hint
     )
     if error.http_status == HTTPStatus.UNAUTHORIZED:
-        answer.headers["WWW-Authenticate"] = "Bearer"
+        response.headers["WWW-Authenticate"] = "Bearer"
     if (seconds := retry_after(error)) is not None:
-        answer.headers["Retry-After"] = str(seconds)
-    return answer
+        response.headers["Retry-After"] = str(seconds)
+    return response
 
 
 def retry_after(error: UndertoneError) -> int | None:
     """Seconds for `Retry-After`: the error's own, or a default where the same request may succeed later."""
     if error.retry_after is not None:
         return error.retry_after
-    ours = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
-    again = error.http_status == HTTPStatus.SERVICE_UNAVAILABLE or (error.retryable and not ours)
+    internal = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
+    again = error.http_status == HTTPStatus.SERVICE_UNAVAILABLE or (error.retryable and not internal)
     return RETRY_SECONDS if again else None
 
 
 def install_error_handlers(app: FastAPI) -> None:
-    """Let every error of this application be answered as a problem."""
+    """Installs handlers that return every error of the application as a problem."""
 
     @app.exception_handler(UndertoneError)
-    async def _ours(request: Request, error: UndertoneError) -> Response:
+    async def _undertone_error(request: Request, error: UndertoneError) -> Response:
         return _close_connection(request, error_response(error, request.url.path))
 
     @app.exception_handler(HTTPException)
-    async def _bare(request: Request, error: HTTPException) -> Response:
-        code, detail = BARE_STATUS.get(error.status_code, ("request_error", "The request cannot be answered."))
-        answer = problem_response(code, error.status_code, detail, instance=request.url.path)
-        answer.headers.update(error.headers or {})
-        return _close_connection(request, answer)
+    async def _http_exception(request: Request, error: HTTPException) -> Response:
+        code, detail = BARE_STATUS.get(error.status_code, ("request_error", "The request failed."))
+        response = problem_response(code, error.status_code, detail, instance=request.url.path)
+        response.headers.update(error.headers or {})
+        return _close_connection(request, response)
 
     @app.exception_handler(RequestValidationError)
-    async def _unreadable(request: Request, error: RequestValidationError) -> Response:
+    async def _validation_error(request: Request, error: RequestValidationError) -> Response:
         errors = validation_problems(error.errors())
-        detail = "Some fields are missing or not as they must be."
+        detail = "Some fields are missing or invalid."
         return problem_response("invalid_request", 422, detail, instance=request.url.path, errors=errors)
 
 
-def _close_connection(request: Request, answer: Response) -> Response:
-    """A body may not have been read to its end: what follows on this connection would be its rest."""
+def _close_connection(request: Request, response: Response) -> Response:
+    """Closes the connection if the request has a body, because unread bytes would be parsed as the next request."""
     if "transfer-encoding" in request.headers or request.headers.get("content-length", "0") != "0":
-        answer.headers["Connection"] = "close"
-    return answer
+        response.headers["Connection"] = "close"
+    return response
 
 
 def validation_problems(found: Sequence[Any], *, within: int = 1) -> list[FieldProblem]:
-    """pydantic's findings without what was sent: neither values nor names of fields that are none of ours."""
-    told = []
+    """Converts pydantic's errors without the input: neither values nor names of unknown fields."""
+    problems = []
     for one in found:
-        place = [str(part) for part in one["loc"][within:]][:1]
+        path = [str(part) for part in one["loc"][within:]][:1]
         if one["type"] == "extra_forbidden":
-            told.append(FieldProblem(field="", message="There is a field that is not known here."))
+            problems.append(FieldProblem(field="", message="The request has an unknown field."))
         elif one["type"] == "value_error":
-            told.append(FieldProblem(field=".".join(place), message="This is not as it must be."))
+            problems.append(FieldProblem(field=".".join(path), message="The value is invalid."))
         else:
-            told.append(FieldProblem(field=".".join(place), message=one["msg"]))
-    return told
+            problems.append(FieldProblem(field=".".join(path), message=one["msg"]))
+    return problems
 
 
 def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problems of a route, for its description."""
+    """The problem responses of a route, for OpenAPI."""
     return {
         status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}}}
         for status in sorted({*statuses, 401, 403, 422, 429, 500})

@@ -1,4 +1,4 @@
-"""How often and how much at once: a bucket of tokens for each key and address, and a few places for each key."""
+"""Rate limits by token bucket for each key and address, and limits on concurrent work for each key."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class _TokenBucket:
 
 
 class RateLimiter:
-    """Refilled steadily, emptied by requests. Each process counts for itself."""
+    """Token bucket rate limiter; each process counts separately."""
 
     def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
         self._rate = per_minute / 60
@@ -43,40 +43,40 @@ class RateLimiter:
                 self._buckets.popitem(last=False)
             if bucket.tokens < 1:
                 wait = math.ceil((1 - bucket.tokens) / self._rate)
-                raise TooManyRequests("That is more than may be asked in a minute.", retry_after=wait)
+                raise TooManyRequests("The rate limit of requests per minute is exceeded.", retry_after=wait)
             bucket.tokens -= 1
 
 
 class ConcurrencyLimit:
-    """So many at once under one name, and no more."""
+    """Limits concurrent operations for each name."""
 
     def __init__(self, limit: int, what: str) -> None:
         self._limit = limit
         self._what = what
         self._lock = threading.Lock()
-        self._taken: Counter[str] = Counter()
+        self._active: Counter[str] = Counter()
 
     @contextmanager
     def acquire(self, name: str) -> Iterator[None]:
         with self._lock:
-            if self._taken[name] >= self._limit:
+            if self._active[name] >= self._limit:
                 raise TooManyRequests(
-                    f"More than {self._limit} {self._what} at once are not possible.",
+                    f"The limit of {self._limit} concurrent {self._what} is reached.",
                     retry_after=5,
                     hint="Wait until one of them has ended.",
                 )
-            self._taken[name] += 1
+            self._active[name] += 1
         try:
             yield
         finally:
             with self._lock:
-                self._taken[name] -= 1
-                if not self._taken[name]:
-                    del self._taken[name]
+                self._active[name] -= 1
+                if not self._active[name]:
+                    del self._active[name]
 
 
 def client_network(address: str | None) -> str:
-    """Whom an address stands for: one who has an IPv6 address has 2**64 of them."""
+    """Returns the IPv4 address or the IPv6 /64 network, because one IPv6 client has 2**64 addresses."""
     try:
         found = ip_address(address or "")
     except ValueError:

@@ -1,4 +1,4 @@
-"""The body of a request, pulled block by block by a worker thread: nothing is kept, and nothing waited for too long."""
+"""Streams a request body to a worker thread with limits on size, idle time and minimum speed."""
 
 from __future__ import annotations
 
@@ -18,18 +18,18 @@ from shared.domain.error import BodyTimeout, MalformedBody, UploadTooLarge
 class BodyLimits:
     max_bytes: int  # bytes
     idle_seconds: float = 30.0  # seconds until the next bytes
-    min_bytes_per_second: int = 4096  # bytes per second, in the mean
-    grace_seconds: float = 30.0  # seconds before the mean counts
+    min_bytes_per_second: int = 4096  # bytes per second, on average
+    grace_seconds: float = 30.0  # seconds before the average is checked
 
 
 class Body:
-    """One request's body. The client's length is a hint that refuses early; what counts is what comes."""
+    """A request's body; Content-Length allows early rejection, but the received bytes are what is counted."""
 
     def __init__(self, receive: Receive, headers: Headers, limits: BodyLimits) -> None:
         self._receive = receive
         self._limits = limits
         self._size = 0
-        self._began: float | None = None  # when it was first read: it may have waited at the door
+        self._began: float | None = None  # when it was first read; before that the request may have waited in the queue
         self._ended = False
         self._claimed = claimed_length(headers)
         if self._claimed is not None and self._claimed > limits.max_bytes:
@@ -40,7 +40,7 @@ class Body:
         return self._claimed
 
     def blocks(self) -> Iterator[bytes]:
-        """Only from a worker thread: each block is waited for on the event loop."""
+        """Yields the blocks; call it from a worker thread, because each block is awaited on the event loop."""
         while (block := anyio.from_thread.run(self._next)) is not None:
             if block:
                 yield block
@@ -54,10 +54,10 @@ class Body:
                 message = await self._receive()
         except TimeoutError:
             raise BodyTimeout(
-                f"Nothing came for {self._limits.idle_seconds:g} seconds.", hint="Send it again."
+                f"No bytes were received for {self._limits.idle_seconds:g} seconds.", hint="Send it again."
             ) from None
         if message["type"] == "http.disconnect":
-            raise MalformedBody("The request breaks off.")
+            raise MalformedBody("The client closed the connection before the end of the request.")
         block: bytes = message.get("body", b"")
         self._size += len(block)
         self._ended = not message.get("more_body", False)
@@ -68,7 +68,7 @@ class Body:
         if self._size > self._limits.max_bytes:
             raise self._too_large()
         if self._ended and self._claimed is not None and self._size != self._claimed:
-            raise MalformedBody("The body is not as long as its Content-Length.")
+            raise MalformedBody("The body's length differs from its Content-Length.")
         seconds = time.monotonic() - (self._began or time.monotonic())
         if (
             not self._ended
@@ -76,14 +76,14 @@ class Body:
             and self._size < seconds * self._limits.min_bytes_per_second
         ):
             raise BodyTimeout(
-                f"The body comes at less than {self._limits.min_bytes_per_second} bytes per second.",
+                f"The body arrives at less than {self._limits.min_bytes_per_second} bytes per second.",
                 hint="Use a resumable upload at /v1/uploads.",
             )
 
     def _too_large(self) -> UploadTooLarge:
         return UploadTooLarge(
-            f"The body is larger than {self._limits.max_bytes} bytes, the most that is taken here.",
-            hint="Send less, or have the operator raise GATEWAY__MAX_UPLOAD_MB.",
+            f"The body is larger than {self._limits.max_bytes} bytes, the maximum of this service.",
+            hint="Send a smaller file, or ask the operator to raise GATEWAY__MAX_UPLOAD_MB.",
         )
 
 
@@ -92,5 +92,5 @@ def claimed_length(headers: Headers) -> int | None:
     if text is None:
         return None
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise MalformedBody("The Content-Length is no number.")
+        raise MalformedBody("The Content-Length is not a number.")
     return int(text)

@@ -1,4 +1,4 @@
-"""What every answer tells the browser: guess no types, run nothing, keep nothing, be framed nowhere."""
+"""Security headers of every response: no type sniffing, no scripts, no caching and no framing."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ HEADERS = {
 
 
 class SecurityHeaders:
-    """Sets what the answer has not set itself: a page brings its own policy, a view its own caching."""
+    """Sets the headers that the response has not set itself, such as a page's own policy or caching."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

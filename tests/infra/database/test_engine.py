@@ -1,4 +1,4 @@
-"""Opening a database: what addresses mean, and that the migrations make exactly the schema."""
+"""Tests of opening databases: URLs, settings, and that the migrations create exactly the schema."""
 
 from __future__ import annotations
 
@@ -23,25 +23,25 @@ __all__ = ["address"]
 
 
 def _not_full_text(_thing: Any, name: str | None, *_: Any) -> bool:
-    """The index of words is each database's own; no metadata can describe it."""
+    """Excludes the full-text index, which is specific to each database and not in the metadata."""
     return not (name or "").startswith(FULL_TEXT)
 
 
-def test_the_migrations_make_the_schema(address: str) -> None:
+def test_migrations_create_the_schema(address: str) -> None:
     database = open_database(address)
     with database.reading() as connection:
         options = {"compare_type": True, "include_object": _not_full_text}
         context = MigrationContext.configure(connection, opts=options)
         assert compare_metadata(context, metadata) == []
     database.close()
-    open_database(address).close()  # a second time there is nothing to do
+    open_database(address).close()  # opening again must not migrate
 
 
-def test_the_newest_migration_is_the_one_that_a_start_looks_for() -> None:
+def test_newest_constant_matches_the_newest_migration() -> None:
     assert ScriptDirectory.from_config(configuration()).get_heads() == [NEWEST]
 
 
-def test_a_start_with_the_newest_schema_does_not_load_what_migrates(tmp_path: Path) -> None:
+def test_alembic_is_not_loaded_if_the_schema_is_current(tmp_path: Path) -> None:
     url = f"sqlite:///{tmp_path / 'undertone.db'}"
     code = (
         f"import sys; from shared.infra.database.engine import *; open_database({url!r}).close(); print(*sys.modules)"
@@ -53,7 +53,7 @@ def test_a_start_with_the_newest_schema_does_not_load_what_migrates(tmp_path: Pa
     assert "alembic" in first and "alembic" not in second
 
 
-def test_sqlite_is_set_up_for_several_processes(tmp_path: Path) -> None:
+def test_sqlite_is_configured_for_several_processes(tmp_path: Path) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'new folder' / 'undertone.db'}")
     with database.reading() as connection:
         found = [
@@ -65,7 +65,7 @@ def test_sqlite_is_set_up_for_several_processes(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("url", ["", "nonsense", "mysql://host/name"])
-def test_an_address_that_means_nothing_is_refused_in_a_sentence(url: str) -> None:
+def test_invalid_database_url_is_rejected_with_a_hint(url: str) -> None:
     with pytest.raises(InvalidSetting) as refused:
         open_database(url)
     assert (refused.value.hint and "SQLite" in refused.value.hint) or "sqlite" in str(refused.value.hint)

@@ -1,4 +1,4 @@
-"""The server under every HTTP service."""
+"""Tests of the HTTP server."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from shared.infra.web import listener
 from shared.infra.web.listener import make_server
 
 
-def test_a_signal_ends_the_server_without_a_tick(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_signal_stops_the_server_before_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "TICK_SECONDS", 60)
     server = make_server(Starlette(), host="127.0.0.1", port=0)
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)

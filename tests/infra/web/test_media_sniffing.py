@@ -1,4 +1,4 @@
-"""The first bytes decide: recordings in every container that is opened pass, and nothing else does."""
+"""Tests of media sniffing: recordings in every supported container pass, and nothing else does."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def recorded(folder: Path, container: str) -> bytes:
 
 
 @pytest.mark.parametrize("container", sorted(CONTAINERS))
-def test_a_real_recording_passes_whole_however_its_bytes_come(tmp_path: Path, container: str) -> None:
+def test_recording_passes_unchanged_for_any_block_size(tmp_path: Path, container: str) -> None:
     content = recorded(tmp_path, container)
     for size in (1, 1000, len(content)):
         pieces = (content[start : start + size] for start in range(0, len(content), size))
@@ -49,7 +49,7 @@ def test_a_real_recording_passes_whole_however_its_bytes_come(tmp_path: Path, co
 
 
 @pytest.mark.parametrize("pad", [b"\0" * 100, b"ID3\x04\0\0\0\0\0\0"])
-def test_an_mp3_may_begin_with_padding_or_with_tags(tmp_path: Path, pad: bytes) -> None:
+def test_mp3_with_padding_or_tags_passes(tmp_path: Path, pad: bytes) -> None:
     assert b"".join(checked_media([pad + recorded(tmp_path, "mp3")]))
 
 
@@ -57,15 +57,15 @@ def test_an_mp3_may_begin_with_padding_or_with_tags(tmp_path: Path, pad: bytes) 
     "head",
     [b"\xff\xfeu\0t\0f\0", b"\xff\xff\xff\xff", b"GIF89a", b"G" * 100, b"\0" * 5000, b"{}", b"\xef\xbb\xbf<html>"],
 )
-def test_what_only_looks_like_one_does_not(head: bytes) -> None:
+def test_other_content_is_rejected(head: bytes) -> None:
     with pytest.raises(UnsupportedMedia):
         checked_media([head])
 
 
-def test_nothing_is_drawn_from_the_sender_beyond_the_head(tmp_path: Path) -> None:
+def test_only_the_head_is_read_before_the_check(tmp_path: Path) -> None:
     def endless() -> Iterator[bytes]:
         yield b"<html>" + bytes(5000)
-        raise AssertionError("asked for more")
+        raise AssertionError("read more than the head")
 
     with pytest.raises(UnsupportedMedia):
         checked_media(endless())
@@ -76,11 +76,11 @@ def test_nothing_is_drawn_from_the_sender_beyond_the_head(tmp_path: Path) -> Non
 @pytest.mark.parametrize(
     "text", ["WEBVTT\n", "\ufeffWEBVTT\n", "1\n00:00:01,000 --> 00:00:02,000\nx\n", '  {"job_id": 1}']
 )
-def test_a_transcript_passes(text: str) -> None:
+def test_transcript_passes(text: str) -> None:
     assert b"".join(checked_transcript([text.encode()])) == text.encode()
 
 
 @pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 -->\0", b"words"])
-def test_what_is_no_transcript_does_not(content: bytes) -> None:
+def test_other_content_is_rejected_as_transcript(content: bytes) -> None:
     with pytest.raises(InvalidTranscript):
         checked_transcript([content])

@@ -1,4 +1,4 @@
-"""A form comes out the same however its bytes are cut, and a part that nobody reads is skipped."""
+"""Tests of the multipart parser: any block boundaries give the same parts, and unread parts are skipped."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ def read_all(*pieces: bytes) -> list[tuple[str, str | None, bytes]]:
 
 
 @given(st.lists(st.integers(0, len(FORM)), max_size=20))
-def test_the_cuts_do_not_matter(cuts: list[int]) -> None:
+def test_parts_do_not_depend_on_block_boundaries(cuts: list[int]) -> None:
     edges = sorted({0, len(FORM), *cuts})
     pieces = [FORM[start:end] for start, end in pairwise(edges)]
     assert read_all(*pieces) == [
@@ -35,19 +35,19 @@ def test_the_cuts_do_not_matter(cuts: list[int]) -> None:
     ]
 
 
-def test_a_part_that_nobody_reads_is_skipped() -> None:
+def test_unread_part_is_skipped() -> None:
     reader = FieldReader(LIMITS)
     read = [reader.read(part) for part in read_parts([FORM], "b", LIMITS) if part.name == "language"]
     assert read == ["en"]
 
 
-def test_a_form_that_breaks_off_is_broken() -> None:
+def test_truncated_form_is_rejected() -> None:
     for end in (10, 150, len(FORM) - 13):
         with pytest.raises(MalformedBody):
             read_all(FORM[:end])
 
 
-def test_only_a_form_has_a_boundary() -> None:
+def test_boundary_requires_multipart_form_data() -> None:
     assert boundary_of('Multipart/Form-Data; charset=utf-8; boundary="a b"') == "a b"
     with pytest.raises(UnsupportedContentType):
         boundary_of("multipart/mixed; boundary=b")

@@ -1,4 +1,4 @@
-"""Which errors say when to ask again."""
+"""Tests of the Retry-After header of error responses."""
 
 from __future__ import annotations
 
@@ -23,15 +23,15 @@ from shared.infra.web.problems import error_response
     [
         (TooManyRequests("too often", retry_after=7), "7"),
         (StorageFull("full"), "60"),
-        (StorageUnavailable("away"), "5"),
-        (EngineUnavailable("not here"), "5"),
+        (StorageUnavailable("unavailable"), "5"),
+        (EngineUnavailable("not installed"), "5"),
         (IdempotencyKeyInUse("busy"), "5"),
-        (QuotaExceeded(1 << 20), None),  # only erasing something helps
-        (EngineFailed("it broke"), None),  # a fault of ours: nobody knows
-        (NotFound("not here"), None),
+        (QuotaExceeded(1 << 20), None),  # retrying does not help until data are deleted
+        (EngineFailed("it broke"), None),  # an internal error: the time is unknown
+        (NotFound("not installed"), None),
     ],
 )
-def test_an_error_that_may_go_away_says_when_to_ask_again(error: UndertoneError, seconds: str | None) -> None:
+def test_temporary_error_has_a_retry_after_header(error: UndertoneError, seconds: str | None) -> None:
     answer = error_response(error)
     assert answer.status_code == error.http_status
     assert answer.headers.get("retry-after") == seconds

@@ -1,4 +1,4 @@
-"""Buckets empty with requests and fill with time; places are given back; a label is no path."""
+"""Tests of rate limits, concurrency limits, loopback checks and file labels."""
 
 from __future__ import annotations
 
@@ -10,36 +10,36 @@ from shared.infra.web.loopback import check_local, is_loopback
 from shared.infra.web.rate_limit import MAX_BUCKETS, ConcurrencyLimit, RateLimiter, client_network
 
 
-def test_a_bucket_fills_as_time_goes_by() -> None:
+def test_token_bucket_refills_over_time() -> None:
     now = [0.0]
-    buckets = RateLimiter(60, lambda: now[0])
+    limiter = RateLimiter(60, lambda: now[0])
     for _ in range(60):
-        buckets.take("a")
+        limiter.take("a")
     with pytest.raises(TooManyRequests) as refused:
-        buckets.take("a")
+        limiter.take("a")
     assert refused.value.retry_after == 1
-    buckets.take("b")
+    limiter.take("b")
     now[0] += 2
-    buckets.take("a")
-    buckets.take("a")
+    limiter.take("a")
+    limiter.take("a")
     with pytest.raises(TooManyRequests):
-        buckets.take("a")
+        limiter.take("a")
 
 
-def test_only_so_many_names_are_remembered() -> None:
-    buckets = RateLimiter(1)
+def test_number_of_buckets_is_limited() -> None:
+    limiter = RateLimiter(1)
     for number in range(MAX_BUCKETS + 10):
-        buckets.take(str(number))
-    assert len(buckets._buckets) == MAX_BUCKETS
+        limiter.take(str(number))
+    assert len(limiter._buckets) == MAX_BUCKETS
 
 
-def test_a_place_is_given_back_however_it_ends() -> None:
-    places = ConcurrencyLimit(1, "uploads")
-    with places.acquire("a"), places.acquire("b"), pytest.raises(TooManyRequests), places.acquire("a"):
+def test_concurrency_limit_is_released_after_success_and_error() -> None:
+    limit = ConcurrencyLimit(1, "uploads")
+    with limit.acquire("a"), limit.acquire("b"), pytest.raises(TooManyRequests), limit.acquire("a"):
         pass
-    with pytest.raises(ValueError, match="broke"), places.acquire("a"):
+    with pytest.raises(ValueError, match="broke"), limit.acquire("a"):
         raise ValueError("broke")
-    with places.acquire("a"):
+    with limit.acquire("a"):
         pass
 
 
@@ -50,10 +50,10 @@ def test_a_place_is_given_back_however_it_ends() -> None:
         ("2001:db8:1:2:3:4:5:6", "2001:db8:1:2::"),
         ("::ffff:192.0.2.7", "192.0.2.7"),
         (None, "unknown"),
-        ("rubbish", "unknown"),
+        ("invalid", "unknown"),
     ],
 )
-def test_who_has_one_ipv6_address_has_the_whole_network(address: str | None, network: str) -> None:
+def test_ipv6_client_is_identified_by_its_network(address: str | None, network: str) -> None:
     assert client_network(address) == network
 
 
@@ -69,12 +69,12 @@ def test_who_has_one_ipv6_address_has_the_whole_network(address: str | None, net
         ("x" * 500, "x" * 200),
     ],
 )
-def test_a_label_is_what_can_be_shown(name: str | None, label: str) -> None:
+def test_file_label_is_safe_to_display(name: str | None, label: str) -> None:
     assert safe_file_label(name, "recording") == label
 
 
 @pytest.mark.parametrize("host", ["localhost", "127.0.0.1", "127.9.9.9", "::1", "[::1]", "LOCALHOST"])
-def test_these_mean_this_machine(host: str) -> None:
+def test_loopback_host_is_recognised(host: str) -> None:
     assert is_loopback(host)
 
 
@@ -82,11 +82,11 @@ def test_these_mean_this_machine(host: str) -> None:
     "host",
     ["", "0.0.0.0", "::", "localhost.evil.example", "127.0.0.1.nip.io", "10.0.0.1", "0x7f.1"],  # noqa: S104
 )
-def test_these_do_not(host: str) -> None:
+def test_other_host_is_not_loopback(host: str) -> None:
     assert not is_loopback(host)
 
 
-def test_a_client_elsewhere_is_refused_whatever_it_says() -> None:
+def test_keyless_request_from_another_machine_is_rejected() -> None:
     check_local({"host": "127.0.0.1:8000", "origin": "http://[::1]:8000"}, "127.0.0.1")
     with pytest.raises(HostNotAllowed):
         check_local({"host": "127.0.0.1:8000"}, "192.0.2.7")

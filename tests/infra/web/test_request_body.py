@@ -1,4 +1,4 @@
-"""A body is pulled within its limits: its length, its silences and its mean rate."""
+"""Tests of request body limits: size, idle time and average speed."""
 
 from __future__ import annotations
 
@@ -16,17 +16,17 @@ from shared.infra.web.request_body import Body, BodyLimits
 LIMITS = BodyLimits(max_bytes=1000, idle_seconds=0.2)
 
 
-def pulled(
+def read_body(
     blocks: Iterable[bytes | None], headers: dict[str, str] | None = None, limits: BodyLimits = LIMITS, pause: float = 0
 ) -> bytes:
-    """What arrives through a worker thread; None is a client who goes away, and the end one who falls silent."""
-    coming = list(blocks)
+    """Reads the body in a worker thread; None is a disconnect, and after the last block the client sends nothing."""
+    pending = list(blocks)
 
     async def receive() -> Message:
         await anyio.sleep(pause)
-        if not coming:
+        if not pending:
             await anyio.sleep_forever()
-        block = coming.pop(0)
+        block = pending.pop(0)
         if block is None:
             return {"type": "http.disconnect"}
         return {"type": "http.request", "body": block, "more_body": block != b"."}
@@ -38,9 +38,9 @@ def pulled(
     return anyio.run(main)
 
 
-def test_what_is_sent_arrives() -> None:
-    assert pulled([b"one", b"", b"two", b"."]) == b"onetwo."
-    assert pulled([b"12", b"."], {"content-length": "3"}) == b"12."
+def test_body_is_read_completely() -> None:
+    assert read_body([b"one", b"", b"two", b"."]) == b"onetwo."
+    assert read_body([b"12", b"."], {"content-length": "3"}) == b"12."
 
 
 @pytest.mark.parametrize(
@@ -55,22 +55,22 @@ def test_what_is_sent_arrives() -> None:
         ([b"x", b"."], {"content-length": "9"}, MalformedBody),
     ],
 )
-def test_what_breaks_the_limits_is_given_up(
+def test_body_outside_the_limits_is_rejected(
     blocks: list[bytes | None], headers: dict[str, str], error: type[Exception]
 ) -> None:
     with pytest.raises(error):
-        pulled(blocks, headers)
+        read_body(blocks, headers)
 
 
-def test_a_trickle_is_given_up_and_a_slow_beginning_is_not() -> None:
+def test_slow_body_is_rejected_only_after_the_grace_period() -> None:
     trickle = [b"x"] * 50 + [b"."]
     with pytest.raises(BodyTimeout, match="bytes per second"):
-        pulled(
+        read_body(
             trickle,
             limits=BodyLimits(max_bytes=1000, idle_seconds=1, min_bytes_per_second=1000, grace_seconds=0.1),
             pause=0.01,
         )
-    assert pulled(
+    assert read_body(
         trickle,
         limits=BodyLimits(max_bytes=1000, idle_seconds=1, min_bytes_per_second=1000, grace_seconds=30),
         pause=0.001,

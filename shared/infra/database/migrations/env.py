@@ -1,4 +1,4 @@
-"""How Alembic reaches the database: through the connection that it is handed, never by an address of its own."""
+"""Alembic environment; it uses the connection from the configuration instead of a database URL."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What is on its way into storage; how long a job's things are kept."""
+"""Adds uploads in progress and a job's retention."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Corrections of transcripts, and the index of what was said."""
+"""Adds transcript corrections and the full-text search index."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from shared.infra.database import schema
 revision = "0003"
 down_revision = "0002"
 
-# The columns lie in `search_utterances`; the index holds the words only.
+# The columns are stored in `search_utterances`; the FTS table contains only the index.
 SQLITE = (
     (
         "CREATE VIRTUAL TABLE search_words USING fts5("

@@ -1,4 +1,4 @@
-"""When retention took the media and the artifacts of a job."""
+"""Adds the times when retention deleted a job's media and artifacts."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What the figures of operation are read from: since when a stage waits, how long a recording is, what ended lately."""
+"""Adds columns and indexes for metrics: when a stage became ready, recording length, recently finished rows."""
 
 from __future__ import annotations
 

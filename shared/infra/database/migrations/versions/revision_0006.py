@@ -1,4 +1,4 @@
-"""What a tenant's quota is counted by. Recordings from before count as nothing until they are gone."""
+"""Adds the media size for tenant quotas; existing recordings count as 0 bytes until they are deleted."""
 
 from __future__ import annotations
 
