@@ -1,4 +1,4 @@
-"""Model cards for people: a page in docs/model-cards for every bundled network, written from its card.
+"""Generates a page in docs/model-cards for every bundled network from its card.
 
 python -m services.trainer.model_card
 """
@@ -18,15 +18,15 @@ MODALITIES = {
     "face": "in the face",
 }
 USE = (
-    "Use it to show how an utterance may have sounded or appeared, beside the transcript and with its doubt. Do not "
-    "use it to decide about people, to rank them, or to infer emotion at work or in education: see "
+    "Use it to show how an utterance may have sounded or appeared, beside the transcript and with its uncertainty. Do "
+    "not use it to decide about people, to rank them, or to infer emotion at work or in education: see "
     "[governance](../governance.md)."
 )
-OTHERS = {  # what it does, and how it may be used
-    "speaker": ("which stretches are one voice", "Voices are told apart inside one recording only."),
+OTHERS = {  # purpose and use
+    "speaker": ("segments spoken by the same voice", "Voices are distinguished within one recording only."),
     "segmentation": (
-        "where somebody speaks, and where two do at once",
-        "Voices are told apart inside ten seconds only, and no voice is kept.",
+        "segments with speech and with overlapping speech",
+        "Voices are distinguished within ten seconds only, and no voice is stored.",
     ),
 }
 HEADINGS = ("precision", "recall", "f1", "support")
@@ -38,7 +38,7 @@ def render(card: Card) -> str:
 
 def _lines(card: Card) -> Iterator[str]:
     size = (BUNDLED / card.file).stat().st_size / 1e6
-    commercial = "allowed" if card.commercial_use else "**not allowed**; `ENGINES__COMMERCIAL_ONLY=true` refuses it"
+    commercial = "allowed" if card.commercial_use else "**not allowed**; `ENGINES__COMMERCIAL_ONLY=true` rejects it"
     purpose = f"emotion perceived {MODALITIES[card.slot]}" if card.slot in MODALITIES else OTHERS[card.slot][0]
     yield from (f"# {card.name}", "", f"{purpose.capitalize()}. {card.architecture}.", "")
     yield from ("| | |", "|---|---|", f"| file | `{card.file}`, {size:.1f} MB, SHA-256 `{card.sha256[:16]}…` |")
@@ -46,15 +46,15 @@ def _lines(card: Card) -> Iterator[str]:
     if card.slot in MODALITIES:
         yield f"| calibration | temperature {card.calibration.temperature} |"
     yield from (f"| made by | `{card.command}` ({card.made}) |", "", "## Data", "")
-    yield from ("| set | licence | what of it |", "|---|---|---|")
+    yield from ("| dataset | licence | split |", "|---|---|---|")
     yield from (f"| {data.name} | {data.licence} | {data.split} |" for data in card.data)
-    yield from ("", "## Figures", "")
-    yield from _figures(card.metrics)
+    yield from ("", "## Metrics", "")
+    yield from _metrics(card.metrics)
     yield from ("## Limits", "", card.limits, "")
     yield from ("## Use", "", USE if card.slot in MODALITIES else OTHERS[card.slot][1])
 
 
-def _figures(metrics: Mapping[str, Any]) -> Iterator[str]:
+def _metrics(metrics: Mapping[str, Any]) -> Iterator[str]:
     plain = {name: value for name, value in metrics.items() if not isinstance(value, Mapping | list)}
     yield from (f"- {name}: {value}" for name, value in plain.items())
     if plain:

@@ -1,4 +1,4 @@
-"""From a trained network of several senses to a folder that serves: graph, card, figures, pictures."""
+"""Exports a trained multimodal network to a folder for serving: graph, card, metrics, plots."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.ports.engines import Calibration, SentimentHead
 
 
 class Terms(NamedTuple):
-    """Under which licence a corpus lies, and whether weights that saw it may earn money."""
+    """The licence of a corpus, and whether weights trained on it may be used commercially."""
 
     name: str
     licence: str
@@ -40,7 +40,7 @@ TERMS = {
 
 
 def write_artifacts(network: Network, data: TrainingData, corpus: Corpus, layout: str, run: Path) -> dict[str, Any]:
-    """Write model.onnx, card.json, metrics.json and three pictures into the run; return the figures."""
+    """Writes model.onnx, card.json, metrics.json and three plots into the run; returns the metrics."""
     graph, terms, spec = run / "model.onnx", TERMS[layout], data.spec
     export(network, spec, graph)
     difference = parity(network, spec, graph)
@@ -67,7 +67,7 @@ def write_artifacts(network: Network, data: TrainingData, corpus: Corpus, layout
 
 
 def _calibration(dev: Predictions, corpus: Corpus) -> Calibration:
-    """Temperatures by dev; the prior is the balance of what was learnt, for nothing was weighted."""
+    """Fits temperatures on dev; the prior is the class balance of the training data, which is not reweighted."""
     sentiments = np.array(
         [clip.sentiment for clip in corpus.clips if clip.split == "train" and clip.sentiment != UNKNOWN]
     )
@@ -88,7 +88,7 @@ def _temperature(logits: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _evaluate(network: Network, data: TrainingData, calibration: Calibration, run: Path) -> dict[str, Any]:
-    """Each split, then every way in which senses can be missing, on the split that no choice was made by."""
+    """Evaluates each split, then every combination of modalities on a split that no choice is based on."""
     heads = calibration.sentiment or SentimentHead()
     found: dict[str, Any] = {}
     for split in ("dev", "test"):

@@ -8,7 +8,7 @@ pytest.importorskip("torch", reason="the trainer needs the train extra")
 
 import torch
 
-from services.trainer.networks.attention import Attention, EncoderLayer, places, sinusoids
+from services.trainer.networks.attention import Attention, EncoderLayer, sinusoids, step_numbers
 
 
 def test_attention_is_the_usual_one() -> None:
@@ -44,6 +44,6 @@ def test_an_encoder_layer_sees_only_what_is_there() -> None:
 
 
 def test_every_step_has_its_own_place() -> None:
-    found = sinusoids(places(torch.ones(1, 50, dtype=torch.bool)), 16)[0]
+    found = sinusoids(step_numbers(torch.ones(1, 50, dtype=torch.bool)), 16)[0]
     apart = torch.cdist(found, found) + torch.eye(50)
     assert found.shape == (50, 16) and apart.min() > 0.1
