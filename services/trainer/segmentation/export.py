@@ -1,4 +1,4 @@
-"""From the trained segmentation network to the bundled one: ONNX, held against torch, with its card."""
+"""Exports the trained segmentation network to the bundle: ONNX, parity check and card."""
 
 from __future__ import annotations
 
@@ -35,9 +35,9 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
         data=[("LibriSpeech", "CC BY 4.0", "an utterance of each of 251 speakers; every eighth held out, 30 in all"),
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14; 12 and 13 held out")],
         metrics=metrics,
-        limits="Conversations put together from people who spoke alone, English and German: their rooms, noises and "
-        "interruptions are simulated, and nobody laughs. Three at once are not told from two. In the noise of an "
-        "empty room it hears speech: it trims what a detector found, and finds none by itself.",
+        limits="Trained on conversations simulated from single speakers, English and German: rooms, noises and "
+        "interruptions are simulated, and there is no laughter. Three simultaneous speakers are reported as two. In "
+        "the noise of an empty room it reports speech: it trims detected speech, and detects none by itself.",
         command="undertone train segmentation --data DATA && undertone export segmentation --data DATA",
         made=f"run {run.name}",
     )  # fmt: skip

@@ -1,4 +1,4 @@
-"""Train the bundled segmentation network on simulated conversations; its figures are of speakers it never heard."""
+"""Trains the bundled segmentation network on simulated conversations and evaluates it on held-out speakers."""
 
 from __future__ import annotations
 

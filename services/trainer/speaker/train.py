@@ -1,4 +1,4 @@
-"""Teach the bundled speaker encoder that a mood is not a person; its figures are of people it never heard."""
+"""Trains the bundled speaker encoder to be robust to emotion and evaluates it on held-out speakers."""
 
 from __future__ import annotations
 
@@ -14,12 +14,12 @@ from services.trainer.speaker.network import SpeakerNet
 from services.trainer.speaker.speaker_segments import read_segments, split
 from services.trainer.speaker.task import SpeakerTask, error_rates
 
-# Chosen on actors 01-04, two Germans and every sixth reader of those to learn from, with the rest to learn from.
+# Chosen on actors 01-04, two Germans and every sixth reader of the training speakers, trained on the others.
 RATE, DECAY = 1e-3, 0.0
 
 
 def recipe_of(seed: int, epochs: int = 6) -> Recipe:
-    # The last weights are kept: the held-out voices are to stay unseen by every choice.
+    # The last weights are kept, so that the held-out voices influence no choice.
     return Recipe(seed=seed, epochs=epochs, average=0.99, schedule="cosine", keep="last", patience=epochs)
 
 

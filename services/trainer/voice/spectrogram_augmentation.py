@@ -1,4 +1,4 @@
-"""What is done to a picture each time it is learnt from: another throat, another pace, and parts of it hidden."""
+"""Spectrogram augmentation: vocal-tract and tempo warps, and masked bands and frames."""
 
 from __future__ import annotations
 
@@ -9,12 +9,12 @@ import numpy as np
 from shared.engines.voice_augmentation import warp_spectrogram
 from shared.engines.voice_mel import BANDS
 
-VOCAL_TRACT_RANGE, TEMPO_RANGE = 0.12, 0.12  # how much longer or shorter, slower or faster, at most
+VOCAL_TRACT_RANGE, TEMPO_RANGE = 0.12, 0.12  # maximum relative change
 MASKED_BANDS, MASKED_FRAMES = 10, 25
 
 
 def perturb_voice(picture: np.ndarray) -> np.ndarray:
-    """As if a longer or a shorter throat had said it, slower or faster: few actors stand for many."""
+    """Warps vocal-tract length and tempo to imitate more speakers than the few actors."""
     return warp_spectrogram(
         picture,
         random.uniform(1 - VOCAL_TRACT_RANGE, 1 + VOCAL_TRACT_RANGE),
