@@ -1,4 +1,4 @@
-"""From the trained micro-Whisper to the model that the tests open: CTranslate2, its tokenizer, and a card."""
+"""Exports the trained micro-Whisper for the tests: CTranslate2 model, tokenizer, metrics and clips."""
 
 from __future__ import annotations
 
@@ -46,7 +46,7 @@ def export(run: Path, _data: Path, folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def worst_difference(network: MicroWhisper, folder: Path) -> float:
-    """The largest difference of a word's probability between torch and CTranslate2, before it is quantised."""
+    """The largest difference of a word's probability between torch and CTranslate2, before quantisation."""
     theirs = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="float32")
     begin = [NUMBER[START], NUMBER["<|en|>"], NUMBER[TRANSCRIBE]]
     worst = 0.0
@@ -54,8 +54,8 @@ def worst_difference(network: MicroWhisper, folder: Path) -> float:
         draw = torch.Generator().manual_seed(seed)
         mels = torch.randn(1, MELS, 2 * POSITIONS, generator=draw)
         words = torch.randint(word_token("you") + 1, (1 + 3 * seed,), generator=draw).tolist()
-        heard = theirs.encode(ctranslate2.StorageView.from_array(mels.numpy()))
-        found = theirs.align(heard, begin, [words], 2 * POSITIONS)[0].text_token_probs
+        encoded = theirs.encode(ctranslate2.StorageView.from_array(mels.numpy()))
+        found = theirs.align(encoded, begin, [words], 2 * POSITIONS)[0].text_token_probs
         with torch.no_grad():
             ours = _probabilities(network, mels, [*begin, NUMBER[PLAIN]], words)
         worst = max(worst, float(np.abs(ours.numpy() - np.array(found)).max()))
