@@ -33,7 +33,7 @@ def write_card(
     vocabulary: str | None = None,  # path relative to the folder of cards
     name: str | None = None,  # of the network, if it differs from the file name
     engines: Mapping[Modality, str] | None = None,
-    beside: Path | None = None,  # output path of the card, if not in the bundle
+    path: Path | None = None,  # output path of the card, if not in the bundle
 ) -> Card:
     card = Card(
         name=name or file.stem,
@@ -53,7 +53,7 @@ def write_card(
         command=command,
         made=made,
     )
-    (beside or BUNDLED / f"{card.name}.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
+    (path or BUNDLED / f"{card.name}.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
     return card
 
 

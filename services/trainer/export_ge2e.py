@@ -76,7 +76,7 @@ def main() -> None:
             {"name": "VoxCeleb 1 and 2", "licence": "CC BY 4.0", "split": "as published with Resemblyzer"},
         ],
         "metrics": {"export_max_abs_difference": difference},
-        "limits": "Emotion moves its voices more than a new speaker does.",
+        "limits": "Emotion shifts its embeddings more than a change of speaker does.",
         "command": COMMAND,
         "made": "exported from the PyPI wheel resemblyzer 0.1.4",
     }

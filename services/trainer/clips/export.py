@@ -52,13 +52,13 @@ def write_artifacts(network: Network, data: TrainingData, corpus: Corpus, layout
     (run / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     splits = {split: sum(clip.split == split for clip in corpus.clips) for split in ("train", "dev", "test")}
     write_card(
-        graph, slot="fusion", name=spec.name, beside=run / "card.json",
+        graph, slot="fusion", name=spec.name, path=run / "card.json",
         architecture=f"{spec.name}, {sum(tensor.numel() for tensor in network.parameters()) / 1e6:.2f} M parameters; "
         f"reads {'dialogues' if data.plan.dialogue else 'utterances'} of {', '.join(spec.modalities)}",
         licence=terms.licence, commercial_use=terms.commercial_use,
         data=[(terms.name, terms.licence, ", ".join(f"{count} {split}" for split, count in splits.items()))],
         metrics=metrics,
-        limits="Learnt from clips of one utterance each; how well it reads meetings was not measured.",
+        limits="Trained on clips of one utterance each; its accuracy on meetings was not measured.",
         command=f"undertone train {spec.name} --data DATA --layout {layout}", made=f"run {run.name}",
         calibration=calibration,
         engines={modality: corpus.encoders[modality].fingerprint for modality in data.plan.engines},

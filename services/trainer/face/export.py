@@ -53,7 +53,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         data=[("FER2013", "no clear licence for the photographs; research data, consent of depicted people unknown",
                "train without the pictures of PublicTest; PublicTest to stop and to calibrate")],
         metrics=metrics,
-        limits="Frontal faces of 48 pixels or more. Labels agree with people about two times in three.",
+        limits="Frontal faces of 48 pixels or more. The labels agree with human judgement about two times in three.",
         command="undertone train face --data DATA && undertone export face --data DATA", made=f"run {run.name}",
         calibration=Calibration(
             temperature=temperature, prior=dict(zip(EMOTIONS, map(float, expected / expected.sum()), strict=True))

@@ -36,8 +36,8 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14; 12 and 13 held out")],
         metrics=metrics,
         limits="Trained on conversations simulated from single speakers, English and German: rooms, noises and "
-        "interruptions are simulated, and there is no laughter. Three simultaneous speakers are reported as two. In "
-        "the noise of an empty room it reports speech: it trims detected speech, and detects none by itself.",
+        "interruptions are simulated, and there is no laughter. Three simultaneous speakers are not distinguished from "
+        "two. In the noise of an empty room it reports speech: it trims detected speech, and detects none by itself.",
         command="undertone train segmentation --data DATA && undertone export segmentation --data DATA",
         made=f"run {run.name}",
     )  # fmt: skip

@@ -38,8 +38,8 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
               ("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-16, also across simulated rooms; 17-20 held out"),
               ("EmoDB", "CC0-1.0", "speakers 03, 08-11, 14, also across simulated rooms; 12 and 13 held out")],
         metrics=metrics,
-        limits="Learnt moods from a few actors of fixed sentences: strong emotion still moves a voice more than "
-        "reading does.",
+        limits="Trained on the emotions of a few actors with fixed sentences: strong emotion still shifts an embedding "
+        "more than read speech does.",
         command="undertone train speaker --data DATA && undertone export speaker --data DATA", made=f"run {run.name}",
     )  # fmt: skip
     return metrics

@@ -85,7 +85,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
               ("MELD", "GPL-3.0 repository; lines of a television series", "train; dev to stop and to calibrate"),
               ("GoEmotions", "CC BY 4.0", "train; dev to stop and to calibrate")],
         metrics=metrics,
-        limits="English only. Learnt from television dialogue and comments on the internet; ships no line of either.",
+        limits="English only. Trained on television dialogue and internet comments; contains no line of either.",
         command="undertone train text --data DATA && undertone export text --data DATA", made=f"run {run.name}",
         # Trained with each corpus' class prior added to its logits, so they are class-balanced: the prior is uniform.
         calibration=Calibration(temperature=temperature, sentiment=SentimentHead()), vocabulary=VOCABULARY,

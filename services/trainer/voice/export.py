@@ -72,7 +72,7 @@ def _bundled(
         architecture="four convolutions over 64 log-mel bands and three along time, attentive mean and deviation; "
         "0.4 M parameters",
         licence=licence, commercial_use=commercial_use, data=data, metrics=metrics,
-        limits="Acted speech of a handful of fixed sentences: across corpora little of it transfers, hence its small "
+        limits="Acted speech with a handful of fixed sentences: little of it transfers across corpora, hence its small "
         "weight in the fusion.",
         command="undertone train voice --data DATA && undertone export voice --data DATA", made=f"run {run.name}",
         # Emotions are drawn equally often in training, so the prior is uniform.

@@ -29,13 +29,13 @@ FOLDER = Path(__file__).parents[3] / "tests" / "fixtures" / "micro_whisper"
 def export(run: Path, _data: Path, folder: Path = FOLDER) -> dict[str, Any]:
     network = MicroWhisper().eval()
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
-    with TemporaryDirectory() as aside:
-        convert(network, Path(aside))
-        difference = worst_difference(network, Path(aside))
+    with TemporaryDirectory() as temporary:
+        convert(network, Path(temporary))
+        difference = worst_difference(network, Path(temporary))
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as aside:
-        convert(network, Path(aside), quantization="int8")
-        for file in Path(aside).iterdir():
+    with TemporaryDirectory() as temporary:
+        convert(network, Path(temporary), quantization="int8")
+        for file in Path(temporary).iterdir():
             shutil.copyfile(file, folder / file.name)
     write_clips(folder)
     metrics = evaluate(folder, read_bank(run / "bank", "unheard", HELD_OUT_SENTENCES, 0))

@@ -36,7 +36,7 @@ WHOLE = POSITIONS * STEP
 ATTENTION_WEIGHT, SOUND_WEIGHT = 0.3, 1.0  # weights of the auxiliary losses
 NAMES = 2.0  # weight of a name relative to another word
 SPARE = 10  # padding positions of a short window
-JUDGED = 24  # windows per evaluation
+EVALUATION_WINDOWS = 24  # windows per evaluation
 
 
 @dataclass
@@ -113,7 +113,7 @@ class WhisperTask:
         draw = random.Random(0)
         device = next(network.parameters()).device
         right = total = near = words = recognised = spoken = 0.0
-        for _ in range(JUDGED // 6):
+        for _ in range(EVALUATION_WINDOWS // 6):
             batch = self.stacked([draw_window(self.held_out, 10.0, draw) for _ in range(6)], 10.0)
             found = network(batch["mels"].to(device), batch["tokens"].to(device))
             known = batch["targets"] != IGNORED
