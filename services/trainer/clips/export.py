@@ -72,9 +72,9 @@ def _calibration(dev: Predictions, corpus: Corpus) -> Calibration:
         [clip.sentiment for clip in corpus.clips if clip.split == "train" and clip.sentiment != UNKNOWN]
     )
     expected = dict(zip(EMOTIONS, map(float, prior(corpus.labels, len(EMOTIONS))), strict=True))
-    known = dev.moods != UNKNOWN
+    known = dev.sentiment_truth != UNKNOWN
     sentiment = SentimentHead(
-        temperature=_temperature(dev.sentiment[known], dev.moods[known]),
+        temperature=_temperature(dev.sentiment[known], dev.sentiment_truth[known]),
         prior=dict(zip(SENTIMENTS, map(float, prior(sentiments, len(SENTIMENTS))), strict=True)),
     )
     never = tuple(emotion for number, emotion in enumerate(EMOTIONS) if number not in corpus.labels)
@@ -95,11 +95,11 @@ def _evaluate(network: Network, data: TrainingData, calibration: Calibration, ru
         answers = Predictions.of(network, data, split)
         if len(answers.truth) == 0:
             continue
-        logits, known = answers.emotion / calibration.temperature, answers.moods != UNKNOWN
+        logits, known = answers.emotion / calibration.temperature, answers.sentiment_truth != UNKNOWN
         found[split] = classification_metrics(logits, answers.truth)
         if known.any():
             found[f"{split}, sentiment"] = classification_metrics(
-                answers.sentiment[known] / heads.temperature, answers.moods[known], SENTIMENTS
+                answers.sentiment[known] / heads.temperature, answers.sentiment_truth[known], SENTIMENTS
             )
         found["coverage"] = coverage(logits, answers.truth)
         draw_plots(logits, answers.truth, run)

@@ -49,10 +49,10 @@ class Perceiver:
         """The clip as the utterance at `index` of its dialogue."""
         kept = self.folder / f"{self.key(clip)}.npz"
         if not kept.is_file():
-            sound, unheard = _sound(clip.path)
+            sound, error_code = _sound(clip.path)
             span = clip.span or Span(start=0.0, end=len(sound) / SAMPLE_RATE or SILENT_FILM)
             face = self._face(clip.film or clip.path, span)
-            save_atomically(kept, _arrays(sound, unheard, face))
+            save_atomically(kept, _arrays(sound, error_code, face))
         with np.load(kept) as arrays:
             return UtteranceClip(_utterance(clip, index), Audio(_load_sound(arrays["sound"])), _load_face(arrays))
 
@@ -100,8 +100,8 @@ def _sound(path: Path) -> tuple[Floats, str]:
         return nothing, (error.__cause__.code if isinstance(error.__cause__, UndertoneError) else error.code)
 
 
-def _arrays(sound: Floats, unheard: str, face: FaceClip | str) -> dict[str, np.ndarray]:
-    arrays = {"sound": np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16), "unheard": np.array(unheard)}
+def _arrays(sound: Floats, error_code: str, face: FaceClip | str) -> dict[str, np.ndarray]:
+    arrays = {"sound": np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16), "unheard": np.array(error_code)}
     if isinstance(face, str):
         return arrays | {"reason": np.array(face)}
     return arrays | {name: getattr(face, name) for name in FACE} | {"known": np.array([face.margin, face.coverage])}

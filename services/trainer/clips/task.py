@@ -69,7 +69,7 @@ class Predictions:
     emotion: np.ndarray  # (clip, 7) logits
     sentiment: np.ndarray  # (clip, 3) logits
     truth: np.ndarray  # (clip,)
-    moods: np.ndarray  # (clip,), UNKNOWN where no sentiment is known
+    sentiment_truth: np.ndarray  # (clip,), UNKNOWN if there is no sentiment label
 
     @classmethod
     def of(

@@ -27,7 +27,7 @@ from shared.engines.mel import mel_power
 from shared.engines.speaker_ge2e import normalize_loudness
 from shared.ports.media import SAMPLE_RATE, Floats
 
-CUT, APART = round(1.6 * SAMPLE_RATE), round(0.8 * SAMPLE_RATE)  # length and step, as in diarization
+SEGMENT, APART = round(1.6 * SAMPLE_RATE), round(0.8 * SAMPLE_RATE)  # length and step, as in diarization
 BATCH = 64
 READ_SPEECH = -1  # the emotion of read speech
 SPEEDS = (85, 92, 109, 118)  # per cent
@@ -49,10 +49,10 @@ class SpeakerSegments:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def split(cuts: SpeakerSegments) -> tuple[SpeakerSegments, SpeakerSegments]:
+def split(segments: SpeakerSegments) -> tuple[SpeakerSegments, SpeakerSegments]:
     """The training segments, and the segments of held-out speakers."""
-    held_out = np.isin(cuts.speakers, sorted(held_out_speakers(cuts.speakers.tolist())))
-    return cuts.of(~held_out), cuts.of(held_out)
+    held_out = np.isin(segments.speakers, sorted(held_out_speakers(segments.speakers.tolist())))
+    return segments.of(~held_out), segments.of(held_out)
 
 
 def read_segments(data: Path, network: SpeakerNet, kept: Path) -> SpeakerSegments:
@@ -117,14 +117,18 @@ def trim_silence(sound: Floats) -> Floats:
 
 def cut_segments(sound: Floats) -> list[Floats]:
     """Overlapping segments; a shorter recording is padded with silence."""
-    starts = range(0, max(1, len(sound) - CUT + APART // 2), APART)
-    return [np.pad(cut, (0, CUT - len(cut))) for cut in (sound[start : start + CUT] for start in starts)]
+    starts = range(0, max(1, len(sound) - SEGMENT + APART // 2), APART)
+    return [
+        np.pad(segment, (0, SEGMENT - len(segment))) for segment in (sound[start : start + SEGMENT] for start in starts)
+    ]
 
 
-def encode_segments(network: SpeakerNet, cuts: Sequence[Floats]) -> np.ndarray:
+def encode_segments(network: SpeakerNet, segments: Sequence[Floats]) -> np.ndarray:
     found = [np.zeros((0, 2 * STATES), np.float32)]
-    for first in range(0, len(cuts), BATCH):
-        mels = np.stack([mel_power(normalize_loudness(cut), bands=40) for cut in cuts[first : first + BATCH]])
+    for first in range(0, len(segments), BATCH):
+        mels = np.stack(
+            [mel_power(normalize_loudness(segment), bands=40) for segment in segments[first : first + BATCH]]
+        )
         with torch.no_grad():
             found.append(network.encode(torch.from_numpy(mels)).numpy())
     return np.concatenate(found)

@@ -18,7 +18,7 @@ from services.trainer.evaluate_speakers import equal_error_rate
 from services.trainer.speaker.speaker_segments import READ_SPEECH, SpeakerSegments
 
 STEPS = 100  # of an epoch
-ACTED_CUTS, READ_CUTS, CUTS_PER_SPEAKER = 48, 48, (6, 2)  # speakers of a batch, and segments of each
+ACTED_SPEAKERS, READ_SPEAKERS, SEGMENTS_PER_SPEAKER = 48, 48, (6, 2)  # speakers of a batch, and segments of each
 TEMPERATURE, TEACHER_WEIGHT = 0.03, 5.0  # of the contrastive loss; weight of the distance to the teacher
 NEAR, FAR = 1.0, 0.3  # weights of the contrastive loss
 JITTER = 0.1  # noise added to the LSTM states, relative to their standard deviation
@@ -40,18 +40,18 @@ class SpeakerTask:
 
     def batches(self, epoch: int) -> Sequence[list[int]]:
         draw = np.random.default_rng((self.seed, epoch))
-        return [[*self._cuts(draw, self.near), *self._cuts(draw, self.far)] for _ in range(STEPS)]
+        return [[*self._draw_segments(draw, self.near), *self._draw_segments(draw, self.far)] for _ in range(STEPS)]
 
-    def _cuts(self, draw: np.random.Generator, own: dict[str, np.ndarray]) -> list[int]:
+    def _draw_segments(self, draw: np.random.Generator, own: dict[str, np.ndarray]) -> list[int]:
         """A few segments of many readers, and more of the actors, each in as many emotions as possible."""
         readers = [name for name in own if name.startswith("librispeech")]
         actors = [name for name in own if not name.startswith("librispeech")]
         chosen: list[int] = []
-        for name in draw.choice(readers, min(READ_CUTS, len(readers)), replace=False):
-            chosen += draw.choice(own[name], CUTS_PER_SPEAKER[1]).tolist()
-        for name in draw.choice(actors, min(ACTED_CUTS, len(actors)), replace=False):
+        for name in draw.choice(readers, min(READ_SPEAKERS, len(readers)), replace=False):
+            chosen += draw.choice(own[name], SEGMENTS_PER_SPEAKER[1]).tolist()
+        for name in draw.choice(actors, min(ACTED_SPEAKERS, len(actors)), replace=False):
             emotions = self.train.emotions[own[name]]
-            for emotion in draw.permutation(np.resize(np.unique(emotions), CUTS_PER_SPEAKER[0])):
+            for emotion in draw.permutation(np.resize(np.unique(emotions), SEGMENTS_PER_SPEAKER[0])):
                 chosen.append(int(draw.choice(own[name][emotions == emotion])))
         return chosen
 
@@ -97,20 +97,20 @@ def contrastive_loss(voices: Tensor, speakers: Tensor) -> Tensor:
     return ((losses * same).sum(1) / same.sum(1).clamp(min=1)).mean()
 
 
-def error_rates(network: nn.Module, cuts: SpeakerSegments) -> dict[str, float]:
+def error_rates(network: nn.Module, segments: SpeakerSegments) -> dict[str, float]:
     """Equal error rates: four seconds of read speech, and clips of one actor in two emotions against other speakers."""
     network.eval()
     with torch.no_grad():
-        voices = network.embed(torch.from_numpy(cuts.states)).numpy()
-    corpora = np.array([name.split()[0] for name in cuts.speakers])
+        voices = network.embed(torch.from_numpy(segments.states)).numpy()
+    corpora = np.array([name.split()[0] for name in segments.speakers])
     metrics = {}
-    for what, here in (("read, 4 s", ~cuts.far), ("read across a room, 4 s", cuts.far)):
-        read = np.unique(cuts.clips[here & (corpora == "librispeech")])
-        metrics[what] = _rate(voices, cuts, [four for clip in read for four in _fours(cuts.clips == clip)])
+    for what, here in (("read, 4 s", ~segments.far), ("read across a room, 4 s", segments.far)):
+        read = np.unique(segments.clips[here & (corpora == "librispeech")])
+        metrics[what] = _rate(voices, segments, [four for clip in read for four in _fours(segments.clips == clip)])
     for corpus in ("ravdess", "emodb"):
-        own = np.unique(cuts.clips[~cuts.far & (corpora == corpus)])
-        clips = [np.flatnonzero(cuts.clips == clip) for clip in own]
-        metrics[f"{corpus}, across emotions"] = _rate(voices, cuts, clips)
+        own = np.unique(segments.clips[~segments.far & (corpora == corpus)])
+        clips = [np.flatnonzero(segments.clips == clip) for clip in own]
+        metrics[f"{corpus}, across emotions"] = _rate(voices, segments, clips)
     return metrics
 
 
@@ -119,11 +119,11 @@ def _fours(chosen: np.ndarray) -> list[np.ndarray]:
     return [indices[start : start + LONG] for start in range(0, len(indices) - LONG + 1, LONG + 1)]
 
 
-def _rate(voices: np.ndarray, cuts: SpeakerSegments, groups: Sequence[np.ndarray]) -> float:
+def _rate(voices: np.ndarray, segments: SpeakerSegments, groups: Sequence[np.ndarray]) -> float:
     means = np.stack([voices[group].mean(axis=0) for group in groups])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
-    speakers = np.array([cuts.speakers[group[0]] for group in groups])
-    emotions = np.array([cuts.emotions[group[0]] for group in groups])
+    speakers = np.array([segments.speakers[group[0]] for group in groups])
+    emotions = np.array([segments.emotions[group[0]] for group in groups])
     one, other = np.triu_indices(len(groups), k=1)
     similarity = np.einsum("ij,ij->i", means[one], means[other])
     same = speakers[one] == speakers[other]

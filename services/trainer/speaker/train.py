@@ -28,13 +28,13 @@ def train(data: Path, run: Path, recipe: Recipe) -> Path:
     network = SpeakerNet.of_teacher(teacher()).eval()
     for parameter in network.lstm.parameters():
         parameter.requires_grad_(requires_grad=False)
-    learnt, unheard = split(read_segments(data, network, run / "cuts.npz"))
-    task = SpeakerTask(learnt, unheard, copy.deepcopy(network), recipe.seed)
-    metrics = {"teacher, voices never heard": error_rates(network, unheard)}
+    learnt, held_out = split(read_segments(data, network, run / "cuts.npz"))
+    task = SpeakerTask(learnt, held_out, copy.deepcopy(network), recipe.seed)
+    metrics = {"teacher, voices never heard": error_rates(network, held_out)}
     best = fit(
         network, [{"params": [*network.linear.parameters()], "lr": RATE, "weight_decay": DECAY}], task, recipe, run
     )
     network.load_state_dict(torch.load(best, weights_only=True))
-    metrics["voices never heard"] = error_rates(network, unheard)
+    metrics["voices never heard"] = error_rates(network, held_out)
     (run / "metrics.json").write_text(json.dumps(metrics, indent=2))
     return best

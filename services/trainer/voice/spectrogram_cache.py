@@ -60,9 +60,9 @@ def _compute(clips: list[SpokenClip], known: list, kept: Path) -> None:  # type:
     for number, clip in enumerate(clips):
         sound = load_sound(clip.path)
         for which, augmentation in enumerate(known):
-            picture = log_mel(augmentation(sound, np.random.default_rng((number, which)))).astype(np.float16)
-            frames.append(picture)
-            edges.append(edges[-1] + len(picture))
+            spectrogram = log_mel(augmentation(sound, np.random.default_rng((number, which)))).astype(np.float16)
+            frames.append(spectrogram)
+            edges.append(edges[-1] + len(spectrogram))
     kept.parent.mkdir(parents=True, exist_ok=True)
     temporary = kept.with_suffix(".part.npz")
     np.savez(temporary, frames=np.concatenate(frames), edges=np.array(edges))

@@ -65,10 +65,10 @@ class VoiceTask:
     def _augmented(self, clip: int, longest: int) -> np.ndarray:
         augmentation = 0 if random.random() < CLEAN else random.randrange(1, len(self.spectrograms.names))
         known = None if random.random() < UNKNOWN_VOICE else self.spectrograms.scale(clip, augmentation)
-        picture = perturb_voice(scaled(self.spectrograms.of(clip, augmentation), known))
-        length = min(len(picture), longest)
-        start = random.randint(0, len(picture) - length)
-        return mask_spectrogram(picture[start : start + length])
+        spectrogram = perturb_voice(scaled(self.spectrograms.of(clip, augmentation), known))
+        length = min(len(spectrogram), longest)
+        start = random.randint(0, len(spectrogram) - length)
+        return mask_spectrogram(spectrogram[start : start + length])
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         emotion, _ = network(batch["mels"], batch["mask"])

@@ -20,9 +20,9 @@ from services.trainer.speaker import train as training  # noqa: E402
 from services.trainer.speaker.export import sample_inputs  # noqa: E402
 from services.trainer.speaker.network import STATES, SpeakerNet  # noqa: E402
 from services.trainer.speaker.speaker_segments import (  # noqa: E402
-    CUT,
     READ_SPEECH,
     ROOMS,
+    SEGMENT,
     SPEEDS,
     SpeakerSegments,
     cut_segments,
@@ -54,12 +54,12 @@ def people(seed: int = 0) -> SpeakerSegments:
         voice = draw.normal(size=2 * STATES)
         for clip in range(2 * EMOTIONS):
             emotion = READ_SPEECH if name.startswith("librispeech") else clip % EMOTIONS
-            for cut in range(10):
+            for segment in range(10):
                 moved = voice + (shifts[emotion] if emotion != READ_SPEECH else 0) + draw.normal(size=2 * STATES) * 0.5
-                states.append((moved + (room if cut >= 5 else 0)).astype(np.float32))
+                states.append((moved + (room if segment >= 5 else 0)).astype(np.float32))
                 speakers.append(name)
                 emotions.append(emotion)
-                far.append(cut >= 5)
+                far.append(segment >= 5)
                 clips.append(len(set(speakers)) * 100 + clip * 2 + far[-1])
     return SpeakerSegments(np.stack(states), np.array(speakers), np.array(emotions), np.array(clips), np.array(far))
 
@@ -126,12 +126,12 @@ def test_training_improves_robustness_to_emotion_for_held_out_speakers() -> None
 
 def test_segments_exclude_leading_and_trailing_silence() -> None:
     silence = np.zeros(SAMPLE_RATE, np.float32)
-    cuts = cut_segments(trim_silence(np.concatenate([silence, tone(4), silence])))
-    assert len(cuts) == 4
-    assert all(len(cut) == CUT and np.abs(cut[:100]).max() > 0 for cut in cuts)
+    segments = cut_segments(trim_silence(np.concatenate([silence, tone(4), silence])))
+    assert len(segments) == 4
+    assert all(len(segment) == SEGMENT and np.abs(segment[:100]).max() > 0 for segment in segments)
     short = cut_segments(tone(0.5))
-    assert len(short) == 1 and len(short[0]) == CUT
-    assert encode_segments(SpeakerNet(), cuts).shape == (4, 2 * STATES)
+    assert len(short) == 1 and len(short[0]) == SEGMENT
+    assert encode_segments(SpeakerNet(), segments).shape == (4, 2 * STATES)
 
 
 def test_speed_perturbation_creates_another_speaker() -> None:
@@ -154,15 +154,15 @@ def test_segments_cover_near_and_far_field_and_speed_perturbed_actors(tmp_path: 
     for name in ("speech/librispeech_speakers/19-1-1", "voice/ravdess/03-01-05-01-01-01-03", "voice/emodb/11a01Wa"):
         (data / name).parent.mkdir(parents=True)
         media_files.write_media(data / f"{name}.wav", media_files.tone(3.0))
-    cuts = read_segments(data, SpeakerNet(), tmp_path / "run" / "cuts.npz")
+    segments = read_segments(data, SpeakerNet(), tmp_path / "run" / "cuts.npz")
     for far, perturbed in ((False, len(SPEEDS)), (True, 0)):
-        names = cuts.speakers[cuts.far == far].tolist()
+        names = segments.speakers[segments.far == far].tolist()
         assert {"librispeech 19", "ravdess 03", "emodb 11"} <= set(names)
         assert len(set(names)) == 3 + 2 * perturbed
-    clips = cuts.clips[cuts.speakers == "ravdess 03"]
+    clips = segments.clips[segments.speakers == "ravdess 03"]
     assert len(set(clips.tolist())) == 1 + ROOMS
     again = read_segments(tmp_path / "nowhere", SpeakerNet(), tmp_path / "run" / "cuts.npz")
-    assert np.array_equal(cuts.states, again.states) and np.array_equal(cuts.far, again.far)
+    assert np.array_equal(segments.states, again.states) and np.array_equal(segments.far, again.far)
 
 
 def test_missing_read_speech_is_reported(tmp_path: Path) -> None:
