@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; make train-
 from services.trainer import bundle  # noqa: E402
 from services.trainer.voice import export as voice_export  # noqa: E402
 from services.trainer.voice.spectrogram_cache import read_spectrograms  # noqa: E402
-from services.trainer.voice.train import EVERYBODY, _parts, recipe_of, train  # noqa: E402
+from services.trainer.voice.train import ALL_DATA, _parts, recipe_of, train  # noqa: E402
 from shared.engines.model_cards import Card  # noqa: E402
 from shared.engines.runtime import open_session  # noqa: E402
 
@@ -56,8 +56,8 @@ def test_no_speaker_is_in_both_train_and_held_out(data: Path, tmp_path: Path) ->
     for name, part in parts.items():
         speakers = [{spectrograms.clips[clip].speaker for clip in clips} for clips in (part.train, part.held_out)]
         assert speakers[0].isdisjoint(speakers[1])
-        assert part.held_out or name == EVERYBODY
-    assert len(parts[EVERYBODY].train) == len(spectrograms.clips)
+        assert part.held_out or name == ALL_DATA
+    assert len(parts[ALL_DATA].train) == len(spectrograms.clips)
 
 
 def test_a_run_writes_metrics_and_an_export_for_serving(

@@ -54,9 +54,9 @@ class _ConversationMixer:
         self.rooms = [add_reverberation(min(1.0, distance * draw.uniform(0.5, 1.5)), draw) for _ in cast]
         self.levels = 10 ** (draw.uniform(-14, 0, len(cast)) / 20)
 
-    def add_speech(self, who: int, at: int, ticks: int) -> int:
+    def add_speech(self, speaker: int, at: int, ticks: int) -> int:
         """Adds a segment of this voice at a tick; returns the tick at which it ends."""
-        sound, marks = self.voices[who][self.draw.integers(len(self.voices[who]))]
+        sound, marks = self.voices[speaker][self.draw.integers(len(self.voices[speaker]))]
         ticks = min(ticks, len(marks), self.ticks - at)
         first = int(self.draw.integers(0, len(marks) - ticks + 1))
         mine = marks[first : first + ticks]
@@ -64,21 +64,21 @@ class _ConversationMixer:
         ramp = np.linspace(0, 1, min(TICK, len(piece)), dtype=np.float32)
         piece[: len(ramp)] *= ramp
         piece[len(piece) - len(ramp) :] *= ramp[::-1]
-        piece *= np.float32(self.levels[who] * 10 ** (self.draw.uniform(-4, 2) / 20))
-        reverberant = fftconvolve(piece, self.rooms[who])[: len(self.sound) - at * TICK]
+        piece *= np.float32(self.levels[speaker] * 10 ** (self.draw.uniform(-4, 2) / 20))
+        reverberant = fftconvolve(piece, self.rooms[speaker])[: len(self.sound) - at * TICK]
         self.sound[at * TICK : at * TICK + len(reverberant)] += reverberant
-        self.speaks[who, at : at + ticks] |= mine
+        self.speaks[speaker, at : at + ticks] |= mine
         return at + ticks
 
     def simulate(self) -> None:
         now, last, before = int(self.draw.uniform(0, 300)), -1, -1
         while now < self.ticks - 50:
-            who = self._next_speaker(last, before)
-            end = self.add_speech(who, now, _length(self.draw))
+            speaker = self._next_speaker(last, before)
+            end = self.add_speech(speaker, now, _length(self.draw))
             if end - now > 250 and self.draw.random() < self.style.backchannel and len(self.voices) > 1:
-                other = self._next_speaker(who, -1)
+                other = self._next_speaker(speaker, -1)
                 self.add_speech(other, int(self.draw.integers(now + 50, end - 50)), int(self.draw.uniform(30, 130)))
-            last, before = who, last
+            last, before = speaker, last
             if self.draw.random() < self.style.overlapped:
                 now = max(now + 30, end - int(self.draw.uniform(10, 100 * self.style.reach)))
             else:

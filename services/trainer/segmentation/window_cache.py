@@ -80,7 +80,7 @@ def labels_of(made: Conversation, tick: int) -> Labels:
     speaks = marks.mean(axis=2) >= 0.5  # (speaker, decision)
     order = np.argsort(-speaks.sum(axis=1), kind="stable")
     label = np.zeros(DECISIONS, dtype=np.uint8)
-    for bit, who in enumerate(order[:VOICES]):
-        label |= speaks[who].astype(np.uint8) << bit
+    for bit, speaker in enumerate(order[:VOICES]):
+        label |= speaks[speaker].astype(np.uint8) << bit
     label[(speaks.sum(axis=0) > 2) | speaks[order[VOICES:]].any(axis=0)] = UNKNOWN
     return label

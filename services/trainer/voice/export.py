@@ -17,7 +17,7 @@ from services.trainer.metrics import classification_metrics
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.plots import draw_plots
 from services.trainer.voice.network import VoiceCnn
-from services.trainer.voice.train import CROSS, EVERYBODY, FOLDS, HELD_OUT, SURPRISE, cross_name
+from services.trainer.voice.train import ALL_DATA, CROSS, FOLDS, HELD_OUT, SURPRISE, cross_name
 from shared.domain.emotion import Emotion
 from shared.engines.model_cards import BUNDLED
 from shared.engines.voice_mel import BANDS
@@ -36,7 +36,7 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
     metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
     crossed = [cross_name(learnt, tested) for learnt, tested in CROSS]
     whole = _bundled(
-        NAME, run / EVERYBODY, run, "fold", crossed, metrics,
+        NAME, run / ALL_DATA, run, "fold", crossed, metrics,
         licence="CC BY-NC-SA 4.0", commercial_use=False,
         data=[("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-20"), *EMODB_AND_BABBLE],
     )  # fmt: skip

@@ -27,7 +27,7 @@ FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
 )
 TEST_AUGMENTATIONS = ("telephone", "pink noise 10 dB", "large room")
 CROSS = (("ravdess", "emodb"), ("emodb", "ravdess"))  # training corpus, test corpus
-EVERYBODY, HELD_OUT = "everybody", "held_out.npz"
+ALL_DATA, HELD_OUT = "everybody", "held_out.npz"
 SURPRISE = NUMBER[Emotion.SURPRISE]
 
 
@@ -44,7 +44,7 @@ def train(data: Path, run: Path, recipe: Recipe) -> Path:
     best = train_folds(data, kept, parts, recipe, run)
     fold_metrics: list[dict[str, dict[str, float]]] = []
     for name, part in parts.items():
-        if name == EVERYBODY:
+        if name == ALL_DATA:
             continue
         network = VoiceCnn()
         network.load_state_dict(torch.load(best[name], weights_only=True))
@@ -64,27 +64,27 @@ def train(data: Path, run: Path, recipe: Recipe) -> Path:
             for corpus in fold_metrics[0][augmentation]
         }
     (run / "metrics.json").write_text(json.dumps(metrics, indent=2))
-    return best[EVERYBODY]
+    return best[ALL_DATA]
 
 
 def _parts(spectrograms: Spectrograms) -> dict[str, Fold]:
-    everybody = list(range(len(spectrograms.clips)))
-    german = [clip for clip in everybody if _corpus(spectrograms, clip) == "emodb"]
+    all_clips = list(range(len(spectrograms.clips)))
+    german = [clip for clip in all_clips if _corpus(spectrograms, clip) == "emodb"]
     parts = {}
     for number, (actors, germans) in enumerate(FOLDS):
-        held = [clip for clip in everybody if _is_of(spectrograms, clip, actors, germans)]
-        parts[f"fold {number + 1}"] = Fold(_without(everybody, held), held)
+        held = [clip for clip in all_clips if _is_of(spectrograms, clip, actors, germans)]
+        parts[f"fold {number + 1}"] = Fold(_without(all_clips, held), held)
         parts[f"emodb fold {number + 1}"] = Fold(
             _without(german, held), [clip for clip in held if _corpus(spectrograms, clip) == "emodb"]
         )
     for learnt, tested in CROSS:
-        own = [clip for clip in everybody if _corpus(spectrograms, clip) == learnt]
-        others = _without(everybody, own)
+        own = [clip for clip in all_clips if _corpus(spectrograms, clip) == learnt]
+        others = _without(all_clips, own)
         # EmoDB has no surprise, so surprise is excluded from both test sets.
         parts[cross_name(learnt, tested)] = Fold(
             own, [clip for clip in others if spectrograms.clips[clip].label != SURPRISE]
         )
-    return parts | {EVERYBODY: Fold(everybody, [])}
+    return parts | {ALL_DATA: Fold(all_clips, [])}
 
 
 def cross_name(learnt: str, tested: str) -> str:
@@ -113,6 +113,6 @@ def _corpus(spectrograms: Spectrograms, clip: int) -> str:
     return spectrograms.clips[clip].speaker.split()[0]
 
 
-def _without(everybody: list[int], held: list[int]) -> list[int]:
+def _without(all_clips: list[int], held: list[int]) -> list[int]:
     excluded = set(held)
-    return [clip for clip in everybody if clip not in excluded]
+    return [clip for clip in all_clips if clip not in excluded]

@@ -21,7 +21,7 @@ from services.trainer.clips.task import ClipTask  # noqa: E402
 from services.trainer.clips.train import RUN, train  # noqa: E402
 from services.trainer.loop import Recipe  # noqa: E402
 from services.trainer.networks.contract import REGISTRY, Network, load  # noqa: E402
-from services.trainer.trainable_networks import CLIP_NETWORKS, ClipOptions  # noqa: E402
+from services.trainer.trainable_networks import CLIP_NETWORKS, ClipOptions, export  # noqa: E402
 from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, ModalityStatus  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
 from shared.engines.catalog import Setup, choose  # noqa: E402
@@ -195,6 +195,11 @@ def test_the_pipeline_reader_uses_the_run(folder: Path) -> None:
     read = reader.read(clips, lambda _: None)
     assert scores(read).tolist() == scores(fusion.fuse(encodings, absent={}, conversation=clips)).tolist()
     assert reader.name.startswith("network:late-fusion(text=")
+
+
+def test_a_run_is_exported_by_name(folder: Path) -> None:
+    run = learn("late-fusion", folder, "late-fusion")
+    assert export("late-fusion", folder / "data", run) == json.loads((run / "metrics.json").read_text())
 
 
 def test_a_run_of_another_network_is_not_overwritten(folder: Path) -> None:

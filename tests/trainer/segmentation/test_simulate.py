@@ -21,7 +21,7 @@ def voices(count: int) -> list[Voice]:
     return [Voice(f"librispeech {number:02}", (marked(sound),)) for number, sound in enumerate(sounds)]
 
 
-def test_pauses_are_not_speech_and_breaths_are() -> None:
+def test_short_pauses_count_as_speech_and_long_ones_do_not() -> None:
     _, marks = marked(np.concatenate([tone(1), silent(0.2), tone(1), silent(0.5), tone(1), silent(1)]))
     assert marks[:220].all()
     assert not marks[225:265].any()

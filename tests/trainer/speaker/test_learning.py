@@ -42,7 +42,7 @@ from tests.fakes import tone  # noqa: E402
 EMOTIONS = 4
 
 
-def people(seed: int = 0) -> SpeakerSegments:
+def simulated_segments(seed: int = 0) -> SpeakerSegments:
     """Simulated voices whose emotion shifts them further than the distance between two voices."""
     draw = np.random.default_rng(seed)
     states, speakers, emotions, clips, far = [], [], [], [], []
@@ -80,16 +80,16 @@ def test_the_export_is_small_and_agrees_with_torch(tmp_path: Path) -> None:
 
 
 def test_held_out_speakers_are_not_in_the_training_set() -> None:
-    learnt, held_out = split(people())
+    learnt, held_out = split(simulated_segments())
     assert not set(learnt.speakers) & set(held_out.speakers)
     assert set(held_out.speakers) > HELD_OUT_SPEAKERS
     assert len({name for name in held_out.speakers if name.startswith("librispeech")}) == 3
-    assert len(learnt.speakers) + len(held_out.speakers) == len(people().speakers)
+    assert len(learnt.speakers) + len(held_out.speakers) == len(simulated_segments().speakers)
 
 
 @pytest.mark.parametrize("far", [False, True])
 def test_a_batch_has_every_actor_in_several_emotions(far: bool) -> None:
-    learnt, held_out = split(people())
+    learnt, held_out = split(simulated_segments())
     task = SpeakerTask(learnt, held_out, SpeakerNet(), 1)
     batch = np.array(task.batches(0)[0])
     assert task.batches(0) == task.batches(0) != task.batches(1)
@@ -110,7 +110,7 @@ def test_the_contrastive_loss_is_small_for_separated_speakers() -> None:
 
 def test_training_improves_robustness_to_emotion_for_held_out_speakers() -> None:
     seed_everything(2)
-    learnt, held_out = split(people())
+    learnt, held_out = split(simulated_segments())
     network = SpeakerNet()
     before = error_rates(network, held_out)
     task = SpeakerTask(learnt, held_out, copy.deepcopy(network), 1)
@@ -171,7 +171,7 @@ def test_missing_read_speech_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_run_writes_weights_and_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "read_segments", lambda *_: people())
+    monkeypatch.setattr(training, "read_segments", lambda *_: simulated_segments())
     monkeypatch.setattr(training, "teacher", Ge2e)
     monkeypatch.setattr(tasks, "STEPS", 2)
     best = training.train(tmp_path, tmp_path / "run", replace(training.recipe_of(1), epochs=1))

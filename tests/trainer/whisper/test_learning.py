@@ -24,7 +24,7 @@ from services.trainer.whisper.windows import IGNORED, draw_window  # noqa: E402
 from shared.ports.media import SAMPLE_RATE  # noqa: E402
 
 
-def humming(count: int) -> list[Spoken]:
+def tone_sentences(count: int) -> list[Spoken]:
     """Sentences in which each word is a different tone."""
     draw = random.Random(0)
     made = []
@@ -41,7 +41,7 @@ def humming(count: int) -> list[Spoken]:
 
 
 def a_task(epochs: int = 1) -> WhisperTask:
-    return WhisperTask(humming(40), humming(12), 1, epochs)
+    return WhisperTask(tone_sentences(40), tone_sentences(12), 1, epochs)
 
 
 def test_words_and_their_positions_are_learnt() -> None:
@@ -66,7 +66,7 @@ def test_words_and_their_positions_are_learnt() -> None:
 
 
 def test_training_from_initial_weights_uses_all_window_lengths() -> None:
-    task = WhisperTask(humming(40), humming(12), 1, 10, from_scratch=False)
+    task = WhisperTask(tone_sentences(40), tone_sentences(12), 1, 10, from_scratch=False)
     assert {seconds for seconds, _ in task.batches(0)} == {seconds for seconds, _, _ in tasks.LENGTHS}
 
 
@@ -111,7 +111,7 @@ def test_ctranslate2_agrees_with_torch(tmp_path: Path) -> None:
 
 
 def test_a_run_writes_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "read_bank", lambda *_: humming(16))
+    monkeypatch.setattr(training, "read_bank", lambda *_: tone_sentences(16))
     monkeypatch.setattr(tasks, "STEPS", 2)
     monkeypatch.setattr(tasks, "LENGTHS", ((2.0, 2, 1.0),))
     recipe = replace(training.recipe_of(1), epochs=1)
