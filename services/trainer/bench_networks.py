@@ -1,4 +1,4 @@
-"""What each network costs to serve: parameters, operations, latency and throughput on ONNX Runtime."""
+"""Measures the serving cost of each network: parameters, operations, latency and throughput on ONNX Runtime."""
 
 from __future__ import annotations
 
@@ -19,19 +19,19 @@ from services.trainer.networks.sparse_serving import measure_saving
 
 @dataclass(frozen=True, slots=True)
 class Row:
-    """One line of the table; weights are random, so nothing here says how well a network reads."""
+    """One row of the benchmark table; weights are random, so it says nothing about accuracy."""
 
     name: str
     kind: str
     parameters: int
     gflops_per_utterance: float
-    latency_ms: float  # of one utterance, or of one dialogue of usual length
+    latency_ms: float  # of one utterance, or of one dialogue of typical length
     utterances_per_second: float
-    kept_share: float | None = None  # of the steps, where a network leaves some out
+    kept_share: float | None = None  # of the steps, for a sparse network
 
 
 def measure(name: str, config: Any = None, *, threads: int = 0, budget: float = 1.0) -> Row:
-    """Build the network with its default configuration, or this one, and time it for about `budget` seconds twice."""
+    """Builds the network with the default or the given configuration; times it twice for about `budget` seconds."""
     spec = load(name)
     config = spec.config if config is None else config
     torch.manual_seed(0)
@@ -54,7 +54,7 @@ def measure(name: str, config: Any = None, *, threads: int = 0, budget: float = 
         )
         if name != "mme2e-sparse":
             return row
-        # The form that is served: the dense one, exported above, is for training and parity only.
+        # The served form: the dense graph exported above is for training and parity only.
         one, many = (
             measure_saving(network, inputs, Path(folder), threads=threads, budget=budget)
             for inputs in (single, several)
@@ -69,13 +69,13 @@ def measure(name: str, config: Any = None, *, threads: int = 0, budget: float = 
 
 
 def rows(names: Iterable[str] = REGISTRY) -> Iterator[Row]:
-    """The lines of the table, each as soon as it is measured."""
+    """Yields each row of the table as soon as it is measured."""
     for name in names:
         yield measure(name)
 
 
 def _batch(spec: NetworkSpec) -> int:
-    # Dialogues bring many utterances of their own.
+    # A dialogue contains many utterances.
     return 8 if spec.kind == "utterance" else 2
 
 

@@ -1,4 +1,4 @@
-"""How a trained network becomes a bundled one: exported, held against torch, quantised, and given its card."""
+"""Calibrates a trained network and writes its model card."""
 
 from __future__ import annotations
 
@@ -30,10 +30,10 @@ def write_card(
     command: str,
     made: str,
     calibration: Calibration | None = None,
-    vocabulary: str | None = None,  # its place, as seen from the folder of cards
-    name: str | None = None,  # of the network, where it is not that of its file
+    vocabulary: str | None = None,  # path relative to the folder of cards
+    name: str | None = None,  # of the network, if it differs from the file name
     engines: Mapping[Modality, str] | None = None,
-    beside: Path | None = None,  # where the card is written, if not into the bundle
+    path: Path | None = None,  # output path of the card, if not in the bundle
 ) -> Card:
     card = Card(
         name=name or file.stem,
@@ -53,7 +53,7 @@ def write_card(
         command=command,
         made=made,
     )
-    (beside or BUNDLED / f"{card.name}.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
+    (path or BUNDLED / f"{card.name}.json").write_text(json.dumps(card.model_dump(mode="json"), indent=2) + "\n")
     return card
 
 
@@ -64,17 +64,17 @@ def _sha256(file: Path) -> str:
 def fit_temperature(
     logits: np.ndarray, truth: np.ndarray, log_prior: np.ndarray | float = 0.0, weight: np.ndarray | None = None
 ) -> float:
-    """One scalar by likelihood on every other row, kept only if the rows between them agree.
+    """Fits one temperature by likelihood on every other row; keeps it only if it improves the remaining rows.
 
-    Logits that favour no class are read with the prior of their data; the weight says how much each row counts.
+    Class-balanced logits are combined with the prior of their data; `weight` is the weight of each row.
     """
     counts = np.ones(len(truth)) if weight is None else weight
 
-    def surprise(temperature: float, first: int) -> float:
+    def likelihood_loss(temperature: float, first: int) -> float:
         scores = softmax(logits / temperature + log_prior)
-        told = -np.log(scores[np.arange(len(scores)), truth] + 1e-12)
-        return float(np.average(told[first::2], weights=counts[first::2]))
+        losses = -np.log(scores[np.arange(len(scores)), truth] + 1e-12)
+        return float(np.average(losses[first::2], weights=counts[first::2]))
 
-    best = minimize_scalar(surprise, bounds=(0.3, 5.0), args=(0,), method="bounded")
+    best = minimize_scalar(likelihood_loss, bounds=(0.3, 5.0), args=(0,), method="bounded")
     temperature = round(float(best.x), 4)
-    return temperature if surprise(temperature, 1) < surprise(1.0, 1) else 1.0
+    return temperature if likelihood_loss(temperature, 1) < likelihood_loss(1.0, 1) else 1.0

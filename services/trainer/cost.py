@@ -1,4 +1,4 @@
-"""What a network costs: multiplications and additions counted by torch, and wall time."""
+"""Measures the cost of a network: floating-point operations counted by torch, and wall time."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from torch.utils.flop_counter import FlopCounterMode
 
 
 def flops(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> int:
-    """Floating-point operations of matrix products and convolutions in one call; the rest is small beside them.
+    """Counts the floating-point operations of matrix products and convolutions in one call; the rest is negligible.
 
     A multiplication and the addition after it count as two.
     """
@@ -23,7 +23,7 @@ def flops(module: torch.nn.Module, inputs: Mapping[str, torch.Tensor]) -> int:
 
 
 def seconds_per_call(call: Callable[[], object], *, budget: float = 1.0, at_least: int = 3) -> float:
-    """The median of several calls, after one that is not counted because it allocates."""
+    """The median of several calls, after one warm-up call that allocates."""
     call()
     taken: list[float] = []
     while sum(taken) < budget or len(taken) < at_least:

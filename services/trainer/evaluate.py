@@ -1,4 +1,4 @@
-"""Judge the networks that serve here on labelled data, through the very engines that the pipeline asks."""
+"""Evaluates emotion engines on labelled data, through the same interface as the pipeline."""
 
 from __future__ import annotations
 
@@ -28,27 +28,28 @@ LAYOUTS = {
     Modality.FACE: ("fer2013", "csv"),
 }
 NO_SOUND = Audio(np.zeros(0, dtype=np.float32))
-FRAMES = 3  # of one picture: as few as an utterance may show
+FRAMES = 3  # per image: the smallest number accepted for an utterance
 
 
 def evaluate_emotion(
     modality: Modality, data: Path, layout: str, engine: str | None, setup: Setup, progress: Progress
 ) -> dict[str, Any]:
-    """Figures of one sense alone; each layout is read with its own balance of emotions."""
+    """Metrics of one modality alone; each layout uses its own class prior."""
     if layout not in LAYOUTS[modality]:
         raise InvalidRequest(f"There is no layout {layout!r} for {modality}; there is {', '.join(LAYOUTS[modality])}.")
     if not data.exists():
-        raise InvalidRequest(f"There is nothing at {str(data)!r}.")
+        raise InvalidRequest(f"{str(data)!r} does not exist.")
     encoder: ModalityEncoder = choose(modality, engine, setup).engine
-    ask = {Modality.TEXT: _text, Modality.VOICE: _voice, Modality.FACE: _face}[modality]
-    posterior, truth, silent = ask(encoder, data, layout, setup, progress)
-    return {"engine": encoder.name, "layout": layout, "unavailable": silent} | classification_metrics(posterior, truth)
+    predict = {Modality.TEXT: _text, Modality.VOICE: _voice, Modality.FACE: _face}[modality]
+    posterior, truth, unavailable = predict(encoder, data, layout, setup, progress)
+    metrics = classification_metrics(posterior, truth)
+    return {"engine": encoder.name, "layout": layout, "unavailable": unavailable} | metrics
 
 
-JobRequest = tuple[np.ndarray, np.ndarray, int]  # log posterior (row, 7), truth (row,), rows without evidence
+Predictions = tuple[np.ndarray, np.ndarray, int]  # log posterior (row, 7), truth (row,), rows without evidence
 
 
-def _text(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, progress: Progress) -> JobRequest:
+def _text(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, progress: Progress) -> Predictions:
     files = sorted([*data.glob("*.csv"), *data.glob("*.tsv")]) if data.is_dir() else [data]
     lines = [line for file in files for line in read_lines(file, layout)]
     if not lines:
@@ -56,18 +57,18 @@ def _text(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, prog
     conversations = [list(group) for _, group in groupby(lines, key=_Dialogues())]
     encodings, done = [], 0
     for conversation in conversations:
-        encodings.append(encoder.encode([_said(number, line) for number, line in enumerate(conversation)], _quiet))
+        encodings.append(encoder.encode([_text_clip(number, line) for number, line in enumerate(conversation)], _quiet))
         done += len(conversation)
         progress(done / len(lines))
-    # A comment with several labels has no one truth.
+    # A comment with several labels has no single truth.
     single = np.array([len(line.emotions) == 1 for line in lines])
     truth = np.array([line.emotions[0] for line in lines])
     posterior = np.concatenate([_posterior(encoding, layout) for encoding in encodings])
-    return posterior[single], truth[single], _silent(encodings)
+    return posterior[single], truth[single], _count_unavailable(encodings)
 
 
 class _Dialogues:
-    """Numbers the dialogues: a line without turns before it begins one."""
+    """Numbers the dialogues: a line without previous turns starts a new one."""
 
     def __init__(self) -> None:
         self.number = 0
@@ -77,7 +78,7 @@ class _Dialogues:
         return self.number
 
 
-def _said(number: int, line: Line) -> UtteranceClip:
+def _text_clip(number: int, line: Line) -> UtteranceClip:
     words = (Word(start=number, end=number + 1, text=line.text or "…"),)
     utterance = Utterance(
         index=number, start=number, end=number + 1, speaker=line.speaker or "S1", text=line.text, words=words
@@ -85,46 +86,46 @@ def _said(number: int, line: Line) -> UtteranceClip:
     return UtteranceClip(utterance, NO_SOUND, "no_video")
 
 
-def _voice(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, progress: Progress) -> JobRequest:
+def _voice(encoder: ModalityEncoder, data: Path, layout: str, _setup: Setup, progress: Progress) -> Predictions:
     clips = read_clips(data, layout)
     by_speaker = sorted(range(len(clips)), key=lambda number: clips[number].speaker)
     encodings, order, done = [], [], 0
-    # One speaker is one conversation: what a network learns of a voice, it learns from that voice alone.
+    # One speaker is one conversation, so that normalisation per speaker uses that speaker only.
     for _, group in groupby(by_speaker, key=lambda number: clips[number].speaker):
         numbers = list(group)
         sounds = [load_sound(clips[number].path) for number in numbers]
-        encodings.append(encoder.encode([_heard(index, sound) for index, sound in enumerate(sounds)], _quiet))
+        encodings.append(encoder.encode([_voice_clip(index, sound) for index, sound in enumerate(sounds)], _quiet))
         order += numbers
         done += len(numbers)
         progress(done / len(clips))
     posterior = np.concatenate([_posterior(encoding, layout) for encoding in encodings])
-    return posterior, np.array([clips[number].label for number in order]), _silent(encodings)
+    return posterior, np.array([clips[number].label for number in order]), _count_unavailable(encodings)
 
 
-def _heard(index: int, sound: Floats) -> UtteranceClip:
+def _voice_clip(index: int, sound: Floats) -> UtteranceClip:
     audio = Audio(sound)
     end = index + max(audio.duration, 0.01)
     words = (Word(start=index, end=end, text="…"),)
     return UtteranceClip(Utterance(index=index, start=index, end=end, speaker="S1", text="…", words=words), audio, "")
 
 
-def _face(encoder: ModalityEncoder, data: Path, layout: str, setup: Setup, progress: Progress) -> JobRequest:
+def _face(encoder: ModalityEncoder, data: Path, layout: str, setup: Setup, progress: Progress) -> Predictions:
     crops, truth = read_faces(data, layout, choose("faces", None, setup).engine)
     ones = np.ones(FRAMES, dtype=np.float32)
     clips = [
         UtteranceClip(
-            _said(number, Line("", "…", "", (), (), -1)).utterance,
+            _text_clip(number, Line("", "…", "", (), (), -1)).utterance,
             NO_SOUND,
             FaceClip(ones, np.repeat(crop[None], FRAMES, axis=0), ones, margin=1.0, coverage=1.0),
         )
         for number, crop in enumerate(crops)
     ]
     encoding = encoder.encode(clips, progress)
-    return _posterior(encoding, layout), truth, _silent([encoding])
+    return _posterior(encoding, layout), truth, _count_unavailable([encoding])
 
 
 def _posterior(encoding: Encoding, layout: str) -> np.ndarray:
-    """Calibrated, and moved from the network's own prior to that of the data."""
+    """The calibrated posterior, with the prior of the data in place of the network's own."""
     own = np.array([encoding.calibration.prior[emotion] for emotion in EMOTIONS])
     expected = prior_of(layout)
     evidence = evidence_of(encoding)
@@ -132,9 +133,9 @@ def _posterior(encoding: Encoding, layout: str) -> np.ndarray:
     return np.asarray(evidence + np.log(own if expected is None else expected))
 
 
-def _silent(encodings: Sequence[Encoding]) -> int:
+def _count_unavailable(encodings: Sequence[Encoding]) -> int:
     return sum(reason is not None for encoding in encodings for reason in encoding.unavailable)
 
 
 def _quiet(_share: float) -> None:
-    """Progress is told per conversation."""
+    """Progress is reported per conversation."""

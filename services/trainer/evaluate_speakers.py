@@ -1,4 +1,4 @@
-"""How well the speaker encoder that serves here tells voices apart."""
+"""Measures how well the configured speaker encoder separates speakers."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from shared.ports.media import Audio, Floats, Progress
 
 
 def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Progress) -> dict[str, Any]:
-    """The equal error rate over all pairs of files; one folder for each speaker."""
+    """The equal error rate over all pairs of files; the data have one folder per speaker."""
     files = [
         (folder.name, path)
         for folder in sorted(data.iterdir() if data.is_dir() else ())
@@ -27,7 +27,7 @@ def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Pr
     speakers = np.array([speaker for speaker, _ in files])
     if len(set(speakers)) < 2 or len(set(speakers)) == len(files):
         raise InvalidRequest(
-            f"{str(data)!r} needs a folder for each of two speakers or more, one of them with two files or more."
+            f"{str(data)!r} needs one folder per speaker, two speakers or more, one of them with two files or more."
         )
     encoder: SpeakerEncoder = choose("speaker", engine, setup).engine
     detector: SpeechDetector = choose("vad", None, setup).engine
@@ -37,9 +37,9 @@ def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Pr
         progress((number + 1) / len(files))
     voices = np.stack(rows)
     one, other = np.triu_indices(len(files), k=1)
-    likeness = np.einsum("ij,ij->i", voices[one], voices[other])
+    similarity = np.einsum("ij,ij->i", voices[one], voices[other])
     same = speakers[one] == speakers[other]
-    eer, threshold = equal_error_rate(likeness[same], likeness[~same])
+    eer, threshold = equal_error_rate(similarity[same], similarity[~same])
     return {
         "engine": encoder.name, "eer": round(eer, 4), "threshold": round(threshold, 4),
         "speakers": len(set(speakers)), "files": len(files), "same_pairs": int(same.sum()),
@@ -48,20 +48,20 @@ def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Pr
 
 
 def voice_of(encoder: SpeakerEncoder, detector: SpeechDetector, sound: Floats) -> Floats:
-    """One unit vector for a file: the mean over windows of its speech, as diarization embeds them."""
+    """One unit vector per file: the mean over its speech windows, embedded as in diarization."""
     audio = Audio(sound)
     speech = detector.detect(audio, lambda _: None)
     windows = list(windows_over(speech, encoder.window))
-    if not windows:  # nothing that sounds like speech: then all of it
+    if not windows:  # no speech detected: use the whole file
         return np.asarray(encoder.embed([sound])[0])
     mean = embed_windows(encoder, audio, windows, lambda _: None).mean(axis=0)
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9))
 
 
 def equal_error_rate(same: np.ndarray, different: np.ndarray) -> tuple[float, float]:
-    """Where as many pairs of one speaker are refused as pairs of two are accepted, and the likeness at which."""
+    """The rate at which false rejections equal false acceptances, and its similarity threshold."""
     thresholds = np.unique(np.concatenate([same, different]))
-    refused = np.searchsorted(np.sort(same), thresholds, side="left") / len(same)
+    rejected = np.searchsorted(np.sort(same), thresholds, side="left") / len(same)
     accepted = 1 - np.searchsorted(np.sort(different), thresholds, side="left") / len(different)
-    at = int(np.abs(refused - accepted).argmin())
-    return float((refused[at] + accepted[at]) / 2), float(thresholds[at])
+    at = int(np.abs(rejected - accepted).argmin())
+    return float((rejected[at] + accepted[at]) / 2), float(thresholds[at])

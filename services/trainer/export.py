@@ -1,4 +1,4 @@
-"""Write a network as ONNX and prove that ONNX Runtime computes what torch does."""
+"""Exports a network to ONNX and checks that ONNX Runtime and torch agree."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ OPSET = 17
 TOLERANCE = 1e-4
 MAX_DISAGREEMENT = 0.02  # of the rows
 BATCHES = (1, 2, 7)
-# Valid steps of the rows, in turn: one alone, short, ragged, as long as usual, nothing at all, and nothing in some.
+# Valid steps of the rows, in turn: one alone, short, ragged, the usual length, none at all, and none in some rows.
 LENGTHS: tuple[tuple[int, ...] | None, ...] = ((1,), (3,), (13,), (9, 1, 4), None, (0,), (0, 6))
 
 
 def export(network: Network, spec: NetworkSpec, path: Path) -> None:
-    """Write the network in evaluation mode, with dynamic rows and steps."""
+    """Writes the network in evaluation mode, with dynamic rows and steps."""
     sample = example(spec, network.config, batch=2, lengths=(3, 2))
     write_graph(network, sample, spec.outputs, spec.dynamic_axes(network.config), path)
 
@@ -35,14 +35,14 @@ def write_graph(
     dynamic_axes: Mapping[str, Mapping[int, str]],
     path: Path,
 ) -> None:
-    """Write any module whose forward takes the sample's tensors in their order."""
+    """Writes any module whose forward takes the sample's tensors in their order."""
     module.eval()
     with warnings.catch_warnings():
-        # The exporter by tracing is called old but writes LSTMs as one operator, and needs no further package.
+        # The tracing exporter is deprecated, but it writes an LSTM as one operator and needs no further package.
         warnings.filterwarnings("ignore", category=DeprecationWarning)
-        # It also warns that an LSTM's batch may be fixed; parity over three batch sizes answers that.
+        # The exporter warns that an LSTM's batch may be fixed; the parity check covers three batch sizes.
         warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
-        # So does torch's own check of an LSTM's input; in our modules a choice that depends on data stays an error.
+        # torch's check of an LSTM's input also warns; in our own modules a data-dependent branch remains an error.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module=r"torch\.nn\.modules\.rnn")
         torch.onnx.export(
             module,
@@ -57,29 +57,29 @@ def write_graph(
 
 
 def open_graph(path: Path, threads: int = 0) -> onnxruntime.InferenceSession:
-    """The graph in ONNX Runtime on the processor; no thread count means all cores."""
+    """Opens the graph in ONNX Runtime on the CPU; `threads=0` means all cores."""
     options = onnxruntime.SessionOptions()
     options.intra_op_num_threads = threads
     return onnxruntime.InferenceSession(str(path), options, providers=["CPUExecutionProvider"])
 
 
 def run_graph(session: onnxruntime.InferenceSession, inputs: Mapping[str, torch.Tensor]) -> dict[str, np.ndarray]:
-    """The outputs by name; what the graph does not take is left out."""
+    """The outputs by name; tensors that are not inputs of the graph are ignored."""
     wanted = {tensor.name for tensor in session.get_inputs()}
     found = session.run(None, {name: values.numpy() for name, values in inputs.items() if name in wanted})
     return {tensor.name: values for tensor, values in zip(session.get_outputs(), found, strict=True)}
 
 
 def parity(network: Network, spec: NetworkSpec, path: Path, *, rounds: int = 64) -> float:
-    """The largest difference in any output over batches, lengths and availability patterns; above 1e-4 it fails.
+    """The largest difference in any output over batches, lengths and availability patterns; fails above 1e-4.
 
-    Rows for which the runtimes choose otherwise, by a hair, are not compared; they must be few.
+    Rows whose discrete choices differ between the runtimes are not compared; they must be few.
     """
     session = open_graph(path, threads=1)
     network.eval()
-    worst, asked, otherwise = 0.0, 0, 0
+    worst, compared, disagreeing = 0.0, 0, 0
     for at in range(rounds):
-        # Every length meets every batch size, then both start over with other patterns.
+        # Every length is combined with every batch size, then both repeat with other patterns.
         lengths, batch = LENGTHS[at % len(LENGTHS)], BATCHES[at // len(LENGTHS) % len(BATCHES)]
         patterns = [PATTERNS[(at // 2 + row) % len(PATTERNS)] for row in range(batch)]
         inputs = restrict(example(spec, network.config, batch, lengths, seed=at), patterns)
@@ -88,18 +88,20 @@ def parity(network: Network, spec: NetworkSpec, path: Path, *, rounds: int = 64)
         theirs = run_graph(session, inputs)
         apart = {name: _apart(values.numpy(), theirs[name]) for name, values in zip(spec.outputs, ours, strict=True)}
         alike = np.all([np.ones(batch, dtype=bool), *(apart[name] <= TOLERANCE for name in spec.choices)], axis=0)
-        asked, otherwise = asked + batch, otherwise + int((~alike).sum())
+        compared, disagreeing = compared + batch, disagreeing + int((~alike).sum())
         for name, differences in apart.items():
             difference = float(differences[alike].max(initial=0.0))
-            # A NaN is larger than nothing: compared the other way round it would pass.
+            # `not <=` also rejects NaN, for which every comparison is false.
             if not difference <= TOLERANCE:
                 raise EngineFailed(
                     f"The export of {spec.name} differs from torch by {difference} in {name} "
                     f"(batch {batch}, lengths {lengths})."
                 )
             worst = max(worst, difference)
-    if otherwise > MAX_DISAGREEMENT * asked:
-        raise EngineFailed(f"The export of {spec.name} chooses otherwise than torch in {otherwise} of {asked} rows.")
+    if disagreeing > MAX_DISAGREEMENT * compared:
+        raise EngineFailed(
+            f"The export of {spec.name} chooses differently from torch in {disagreeing} of {compared} rows."
+        )
     return worst
 
 

@@ -1,4 +1,4 @@
-"""Export the GE2E speaker encoder that the Resemblyzer wheel carries to ONNX, with its card.
+"""Exports the GE2E speaker encoder of the Resemblyzer wheel to ONNX, with its card.
 
 pip install --no-deps resemblyzer==0.1.4 onnx
 python -m services.trainer.export_ge2e
@@ -21,7 +21,7 @@ COMMAND = "python -m services.trainer.export_ge2e"
 
 
 class Ge2e(torch.nn.Module):
-    """Three LSTM layers over power mel frames; the last hidden state, projected and scaled to unit length."""
+    """Three LSTM layers over power mel frames; the last hidden state is projected and scaled to unit length."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -35,11 +35,11 @@ class Ge2e(torch.nn.Module):
 
 
 def teacher() -> Ge2e:
-    """The encoder as it was published."""
+    """The published encoder."""
     package = find_spec("resemblyzer")
     if package is None or package.origin is None:
         raise SystemExit("The resemblyzer wheel is not installed: pip install --no-deps resemblyzer==0.1.4")
-    # Only its weights are read: its audio code imports a SciPy path that is about to vanish.
+    # Only the weights are read: the wheel's audio code imports a deprecated SciPy path.
     state = torch.load(Path(package.origin).with_name("pretrained.pt"), map_location="cpu", weights_only=True)[
         "model_state"
     ]
@@ -60,7 +60,7 @@ def main() -> None:
         output_names=["embedding"],
         dynamic_axes={"mels": {0: "clip", 1: "frame"}, "embedding": {0: "clip"}},
         opset_version=17,
-        dynamo=False,  # keeps the LSTM one operator, which ONNX Runtime runs whole
+        dynamo=False,  # keeps the LSTM as one operator of ONNX Runtime
     )
     difference = parity(network, target)
     card = {

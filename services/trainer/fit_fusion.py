@@ -1,10 +1,10 @@
-"""Measure how far each sense is believed beside the others, on data that differ from what it was trained on.
+"""Fits the fusion weights of the modalities on data that differ from the training data.
 
 python -m services.trainer.fit_fusion DATA
 
-No corpus here has words, voice and face of one utterance, so no weight can be learnt jointly. Each sense is asked by
-itself how much it knows where its data have shifted: rho = 1 - NLL / NLL of the prior. The words, which come from
-dialogue, count 1; another sense counts rho / rho of the words, and never more than its cap.
+No corpus here has text, voice and face of one utterance, so the weights cannot be learnt jointly. For each modality
+alone, a pseudo R2 is measured on shifted data: rho = 1 - NLL / NLL of the prior. Text, measured on dialogue, has
+weight 1; another modality has weight rho / rho of text, limited by its cap.
 """
 
 from __future__ import annotations
@@ -28,14 +28,14 @@ from shared.engines.model_cards import BUNDLED, FUSION, load_card
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.ports.media import Bytes
 
-FAR, POOR = 24, 40  # pixels of a distant face, and the JPEG quality of a poor line
+FAR, POOR = 24, 40  # pixels of a distant face, and the JPEG quality of a poor connection
 CAPS = {Modality.TEXT: 1.0, Modality.VOICE: 0.35, Modality.FACE: 0.5}
-CROSSED = ("ravdess to emodb, six classes", "emodb to ravdess, six classes")  # figures of the voice network's card
-SIX = np.log(6)  # what knowing nothing costs among six emotions that are equally likely
+CROSSED = ("ravdess to emodb, six classes", "emodb to ravdess, six classes")  # metrics in the voice network's card
+SIX = np.log(6)  # the NLL of a uniform prior over six emotions
 
 
 def pseudo_r2(nll: float, nll_of_prior: float) -> float:
-    """rho: 1 knows everything, 0 no more than the prior; below 0 it misleads."""
+    """rho: 1 is a perfect prediction, 0 equals the prior, below 0 is worse than the prior."""
     return 1 - nll / nll_of_prior
 
 
@@ -65,7 +65,7 @@ def measure_modalities(data: Path, setup: Setup) -> dict[Modality, float]:
 
 
 def degrade_images(images: Bytes) -> Bytes:
-    """As a camera far away and a poor line would show them."""
+    """Simulates a distant camera and a poor connection."""
     shown = []
     for image in images:
         small = cv2.resize(image, (FAR, FAR), interpolation=cv2.INTER_AREA)
@@ -83,16 +83,16 @@ def _nll_of_prior(metrics: dict[str, Any], corpus: str) -> float:
 
 
 def _quiet(_share: float) -> None:
-    """It takes a minute."""
+    """Reports no progress: the fit takes a minute."""
 
 
 def main() -> None:
     setup = Setup(EngineSettings(), MediaSettings())
     path = BUNDLED / f"{FUSION}.json"
     known = measure_modalities(Path(sys.argv[1]), setup)
-    told = ", ".join(f"{modality} {rho:.3f}" for modality, rho in known.items())
+    measured = ", ".join(f"{modality} {rho:.3f}" for modality, rho in known.items())
     fitted = (
-        f"each sense alone on shifted data (1 - NLL / NLL of the prior: {told}); nothing was measured jointly; "
+        f"each modality alone on shifted data (1 - NLL / NLL of the prior: {measured}); nothing was measured jointly; "
         "the prior is the geometric mean of MELD train and uniform"
     )
     parameters = read_parameters(path).model_copy(update={"fitted": fitted, "modalities": trust(known)})

@@ -1,4 +1,4 @@
-"""How each corpus' labels map to the seven emotions and the three sentiments."""
+"""Maps the labels of each corpus to the seven emotions and the three sentiments."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ RAVDESS = {
     "07": Emotion.DISGUST,
     "08": Emotion.SURPRISE,
 }
-# Letters in the sixth place of an EmoDB file name; L, boredom, is none of the seven.
+# Letters in the sixth place of an EmoDB file name; L, boredom, is not one of the seven emotions.
 EMODB = {
     "W": Emotion.ANGER,
     "E": Emotion.DISGUST,
@@ -50,7 +50,7 @@ IEMOCAP = {
     "sad": Emotion.SADNESS,
     "sur": Emotion.SURPRISE,
 }
-# The same lines of Friends carry MELD's labels too: "peaceful" and "powerful" are mostly neutral there.
+# MELD labels the same lines of Friends: "peaceful" and "powerful" are mostly neutral there.
 EMORYNLP = {
     "Mad": Emotion.ANGER,
     "Scared": Emotion.FEAR,
@@ -74,7 +74,7 @@ GOEMOTIONS = {
 }  # fmt: skip
 EKMAN_OF_GOEMOTIONS = {fine: emotion for emotion, names in GOEMOTIONS.items() for fine in names}
 
-# What an emotion says of the sentiment; surprise says nothing.
+# The sentiment of an emotion; surprise has none.
 SENTIMENT_OF = {
     Emotion.ANGER: Sentiment.NEGATIVE,
     Emotion.DISGUST: Sentiment.NEGATIVE,
@@ -84,26 +84,26 @@ SENTIMENT_OF = {
     Emotion.SADNESS: Sentiment.NEGATIVE,
 }
 
-# How often each emotion occurs in a corpus' training split, in their order: what to expect of its other splits.
+# Emotion counts of each corpus' training split, in the order of EMOTIONS: the prior for its other splits.
 COUNTS = {
     "meld": (1109, 271, 268, 1743, 4710, 683, 1205),
     "goemotions": (5579, 793, 726, 17410, 14219, 3263, 5367),
     "emorynlp": (785, 1, 941, 1677, 3674, 474, 1),
     "fer2013": (3995, 436, 4097, 7215, 4965, 4830, 3171),
     "ravdess": (160, 160, 160, 160, 240, 160, 160),
-    "emodb": (1, 1, 1, 1, 1, 1, 0),  # as if balanced; it has no surprise
+    "emodb": (1, 1, 1, 1, 1, 1, 0),  # treated as balanced; it has no surprise
     "crema-d": (1, 1, 1, 1, 1, 1, 0),
 }
 
 
 def prior_of(corpus: str) -> np.ndarray | None:
-    """None where nothing is known of the corpus."""
+    """The class prior of a corpus, or None if it is unknown."""
     counts = COUNTS.get(corpus)
     return None if counts is None else np.maximum(np.array(counts) / sum(counts), 1e-4)
 
 
 def prior(labels: list[int] | np.ndarray, classes: int) -> np.ndarray:
-    """The share of each class among the known labels; no class is taken to be impossible."""
+    """The share of each class among the known labels, with smoothing so that no class has probability zero."""
     known = np.asarray(labels)
     counts = np.bincount(known[known != UNKNOWN], minlength=classes) + 0.5
     return np.asarray(counts / counts.sum())

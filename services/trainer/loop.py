@@ -1,4 +1,4 @@
-"""One training run: seeded, watched, stopped early, and going on where a kill left it."""
+"""A training run: seeding, logging, early stopping and resuming from a checkpoint."""
 
 from __future__ import annotations
 
@@ -26,22 +26,22 @@ CHECKPOINT, BEST = "checkpoint.pt", "best.pt"
 
 @dataclass(frozen=True, slots=True)
 class Recipe:
-    """Everything that a run depends on besides its data."""
+    """All settings of a run besides its data."""
 
     seed: int = 1
     epochs: int = 4
     warm_up: float = 0.06  # share of all steps
     clip: float = 1.0
-    average: float = 0.999  # decay of the averaged weights, which are the ones that are judged and kept
-    patience: int = 3  # epochs without a better figure
-    keep: str = "best"  # or last: where the held-out data are to stay unseen by every choice
+    average: float = 0.999  # decay of the averaged weights, which are evaluated and stored
+    patience: int = 3  # epochs without a better metric
+    keep: str = "best"  # or last: if the held-out data must not influence any choice
     save_every: int = 200  # steps
     schedule: str = "linear"  # or cosine
-    half: bool = False  # half precision on a CPU too, where that is quicker: convolutions gain, small networks do not
+    half: bool = False  # half precision on a CPU too: faster for convolutions, not for small networks
 
 
 class Task(Protocol):
-    """What is trained: how its batches are made, what is minimised, and what counts as better."""
+    """What is trained: its batches, its loss and its selection metric."""
 
     def batches(self, epoch: int) -> Sequence[Any]:
         """Descriptions of an epoch's batches, the same for the same seed."""
@@ -50,12 +50,12 @@ class Task(Protocol):
     def load(self, batch: Any, epoch: int) -> dict[str, Tensor]: ...
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor: ...
     def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        """The figure that decides, the larger the better, and those worth watching."""
+        """The selection metric (larger is better) and the metrics to log."""
         ...
 
 
 def fit(network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, recipe: Recipe, folder: Path) -> Path:
-    """Train, and leave the best averaged weights in the folder; a second call goes on, or does nothing."""
+    """Trains and stores the best averaged weights in the folder; a second call resumes, or returns if complete."""
     folder.mkdir(parents=True, exist_ok=True)
     seed_everything(recipe.seed)
     run = _Run(network, parameters, task, recipe, folder)
@@ -69,12 +69,12 @@ def fit(network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, re
 
 
 class _Run:
-    """The parts of a run that go into its checkpoint, and what is done with them."""
+    """The state of a run that is stored in its checkpoint, and its training steps."""
 
     def __init__(
         self, network: nn.Module, parameters: Iterable[dict[str, Any]], task: Task, recipe: Recipe, folder: Path
     ) -> None:
-        # Several devices only where there is a GPU, and half precision always there.
+        # Several devices are used only on GPUs, which always use half precision.
         self.accelerator = Accelerator(mixed_precision="bf16" if torch.cuda.is_available() else "no")
         self.half_on_cpu = recipe.half and bool(torch.cpu.get_capabilities().get("avx512_bf16"))
         self.task, self.recipe, self.folder = task, recipe, folder
@@ -88,7 +88,7 @@ class _Run:
 
     @property
     def bare(self) -> nn.Module:
-        """The network itself, whatever spreads it over devices."""
+        """The network without the wrapper for several devices."""
         return self.accelerator.unwrap_model(self.network)
 
     def resume(self) -> None:
@@ -108,7 +108,7 @@ class _Run:
         return {"network": self.bare, "optimizer": self.optimizer, "schedule": self.schedule}
 
     def learn(self, board: SummaryWriter, bar: Progress) -> None:
-        """One epoch, from the step at which a kill left it."""
+        """Trains one epoch, from the step of the checkpoint."""
         epoch, devices = self.state["epoch"], self.accelerator.num_processes
         batches = self.task.batches(epoch)
         line = bar.add_task(f"epoch {epoch + 1}", total=len(batches))
@@ -116,7 +116,7 @@ class _Run:
         freeze_statistics(self.bare)
         while self.state["step"] + devices <= len(batches):
             mine = self.state["step"] + self.accelerator.process_index
-            # Seeded by place, so that a resumed run draws what the unbroken one would have drawn.
+            # Seeded per step, so that a resumed run draws the same numbers as an uninterrupted one.
             seed_everything(hash((self.recipe.seed, epoch, mine)) % 2**31)
             loss = self._step(self.task.load(batches[mine], epoch))
             self.state["step"] += devices
@@ -135,7 +135,7 @@ class _Run:
         self.optimizer.step()
         self.schedule.step()
         self.optimizer.zero_grad()
-        # Early averages would remember the start: the memory grows with the run.
+        # The decay grows during the run, because early averages would retain the initial weights.
         _update_average(
             self.averaged,
             self.bare,
@@ -144,26 +144,26 @@ class _Run:
         return float(loss.detach())
 
     def evaluate(self, board: SummaryWriter, bar: Progress) -> None:
-        """Keep the averaged weights if they are the best so far."""
+        """Stores the averaged weights if they are the best so far."""
         epoch = self.state["epoch"] - 1
         own = {name: value.clone() for name, value in self.bare.state_dict().items()}
         self.bare.load_state_dict(self.averaged)
         self.bare.eval()
         with torch.no_grad():
-            figure, metrics = self.task.evaluate(self.bare)
+            metric, metrics = self.task.evaluate(self.bare)
         self.bare.load_state_dict(own)
         for name, value in metrics.items():
             board.add_scalar(f"dev/{name}", value, epoch)
-        bar.console.print(f"epoch {epoch + 1}: {figure:.4f} {metrics}")
-        if figure > self.state["best"] or self.recipe.keep == "last":
-            self.state["best"], self.state["best_epoch"] = figure, epoch
+        bar.console.print(f"epoch {epoch + 1}: {metric:.4f} {metrics}")
+        if metric > self.state["best"] or self.recipe.keep == "last":
+            self.state["best"], self.state["best_epoch"] = metric, epoch
             _write_atomically(self.averaged, self.folder / BEST)
         self.state["done"] = epoch - self.state["best_epoch"] >= self.recipe.patience
 
 
 def seed_everything(seed: int) -> None:
     random.seed(seed)
-    np.random.seed(seed)  # libraries that augment draw from it
+    np.random.seed(seed)  # used by libraries for augmentation
     torch.manual_seed(seed)
 
 
@@ -185,9 +185,9 @@ def _update_average(averaged: dict[str, Tensor], network: nn.Module, decay: floa
 
 
 def _write_atomically(content: object, path: Path) -> None:
-    aside = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
-    torch.save(content, aside)
-    aside.replace(path)
+    temporary = path.with_suffix(f".{os.getpid()}.{time.monotonic_ns()}")
+    torch.save(content, temporary)
+    temporary.replace(path)
 
 
 def progress_bar() -> Progress:

@@ -38,7 +38,7 @@ def render(card: Card) -> str:
 
 def _lines(card: Card) -> Iterator[str]:
     size = (BUNDLED / card.file).stat().st_size / 1e6
-    commercial = "allowed" if card.commercial_use else "**not allowed**; `ENGINES__COMMERCIAL_ONLY=true` refuses it"
+    commercial = "allowed" if card.commercial_use else "**not allowed**; `ENGINES__COMMERCIAL_ONLY=true` rejects it"
     purpose = f"emotion perceived {MODALITIES[card.slot]}" if card.slot in MODALITIES else OTHERS[card.slot][0]
     yield from (f"# {card.name}", "", f"{purpose.capitalize()}. {card.architecture}.", "")
     yield from ("| | |", "|---|---|", f"| file | `{card.file}`, {size:.1f} MB, SHA-256 `{card.sha256[:16]}…` |")

@@ -1,4 +1,4 @@
-"""Exporting a bundled network to ONNX, and holding the export against torch."""
+"""Exports a bundled network to ONNX and compares the export with torch."""
 
 from __future__ import annotations
 
@@ -12,20 +12,20 @@ from torch import nn
 
 from services.trainer.export import TOLERANCE, write_graph
 
-Inputs = Mapping[str, np.ndarray]  # by the name that the export gives them, in the order of forward's arguments
+Inputs = Mapping[str, np.ndarray]  # by input name, in the order of forward's arguments
 
 
 def write_onnx(network: nn.Module, example: Inputs, outputs: Mapping[str, dict[int, str]], path: Path) -> None:
-    """`outputs` are names with their dynamic axes; of the inputs the first two axes are dynamic."""
+    """`outputs` are names with their dynamic axes; the first two axes of every input are dynamic."""
     axes = {name: {0: "row", 1: "step"} for name, value in example.items() if value.ndim > 1} | dict(outputs)
-    if all(value.ndim == 4 for value in example.values()):  # pictures: their sides are fixed
+    if all(value.ndim == 4 for value in example.values()):  # images: their sides are fixed
         axes |= {name: {0: "row"} for name in example}
     tensors = {name: torch.from_numpy(value) for name, value in example.items()}
     write_graph(network, tensors, list(outputs), axes, path)
 
 
 def worst_difference(network: nn.Module, path: Path, samples: Iterable[Inputs]) -> float:
-    """The largest difference of any output; an export that is off by more than 1e-4 is refused."""
+    """The largest difference of any output; an export that differs by more than 1e-4 is rejected."""
     session = onnxruntime.InferenceSession(str(path), providers=["CPUExecutionProvider"])
     worst = 0.0
     for inputs in samples:

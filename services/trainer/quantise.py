@@ -1,6 +1,6 @@
-"""Weights in eight bits, computed with in full: a quarter of the size, and nearly the same answers.
+"""Weight-only int8 quantisation: a quarter of the size, float arithmetic, nearly the same results.
 
-ONNX Runtime unfolds the matrices once, when it loads them. ADR 22 says why nothing else is quantised.
+ONNX Runtime dequantises the matrices once, at load time. ADR 22 explains why nothing else is quantised.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ MAX_INT8 = 127
 
 
 def quantise_weights(source: Path, target: Path) -> None:
-    """Every matrix by column, every table of a look-up by row."""
+    """Quantises every matrix by column and every look-up table by row."""
     model = onnx.load(source)
     graph = model.graph
     matrices = {one.name: one for one in graph.initializer if len(one.dims) == 2}
@@ -48,12 +48,12 @@ def _matrix(node: NodeProto, name: str, small: str, factor: str) -> list[NodePro
 
 
 def _table(node: NodeProto, small: str, factor: str) -> list[NodeProto]:
-    """Only the rows that are looked up are unfolded."""
-    _, places = node.input
+    """Dequantises only the rows that are looked up."""
+    _, indices = node.input
     found = [f"{small}.rows", f"{small}.rows.float", f"{factor}.rows"]
     return [
-        helper.make_node("Gather", [small, places], found[:1]),
+        helper.make_node("Gather", [small, indices], found[:1]),
         helper.make_node("Cast", found[:1], found[1:2], to=TensorProto.FLOAT),
-        helper.make_node("Gather", [factor, places], found[2:]),
+        helper.make_node("Gather", [factor, indices], found[2:]),
         helper.make_node("Mul", found[1:], list(node.output)),
     ]

@@ -1,4 +1,4 @@
-"""What can be trained by name: data, imported on demand, because torch is slow to import and not always there."""
+"""The registry of trainable networks, imported on demand: torch is slow to import and optional."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from typing import Any
 
 from shared.domain.error import EngineUnavailable, InvalidRequest
 
-# name -> the package that holds train.py with `recipe_of` and `train`, and export.py with `export`.
+# name -> a package with train.py (`recipe_of` and `train`) and export.py (`export`).
 NETWORKS: Mapping[str, str] = {
     "text": "services.trainer.text",
     "voice": "services.trainer.voice",
@@ -20,17 +20,17 @@ NETWORKS: Mapping[str, str] = {
     "whisper": "services.trainer.whisper",
 }
 
-# Of these only whole runs are made: one is trained in folds by speaker, the other begins with its teacher's weights.
+# These accept no initial weights: one is trained in folds by speaker, the other starts from its teacher's weights.
 OWN_START = ("voice", "speaker")
 
-# Those that read clips, with words, voice and face of one utterance; a test holds this against their registry.
+# Networks of clips with text, voice and face of one utterance; a test compares this with their registry.
 CLIP_NETWORKS = ("late-fusion", "m2fnet", "mme2e", "mme2e-sparse", "av-transformer", "ensemble", "sdt")
 TRAINABLE = (*NETWORKS, *CLIP_NETWORKS)
 
 
 @dataclass(frozen=True, slots=True)
 class ClipOptions:
-    """What may be said of a run on clips: how they lie on disk, and who perceives them."""
+    """The options of a run on clips: the layout of the data, and the engines that process them."""
 
     layout: str | None = None
     engines: Mapping[str, str] = field(default_factory=dict)  # slot -> engine; text, voice, face and faces
@@ -38,7 +38,7 @@ class ClipOptions:
 
 @dataclass(frozen=True, slots=True)
 class Initialization:
-    """Where learning starts: from which run's weights, and what of them stays as it is."""
+    """The initial weights of a run, and the parameters that are frozen."""
 
     weights: Path | None = None
     freeze: tuple[str, ...] = ()
@@ -58,19 +58,19 @@ def train(
 ) -> Path:
     if name in CLIP_NETWORKS:
         if options.layout is None:
-            raise InvalidRequest(f"{name} learns from clips.", hint="Say how they lie on disk: --layout meld, or csv.")
+            raise InvalidRequest(f"{name} is trained on clips.", hint="Set their layout: --layout meld, or csv.")
         recipe = import_torch_module("services.trainer.clips.recipes").recipe_of(name, seed)
         learn = import_torch_module("services.trainer.clips.train").train
         trained: Path = learn(name, data, run, replace(recipe, epochs=epochs or recipe.epochs), options, start)
         return trained
     if options != ClipOptions():
-        raise InvalidRequest(f"{name} is trained from data that lie as docs/training.md says.")
+        raise InvalidRequest(f"{name} accepts no clip options; docs/training.md describes its data layout.")
     if name in OWN_START and start != FROM_SCRATCH:
-        raise InvalidRequest(f"{name} is always trained from its own start, and whole.")
+        raise InvalidRequest(f"{name} accepts neither --start-from nor --freeze.")
     module = _module(name, "train")
     recipe = module.recipe_of(seed)
-    told = {} if name in OWN_START else {"start": start}
-    best: Path = module.train(data, run, replace(recipe, epochs=epochs or recipe.epochs), **told)
+    initial = {} if name in OWN_START else {"start": start}
+    best: Path = module.train(data, run, replace(recipe, epochs=epochs or recipe.epochs), **initial)
     return best
 
 
@@ -78,8 +78,8 @@ def export(name: str, data: Path, run: Path) -> dict[str, Any]:
     if not run.is_dir():
         raise InvalidRequest(f"There is no run at {str(run)!r}.", hint=f"undertone train {name} --data DATA")
     if name in CLIP_NETWORKS:
-        again: dict[str, Any] = import_torch_module("services.trainer.clips.train").finish(data, run)
-        return again
+        exported: dict[str, Any] = import_torch_module("services.trainer.clips.train").export_run(data, run)
+        return exported
     metrics: dict[str, Any] = _export_of(name)(run, data)
     return metrics
 
@@ -96,7 +96,7 @@ def _module(name: str, part: str) -> Any:
 
 
 def import_torch_module(module: str) -> Any:
-    """A module of the trainer, or the command that brings what it needs."""
+    """Imports a module of the trainer, or raises an error with the installation command."""
     try:
         return import_module(module)
     except ModuleNotFoundError as error:

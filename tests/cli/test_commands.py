@@ -56,9 +56,9 @@ def test_models_are_listed_with_their_licence() -> None:
 @pytest.mark.parametrize(
     ("arguments", "said"),
     [
-        (["late-fusion"], "late-fusion learns from clips"),
-        (["text", "--layout", "csv"], "text is trained from data that lie as"),
-        (["voice", "--freeze", "convolutions"], "voice is always trained from its own start"),
+        (["late-fusion"], "late-fusion is trained on clips"),
+        (["text", "--layout", "csv"], "text accepts no clip options"),
+        (["voice", "--freeze", "convolutions"], "voice accepts neither"),
         (["speech"], "There is no network 'speech' to train; there is text,"),
     ],
 )

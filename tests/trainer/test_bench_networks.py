@@ -1,4 +1,4 @@
-"""The table of costs has a line for every network, without claiming that one reads well."""
+"""The benchmark table has a row for every network."""
 
 from __future__ import annotations
 

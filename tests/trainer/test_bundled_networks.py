@@ -1,4 +1,4 @@
-"""The networks that are bundled: their exports say what torch says, masks hide, and they can learn."""
+"""The bundled networks: exports agree with torch, masks exclude values, and every part can learn."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ BUNDLED: dict[str, tuple[Callable[[], nn.Module], Callable[[], Iterator[Inputs]]
 
 
 @pytest.mark.parametrize("name", BUNDLED)
-def test_the_export_says_what_torch_says(name: str, tmp_path: Path) -> None:
-    """64 random inputs of several batches and lengths, some of them all masked: within 1e-4."""
+def test_the_export_agrees_with_torch(name: str, tmp_path: Path) -> None:
+    """64 random inputs of several batches and lengths, some of them fully masked: within 1e-4."""
     build, tries, outputs, most = BUNDLED[name]
     seed_everything(0)
     network = build().eval()
@@ -40,23 +40,23 @@ def test_the_export_says_what_torch_says(name: str, tmp_path: Path) -> None:
     assert worst_difference(network, tmp_path / "network.onnx", tries()) <= 1e-4
 
 
-def test_what_is_masked_changes_nothing() -> None:
+def test_masked_values_do_not_change_the_output() -> None:
     seed_everything(0)
     voice, text = VoiceCnn().eval(), MiniLM().eval()
     mels, mask = torch.randn(2, 160, 64), torch.arange(160)[None] < torch.tensor([[96], [160]])
-    ids, there = torch.randint(0, 30_000, (1, 12)), (torch.arange(12) < 7).long()[None]
+    ids, unmasked = torch.randint(0, 30_000, (1, 12)), (torch.arange(12) < 7).long()[None]
     other = ids.clone()
     other[:, 7:] = 5
     with torch.no_grad():
         silent = mels.clone()
-        silent[0, 128:] = 0  # the convolutions see a little beyond the edge, as they do in training
+        silent[0, 128:] = 0  # the receptive field reaches a little beyond the mask, as in training
         assert torch.allclose(voice(mels, mask)[0][0], voice(silent, mask)[0][0], atol=1e-4)
         segment = torch.zeros_like(ids)
-        assert torch.allclose(text(ids, there, segment)[0], text(other, there, segment)[0], atol=1e-5)
+        assert torch.allclose(text(ids, unmasked, segment)[0], text(other, unmasked, segment)[0], atol=1e-5)
 
 
 @pytest.mark.parametrize("build", [VoiceCnn, FaceCnn])
-def test_every_part_learns_and_a_few_samples_are_learnt_by_heart(build: type[nn.Module]) -> None:
+def test_every_part_learns_and_a_few_samples_are_memorised(build: type[nn.Module]) -> None:
     seed_everything(1)
     network = build(drop=0.0)
     labels = torch.arange(14) % 7
@@ -75,7 +75,7 @@ def test_every_part_learns_and_a_few_samples_are_learnt_by_heart(build: type[nn.
         assert (network(*inputs)[0].argmax(1) == labels).float().mean() > 0.95
 
 
-def test_a_face_and_its_mirror_image_are_told_the_same() -> None:
+def test_a_face_and_its_mirror_image_give_the_same_output() -> None:
     seed_everything(3)
     network, faces = TestTimeAugmentation(FaceCnn()).eval(), torch.randn(4, 1, 48, 48)
     with torch.no_grad():
@@ -83,21 +83,21 @@ def test_a_face_and_its_mirror_image_are_told_the_same() -> None:
         assert not torch.allclose(network.network(faces)[0], network.network(faces.flip(3))[0], atol=1e-5)
 
 
-def test_a_face_is_seen_from_five_places_and_both_sides() -> None:
-    """Two pixels up or down and to a side; what lies beyond the picture is its edge gone on."""
+def test_a_face_is_averaged_over_five_shifts_and_their_mirror_images() -> None:
+    """Shifts of two pixels in both directions; the edge pixels are repeated."""
     seed_everything(4)
     network, faces = FaceCnn().eval(), torch.randn(3, 1, 48, 48)
     wide = nn.functional.pad(faces, (2, 2, 2, 2), mode="replicate")
     corners = [(2, 2), (0, 0), (0, 4), (4, 0), (4, 4)]
-    places = [wide[:, :, top : top + 48, left : left + 48] for top, left in corners]
+    shifted = [wide[:, :, top : top + 48, left : left + 48] for top, left in corners]
     with torch.no_grad():
         found = TestTimeAugmentation(network)(faces)
-        looks = [network(view) for place in places for view in (place, place.flip(3))]
-    for ours, one_by_one in zip(found, zip(*looks, strict=True), strict=True):
+        views = [network(view) for crop in shifted for view in (crop, crop.flip(3))]
+    for ours, one_by_one in zip(found, zip(*views, strict=True), strict=True):
         assert torch.allclose(ours, torch.stack(one_by_one).mean(0), atol=1e-5)
 
 
-def test_augmented_faces_stay_pictures() -> None:
+def test_augmented_faces_have_the_shape_and_range_of_images() -> None:
     seed_everything(2)
     faces = augmented(torch.rand(64, 1, 48, 48))
     assert faces.shape == (64, 1, 48, 48)

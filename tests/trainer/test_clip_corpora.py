@@ -1,4 +1,4 @@
-"""Corpora of clips as they lie on disk; no clip is opened here."""
+"""Readers of clip corpora; no clip is opened in these tests."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def labels(clips: list[Clip]) -> list[int]:
     return [clip.label for clip in clips]
 
 
-def test_meld_keeps_its_splits_and_names_its_clips_by_dialogue_and_utterance(tmp_path: Path) -> None:
+def test_meld_has_its_own_splits_and_clips_named_by_dialogue_and_utterance(tmp_path: Path) -> None:
     touch(tmp_path, "train/train_splits/dia0_utt3.mp4", "dev/dev_splits_complete/dia0_utt0.mp4")
     (tmp_path / "train" / "train_sent_emo.csv").write_text(HEAD + '1,"Oh, no!",Ana,surprise,negative,0,3\n')
     (tmp_path / "dev_sent_emo.csv").write_text(HEAD + "1,Fine.,Ben,joy,positive,0,0\n")
@@ -34,7 +34,7 @@ def test_meld_keeps_its_splits_and_names_its_clips_by_dialogue_and_utterance(tmp
     assert train.path == tmp_path / "train/train_splits/dia0_utt3.mp4" and train.path.is_file()
     assert (train.text, train.speaker, train.split, dev.split) == ("Oh, no!", "Ana", "train", "dev")
     assert train.label == NUMBER[Emotion.SURPRISE] and train.sentiment == SENTIMENT_NUMBER[Sentiment.NEGATIVE]
-    assert train.dialogue != dev.dialogue, "dialogue 0 of one split is not dialogue 0 of another"
+    assert train.dialogue != dev.dialogue, "dialogue numbers are unique within a split only"
 
 
 def iemocap(folder: Path, session: int, turns: str) -> None:
@@ -48,7 +48,7 @@ def iemocap(folder: Path, session: int, turns: str) -> None:
     (dialog / "transcriptions" / f"{name}.txt").write_text(f"{name}_F000 [001.0000-002.5000]: Excuse me.\n")
 
 
-def test_iemocap_turns_follow_each_other_and_keep_those_without_agreement_as_context(tmp_path: Path) -> None:
+def test_iemocap_turns_are_in_order_and_turns_without_agreement_are_context(tmp_path: Path) -> None:
     for session in (1, 4, 5):
         iemocap(
             tmp_path, session,
@@ -67,7 +67,7 @@ def test_iemocap_turns_follow_each_other_and_keep_those_without_agreement_as_con
     assert clips[2].film is None and clips[2].span is None
 
 
-def test_acted_clips_are_divided_by_speaker_and_a_film_is_taken_before_its_sound(tmp_path: Path) -> None:
+def test_acted_clips_are_split_by_speaker_and_video_is_preferred_to_audio(tmp_path: Path) -> None:
     actors = [f"{1001 + number}" for number in range(6)]
     touch(tmp_path, *(f"wav/{actor}_DFA_ANG_XX.wav" for actor in actors), "mp4/1001_DFA_ANG_XX.mp4", "wav/readme_x.wav")
     touch(tmp_path, "wav/1002_IEO_HAP_HI.wav")
@@ -76,14 +76,14 @@ def test_acted_clips_are_divided_by_speaker_and_a_film_is_taken_before_its_sound
     splits = {actor: {clip.split for clip in clips if clip.speaker == actor} for actor in actors}
     assert splits == dict(zip(actors, ({"train"}, {"dev"}, {"test"}, {"train"}, {"train"}, {"train"}), strict=True))
     assert [clip.path.suffix for clip in clips if clip.speaker == "1001"] == [".mp4"]
-    assert {clip.text for clip in clips} == {""}, "fixed sentences say nothing"
+    assert {clip.text for clip in clips} == {""}, "fixed sentences carry no information"
 
 
-def test_ravdess_is_speech_with_film_or_without(tmp_path: Path) -> None:
+def test_ravdess_reads_speech_with_video_or_without(tmp_path: Path) -> None:
     touch(
         tmp_path,
-        "a/01-01-03-01-01-01-01.mp4", "a/03-01-03-01-01-01-01.wav",  # one saying twice
-        "a/02-01-03-01-01-01-01.mp4",  # without sound
+        "a/01-01-03-01-01-01-01.mp4", "a/03-01-03-01-01-01-01.wav",  # the same recording
+        "a/02-01-03-01-01-01-01.mp4",  # without audio
         "a/03-02-03-01-01-01-01.wav",  # sung
         "b/03-01-05-01-01-01-02.wav",
     )  # fmt: skip
@@ -97,7 +97,7 @@ def table(folder: Path, text: str) -> list[Clip]:
     return read_clip_corpus(folder, "csv")
 
 
-def test_a_table_may_say_everything_or_hardly_anything(tmp_path: Path) -> None:
+def test_optional_columns_of_a_table_have_defaults(tmp_path: Path) -> None:
     first, second = table(
         tmp_path,
         "path,label,speaker,text,dialogue,split,sentiment\n"
@@ -112,28 +112,28 @@ def test_a_table_may_say_everything_or_hardly_anything(tmp_path: Path) -> None:
     assert bare[2].sentiment == UNKNOWN
 
 
-def test_dialogues_stay_whole() -> None:
+def test_dialogues_are_not_split() -> None:
     clips = [Clip(Path(f"{n}.wav"), 0, f"s{n}", f"d{n // 3}") for n in range(9)]
     assert [clip.split for clip in divided(clips, by="dialogue")] == ["train"] * 3 + ["dev"] * 3 + ["test"] * 3
 
 
 @pytest.mark.parametrize(
-    ("text", "said"),
+    ("text", "message"),
     [
         ("path,label\na.wav,bored\nb.wav,joy\n", "Row 2 of clips.csv has no label that is known here: 'bored'"),
         ("path,label,split\na.wav,joy,training\n", "no split"),
         ("path,label,sentiment\na.wav,joy,mixed\n", "no sentiment"),
         ("path,label\n,joy\n", "no path"),
         ("path,label,split\na.wav,joy,train\nb.wav,joy,\n", "some clips only"),
-        ("path,label,speaker\na.wav,joy,Ana\nb.wav,joy,Ana\n", "no labelled clip to judge by"),
+        ("path,label,speaker\na.wav,joy,Ana\nb.wav,joy,Ana\n", "No labelled clip for evaluation"),
     ],
 )
-def test_a_table_that_cannot_be_learnt_from_is_refused(text: str, said: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match=said):
+def test_an_unusable_table_is_rejected(text: str, message: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match=message):
         table(tmp_path, text)
 
 
-def test_an_empty_folder_and_an_unknown_layout_are_refused(tmp_path: Path) -> None:
+def test_an_empty_folder_and_an_unknown_layout_are_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest, match="no clip of the layout ravdess"):
         read_clip_corpus(tmp_path, "ravdess")
     with pytest.raises(InvalidRequest, match="There is no layout 'mosei'"):

@@ -1,4 +1,4 @@
-"""Corpora as they lie on disk, written small by the tests."""
+"""Readers of text, voice and face corpora, with small files written by the tests."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ MELD = """Sr No.,Utterance,Speaker,Emotion,Sentiment,Dialogue_ID,Utterance_ID
 """
 
 
-def test_meld_lines_see_up_to_three_turns_before_them_and_no_other_dialogue(tmp_path: Path) -> None:
+def test_meld_lines_have_up_to_three_previous_turns_of_their_dialogue(tmp_path: Path) -> None:
     (tmp_path / "meld.csv").write_text(MELD)
     lines = read_lines(tmp_path / "meld.csv", "meld")
     assert lines[0].before == ()
@@ -38,7 +38,7 @@ def test_meld_lines_see_up_to_three_turns_before_them_and_no_other_dialogue(tmp_
     assert lines[2].sentiment == SENTIMENT_NUMBER[Sentiment.POSITIVE]
 
 
-def test_emorynlp_speakers_are_lists_and_scenes_part_the_dialogues(tmp_path: Path) -> None:
+def test_emorynlp_speakers_are_lists_and_scenes_separate_dialogues(tmp_path: Path) -> None:
     (tmp_path / "e.csv").write_text(
         "Utterance,Speaker,Emotion,Scene_ID,Utterance_ID,Season,Episode\n"
         "Go!,\"['Ana', 'Ben']\",Mad,1,1,1,1\nNo.,['Ben'],Peaceful,1,2,1,1\nHm.,['Ben'],Scared,1,1,1,2\n"
@@ -50,7 +50,7 @@ def test_emorynlp_speakers_are_lists_and_scenes_part_the_dialogues(tmp_path: Pat
 
 
 @pytest.mark.parametrize(("names", "marks"), [("anger\ndisgust\njoy", "2,0"), (None, "17,2")])
-def test_goemotions_may_name_seven_labels_or_all_of_its_own(tmp_path: Path, names: str | None, marks: str) -> None:
+def test_goemotions_accepts_seven_labels_or_its_own_28(tmp_path: Path, names: str | None, marks: str) -> None:
     fine = (
         "admiration amusement anger annoyance approval caring confusion curiosity desire disappointment disapproval "
         "disgust embarrassment excitement fear gratitude grief joy love nervousness optimism pride realization relief "
@@ -61,10 +61,10 @@ def test_goemotions_may_name_seven_labels_or_all_of_its_own(tmp_path: Path, name
     (line,) = read_lines(tmp_path / "dev.tsv", "goemotions")
     assert line.text == "someone did it"
     assert line.emotions == tuple(sorted((NUMBER[Emotion.JOY], NUMBER[Emotion.ANGER])))
-    assert line.sentiment == UNKNOWN, "its labels do not agree"
+    assert line.sentiment == UNKNOWN, "its labels disagree"
 
 
-def test_a_table_of_lines_needs_text_and_label(tmp_path: Path) -> None:
+def test_a_table_of_lines_requires_text_and_label(tmp_path: Path) -> None:
     (tmp_path / "t.csv").write_text("text,label\nfine,joy\nbad,sadness\n")
     lines = read_lines(tmp_path / "t.csv", "csv")
     assert [line.before for line in lines] == [(), ()]
@@ -83,7 +83,7 @@ def sound(path: Path, seconds: float = 0.5) -> Path:
     return path
 
 
-def test_acted_corpora_tell_emotion_and_speaker_by_their_file_names(tmp_path: Path) -> None:
+def test_acted_corpora_encode_emotion_and_speaker_in_file_names(tmp_path: Path) -> None:
     sound(tmp_path / "r" / "Actor_03" / "03-01-02-01-01-01-03.wav")
     sound(tmp_path / "r" / "Actor_03" / "03-01-08-01-01-01-03.wav")
     sound(tmp_path / "e" / "03a01Fa.wav")
@@ -95,14 +95,14 @@ def test_acted_corpora_tell_emotion_and_speaker_by_their_file_names(tmp_path: Pa
         (NUMBER[Emotion.SURPRISE], "ravdess 03"),
     ]
     assert [clip.label for clip in read_clips(tmp_path / "e", "emodb")] == [NUMBER[Emotion.JOY]], (
-        "boredom is none of the seven"
+        "boredom is not one of the seven emotions"
     )
     assert [clip.speaker for clip in read_clips(tmp_path / "c", "crema-d")] == ["crema-d 1001"]
     with pytest.raises(InvalidRequest, match="no clip"):
         read_clips(tmp_path / "c", "ravdess")
 
 
-def test_a_table_of_clips_names_paths_beside_itself(tmp_path: Path) -> None:
+def test_paths_in_a_table_of_clips_are_relative_to_the_table(tmp_path: Path) -> None:
     sound(tmp_path / "clips" / "a.wav")
     (tmp_path / "t.csv").write_text("path,label,speaker\nclips/a.wav,fear,Ana\n")
     (clip,) = read_clips(tmp_path / "t.csv", "csv")
@@ -113,40 +113,40 @@ def test_a_table_of_clips_names_paths_beside_itself(tmp_path: Path) -> None:
         load_sound(clip.path)
 
 
-def test_fer2013_labels_are_read_by_name_whatever_their_order(tmp_path: Path) -> None:
+def test_fer2013_labels_are_mapped_by_name(tmp_path: Path) -> None:
     np.savez(
         tmp_path / "f.npz", images=np.zeros((2, 48, 48), np.uint8), labels=np.array([1, 0], np.uint8),
         label_names=np.array(["surprise", "anger"]),
     )  # fmt: skip
-    images, labels = read_faces(tmp_path / "f.npz", "fer2013", NoFaces())
+    images, labels = read_faces(tmp_path / "f.npz", "fer2013", FakeDetector())
     assert images.shape == (2, 48, 48)
     assert labels.tolist() == [NUMBER[Emotion.ANGER], NUMBER[Emotion.SURPRISE]]
 
 
-class NoFaces:
+class FakeDetector:
     name = fingerprint = "none"
-    seen = 0
+    calls = 0
 
     def detect(self, frame: Frame) -> list[FaceBox]:
-        self.seen += 1
+        self.calls += 1
         return [FaceBox(0, 0, 60, 60, 0.9)]
 
 
-def test_only_in_a_large_picture_is_the_face_looked_for(tmp_path: Path) -> None:
+def test_faces_are_detected_in_large_images_only(tmp_path: Path) -> None:
     for name, side in (("small.png", 48), ("large.png", 120)):
         cv2.imwrite(str(tmp_path / name), np.full((side, side, 3), 90, np.uint8))
     (tmp_path / "t.csv").write_text("path,label\nsmall.png,joy\nlarge.png,anger\n")
-    detector = NoFaces()
+    detector = FakeDetector()
     crops, labels = read_faces(tmp_path / "t.csv", "csv", detector)
     assert crops.shape == (2, 48, 48)
     assert labels.tolist() == [NUMBER[Emotion.JOY], NUMBER[Emotion.ANGER]]
-    assert detector.seen == 1
-    (tmp_path / "small.png").write_text("no picture")
+    assert detector.calls == 1
+    (tmp_path / "small.png").write_text("not an image")
     with pytest.raises(InvalidRequest, match=r"small.png"):
         read_faces(tmp_path / "t.csv", "csv", detector)
 
 
-def test_priors_are_distributions_without_impossible_classes() -> None:
+def test_priors_are_distributions_without_zero_probabilities() -> None:
     assert prior([0, 0, 1, UNKNOWN], 3).sum() == pytest.approx(1)
     assert prior([0], 3).min() > 0
     assert prior_of("csv") is None

@@ -1,4 +1,4 @@
-"""`undertone evaluate` on small labelled data, through the engines that serve."""
+"""`undertone evaluate` on small labelled data, through the serving engines."""
 
 from __future__ import annotations
 
@@ -26,22 +26,24 @@ def evaluate(*arguments: str | Path) -> dict[str, object]:
     return found
 
 
-def test_words_are_judged_as_one_json_object(tmp_path: Path) -> None:
+def test_text_metrics_are_printed_as_one_json_object(tmp_path: Path) -> None:
     (tmp_path / "meld.csv").write_text(MELD)
     found = evaluate("emotion", "--modality", "text", "--data", tmp_path / "meld.csv", "--layout", "meld")
     assert found.keys() >= KEYS
     assert found["n"] == 6
-    assert found == evaluate("emotion", "--modality", "text", "--data", tmp_path, "--layout", "meld"), "a folder of one"
+    assert found == evaluate("emotion", "--modality", "text", "--data", tmp_path, "--layout", "meld"), (
+        "same as a folder"
+    )
 
 
-def test_comments_with_several_labels_are_left_out(tmp_path: Path) -> None:
+def test_comments_with_several_labels_are_skipped(tmp_path: Path) -> None:
     (tmp_path / "labels.txt").write_text("anger\ndisgust\nfear\njoy\nneutral\nsadness\nsurprise\n")
     (tmp_path / "dev.tsv").write_text("I love this so much\t3\ta\nhm\t3,4\tb\nThis is so sad\t5\tc\n")
     found = evaluate("emotion", "--modality", "text", "--data", tmp_path / "dev.tsv", "--layout", "goemotions")
     assert (found["n"], found["accuracy"]) == (2, 1.0)
 
 
-def test_voices_and_faces_are_judged_from_tables(tmp_path: Path) -> None:
+def test_voices_and_faces_are_evaluated_from_tables(tmp_path: Path) -> None:
     sound(tmp_path / "a.wav", 2.0)
     sound(tmp_path / "b.wav", 0.4)
     (tmp_path / "voices.csv").write_text("path,label,speaker\na.wav,anger,Ana\nb.wav,joy,Ben\n")
@@ -56,7 +58,7 @@ def test_voices_and_faces_are_judged_from_tables(tmp_path: Path) -> None:
 
 
 @pytest.mark.parametrize("layout", ["ravdess", "nothing"])
-def test_a_layout_of_another_sense_is_refused(tmp_path: Path, layout: str) -> None:
+def test_a_layout_of_another_modality_is_rejected(tmp_path: Path, layout: str) -> None:
     with pytest.raises(InvalidRequest, match="There is no layout"):
         CliRunner().invoke(
             app, ["evaluate", "emotion", "--modality", "text", "--data", str(tmp_path), "--layout", layout],
@@ -64,7 +66,7 @@ def test_a_layout_of_another_sense_is_refused(tmp_path: Path, layout: str) -> No
         )  # fmt: skip
 
 
-def test_speakers_need_folders_with_files_of_one_voice(tmp_path: Path) -> None:
+def test_speaker_evaluation_requires_folders_with_files_of_one_voice(tmp_path: Path) -> None:
     for speaker in ("ana", "ben"):
         sound(tmp_path / speaker / "1.wav", 2.0)
     with pytest.raises(InvalidRequest, match="two files or more"):
@@ -75,14 +77,14 @@ def test_speakers_need_folders_with_files_of_one_voice(tmp_path: Path) -> None:
     assert isinstance(found["eer"], float) and 0 <= found["eer"] <= 1
 
 
-def test_equal_error_rate_by_hand() -> None:
+def test_equal_error_rates_match_hand_computed_values() -> None:
     assert equal_error_rate(np.array([0.9, 0.8]), np.array([0.1, 0.2]))[0] == 0
     assert equal_error_rate(np.array([0.9, 0.3]), np.array([0.1, 0.5]))[0] == 0.5
     assert equal_error_rate(np.array([0.9, 0.8, 0.7, 0.2]), np.array([0.1, 0.3, 0.4, 0.75]))[0] == 0.25
 
 
-def test_figures_by_hand() -> None:
-    """Two of three right; recall and F1 only over the classes that are there."""
+def test_metrics_match_hand_computed_values() -> None:
+    """Two of three are right; recall and F1 average over the present classes only."""
     logits = np.full((3, 7), -20.0)
     logits[[0, 1, 2], [0, 0, 3]] = 0.0
     found = classification_metrics(logits, np.array([0, 3, 3]))
@@ -93,6 +95,6 @@ def test_figures_by_hand() -> None:
     assert found["ece"] == pytest.approx(1 / 3, abs=1e-3)
 
 
-def test_a_network_that_is_as_sure_as_it_is_right_has_no_calibration_error() -> None:
+def test_the_calibration_error_is_zero_when_confidence_equals_accuracy() -> None:
     assert calibration_error(np.array([True, True, True, False]), np.full(4, 0.75)) == 0
     assert calibration_error(np.array([False, False]), np.array([0.99, 0.99])) == pytest.approx(0.99)

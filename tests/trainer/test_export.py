@@ -1,4 +1,4 @@
-"""A graph that differs from its network is refused."""
+"""A graph that differs from its network is rejected."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from shared.domain.error import EngineFailed
 from tests.trainer.networks.tiny import build
 
 
-def test_the_graph_names_its_tensors_and_leaves_rows_and_steps_open(tmp_path: Path) -> None:
+def test_the_graph_has_named_tensors_and_dynamic_rows_and_steps(tmp_path: Path) -> None:
     export(build("late-fusion"), SPEC, tmp_path / "network.onnx")
     graph = onnx.load(tmp_path / "network.onnx")
     assert graph.opset_import[0].version == OPSET >= 17
@@ -27,13 +27,13 @@ def test_the_graph_names_its_tensors_and_leaves_rows_and_steps_open(tmp_path: Pa
     assert [tensor.name for tensor in graph.graph.output] == list(SPEC.outputs)
 
 
-def test_parity_refuses_another_networks_graph(tmp_path: Path) -> None:
+def test_parity_rejects_the_graph_of_another_network(tmp_path: Path) -> None:
     export(build("late-fusion"), SPEC, tmp_path / "network.onnx")
     with pytest.raises(EngineFailed, match="differs from torch by"):
         parity(build("late-fusion"), SPEC, tmp_path / "network.onnx")
 
 
-def test_parity_refuses_what_is_not_a_number(tmp_path: Path) -> None:
+def test_parity_rejects_nan(tmp_path: Path) -> None:
     network = build("late-fusion")
     with torch.no_grad():
         network.heads.emotion[-1].bias.fill_(torch.nan)

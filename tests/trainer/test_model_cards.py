@@ -1,4 +1,4 @@
-"""Every bundled network has a card for machines and a page for people, and they say the same."""
+"""Every bundled network has a card and a documentation page with the same content."""
 
 from __future__ import annotations
 
@@ -11,18 +11,18 @@ WEIGHTS = {".onnx", ".npz"}
 
 
 @pytest.mark.parametrize("card", list_cards(), ids=lambda card: card.name)
-def test_the_page_says_what_the_card_says(card: Card) -> None:
-    """`python -m services.trainer.model_card` writes the pages anew."""
+def test_the_page_matches_the_card(card: Card) -> None:
+    """`python -m services.trainer.model_card` regenerates the pages."""
     assert (PAGES / f"{card.name}.md").read_text(encoding="utf-8") == render(card)
 
 
-def test_no_weights_are_bundled_without_a_card_and_no_page_outlives_its_network() -> None:
+def test_every_bundled_network_has_a_card_and_a_page_and_no_page_is_obsolete() -> None:
     assert {path.stem for path in BUNDLED.iterdir() if path.suffix in WEIGHTS} == {card.name for card in list_cards()}
     assert {path.stem for path in PAGES.glob("*.md")} == {card.name for card in list_cards()}
 
 
 @pytest.mark.parametrize("card", list_cards(), ids=lambda card: card.name)
-def test_what_was_learnt_from_restricted_data_may_not_be_sold(card: Card) -> None:
+def test_networks_trained_on_restricted_data_forbid_commercial_use(card: Card) -> None:
     restricted = {"RAVDESS speech", "FER2013"} & {data.name for data in card.data}
     assert card.commercial_use is not bool(restricted)
     assert card.limits

@@ -1,4 +1,4 @@
-"""The pictures of a run, and what is said at less than full coverage."""
+"""The plots of a run, and metrics at less than full coverage."""
 
 from __future__ import annotations
 
@@ -15,8 +15,8 @@ from shared.domain.emotion import EMOTIONS, Emotion
 NEUTRAL, JOY = EMOTIONS.index(Emotion.NEUTRAL), EMOTIONS.index(Emotion.JOY)
 
 
-def test_silence_is_bought_by_saying_neutral_and_that_shows() -> None:
-    """The four surest rows of five say neutral and are right; the fifth says joy and is wrong."""
+def test_coverage_reports_the_share_of_neutral() -> None:
+    """The four most confident rows of five are neutral and right; the fifth is joy and wrong."""
     logits = np.zeros((5, 7))
     logits[:4, NEUTRAL], logits[4, JOY] = (9, 8, 7, 6), 1
     rows = coverage(logits, np.array([NEUTRAL] * 5))
@@ -27,7 +27,7 @@ def test_silence_is_bought_by_saying_neutral_and_that_shows() -> None:
 
 
 @pytest.mark.parametrize("rows", [1, 40])
-def test_three_pictures_are_drawn_of_few_rows_and_of_many(rows: int, tmp_path: Path) -> None:
+def test_three_plots_are_drawn_for_few_and_many_rows(rows: int, tmp_path: Path) -> None:
     drawn = np.random.default_rng(rows)
     draw_plots(drawn.normal(size=(rows, 7)), drawn.integers(0, 7, rows), tmp_path)
     assert {path.name for path in tmp_path.iterdir()} == {"confusion.png", "reliability.png", "coverage.png"}

@@ -1,4 +1,4 @@
-"""Weights in eight bits: a quarter of the size, and nearly the same answers."""
+"""Weight-only int8 quantisation: a quarter of the size, nearly the same results."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.engines.runtime import open_session  # noqa: E402
 
 
 class Reader(nn.Module):  # type: ignore[misc]  # torch is imported late, so its types are not known
-    """A look-up and a matrix, as in a network of words; one row of the table is far louder than the others."""
+    """A look-up and a matrix, as in a text network; one row of the table is far larger than the others."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -30,7 +30,7 @@ class Reader(nn.Module):  # type: ignore[misc]  # torch is imported late, so its
         return (self.dense(self.words(ids)),)
 
 
-def test_a_quarter_of_the_size_answers_nearly_the_same_whatever_another_row_holds(tmp_path: Path) -> None:
+def test_quantisation_reduces_the_size_and_a_large_row_does_not_affect_others(tmp_path: Path) -> None:
     seed_everything(0)
     ids = np.arange(8, 40).reshape(4, 8)
     write_onnx(Reader().eval(), {"ids": ids}, {"answer": {0: "row"}}, tmp_path / "whole.onnx")

@@ -1,4 +1,4 @@
-"""How a line and the turns before it become one pair of word pieces."""
+"""Encodes a line and its previous turns as one pair of word pieces."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ def test_speakers_become_letters_in_the_order_in_which_they_last_spoke(tokenizer
     assert own == 5
 
 
-def test_only_the_context_is_cut(tokenizer: Tokenizer) -> None:
+def test_only_the_context_is_truncated(tokenizer: Tokenizer) -> None:
     long = "why " * 80
     pieces, own = pair(tokenizer, long, "Zoe", [("Max", long)])
     assert (len(pieces), own) == (LIMIT, 84)
@@ -27,7 +27,7 @@ def test_only_the_context_is_cut(tokenizer: Tokenizer) -> None:
     assert WORDS[pieces[-1]] == "[SEP]"
 
 
-def test_a_batch_is_padded_masked_and_told_apart(tokenizer: Tokenizer) -> None:
+def test_a_batch_is_padded_with_masks_and_segment_ids(tokenizer: Tokenizer) -> None:
     ids, mask, segment = stack([pair(tokenizer, "hello", "Z", []), pair(tokenizer, "hello", "Z", [("M", "why")])])
     assert ids.shape == (2, 9)
     assert mask.sum(axis=1).tolist() == [5, 9]

@@ -1,4 +1,4 @@
-"""Starting from another run, and holding parts of a network still."""
+"""Initial weights from another run, and frozen parameters."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ SPEC = load("late-fusion")
 
 
 class Noise:
-    """Random inputs and labels: enough to move whatever may move."""
+    """Random inputs and labels, which change every trainable parameter."""
 
     def batches(self, epoch: int) -> list[int]:
         return [0, 1, 2]
@@ -44,7 +44,7 @@ class Noise:
 
 
 def moved(folder: Path, *patterns: str) -> set[str]:
-    """The tensors, running statistics among them, that two epochs of training change."""
+    """The tensors, including running statistics, that two epochs of training change."""
     seed_everything(0)
     network = build("late-fusion")
     freeze(network, patterns)
@@ -54,7 +54,7 @@ def moved(folder: Path, *patterns: str) -> set[str]:
     return {name for name, value in network.state_dict().items() if not torch.equal(value, before[name])}
 
 
-def test_what_is_frozen_does_not_move_in_training_nor_do_its_statistics(tmp_path: Path) -> None:
+def test_frozen_parameters_and_statistics_do_not_change_in_training(tmp_path: Path) -> None:
     free = moved(tmp_path / "free")
     assert {"voice.first.norm.running_mean", "voice.first.norm.running_var", "voice.first.conv.weight"} <= free
     held = moved(tmp_path / "held", "voice", "heads.emo*")
@@ -62,7 +62,7 @@ def test_what_is_frozen_does_not_move_in_training_nor_do_its_statistics(tmp_path
     assert "norm.running_mean" in held
 
 
-def test_frozen_modules_neither_drop_nor_learn_their_statistics() -> None:
+def test_frozen_modules_stay_in_evaluation_mode() -> None:
     network = SPEC.build(replace(TINY["late-fusion"], branch_dropout=0.5))
     freeze(network, ["face", "voice.*.norm"])
     network.train()
@@ -72,27 +72,27 @@ def test_frozen_modules_neither_drop_nor_learn_their_statistics() -> None:
     assert network.training and network.voice.project.training
 
 
-def test_a_pattern_that_fits_nothing_is_refused_and_so_is_one_that_fits_everything() -> None:
-    with pytest.raises(InvalidRequest, match="called 'vioce'"):
+def test_a_pattern_that_matches_nothing_or_everything_is_rejected() -> None:
+    with pytest.raises(InvalidRequest, match="matches 'vioce'"):
         freeze(build("late-fusion"), ["vioce"])
-    with pytest.raises(InvalidRequest, match="nothing would be left"):
+    with pytest.raises(InvalidRequest, match="nothing to train"):
         freeze(build("late-fusion"), ["*"])
 
 
 @pytest.mark.parametrize("kind", ["run", "weights", "checkpoint"])
-def test_learning_starts_from_whatever_fits(kind: str, tmp_path: Path) -> None:
+def test_matching_tensors_are_transferred(kind: str, tmp_path: Path) -> None:
     torch.manual_seed(1)
     source, path = build("late-fusion"), tmp_path / "best.pt"
     kept = source.state_dict()
     torch.save({"averaged": kept, "state": {}} if kind == "checkpoint" else kept, path)
     network = SPEC.build(replace(TINY["late-fusion"], text_width=5))
     taken = start_from(network, tmp_path if kind == "run" else path)
-    assert taken.left == ("text.weight",), "the engine's words are wider than they were"
+    assert taken.left == ("text.weight",), "the text features have another width"
     assert all(torch.equal(network.state_dict()[name], kept[name]) for name in taken.taken)
     assert set(taken.taken) | set(taken.left) == set(kept)
 
 
-def test_a_bundled_network_learns_on_from_another_run_and_what_is_frozen_stays(tmp_path: Path) -> None:
+def test_a_bundled_network_starts_from_another_run_and_keeps_frozen_parameters(tmp_path: Path) -> None:
     draw = np.random.default_rng(0)
     (tmp_path / "face").mkdir()
     for part, count in (("train", 130), ("dev", 14)):
@@ -111,12 +111,12 @@ def test_a_bundled_network_learns_on_from_another_run_and_what_is_frozen_stays(t
 
 
 @pytest.mark.parametrize("name", OWN_START)
-def test_a_network_with_a_start_of_its_own_takes_no_other(name: str, tmp_path: Path) -> None:
-    with pytest.raises(InvalidRequest, match="its own start"):
+def test_a_network_with_its_own_start_rejects_initial_weights(name: str, tmp_path: Path) -> None:
+    with pytest.raises(InvalidRequest, match="accepts neither"):
         train(name, tmp_path, tmp_path / "run", 1, 1, start=Initialization(freeze=("linear",)))
 
 
-def test_weights_of_something_else_are_refused(tmp_path: Path) -> None:
+def test_weights_of_another_architecture_are_rejected(tmp_path: Path) -> None:
     torch.save(nn.Linear(2, 2).state_dict(), tmp_path / "best.pt")
     with pytest.raises(InvalidRequest, match="No tensor"):
         start_from(build("late-fusion"), tmp_path)

@@ -1,4 +1,4 @@
-"""From clips of actors to a voice network that serves: folds by speaker, figures, card and export."""
+"""Voice training from acted clips: speaker folds, metrics, cards and export."""
 
 from __future__ import annotations
 
@@ -15,12 +15,12 @@ torch = pytest.importorskip("torch", reason="torch is not installed; make train-
 from services.trainer import bundle  # noqa: E402
 from services.trainer.voice import export as voice_export  # noqa: E402
 from services.trainer.voice.spectrogram_cache import read_spectrograms  # noqa: E402
-from services.trainer.voice.train import EVERYBODY, _parts, recipe_of, train  # noqa: E402
+from services.trainer.voice.train import ALL_DATA, _parts, recipe_of, train  # noqa: E402
 from shared.engines.model_cards import Card  # noqa: E402
 from shared.engines.runtime import open_session  # noqa: E402
 
 ACTORS, GERMANS = ("01", "05", "09", "13", "17"), ("03", "09", "11", "13", "14")
-ACTS = {"01": 120, "05": 320}  # RAVDESS' codes of neutral and angry, and the pitch that these actors give them
+ACTS = {"01": 120, "05": 320}  # RAVDESS codes of neutral and angry, and the pitch of their clips
 LETTERS = {"N": 110, "W": 300}  # EmoDB's
 
 
@@ -50,17 +50,17 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return folder
 
 
-def test_nobody_is_both_heard_and_judged(data: Path, tmp_path: Path) -> None:
-    pictures = read_spectrograms(data, tmp_path / "pictures.npz")
-    parts = _parts(pictures)
+def test_no_speaker_is_in_both_train_and_held_out(data: Path, tmp_path: Path) -> None:
+    spectrograms = read_spectrograms(data, tmp_path / "pictures.npz")
+    parts = _parts(spectrograms)
     for name, part in parts.items():
-        speakers = [{pictures.clips[clip].speaker for clip in clips} for clips in (part.train, part.held_out)]
+        speakers = [{spectrograms.clips[clip].speaker for clip in clips} for clips in (part.train, part.held_out)]
         assert speakers[0].isdisjoint(speakers[1])
-        assert part.held_out or name == EVERYBODY
-    assert len(parts[EVERYBODY].train) == len(pictures.clips)
+        assert part.held_out or name == ALL_DATA
+    assert len(parts[ALL_DATA].train) == len(spectrograms.clips)
 
 
-def test_a_run_leaves_figures_and_an_export_that_serves(
+def test_a_run_writes_metrics_and_an_export_for_serving(
     data: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     run, recipe = tmp_path / "run", recipe_of(seed=1, epochs=1)
@@ -76,11 +76,11 @@ def test_a_run_leaves_figures_and_an_export_that_serves(
 
     for module in (bundle, voice_export):
         monkeypatch.setattr(module, "BUNDLED", tmp_path)
-    told = voice_export.export(run, data)
-    for name, clips, sold in (("voice_cnn", 30, False), ("voice_cnn_emodb", 10, True)):
+    exported = voice_export.export(run, data)
+    for name, clips, commercial in (("voice_cnn", 30, False), ("voice_cnn_emodb", 10, True)):
         card = Card.model_validate_json((tmp_path / f"{name}.json").read_text())
-        assert card.commercial_use is sold
+        assert card.commercial_use is commercial
         assert sum(card.metrics[f"{who}, all folds"]["n"] for who in ("women", "men")) == clips
         assert card.metrics["all folds together"]["n"] == clips
-        assert told[name]["export_max_abs_difference"] <= 1e-4
+        assert exported[name]["export_max_abs_difference"] <= 1e-4
         assert open_session(tmp_path / card.file, 1).get_outputs()[0].shape[1] == 7

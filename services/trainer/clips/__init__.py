@@ -1,1 +1,1 @@
-"""Networks of several senses, trained on clips, and served in the slot of the fusion."""
+"""Multimodal networks, trained on clips and served as fusion engines."""

@@ -1,4 +1,4 @@
-"""Files that are there whole or not at all, whenever the run is killed."""
+"""Atomic file writes: a file is complete or absent, even if the run is killed."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ import numpy as np
 def save_atomically(path: Path, arrays: Mapping[str, np.ndarray]) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     content: dict[str, Any] = dict(arrays)
-    aside = path.with_suffix(f".{os.getpid()}.part")
-    with aside.open("wb") as file:
+    temporary = path.with_suffix(f".{os.getpid()}.part")
+    with temporary.open("wb") as file:
         np.savez(file, **content)
-    aside.replace(path)
+    temporary.replace(path)

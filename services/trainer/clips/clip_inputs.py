@@ -1,4 +1,4 @@
-"""What a network reads of every clip, computed once: dialogue by dialogue, by the engines that serve."""
+"""Computes and caches the inputs of a network for every clip, dialogue by dialogue, with the serving engines."""
 
 from __future__ import annotations
 
@@ -24,19 +24,19 @@ Encoders = Mapping[Modality, ModalityEncoder]
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """The clips in order of their dialogues, and the folder that holds an archive for each of them."""
+    """The clips in order of their dialogues, and the folder with one archive per clip."""
 
     clips: Sequence[Clip]
     dialogues: Sequence[range]  # of clips
     folder: Path
-    broken: Mapping[str, int]  # how many clips could not be heard, by the error's code
+    broken: Mapping[str, int]  # number of clips that could not be decoded, by error code
 
     def given(self, number: int) -> InputArrays:
         with np.load(self.folder / f"{number:06}.npz") as arrays:
             return {Modality(name): arrays[name].astype(np.float32) for name in arrays.files}
 
     def rows(self, split: str, *, dialogue: bool) -> list[range]:
-        """What is read at once: dialogues, or single clips that have a label."""
+        """The units of input: dialogues, or single labelled clips."""
         if dialogue:
             return [part for part in self.dialogues if self.clips[part.start].split == split]
         own = (n for n, clip in enumerate(self.clips) if clip.split == split and clip.label != UNKNOWN)
@@ -44,15 +44,15 @@ class Inputs:
 
 
 def prepare(clips: Sequence[Clip], plan: InputSpec, encoders: Encoders, perceive: Perceiver, cache: Path) -> Inputs:
-    """Only what is not there yet is computed; with other clips, engines or tensors it is another folder."""
-    places: dict[tuple[str, str], list[Clip]] = {}
+    """Computes the missing inputs; other clips, engines or tensors use another cache folder."""
+    by_dialogue: dict[tuple[str, str], list[Clip]] = {}
     for clip in clips:
-        places.setdefault((clip.split, clip.dialogue), []).append(clip)
-    ordered = [clip for dialogue in places.values() for clip in dialogue]
+        by_dialogue.setdefault((clip.split, clip.dialogue), []).append(clip)
+    ordered = [clip for dialogue in by_dialogue.values() for clip in dialogue]
     folder = cache / fingerprint(ordered, plan, encoders, perceive)
     broken: dict[str, int] = {}
     dialogues, first = [], 0
-    for dialogue in track(list(places.values()), description="clips"):
+    for dialogue in track(list(by_dialogue.values()), description="clips"):
         dialogues.append(range(first, first + len(dialogue)))
         _compute(dialogue, first, plan, encoders, perceive, folder)
         first += len(dialogue)
@@ -62,40 +62,40 @@ def prepare(clips: Sequence[Clip], plan: InputSpec, encoders: Encoders, perceive
 
 
 def fingerprint(clips: Sequence[Clip], plan: InputSpec, encoders: Encoders, perceive: Perceiver) -> str:
-    told = (
+    parts = (
         VERSION,
         plan.name,
         sorted((str(modality), shape) for modality, shape in plan.shapes.items()),
         sorted((str(modality), encoder.fingerprint) for modality, encoder in encoders.items()),
         [(perceive.key(clip), clip.text, clip.speaker, clip.dialogue) for clip in clips],
     )
-    return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
+    return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
 
 def _compute(
     dialogue: Sequence[Clip], first: int, plan: InputSpec, encoders: Encoders, perceive: Perceiver, folder: Path
 ) -> None:
-    if (folder / f"{first + len(dialogue) - 1:06}.npz").is_file():  # the last one that is written
+    if (folder / f"{first + len(dialogue) - 1:06}.npz").is_file():  # the last file written
         return
     conversation = [perceive(clip, index) for index, clip in enumerate(dialogue)]
     encodings = [encoder.encode(conversation, lambda _: None) for encoder in encoders.values()]
     for row, clip in enumerate(conversation):
         given = plan.given(clip, encodings, row)
-        # Log-mels and pictures are kept at half their precision: they are most of what lies on disk.
+        # Log-mels and face crops are stored in half precision: they take most of the disk space.
         kept = {str(m): array if m in plan.engines else array.astype(np.float16) for m, array in given.items()}
         save_atomically(folder / f"{first + row:06}.npz", kept)
 
 
 @dataclass(frozen=True, slots=True)
 class EngineOutputSpec:
-    """How an engine speaks of an utterance."""
+    """The size and the prior of an engine's output per utterance."""
 
-    width: int  # numbers in all: its logits, and its features
-    prior: tuple[float, ...]  # what it expects before it has perceived anything
+    width: int  # number of values: logits and features
+    prior: tuple[float, ...]  # its class prior
 
 
 def engine_output_specs(encoders: Encoders, perceive: Perceiver, clip: Clip) -> dict[Modality, EngineOutputSpec]:
-    """Told by their answer to one clip; engines say it nowhere else."""
+    """Determined by encoding one clip; engines do not declare it."""
     one = [perceive(clip, 0)]
     found = {}
     for modality, encoder in encoders.items():

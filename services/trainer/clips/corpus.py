@@ -1,4 +1,4 @@
-"""The clips of a run with those who perceive them, and what one network reads of them."""
+"""The clips of a run with their engines, and the inputs of one network."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ class Corpus:
 
     @classmethod
     def read(cls, name: str, data: Path, cache: Path, layout: str, engines: Mapping[str, str]) -> Self:
-        """The engines are those that would serve here, unless others are wished for."""
+        """Uses the engines configured for serving, unless `engines` names others."""
         setup = Setup(engines=EngineSettings(), media=MediaSettings())
         encoders = {modality: choose(modality, engines.get(modality), setup).engine for modality in READERS[name]}
         detector = choose("faces", engines.get("faces"), setup).engine
@@ -40,7 +40,7 @@ class Corpus:
 
     @property
     def labels(self) -> np.ndarray:
-        """Of what is learnt from."""
+        """The labels of the training split."""
         return np.array([clip.label for clip in self.clips if clip.split == "train" and clip.label != UNKNOWN])
 
     def engine_output_specs(self) -> dict[Modality, EngineOutputSpec]:
@@ -53,7 +53,7 @@ class Corpus:
 
 
 def plan_stages(spec: NetworkSpec, config: Any) -> InputSpec:
-    """The same that serving reads off the exported graph."""
+    """The same input specification that serving reads from the exported graph."""
     axes = {
         tensor.name: [axis.name if isinstance(axis, Axis) else axis for axis in tensor.axes]
         for tensor in spec.inputs(config)

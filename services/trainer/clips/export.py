@@ -1,4 +1,4 @@
-"""From a trained network of several senses to a folder that serves: graph, card, figures, pictures."""
+"""Exports a trained multimodal network to a folder for serving: graph, card, metrics, plots."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from shared.ports.engines import Calibration, SentimentHead
 
 
 class Terms(NamedTuple):
-    """Under which licence a corpus lies, and whether weights that saw it may earn money."""
+    """The licence of a corpus, and whether weights trained on it may be used commercially."""
 
     name: str
     licence: str
@@ -40,7 +40,7 @@ TERMS = {
 
 
 def write_artifacts(network: Network, data: TrainingData, corpus: Corpus, layout: str, run: Path) -> dict[str, Any]:
-    """Write model.onnx, card.json, metrics.json and three pictures into the run; return the figures."""
+    """Writes model.onnx, card.json, metrics.json and three plots into the run; returns the metrics."""
     graph, terms, spec = run / "model.onnx", TERMS[layout], data.spec
     export(network, spec, graph)
     difference = parity(network, spec, graph)
@@ -52,13 +52,13 @@ def write_artifacts(network: Network, data: TrainingData, corpus: Corpus, layout
     (run / "metrics.json").write_text(json.dumps(metrics, indent=2) + "\n")
     splits = {split: sum(clip.split == split for clip in corpus.clips) for split in ("train", "dev", "test")}
     write_card(
-        graph, slot="fusion", name=spec.name, beside=run / "card.json",
+        graph, slot="fusion", name=spec.name, path=run / "card.json",
         architecture=f"{spec.name}, {sum(tensor.numel() for tensor in network.parameters()) / 1e6:.2f} M parameters; "
         f"reads {'dialogues' if data.plan.dialogue else 'utterances'} of {', '.join(spec.modalities)}",
         licence=terms.licence, commercial_use=terms.commercial_use,
         data=[(terms.name, terms.licence, ", ".join(f"{count} {split}" for split, count in splits.items()))],
         metrics=metrics,
-        limits="Learnt from clips of one utterance each; how well it reads meetings was not measured.",
+        limits="Trained on clips of one utterance each; its accuracy on meetings was not measured.",
         command=f"undertone train {spec.name} --data DATA --layout {layout}", made=f"run {run.name}",
         calibration=calibration,
         engines={modality: corpus.encoders[modality].fingerprint for modality in data.plan.engines},
@@ -67,14 +67,14 @@ def write_artifacts(network: Network, data: TrainingData, corpus: Corpus, layout
 
 
 def _calibration(dev: Predictions, corpus: Corpus) -> Calibration:
-    """Temperatures by dev; the prior is the balance of what was learnt, for nothing was weighted."""
+    """Fits temperatures on dev; the prior is the class balance of the training data, which is not reweighted."""
     sentiments = np.array(
         [clip.sentiment for clip in corpus.clips if clip.split == "train" and clip.sentiment != UNKNOWN]
     )
     expected = dict(zip(EMOTIONS, map(float, prior(corpus.labels, len(EMOTIONS))), strict=True))
-    known = dev.moods != UNKNOWN
+    known = dev.sentiment_truth != UNKNOWN
     sentiment = SentimentHead(
-        temperature=_temperature(dev.sentiment[known], dev.moods[known]),
+        temperature=_temperature(dev.sentiment[known], dev.sentiment_truth[known]),
         prior=dict(zip(SENTIMENTS, map(float, prior(sentiments, len(SENTIMENTS))), strict=True)),
     )
     never = tuple(emotion for number, emotion in enumerate(EMOTIONS) if number not in corpus.labels)
@@ -88,18 +88,18 @@ def _temperature(logits: np.ndarray, truth: np.ndarray) -> float:
 
 
 def _evaluate(network: Network, data: TrainingData, calibration: Calibration, run: Path) -> dict[str, Any]:
-    """Each split, then every way in which senses can be missing, on the split that no choice was made by."""
+    """Evaluates each split, then every combination of modalities on a split that no choice is based on."""
     heads = calibration.sentiment or SentimentHead()
     found: dict[str, Any] = {}
     for split in ("dev", "test"):
         answers = Predictions.of(network, data, split)
         if len(answers.truth) == 0:
             continue
-        logits, known = answers.emotion / calibration.temperature, answers.moods != UNKNOWN
+        logits, known = answers.emotion / calibration.temperature, answers.sentiment_truth != UNKNOWN
         found[split] = classification_metrics(logits, answers.truth)
         if known.any():
             found[f"{split}, sentiment"] = classification_metrics(
-                answers.sentiment[known] / heads.temperature, answers.moods[known], SENTIMENTS
+                answers.sentiment[known] / heads.temperature, answers.sentiment_truth[known], SENTIMENTS
             )
         found["coverage"] = coverage(logits, answers.truth)
         draw_plots(logits, answers.truth, run)

@@ -1,4 +1,4 @@
-"""What is heard and seen in a clip, decoded once by the pipeline's own code and kept on disk."""
+"""Extracts the audio and the face track of a clip with the pipeline's own code and caches them on disk."""
 
 from __future__ import annotations
 
@@ -26,38 +26,38 @@ from shared.pipeline.track_faces import MAX_SIDE, PER_SECOND, FaceWriter
 from shared.ports.engines import FaceClip, FaceDetector, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
-VERSION = 1  # counted up whenever the same clip would give something else
+VERSION = 1  # increase when the same clip gives another result
 FACE = ("times", "crops", "weights")
-SILENT_FILM = 60.0  # seconds that are watched where no sound says how long the clip is
+SILENT_FILM = 60.0  # seconds of video that are processed if there is no audio to give the clip's length
 
 
 @dataclass(frozen=True, slots=True)
 class Perceiver:
-    """The recordings are the trainer's own: they are decoded in this process, not in a guarded child."""
+    """Decodes recordings in this process, not in a sandboxed child process: they are the trainer's own."""
 
     detector: FaceDetector
     media: MediaSettings
     folder: Path
 
     def key(self, clip: Clip) -> str:
-        """Changes with the files, and with what reads them."""
+        """A cache key that changes with the files, the decoder and the detector."""
         files = [_version_of(path) for path in (clip.path, clip.film) if path]
-        told = (VERSION, PyAvDecoder(self.media).fingerprint, self.detector.fingerprint, *files, clip.span)
-        return hashlib.sha256(repr(told).encode()).hexdigest()[:24]
+        parts = (VERSION, PyAvDecoder(self.media).fingerprint, self.detector.fingerprint, *files, clip.span)
+        return hashlib.sha256(repr(parts).encode()).hexdigest()[:24]
 
     def __call__(self, clip: Clip, index: int) -> UtteranceClip:
-        """The clip as an utterance at this place of its dialogue."""
+        """The clip as the utterance at `index` of its dialogue."""
         kept = self.folder / f"{self.key(clip)}.npz"
         if not kept.is_file():
-            sound, unheard = _sound(clip.path)
+            sound, error_code = _sound(clip.path)
             span = clip.span or Span(start=0.0, end=len(sound) / SAMPLE_RATE or SILENT_FILM)
             face = self._face(clip.film or clip.path, span)
-            save_atomically(kept, _arrays(sound, unheard, face))
+            save_atomically(kept, _arrays(sound, error_code, face))
         with np.load(kept) as arrays:
-            return UtteranceClip(_utterance(clip, index), Audio(_heard(arrays["sound"])), _seen(arrays))
+            return UtteranceClip(_utterance(clip, index), Audio(_load_sound(arrays["sound"])), _load_face(arrays))
 
     def broken(self, clip: Clip) -> str | None:
-        """The code of the error that kept a perceived clip from being opened."""
+        """The error code of a processed clip that could not be opened."""
         with np.load(self.folder / f"{self.key(clip)}.npz") as arrays:
             return str(arrays["unheard"]) or None
 
@@ -90,7 +90,7 @@ def _version_of(path: Path) -> tuple[str, int, int]:
 
 
 def _sound(path: Path) -> tuple[Floats, str]:
-    """The samples, and why there are none: a film may be silent, and some corpora have files that are broken."""
+    """The samples, or the reason why there are none: a video may be silent, and some corpora have broken files."""
     nothing = np.zeros(0, dtype=np.float32)
     if not path.is_file():
         return nothing, "not_found"
@@ -100,18 +100,18 @@ def _sound(path: Path) -> tuple[Floats, str]:
         return nothing, (error.__cause__.code if isinstance(error.__cause__, UndertoneError) else error.code)
 
 
-def _arrays(sound: Floats, unheard: str, face: FaceClip | str) -> dict[str, np.ndarray]:
-    arrays = {"sound": np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16), "unheard": np.array(unheard)}
+def _arrays(sound: Floats, error_code: str, face: FaceClip | str) -> dict[str, np.ndarray]:
+    arrays = {"sound": np.rint(np.clip(sound, -1, 1) * 32767).astype(np.int16), "unheard": np.array(error_code)}
     if isinstance(face, str):
         return arrays | {"reason": np.array(face)}
     return arrays | {name: getattr(face, name) for name in FACE} | {"known": np.array([face.margin, face.coverage])}
 
 
-def _heard(sound: np.ndarray) -> Floats:
+def _load_sound(sound: np.ndarray) -> Floats:
     return np.asarray(sound, dtype=np.float32) / np.float32(32767)
 
 
-def _seen(arrays: np.lib.npyio.NpzFile) -> FaceClip | str:
+def _load_face(arrays: np.lib.npyio.NpzFile) -> FaceClip | str:
     if "reason" in arrays:
         return str(arrays["reason"])
     margin, coverage = map(float, arrays["known"])

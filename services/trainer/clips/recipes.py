@@ -1,4 +1,4 @@
-"""How each network learns, and how wide it is for what the engines say here."""
+"""The hyperparameters of each network, and its input widths for the outputs of the engines."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ class Hyperparameters:
     decay: float
     batch: int  # clips, or dialogues
     epochs: int
-    drop: float = 0.2  # chance that a sense is dropped from an utterance
+    drop: float = 0.2  # chance that a modality is dropped from an utterance
 
 
-# Rates and sizes as published or as the networks' authors released them, where they did; none is tuned here.
+# Rates and sizes as published or as released by the networks' authors, where available; none is tuned here.
 HYPERPARAMETERS: Mapping[str, Hyperparameters] = {
     "late-fusion": Hyperparameters(5e-4, 1e-5, 32, 25),
     "m2fnet": Hyperparameters(5e-5, 1e-2, 32, 40),
@@ -44,15 +44,15 @@ def recipe_of(name: str, seed: int) -> Recipe:
 
 
 def base_of(spec: NetworkSpec) -> Any:
-    """The default configuration, moved from backbones that only the hub has to what the pipeline keeps."""
+    """The default configuration, adapted from backbones that need a download to the pipeline's own features."""
     if spec.name == "av-transformer":
-        # Log-mel frames for the thirteen layers of wav2vec 2.0, and faces as large as they are kept.
+        # Log-mel frames instead of the thirteen layers of wav2vec 2.0, and face crops at their stored size.
         return replace(spec.config, side=CROP, states=1, state_width=BANDS)
     return spec.config
 
 
 def fitted(name: str, base: Any, specs: Mapping[Modality, EngineOutputSpec], labels: np.ndarray) -> Any:
-    """As wide as what the engines say; the ensemble is told what each of them expects before it has perceived."""
+    """Sets the input widths to the engines' outputs; the ensemble also gets the prior of each engine."""
     if name == "ensemble":
         own = tuple(map(float, prior(labels, len(EMOTIONS))))
         text, face = specs[Modality.TEXT].prior, specs[Modality.FACE].prior

@@ -1,4 +1,4 @@
-"""What a network of several senses learns from clips, and how its answers are gathered to be judged."""
+"""The training task of a multimodal network on clips, and the predictions for its evaluation."""
 
 from __future__ import annotations
 
@@ -26,14 +26,14 @@ BATCH = 8
 
 @dataclass(frozen=True, slots=True)
 class TrainingData:
-    """A network's inputs as tensors; a row is a stretch of a dialogue, or one clip."""
+    """A network's inputs as tensors; a row is a window of a dialogue, or one clip."""
 
     spec: NetworkSpec
     plan: InputSpec
     inputs: Inputs
 
     def parts(self, split: str) -> list[tuple[range, range]]:
-        """Which clips are read together, and which of them are judged there."""
+        """The clips that are input together, and those of them whose predictions are kept."""
         rows = self.inputs.rows(split, dialogue=self.plan.dialogue)
         return [
             (
@@ -56,26 +56,26 @@ class TrainingData:
         clips, longest = self.inputs.clips, max(map(len, rows))
         labels = torch.full((2, len(rows), longest), UNLABELLED)
         for at, row in enumerate(rows):
-            told = torch.tensor([[clips[number].label, clips[number].sentiment] for number in row]).T
-            labels[:, at, : len(row)] = told.masked_fill(told == UNKNOWN, UNLABELLED)
+            values = torch.tensor([[clips[number].label, clips[number].sentiment] for number in row]).T
+            labels[:, at, : len(row)] = values.masked_fill(values == UNKNOWN, UNLABELLED)
         emotion, sentiment = labels if self.plan.dialogue else labels[:, :, 0]
         return Targets(emotion, sentiment)
 
 
 @dataclass(frozen=True, slots=True)
 class Predictions:
-    """What was said of every clip that has a label and a sense that the network reads."""
+    """The predictions for every clip that has a label and a modality that the network reads."""
 
     emotion: np.ndarray  # (clip, 7) logits
     sentiment: np.ndarray  # (clip, 3) logits
     truth: np.ndarray  # (clip,)
-    moods: np.ndarray  # (clip,), UNKNOWN where no sentiment is known
+    sentiment_truth: np.ndarray  # (clip,), UNKNOWN if there is no sentiment label
 
     @classmethod
     def of(
         cls, network: nn.Module, data: TrainingData, split: str, pattern: Collection[Modality] | None = None
     ) -> Self:
-        """With a pattern only of the clips that have all its senses, and with no other sense shown."""
+        """With a pattern, only clips that have all its modalities count, and the other modalities are masked."""
         parts, clips = data.parts(split), data.inputs.clips
         network.eval()
         device = next(network.parameters()).device
@@ -83,18 +83,22 @@ class Predictions:
         for start in range(0, len(parts), BATCH):
             chosen = parts[start : start + BATCH]
             inputs = data.tensors([shown for shown, _ in chosen])
-            there = _there(inputs, data.spec)
-            wanted = there.any(0) if pattern is None else torch.stack([there[_at(data, m)] for m in pattern]).all(0)
+            available = _available(inputs, data.spec)
+            chosen_mask = (
+                available.any(0)
+                if pattern is None
+                else torch.stack([available[_index_of(data, m)] for m in pattern]).all(0)
+            )
             if pattern is not None:
                 inputs = restrict(inputs, [pattern])
             with torch.no_grad():
-                said = network(**{name: values.to(device) for name, values in inputs.items()})
+                output = network(**{name: values.to(device) for name, values in inputs.items()})
             for at, (shown, kept) in enumerate(chosen):
                 for number in kept:
-                    place = (at, number - shown.start) if data.plan.dialogue else (at,)
-                    if wanted[place] and clips[number].label != UNKNOWN:
-                        emotion.append(said[0][place].float().cpu().numpy())
-                        sentiment.append(said[1][place].float().cpu().numpy())
+                    index = (at, number - shown.start) if data.plan.dialogue else (at,)
+                    if chosen_mask[index] and clips[number].label != UNKNOWN:
+                        emotion.append(output[0][index].float().cpu().numpy())
+                        sentiment.append(output[1][index].float().cpu().numpy())
                         numbers.append(number)
         return cls(
             np.array(emotion).reshape(-1, len(EMOTIONS)),
@@ -104,45 +108,45 @@ class Predictions:
         )
 
 
-def _there(inputs: dict[str, Tensor], spec: NetworkSpec) -> Tensor:  # (modality, row[, utterance])
+def _available(inputs: dict[str, Tensor], spec: NetworkSpec) -> Tensor:  # (modality, row[, utterance])
     return torch.stack([present(inputs[f"{modality}_mask"], spec.row_axes) for modality in spec.modalities])
 
 
-def _at(data: TrainingData, modality: Modality) -> int:
+def _index_of(data: TrainingData, modality: Modality) -> int:
     return data.spec.modalities.index(modality)
 
 
 class ClipTask:
-    """Senses are dropped at random, so that the network meets every way in which some can be missing."""
+    """Drops modalities at random, so that the network meets every combination of missing modalities."""
 
     def __init__(self, data: TrainingData, seed: int, batch: int, drop: float) -> None:
-        self.lessons, self.seed, self.batch, self.drop = data, seed, batch, drop
-        self.learnt = [shown for shown, _ in data.parts("train")]
+        self.data, self.seed, self.batch, self.drop = data, seed, batch, drop
+        self.rows = [shown for shown, _ in data.parts("train")]
 
     def batches(self, epoch: int) -> Sequence[list[range]]:
-        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.learnt))
+        order = np.random.default_rng((self.seed, epoch)).permutation(len(self.rows))
         return [
-            [self.learnt[number] for number in order[start : start + self.batch]]
+            [self.rows[number] for number in order[start : start + self.batch]]
             for start in range(0, len(order), self.batch)
         ]
 
     def load(self, batch: list[range], _epoch: int) -> dict[str, Tensor]:
-        inputs, targets = self.lessons.tensors(batch), self.lessons.targets(batch)
+        inputs, targets = self.data.tensors(batch), self.data.targets(batch)
         masks = {name: values for name, values in inputs.items() if name.endswith("_mask")}
-        dropped = modality_dropout(masks, self.drop, row_axes=self.lessons.spec.row_axes)
+        dropped = modality_dropout(masks, self.drop, row_axes=self.data.spec.row_axes)
         return inputs | dropped | {"emotion": targets.emotion, "sentiment": targets.sentiment}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        inputs = {name: batch[name] for name in self.lessons.plan.tensors}
+        inputs = {name: batch[name] for name in self.data.plan.tensors}
         outputs = network(**inputs)
-        bare: Any = getattr(network, "module", network)  # whatever spreads it over devices
+        bare: Any = getattr(network, "module", network)  # without the wrapper for several devices
         loss: Tensor = bare.loss(outputs, Targets(batch["emotion"], batch["sentiment"]), inputs)
         return loss
 
     def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        answers = Predictions.of(network, self.lessons, "dev")
+        answers = Predictions.of(network, self.data, "dev")
         if len(answers.truth) == 0:
-            raise InvalidRequest(f"No clip of the split 'dev' has a sense that {self.lessons.spec.name} reads.")
+            raise InvalidRequest(f"No clip of the split 'dev' has a modality that {self.data.spec.name} reads.")
         found = classification_metrics(answers.emotion, answers.truth)
         metrics = {name: found[name] for name in ("weighted_f1", "macro_f1", "accuracy", "ece", "nll")}
         return (found["weighted_f1"] + found["macro_f1"]) / 2, metrics

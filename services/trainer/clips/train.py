@@ -1,4 +1,4 @@
-"""Train a network of several senses on a folder of clips; the run that it leaves can be served as it is."""
+"""Trains a multimodal network on a folder of clips; the run can be served directly."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from services.trainer.trainable_networks import FROM_SCRATCH, ClipOptions, Initi
 from services.trainer.transfer import initialize
 from shared.domain.error import InvalidRequest
 
-RUN = "network.json"  # what the run is, besides its recipe
+RUN = "network.json"  # the network and its configuration
 
 
 def train(
@@ -32,19 +32,21 @@ def train(
     start: Initialization = FROM_SCRATCH,
     base: Any = None,
 ) -> Path:
-    """`base` is a configuration in place of the default one; its widths are set to what the engines say."""
-    lesson, spec, layout = HYPERPARAMETERS[name], load(name), str(options.layout)
+    """`base` replaces the default configuration; its input widths are set to the outputs of the engines."""
+    hyperparameters, spec, layout = HYPERPARAMETERS[name], load(name), str(options.layout)
     corpus = Corpus.read(name, data, _cache(run), layout, options.engines)
     config = fitted(name, base or base_of(spec), corpus.engine_output_specs(), corpus.labels)
     run.mkdir(parents=True, exist_ok=True)
-    told = {"name": name, "layout": layout, "engines": dict(options.engines), "config": asdict(config)}
-    _write_run_config(told, run)
+    run_config = {"name": name, "layout": layout, "engines": dict(options.engines), "config": asdict(config)}
+    _write_run_config(run_config, run)
     seed_everything(recipe.seed)
     network = spec.build(config)
     initialize(network, start)
     learning = [parameter for parameter in network.parameters() if parameter.requires_grad]
-    groups = [{"params": learning, "lr": lesson.learning_rate, "weight_decay": lesson.decay}]
-    task = ClipTask(corpus.training_data(spec, config), recipe.seed, lesson.batch, lesson.drop)
+    groups = [
+        {"params": learning, "lr": hyperparameters.learning_rate, "weight_decay": hyperparameters.decay},
+    ]
+    task = ClipTask(corpus.training_data(spec, config), recipe.seed, hyperparameters.batch, hyperparameters.drop)
     best = fit(network, groups, task, recipe, run)
     if PartialState().is_main_process:
         export_run(data, run)
@@ -52,29 +54,29 @@ def train(
 
 
 def export_run(data: Path, run: Path) -> dict[str, Any]:
-    """Leave the best weights as a network that serves, with its card, its figures and their pictures."""
-    told = json.loads((run / RUN).read_text())
-    spec = load(told["name"])
-    config = type(spec.config)(**{name: _frozen(value) for name, value in told["config"].items()})
-    corpus = Corpus.read(told["name"], data, _cache(run), told["layout"], told["engines"])
+    """Exports the best weights as a network for serving, with its card, metrics and plots."""
+    run_config = json.loads((run / RUN).read_text())
+    spec = load(run_config["name"])
+    config = type(spec.config)(**{name: _frozen(value) for name, value in run_config["config"].items()})
+    corpus = Corpus.read(run_config["name"], data, _cache(run), run_config["layout"], run_config["engines"])
     network = spec.build(config)
     network.load_state_dict(torch.load(run / "best.pt", map_location="cpu", weights_only=True))
-    return write_artifacts(network, corpus.training_data(spec, config), corpus, told["layout"], run)
+    return write_artifacts(network, corpus.training_data(spec, config), corpus, run_config["layout"], run)
 
 
-def _write_run_config(told: dict[str, Any], run: Path) -> None:
-    """What the run is; another network's checkpoint could not go on as this one."""
-    text = json.dumps(told, indent=2)
+def _write_run_config(run_config: dict[str, Any], run: Path) -> None:
+    """Stores the network's configuration; rejects a run whose checkpoint belongs to another one."""
+    text = json.dumps(run_config, indent=2)
     if (run / RUN).is_file() and (run / RUN).read_text() != text:
         raise InvalidRequest(
-            f"The run {str(run)!r} was begun with another network, other engines or other clips.",
-            hint="Give this one a folder of its own: --run FOLDER",
+            f"The run {str(run)!r} was started with another network, other engines or other clips.",
+            hint="Use another folder: --run FOLDER",
         )
     (run / RUN).write_text(text)
 
 
 def _cache(run: Path) -> Path:
-    """Beside the run: others on the same clips read it too."""
+    """Stored beside the run, so that other runs on the same clips share it."""
     return run.parent / "clips"
 
 

@@ -1,1 +1,1 @@
-"""Corpora as they lie on disk, read into rows that every task shares; no torch here."""
+"""Readers of corpora on disk: rows that every task shares, without torch."""

@@ -1,4 +1,4 @@
-"""One clip of a corpus, and how a corpus without splits of its own is divided."""
+"""A clip of a corpus, and the splits of a corpus that defines none."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ SOUNDS = (".wav", ".flac", ".opus", ".ogg", ".mp3", ".m4a")
 
 @dataclass(frozen=True, slots=True)
 class Clip:
-    """One utterance. Its dialogue's clips stand together, in the order in which they were spoken."""
+    """One utterance. The clips of a dialogue are consecutive, in the order in which they were spoken."""
 
-    path: Path  # what is heard, and seen unless `film` says otherwise
-    label: int  # UNKNOWN where annotators did not agree: still the context of its neighbours
+    path: Path  # audio, and also video unless `film` is set
+    label: int  # UNKNOWN if annotators disagree: the clip is still context for its neighbours
     speaker: str
     dialogue: str
     split: str = "train"
-    text: str = ""  # empty where a corpus has fixed sentences: they say nothing
+    text: str = ""  # empty for corpora with fixed sentences, which carry no information
     sentiment: int = UNKNOWN
     film: Path | None = None
     span: Span | None = None  # of the film
@@ -38,5 +38,5 @@ def sentiment_of(emotion: Emotion) -> int:
 def divided(clips: Sequence[Clip], *, by: str) -> list[Clip]:
     """Of five speakers or dialogues in order of their names, the second is for dev and the third for test."""
     groups = sorted({getattr(clip, by) for clip in clips})
-    place = {group: {1: "dev", 2: "test"}.get(number % 5, "train") for number, group in enumerate(groups)}
-    return [replace(clip, split=place[getattr(clip, by)]) for clip in clips]
+    split_of = {group: {1: "dev", 2: "test"}.get(number % 5, "train") for number, group in enumerate(groups)}
+    return [replace(clip, split=split_of[getattr(clip, by)]) for clip in clips]

@@ -1,4 +1,4 @@
-"""Corpora of clips with words, voice and face of one utterance each, where they have them: five layouts, one row."""
+"""Readers of clip corpora with text, voice and face of one utterance, where available: five layouts, one row type."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ MELD = {  # split: its table, its folder of clips
     "dev": ("dev_sent_emo.csv", "dev_splits_complete"),
     "test": ("test_sent_emo.csv", "output_repeated_splits_test"),
 }
-SPEECH = "01"  # RAVDESS also sings
+SPEECH = "01"  # RAVDESS also contains songs
 
 
 def read_clip_corpus(data: Path, layout: str) -> list[Clip]:
@@ -29,15 +29,15 @@ def read_clip_corpus(data: Path, layout: str) -> list[Clip]:
     for split in ("train", "dev"):
         if not any(clip.split == split and clip.label != UNKNOWN for clip in clips):
             raise InvalidRequest(
-                f"There is no labelled clip to {'learn from' if split == 'train' else 'judge by'}: "
-                f"of the split {split!r} {data} has none.",
-                hint="Bring clips of two speakers or more, or name the splits in a column of the table.",
+                f"No labelled clip for {'training' if split == 'train' else 'evaluation'}: "
+                f"the split {split!r} of {data} has none.",
+                hint="Add clips of two speakers or more, or set the splits in a column of the table.",
             )
     return clips
 
 
 def _meld(data: Path) -> list[Clip]:
-    """Each table beside or above its folder of clips, named after dialogue and utterance."""
+    """Each table is beside or above its folder of clips, which are named after dialogue and utterance."""
     clips = []
     for split, (table, folder) in MELD.items():
         tables, folders = sorted(data.rglob(table)), sorted(data.rglob(folder))
@@ -54,7 +54,7 @@ def _meld(data: Path) -> list[Clip]:
 
 
 def _crema_d(data: Path) -> list[Clip]:
-    """SPEAKER_SENTENCE_EMOTION_LEVEL; a film is taken where there is one, else the sound of that name."""
+    """SPEAKER_SENTENCE_EMOTION_LEVEL; a video is preferred to an audio file of the same name."""
     found: dict[str, Clip] = {}
     for path in _media(data):
         codes = path.stem.split("_")
@@ -67,7 +67,7 @@ def _crema_d(data: Path) -> list[Clip]:
 
 
 def _ravdess(data: Path) -> list[Clip]:
-    """KIND-CHANNEL-EMOTION-INTENSITY-STATEMENT-REPETITION-ACTOR; kind 01 is film with sound, 03 sound alone."""
+    """KIND-CHANNEL-EMOTION-INTENSITY-STATEMENT-REPETITION-ACTOR; kind 01 is video with audio, 03 audio alone."""
     found: dict[str, Clip] = {}
     for path in _media(data):
         codes = path.stem.split("-")
@@ -79,19 +79,19 @@ def _ravdess(data: Path) -> list[Clip]:
 
 
 def _csv(data: Path) -> list[Clip]:
-    """`clips.csv`, or the one table there is: path and label, with speaker, text, dialogue, split and sentiment."""
+    """`clips.csv`, or the only table: path and label, with speaker, text, dialogue, split and sentiment."""
     table = data / "clips.csv"
     if not table.is_file():
         tables = sorted(data.glob("*.csv"))
         if len(tables) != 1:
-            raise InvalidRequest(f"There is no clips.csv in {data}.", hint="Write it; docs/training.md says how.")
+            raise InvalidRequest(f"There is no clips.csv in {data}.", hint="Create it; see docs/training.md.")
         table = tables[0]
     with table.open(encoding="utf-8", newline="") as file:
         clips = [_row(table, number, row) for number, row in enumerate(csv.DictReader(file), start=2)]
     if all(clip.split for clip in clips):
         return clips
     if any(clip.split for clip in clips):
-        raise InvalidRequest(f"{table.name} names the split of some clips only.", hint="Name all of them, or none.")
+        raise InvalidRequest(f"{table.name} sets the split of some clips only.", hint="Set it for all or for none.")
     return divided(clips, by="dialogue" if len({clip.dialogue for clip in clips}) < len(clips) else "speaker")
 
 
@@ -123,7 +123,7 @@ def _row(table: Path, number: int, row: Mapping[str, str | None]) -> Clip:
 
 
 def _media(data: Path) -> list[Path]:
-    """Films before sounds, in order of their names."""
+    """Videos before audio files, in order of their names."""
     kinds = {ending: number for number, ending in enumerate((*FILMS, *SOUNDS))}
     found = [path for path in data.rglob("*") if path.suffix.lower() in kinds and not path.name.startswith(".")]
     return sorted(found, key=lambda path: (kinds[path.suffix.lower()], path))

@@ -1,7 +1,7 @@
 """IEMOCAP: five sessions of two people each, cut into turns by its annotators.
 
-The film of a dialogue, both speakers side by side, is taken where it lies as mp4 (its own avi is not opened here)
-anywhere in the session's `dialog` folder: Ses01F_impro01.mp4.
+The video of a dialogue shows both speakers side by side. It is read as mp4 anywhere in the session's `dialog` folder,
+for example Ses01F_impro01.mp4; the corpus's own avi is not supported.
 """
 
 from __future__ import annotations
@@ -14,11 +14,11 @@ from services.trainer.datasets.clip import Clip, sentiment_of
 from services.trainer.labels import IEMOCAP, NUMBER, UNKNOWN
 from shared.domain.span import Span
 
-# A turn: its stretch in brackets, its name, three letters, and three figures, with tabs between them.
+# A turn: its time span in brackets, its name, three letters, and three numbers, separated by tabs.
 TURN = re.compile(r"^\[(?P<start>[\d.]+) - (?P<end>[\d.]+)\]\t(?P<name>\S+)\t(?P<code>[a-z]{3})\t")
-# A line: its name, its stretch in brackets, a colon, and the words.
+# A line: its name, its time span in brackets, a colon, and the words.
 LINE = re.compile(r"^(?P<name>\S+) \[[\d.]+-[\d.]+\]: (?P<text>.*)$")
-SPLIT_OF = {"Session4": "dev", "Session5": "test"}  # whole sessions: nobody is in two
+SPLIT_OF = {"Session4": "dev", "Session5": "test"}  # whole sessions: no speaker is in two splits
 
 
 def read_iemocap(data: Path) -> list[Clip]:
@@ -42,7 +42,7 @@ def _dialogue(session: Path, turns: Path) -> Iterator[Clip]:
         yield Clip(
             path=session / "sentences" / "wav" / name / f"{turn}.wav",
             label=UNKNOWN if emotion is None else NUMBER[emotion],
-            # The first letters name the session and who wears the markers; the last who speaks.
+            # The first letters are the session and the speaker with the markers; the last one is the current speaker.
             speaker=f"{session.name} {turn.rpartition('_')[2][0]}",
             dialogue=name,
             split=SPLIT_OF.get(session.name, "train"),

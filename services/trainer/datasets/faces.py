@@ -1,4 +1,4 @@
-"""Pictures of faces with the emotion that people saw in them, as grey squares of 48 pixels."""
+"""Readers of face images with their perceived emotion, as grey squares of 48 pixels."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.pipeline.face_crop import CROP, cut_square
 from shared.ports.engines import FaceDetector
 from shared.ports.media import Bytes, Frame
 
-MAX_CROP = 2 * CROP  # pixels; a larger picture shows more than a face, and the face is looked for
+MAX_CROP = 2 * CROP  # pixels; a face is detected in larger images, which show more than a face
 
 
 def read_faces(path: Path, layout: str, detector: FaceDetector) -> tuple[Bytes, np.ndarray]:
@@ -32,7 +32,7 @@ def read_fer2013(path: Path) -> tuple[Bytes, np.ndarray]:
 
 
 def _csv(path: Path, detector: FaceDetector) -> tuple[Bytes, np.ndarray]:
-    """Columns path (as seen from the table) and label."""
+    """Columns path (relative to the table) and label."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = list(csv.DictReader(file))
     crops = [_crop(path.parent / row["path"], detector) for row in rows]
@@ -42,7 +42,7 @@ def _csv(path: Path, detector: FaceDetector) -> tuple[Bytes, np.ndarray]:
 def _crop(path: Path, detector: FaceDetector) -> Bytes:
     picture = cv2.imread(str(path), cv2.IMREAD_COLOR_RGB)
     if picture is None:
-        raise InvalidRequest(f"{path.name} is not a picture that can be read.")
+        raise InvalidRequest(f"{path.name} is not a readable image.")
     pixels = np.asarray(picture, dtype=np.uint8)
     if max(pixels.shape[:2]) > MAX_CROP:
         found = detector.detect(Frame(0.0, pixels))

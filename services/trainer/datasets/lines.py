@@ -1,4 +1,4 @@
-"""Lines of dialogue and single comments with the emotion that people perceived in their words."""
+"""Readers of dialogue lines and comments with the emotion perceived in the words."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from typing import NamedTuple
 from services.trainer.labels import EKMAN_OF_GOEMOTIONS, EMORYNLP, NUMBER, SENTIMENT_NUMBER, SENTIMENT_OF, UNKNOWN
 from shared.domain.emotion import Emotion, Sentiment
 
-CONTEXT = 3  # turns before the line that the network may see
+CONTEXT = 3  # number of previous turns in the network's input
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,9 +21,9 @@ class Line:
     text: str
     speaker: str
     before: tuple[tuple[str, str], ...]  # (speaker, text) of the turns before it, newest first
-    emotions: tuple[int, ...]  # one, or several where annotators gave several
+    emotions: tuple[int, ...]  # one, or several if annotators gave several
     sentiment: int
-    fine: tuple[int, ...] = ()  # GoEmotions' own 28 labels
+    fine: tuple[int, ...] = ()  # the 28 labels of GoEmotions
 
 
 class Row(NamedTuple):
@@ -78,7 +78,7 @@ def _goemotions(path: Path) -> Iterator[Line]:
 
 
 def _csv(path: Path) -> Iterator[Line]:
-    """Columns text and label; dialogue and speaker where there are any."""
+    """Columns text and label; dialogue and speaker are optional."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
             Row(row.get("dialogue") or f"row {number}", row.get("speaker") or "", row["text"], row["label"])
@@ -100,7 +100,7 @@ def _with_context(rows: list[Row]) -> Iterator[tuple[Row, tuple[tuple[str, str],
 
 
 def _sentiment(emotions: list[Emotion]) -> int:
-    """What all the emotions agree on."""
-    said = {SENTIMENT_OF.get(emotion) for emotion in emotions}
-    sentiment = said.pop() if len(said) == 1 else None
+    """The sentiment on which all emotions agree."""
+    sentiments = {SENTIMENT_OF.get(emotion) for emotion in emotions}
+    sentiment = sentiments.pop() if len(sentiments) == 1 else None
     return UNKNOWN if sentiment is None else SENTIMENT_NUMBER[sentiment]

@@ -1,4 +1,4 @@
-"""Spoken clips with the emotion that people were asked to act, and who spoke them."""
+"""Readers of spoken clips with the acted emotion and the speaker."""
 
 from __future__ import annotations
 
@@ -19,8 +19,8 @@ from shared.ports.media import Floats
 
 EMODB_WOMEN = {"08", "09", "13", "14", "16"}
 SOUNDS = {".opus", ".ogg", ".wav", ".flac", ".mp3", ".m4a"}
-# Two men and two women of RAVDESS, a man and a woman of EmoDB, and every eighth reader: what tells speakers apart
-# never hears them in training, so that meetings put together from them judge it fairly.
+# Two men and two women of RAVDESS, a man and a woman of EmoDB, and every eighth reader: the speaker encoder is never
+# trained on them, so that meetings simulated from them evaluate it fairly.
 HELD_OUT_SPEAKERS = {"ravdess 17", "ravdess 18", "ravdess 19", "ravdess 20", "emodb 12", "emodb 13"}
 EVERY, READERS = 8, 30
 
@@ -51,7 +51,7 @@ def _ravdess(path: Path) -> SpokenClip | None:
 
 
 def _emodb(path: Path) -> SpokenClip | None:
-    """Speaker, text, emotion, version in seven letters; boredom is none of the seven and is left out."""
+    """Speaker, text, emotion, version in seven letters; boredom is not one of the seven emotions and is skipped."""
     name = path.stem
     if len(name) != 7 or name[5] not in EMODB:
         return None
@@ -66,7 +66,7 @@ def _crema_d(path: Path) -> SpokenClip | None:
 
 
 def _csv(path: Path) -> Iterator[SpokenClip]:
-    """Columns path (as seen from the table), label, and speaker where it is known."""
+    """Columns path (relative to the table), label, and optionally speaker."""
     with path.open(encoding="utf-8", newline="") as file:
         for number, row in enumerate(csv.DictReader(file)):
             speaker = row.get("speaker") or f"row {number}"
@@ -74,25 +74,25 @@ def _csv(path: Path) -> Iterator[SpokenClip]:
 
 
 def reader(path: Path) -> str:
-    """Whose voice a file of LibriSpeech is."""
+    """The speaker of a LibriSpeech file."""
     return f"librispeech {path.stem.split('-')[0]}"
 
 
 def held_out_speakers(speakers: Iterable[str]) -> set[str]:
-    """Those of the speakers who are kept for judging."""
+    """The speakers that are reserved for evaluation."""
     known = set(speakers)
     readers = sorted(name for name in known if name.startswith("librispeech"))
     return {*readers[::EVERY][:READERS], *(known & HELD_OUT_SPEAKERS)}
 
 
 def is_woman(speaker: str) -> bool:
-    """As the corpora document it: RAVDESS gives women even numbers."""
+    """As documented by the corpora: RAVDESS gives women even numbers."""
     corpus, name = speaker.split()
     return name in EMODB_WOMEN if corpus == "emodb" else int(name) % 2 == 0
 
 
 def load_sound(path: Path) -> Floats:
-    """16 kHz mono, through the decoder that serves recordings."""
+    """Decodes to 16 kHz mono with the serving decoder."""
     with TemporaryDirectory() as folder:
         mix = Path(folder, "mix.f32")
         try:

@@ -1,1 +1,1 @@
-"""The network that sees emotion in the face."""
+"""The face emotion network."""

@@ -1,4 +1,4 @@
-"""From the trained face network to the bundled one: ONNX, calibrated, with its card."""
+"""Exports the trained face network to the bundle: ONNX, calibration and card."""
 
 from __future__ import annotations
 
@@ -32,8 +32,8 @@ def export(run: Path, data: Path) -> dict[str, Any]:
     task = FaceTask.read(data, seed=0)
     logits, truth = face_logits(network, task.dev_images), task.dev_labels
     temperature = fit_temperature(logits, truth)
-    seen = {picture.tobytes() for picture in _train_images(data)}
-    fresh = np.array([picture.tobytes() not in seen for picture in task.dev_images])
+    train_images = {image.tobytes() for image in _train_images(data)}
+    fresh = np.array([image.tobytes() not in train_images for image in task.dev_images])
     metrics: dict[str, Any] = {
         "export_max_abs_difference": worst_difference(network, target, sample_inputs()),
         "FER2013 PublicTest": classification_metrics(logits / temperature, truth),
@@ -42,7 +42,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         ),
     }
     expected = prior_of("fer2013")
-    assert expected is not None  # noqa: S101  # it stands in the table
+    assert expected is not None  # noqa: S101  # the layout is in the table of priors
     draw_plots(logits / temperature, truth, run)
     write_card(
         target, slot="face",
@@ -53,7 +53,7 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         data=[("FER2013", "no clear licence for the photographs; research data, consent of depicted people unknown",
                "train without the pictures of PublicTest; PublicTest for early stopping and calibration")],
         metrics=metrics,
-        limits="Frontal faces of 48 pixels or more. Labels agree with people about two times in three.",
+        limits="Frontal faces of 48 pixels or more. The labels agree with human judgement about two times in three.",
         command="undertone train face --data DATA && undertone export face --data DATA", made=f"run {run.name}",
         calibration=Calibration(
             temperature=temperature, prior=dict(zip(EMOTIONS, map(float, expected / expected.sum()), strict=True))

@@ -1,4 +1,4 @@
-"""A small residual network for grey faces of 48 pixels, with an attention over its channels."""
+"""A small residual network for grey faces of 48 pixels, with channel attention."""
 
 from __future__ import annotations
 
@@ -9,11 +9,11 @@ from torch.nn import functional as F  # noqa: N812  # its name everywhere
 SIDE = 48  # pixels
 SHIFTS = ((0, 0), (-2, -2), (-2, 2), (2, -2), (2, 2))  # pixels down and to the right
 STEM = 16
-WIDTHS = (32, 64, 128, 256)  # at 24, 12, 6 and 3 pixels: what the full picture is seen by is what costs
+WIDTHS = (32, 64, 128, 256)  # at 24, 12, 6 and 3 pixels; layers at full resolution cost the most
 
 
 class Block(nn.Module):
-    """Two convolutions, squeezed and excited, added to what went in."""
+    """A residual block of two convolutions with squeeze-and-excitation."""
 
     def __init__(self, before: int, width: int) -> None:
         super().__init__()
@@ -31,7 +31,7 @@ class Block(nn.Module):
 
 
 class FaceCnn(nn.Module):
-    """Faces (face, 1, 48, 48), mean zero and deviation one, to emotion logits and an embedding."""
+    """Maps faces (face, 1, 48, 48) with mean zero and deviation one to emotion logits and an embedding."""
 
     def __init__(self, drop: float = 0.3) -> None:
         super().__init__()
@@ -52,9 +52,9 @@ class FaceCnn(nn.Module):
 
 
 class TestTimeAugmentation(nn.Module):
-    """What serves: a face as it is and a little aside in four directions, each also mirrored; all believed alike.
+    """Test-time augmentation: averages the face and four shifted copies, each also mirrored.
 
-    The pooling rounds places: a step aside shows the network another picture of the same face.
+    Pooling is not shift-invariant, so a shifted face gives a different estimate.
     """
 
     def __init__(self, network: FaceCnn) -> None:
@@ -62,12 +62,12 @@ class TestTimeAugmentation(nn.Module):
         self.network = network
 
     def forward(self, faces: Tensor) -> tuple[Tensor, Tensor]:
-        seen = [faces[:, :, _shifted(down)][:, :, :, _shifted(right)] for down, right in SHIFTS]
-        looks = torch.cat([look for one in seen for look in (one, one.flip(3))])
-        emotion, embedding = (found.unflatten(0, (2 * len(SHIFTS), -1)).mean(0) for found in self.network(looks))
+        shifted = [faces[:, :, _shifted(down)][:, :, :, _shifted(right)] for down, right in SHIFTS]
+        views = torch.cat([view for one in shifted for view in (one, one.flip(3))])
+        emotion, embedding = (found.unflatten(0, (2 * len(SHIFTS), -1)).mean(0) for found in self.network(views))
         return emotion, embedding
 
 
 def _shifted(step: int) -> Tensor:
-    """Which rows or columns are seen a step aside; beyond the edge the last one goes on."""
+    """Indices of the rows or columns after a shift; the edge is repeated."""
     return (torch.arange(SIDE) + step).clamp(0, SIDE - 1)

@@ -1,4 +1,4 @@
-"""What the face network learns: FER2013, seen from aside, in bad light, out of focus and half covered."""
+"""The face training task: FER2013 with geometric, photometric, blur and occlusion augmentation."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ class FaceTask:
     def read(cls, data: Path, seed: int) -> FaceTask:
         images, labels = read_fer2013(data / "face" / "fer2013_train.npz")
         dev_images, dev_labels = read_fer2013(data / "face" / "fer2013_dev.npz")
-        seen = {picture.tobytes() for picture in dev_images}
-        # 280 pictures of dev stand in train too, and some of train are blank.
-        kept = np.array([picture.tobytes() not in seen and picture.std() > 1 for picture in images])
+        dev = {image.tobytes() for image in dev_images}
+        # 280 dev images are also in train, and some train images are blank.
+        kept = np.array([image.tobytes() not in dev and image.std() > 1 for image in images])
         return cls(images[kept], labels[kept], dev_images, dev_labels, seed)
 
     def batches(self, epoch: int) -> Sequence[np.ndarray]:
@@ -91,7 +91,7 @@ def augmented(faces: Tensor) -> Tensor:  # (face, 1, 48, 48), 0 to 1
 
 
 def _moved(faces: Tensor) -> Tensor:
-    """Turned, nearer or farther, aside, and mirrored."""
+    """Rotates, scales, shifts and mirrors the faces."""
     count = len(faces)
     angle = torch.empty(count).uniform_(-DEGREES, DEGREES) * math.pi / 180
     zoom = torch.empty(count).uniform_(1 - ZOOM, 1 + ZOOM)
@@ -101,5 +101,5 @@ def _moved(faces: Tensor) -> Tensor:
     grid = torch.stack(
         [torch.stack([cos * mirror, -sin, shift[:, 0]], 1), torch.stack([sin * mirror, cos, shift[:, 1]], 1)], 1
     )
-    places = F.affine_grid(grid, list(faces.shape), align_corners=False)
-    return F.grid_sample(faces, places, padding_mode="reflection", align_corners=False)
+    positions = F.affine_grid(grid, list(faces.shape), align_corners=False)
+    return F.grid_sample(faces, positions, padding_mode="reflection", align_corners=False)

@@ -1,4 +1,4 @@
-"""Train the bundled face network."""
+"""Trains the bundled face network."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ EPOCHS = 88
 
 
 def recipe_of(seed: int) -> Recipe:
-    # It still gains at the slow end of the schedule, so nothing stops it early.
+    # The dev metrics still improve at the end of the schedule, so there is no early stopping.
     return Recipe(seed=seed, epochs=EPOCHS, average=0.998, warm_up=0.05, schedule="cosine", patience=EPOCHS, half=True)
 
 

@@ -1,1 +1,1 @@
-"""Emotion networks in torch, all behind one contract: masked tensors in, logits out."""
+"""Emotion networks in torch with one contract: masked tensors in, logits out."""

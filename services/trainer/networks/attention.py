@@ -1,4 +1,4 @@
-"""Attention in which a masked key weighs nothing, and the transformer layer built on it."""
+"""Attention with masked keys, and the transformer layers built on it."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ class Attention(nn.Module):
         super().__init__()
         self.heads, self.width = heads, width
         self.query = nn.Linear(width, width)
-        # A bias of the keys adds the same number to every score of a query: the softmax cancels it.
+        # A key bias adds the same number to every score of a query and cancels in the softmax.
         self.key = nn.Linear(width, width, bias=False)
         self.value = nn.Linear(width, width)
         self.out = nn.Linear(width, width)
@@ -23,15 +23,15 @@ class Attention(nn.Module):
 
     def forward(
         self, query: torch.Tensor, key: torch.Tensor, value: torch.Tensor, mask: torch.Tensor
-    ) -> torch.Tensor:  # (row, asked, width), twice (row, step, width), (row, step) -> (row, asked, width)
-        asked, offered, told = (
+    ) -> torch.Tensor:  # (row, query, width), twice (row, step, width), (row, step) -> (row, query, width)
+        queries, keys, values = (
             self._split(self.query(query)),
             self._split(self.key(key)),
             self._split(self.value(value)),
         )
-        scores = asked @ offered.transpose(-1, -2) * (self.width // self.heads) ** -0.5
+        scores = queries @ keys.transpose(-1, -2) * (self.width // self.heads) ** -0.5
         weights = self.dropout(masked_softmax(scores, mask[:, None, None, :]))
-        joined = (weights @ told).transpose(1, 2)
+        joined = (weights @ values).transpose(1, 2)
         return self.out(joined.reshape(query.shape[0], query.shape[1], self.width))
 
     def _split(self, values: torch.Tensor) -> torch.Tensor:
@@ -40,7 +40,7 @@ class Attention(nn.Module):
 
 
 class FeedForward(nn.Sequential):
-    """Two layers with an activation and dropout between and after."""
+    """Two linear layers with an activation between them, and dropout after each."""
 
     def __init__(self, width: int, hidden: int, dropout: float, activation: type[nn.Module] = nn.ReLU) -> None:
         super().__init__(
@@ -49,7 +49,7 @@ class FeedForward(nn.Sequential):
 
 
 class EncoderLayer(nn.Module):
-    """The transformer encoder layer of 2017: attention, then a feed-forward part, each added and normalised."""
+    """The transformer encoder layer of 2017: attention and a feed-forward part, each with a residual and a norm."""
 
     def __init__(self, width: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -64,7 +64,7 @@ class EncoderLayer(nn.Module):
 
 
 class Encoder(nn.Module):
-    """Encoder layers one after the other over one mask."""
+    """A stack of encoder layers with one mask."""
 
     def __init__(self, layers: int, width: int, heads: int, hidden: int, dropout: float) -> None:
         super().__init__()
@@ -76,13 +76,13 @@ class Encoder(nn.Module):
         return values
 
 
-def places(mask: torch.Tensor) -> torch.Tensor:
+def step_numbers(mask: torch.Tensor) -> torch.Tensor:
     """The number of every step of a (row, step) mask, as one row: (1, step)."""
     return torch.arange(mask.shape[1], device=mask.device).unsqueeze(0)
 
 
-def sinusoids(place: torch.Tensor, width: int) -> torch.Tensor:
-    """The sines and cosines that tell a transformer which step is which: (row, step) gives (row, step, width)."""
-    rates = torch.exp(torch.arange(width // 2, device=place.device) * (-2.0 / width) * 9.210340371976184)  # ln 10,000
-    angles = place.unsqueeze(-1).to(torch.float32) * rates
+def sinusoids(step: torch.Tensor, width: int) -> torch.Tensor:
+    """The sinusoidal position encoding: (row, step) gives (row, step, width)."""
+    rates = torch.exp(torch.arange(width // 2, device=step.device) * (-2.0 / width) * 9.210340371976184)  # ln 10,000
+    angles = step.unsqueeze(-1).to(torch.float32) * rates
     return torch.cat([angles.sin(), angles.cos()], -1)

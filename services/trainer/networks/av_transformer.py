@@ -1,7 +1,7 @@
-"""Voice and face without words: a residual network and a transformer over faces, layers of wav2vec 2.0 over sound.
+"""Voice and face without text: a residual network and a transformer over faces, layers of wav2vec 2.0 over audio.
 
-The public design averaged padding into its means and read a head of wav2vec that was trained for quantisation. Here the
-hidden states of all its layers come in, weighted by a learned softmax, and only what is there is averaged.
+The public design averaged padding into its means and used a head of wav2vec that was trained for quantisation. Here the
+inputs are the hidden states of all its layers, weighted by a learned softmax, and means exclude padding.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from services.trainer.networks.attention import Encoder, places, sinusoids
+from services.trainer.networks.attention import Encoder, sinusoids, step_numbers
 from services.trainer.networks.clip_encoder import flat
 from services.trainer.networks.contract import EMOTION_COUNT, ROW, Axis, Input, Network, NetworkSpec, Targets
 from services.trainer.networks.layers import AbsenceEmbedding, DualHead
@@ -24,9 +24,9 @@ from services.trainer.networks.residual import ResNet
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class AvConfig:
-    side: int = 112  # of a face, in pixels, normalised as ImageNet is
+    side: int = 112  # of a face, in pixels, normalised as for ImageNet
     widths: tuple[int, ...] = (64, 128, 256, 512)
-    states: int = 13  # of wav2vec 2.0 base: its convolutions' output and twelve layers
+    states: int = 13  # of wav2vec 2.0 base: the output of its convolutions and twelve layers
     state_width: int = 768
     width: int = 128
     layers: int = 3
@@ -37,7 +37,7 @@ class AvConfig:
 
 
 class AvOutputs(NamedTuple):
-    """The contract's outputs, and what each branch says alone."""
+    """The contract's outputs, and the logits of each branch."""
 
     emotion_logits: torch.Tensor  # (row, 7)
     sentiment_logits: torch.Tensor  # (row, 3)
@@ -46,7 +46,7 @@ class AvOutputs(NamedTuple):
 
 
 class FaceBranch(nn.Module):
-    """Evenly spaced faces, each through the residual network, then in the light of each other."""
+    """A residual network over evenly spaced faces, then a transformer over their embeddings."""
 
     def __init__(self, config: AvConfig) -> None:
         super().__init__()
@@ -56,13 +56,13 @@ class FaceBranch(nn.Module):
         self.encoder = Encoder(config.layers, config.width, config.heads, config.feed_forward, config.dropout)
 
     def forward(self, faces: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        seen = self.frames(*flat(faces, mask)).reshape(mask.shape[0], mask.shape[1], -1)
-        tokens = self.narrow(seen) + sinusoids(places(mask), self.width)
+        embedded = self.frames(*flat(faces, mask)).reshape(mask.shape[0], mask.shape[1], -1)
+        tokens = self.narrow(embedded) + sinusoids(step_numbers(mask), self.width)
         return masked_mean(self.encoder(tokens, mask), mask)
 
 
 class VoiceBranch(nn.Module):
-    """A learned mixture of a speech network's layers, its mean and deviation over time."""
+    """A learned weighted sum of a speech network's layers, then its mean and deviation over time."""
 
     def __init__(self, config: AvConfig) -> None:
         super().__init__()
@@ -76,7 +76,7 @@ class VoiceBranch(nn.Module):
 
 
 class AvTransformer(Network):
-    """Both branches side by side; each also learns to answer alone."""
+    """Both branches in parallel; each also has its own loss."""
 
     def __init__(self, config: AvConfig) -> None:
         super().__init__()
@@ -91,12 +91,12 @@ class AvTransformer(Network):
     def forward(
         self, voice: torch.Tensor, voice_mask: torch.Tensor, face: torch.Tensor, face_mask: torch.Tensor
     ) -> AvOutputs:
-        there = {"voice": present(voice_mask), "face": present(face_mask)}
+        available = {"voice": present(voice_mask), "face": present(face_mask)}
         branches = {"voice": self.voice(voice, voice_mask), "face": self.face(face, face_mask)}
-        parts = {name: self.absent[name](self.norms[name](found), there[name]) for name, found in branches.items()}
+        parts = {name: self.absent[name](self.norms[name](found), available[name]) for name, found in branches.items()}
         embedding = torch.cat(list(parts.values()), -1)
         emotion, sentiment = self.heads(self.dropout(embedding))
-        alone = torch.stack([zero_masked(self.alone[name](part), there[name]) for name, part in parts.items()], 1)
+        alone = torch.stack([zero_masked(self.alone[name](part), available[name]) for name, part in parts.items()], 1)
         return AvOutputs(emotion, sentiment, embedding, alone)
 
     def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:

@@ -1,6 +1,6 @@
-"""What the dense and the sparse end-to-end networks share: convolutions over one frame, a transformer over frames.
+"""Layers shared by the dense and sparse end-to-end networks: convolutions per frame, a transformer over frames.
 
-A step is a face of half a second or a slice of 0.4 seconds of sound; both go through the same layers.
+A step is a face every half second or a slice of 0.4 seconds of audio; both use the same layers.
 """
 
 from __future__ import annotations
@@ -17,8 +17,8 @@ from services.trainer.networks.contract import ROW, Axis, Input
 from services.trainer.networks.layers import ConvBlock, DoubleConv, DualHead
 from services.trainer.networks.masking import zero_masked
 
-# The text encoder stays outside this graph: its first token's vector comes in. It is served, tokenised and quantised
-# on its own, and the trainer can still learn through it, because the vector is an input like any other.
+# The text encoder is not part of this graph: its input is the vector of the first token. The text encoder is served,
+# tokenised and quantised separately, and the trainer can still backpropagate into it through that input.
 FACE_STEP, VOICE_STEP = Axis("face_step", usual=8), Axis("voice_step", usual=10)
 
 
@@ -39,12 +39,12 @@ class ClipConfig:
 
     @property
     def shrink(self) -> int:
-        """How much smaller than its input the last grid is: the stem and every stage halve it."""
+        """The downsampling factor from the input to the last grid: the stem and every stage halve it."""
         return int(2 ** (1 + len(self.stages)))
 
     @property
     def sites(self) -> dict[str, int]:
-        """Sites of the last grid of each sense."""
+        """The number of sites in the last grid of each modality."""
         return {
             "voice": (self.bands // self.shrink) * (self.frames // self.shrink),
             "face": (self.side // self.shrink) ** 2,
@@ -55,7 +55,7 @@ CHANNELS = {"voice": 1, "face": 3}
 
 
 class Stem(nn.Module):
-    """The layers before the first choice of the sparse network: a wide convolution and two double ones."""
+    """The layers before the first selection of the sparse network: a wide convolution and two double ones."""
 
     def __init__(self, channels: int, width: int) -> None:
         super().__init__()
@@ -70,7 +70,7 @@ class Stem(nn.Module):
 
 
 class Tokens(nn.Sequential):
-    """The last grid of a step as one narrow vector."""
+    """Projects the last grid of a step to one narrow vector."""
 
     def __init__(self, inputs: int, config: ClipConfig) -> None:
         super().__init__(
@@ -79,7 +79,7 @@ class Tokens(nn.Sequential):
 
 
 class ClipTransformer(nn.Module):
-    """Reads the tokens of a clip into a learned first one."""
+    """Aggregates the tokens of a clip in a learned first token."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()
@@ -87,15 +87,15 @@ class ClipTransformer(nn.Module):
         self.encoder = Encoder(config.layers, config.width, config.heads, config.feed_forward, config.dropout)
 
     def forward(self, tokens: torch.Tensor, mask: torch.Tensor, place: torch.Tensor) -> torch.Tensor:
-        placed = tokens + sinusoids(place, tokens.shape[-1])
+        positioned = tokens + sinusoids(place, tokens.shape[-1])
         first = self.start.expand(tokens.shape[0], 1, -1)
-        # The first token is always there, so that no row is without a key.
+        # The first token is never masked, so that every row has a key.
         whole = torch.cat([torch.ones_like(mask[:, :1]), mask], 1)
-        return self.encoder(torch.cat([first, placed], 1), whole)[:, 0]
+        return self.encoder(torch.cat([first, positioned], 1), whole)[:, 0]
 
 
 class EvidenceSum(nn.Module):
-    """Every sense has its own heads; their logits are added with one learned weight per sense, where it is there."""
+    """Adds the logits of the available modalities, with one head and one learned weight per modality."""
 
     def __init__(self, widths: Mapping[str, int]) -> None:
         super().__init__()
@@ -121,9 +121,9 @@ def _weighted(logits: torch.Tensor, there: torch.Tensor, weights: torch.Tensor) 
 
 
 def flat(steps: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor]:
-    """The steps of all rows in one line, zero where absent, and their mask as a factor: (row * step, …)."""
-    seen = zero_masked(steps, mask).flatten(0, 1)
-    return seen, mask.flatten().to(seen.dtype)[:, None, None, None]
+    """The steps of all rows along one axis, zero where masked, and their mask as a factor: (row * step, …)."""
+    values = zero_masked(steps, mask).flatten(0, 1)
+    return values, mask.flatten().to(values.dtype)[:, None, None, None]
 
 
 def clip_inputs(config: ClipConfig) -> tuple[Input, ...]:

@@ -1,7 +1,7 @@
-"""What every emotion network promises: named tensors with masks in, logits and an embedding out.
+"""The contract of every emotion network: named tensors with masks in, logits and an embedding out.
 
 A network of utterances has one leading axis, `row`; one of dialogues has two, `row` and `utterance`.
-Whatever a mask hides cannot change any output. Steps without any modality are padding.
+Masked values must not change any output. Steps without any modality are padding.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from shared.domain.error import InvalidRequest
 
 EMOTION_COUNT, SENTIMENT_COUNT = len(EMOTIONS), len(SENTIMENTS)
 
-# name -> "module:SPEC", imported on demand: listing the networks needs none of them.
+# name -> "module:SPEC", imported on demand: listing the networks imports none of them.
 REGISTRY: Mapping[str, str] = {
     "late-fusion": "services.trainer.networks.late_fusion:SPEC",
     "m2fnet": "services.trainer.networks.m2fnet:SPEC",
@@ -33,7 +33,7 @@ REGISTRY: Mapping[str, str] = {
 
 
 class Outputs(NamedTuple):
-    """What every network returns first; some return more behind it, in a tuple of their own."""
+    """The first outputs of every network; some networks return more, in their own tuple."""
 
     emotion_logits: torch.Tensor  # (row[, utterance], 7)
     sentiment_logits: torch.Tensor  # (row[, utterance], 3)
@@ -42,26 +42,26 @@ class Outputs(NamedTuple):
 
 @dataclass(frozen=True, slots=True)
 class Targets:
-    """The labels to learn; `losses.UNLABELLED` where a corpus does not say."""
+    """The labels to learn; `losses.UNLABELLED` where a corpus has none."""
 
     emotion: torch.Tensor  # (row[, utterance]) int64
     sentiment: torch.Tensor  # (row[, utterance]) int64
 
 
 class Network(nn.Module):
-    """A module that can be trained through its own loss and exported with its own tensors."""
+    """A module with its own loss and export configuration."""
 
     config: Any
 
     def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
-        """How wrong these outputs are; most networks need no more than their two heads."""
+        """The training loss; most networks use only the losses of the two heads."""
         del inputs
         return dual_head(outputs.emotion_logits, outputs.sentiment_logits, targets.emotion, targets.sentiment)
 
 
 @dataclass(frozen=True, slots=True)
 class Axis:
-    """An axis whose length may change, and how long it is for an utterance of four seconds or a usual dialogue."""
+    """A dynamic axis, with its typical length for an utterance of four seconds or a usual dialogue."""
 
     name: str
     usual: int = 1
@@ -73,12 +73,12 @@ UTTERANCE = Axis("utterance", usual=32)
 
 @dataclass(frozen=True, slots=True)
 class Input:
-    """A tensor that a network takes; the mask of a modality is called `<modality>_mask`."""
+    """An input tensor of a network; the mask of a modality is called `<modality>_mask`."""
 
     name: str
     axes: tuple[Axis | int, ...]
     kind: Literal["values", "mask", "ids"] = "values"
-    below: int = 1  # ids are smaller than this
+    below: int = 1  # upper bound of ids, exclusive
 
     @property
     def dynamic(self) -> dict[int, str]:
@@ -87,15 +87,15 @@ class Input:
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class NetworkSpec:
-    """All that training, export and benchmarks need to know of a network."""
+    """The specification of a network for training, export and benchmarks."""
 
     name: str
     kind: Literal["utterance", "dialogue"]
-    config: Any  # the default one, a frozen dataclass
+    config: Any  # the default configuration, a frozen dataclass
     build: Callable[[Any], Network]
     inputs: Callable[[Any], tuple[Input, ...]]  # in the order of forward's arguments
     outputs: tuple[str, ...] = Outputs._fields
-    choices: tuple[str, ...] = ()  # outputs that tell what was chosen: a step, over which runtimes may differ
+    choices: tuple[str, ...] = ()  # outputs of discrete selections, which may differ between runtimes
 
     @property
     def row_axes(self) -> int:
@@ -113,7 +113,7 @@ class NetworkSpec:
 
 
 def load(name: str) -> NetworkSpec:
-    """The specification of a network, imported now."""
+    """Imports and returns the specification of a network."""
     if name not in REGISTRY:
         raise InvalidRequest(f"There is no network {name}; there are {', '.join(REGISTRY)}.")
     module, _, attribute = REGISTRY[name].partition(":")

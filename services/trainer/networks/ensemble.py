@@ -1,7 +1,7 @@
-"""Logistic stacking of three networks' evidence, the voice's own among them: convolutions over windows and an LSTM.
+"""Logistic stacking of three networks' evidence; the voice network, convolutions and an LSTM, is trained here.
 
-What a sense knows beyond its prior, log p - log prior, goes in with a bit that says whether it was there. This is the
-learned rival of the fixed log-linear fusion; the logits of words and face come from networks outside.
+The features of a modality are its evidence beyond its prior, log p - log prior, and a bit for its availability. This
+is the learned alternative to the fixed log-linear fusion; the logits of text and face come from other networks.
 """
 
 from __future__ import annotations
@@ -33,26 +33,26 @@ class EnsembleConfig:
     pools: tuple[int, ...] = (2, 4, 4, 4)
     hidden: int = 256
     dropout: float = 0.2
-    # The effective priors of the networks: what their calibrated outputs average to.
+    # The effective priors of the networks: the averages of their calibrated outputs.
     text_prior: tuple[float, ...] = UNIFORM
     voice_prior: tuple[float, ...] = UNIFORM
     face_prior: tuple[float, ...] = UNIFORM
-    clip: float = 6.0  # one sense that is certain may not silence the others
-    penalty: float = 1.0  # L2 of the stacking weights over all samples, as logistic regression counts it
-    samples: int = 10_000  # in training, over which the penalty is spread
+    clip: float = 6.0  # limits the evidence, so that one confident modality cannot dominate the others
+    penalty: float = 1.0  # L2 of the stacking weights over all samples, as in logistic regression
+    samples: int = 10_000  # in training, over which the penalty is averaged
 
 
 class EnsembleOutputs(NamedTuple):
-    """The contract's outputs, and the voice network's own logits."""
+    """The contract's outputs, and the logits of the voice network."""
 
     emotion_logits: torch.Tensor  # (row, 7)
     sentiment_logits: torch.Tensor  # (row, 3)
-    embedding: torch.Tensor  # (row, 24): the evidence and the bits
+    embedding: torch.Tensor  # (row, 24): the evidence and the availability bits
     voice_logits: torch.Tensor  # (row, 7)
 
 
 class SoundNetwork(nn.Module):
-    """The same convolutions over every window of log mels, then an LSTM over the windows."""
+    """Applies the same convolutions to every window of log-mels, then an LSTM over the windows."""
 
     def __init__(self, config: EnsembleConfig) -> None:
         super().__init__()
@@ -72,14 +72,14 @@ class SoundNetwork(nn.Module):
             values = self.dropout(functional.max_pool2d(block(values, active), pool))
         steps = values.flatten(1).reshape(mask.shape[0], mask.shape[1], self.lstm.input_size)
         states, _ = self.lstm(steps)
-        # The state after the last window that is there: the first of those counted from the end.
-        left = mask.long().flip(1).cumsum(1).flip(1)
-        last = (mask & (left == 1)).to(states.dtype)
+        # The state after the last valid window.
+        remaining = mask.long().flip(1).cumsum(1).flip(1)
+        last = (mask & (remaining == 1)).to(states.dtype)
         return self.out((states * last.unsqueeze(-1)).sum(1))
 
 
 class Ensemble(Network):
-    """Reads both heads from the evidence of all senses with one linear layer each."""
+    """Predicts emotion and sentiment from the evidence of all modalities with one linear layer each."""
 
     def __init__(self, config: EnsembleConfig) -> None:
         super().__init__()
@@ -99,19 +99,19 @@ class Ensemble(Network):
         face_mask: torch.Tensor,
     ) -> EnsembleOutputs:
         there = torch.stack([text_mask, present(voice_mask), face_mask], 1)  # (row, modality)
-        heard = self.voice(voice, voice_mask)
-        logits = torch.stack([zero_masked(text, text_mask), heard, zero_masked(face, face_mask)], 1)
+        voice_logits = self.voice(voice, voice_mask)
+        logits = torch.stack([zero_masked(text, text_mask), voice_logits, zero_masked(face, face_mask)], 1)
         evidence = torch.log_softmax(logits, -1) - self.log_priors
         evidence = zero_masked(evidence.clamp(-self.config.clip, self.config.clip), there)
-        told = torch.cat([evidence.flatten(1), there.to(evidence.dtype)], 1)
-        emotion, sentiment = self.stack(told)
-        return EnsembleOutputs(emotion, sentiment, told, zero_masked(heard, there[:, 1]))
+        features = torch.cat([evidence.flatten(1), there.to(evidence.dtype)], 1)
+        emotion, sentiment = self.stack(features)
+        return EnsembleOutputs(emotion, sentiment, features, zero_masked(voice_logits, there[:, 1]))
 
     def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
         labels = only_where(present(inputs["voice_mask"]), targets.emotion)
         weights = self.stack.emotion.weight.square().sum() + self.stack.sentiment.weight.square().sum()
-        spread = self.config.penalty / (2 * self.config.samples)
-        return super().loss(outputs, targets, inputs) + cross_entropy(outputs.voice_logits, labels) + spread * weights
+        factor = self.config.penalty / (2 * self.config.samples)
+        return super().loss(outputs, targets, inputs) + cross_entropy(outputs.voice_logits, labels) + factor * weights
 
 
 def inputs(config: EnsembleConfig) -> tuple[Input, ...]:

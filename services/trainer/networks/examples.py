@@ -1,4 +1,4 @@
-"""Random inputs for a network: any lengths, any availability, the same for the same seed."""
+"""Random inputs for a network: any lengths, any availability, reproducible by seed."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from services.trainer.networks.contract import ROW, Axis, Input, NetworkSpec
 from services.trainer.networks.masking import align
 from shared.domain.emotion import Modality
 
-# Every way in which at least one sense can be there.
+# All combinations of at least one available modality.
 PATTERNS: tuple[frozenset[Modality], ...] = tuple(
     frozenset(chosen) for size in (3, 2, 1) for chosen in combinations(Modality, size)
 )
@@ -21,7 +21,7 @@ PATTERNS: tuple[frozenset[Modality], ...] = tuple(
 def example(
     spec: NetworkSpec, config: Any, batch: int, lengths: Sequence[int] | None = None, seed: int = 0
 ) -> dict[str, torch.Tensor]:
-    """Random inputs whose rows take their lengths in turn; without lengths every axis is as long as usual."""
+    """Random inputs whose rows cycle through the lengths; without lengths every axis has its typical length."""
     generator = torch.Generator().manual_seed(seed)
     made = {}
     for tensor in spec.inputs(config):
@@ -36,7 +36,7 @@ def example(
 
 
 def restrict(inputs: Mapping[str, torch.Tensor], patterns: Sequence[Collection[Modality]]) -> dict[str, torch.Tensor]:
-    """The same inputs with only some modalities unmasked; rows take the patterns in turn."""
+    """The same inputs with only some modalities unmasked; rows cycle through the patterns."""
     made = dict(inputs)
     for name, values in inputs.items():
         if name.endswith("_mask"):
@@ -48,7 +48,7 @@ def restrict(inputs: Mapping[str, torch.Tensor], patterns: Sequence[Collection[M
 def _steps(axis: Axis | int, lengths: Sequence[int] | None) -> int:
     if isinstance(axis, int):
         return axis
-    # Nothing to hear is one masked step: a tensor without steps is no input that a decoder ever makes.
+    # An empty input is one masked step: the decoder never produces a tensor without steps.
     return axis.usual if lengths is None else max(1, *lengths)
 
 

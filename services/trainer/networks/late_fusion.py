@@ -1,8 +1,8 @@
-"""Late fusion of frozen backbones: three projections side by side, one hidden layer, two heads.
+"""Late fusion of frozen backbones: three parallel projections, one hidden layer, two heads.
 
-The public design it follows froze its audio convolutions at random values, fed power mels, and gave zeros for what was
-missing. Here the audio branch learns, expects log mels, and absence is a learned vector. BERT's pooler and the video
-network stay outside: they are frozen, so their outputs are cached features.
+The public design froze its audio convolutions at random values, used power mels, and replaced missing inputs by
+zeros. Here the audio branch is trained on log-mels, and absence is a learned vector. BERT's pooler and the video
+network are not part of the graph: they are frozen, so their outputs are cached features.
 """
 
 from __future__ import annotations
@@ -20,8 +20,8 @@ from services.trainer.networks.masking import MaskedBatchNorm, masked_mean, pres
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class LateFusionConfig:
-    text_width: int = 768  # BERT's pooler
-    face_width: int = 512  # a video network before its head
+    text_width: int = 768  # BERT's pooler output
+    face_width: int = 512  # features of a video network before its head
     bands: int = 64
     frames: tuple[int, int] = (64, 128)  # channels of the audio convolutions
     width: int = 128
@@ -32,7 +32,7 @@ class LateFusionConfig:
 
 
 class AudioBranch(nn.Module):
-    """Two convolutions over log-mel frames, averaged over the frames that are there."""
+    """Two convolutions over log-mel frames, averaged over the valid frames."""
 
     def __init__(self, config: LateFusionConfig) -> None:
         super().__init__()
@@ -43,15 +43,15 @@ class AudioBranch(nn.Module):
 
     def forward(self, mel: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:  # (row, band, frame), (row, frame)
         active = mask.unsqueeze(1).to(mel.dtype)
-        # Half a window at the end counts: otherwise one frame alone would leave nothing to average.
+        # A partial window at the end counts: otherwise a single frame would leave nothing to average.
         halved = functional.max_pool1d(active, 2, ceil_mode=True)
-        heard = functional.max_pool1d(self.first(mel.masked_fill(~mask.unsqueeze(1), 0.0), active), 2, ceil_mode=True)
-        heard = self.second(heard, halved)
-        return self.project(masked_mean(heard.transpose(1, 2), halved.squeeze(1) > 0))
+        states = functional.max_pool1d(self.first(mel.masked_fill(~mask.unsqueeze(1), 0.0), active), 2, ceil_mode=True)
+        states = self.second(states, halved)
+        return self.project(masked_mean(states.transpose(1, 2), halved.squeeze(1) > 0))
 
 
 class LateFusion(Network):
-    """Concatenates what each sense says of an utterance and reads both heads from it."""
+    """Concatenates the features of all modalities and predicts emotion and sentiment from them."""
 
     def __init__(self, config: LateFusionConfig) -> None:
         super().__init__()
@@ -60,7 +60,9 @@ class LateFusion(Network):
         self.voice = AudioBranch(config)
         self.face = projection(config.face_width, config.width, config.branch_dropout)
         self.absent = nn.ModuleDict({name: AbsenceEmbedding(config.width) for name in ("text", "voice", "face")})
-        self.fuse = nn.Linear(3 * config.width, config.fused, bias=False)  # the normalisation subtracts a bias again
+        self.fuse = nn.Linear(
+            3 * config.width, config.fused, bias=False
+        )  # a bias would be removed by the normalisation
         self.norm = MaskedBatchNorm(config.fused)
         self.dropout = nn.Dropout(config.fused_dropout)
         self.heads = DualHead(config.fused, config.hidden, config.branch_dropout)
@@ -74,12 +76,12 @@ class LateFusion(Network):
         face: torch.Tensor,
         face_mask: torch.Tensor,
     ) -> Outputs:
-        heard = present(voice_mask)
-        said = self.absent["text"](self.text(zero_masked(text, text_mask)), text_mask)
-        sound = self.absent["voice"](self.voice(voice, voice_mask), heard)
-        seen = self.absent["face"](self.face(zero_masked(face, face_mask)), face_mask)
-        rows = (text_mask | heard | face_mask).unsqueeze(1).to(said.dtype)
-        fused = functional.relu(self.norm(self.fuse(torch.cat([said, sound, seen], -1)), rows))
+        has_voice = present(voice_mask)
+        text_part = self.absent["text"](self.text(zero_masked(text, text_mask)), text_mask)
+        voice_part = self.absent["voice"](self.voice(voice, voice_mask), has_voice)
+        face_part = self.absent["face"](self.face(zero_masked(face, face_mask)), face_mask)
+        rows = (text_mask | has_voice | face_mask).unsqueeze(1).to(text_part.dtype)
+        fused = functional.relu(self.norm(self.fuse(torch.cat([text_part, voice_part, face_part], -1)), rows))
         emotion, sentiment = self.heads(self.dropout(fused))
         return Outputs(emotion, sentiment, fused)
 

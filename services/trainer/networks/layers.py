@@ -1,4 +1,4 @@
-"""The building blocks that several networks share: masked convolutions, heads, a vector that stands for absence."""
+"""Layers shared by several networks: masked convolutions, heads, an embedding for absent modalities."""
 
 from __future__ import annotations
 
@@ -10,17 +10,17 @@ from services.trainer.networks.masking import MaskedBatchNorm, align
 
 
 class ConvBlock(nn.Module):
-    """Convolution, normalisation and activation over active sites; what is inactive stays zero."""
+    """Convolution, normalisation and activation over active sites; inactive sites stay zero."""
 
     def __init__(
         self, inputs: int, outputs: int, kernel: int, *, axes: int = 2, activation: type[nn.Module] = nn.ReLU
     ) -> None:
         super().__init__()
         kind = nn.Conv2d if axes == 2 else nn.Conv1d
-        # The normalisation that follows subtracts any bias again.
+        # No bias: the normalisation would remove it.
         self.conv = kind(inputs, outputs, kernel, padding=kernel // 2, bias=False)
         self.norm = MaskedBatchNorm(outputs)
-        # Both activations in use, ReLU and ELU, leave zero at zero.
+        # Both activations in use, ReLU and ELU, map zero to zero.
         self.activation = activation()
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
@@ -28,7 +28,7 @@ class ConvBlock(nn.Module):
 
 
 class DoubleConv(nn.Module):
-    """Two 3 x 3 blocks under one mask, the `VGG c` of the end-to-end networks."""
+    """Two 3 x 3 blocks with one mask, the `VGG c` of the end-to-end networks."""
 
     def __init__(self, inputs: int, outputs: int) -> None:
         super().__init__()
@@ -39,7 +39,7 @@ class DoubleConv(nn.Module):
 
 
 class AbsenceEmbedding(nn.Module):
-    """A learned vector that takes the place of what could not be perceived: absence is a state, not a zero."""
+    """A learned vector that replaces an unavailable feature, so that absence differs from zero."""
 
     def __init__(self, width: int) -> None:
         super().__init__()
@@ -50,7 +50,7 @@ class AbsenceEmbedding(nn.Module):
 
 
 class DualHead(nn.Module):
-    """Emotion and sentiment read from one embedding, each through its own small head."""
+    """Predicts emotion and sentiment from one embedding, each with its own small head."""
 
     def __init__(self, width: int, hidden: int | None, dropout: float) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ def head(width: int, hidden: int | None, classes: int, dropout: float) -> nn.Mod
 
 
 def dialogue_inputs(widths: dict[str, int]) -> tuple[Input, ...]:
-    """A feature and a mask of each sense per utterance."""
+    """A feature and a mask of each modality per utterance."""
     return tuple(
         tensor
         for name, width in widths.items()

@@ -1,4 +1,4 @@
-"""What networks are trained to make small; a label that a corpus does not give costs nothing."""
+"""Training losses; rows without a label are ignored."""
 
 from __future__ import annotations
 
@@ -18,12 +18,12 @@ def cross_entropy(
     )
     labelled = wanted != UNLABELLED
     share = labelled.to(flat.dtype) if weights is None else weights[wanted.clamp(min=0)] * labelled
-    # torch's own mean is 0/0 for a batch without labels, which a corpus without sentiment makes every time.
+    # torch's own mean is 0/0 for a batch without labels, as for every batch of a corpus without sentiment.
     return total / share.sum().clamp(min=1e-6)
 
 
 def only_where(available: torch.Tensor, labels: torch.Tensor) -> torch.Tensor:
-    """The labels for a head that reads one sense: it has nothing to learn where that sense is absent."""
+    """The labels for a single-modality head, unlabelled where the modality is absent."""
     return labels.masked_fill(~available, UNLABELLED)
 
 
@@ -37,16 +37,16 @@ def dual_head(
     emotion_weights: torch.Tensor | None = None,
     sentiment_weights: torch.Tensor | None = None,
 ) -> torch.Tensor:
-    """Cross-entropy of both heads, smoothed; rows without a label of one kind count for the other only."""
+    """Label-smoothed cross-entropy of both heads; rows without a label of one kind count for the other only."""
     return cross_entropy(emotion_logits, emotion, smoothing=smoothing, weights=emotion_weights) + cross_entropy(
         sentiment_logits, sentiment, smoothing=smoothing, weights=sentiment_weights
     )
 
 
 def adaptive_triplet(anchor: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
-    """M2FNet's triplet loss over unit vectors, with its adaptive margin held constant.
+    """M2FNet's triplet loss over unit vectors, with its adaptive margin treated as a constant.
 
-    Differentiated as printed the margin fights the triplet: its optimum keeps a positive farther than a negative.
+    A gradient through the margin, as published, has its optimum where a positive is farther than a negative.
     """
     to_positive = functional.pairwise_distance(anchor, positive)
     to_negative = functional.pairwise_distance(anchor, negative)
@@ -56,12 +56,12 @@ def adaptive_triplet(anchor: torch.Tensor, positive: torch.Tensor, negative: tor
 
 
 def variance(embeddings: torch.Tensor) -> torch.Tensor:
-    """How far the spread of each feature is from one."""
+    """The deviation of each feature's standard deviation from one."""
     return (1 - (embeddings.var(0) + 1e-6).sqrt()).mean()
 
 
 def covariance(embeddings: torch.Tensor) -> torch.Tensor:
-    """How much the features repeat each other."""
+    """The mean squared off-diagonal covariance of the features."""
     centred = embeddings - embeddings.mean(0)
     shared = centred.T @ centred / max(1, len(embeddings) - 1)
     alone = torch.eye(len(shared), device=shared.device, dtype=torch.bool)
@@ -69,10 +69,10 @@ def covariance(embeddings: torch.Tensor) -> torch.Tensor:
 
 
 def m2fnet_extractor(anchor: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
-    """The loss of M2FNet's audio and visual extractors over embeddings as they leave the network."""
+    """The loss of M2FNet's audio and visual extractors over unnormalised embeddings."""
     parts = (anchor, positive, negative)
     triplet = adaptive_triplet(*(functional.normalize(part) for part in parts))
-    # Of unit vectors no feature can spread by more than 1/sqrt(width): these two take them before they are scaled.
+    # The standard deviation of a unit vector's feature is at most 1/sqrt(width): these two use unnormalised embeddings.
     together = torch.cat(parts)
     return 20 * triplet + 5 * covariance(together) + variance(together)
 
@@ -87,14 +87,14 @@ def self_distillation(
 ) -> torch.Tensor:
     """SDT: the fused logits and every head learn the label, and every head learns from the fused logits.
 
-    A head counts only where its modality is there. The teacher is detached, or it would be pulled toward its pupils,
-    and the divergence is scaled by the square of the temperature, without which its slope vanishes as that rises.
+    A head counts only where its modality is available. The teacher is detached, so that it is not pulled toward its
+    students. The divergence is scaled by the square of the temperature to keep its gradient at high temperatures.
     """
     loss = cross_entropy(fused, labels)
     teacher = functional.log_softmax(fused.detach() / temperature, -1)
     for at in range(heads.shape[-2]):
         loss = loss + cross_entropy(heads[..., at, :], only_where(available[..., at], labels))
-        pupil = functional.log_softmax(heads[..., at, :] / temperature, -1)
-        apart = (teacher.exp() * (teacher - pupil)).sum(-1).masked_fill(~available[..., at], 0.0)
-        loss = loss + temperature**2 * apart.sum() / available[..., at].sum().clamp(min=1)
+        student = functional.log_softmax(heads[..., at, :] / temperature, -1)
+        divergence = (teacher.exp() * (teacher - student)).sum(-1).masked_fill(~available[..., at], 0.0)
+        loss = loss + temperature**2 * divergence.sum() / available[..., at].sum().clamp(min=1)
     return loss

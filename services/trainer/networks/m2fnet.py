@@ -1,7 +1,7 @@
-"""M2FNet: encoders over the utterances of a dialogue, then layers in which voice and face steer how text is read.
+"""M2FNet: encoders over the utterances of a dialogue, then attention from voice and face over the text.
 
-The published layer answers a missing sense with zero keys, which averages the text of the whole dialogue. Here such
-keys are masked, and a sense that is absent throughout is a learned vector wherever its own output would stand.
+The published layer uses zero keys for a missing modality, which averages the text of the whole dialogue. Here such
+keys are masked, and a modality that is absent throughout is replaced by a learned vector.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from services.trainer.networks.attention import Attention, Encoder, places, sinusoids
+from services.trainer.networks.attention import Attention, Encoder, sinusoids, step_numbers
 from services.trainer.networks.contract import Input, Network, NetworkSpec, Outputs
 from services.trainer.networks.layers import AbsenceEmbedding, DualHead, dialogue_inputs
 from services.trainer.networks.masking import zero_masked
@@ -28,8 +28,8 @@ class M2fnetConfig:
     voice_width: int = 300
     face: Literal["embedding", "action_units"] = "embedding"
     face_width: int = 600  # of the embedding: whole frame and face side by side
-    unit_width: int = 128  # what statistics of action units are raised to before the encoder
-    width: int = 256  # 768 as published is four times what MELD's ten thousand utterances can fill
+    unit_width: int = 128  # hidden width for statistics of action units before the encoder
+    width: int = 256  # the published 768 is too large by a factor of four for MELD's ten thousand utterances
     heads: int = 8
     feed_forward: int = 2048
     encoders: int = 1
@@ -42,7 +42,7 @@ class M2fnetConfig:
 
 
 class ModalityEncoder(nn.Module):
-    """One sense over the dialogue: each encoder's output is added to what it was given."""
+    """Encodes one modality over the dialogue, with a residual around each encoder."""
 
     def __init__(self, inputs: nn.Module, config: M2fnetConfig) -> None:
         super().__init__()
@@ -56,12 +56,12 @@ class ModalityEncoder(nn.Module):
         values = self.absent(self.inputs(zero_masked(values, mask)), mask) + position
         for encoder in self.encoders:
             values = values + encoder(values, mask)
-        # Out of a dialogue without this sense nothing comes but its absence, whatever the position.
+        # A dialogue without this modality gives only the absence embedding, whatever the position.
         return self.absent(values, mask.any(1, keepdim=True))
 
 
 class FusionLayer(nn.Module):
-    """Text, asked what to keep of itself in the light of each other sense."""
+    """Re-weights the text with attention queries from the other modalities."""
 
     def __init__(self, config: M2fnetConfig) -> None:
         super().__init__()
@@ -80,7 +80,7 @@ class FusionLayer(nn.Module):
 
 
 class M2fnet(Network):
-    """Every utterance of a dialogue at once, each in the context of the others."""
+    """Processes all utterances of a dialogue together, each in the context of the others."""
 
     def __init__(self, config: M2fnetConfig) -> None:
         super().__init__()
@@ -106,19 +106,19 @@ class M2fnet(Network):
         face: torch.Tensor,
         face_mask: torch.Tensor,
     ) -> Outputs:
-        # The paper names no positions; without them a dialogue is a bag of utterances.
-        position = sinusoids(places(text_mask), self.config.width)
+        # The paper mentions no positions; without them the order of the utterances would be lost.
+        position = sinusoids(step_numbers(text_mask), self.config.width)
         fused = self.text(text, text_mask, position)
-        heard, seen = self.voice(voice, voice_mask, position), self.face(face, face_mask, position)
+        voice_states, face_states = self.voice(voice, voice_mask, position), self.face(face, face_mask, position)
         for layer in self.fusions:
             fused = layer(
                 fused,
                 (
-                    (layer.by_voice, heard, voice_mask, self.voice.absent),
-                    (layer.by_face, seen, face_mask, self.face.absent),
+                    (layer.by_voice, voice_states, voice_mask, self.voice.absent),
+                    (layer.by_face, face_states, face_mask, self.face.absent),
                 ),
             )
-        embedding = self.embed(torch.cat([fused, heard, seen], -1))
+        embedding = self.embed(torch.cat([fused, voice_states, face_states], -1))
         emotion, sentiment = self.heads(self.dropout(embedding))
         return Outputs(emotion, sentiment, embedding)
 

@@ -1,4 +1,4 @@
-"""Masks keep what is absent out of every number: sums, softmaxes, batch statistics."""
+"""Mask operations that exclude absent values from sums, softmaxes and batch statistics."""
 
 from __future__ import annotations
 
@@ -8,12 +8,12 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-# Minus infinity would turn a row in which everything is masked into NaN.
+# Minus infinity would make a fully masked row NaN.
 NEVER = -1e4
 
 
 def align(mask: torch.Tensor, values: torch.Tensor) -> torch.Tensor:
-    """The mask with trailing axes of one until it has as many as the values."""
+    """Appends axes of size one to the mask until it has as many axes as the values."""
     for _ in range(values.dim() - mask.dim()):
         mask = mask.unsqueeze(-1)
     return mask
@@ -25,8 +25,8 @@ def zero_masked(values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
 
 
 def masked_softmax(scores: torch.Tensor, mask: torch.Tensor, dim: int = -1) -> torch.Tensor:
-    """A softmax over what the mask allows; a row with nothing allowed is all zeros."""
-    # The second fill matters in such a row only: without it the weights would be uniform over masked values.
+    """A softmax over the unmasked scores; a fully masked row is all zeros."""
+    # The second fill matters for fully masked rows only: without it they would be uniform.
     return torch.softmax(scores.masked_fill(~mask, NEVER), dim).masked_fill(~mask, 0.0)
 
 
@@ -40,12 +40,12 @@ def masked_mean_deviation(values: torch.Tensor, mask: torch.Tensor) -> torch.Ten
     """Mean and standard deviation over the second axis, side by side: (row, 2 * width)."""
     mean = masked_mean(values, mask)
     variance = masked_mean((values - mean.unsqueeze(1)).square(), mask)
-    # The square root has no finite slope at zero, where a single step puts it.
+    # The gradient of the square root is infinite at zero, which is the variance of a single step.
     return torch.cat([mean, (variance + 1e-6).sqrt()], -1)
 
 
 def present(mask: torch.Tensor, row_axes: int = 1) -> torch.Tensor:
-    """Which rows have anything at all of a modality."""
+    """Whether a row has any value of a modality."""
     while mask.dim() > row_axes:
         mask = mask.any(-1)
     return mask
@@ -58,19 +58,19 @@ def modality_dropout(
     row_axes: int = 1,
     generator: torch.Generator | None = None,
 ) -> dict[str, torch.Tensor]:
-    """Drop each modality of each row with a probability, but never the last one that a row has."""
-    there = torch.stack([present(mask, row_axes) for mask in masks.values()])  # (modality, row…)
-    draws = torch.rand(there.shape, generator=generator).to(there.device)
-    kept = there & (draws >= probability)
-    # The luckiest of those present stays wherever all were dropped.
-    luckiest = draws.masked_fill(~there, -1.0).argmax(0)
-    rescued = functional.one_hot(luckiest, len(masks)).movedim(-1, 0).bool() & there & ~kept.any(0)
-    kept = kept | rescued
+    """Drops each modality of each row with a probability, but keeps at least one available modality per row."""
+    available = torch.stack([present(mask, row_axes) for mask in masks.values()])  # (modality, row…)
+    draws = torch.rand(available.shape, generator=generator).to(available.device)
+    kept = available & (draws >= probability)
+    # If all are dropped, the available modality with the highest draw is kept.
+    highest = draws.masked_fill(~available, -1.0).argmax(0)
+    restored = functional.one_hot(highest, len(masks)).movedim(-1, 0).bool() & available & ~kept.any(0)
+    kept = kept | restored
     return {name: mask & align(kept[at], mask) for at, (name, mask) in enumerate(masks.items())}
 
 
 class MaskedBatchNorm(nn.modules.batchnorm._BatchNorm):
-    """Batch normalisation whose statistics come from active sites only, and whose shift never revives the others."""
+    """Batch normalisation with statistics of active sites only; inactive sites stay zero."""
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
         """Values are (row, channel, site…); the mask is a float that broadcasts against them, with one channel."""
@@ -91,7 +91,7 @@ class MaskedBatchNorm(nn.modules.batchnorm._BatchNorm):
         return (scaled + self.bias.view(shape)) * mask
 
     def _update_running_stats(self, mean: torch.Tensor, variance: torch.Tensor, count: torch.Tensor) -> None:
-        # A batch without a single active site has nothing to say about the statistics.
+        # A batch without active sites does not change the statistics.
         step = self.momentum * (count > 0).to(mean.dtype)
         unbiased = variance * count / (count - 1).clamp(min=1)
         self.running_mean += step * (mean - self.running_mean)

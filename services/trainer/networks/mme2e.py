@@ -1,7 +1,7 @@
-"""MME2E: faces and sound through convolutions and a transformer each, the logits of three senses added up.
+"""MME2E: convolutions and a transformer each for faces and audio; the logits of three modalities are added.
 
-Unlike the published network it takes log mels, tells the transformer the order of steps, and has a softmax over seven
-emotions beside a sentiment head instead of six binary outputs.
+Unlike the published network it uses log-mels, encodes the order of the steps, and has a softmax over seven emotions
+and a sentiment head instead of six binary outputs.
 """
 
 from __future__ import annotations
@@ -12,7 +12,7 @@ import torch
 from torch import nn
 from torch.nn import functional
 
-from services.trainer.networks.attention import places
+from services.trainer.networks.attention import step_numbers
 from services.trainer.networks.clip_encoder import (
     CHANNELS,
     ClipConfig,
@@ -29,7 +29,7 @@ from services.trainer.networks.masking import present, zero_masked
 
 
 class ClipEncoder(nn.Module):
-    """A clip of faces or of sound as one vector."""
+    """Encodes a clip of faces or of audio as one vector."""
 
     def __init__(self, modality: str, config: ClipConfig) -> None:
         super().__init__()
@@ -46,11 +46,11 @@ class ClipEncoder(nn.Module):
         for stage in self.stages:
             maps = functional.max_pool2d(stage(maps, active), 2)
         tokens = self.tokens(maps).reshape(mask.shape[0], mask.shape[1], self.width)
-        return self.transformer(tokens, mask, places(mask))
+        return self.transformer(tokens, mask, step_numbers(mask))
 
 
 class Mme2e(Network):
-    """The dense end-to-end network, and the yardstick of the sparse one."""
+    """The dense end-to-end network, and the baseline for the sparse one."""
 
     def __init__(self, config: ClipConfig) -> None:
         super().__init__()

@@ -1,8 +1,8 @@
-"""Sparse MME2E: the words say which faces, slices and sites are worth a closer look.
+"""Sparse MME2E: attention from the text selects faces, audio slices and sites for further computation.
 
-The released network chose through a detached mask, so its attention never learned. Here what is kept is weighted by a
-gate of mean one. Whole steps are dropped after the stem, which is where work is really saved; `sparse_serving` runs
-that form as two graphs. Without words the attention asks with a learned vector.
+The released network selected through a detached mask, so its attention received no gradient. Here selected values are
+weighted by a gate of mean one. Whole steps are dropped after the stem, which saves computation; `sparse_serving` runs
+this form as two graphs. Without text the attention query is a learned vector.
 """
 
 from __future__ import annotations
@@ -15,7 +15,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from services.trainer.networks.attention import places
+from services.trainer.networks.attention import step_numbers
 from services.trainer.networks.clip_encoder import (
     CHANNELS,
     ClipConfig,
@@ -41,7 +41,7 @@ class SparseConfig(ClipConfig):
 
 
 class SparseOutputs(NamedTuple):
-    """The contract's outputs, and how the choice went."""
+    """The contract's outputs, and statistics of the selection."""
 
     emotion_logits: torch.Tensor  # (row, 7)
     sentiment_logits: torch.Tensor  # (row, 3)
@@ -52,7 +52,7 @@ class SparseOutputs(NamedTuple):
 
 
 class SparseClipEncoder(nn.Module):
-    """A clip as one vector, in two parts: a look at every step, a closer one at those that matter."""
+    """Encodes a clip as one vector in two parts: scores for all steps, then features of the selected steps."""
 
     def __init__(self, modality: str, config: SparseConfig) -> None:
         super().__init__()
@@ -69,7 +69,7 @@ class SparseClipEncoder(nn.Module):
     def score_steps(
         self, steps: torch.Tensor, mask: torch.Tensor, text: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor]:
-        """The maps of every step after the stem, (row, step, channel, y, x), and how much each step matters."""
+        """The maps of every step after the stem, (row, step, channel, y, x), and the score of each step."""
         maps, active = flat(steps, mask)
         maps = self.stem(maps, active)
         sites = self.stages[0].attention(maps, per_step(text, mask))
@@ -79,31 +79,31 @@ class SparseClipEncoder(nn.Module):
     def encode_steps(
         self, maps: torch.Tensor, mask: torch.Tensor, gates: torch.Tensor, place: torch.Tensor, text: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The clip's vector from the maps of the steps that were kept, with the sites' entropy and kept share."""
+        """The clip's vector from the maps of the selected steps, with the sites' entropy and kept share."""
         maps, there = flat(maps, mask)
         words = per_step(text, mask)
         active = there.expand(-1, 1, maps.shape[2], maps.shape[3])
-        undecided, shares = [], []
+        entropies, shares = [], []
         for stage in self.stages:
-            maps, active, unsure, share = stage(maps, active, words)
-            undecided.append(unsure)
+            maps, active, site_entropy, share = stage(maps, active, words)
+            entropies.append(site_entropy)
             shares.append(share)
         tokens = self.tokens(maps).reshape(mask.shape[0], mask.shape[1], self.config.width)
-        # The gate lets the choice of steps learn, as that of sites does.
+        # The gate passes gradients to the selection of steps, as for sites.
         pooled = self.transformer(tokens * gates.unsqueeze(-1), mask, place)
-        told = torch.stack([torch.stack(undecided).mean(0), torch.stack(shares).mean(0)], -1)
-        means = masked_mean(told.reshape(mask.shape[0], mask.shape[1], 2), mask)
+        statistics = torch.stack([torch.stack(entropies).mean(0), torch.stack(shares).mean(0)], -1)
+        means = masked_mean(statistics.reshape(mask.shape[0], mask.shape[1], 2), mask)
         return pooled, means[:, 0], means[:, 1]
 
     def select_steps(self, scores: torch.Tensor, mask: torch.Tensor) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
-        """Which steps to keep, their gates, and how undecided the choice was."""
+        """The mask of selected steps, their gates, and the entropy of the selection."""
         weights = masked_softmax(scores, mask)
         keep = top_mass(weights, mask, self.config.step_mass)
         return keep, gate(weights, keep), entropy(weights)
 
 
 class Mme2eSparse(Network):
-    """The sparse network in its dense form, as it is trained: what is dropped is masked, not skipped."""
+    """The sparse network in its dense training form: dropped steps and sites are masked, not skipped."""
 
     def __init__(self, config: SparseConfig) -> None:
         super().__init__()
@@ -122,22 +122,23 @@ class Mme2eSparse(Network):
         face_mask: torch.Tensor,
     ) -> SparseOutputs:
         words = self.text_query(text, text_mask)
-        pooled, told = {}, []
+        pooled, statistics = {}, []
         for name, encoder, steps, mask in (
             ("voice", self.voice, voice, voice_mask),
             ("face", self.face, face, face_mask),
         ):
             maps, scores = encoder.score_steps(steps, mask, words)
-            keep, gates, undecided = encoder.select_steps(scores, mask)
-            pooled[name], unsure, sites = encoder.encode_steps(maps, keep, gates, places(mask), words)
-            told.append(torch.stack([undecided + unsure, keep.sum(1) / mask.sum(1).clamp(min=1), sites], -1))
-        unsure, steps_kept, sites_kept = torch.stack(told, 1).unbind(-1)
+            keep, gates, step_entropy = encoder.select_steps(scores, mask)
+            pooled[name], site_entropy, sites = encoder.encode_steps(maps, keep, gates, step_numbers(mask), words)
+            kept = keep.sum(1) / mask.sum(1).clamp(min=1)
+            statistics.append(torch.stack([step_entropy + site_entropy, kept, sites], -1))
+        entropies, steps_kept, sites_kept = torch.stack(statistics, 1).unbind(-1)
         available = {"text": text_mask, "voice": present(voice_mask), "face": present(face_mask)}
         emotion, sentiment, embedding = self.sum({"text": zero_masked(text, text_mask), **pooled}, available)
-        return SparseOutputs(emotion, sentiment, embedding, unsure, steps_kept, sites_kept)
+        return SparseOutputs(emotion, sentiment, embedding, entropies, steps_kept, sites_kept)
 
     def text_query(self, text: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        """The words as the attention hears them."""
+        """The text vectors used as attention queries."""
         return self.absent(zero_masked(text, mask), mask)
 
     def loss(self, outputs: Any, targets: Targets, inputs: Mapping[str, torch.Tensor]) -> torch.Tensor:
@@ -145,7 +146,7 @@ class Mme2eSparse(Network):
 
 
 def per_step(text: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-    """The words of a row beside each of its steps, in one line."""
+    """Repeats the text vector of a row for each of its steps, along one axis."""
     return text.unsqueeze(1).expand(-1, mask.shape[1], -1).flatten(0, 1)
 
 

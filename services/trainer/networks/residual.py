@@ -10,7 +10,7 @@ from services.trainer.networks.masking import MaskedBatchNorm
 
 
 class Shortcut(nn.Sequential):
-    """Makes what goes around a block as narrow and wide as what comes out of it."""
+    """Projects the residual of a block to the block's output size."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__(nn.Conv2d(inputs, outputs, 1, stride, bias=False), MaskedBatchNorm(outputs))
@@ -21,7 +21,7 @@ class Shortcut(nn.Sequential):
 
 
 class Block(nn.Module):
-    """Two 3 x 3 convolutions and what goes around them."""
+    """Two 3 x 3 convolutions with a residual connection."""
 
     def __init__(self, inputs: int, outputs: int, stride: int) -> None:
         super().__init__()
@@ -32,13 +32,13 @@ class Block(nn.Module):
         self.downsample = Shortcut(inputs, outputs, stride) if stride > 1 or inputs != outputs else None
 
     def forward(self, values: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        around = values if self.downsample is None else self.downsample(values, mask)
+        residual = values if self.downsample is None else self.downsample(values, mask)
         inside = functional.relu(self.bn1(self.conv1(values), mask))
-        return functional.relu(self.bn2(self.conv2(inside), mask) + around)
+        return functional.relu(self.bn2(self.conv2(inside), mask) + residual)
 
 
 class ResNet(nn.Module):
-    """Frames in, one vector each out, without the classifier of the public network."""
+    """Encodes frames as one vector each, without the classifier of the public network."""
 
     def __init__(self, widths: tuple[int, ...] = (64, 128, 256, 512)) -> None:
         super().__init__()

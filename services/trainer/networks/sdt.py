@@ -1,7 +1,7 @@
-"""SDT: every sense of a dialogue in the light of every other, a head for each sense, and the whole as their teacher.
+"""SDT: attention between all modalities of a dialogue, a head for each modality, and self-distillation.
 
-The heads are the evidence per sense that a user sees; with the words missing the others were trained to imitate the
-whole. A sense that is absent is masked as a key, as a part of the gate and in the loss.
+The heads give the evidence per modality that is shown to the user; the fused output is their teacher in training. An
+absent modality is masked as a key, in the gate and in the loss.
 """
 
 from __future__ import annotations
@@ -13,7 +13,7 @@ from typing import Any, NamedTuple
 import torch
 from torch import nn
 
-from services.trainer.networks.attention import Attention, FeedForward, places, sinusoids
+from services.trainer.networks.attention import Attention, FeedForward, sinusoids, step_numbers
 from services.trainer.networks.contract import (
     EMOTION_COUNT,
     ROW,
@@ -41,13 +41,13 @@ class SdtConfig:
     heads: int = 8
     speakers: int = SPEAKERS
     dropout: float = 0.5
-    # The release gates with a frozen identity for MELD; which of the two is a choice, not a look at the weights.
+    # The release uses a frozen identity as the gate for MELD; here the gate is a setting, not derived from weights.
     identity_gates: bool = False
     temperature: float = 8.0  # as published for MELD
 
 
 class SdtOutputs(NamedTuple):
-    """The contract's outputs, and what each sense says alone."""
+    """The contract's outputs, and the logits of each modality's head."""
 
     emotion_logits: torch.Tensor  # (row, utterance, 7)
     sentiment_logits: torch.Tensor  # (row, utterance, 3)
@@ -56,7 +56,7 @@ class SdtOutputs(NamedTuple):
 
 
 class CrossLayer(nn.Module):
-    """One transformer layer from a sense, or from itself, to another, and a gate over what comes out."""
+    """A gated transformer layer from one modality to another, or to itself."""
 
     def __init__(self, config: SdtConfig) -> None:
         super().__init__()
@@ -68,13 +68,13 @@ class CrossLayer(nn.Module):
         self.gate = nn.Identity() if identity else nn.Linear(config.width, config.width, bias=False)
 
     def forward(self, target: torch.Tensor, source: torch.Tensor, mask: torch.Tensor) -> torch.Tensor:
-        told = target + self.dropout(self.attention(target, source, source, mask))
-        told = told + self.feed_forward(self.norm(told))
-        return told * torch.sigmoid(self.gate(told))
+        states = target + self.dropout(self.attention(target, source, source, mask))
+        states = states + self.feed_forward(self.norm(states))
+        return states * torch.sigmoid(self.gate(states))
 
 
 class Sdt(Network):
-    """Every utterance of a dialogue at once, with nine paths between three senses."""
+    """Processes all utterances of a dialogue together, with nine paths between three modalities."""
 
     def __init__(self, config: SdtConfig) -> None:
         super().__init__()
@@ -88,7 +88,7 @@ class Sdt(Network):
             {f"{source}_to_{target}": CrossLayer(config) for target in MODALITIES for source in MODALITIES}
         )
         self.join = nn.ModuleDict({name: nn.Linear(3 * config.width, config.width) for name in MODALITIES})
-        # Shared by the senses, so that a bias would cancel in their softmax.
+        # Shared by the modalities, so that a bias would cancel in their softmax.
         self.weigh = nn.Linear(config.width, config.width, bias=False)
         self.heads = nn.ModuleDict(
             {
@@ -110,9 +110,9 @@ class Sdt(Network):
         speakers: torch.Tensor,
     ) -> SdtOutputs:
         masks = dict(zip(MODALITIES, (text_mask, voice_mask, face_mask), strict=True))
-        around = sinusoids(places(text_mask), self.config.width) + self.speaker(speakers)
+        position = sinusoids(step_numbers(text_mask), self.config.width) + self.speaker(speakers)
         modalities = {
-            name: self.raise_[name](zero_masked(values, masks[name])) + around
+            name: self.raise_[name](zero_masked(values, masks[name])) + position
             for name, values in zip(MODALITIES, (text, voice, face), strict=True)
         }
         streams = torch.stack(

@@ -1,4 +1,4 @@
-"""Choosing where to look: attention over sites or steps, the fewest that carry enough of it, and a gate that learns."""
+"""Sparse selection: attention over sites or steps, a top-mass mask, and a gate that passes gradients."""
 
 from __future__ import annotations
 
@@ -9,36 +9,36 @@ from torch.nn import functional
 from services.trainer.networks.layers import DoubleConv
 from services.trainer.networks.masking import masked_softmax
 
-# Weights this close are equal: sites without features are, but for the last bit, which differs between runtimes.
-# A choice stays a step, though: about one random input in a thousand lies so near it that runtimes choose differently.
+# Weights this close count as equal: sites without features differ only in the last bit, which depends on the runtime.
+# The selection remains discontinuous: for about one random input in a thousand the runtimes choose differently.
 EQUAL = 1e-5
 
 
 def top_mass(weights: torch.Tensor, active: torch.Tensor, mass: float) -> torch.Tensor:
-    """The fewest active places whose weights reach the mass, at least one, over the last axis; equals stay together."""
+    """The mask of the fewest active positions whose weights reach the mass, at least one; ties stay together."""
     ranked = weights.sort(-1, descending=True).values
     before = ranked.cumsum(-1) - ranked
-    # A place counts while what lies before it has not reached the mass; no weight is as large as two.
+    # A position is kept while the weights before it have not reached the mass; no weight is as large as two.
     least = ranked.masked_fill(before >= mass, 2.0).amin(-1, keepdim=True)
     return (weights >= least * (1 - EQUAL)) & active
 
 
 def gate(weights: torch.Tensor, keep: torch.Tensor) -> torch.Tensor:
-    """Each kept place's share of what is kept, one on average, and zero elsewhere.
+    """Each kept position's share of the kept weight, one on average, and zero elsewhere.
 
-    The choice itself has no slope: only through this factor do the weights of the attention learn.
+    The selection has no gradient: the attention weights are trained only through this factor.
     """
     kept = weights * keep
     return kept / kept.sum(-1, keepdim=True).clamp(min=1e-9) * keep.sum(-1, keepdim=True)
 
 
 def entropy(weights: torch.Tensor) -> torch.Tensor:
-    """How undecided the attention is; penalised, or every place stays as good as the next."""
+    """The entropy of the attention; without a penalty on it the attention stays uniform."""
     return -(weights * (weights + 1e-9).log()).sum(-1)
 
 
 class SiteAttention(nn.Module):
-    """How much each site of a map matters, in the light of the words."""
+    """Scores the sites of a map with attention from the text."""
 
     def __init__(self, channels: int, text_width: int, hidden: int, temperature: float) -> None:
         super().__init__()
@@ -48,15 +48,15 @@ class SiteAttention(nn.Module):
         self.temperature = temperature
 
     def forward(self, maps: torch.Tensor, text: torch.Tensor) -> torch.Tensor:  # (step, channel, y, x), (step, width)
-        seen = torch.tanh(self.look(maps) + self.ask(text)[:, :, None, None])
-        return self.weigh(seen).flatten(1) / self.temperature  # (step, site)
+        states = torch.tanh(self.look(maps) + self.ask(text)[:, :, None, None])
+        return self.weigh(states).flatten(1) / self.temperature  # (step, site)
 
 
 class SparseStage(nn.Module):
-    """Attend, keep the sites that matter, convolve over those, halve the grid.
+    """Computes attention, keeps the selected sites, convolves over them and halves the grid.
 
-    This is the sparse result in dense form: features are not negative and inactive sites are zero, because the mask
-    follows every normalisation. It saves no operation; pooling revives most neighbours anyway.
+    This is the dense form of a sparse layer: features are not negative and inactive sites are zero, because the mask
+    follows every normalisation. It saves no operations; pooling reactivates most neighbours anyway.
     """
 
     def __init__(self, inputs: int, outputs: int, text_width: int, mass: float, temperature: float) -> None:
@@ -68,7 +68,7 @@ class SparseStage(nn.Module):
     def forward(
         self, maps: torch.Tensor, active: torch.Tensor, text: torch.Tensor
     ) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor, torch.Tensor]:
-        """The smaller maps and mask, and of every step the entropy and the share of active sites that were kept."""
+        """The smaller maps and mask, and for every step the entropy and the share of active sites that were kept."""
         there = active.flatten(1) > 0
         weights = masked_softmax(self.attention(maps, text), there)
         keep = top_mass(weights, there, self.mass)

@@ -1,4 +1,4 @@
-"""Sparse MME2E as it saves work: one graph looks at every step, NumPy gathers what matters, a second graph reads it."""
+"""Sparse MME2E for serving: one graph scores all steps, NumPy gathers the selected ones, another graph encodes them."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ MODALITIES = ("voice", "face")
 
 
 class ScoringGraph(torch.nn.Module):
-    """The first graph: stems, and how much each step matters."""
+    """The first graph: the stems and the score of each step."""
 
     def __init__(self, network: Mme2eSparse) -> None:
         super().__init__()
@@ -46,7 +46,7 @@ class ScoringGraph(torch.nn.Module):
 
 
 class ReadingGraph(torch.nn.Module):
-    """The second graph: everything after the choice of steps."""
+    """The second graph: everything after the selection of steps."""
 
     def __init__(self, network: Mme2eSparse) -> None:
         super().__init__()
@@ -78,7 +78,7 @@ class ReadingGraph(torch.nn.Module):
 
 @dataclass(frozen=True, slots=True)
 class SparsitySaving:
-    """What leaving out steps is worth against the dense network on the same inputs."""
+    """The cost of the sparse network and of the dense network on the same inputs."""
 
     kept_share: float  # of the steps
     gflops: float
@@ -88,7 +88,7 @@ class SparsitySaving:
 
 
 class TwoGraphs:
-    """Both graphs in ONNX Runtime, and the gathering between them."""
+    """Both graphs in ONNX Runtime, with the gathering between them."""
 
     def __init__(self, folder: Path, step_mass: float, threads: int = 0) -> None:
         self.step_mass = step_mass
@@ -98,24 +98,24 @@ class TwoGraphs:
         return run_graph(self.read, self.gathered(inputs))
 
     def gathered(self, inputs: Mapping[str, torch.Tensor]) -> dict[str, torch.Tensor]:
-        """The inputs of the second graph: only the steps that were kept."""
-        looked = run_graph(self.look, inputs)
+        """The inputs of the second graph: only the selected steps."""
+        scored = run_graph(self.look, inputs)
         made = {name: inputs[name] for name in ("text", "text_mask")}
         for modality in MODALITIES:
             mask = inputs[f"{modality}_mask"].numpy()
-            parts = gather(looked[f"{modality}_maps"], looked[f"{modality}_scores"], mask, self.step_mass)
+            parts = gather(scored[f"{modality}_maps"], scored[f"{modality}_scores"], mask, self.step_mass)
             names = (f"{modality}_maps", f"{modality}_mask", f"{modality}_gates", f"{modality}_place")
             made |= {name: torch.from_numpy(part) for name, part in zip(names, parts, strict=True)}
         return made
 
 
 def export_two(network: Mme2eSparse, folder: Path) -> None:
-    """Write `look.onnx` and `read.onnx`."""
+    """Writes `look.onnx` and `read.onnx`."""
     sample = example(SPEC, network.config, batch=2, lengths=(3, 2))
     taken = {name: axes for name, axes in SPEC.dynamic_axes(network.config).items() if name in sample}
     step = {modality: {0: "row", 1: f"{modality}_step"} for modality in MODALITIES}
-    looked = {name: step[name.split("_")[0]] for name in SCORING_OUTPUTS}
-    write_graph(ScoringGraph(network), sample, SCORING_OUTPUTS, taken | looked, folder / "look.onnx")
+    scored = {name: step[name.split("_")[0]] for name in SCORING_OUTPUTS}
+    write_graph(ScoringGraph(network), sample, SCORING_OUTPUTS, taken | scored, folder / "look.onnx")
     gathered = {name: sample[name] for name in ("text", "text_mask")}
     with torch.no_grad():
         found = dict(zip(SCORING_OUTPUTS, ScoringGraph(network)(**sample), strict=True))
@@ -135,20 +135,20 @@ def export_two(network: Mme2eSparse, folder: Path) -> None:
 def gather(
     maps: np.ndarray, scores: np.ndarray, mask: np.ndarray, mass: float
 ) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray]:
-    """The maps of the kept steps with their mask, gates and places; rows that keep fewer are padded.
+    """The maps of the kept steps with their mask, gates and step numbers; rows that keep fewer are padded.
 
-    The choice is `selection.top_mass` and `selection.gate` once more in NumPy; a test holds the two together.
+    This is `selection.top_mass` and `selection.gate` in NumPy; a test checks that both agree.
     """
     shifted = np.where(mask, scores, -np.inf)
-    raised = np.exp(shifted - np.where(mask.any(1), shifted.max(1, initial=-np.inf), 0.0)[:, None])
-    weights = raised / np.maximum(raised.sum(1, keepdims=True), 1e-9)
+    exponentials = np.exp(shifted - np.where(mask.any(1), shifted.max(1, initial=-np.inf), 0.0)[:, None])
+    weights = exponentials / np.maximum(exponentials.sum(1, keepdims=True), 1e-9)
     ranked = -np.sort(-weights, axis=1)
     before = ranked.cumsum(1) - ranked
     least = np.where(before >= mass, 2.0, ranked).min(1, keepdims=True)
     keep = (weights >= least * (1 - EQUAL)) & mask
     kept = weights * keep
     gates = kept / np.maximum(kept.sum(1, keepdims=True), 1e-9) * keep.sum(1, keepdims=True)
-    # Kept steps first, in their order; at least one, for a graph needs a step even where nothing is there.
+    # Kept steps first, in their order; at least one step, because the graph needs one even if all are masked.
     place = np.argsort(~keep, axis=1, kind="stable")[:, : max(1, int(keep.sum(1).max()))]
     rows = np.arange(len(mask))[:, None]
     return maps[rows, place], keep[rows, place], gates[rows, place].astype(np.float32), place
@@ -157,18 +157,18 @@ def gather(
 def measure_saving(
     network: Mme2eSparse, inputs: Mapping[str, torch.Tensor], folder: Path, *, threads: int = 0, budget: float = 1.0
 ) -> SparsitySaving:
-    """Run both forms and the dense network of the same widths over these inputs; writes its graphs to the folder."""
+    """Runs the sparse graphs and a dense network of the same widths on these inputs; writes the graphs to `folder`."""
     dense = Mme2e(network.config)
     export(dense, DENSE, folder / "dense.onnx")
     export_two(network, folder)
     two = TwoGraphs(folder, network.config.step_mass, threads)
     gathered = two.gathered(inputs)
     session = open_graph(folder / "dense.onnx", threads)
-    kept, there = (
+    kept, total = (
         sum(float(given[f"{modality}_mask"].sum()) for modality in MODALITIES) for given in (gathered, inputs)
     )
     return SparsitySaving(
-        kept_share=kept / there,
+        kept_share=kept / total,
         gflops=(flops(ScoringGraph(network), inputs) + flops(ReadingGraph(network), gathered)) / 1e9,
         dense_gflops=flops(dense, inputs) / 1e9,
         seconds=seconds_per_call(lambda: two(inputs), budget=budget),

@@ -1,1 +1,1 @@
-"""The network that hears who of a few voices speaks when, and where two do at once."""
+"""The speaker segmentation network: speech activity and overlap of up to three local speakers."""

@@ -1,4 +1,4 @@
-"""From the trained segmentation network to the bundled one: ONNX, held against torch, with its card."""
+"""Exports the trained segmentation network to the bundle: ONNX, parity check and card."""
 
 from __future__ import annotations
 

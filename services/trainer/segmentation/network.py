@@ -1,4 +1,4 @@
-"""Convolutions that halve time, then layers in which every moment may ask every other whether it is the same voice."""
+"""The segmentation network: convolutions that halve the time resolution, then attention and local convolutions."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from shared.engines.segmenter_powerset import CLASSES
 
 WIDTHS = (16, 32, 48)
 INNER, HEADS, LAYERS = 112, 4, 4
-REACH = 15  # decisions that a moment sees around itself in each layer
+REACH = 15  # kernel size of the local convolution, in decisions
 
 
 class SegmentationNet(nn.Module):
-    """Pictures (window, frame, band) to logits (window, decision, class); any number of frames."""
+    """Maps log-mels (window, frame, band) to logits (window, decision, class); any number of frames."""
 
     def __init__(self, drop: float = 0.1) -> None:
         super().__init__()
@@ -30,15 +30,15 @@ class SegmentationNet(nn.Module):
         self.classes = nn.Linear(INNER, len(CLASSES))
 
     def forward(self, mels: Tensor) -> tuple[Tensor]:
-        heard = self.hearing(
+        features = self.hearing(
             mels[:, None].contiguous(memory_format=torch.channels_last)
         )  # (window, channel, decision, height)
-        moments = self.drop(self.dense(heard.permute(0, 2, 1, 3).flatten(2)))
+        moments = self.drop(self.dense(features.permute(0, 2, 1, 3).flatten(2)))
         return (self.classes(self.layers(moments)),)
 
 
 class Layer(nn.Module):
-    """Ask all moments, look at the neighbours, think: each beside what was there."""
+    """Local convolution, attention and a feed-forward part, each with a residual."""
 
     def __init__(self, drop: float) -> None:
         super().__init__()
@@ -58,7 +58,7 @@ class Layer(nn.Module):
 
 
 class Attention(nn.Module):
-    """Without places: who it is does not depend on when; what is near is the convolution's matter."""
+    """Attention without positions: the speaker's identity does not depend on time; the convolution covers locality."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -68,8 +68,8 @@ class Attention(nn.Module):
         rows, steps, _ = moments.shape
         parts = self.asking(moments).reshape(rows, steps, 3, HEADS, INNER // HEADS).permute(2, 0, 3, 1, 4)
         found = nn.functional.scaled_dot_product_attention(parts[0], parts[1], parts[2])  # (window, head, decision, …)
-        answer: Tensor = self.answering(found.transpose(1, 2).reshape(rows, steps, INNER))
-        return answer
+        output: Tensor = self.answering(found.transpose(1, 2).reshape(rows, steps, INNER))
+        return output
 
 
 class LocalConvolution(nn.Module):

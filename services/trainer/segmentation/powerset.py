@@ -1,4 +1,4 @@
-"""Sets of voices as classes: nobody knows which voice is the first, so the best of all six orders counts."""
+"""The powerset loss and errors: sets of speakers as classes, with the best of all six speaker orders."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ ORDERS = tuple(permutations(range(VOICES)))
 
 
 def _classes() -> np.ndarray:  # (order, label)
-    """The class of every label, were its voices called by another order."""
+    """The class of every label for each order of the speakers."""
     found = np.full((len(ORDERS), 256), IGNORED, dtype=np.int64)
     for row, order in enumerate(ORDERS):
         for number, members in enumerate(CLASSES):
@@ -29,7 +29,7 @@ CLASS_OF = torch.from_numpy(_classes())
 
 
 def powerset_loss(logits: Tensor, labels: Tensor) -> Tensor:
-    """Cross-entropy under the order that fits a window best; labels (window, decision) are bits."""
+    """Permutation-invariant cross-entropy: the best order of each window; labels (window, decision) are bits."""
     targets = CLASS_OF.to(logits.device)[:, labels.long()].transpose(0, 1)  # (window, order, decision)
     known = targets[:, 0] != IGNORED
     scores = F.log_softmax(logits.float(), dim=-1)  # (window, decision, class)
@@ -39,12 +39,12 @@ def powerset_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def errors(logits: np.ndarray, labels: np.ndarray) -> dict[str, int]:
-    """Decisions missed, alarmed and confused under the best order of a window, and those of its voices in all."""
+    """The numbers of missed, false and confused decisions of a window under the best order of its speakers."""
     known = labels != UNKNOWN
-    said = SPEAKS[logits.argmax(-1)].astype(bool) & known[:, None]  # (decision, voice)
+    predicted = SPEAKS[logits.argmax(-1)].astype(bool) & known[:, None]  # (decision, voice)
     true = ((labels[:, None] >> np.arange(VOICES)) & 1).astype(bool) & known[:, None]
-    right = max(int((said & true[:, list(order)]).sum()) for order in ORDERS)
-    many, wanted = said.sum(1), true.sum(1)
+    right = max(int((predicted & true[:, list(order)]).sum()) for order in ORDERS)
+    many, wanted = predicted.sum(1), true.sum(1)
     return {
         "total": int(wanted.sum()),
         "missed": int(np.maximum(wanted - many, 0).sum()),
@@ -57,7 +57,7 @@ def errors(logits: np.ndarray, labels: np.ndarray) -> dict[str, int]:
 
 
 def rates_of(counted: dict[str, int]) -> dict[str, float]:
-    """Shares of the speech; of overlap the precision and the recall."""
+    """Error shares of the speech; precision and recall of overlap."""
     total = max(1, counted["total"])
     parts = {name: round(counted[name] / total, 4) for name in ("missed", "alarmed", "confused")}
     return {

@@ -1,4 +1,4 @@
-"""Conversations that never were: turns, pauses and interruptions made of people who spoke alone, in rooms."""
+"""Simulates conversations from single-speaker recordings: turns, pauses, interruptions and rooms."""
 
 from __future__ import annotations
 
@@ -14,15 +14,15 @@ from shared.ports.media import SAMPLE_RATE, Floats
 SECONDS = 60
 SPEAKERS = (2, 2, 2, 3, 3, 3, 4, 4, 4, 5, 6, 7, 8)
 SPEEDS = ((1, 1), (10, 9), (10, 11))
-QUIETEST, LOUDEST = -51.0, -12.0  # dBFS of the whole: far microphones in quiet rooms, and close ones
+QUIETEST, LOUDEST = -51.0, -12.0  # dBFS of the mix: far microphones in quiet rooms to close microphones
 
 
 @dataclass(frozen=True, slots=True)
 class ConversationStyle:
-    """How these people converse."""
+    """The turn-taking statistics of a conversation."""
 
-    overlapped: float  # chance that a turn begins before the last one has ended
-    reach: float  # seconds that it may begin before that
+    overlapped: float  # chance that a turn starts before the previous one ends
+    reach: float  # maximum overlap in seconds
     backchannel: float  # chance of a short "yes" inside a long turn
     pause: float  # mean seconds between turns
 
@@ -31,7 +31,7 @@ CONVERSATION_STYLES = (
     ConversationStyle(0.0, 0.0, 0.0, 0.7),
     ConversationStyle(0.15, 1.0, 0.15, 0.5),
     ConversationStyle(0.4, 2.0, 0.4, 0.3),
-    ConversationStyle(0.8, 5.0, 0.6, 0.2),  # about a third of the speech is someone talking over someone
+    ConversationStyle(0.8, 5.0, 0.6, 0.2),  # about a third of the speech is overlapped
 )
 
 
@@ -42,21 +42,21 @@ class Conversation:
 
 
 class _ConversationMixer:
-    """Where the conversation is put together."""
+    """Mixes the turns of a conversation and marks who speaks when."""
 
     def __init__(self, cast: Sequence[Voice], style: ConversationStyle, draw: np.random.Generator) -> None:
-        self.manners, self.draw = style, draw
+        self.style, self.draw = style, draw
         self.ticks = SECONDS * SAMPLE_RATE // TICK
         self.sound = np.zeros(SECONDS * SAMPLE_RATE, dtype=np.float32)
         self.speaks = np.zeros((len(cast), self.ticks), dtype=bool)
         self.voices = [_at_speed(voice, draw) for voice in cast]
-        distance = draw.uniform(0, 1)  # one microphone among them, or one far from all
+        distance = draw.uniform(0, 1)  # from a close microphone to a far one
         self.rooms = [add_reverberation(min(1.0, distance * draw.uniform(0.5, 1.5)), draw) for _ in cast]
         self.levels = 10 ** (draw.uniform(-14, 0, len(cast)) / 20)
 
-    def add_speech(self, who: int, at: int, ticks: int) -> int:
-        """Put a piece of this voice at a tick; the tick at which it ends."""
-        sound, marks = self.voices[who][self.draw.integers(len(self.voices[who]))]
+    def add_speech(self, speaker: int, at: int, ticks: int) -> int:
+        """Adds a segment of this voice at a tick; returns the tick at which it ends."""
+        sound, marks = self.voices[speaker][self.draw.integers(len(self.voices[speaker]))]
         ticks = min(ticks, len(marks), self.ticks - at)
         first = int(self.draw.integers(0, len(marks) - ticks + 1))
         mine = marks[first : first + ticks]
@@ -64,28 +64,28 @@ class _ConversationMixer:
         ramp = np.linspace(0, 1, min(TICK, len(piece)), dtype=np.float32)
         piece[: len(ramp)] *= ramp
         piece[len(piece) - len(ramp) :] *= ramp[::-1]
-        piece *= np.float32(self.levels[who] * 10 ** (self.draw.uniform(-4, 2) / 20))
-        heard = fftconvolve(piece, self.rooms[who])[: len(self.sound) - at * TICK]
-        self.sound[at * TICK : at * TICK + len(heard)] += heard
-        self.speaks[who, at : at + ticks] |= mine
+        piece *= np.float32(self.levels[speaker] * 10 ** (self.draw.uniform(-4, 2) / 20))
+        reverberant = fftconvolve(piece, self.rooms[speaker])[: len(self.sound) - at * TICK]
+        self.sound[at * TICK : at * TICK + len(reverberant)] += reverberant
+        self.speaks[speaker, at : at + ticks] |= mine
         return at + ticks
 
     def simulate(self) -> None:
         now, last, before = int(self.draw.uniform(0, 300)), -1, -1
         while now < self.ticks - 50:
-            who = self._next_speaker(last, before)
-            end = self.add_speech(who, now, _length(self.draw))
-            if end - now > 250 and self.draw.random() < self.manners.backchannel and len(self.voices) > 1:
-                other = self._next_speaker(who, -1)
+            speaker = self._next_speaker(last, before)
+            end = self.add_speech(speaker, now, _length(self.draw))
+            if end - now > 250 and self.draw.random() < self.style.backchannel and len(self.voices) > 1:
+                other = self._next_speaker(speaker, -1)
                 self.add_speech(other, int(self.draw.integers(now + 50, end - 50)), int(self.draw.uniform(30, 130)))
-            last, before = who, last
-            if self.draw.random() < self.manners.overlapped:
-                now = max(now + 30, end - int(self.draw.uniform(10, 100 * self.manners.reach)))
+            last, before = speaker, last
+            if self.draw.random() < self.style.overlapped:
+                now = max(now + 30, end - int(self.draw.uniform(10, 100 * self.style.reach)))
             else:
-                now = end + int(100 * min(self.draw.exponential(self.manners.pause), 8.0))
+                now = end + int(100 * min(self.draw.exponential(self.style.pause), 8.0))
 
     def _next_speaker(self, last: int, before: int) -> int:
-        """Most often the one who spoke before the last one answers; rarely one goes on after a pause."""
+        """Prefers the speaker before the last one; the same speaker rarely continues after a pause."""
         if last < 0 or len(self.voices) == 1 or self.draw.random() < 0.1:
             return int(self.draw.integers(len(self.voices)))
         if before not in (-1, last) and self.draw.random() < 0.5:
@@ -94,24 +94,24 @@ class _ConversationMixer:
 
 
 def simulate_conversation(voices: Sequence[Voice], seed: int, number: int) -> Conversation:
-    """The same conversation for the same seed and number."""
+    """Returns the same conversation for the same seed and number."""
     draw = np.random.default_rng((seed, number))
     count = min(len(voices), int(draw.choice(SPEAKERS)))
     cast = [voices[at] for at in draw.choice(len(voices), count, replace=False)]
-    stage = _ConversationMixer(cast, CONVERSATION_STYLES[int(draw.integers(len(CONVERSATION_STYLES)))], draw)
-    if draw.random() > 0.02:  # else nobody says a word
-        stage.simulate()
-    return Conversation(_add_recording_noise(stage.sound, draw), stage.speaks)
+    mixer = _ConversationMixer(cast, CONVERSATION_STYLES[int(draw.integers(len(CONVERSATION_STYLES)))], draw)
+    if draw.random() > 0.02:  # the other conversations have no speech
+        mixer.simulate()
+    return Conversation(_add_recording_noise(mixer.sound, draw), mixer.speaks)
 
 
 def _length(draw: np.random.Generator) -> int:
-    """Ticks of a turn: an answer, a sentence, or a speech."""
+    """The length of a turn in ticks: a short answer, a sentence, or a long turn."""
     low, high = ((40, 150), (150, 500), (400, 1400))[int(draw.choice(3, p=(0.3, 0.5, 0.2)))]
     return int(draw.uniform(low, high))
 
 
 def _at_speed(voice: Voice, draw: np.random.Generator) -> list[tuple[Floats, Marks]]:
-    """Faster or slower is another voice; of many clips a few are enough for a minute."""
+    """Resamples up to six clips of a voice at one random speed, which gives another voice."""
     down, up = SPEEDS[int(draw.integers(len(SPEEDS)))]
     chosen = draw.choice(len(voice.clips), min(6, len(voice.clips)), replace=False)
     made: list[tuple[Floats, Marks]] = []
@@ -126,7 +126,10 @@ def _at_speed(voice: Voice, draw: np.random.Generator) -> list[tuple[Floats, Mar
 
 
 def add_reverberation(distance: float, draw: np.random.Generator) -> Floats:
-    """The direct sound and a tail that decays by 60 dB; the farther, the louder the tail and the duller all of it."""
+    """An impulse response: the direct sound and a tail that decays by 60 dB.
+
+    A larger distance gives a louder tail and less treble.
+    """
     seconds = draw.uniform(0.15, 0.7)
     length = int(seconds * SAMPLE_RATE)
     tail = draw.normal(size=length) * np.exp(-6.9 * np.arange(length) / length)
@@ -138,12 +141,12 @@ def add_reverberation(distance: float, draw: np.random.Generator) -> Floats:
 
 
 def _add_recording_noise(sound: Floats, draw: np.random.Generator) -> Floats:
-    """With the noise of the room, knocks on the table, a band limit at times, and in steps of 16 bits."""
+    """Adds room noise, table knocks, an occasional band limit, and 16-bit quantisation."""
     loud = np.percentile(np.sqrt(np.square(sound.reshape(-1, TICK)).mean(axis=1)), 90)
     level = max(float(loud), 0.01)
     noise = background_noise(len(sound), draw)
     noise *= level * 10 ** (-draw.uniform(3, 40) / 20) / np.sqrt(np.square(noise).mean())
-    mixed = sound + noise * (draw.random() > 0.1)  # calls cut noise off altogether
+    mixed = sound + noise * (draw.random() > 0.1)  # conferencing software may suppress all noise
     for _ in range(int(draw.choice((0, 0, 4, 20)))):
         length = int(draw.uniform(0.01, 0.15) * SAMPLE_RATE)
         at = int(draw.integers(0, len(mixed) - length))
@@ -159,7 +162,7 @@ def _add_recording_noise(sound: Floats, draw: np.random.Generator) -> Floats:
 
 
 def background_noise(samples: int, draw: np.random.Generator) -> np.ndarray:
-    """White to brown, with a hum now and then; eight seconds of it, over and over."""
+    """White to brown noise, sometimes with a hum; eight seconds, repeated."""
     part = draw.normal(size=8 * SAMPLE_RATE)
     spectrum = np.fft.rfft(part) / np.arange(1, len(part) // 2 + 2) ** draw.uniform(0, 1)
     made = np.fft.irfft(spectrum, len(part))

@@ -1,4 +1,4 @@
-"""What the segmentation network learns: who speaks when in ten seconds of a conversation."""
+"""The segmentation training task: who speaks when in ten seconds of a conversation."""
 
 from __future__ import annotations
 
@@ -32,10 +32,10 @@ class SegmentationTask:
 
     def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
         mels = self.train.mels[batch].astype(np.float32)
-        for picture in mels:  # seeded by the loop
+        for mel in mels:  # seeded by the loop
             width = random.randint(0, MASKED_BANDS)
             band = random.randint(0, BANDS - width)
-            picture[:, band : band + width] = 0
+            mel[:, band : band + width] = 0
         return {"mels": torch.from_numpy(mels), "labels": torch.from_numpy(self.train.labels[batch].astype(np.int64))}
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:

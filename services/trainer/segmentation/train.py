@@ -1,4 +1,4 @@
-"""Train the bundled segmentation network on simulated conversations; its figures are of speakers it never heard."""
+"""Trains the bundled segmentation network on simulated conversations and evaluates it on held-out speakers."""
 
 from __future__ import annotations
 
@@ -31,10 +31,10 @@ def train(
     windows: int = WINDOWS,
     held_out: int = HELD_OUT,
 ) -> Path:
-    learnt, unheard = split(read_voices(data))
+    train_voices, test_voices = split(read_voices(data))
     task = SegmentationTask(
-        read_windows(learnt, windows, recipe.seed, run / "windows", "train"),
-        read_windows(unheard, held_out, 0, run / "windows", "held_out"),  # the same for every seed
+        read_windows(train_voices, windows, recipe.seed, run / "windows", "train"),
+        read_windows(test_voices, held_out, 0, run / "windows", "held_out"),  # the same for every seed
         recipe.seed,
     )
     seed_everything(recipe.seed)
@@ -42,7 +42,11 @@ def train(
     initialize(network, start)
     best = fit(network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}], task, recipe, run)
     network.load_state_dict(torch.load(best, weights_only=True))
-    metrics = {"speakers learnt": len(learnt), "speakers never heard": len(unheard), "windows learnt": windows,
-               "simulated windows of speakers never heard": evaluate_windows(network, task.held_out)}  # fmt: skip
+    metrics = {
+        "speakers learnt": len(train_voices),
+        "speakers never heard": len(test_voices),
+        "windows learnt": windows,
+        "simulated windows of speakers never heard": evaluate_windows(network, task.held_out),
+    }
     (run / "metrics.json").write_text(json.dumps(metrics, indent=2))
     return best

@@ -1,4 +1,4 @@
-"""People who speak alone, and where exactly they do: what conversations are made of."""
+"""Single-speaker recordings with speech marks, the material of simulated conversations."""
 
 from __future__ import annotations
 
@@ -13,34 +13,34 @@ from services.trainer.datasets.voices import held_out_speakers, load_sound, read
 from shared.domain.error import InvalidRequest
 from shared.ports.media import SAMPLE_RATE, Floats
 
-TICK = SAMPLE_RATE // 100  # samples that one mark of speech covers
-QUIET = 35.0  # dB below its loudest tick: what is quieter is a pause
-BREATH = 30  # ticks; shorter pauses are part of speaking
+TICK = SAMPLE_RATE // 100  # samples per speech mark
+QUIET = 35.0  # dB below the loudest tick: anything quieter is a pause
+BREATH = 30  # ticks; shorter pauses count as speech
 Marks = npt.NDArray[np.bool_]  # (tick,)
 
 
 @dataclass(frozen=True, slots=True)
 class Voice:
-    """One person's recordings, each with its marks of speech; whole ticks only."""
+    """One person's recordings with their speech marks; whole ticks only."""
 
     speaker: str
     clips: tuple[tuple[Floats, Marks], ...]
 
 
 def read_voices(data: Path) -> list[Voice]:
-    """Read and acted speech under licences that allow commercial use; RAVDESS, which does not, is left out."""
+    """Reads speech under licences that allow commercial use; RAVDESS, which does not, is excluded."""
     by_speaker: dict[str, list[Path]] = defaultdict(list)
     for path in sorted((data / "speech" / "librispeech_speakers").glob("*.opus")):
         by_speaker[reader(path)].append(path)
     for path in sorted((data / "voice" / "emodb").rglob("*.opus")):
         by_speaker[f"emodb {path.stem[:2]}"].append(path)
     if len(by_speaker) < 2:
-        raise InvalidRequest(f"There are no two speakers in {str(data)!r}; docs/training.md says where they lie.")
+        raise InvalidRequest(f"There are no two speakers in {str(data)!r}; docs/training.md describes the data layout.")
     return [Voice(speaker, tuple(marked(load_sound(path)) for path in paths)) for speaker, paths in by_speaker.items()]
 
 
 def marked(sound: Floats) -> tuple[Floats, Marks]:
-    """A recording at full level, and where it sounds."""
+    """A recording normalised to full level, and its speech marks."""
     sound = sound[: len(sound) // TICK * TICK] / max(float(np.abs(sound).max(initial=0.0)), 1e-6)
     levels = np.sqrt(np.square(sound.reshape(-1, TICK)).mean(axis=1))
     loud = np.flatnonzero(levels > levels.max(initial=0.0) * 10 ** (-QUIET / 20))
@@ -53,7 +53,7 @@ def marked(sound: Floats) -> tuple[Floats, Marks]:
 
 
 def split(voices: list[Voice]) -> tuple[list[Voice], list[Voice]]:
-    """Those to learn from, and those to be judged by."""
+    """The training voices and the held-out voices."""
     kept = held_out_speakers(voice.speaker for voice in voices)
     learnt = [voice for voice in voices if voice.speaker not in kept]
     return learnt, [voice for voice in voices if voice.speaker in kept]

@@ -1,1 +1,1 @@
-"""A speaker encoder that starts as GE2E and learns to know a voice again whatever its mood."""
+"""A speaker encoder that starts from GE2E and is trained to be robust to emotion."""

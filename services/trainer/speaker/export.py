@@ -1,4 +1,4 @@
-"""From the trained speaker encoder to one that serves: ONNX, held against torch, with its card."""
+"""Exports the trained speaker encoder to the bundle: ONNX, parity check and card."""
 
 from __future__ import annotations
 

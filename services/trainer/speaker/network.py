@@ -1,4 +1,4 @@
-"""GE2E with a new last layer: it sees the mean over the cut beside its end, and is the only part that learns."""
+"""GE2E with a new last layer, the only trained part, whose input includes the mean over the segment."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ STATES = 256
 
 
 class SpeakerNet(nn.Module):
-    """Mel power (cut, frame, band) to unit vectors (cut, 256)."""
+    """Maps mel power (segment, frame, band) to unit vectors (segment, 256)."""
 
     def __init__(self) -> None:
         super().__init__()
@@ -20,7 +20,7 @@ class SpeakerNet(nn.Module):
 
     @classmethod
     def of_teacher(cls, teacher: Ge2e) -> SpeakerNet:
-        """It begins by saying what the teacher says: the mean counts for nothing yet."""
+        """Starts with the output of the teacher: the weights of the mean are zero."""
         network = cls()
         network.lstm.load_state_dict(teacher.lstm.state_dict())
         with torch.no_grad():
@@ -32,10 +32,10 @@ class SpeakerNet(nn.Module):
     def forward(self, mels: Tensor) -> tuple[Tensor]:
         return (self.embed(self.encode(mels)),)
 
-    def encode(self, mels: Tensor) -> Tensor:  # (cut, 512)
+    def encode(self, mels: Tensor) -> Tensor:  # (segment, 512)
         moments, (last, _) = self.lstm(mels)
         return torch.cat([last[-1], moments.mean(dim=1)], dim=1)
 
-    def embed(self, heard: Tensor) -> Tensor:
-        raw = torch.relu(self.linear(heard))
+    def embed(self, states: Tensor) -> Tensor:
+        raw = torch.relu(self.linear(states))
         return raw / (raw.norm(dim=1, keepdim=True) + 1e-9)

@@ -1,4 +1,4 @@
-"""Cuts of every speaker with what the teacher's LSTM hears in them: it does not change, so it is asked once."""
+"""Segments of every speaker with their LSTM states, computed once because the LSTM is frozen."""
 
 from __future__ import annotations
 
@@ -27,20 +27,20 @@ from shared.engines.mel import mel_power
 from shared.engines.speaker_ge2e import normalize_loudness
 from shared.ports.media import SAMPLE_RATE, Floats
 
-CUT, APART = round(1.6 * SAMPLE_RATE), round(0.8 * SAMPLE_RATE)  # as diarization embeds them
+SEGMENT, APART = round(1.6 * SAMPLE_RATE), round(0.8 * SAMPLE_RATE)  # length and step, as in diarization
 BATCH = 64
-READ_SPEECH = -1  # the emotion of a voice that reads
+READ_SPEECH = -1  # the emotion of read speech
 SPEEDS = (85, 92, 109, 118)  # per cent
 ROOMS, DISTANCE, NOISE_BELOW = 2, (0.3, 1.0), (3.0, 25.0)  # of each recording; decibels
 
 
 @dataclass(frozen=True, slots=True)
 class SpeakerSegments:
-    states: np.ndarray  # (cut, 512)
-    speakers: np.ndarray  # (cut,) as "ravdess 01"
-    emotions: np.ndarray  # (cut,)
-    clips: np.ndarray  # (cut,) which cuts are of one recording
-    far: np.ndarray  # (cut,) whether it is heard across a room
+    states: np.ndarray  # (segment, 512)
+    speakers: np.ndarray  # (segment,) as "ravdess 01"
+    emotions: np.ndarray  # (segment,)
+    clips: np.ndarray  # (segment,) the recording of each segment
+    far: np.ndarray  # (segment,) whether it has simulated far-field reverberation
 
     def of(self, chosen: np.ndarray) -> SpeakerSegments:
         return SpeakerSegments(**{name: part[chosen] for name, part in self.parts().items()})
@@ -49,38 +49,38 @@ class SpeakerSegments:
         return {field.name: getattr(self, field.name) for field in fields(self)}
 
 
-def split(cuts: SpeakerSegments) -> tuple[SpeakerSegments, SpeakerSegments]:
-    """Those to learn from, and those of people who are never heard in training."""
-    held_out = np.isin(cuts.speakers, sorted(held_out_speakers(cuts.speakers.tolist())))
-    return cuts.of(~held_out), cuts.of(held_out)
+def split(segments: SpeakerSegments) -> tuple[SpeakerSegments, SpeakerSegments]:
+    """The training segments, and the segments of held-out speakers."""
+    held_out = np.isin(segments.speakers, sorted(held_out_speakers(segments.speakers.tolist())))
+    return segments.of(~held_out), segments.of(held_out)
 
 
 def read_segments(data: Path, network: SpeakerNet, kept: Path) -> SpeakerSegments:
     if not kept.is_file():
         kept.parent.mkdir(parents=True, exist_ok=True)
-        aside = kept.with_suffix(f".{os.getpid()}.npz")
-        made = _heard(data, network)
-        np.savez(aside, allow_pickle=False, **made.parts())
-        aside.replace(kept)
+        temporary = kept.with_suffix(f".{os.getpid()}.npz")
+        made = _encode_recordings(data, network)
+        np.savez(temporary, allow_pickle=False, **made.parts())
+        temporary.replace(kept)
     with np.load(kept) as found:
         return SpeakerSegments(**found)
 
 
-def _heard(data: Path, network: SpeakerNet) -> SpeakerSegments:
-    heard: list[np.ndarray] = []
-    about: list[tuple[str, int, int, bool]] = []  # each cut
+def _encode_recordings(data: Path, network: SpeakerNet) -> SpeakerSegments:
+    states: list[np.ndarray] = []
+    attributes: list[tuple[str, int, int, bool]] = []  # per segment
     for number, (path, speaker, emotion) in enumerate(_recordings(data)):
-        sound = trim_silence(load_sound(path))  # of a room's noise nobody is to be known
+        sound = trim_silence(load_sound(path))  # so that the room's noise does not identify the speaker
         for person, spoken, far in _variants(speaker, sound, number, acts=emotion != READ_SPEECH):
-            heard.append(encode_segments(network, cut_segments(spoken)))
-            about += [(person, emotion, len(heard), far)] * len(heard[-1])
-    return SpeakerSegments(np.concatenate(heard), *map(np.array, zip(*about, strict=True)))
+            states.append(encode_segments(network, cut_segments(spoken)))
+            attributes += [(person, emotion, len(states), far)] * len(states[-1])
+    return SpeakerSegments(np.concatenate(states), *map(np.array, zip(*attributes, strict=True)))
 
 
 def _variants(speaker: str, sound: Floats, number: int, *, acts: bool) -> Iterator[tuple[str, Floats, bool]]:
-    """A recording as it is, across rooms, and, of who acts, as somebody else's."""
+    """The recording, its far-field versions and, for actors, its speed-perturbed versions as other speakers."""
     yield speaker, sound, False
-    yield from ((speaker, far_field(sound, np.random.default_rng((number, place))), True) for place in range(ROOMS))
+    yield from ((speaker, far_field(sound, np.random.default_rng((number, room))), True) for room in range(ROOMS))
     yield from ((person, spoken, False) for person, spoken in (speed_perturbed(speaker, sound) if acts else ()))
 
 
@@ -88,42 +88,47 @@ def _recordings(data: Path) -> Iterator[tuple[Path, str, int]]:
     folder = data / "speech" / "librispeech_speakers"
     read = sorted(path for path in folder.glob("*") if path.suffix in SOUNDS)
     if not read:
-        raise InvalidRequest(f"There is nobody reading in {str(folder)!r}; docs/training.md says what lies there.")
+        raise InvalidRequest(f"There is no read speech in {str(folder)!r}; docs/training.md describes the data layout.")
     yield from ((path, reader(path), READ_SPEECH) for path in read)
     for layout in ("ravdess", "emodb"):
         yield from ((clip.path, clip.speaker, clip.label) for clip in read_clips(data / "voice" / layout, layout))
 
 
 def speed_perturbed(speaker: str, sound: Floats) -> Iterator[tuple[str, Floats]]:
-    """Slower or faster, throat and pitch are somebody else's: few actors stand for many who act as they do."""
+    """Resampled versions, whose pitch and vocal-tract length are those of other speakers, because actors are few."""
     if speaker not in HELD_OUT_SPEAKERS:
         for speed in SPEEDS:
             yield f"{speaker} at {speed} %", resample_poly(sound, 100, speed).astype(np.float32)
 
 
 def far_field(sound: Floats, draw: np.random.Generator) -> Floats:
-    heard = fftconvolve(sound, add_reverberation(draw.uniform(*DISTANCE), draw))[: len(sound)]
-    noise = background_noise(len(heard), draw)
-    noise *= np.sqrt(np.square(heard).mean() / np.square(noise).mean()) * 10 ** (-draw.uniform(*NOISE_BELOW) / 20)
-    return np.asarray(heard + noise, dtype=np.float32)
+    reverberant = fftconvolve(sound, add_reverberation(draw.uniform(*DISTANCE), draw))[: len(sound)]
+    noise = background_noise(len(reverberant), draw)
+    ratio = np.square(reverberant).mean() / np.square(noise).mean()
+    noise *= np.sqrt(ratio) * 10 ** (-draw.uniform(*NOISE_BELOW) / 20)
+    return np.asarray(reverberant + noise, dtype=np.float32)
 
 
 def trim_silence(sound: Floats) -> Floats:
-    """Without the silence around what is said."""
+    """Removes leading and trailing silence."""
     loud = np.flatnonzero(marked(sound)[1])
     return sound[loud[0] * TICK : (loud[-1] + 1) * TICK] if len(loud) else sound
 
 
 def cut_segments(sound: Floats) -> list[Floats]:
-    """They overlap; less than one cut is filled up with silence."""
-    starts = range(0, max(1, len(sound) - CUT + APART // 2), APART)
-    return [np.pad(cut, (0, CUT - len(cut))) for cut in (sound[start : start + CUT] for start in starts)]
+    """Overlapping segments; a shorter recording is padded with silence."""
+    starts = range(0, max(1, len(sound) - SEGMENT + APART // 2), APART)
+    return [
+        np.pad(segment, (0, SEGMENT - len(segment))) for segment in (sound[start : start + SEGMENT] for start in starts)
+    ]
 
 
-def encode_segments(network: SpeakerNet, cuts: Sequence[Floats]) -> np.ndarray:
+def encode_segments(network: SpeakerNet, segments: Sequence[Floats]) -> np.ndarray:
     found = [np.zeros((0, 2 * STATES), np.float32)]
-    for first in range(0, len(cuts), BATCH):
-        mels = np.stack([mel_power(normalize_loudness(cut), bands=40) for cut in cuts[first : first + BATCH]])
+    for first in range(0, len(segments), BATCH):
+        mels = np.stack(
+            [mel_power(normalize_loudness(segment), bands=40) for segment in segments[first : first + BATCH]]
+        )
         with torch.no_grad():
             found.append(network.encode(torch.from_numpy(mels)).numpy())
     return np.concatenate(found)

@@ -1,7 +1,7 @@
-"""What the speaker encoder learns: one voice in all its moods lies together, and who reads stays where they were.
+"""The speaker training task: one voice in all emotions is pulled together, and readers keep the teacher's embeddings.
 
-Both hold in rooms as well, each kind among its own: a voice near and one far away are not pulled together, which would
-cost what tells people apart.
+Both losses apply to far-field segments too, each condition separately: pulling near and far segments together would
+reduce the separation between speakers.
 """
 
 from __future__ import annotations
@@ -18,20 +18,20 @@ from services.trainer.evaluate_speakers import equal_error_rate
 from services.trainer.speaker.speaker_segments import READ_SPEECH, SpeakerSegments
 
 STEPS = 100  # of an epoch
-ACTED_CUTS, READ_CUTS, CUTS_PER_SPEAKER = 48, 48, (6, 2)  # speakers of a batch, and cuts of each
-TEMPERATURE, TEACHER_WEIGHT = 0.03, 5.0  # of the contrast; weight of staying where the teacher is
-NEAR, FAR = 1.0, 0.3  # weights of the contrast
-JITTER = 0.1  # how much of its own spread is added to what the LSTM heard
-LONG = 4  # cuts that overlap by half: four seconds
+ACTED_SPEAKERS, READ_SPEAKERS, SEGMENTS_PER_SPEAKER = 48, 48, (6, 2)  # speakers of a batch, and segments of each
+TEMPERATURE, TEACHER_WEIGHT = 0.03, 5.0  # of the contrastive loss; weight of the distance to the teacher
+NEAR, FAR = 1.0, 0.3  # weights of the contrastive loss
+JITTER = 0.1  # noise added to the LSTM states, relative to their standard deviation
+LONG = 4  # segments that overlap by half: four seconds
 
 
 @dataclass
 class SpeakerTask:
     train: SpeakerSegments
     held_out: SpeakerSegments
-    teacher: nn.Module  # the network before it learnt anything
+    teacher: nn.Module  # the network before training
     seed: int
-    near: dict[str, np.ndarray] = field(init=False)  # everybody's own cuts
+    near: dict[str, np.ndarray] = field(init=False)  # segments of each speaker
     far: dict[str, np.ndarray] = field(init=False)
 
     def __post_init__(self) -> None:
@@ -40,42 +40,42 @@ class SpeakerTask:
 
     def batches(self, epoch: int) -> Sequence[list[int]]:
         draw = np.random.default_rng((self.seed, epoch))
-        return [[*self._cuts(draw, self.near), *self._cuts(draw, self.far)] for _ in range(STEPS)]
+        return [[*self._draw_segments(draw, self.near), *self._draw_segments(draw, self.far)] for _ in range(STEPS)]
 
-    def _cuts(self, draw: np.random.Generator, own: dict[str, np.ndarray]) -> list[int]:
-        """A few cuts of many readers, and more of those who act: each in as many moods as there are cuts."""
+    def _draw_segments(self, draw: np.random.Generator, own: dict[str, np.ndarray]) -> list[int]:
+        """A few segments of many readers, and more of the actors, each in as many emotions as possible."""
         readers = [name for name in own if name.startswith("librispeech")]
         actors = [name for name in own if not name.startswith("librispeech")]
         chosen: list[int] = []
-        for name in draw.choice(readers, min(READ_CUTS, len(readers)), replace=False):
-            chosen += draw.choice(own[name], CUTS_PER_SPEAKER[1]).tolist()
-        for name in draw.choice(actors, min(ACTED_CUTS, len(actors)), replace=False):
-            moods = self.train.emotions[own[name]]
-            for sentiment in draw.permutation(np.resize(np.unique(moods), CUTS_PER_SPEAKER[0])):
-                chosen.append(int(draw.choice(own[name][moods == sentiment])))
+        for name in draw.choice(readers, min(READ_SPEAKERS, len(readers)), replace=False):
+            chosen += draw.choice(own[name], SEGMENTS_PER_SPEAKER[1]).tolist()
+        for name in draw.choice(actors, min(ACTED_SPEAKERS, len(actors)), replace=False):
+            emotions = self.train.emotions[own[name]]
+            for emotion in draw.permutation(np.resize(np.unique(emotions), SEGMENTS_PER_SPEAKER[0])):
+                chosen.append(int(draw.choice(own[name][emotions == emotion])))
         return chosen
 
     def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
-        heard = self.train.states[batch]
-        noise = np.random.normal(size=heard.shape) * self.spread * JITTER  # seeded by the loop
+        states = self.train.states[batch]
+        noise = np.random.normal(size=states.shape) * self.spread * JITTER  # seeded by the loop
         _, speakers = np.unique(self.train.speakers[batch], return_inverse=True)
         return {
-            "heard": torch.from_numpy((heard + noise).astype(np.float32)),
-            "clean": torch.from_numpy(heard),
+            "states": torch.from_numpy((states + noise).astype(np.float32)),
+            "clean": torch.from_numpy(states),
             "speakers": torch.from_numpy(speakers),
             "reads": torch.from_numpy(self.train.emotions[batch] == READ_SPEECH),
             "far": torch.from_numpy(self.train.far[batch]),
         }
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
-        ours = network.embed(batch["heard"])
+        ours = network.embed(batch["states"])
         with torch.no_grad():
             theirs = self.teacher.embed(batch["clean"])
-        away = 1 - (ours * theirs).sum(1)
+        distance = 1 - (ours * theirs).sum(1)
         loss = torch.zeros(())
         for here, weight in ((~batch["far"], NEAR), (batch["far"], FAR)):
-            apart = contrastive_loss(ours[here], batch["speakers"][here])
-            loss = loss + weight * apart + TEACHER_WEIGHT * away[here & batch["reads"]].mean()
+            contrast = contrastive_loss(ours[here], batch["speakers"][here])
+            loss = loss + weight * contrast + TEACHER_WEIGHT * distance[here & batch["reads"]].mean()
         return loss
 
     def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
@@ -88,44 +88,44 @@ def _by_speaker(speakers: np.ndarray, chosen: np.ndarray) -> dict[str, np.ndarra
 
 
 def contrastive_loss(voices: Tensor, speakers: Tensor) -> Tensor:
-    """Supervised contrast: each cut should rather go with its own speaker's others than with anybody else's."""
-    likeness = voices @ voices.T / TEMPERATURE
-    likeness = likeness.masked_fill(torch.eye(len(voices), dtype=torch.bool, device=voices.device), -1e4)
+    """The supervised contrastive loss: each segment is pulled towards its own speaker's other segments."""
+    similarity = voices @ voices.T / TEMPERATURE
+    similarity = similarity.masked_fill(torch.eye(len(voices), dtype=torch.bool, device=voices.device), -1e4)
     same = (speakers[:, None] == speakers[None]).float()
     same.fill_diagonal_(0)
-    surprise = -F.log_softmax(likeness, dim=1)
-    return ((surprise * same).sum(1) / same.sum(1).clamp(min=1)).mean()
+    losses = -F.log_softmax(similarity, dim=1)
+    return ((losses * same).sum(1) / same.sum(1).clamp(min=1)).mean()
 
 
-def error_rates(network: nn.Module, cuts: SpeakerSegments) -> dict[str, float]:
-    """Equal error rates: four seconds of reading, and whole clips of one actor in two moods against other people's."""
+def error_rates(network: nn.Module, segments: SpeakerSegments) -> dict[str, float]:
+    """Equal error rates: four seconds of read speech, and clips of one actor in two emotions against other speakers."""
     network.eval()
     with torch.no_grad():
-        voices = network.embed(torch.from_numpy(cuts.states)).numpy()
-    corpora = np.array([name.split()[0] for name in cuts.speakers])
+        voices = network.embed(torch.from_numpy(segments.states)).numpy()
+    corpora = np.array([name.split()[0] for name in segments.speakers])
     metrics = {}
-    for what, here in (("read, 4 s", ~cuts.far), ("read across a room, 4 s", cuts.far)):
-        read = np.unique(cuts.clips[here & (corpora == "librispeech")])
-        metrics[what] = _rate(voices, cuts, [four for clip in read for four in _fours(cuts.clips == clip)])
+    for what, here in (("read, 4 s", ~segments.far), ("read across a room, 4 s", segments.far)):
+        read = np.unique(segments.clips[here & (corpora == "librispeech")])
+        metrics[what] = _rate(voices, segments, [four for clip in read for four in _fours(segments.clips == clip)])
     for corpus in ("ravdess", "emodb"):
-        own = np.unique(cuts.clips[~cuts.far & (corpora == corpus)])
-        clips = [np.flatnonzero(cuts.clips == clip) for clip in own]
-        metrics[f"{corpus}, across emotions"] = _rate(voices, cuts, clips)
+        own = np.unique(segments.clips[~segments.far & (corpora == corpus)])
+        clips = [np.flatnonzero(segments.clips == clip) for clip in own]
+        metrics[f"{corpus}, across emotions"] = _rate(voices, segments, clips)
     return metrics
 
 
 def _fours(chosen: np.ndarray) -> list[np.ndarray]:
-    places = np.flatnonzero(chosen)
-    return [places[start : start + LONG] for start in range(0, len(places) - LONG + 1, LONG + 1)]
+    indices = np.flatnonzero(chosen)
+    return [indices[start : start + LONG] for start in range(0, len(indices) - LONG + 1, LONG + 1)]
 
 
-def _rate(voices: np.ndarray, cuts: SpeakerSegments, groups: Sequence[np.ndarray]) -> float:
+def _rate(voices: np.ndarray, segments: SpeakerSegments, groups: Sequence[np.ndarray]) -> float:
     means = np.stack([voices[group].mean(axis=0) for group in groups])
     means /= np.linalg.norm(means, axis=1, keepdims=True)
-    speakers = np.array([cuts.speakers[group[0]] for group in groups])
-    moods = np.array([cuts.emotions[group[0]] for group in groups])
+    speakers = np.array([segments.speakers[group[0]] for group in groups])
+    emotions = np.array([segments.emotions[group[0]] for group in groups])
     one, other = np.triu_indices(len(groups), k=1)
-    likeness = np.einsum("ij,ij->i", means[one], means[other])
+    similarity = np.einsum("ij,ij->i", means[one], means[other])
     same = speakers[one] == speakers[other]
-    asked = same & ((moods[one] != moods[other]) | (moods[one] == READ_SPEECH))
-    return round(equal_error_rate(likeness[asked], likeness[~same])[0], 4)
+    counted = same & ((emotions[one] != emotions[other]) | (emotions[one] == READ_SPEECH))
+    return round(equal_error_rate(similarity[counted], similarity[~same])[0], 4)

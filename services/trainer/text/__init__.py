@@ -1,1 +1,1 @@
-"""The network that reads emotion in the words."""
+"""The text emotion network."""

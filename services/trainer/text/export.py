@@ -1,4 +1,4 @@
-"""From the trained text network to the bundled one: ONNX, int8, calibrated, judged on the dev splits, with its card."""
+"""Exports the trained text network to the bundle: ONNX, int8, calibration, evaluation on the dev splits, and card."""
 
 from __future__ import annotations
 
@@ -26,12 +26,12 @@ from shared.engines.text_pair import pair
 from shared.ports.engines import Calibration, SentimentHead
 
 NAME, VOCABULARY = "text_minilm", "vocabularies/text_minilm.json"
-Logits = dict[str, tuple[np.ndarray, np.ndarray]]  # by corpus: of lines as they are written, and as recognisers do
+Logits = dict[str, tuple[np.ndarray, np.ndarray]]  # by corpus: of the original lines, and without punctuation
 OUTPUTS = ("emotion", "sentiment", "embedding")
 
 
 class ServingModel(nn.Module):
-    """The network without the heads that only helped it to learn."""
+    """The network without its auxiliary training heads."""
 
     def __init__(self, network: MiniLM) -> None:
         super().__init__()
@@ -43,7 +43,7 @@ class ServingModel(nn.Module):
 
 
 def export(run: Path, data: Path) -> dict[str, Any]:
-    """Write the network, its tokenizer and its card into the bundle; return its figures."""
+    """Writes the network, its tokenizer and its card into the bundle; returns its metrics."""
     network = MiniLM()
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     served = ServingModel(network.eval())
@@ -88,15 +88,15 @@ def export(run: Path, data: Path) -> dict[str, Any]:
         metrics=metrics,
         limits="English only. Trained on television dialogue and comments on the internet; contains no line of either.",
         command="undertone train text --data DATA && undertone export text --data DATA", made=f"run {run.name}",
-        # Trained with each corpus' balance added to its logits, so they favour no class: its prior is uniform.
+        # Trained with each corpus' class prior added to its logits, so they are class-balanced: the prior is uniform.
         calibration=Calibration(temperature=temperature, sentiment=SentimentHead()), vocabulary=VOCABULARY,
     )  # fmt: skip
     return metrics
 
 
 def _temperature(small: Logits, truth: dict[str, np.ndarray], prior: dict[str, np.ndarray]) -> float:
-    """Both corpora count the same, as they are written and as recognisers write them."""
-    rows = [(manner, truth[corpus], prior[corpus]) for corpus in small for manner in small[corpus]]
+    """Fits one temperature with equal weight for both corpora, with and without punctuation."""
+    rows = [(logits, truth[corpus], prior[corpus]) for corpus in small for logits in small[corpus]]
     return fit_temperature(
         np.concatenate([logits for logits, _, _ in rows]),
         np.concatenate([labels for _, labels, _ in rows]),
@@ -106,7 +106,7 @@ def _temperature(small: Logits, truth: dict[str, np.ndarray], prior: dict[str, n
 
 
 def sample_inputs() -> Iterator[Inputs]:
-    """Several batches and lengths, some of them all masked."""
+    """Several batches and lengths, some of them fully masked."""
     draw = np.random.default_rng(0)
     for number in range(64):
         shape = ((2, 1, 7)[number % 3], int(draw.integers(3, 97)))
@@ -119,16 +119,16 @@ def sample_inputs() -> Iterator[Inputs]:
 
 
 def _logits(session: Any, task: TextTask) -> Logits:
-    """By corpus, of the dev lines as they are written and as a recogniser would write them."""
+    """The logits of the dev lines by corpus, for the original lines and without punctuation."""
     found = {}
     for corpus, lines in task.dev.items():
-        manners = []
-        for dress in (str, strip_punctuation):
-            context = [[(name, dress(text)) for name, text in line.before] for line in lines]
+        variants = []
+        for transform in (str, strip_punctuation):
+            context = [[(name, transform(text)) for name, text in line.before] for line in lines]
             pairs = [
-                pair(task.tokenizer, dress(line.text), line.speaker, before)
+                pair(task.tokenizer, transform(line.text), line.speaker, before)
                 for line, before in zip(lines, context, strict=True)
             ]
-            manners.append(run_pairs(session, pairs, lambda _: None)[0])
-        found[corpus] = (manners[0], manners[1])
+            variants.append(run_pairs(session, pairs, lambda _: None)[0])
+        found[corpus] = (variants[0], variants[1])
     return found

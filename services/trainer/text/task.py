@@ -1,4 +1,4 @@
-"""What the text network learns: MELD's dialogues and GoEmotions' comments at once, each with its own class balance."""
+"""The text training task: MELD dialogues and GoEmotions comments together, each with its own class prior."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ SHARE_OF_DIALOGUE = 0.45
 
 
 def strip_punctuation(text: str) -> str:
-    """As a recogniser writes it: lower case, no punctuation."""
+    """Imitates a speech recogniser's output: lower case, no punctuation."""
     return " ".join(
         "".join(letter for letter in text.lower().replace("’", "'") if letter.isalnum() or letter in " '").split()
     )
@@ -53,7 +53,7 @@ class TextTask:
         text = data / "text"
         meld = {part: read_lines(text / f"meld_{part}.csv", "meld") for part in ("train", "dev")}
         comments = {part: read_lines(text / "goemotions_28" / f"{part}.tsv", "goemotions") for part in ("train", "dev")}
-        held_out = {line.text for line in comments["dev"]}  # 43 comments stand in both
+        held_out = {line.text for line in comments["dev"]}  # 43 comments are in both splits
         return cls(
             tokenizer,
             {"meld": meld["train"], "goemotions": [line for line in comments["train"] if line.text not in held_out]},
@@ -62,13 +62,13 @@ class TextTask:
         )
 
     def batches(self, epoch: int) -> Sequence[list[tuple[str, int]]]:
-        """Rows drawn by corpus, then put together by length: padding is time lost."""
+        """Rows drawn by corpus, then batched by length to reduce padding."""
         draw = random.Random(hash((self.seed, epoch)))
         dialogue = int(self.rows_per_epoch * SHARE_OF_DIALOGUE)
         rows: list[tuple[str, int]] = []
         for corpus, count in (("meld", dialogue), ("goemotions", self.rows_per_epoch - dialogue)):
             lines = len(self.train[corpus])
-            rounds = [*[lines] * (count // lines), count % lines]  # every row once before any row twice
+            rounds = [*[lines] * (count // lines), count % lines]  # every row once before any row is repeated
             rows += [(corpus, number) for size in rounds for number in draw.sample(range(lines), size)]
         draw.shuffle(rows)
         batches = []
@@ -101,14 +101,14 @@ class TextTask:
 
     def _augmented(self, line: Line) -> tuple[list[int], int]:
         before = () if random.random() < NO_CONTEXT else line.before
-        dress = strip_punctuation if random.random() < UNPUNCTUATED else str
-        words = dress(line.text).split()
+        transform = strip_punctuation if random.random() < UNPUNCTUATED else str
+        words = transform(line.text).split()
         kept = [word for word in words if random.random() >= WORD_DROPPED] or words
-        return pair(self.tokenizer, " ".join(kept), line.speaker, [(name, dress(text)) for name, text in before])
+        return pair(self.tokenizer, " ".join(kept), line.speaker, [(name, transform(text)) for name, text in before])
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         emotion, sentiment, _, fine = network(batch["ids"], batch["mask"], batch["segment"])
-        # Each corpus' balance is added before the softmax, so the logits themselves favour no class.
+        # Each corpus' prior is added before the softmax, so the logits themselves are class-balanced.
         loss = F.cross_entropy(emotion + batch["emotion_prior"], batch["emotion"], label_smoothing=SMOOTHING)
         if (batch["sentiment"] != UNKNOWN).any():
             loss = loss + SENTIMENT_WEIGHT * F.cross_entropy(
@@ -125,16 +125,21 @@ class TextTask:
     def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
         metrics: dict[str, float] = {}
         for corpus, lines in self.dev.items():
-            for manner, dress in (("", str), (" bare", strip_punctuation)):
-                logits = self.logits(network, lines, dress) + self.log_prior[corpus][0].numpy()
+            for suffix, transform in (("", str), (" bare", strip_punctuation)):
+                logits = self.logits(network, lines, transform) + self.log_prior[corpus][0].numpy()
                 found = classification_metrics(logits, np.array([line.emotions[0] for line in lines]))
-                metrics |= {f"{corpus}{manner} {name}": found[name] for name in ("weighted_f1", "macro_f1", "ece")}
+                metrics |= {f"{corpus}{suffix} {name}": found[name] for name in ("weighted_f1", "macro_f1", "ece")}
         decisive = [metrics["meld weighted_f1"], metrics["meld macro_f1"], metrics["goemotions macro_f1"]]
         return float(np.mean(decisive)), metrics
 
-    def logits(self, network: nn.Module, lines: Sequence[Line], dress: type[str] | object = str) -> np.ndarray:
+    def logits(self, network: nn.Module, lines: Sequence[Line], transform: type[str] | object = str) -> np.ndarray:
         pairs = [
-            pair(self.tokenizer, dress(line.text), line.speaker, [(name, dress(text)) for name, text in line.before])  # type: ignore[operator]
+            pair(
+                self.tokenizer,
+                transform(line.text),  # type: ignore[operator]
+                line.speaker,
+                [(name, transform(text)) for name, text in line.before],  # type: ignore[operator]
+            )
             for line in lines
         ]
         order = sorted(range(len(pairs)), key=lambda number: len(pairs[number][0]))

@@ -1,4 +1,4 @@
-"""Train the bundled text network."""
+"""Trains the bundled text network."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def train(data: Path, run: Path, recipe: Recipe, start: Initialization = FROM_SC
 
 
 def rates(network: MiniLM) -> list[dict[str, Any]]:
-    """Heads learn fast; the deeper an encoder's layer lies, the less it may move."""
+    """Parameter groups with a high rate for the heads and a rate that decreases with the depth of the encoder layer."""
     groups = [{"params": [*_heads(network)], "lr": HEAD_RATE, "weight_decay": DECAY}]
     for above, layer in enumerate(reversed(network.layers)):
         groups.append({"params": [*layer.parameters()], "lr": ENCODER_RATE * LAYER_DECAY**above, "weight_decay": DECAY})

@@ -1,1 +1,1 @@
-"""The network that hears emotion in the voice."""
+"""The voice emotion network."""

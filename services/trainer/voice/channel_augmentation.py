@@ -1,4 +1,4 @@
-"""What rooms, lines and other people do to a voice; one manner for all clips of a speaker, as in one meeting."""
+"""Simulates rooms, transmission channels and noise; one augmentation per speaker, as in one meeting."""
 
 from __future__ import annotations
 
@@ -18,16 +18,16 @@ def speed(up: int, down: int) -> Augmentation:
 
 
 def telephone(clip: Floats, _: np.random.Generator) -> Floats:
-    """300 to 3400 Hz and mu-law in 8 bits."""
+    """Band-limits to 300–3400 Hz and quantises with 8-bit mu-law."""
     narrow = np.asarray(sosfilt(butterworth(4, (300, 3400), "bandpass", fs=SAMPLE_RATE, output="sos"), clip))
     narrow = narrow / max(float(np.abs(narrow).max()), 1e-6)
-    bent = np.sign(narrow) * np.log1p(255 * np.abs(narrow)) / np.log(256)
-    coarse = np.round(bent * 127) / 127
+    companded = np.sign(narrow) * np.log1p(255 * np.abs(narrow)) / np.log(256)
+    coarse = np.round(companded * 127) / 127
     return np.asarray(np.sign(coarse) * (np.power(256, np.abs(coarse)) - 1) / 255, dtype=np.float32)
 
 
 def reverberate(seconds: float) -> Augmentation:
-    """An exponential decay by 60 dB in so many seconds, behind the direct sound."""
+    """Adds a tail with an exponential decay of 60 dB in the given time to the direct sound."""
 
     def apply(clip: Floats, draw: np.random.Generator) -> Floats:
         length = int(seconds * SAMPLE_RATE)
@@ -40,7 +40,7 @@ def reverberate(seconds: float) -> Augmentation:
 
 
 def noise(colour: str, decibel: float, talkers: Sequence[Floats] = ()) -> Augmentation:
-    """White, pink, or babble made of other people's speech, so far below the voice."""
+    """Adds white noise, pink noise, or babble of other people's speech at this level below the voice."""
 
     def apply(clip: Floats, draw: np.random.Generator) -> Floats:
         if colour == "babble":
@@ -70,7 +70,7 @@ def chain(first: Augmentation, second: Augmentation) -> Augmentation:
 
 
 def channel_augmentations(talkers: Sequence[Floats]) -> dict[str, Augmentation]:
-    """Every manner in which the network hears every clip; the first is the clip as it is."""
+    """The augmentations that are computed for every clip; the first is the unchanged clip."""
     return {
         "clean": lambda clip, _: clip,
         "slower": speed(9, 10),
@@ -89,5 +89,5 @@ def channel_augmentations(talkers: Sequence[Floats]) -> dict[str, Augmentation]:
 
 def _factor(clip: Floats, sound: np.ndarray, decibel: float) -> float:
     voice = np.square(clip)
-    power = voice[voice > voice.max() * 1e-3].mean() if voice.any() else 0.0  # of the voice, not of its pauses
+    power = voice[voice > voice.max() * 1e-3].mean() if voice.any() else 0.0  # of the speech, without pauses
     return float(np.sqrt(power / max(float(np.square(sound).mean()), 1e-12)) * 10 ** (-decibel / 20))

@@ -1,4 +1,4 @@
-"""From the trained voice network to the bundled one: ONNX, calibrated on its folds, with its card."""
+"""Exports the trained voice networks to the bundle: ONNX, calibration on the folds, and cards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from services.trainer.metrics import classification_metrics
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.plots import draw_plots
 from services.trainer.voice.network import VoiceCnn
-from services.trainer.voice.train import CROSS, EVERYBODY, FOLDS, HELD_OUT, SURPRISE, cross_name
+from services.trainer.voice.train import ALL_DATA, CROSS, FOLDS, HELD_OUT, SURPRISE, cross_name
 from shared.domain.emotion import Emotion
 from shared.engines.model_cards import BUNDLED
 from shared.engines.voice_mel import BANDS
@@ -32,11 +32,11 @@ NEVER = -1e4  # a logit
 
 
 def export(run: Path, _data: Path) -> dict[str, Any]:
-    """Two networks: the one that heard everybody, and one that may be sold, for it heard EmoDB alone."""
+    """Exports two networks: one trained on all data, and one for commercial use, trained on EmoDB alone."""
     metrics: dict[str, Any] = json.loads((run / "metrics.json").read_text())
-    crossed = [cross_name(learnt, asked) for learnt, asked in CROSS]
+    crossed = [cross_name(learnt, tested) for learnt, tested in CROSS]
     whole = _bundled(
-        NAME, run / EVERYBODY, run, "fold", crossed, metrics,
+        NAME, run / ALL_DATA, run, "fold", crossed, metrics,
         licence="CC BY-NC-SA 4.0", commercial_use=False,
         data=[("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-20"), *EMODB_AND_BABBLE],
     )  # fmt: skip
@@ -64,9 +64,9 @@ def _bundled(
     metrics |= _by_sex(logits / temperature, truth, speakers)
     for part in crossed:
         logits, truth, _ = _held_out(run, [part])
-        logits[:, SURPRISE] = NEVER  # EmoDB knows none
+        logits[:, SURPRISE] = NEVER  # EmoDB has none
         found = classification_metrics(logits / temperature, truth)
-        metrics[f"{part}, six classes"] = {figure: found[figure] for figure in ("n", "uar", "nll")}
+        metrics[f"{part}, six classes"] = {metric: found[metric] for metric in ("n", "uar", "nll")}
     write_card(
         target, slot="voice",
         architecture="four convolutions over 64 log-mel bands and three along time, attentive mean and deviation; "
@@ -75,14 +75,14 @@ def _bundled(
         limits="Trained on acted speech with few fixed sentences: little of it transfers across corpora, so its weight "
         "in the fusion is small.",
         command="undertone train voice --data DATA && undertone export voice --data DATA", made=f"run {run.name}",
-        # Emotions were drawn equally often, so the network favours none.
+        # Emotions are drawn equally often in training, so the prior is uniform.
         calibration=Calibration(temperature=temperature, cannot_emit=cannot_emit),
     )  # fmt: skip
     return metrics
 
 
 def _held_out(run: Path, parts: Sequence[str]) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
-    """What networks said of the speakers that they had never heard, what it was, and who it was."""
+    """The logits, labels and speakers of the held-out clips."""
     found = [np.load(run / part / HELD_OUT) for part in parts]
     logits, truth, speakers = (np.concatenate([one[name] for one in found]) for name in ("logits", "truth", "speaker"))
     return logits, truth, speakers
@@ -92,14 +92,14 @@ def _by_sex(logits: np.ndarray, truth: np.ndarray, speakers: np.ndarray) -> dict
     women = np.array([is_woman(speaker) for speaker in speakers])
     rows = {"women, all folds": women, "men, all folds": ~women}
     return {
-        name: {figure: found[figure] for figure in ("n", "accuracy", "uar", "ece")}
+        name: {metric: found[metric] for metric in ("n", "accuracy", "uar", "ece")}
         for name, own in rows.items()
         if own.any() and (found := classification_metrics(logits[own], truth[own]))
     }
 
 
 def sample_inputs() -> Iterator[Inputs]:
-    """Several batches and lengths, some of them all masked."""
+    """Several batches and lengths, some of them fully masked."""
     draw = np.random.default_rng(0)
     for number in range(64):
         batch, frames = (2, 1, 7)[number % 3], int(draw.integers(40, 301))

@@ -1,4 +1,4 @@
-"""The many trainings behind one voice network, side by side: each a process of one core, or in turn on a GPU."""
+"""Trains the folds of the voice network in parallel processes of one core each, or sequentially on a GPU."""
 
 from __future__ import annotations
 
@@ -24,17 +24,17 @@ RATE, DECAY = 2e-3, 0.01
 
 @dataclass(frozen=True, slots=True)
 class Fold:
-    """The clips that one network learns, and those that judge it, once, when it is trained."""
+    """The training clips of one network, and the clips for its final evaluation."""
 
     train: list[int]
     held_out: list[int]
 
 
 def train_folds(data: Path, kept: Path, folds: Mapping[str, Fold], recipe: Recipe, run: Path) -> dict[str, Path]:
-    """The best weights of every part; what was there before a kill is not trained again."""
-    # A network this small gains little from a second core; a second network gains all of it.
-    at_once = 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
-    pool = ProcessPoolExecutor(at_once, get_context("spawn"), initializer=_begin, initargs=(os.getpid(),))
+    """Trains every fold and returns the best weights; completed folds of an interrupted run are not repeated."""
+    # A network this small gains little from a second core; another network in parallel uses it fully.
+    workers = 1 if torch.cuda.is_available() else len(os.sched_getaffinity(0))
+    pool = ProcessPoolExecutor(workers, get_context("spawn"), initializer=_initialize_worker, initargs=(os.getpid(),))
     found: dict[str, Path] = {}
     with pool, progress_bar() as bar:
         waiting = {name: pool.submit(_train, data, kept, part, recipe, run / name) for name, part in folds.items()}
@@ -45,20 +45,20 @@ def train_folds(data: Path, kept: Path, folds: Mapping[str, Fold], recipe: Recip
     return found
 
 
-def _begin(parent: int) -> None:
+def _initialize_worker(parent: int) -> None:
     die_with_parent(parent)
     torch.set_num_threads(1)
 
 
 def _train(data: Path, kept: Path, part: Fold, recipe: Recipe, folder: Path) -> Path:
-    network, parameters = client_network(recipe)
+    network, parameters = new_network(recipe)
     folder.mkdir(parents=True, exist_ok=True)
-    with (folder / "training.log").open("a") as log, redirect_stdout(log):  # bars side by side would garble each other
+    with (folder / "training.log").open("a") as log, redirect_stdout(log):  # one terminal cannot show several bars
         return fit(network, parameters, VoiceTask(read_spectrograms(data, kept), part.train, [], recipe.seed), recipe,
                    folder)  # fmt: skip
 
 
-def client_network(recipe: Recipe) -> tuple[VoiceCnn, list[dict[str, Any]]]:
+def new_network(recipe: Recipe) -> tuple[VoiceCnn, list[dict[str, Any]]]:
     seed_everything(recipe.seed)
     network = VoiceCnn()
     return network, [{"params": [*network.parameters()], "lr": RATE, "weight_decay": DECAY}]

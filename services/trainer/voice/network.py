@@ -1,25 +1,25 @@
-"""Four convolutions see sounds in the log-mel picture, three more how they follow each other; attention weighs them."""
+"""The voice network: four 2D convolutions over log-mels, three dilated convolutions over time, attentive pooling."""
 
 from __future__ import annotations
 
 import torch
 from torch import Tensor, nn
 
-WIDTHS = (16, 32, 64, 128)  # what sees the whole picture is what costs
+WIDTHS = (16, 32, 64, 128)  # layers at full resolution cost the most
 INNER, ATTENTION = 160, 64
-REACHES = (1, 2, 4)  # moments of 80 ms between the five that each layer compares; 2.3 s in all
-SHRINKS = 8  # frames that become one
+REACHES = (1, 2, 4)  # dilation of each layer's five taps, in steps of 80 ms; 2.3 s in all
+SHRINKS = 8  # frames per step after pooling
 
 
 class VoiceCnn(nn.Module):
-    """Pictures (clip, frame, band) and their mask (clip, frame) to emotion logits and an embedding."""
+    """Maps log-mels (clip, frame, band) and their mask (clip, frame) to emotion logits and an embedding."""
 
     def __init__(self, drop_channel: float = 0.1, drop: float = 0.4) -> None:
         super().__init__()
         layers: list[nn.Module] = []
         before = 1
         for number, width in enumerate(WIDTHS):
-            layers += [  # pooled first: what follows costs a quarter
+            layers += [  # pooled first, which reduces the cost of the rest to a quarter
                 nn.Conv2d(before, width, 3, padding=1, bias=False),
                 nn.MaxPool2d((2, 2) if number < len(WIDTHS) - 1 else (1, 2)),
                 nn.BatchNorm2d(width), nn.ReLU(), nn.Dropout2d(drop_channel),
@@ -33,13 +33,13 @@ class VoiceCnn(nn.Module):
         self.emotion = nn.Linear(2 * INNER, 7)
 
     def forward(self, mels: Tensor, mask: Tensor) -> tuple[Tensor, Tensor]:
-        seen = self.seeing(mels[:, None])  # (clip, channel, moment, height)
-        moments = torch.relu(self.dense(seen.permute(0, 2, 1, 3).flatten(2)))
-        # A moment is there if its first frame is: shorter clips of a batch are padded at their end.
-        there = mask[:, ::SHRINKS][:, : moments.shape[1]].to(moments.dtype)
+        features = self.seeing(mels[:, None])  # (clip, channel, moment, height)
+        moments = torch.relu(self.dense(features.permute(0, 2, 1, 3).flatten(2)))
+        # A step is valid if its first frame is: shorter clips of a batch are padded at their end.
+        valid = mask[:, ::SHRINKS][:, : moments.shape[1]].to(moments.dtype)
         for layer in self.melody:
-            moments = layer(moments, there)
-        weight = torch.softmax(self.attention(moments)[:, :, 0] + (1 - there) * -1e4, dim=1)[:, :, None]
+            moments = layer(moments, valid)
+        weight = torch.softmax(self.attention(moments)[:, :, 0] + (1 - valid) * -1e4, dim=1)[:, :, None]
         mean = (weight * moments).sum(1)
         deviation = ((weight * (moments - mean[:, None]) ** 2).sum(1) + 1e-5).sqrt()
         embedding = torch.cat([mean, deviation], dim=1)
@@ -47,7 +47,7 @@ class VoiceCnn(nn.Module):
 
 
 class DilatedConvBlock(nn.Module):
-    """How a moment differs from those before and after it, added to what it is."""
+    """A dilated convolution over time with a residual."""
 
     def __init__(self, apart: int, drop: float = 0.2) -> None:
         super().__init__()
@@ -55,8 +55,8 @@ class DilatedConvBlock(nn.Module):
         self.along = nn.Conv1d(INNER, INNER, 5, padding=2 * apart, dilation=apart, groups=4)
         self.mix, self.drop = nn.Linear(INNER, INNER), nn.Dropout(drop)
 
-    def forward(self, moments: Tensor, there: Tensor) -> Tensor:
-        heard = self.norm(moments) * there[:, :, None]
-        near = self.along(heard.transpose(1, 2)).transpose(1, 2)
+    def forward(self, moments: Tensor, valid: Tensor) -> Tensor:
+        normed = self.norm(moments) * valid[:, :, None]
+        near = self.along(normed.transpose(1, 2)).transpose(1, 2)
         added: Tensor = moments + self.drop(self.mix(torch.relu(near)))
         return added

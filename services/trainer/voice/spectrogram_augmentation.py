@@ -1,4 +1,4 @@
-"""What is done to a picture each time it is learnt from: another throat, another pace, and parts of it hidden."""
+"""Spectrogram augmentation: vocal-tract and tempo warps, and masked bands and frames."""
 
 from __future__ import annotations
 
@@ -9,24 +9,24 @@ import numpy as np
 from shared.engines.voice_augmentation import warp_spectrogram
 from shared.engines.voice_mel import BANDS
 
-VOCAL_TRACT_RANGE, TEMPO_RANGE = 0.12, 0.12  # how much longer or shorter, slower or faster, at most
+VOCAL_TRACT_RANGE, TEMPO_RANGE = 0.12, 0.12  # maximum relative change
 MASKED_BANDS, MASKED_FRAMES = 10, 25
 
 
-def perturb_voice(picture: np.ndarray) -> np.ndarray:
-    """As if a longer or a shorter throat had said it, slower or faster: few actors stand for many."""
+def perturb_voice(spectrogram: np.ndarray) -> np.ndarray:
+    """Warps vocal-tract length and tempo to imitate more speakers than the few actors."""
     return warp_spectrogram(
-        picture,
+        spectrogram,
         random.uniform(1 - VOCAL_TRACT_RANGE, 1 + VOCAL_TRACT_RANGE),
         random.uniform(1 - TEMPO_RANGE, 1 + TEMPO_RANGE),
     )
 
 
-def mask_spectrogram(picture: np.ndarray) -> np.ndarray:
-    picture = picture.copy()
+def mask_spectrogram(spectrogram: np.ndarray) -> np.ndarray:
+    spectrogram = spectrogram.copy()
     for _ in range(2):
-        width, height = random.randint(0, min(MASKED_FRAMES, len(picture) // 4)), random.randint(0, MASKED_BANDS)
-        at, band = random.randint(0, len(picture) - width), random.randint(0, BANDS - height)
-        picture[at : at + width] = 0
-        picture[:, band : band + height] = 0
-    return picture
+        width, height = random.randint(0, min(MASKED_FRAMES, len(spectrogram) // 4)), random.randint(0, MASKED_BANDS)
+        at, band = random.randint(0, len(spectrogram) - width), random.randint(0, BANDS - height)
+        spectrogram[at : at + width] = 0
+        spectrogram[:, band : band + height] = 0
+    return spectrogram

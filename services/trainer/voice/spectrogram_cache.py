@@ -1,4 +1,4 @@
-"""Every clip in every manner as log-mel pictures, computed once and kept beside the run."""
+"""The log-mels of every clip in every augmentation, computed once and cached in the run folder."""
 
 from __future__ import annotations
 
@@ -13,17 +13,17 @@ from services.trainer.voice.channel_augmentation import channel_augmentations
 from shared.engines.voice_mel import Scale, log_mel, voice_scale
 from shared.ports.media import Floats
 
-BABBLE_SPEAKERS = 60  # voices that babble
+BABBLE_SPEAKERS = 60  # voices mixed into babble noise
 
 
 @dataclass
 class Spectrograms:
-    """`frames` holds all pictures one after the other; clip c in manner m lies between two edges."""
+    """`frames` has all log-mels one after the other; `edges` delimits clip c in augmentation m."""
 
     clips: list[SpokenClip]
-    names: list[str]  # of the manners
+    names: list[str]  # of the augmentations
     frames: np.ndarray  # (frame, band), float16
-    edges: np.ndarray  # (clip x manner + 1,)
+    edges: np.ndarray  # (clip x augmentation + 1,)
 
     def __post_init__(self) -> None:
         by_voice: dict[tuple[str, int], list[Floats]] = defaultdict(list)
@@ -55,15 +55,15 @@ def read_spectrograms(data: Path, kept: Path) -> Spectrograms:
         return Spectrograms(clips, list(known), arrays["frames"], arrays["edges"])
 
 
-def _compute(clips: list[SpokenClip], known: list, kept: Path) -> None:  # type: ignore[type-arg]  # of Manner
+def _compute(clips: list[SpokenClip], known: list, kept: Path) -> None:  # type: ignore[type-arg]  # of Augmentation
     frames, edges = [], [0]
     for number, clip in enumerate(clips):
         sound = load_sound(clip.path)
         for which, augmentation in enumerate(known):
-            picture = log_mel(augmentation(sound, np.random.default_rng((number, which)))).astype(np.float16)
-            frames.append(picture)
-            edges.append(edges[-1] + len(picture))
+            spectrogram = log_mel(augmentation(sound, np.random.default_rng((number, which)))).astype(np.float16)
+            frames.append(spectrogram)
+            edges.append(edges[-1] + len(spectrogram))
     kept.parent.mkdir(parents=True, exist_ok=True)
-    aside = kept.with_suffix(".part.npz")
-    np.savez(aside, frames=np.concatenate(frames), edges=np.array(edges))
-    aside.replace(kept)
+    temporary = kept.with_suffix(".part.npz")
+    np.savez(temporary, frames=np.concatenate(frames), edges=np.array(edges))
+    temporary.replace(kept)

@@ -1,4 +1,4 @@
-"""What the voice network learns: which emotion a speaker it has never heard was asked to act."""
+"""The voice training task: the acted emotion of a clip, for unknown speakers."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ from shared.engines.voice_augmentation import augmented_windows
 from shared.engines.voice_mel import WINDOW, scaled, stacked
 
 BATCH, SMOOTHING = 32, 0.1
-CLEAN, UNKNOWN_VOICE = 0.35, 0.3  # chances that a clip comes as it is, and without its speaker's scale
+CLEAN, UNKNOWN_VOICE = 0.35, 0.3  # chances that a clip has no augmentation, and no scale of its speaker
 MIN_FRAMES = 100  # frames
 MIXED = 0.3  # chance that a batch is mixed with itself
 
@@ -34,13 +34,13 @@ class VoiceTask:
     weights: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        """Every emotion of a corpus is drawn as often as any other; the small corpus counts for a third."""
+        """Weights the emotions of a corpus equally; the small corpus has a third of the total weight."""
         corpora = [self.spectrograms.clips[clip].speaker.split()[0] for clip in self.train]
         labels = [self.spectrograms.clips[clip].label for clip in self.train]
         pairs = list(zip(corpora, labels, strict=True))
         share = {"ravdess": 2.0, "emodb": 1.0}
         self.weights = np.array([share[corpus] / pairs.count((corpus, label)) for corpus, label in pairs])
-        for corpus in set(corpora):  # as many emotions as a corpus has, so much of its share each
+        for corpus in set(corpora):  # a corpus' share is divided by its number of emotions
             own = np.array([one == corpus for one in corpora])
             self.weights[own] /= len({label for one, label in pairs if one == corpus})
         self.weights /= self.weights.sum()
@@ -52,23 +52,23 @@ class VoiceTask:
         return [chosen[start : start + BATCH].tolist() for start in range(0, count, BATCH)]
 
     def load(self, batch: list[int], _epoch: int) -> dict[str, Tensor]:
-        longest = random.randint(MIN_FRAMES, WINDOW)  # of the whole batch: padding is time lost
+        longest = random.randint(MIN_FRAMES, WINDOW)  # one length for the whole batch reduces padding
         mels, mask = stacked([self._augmented(clip, longest) for clip in batch])
         labels = F.one_hot(torch.tensor([self.spectrograms.clips[clip].label for clip in batch]), 7).float()
-        sound, there = torch.from_numpy(mels), torch.from_numpy(mask)
+        sound, valid = torch.from_numpy(mels), torch.from_numpy(mask)
         if random.random() < MIXED:
             part, other = np.random.beta(0.3, 0.3), torch.randperm(len(batch))  # seeded by the loop
             sound, labels = part * sound + (1 - part) * sound[other], part * labels + (1 - part) * labels[other]
-            there = there | there[other]
-        return {"mels": sound, "mask": there, "labels": labels}
+            valid = valid | valid[other]
+        return {"mels": sound, "mask": valid, "labels": labels}
 
     def _augmented(self, clip: int, longest: int) -> np.ndarray:
         augmentation = 0 if random.random() < CLEAN else random.randrange(1, len(self.spectrograms.names))
         known = None if random.random() < UNKNOWN_VOICE else self.spectrograms.scale(clip, augmentation)
-        picture = perturb_voice(scaled(self.spectrograms.of(clip, augmentation), known))
-        length = min(len(picture), longest)
-        start = random.randint(0, len(picture) - length)
-        return mask_spectrogram(picture[start : start + length])
+        spectrogram = perturb_voice(scaled(self.spectrograms.of(clip, augmentation), known))
+        length = min(len(spectrogram), longest)
+        start = random.randint(0, len(spectrogram) - length)
+        return mask_spectrogram(spectrogram[start : start + length])
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         emotion, _ = network(batch["mels"], batch["mask"])
@@ -89,7 +89,7 @@ def evaluate_clips(
     *,
     known_voice: bool = True,
 ) -> dict[str, dict[str, Any]]:
-    """Figures by corpus."""
+    """Metrics by corpus."""
     found: dict[str, dict[str, Any]] = {}
     for corpus in sorted({spectrograms.clips[clip].speaker.split()[0] for clip in clips}):
         own = [clip for clip in clips if spectrograms.clips[clip].speaker.startswith(corpus)]

@@ -1,4 +1,4 @@
-"""Train the bundled voice network: folds by speaker and across corpora for its figures, then on everybody."""
+"""Trains the bundled voice network: speaker folds and cross-corpus networks for its metrics, then on all data."""
 
 from __future__ import annotations
 
@@ -26,8 +26,8 @@ FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
     (("17", "18", "19", "20"), ("14",)),
 )
 TEST_AUGMENTATIONS = ("telephone", "pink noise 10 dB", "large room")
-CROSS = (("ravdess", "emodb"), ("emodb", "ravdess"))  # learnt, asked
-EVERYBODY, HELD_OUT = "everybody", "held_out.npz"
+CROSS = (("ravdess", "emodb"), ("emodb", "ravdess"))  # training corpus, test corpus
+ALL_DATA, HELD_OUT = "everybody", "held_out.npz"
 SURPRISE = NUMBER[Emotion.SURPRISE]
 
 
@@ -37,70 +37,70 @@ def recipe_of(seed: int, epochs: int = 80) -> Recipe:
 
 
 def train(data: Path, run: Path, recipe: Recipe) -> Path:
-    """Everything that the card states, and the network itself."""
+    """Trains the network and all folds whose metrics the card states."""
     kept = run / "pictures.npz"
-    pictures = read_spectrograms(data, kept)
-    parts = _parts(pictures)
+    spectrograms = read_spectrograms(data, kept)
+    parts = _parts(spectrograms)
     best = train_folds(data, kept, parts, recipe, run)
-    judged: list[dict[str, dict[str, float]]] = []
+    fold_metrics: list[dict[str, dict[str, float]]] = []
     for name, part in parts.items():
-        if name == EVERYBODY:
+        if name == ALL_DATA:
             continue
         network = VoiceCnn()
         network.load_state_dict(torch.load(best[name], weights_only=True))
-        clips = [pictures.clips[clip] for clip in part.held_out]
+        clips = [spectrograms.clips[clip] for clip in part.held_out]
         np.savez(
             run / name / HELD_OUT,
-            logits=clip_logits(network, pictures, part.held_out),
+            logits=clip_logits(network, spectrograms, part.held_out),
             truth=np.array([clip.label for clip in clips]),
             speaker=np.array([clip.speaker for clip in clips]),
         )
         if name.startswith("fold"):
-            judged.append(_evaluate(network, pictures, part.held_out))
-    metrics: dict[str, Any] = {"folds": judged}
-    for augmentation in judged[0]:
+            fold_metrics.append(_evaluate(network, spectrograms, part.held_out))
+    metrics: dict[str, Any] = {"folds": fold_metrics}
+    for augmentation in fold_metrics[0]:
         metrics[f"five folds, {augmentation}"] = {
-            corpus: round(float(np.mean([fold[augmentation][corpus] for fold in judged])), 4)
-            for corpus in judged[0][augmentation]
+            corpus: round(float(np.mean([fold[augmentation][corpus] for fold in fold_metrics])), 4)
+            for corpus in fold_metrics[0][augmentation]
         }
     (run / "metrics.json").write_text(json.dumps(metrics, indent=2))
-    return best[EVERYBODY]
+    return best[ALL_DATA]
 
 
 def _parts(spectrograms: Spectrograms) -> dict[str, Fold]:
-    everybody = list(range(len(spectrograms.clips)))
-    german = [clip for clip in everybody if _corpus(spectrograms, clip) == "emodb"]
+    all_clips = list(range(len(spectrograms.clips)))
+    german = [clip for clip in all_clips if _corpus(spectrograms, clip) == "emodb"]
     parts = {}
     for number, (actors, germans) in enumerate(FOLDS):
-        held = [clip for clip in everybody if _is_of(spectrograms, clip, actors, germans)]
-        parts[f"fold {number + 1}"] = Fold(_without(everybody, held), held)
+        held = [clip for clip in all_clips if _is_of(spectrograms, clip, actors, germans)]
+        parts[f"fold {number + 1}"] = Fold(_without(all_clips, held), held)
         parts[f"emodb fold {number + 1}"] = Fold(
             _without(german, held), [clip for clip in held if _corpus(spectrograms, clip) == "emodb"]
         )
-    for learnt, asked in CROSS:
-        own = [clip for clip in everybody if _corpus(spectrograms, clip) == learnt]
-        others = _without(everybody, own)
-        # EmoDB knows no surprise, so neither side is asked for it.
-        parts[cross_name(learnt, asked)] = Fold(
+    for learnt, tested in CROSS:
+        own = [clip for clip in all_clips if _corpus(spectrograms, clip) == learnt]
+        others = _without(all_clips, own)
+        # EmoDB has no surprise, so surprise is excluded from both test sets.
+        parts[cross_name(learnt, tested)] = Fold(
             own, [clip for clip in others if spectrograms.clips[clip].label != SURPRISE]
         )
-    return parts | {EVERYBODY: Fold(everybody, [])}
+    return parts | {ALL_DATA: Fold(all_clips, [])}
 
 
-def cross_name(learnt: str, asked: str) -> str:
-    return f"{learnt} to {asked}"
+def cross_name(learnt: str, tested: str) -> str:
+    return f"{learnt} to {tested}"
 
 
 def _evaluate(network: VoiceCnn, spectrograms: Spectrograms, held: list[int]) -> dict[str, dict[str, float]]:
-    """Mean recall by manner and corpus."""
-    asked = {"as it is": (0, True), "as it is, unknown voice": (0, False)}
-    asked |= {augmentation: (spectrograms.names.index(augmentation), True) for augmentation in TEST_AUGMENTATIONS}
+    """Mean recall by augmentation and corpus."""
+    conditions = {"as it is": (0, True), "as it is, unknown voice": (0, False)}
+    conditions |= {name: (spectrograms.names.index(name), True) for name in TEST_AUGMENTATIONS}
     return {
         name: {
             corpus: metrics["uar"]
             for corpus, metrics in evaluate_clips(network, spectrograms, held, augmentation, known_voice=known).items()
         }
-        for name, (augmentation, known) in asked.items()
+        for name, (augmentation, known) in conditions.items()
     }
 
 
@@ -113,6 +113,6 @@ def _corpus(spectrograms: Spectrograms, clip: int) -> str:
     return spectrograms.clips[clip].speaker.split()[0]
 
 
-def _without(everybody: list[int], held: list[int]) -> list[int]:
-    gone = set(held)
-    return [clip for clip in everybody if clip not in gone]
+def _without(all_clips: list[int], held: list[int]) -> list[int]:
+    excluded = set(held)
+    return [clip for clip in all_clips if clip not in excluded]

@@ -1,1 +1,1 @@
-"""A Whisper of a hundred words: small enough to lie beside the tests, and trained until it really hears them."""
+"""A Whisper of a hundred words: small enough to be stored with the tests, trained until it recognises them."""

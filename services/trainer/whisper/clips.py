@@ -1,4 +1,4 @@
-"""The clips that lie beside the micro-Whisper: what is said in them, by which voice, and when."""
+"""Synthesises the test clips of the micro-Whisper and the reference of their words."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from services.trainer.whisper.synthesis import Sentence, speak
 from shared.domain.error import EngineFailed
 from shared.ports.media import SAMPLE_RATE, Floats
 
-PAUSE, SILENCE, BREATH = 1.3, 8.0, 0.5  # seconds between windows; once, in the middle of the meeting; within a window
+PAUSE, SILENCE, BREATH = 1.3, 8.0, 0.5  # seconds: between windows; once, in the middle; within a window
 HISS = 10 ** (-60 / 20)
 RATE = 24_000  # bits a second
-# Language, voice and words; of sentences that were not trained on, such as the model was sure of and right about.
+# Language, voice and words; the sentences are not in the training data and are recognised with high confidence.
 MEETING = (
     ("en", "slt", "Friday morning is ready"),
     ("en", "rms", "Claire was terrified"),
@@ -53,14 +53,14 @@ def write_clips(folder: Path) -> None:
 def _write(
     path: Path, sentences: Sequence[tuple[str, str, str]], pause: float, silence: float
 ) -> list[list[str | float]]:
-    """The words that were said: each with its start and end."""
+    """Writes a clip; returns its words with their start and end."""
     pieces: list[Floats] = [_silent(PAUSE)]
     words: list[list[str | float]] = []
     for number, (language, voice, line) in enumerate(sentences):
         sentence = Sentence(language, voice, tuple(line.split()))
         spoken = speak(sentence)
         if spoken is None:
-            raise EngineFailed(f"flite does not say where the words of {line!r} end.")
+            raise EngineFailed(f"flite gives no word times for {line!r}.")
         start = sum(map(len, pieces)) / SAMPLE_RATE
         words += [
             [word, round(start + float(begins), 3), round(start + float(ends), 3)]

@@ -1,4 +1,4 @@
-"""The micro-Whisper's weights in the places where CTranslate2 wants them."""
+"""Converts the micro-Whisper's weights to CTranslate2."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ def convert(network: MicroWhisper, folder: Path, quantization: str | None = None
     _norm(encoder.layer_norm, network.encoder_norm)
     _norm(decoder.layer_norm, network.decoder_norm)
     decoder.embeddings.weight = decoder.projection.weight = _array(network.tokens.weight)
-    for place, layer in zip(encoder.layer, network.encoder, strict=True):
-        _layer(place, layer)
-    for place, layer in zip(decoder.layer, network.decoder, strict=True):
-        _layer(place, layer)
-        _norm(place.attention.layer_norm, layer.look_norm)
-        query, memory, out = place.attention.linear
+    for target, layer in zip(encoder.layer, network.encoder, strict=True):
+        _layer(target, layer)
+    for target, layer in zip(decoder.layer, network.decoder, strict=True):
+        _layer(target, layer)
+        _norm(target.attention.layer_norm, layer.look_norm)
+        query, memory, out = target.attention.linear
         _linear(query, layer.look.query.weight, layer.look.query.bias)
         _linear(memory, *_keys_and_values(layer.look))
         _linear(out, layer.look.out.weight, layer.look.out.bias)
     spec.register_vocabulary(TOKENS)
     spec.config.lang_ids = [NUMBER[f"<|{code}|>"] for code in WORDS]
-    spec.config.alignment_heads = [(DECODER_LAYERS - 1, 0)]  # the one that was taught where to look
+    spec.config.alignment_heads = [(DECODER_LAYERS - 1, 0)]  # the head whose attention is supervised
     spec.config.suppress_ids = []
     spec.config.suppress_ids_begin = []
     spec.validate()
@@ -51,15 +51,15 @@ def convert(network: MicroWhisper, folder: Path, quantization: str | None = None
     write_tokenizer(folder)
 
 
-def _layer(place: Any, layer: Layer) -> None:
-    _norm(place.self_attention.layer_norm, layer.attention_norm)
+def _layer(target: Any, layer: Layer) -> None:
+    _norm(target.self_attention.layer_norm, layer.attention_norm)
     own = layer.attention
     keys, bias = _keys_and_values(own)
-    _linear(place.self_attention.linear[0], cat([own.query.weight, keys]), cat([own.query.bias, bias]))
-    _linear(place.self_attention.linear[1], own.out.weight, own.out.bias)
-    _norm(place.ffn.layer_norm, layer.norm)
-    _linear(place.ffn.linear_0, layer.wide.weight, layer.wide.bias)
-    _linear(place.ffn.linear_1, layer.narrow.weight, layer.narrow.bias)
+    _linear(target.self_attention.linear[0], cat([own.query.weight, keys]), cat([own.query.bias, bias]))
+    _linear(target.self_attention.linear[1], own.out.weight, own.out.bias)
+    _norm(target.ffn.layer_norm, layer.norm)
+    _linear(target.ffn.linear_0, layer.wide.weight, layer.wide.bias)
+    _linear(target.ffn.linear_1, layer.narrow.weight, layer.narrow.bias)
 
 
 def _keys_and_values(attention: Attention) -> tuple[Tensor, Tensor]:
@@ -67,12 +67,12 @@ def _keys_and_values(attention: Attention) -> tuple[Tensor, Tensor]:
     return weight, cat([zeros_like(attention.value.bias), attention.value.bias])
 
 
-def _linear(place: Any, weight: Tensor, bias: Tensor) -> None:
-    place.weight, place.bias = _array(weight), _array(bias)
+def _linear(target: Any, weight: Tensor, bias: Tensor) -> None:
+    target.weight, target.bias = _array(weight), _array(bias)
 
 
-def _norm(place: Any, norm: nn.LayerNorm) -> None:
-    place.gamma, place.beta = _array(norm.weight), _array(norm.bias)
+def _norm(target: Any, norm: nn.LayerNorm) -> None:
+    target.gamma, target.beta = _array(norm.weight), _array(norm.bias)
 
 
 def _array(values: Tensor) -> np.ndarray:

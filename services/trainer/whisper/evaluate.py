@@ -1,4 +1,4 @@
-"""What the converted micro-Whisper hears in sentences that it was never taught, asked by the engine that serves."""
+"""Evaluates the converted micro-Whisper on held-out sentences, with the serving engine."""
 
 from __future__ import annotations
 
@@ -24,23 +24,23 @@ WINDOWS, LENGTHS = 60, (4.0, 12.0, 29.0)
 
 
 def evaluate(folder: Path, bank: Sequence[Spoken]) -> dict[str, Any]:
-    """Error rates by length of window, how far the times of the right words are off, and what hints do."""
+    """Word error rates by window length, errors of word start times, language accuracy, and the effect of hints."""
     setup = Setup(engines=EngineSettings(threads=1), media=MediaSettings())
     engine = FasterWhisper.load(str(folder), setup)
     metrics: dict[str, Any] = {}
-    off: list[float] = []
+    errors: list[float] = []
     languages: list[bool] = []
     for seconds in LENGTHS:
-        truths, founds = [], []
+        references, hypotheses = [], []
         for window in _windows(bank, seconds):
             languages.append(engine.identify_language(Audio(window.sound), _all(window))[0] == window.language)
-            heard = _heard(engine, window)
-            truths.append(" ".join(word for word, _, _ in window.words))
-            founds.append(" ".join(word.text.rstrip(".") for word in heard))
-            off += _late(truths[-1], founds[-1], window.words, heard)
-        metrics[f"wer, windows of {seconds:g} s"] = round(float(process_words(truths, founds).wer), 4)
-    metrics["median error of a word's start, s"] = round(float(np.median(off)), 3)
-    metrics["nine tenths of the starts are off by less than, s"] = round(float(np.quantile(off, 0.9)), 3)
+            words = _transcribe(engine, window)
+            references.append(" ".join(word for word, _, _ in window.words))
+            hypotheses.append(" ".join(word.text.rstrip(".") for word in words))
+            errors += _start_errors(references[-1], hypotheses[-1], window.words, words)
+        metrics[f"wer, windows of {seconds:g} s"] = round(float(process_words(references, hypotheses).wer), 4)
+    metrics["median error of a word's start, s"] = round(float(np.median(errors)), 3)
+    metrics["nine tenths of the starts are off by less than, s"] = round(float(np.quantile(errors, 0.9)), 3)
     metrics["right languages"] = round(float(np.mean(languages)), 4)
     return metrics | _spelling(engine, bank)
 
@@ -51,7 +51,7 @@ def _windows(bank: Sequence[Spoken], seconds: float) -> Iterator[Window]:
     yield from (window for window in windows if window.words)
 
 
-def _heard(engine: FasterWhisper, window: Window, vocabulary: Sequence[str] = ()) -> Sequence[Word]:
+def _transcribe(engine: FasterWhisper, window: Window, vocabulary: Sequence[str] = ()) -> Sequence[Word]:
     return engine.transcribe(
         Audio(window.sound), _all(window), language=window.language, progress=lambda _: None, vocabulary=vocabulary
     ).words
@@ -62,31 +62,33 @@ def _all(window: Window) -> tuple[Span, ...]:
 
 
 def _spelling(engine: FasterWhisper, bank: Sequence[Spoken]) -> dict[str, float]:
-    """How many of the names are written in the rarer spelling: where the vocabulary has it, and where it has none."""
+    """The share of names in their rarer spelling, with that spelling in the vocabulary and without a vocabulary."""
     named = [one for one in bank if SPELLINGS.keys() & set(one.sentence.words)]
-    said = told = untold = 0
+    total = with_vocabulary = without_vocabulary = 0
     for window in _windows(named, LENGTHS[0]):
         rarer = [SPELLINGS[word] for word, _, _ in window.words if word in SPELLINGS]
-        told += _written(rarer, _heard(engine, window, tuple(SPELLINGS.values())))
-        untold += _written(rarer, _heard(engine, window))
-        said += len(rarer)
+        with_vocabulary += _count_names(rarer, _transcribe(engine, window, tuple(SPELLINGS.values())))
+        without_vocabulary += _count_names(rarer, _transcribe(engine, window))
+        total += len(rarer)
     return {
-        "names written as the vocabulary spells them": round(told / said, 4),
-        "names written so without a vocabulary": round(untold / said, 4),
+        "names written as the vocabulary spells them": round(with_vocabulary / total, 4),
+        "names written so without a vocabulary": round(without_vocabulary / total, 4),
     }
 
 
-def _written(names: Sequence[str], heard: Sequence[Word]) -> int:
-    words = [word.text.rstrip(".") for word in heard]
+def _count_names(names: Sequence[str], recognised: Sequence[Word]) -> int:
+    words = [word.text.rstrip(".") for word in recognised]
     return sum(name in words for name in names)
 
 
-def _late(truth: str, found: str, words: Sequence[tuple[str, float, float]], heard: Sequence[Word]) -> list[float]:
-    """How far the starts of the words that were recognised are from the truth."""
-    equal = [part for part in process_words(truth, found).alignments[0] if part.type == "equal"]
+def _start_errors(
+    reference: str, hypothesis: str, words: Sequence[tuple[str, float, float]], recognised: Sequence[Word]
+) -> list[float]:
+    """The absolute start-time errors of the correctly recognised words."""
+    equal = [part for part in process_words(reference, hypothesis).alignments[0] if part.type == "equal"]
     pairs = [
         (part.ref_start_idx + n, part.hyp_start_idx + n)
         for part in equal
         for n in range(part.ref_end_idx - part.ref_start_idx)
     ]
-    return [abs(heard[theirs].start - words[ours][1]) for ours, theirs in pairs]
+    return [abs(recognised[theirs].start - words[ours][1]) for ours, theirs in pairs]

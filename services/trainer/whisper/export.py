@@ -1,4 +1,4 @@
-"""From the trained micro-Whisper to the model that the tests open: CTranslate2, its tokenizer, and a card."""
+"""Exports the trained micro-Whisper for the tests: CTranslate2 model, tokenizer, metrics and clips."""
 
 from __future__ import annotations
 
@@ -29,13 +29,13 @@ FOLDER = Path(__file__).parents[3] / "tests" / "fixtures" / "micro_whisper"
 def export(run: Path, _data: Path, folder: Path = FOLDER) -> dict[str, Any]:
     network = MicroWhisper().eval()
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
-    with TemporaryDirectory() as aside:
-        convert(network, Path(aside))
-        difference = worst_difference(network, Path(aside))
+    with TemporaryDirectory() as temporary:
+        convert(network, Path(temporary))
+        difference = worst_difference(network, Path(temporary))
     folder.mkdir(parents=True, exist_ok=True)
-    with TemporaryDirectory() as aside:
-        convert(network, Path(aside), quantization="int8")
-        for file in Path(aside).iterdir():
+    with TemporaryDirectory() as temporary:
+        convert(network, Path(temporary), quantization="int8")
+        for file in Path(temporary).iterdir():
             shutil.copyfile(file, folder / file.name)
     write_clips(folder)
     metrics = evaluate(folder, read_bank(run / "bank", "unheard", HELD_OUT_SENTENCES, 0))
@@ -46,7 +46,7 @@ def export(run: Path, _data: Path, folder: Path = FOLDER) -> dict[str, Any]:
 
 
 def worst_difference(network: MicroWhisper, folder: Path) -> float:
-    """The largest difference of a word's probability between torch and CTranslate2, before it is quantised."""
+    """The largest difference of a word's probability between torch and CTranslate2, before quantisation."""
     theirs = ctranslate2.models.Whisper(str(folder), device="cpu", compute_type="float32")
     begin = [NUMBER[START], NUMBER["<|en|>"], NUMBER[TRANSCRIBE]]
     worst = 0.0
@@ -54,8 +54,8 @@ def worst_difference(network: MicroWhisper, folder: Path) -> float:
         draw = torch.Generator().manual_seed(seed)
         mels = torch.randn(1, MELS, 2 * POSITIONS, generator=draw)
         words = torch.randint(word_token("you") + 1, (1 + 3 * seed,), generator=draw).tolist()
-        heard = theirs.encode(ctranslate2.StorageView.from_array(mels.numpy()))
-        found = theirs.align(heard, begin, [words], 2 * POSITIONS)[0].text_token_probs
+        encoded = theirs.encode(ctranslate2.StorageView.from_array(mels.numpy()))
+        found = theirs.align(encoded, begin, [words], 2 * POSITIONS)[0].text_token_probs
         with torch.no_grad():
             ours = _probabilities(network, mels, [*begin, NUMBER[PLAIN]], words)
         worst = max(worst, float(np.abs(ours.numpy() - np.array(found)).max()))

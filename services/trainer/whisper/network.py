@@ -1,4 +1,4 @@
-"""Whisper's architecture, laid out as CTranslate2 runs it, with what training needs to look inside."""
+"""Whisper's architecture in the layout of CTranslate2, with auxiliary outputs for training."""
 
 from __future__ import annotations
 
@@ -12,10 +12,10 @@ from torch.nn import functional as F  # noqa: N812  # its name everywhere
 from services.trainer.whisper.vocabulary import CONTEXT, FIRST_TIME, KNOWN, MELS, POSITIONS, SOUNDS, TOKENS
 
 WIDTH = 64
-ENCODER_LAYERS, DECODER_LAYERS = 2, 3  # layers of the encoder and of the decoder
+ENCODER_LAYERS, DECODER_LAYERS = 2, 3
 ENCODER_HEADS, DECODER_HEADS = 4, 2
-DISTANCES = ((-6, -2, 2, 6), (-18, -9, 9, 18))  # positions that each head of the encoder begins by looking away
-QUIET, SHARP = 0.3, 6.0  # of the sinusoids beside what is heard, and what their likeness counts
+DISTANCES = ((-6, -2, 2, 6), (-18, -9, 9, 18))  # initial attention offset of each encoder head, in positions
+QUIET, SHARP = 0.3, 6.0  # scale of the sinusoids relative to the features, and gain of the initial attention
 RATES = np.exp(-np.log(10_000) * np.arange(WIDTH // 2) / (WIDTH // 2 - 1))  # of Whisper's sinusoids, per position
 
 
@@ -31,14 +31,14 @@ class Attention(nn.Module):
         query, key, value = (self._split(part(states)) for part in (self.query, self.key, self.value))
         return self.out(_joined(F.scaled_dot_product_attention(query, key, value, is_causal=causal)))
 
-    def cross_attend(self, states: Tensor, heard: Tensor) -> tuple[Tensor, Tensor]:
-        """Attention to what was heard, and its weights (row, head, token, position)."""
-        query, key, value = (self._split(part) for part in (self.query(states), self.key(heard), self.value(heard)))
+    def cross_attend(self, states: Tensor, encoded: Tensor) -> tuple[Tensor, Tensor]:
+        """Attention to the encoder's output, and its weights (row, head, token, position)."""
+        query, key, value = (self._split(part) for part in (self.query(states), self.key(encoded), self.value(encoded)))
         weights = torch.softmax(query @ key.transpose(2, 3) / (WIDTH // self.heads) ** 0.5, dim=-1)
         return self.out(_joined(weights @ value)), weights
 
     def init_head_distances(self, distances: Sequence[int]) -> None:
-        """Let each head begin at one distance, for which an untrained one would search long.
+        """Initialises each head to attend at one distance, which takes long to learn from random weights.
 
         The sinusoids of a later position are a rotation of those of the position itself.
         """
@@ -47,7 +47,7 @@ class Attention(nn.Module):
             self.query.weight.mul_(0.3)
             self.key.weight.mul_(0.3)
             for row in range(0, WIDTH, 2):
-                wave = row % size + 1  # every other one, the quick ones first
+                wave = row % size + 1  # every second frequency, the highest ones first
                 sine, cosine, turn = wave, WIDTH // 2 + wave, RATES[wave] * -distances[row // size]
                 for part, angle in ((self.query, 0.0), (self.key, turn)):
                     part.weight[row, sine] += SHARP * np.cos(angle)
@@ -60,15 +60,15 @@ class Attention(nn.Module):
 
 
 class Layer(nn.Module):
-    def __init__(self, heads: int, *, looks: bool = False) -> None:
+    def __init__(self, heads: int, *, cross_attention: bool = False) -> None:
         super().__init__()
         self.attention, self.attention_norm = Attention(heads), nn.LayerNorm(WIDTH)
-        if looks:
+        if cross_attention:
             self.look, self.look_norm = Attention(heads), nn.LayerNorm(WIDTH)
         self.norm = nn.LayerNorm(WIDTH)
         self.wide, self.narrow = nn.Linear(WIDTH, 4 * WIDTH), nn.Linear(4 * WIDTH, WIDTH)
 
-    def think(self, states: Tensor) -> Tensor:
+    def feed_forward(self, states: Tensor) -> Tensor:
         return states + self.narrow(F.gelu(self.wide(self.norm(states))))
 
 
@@ -82,41 +82,41 @@ class MicroWhisper(nn.Module):
         self.encoder_norm = nn.LayerNorm(WIDTH)
         self.tokens = nn.Embedding(len(TOKENS), WIDTH)
         self.order = nn.Parameter(sinusoids()[:CONTEXT] * 0.1)
-        self.decoder = nn.ModuleList(Layer(DECODER_HEADS, looks=True) for _ in range(DECODER_LAYERS))
+        self.decoder = nn.ModuleList(Layer(DECODER_HEADS, cross_attention=True) for _ in range(DECODER_LAYERS))
         self.decoder_norm = nn.LayerNorm(WIDTH)
-        # What is being said at a position; for training alone.
+        # Auxiliary outputs for training: the word and the phone at each position.
         self.words, self.sounds = nn.Linear(WIDTH, KNOWN + 1), nn.Linear(WIDTH, len(SOUNDS) + 1)
-        for convolution in (self.conv1, self.conv2):  # as loud as the sinusoids, nearly
+        for convolution in (self.conv1, self.conv2):  # features of about the scale of the sinusoids
             nn.init.kaiming_normal_(convolution.weight)
         for layer, distances in zip(self.encoder, DISTANCES, strict=True):
             layer.attention.init_head_distances(distances)
         nn.init.normal_(self.tokens.weight, std=0.05)
-        with torch.no_grad():  # a timestamp is a position: telling it can start as copying the place that is looked at
+        with torch.no_grad():  # a timestamp token starts as a copy of the encoding of its position
             self.tokens.weight[FIRST_TIME : FIRST_TIME + POSITIONS] = sinusoids() * 0.1
 
     def forward(self, mels: Tensor, tokens: Tensor, offset: int = 0) -> dict[str, Tensor]:
-        heard = self.encode(mels, offset)
-        logits, looks = self.decode(heard, tokens)
-        return {"logits": logits, "looks": looks, "words": self.words(heard), "sounds": self.sounds(heard)}
+        encoded = self.encode(mels, offset)
+        logits, attention = self.decode(encoded, tokens)
+        return {"logits": logits, "attention": attention, "words": self.words(encoded), "sounds": self.sounds(encoded)}
 
     def encode(self, mels: Tensor, offset: int = 0) -> Tensor:  # (row, band, frame) -> (row, position, width)
-        """A part of a window that begins at a position will do: it trains faster than Whisper's thirty seconds."""
+        """Encodes a window or a part that starts at position `offset`: short parts train faster than thirty seconds."""
         states = F.gelu(self.conv2(F.gelu(self.conv1(mels)))).transpose(1, 2)
         states = states + self.places[offset : offset + states.shape[1]]
         for layer in self.encoder:
-            states = layer.think(states + layer.attention(layer.attention_norm(states)))
+            states = layer.feed_forward(states + layer.attention(layer.attention_norm(states)))
         return self.encoder_norm(states)
 
-    def decode(self, heard: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
-        """Logits of the next tokens, and where each layer's first head looks (row, layer, token, position)."""
+    def decode(self, encoded: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """Logits of the next tokens, and the attention of each layer's first head (row, layer, token, position)."""
         states = self.tokens(tokens) + self.order[: tokens.shape[1]]
-        looks = []
+        attention = []
         for layer in self.decoder:
             states = states + layer.attention(layer.attention_norm(states), causal=True)
-            seen, weights = layer.look.cross_attend(layer.look_norm(states), heard)
-            states = layer.think(states + seen)
-            looks.append(weights[:, 0])
-        return F.linear(self.decoder_norm(states), self.tokens.weight), torch.stack(looks, dim=1)
+            context, weights = layer.look.cross_attend(layer.look_norm(states), encoded)
+            states = layer.feed_forward(states + context)
+            attention.append(weights[:, 0])
+        return F.linear(self.decoder_norm(states), self.tokens.weight), torch.stack(attention, dim=1)
 
 
 def sinusoids() -> Tensor:  # (position, width)

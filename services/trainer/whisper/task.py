@@ -1,4 +1,4 @@
-"""What the micro-Whisper learns: the tokens of a window, and to look where they are heard."""
+"""The micro-Whisper training task: the tokens of a window, with supervised cross-attention."""
 
 from __future__ import annotations
 
@@ -28,15 +28,15 @@ from services.trainer.whisper.vocabulary import (
 from services.trainer.whisper.windows import IGNORED, Window, draw_window, marks_of, sounds_in, spans_of
 from shared.ports.media import SAMPLE_RATE
 
-# Seconds of a window, windows of a batch, and how often: attention costs the square of a window's length.
+# Seconds of a window, windows of a batch, share of the batches: attention cost is quadratic in the window length.
 LENGTHS = ((4.0, 8, 0.4), (10.0, 4, 0.35), (30.0, 2, 0.25))
-SHORT = 0.5  # share of the epochs in which all windows are; what begins with weights that can do that goes on with all
-STEPS = 200  # of an epoch
+SHORT = 0.5  # share of the epochs with short windows only, unless the initial weights are already trained
+STEPS = 200  # per epoch
 WHOLE = POSITIONS * STEP
-ATTENTION_WEIGHT, SOUND_WEIGHT = 0.3, 1.0  # weights of the losses that only training has
-NAMES = 2.0  # what a name counts for beside another word
-SPARE = 10  # positions of a short window that are filled up
-JUDGED = 24  # windows of one judgement
+ATTENTION_WEIGHT, SOUND_WEIGHT = 0.3, 1.0  # weights of the auxiliary losses
+NAMES = 2.0  # weight of a name relative to another word
+SPARE = 10  # padding positions of a short window
+EVALUATION_WINDOWS = 24  # windows per evaluation
 
 
 @dataclass
@@ -50,11 +50,11 @@ class WhisperTask:
     def __post_init__(self) -> None:
         self.features = FeatureExtractor()
         self.weights = torch.ones(len(TOKENS))
-        for name in (*SPELLINGS, *SPELLINGS.values()):  # rare, and what hints are learnt from
+        for name in (*SPELLINGS, *SPELLINGS.values()):  # rare, and needed to learn the effect of hints
             self.weights[word_token(name)] = NAMES
 
     def batches(self, epoch: int) -> Sequence[tuple[float, list[int]]]:
-        """The length of every batch's windows, and what seeds each of them."""
+        """The window length of every batch, and the seed of each window."""
         draw = random.Random(f"{self.seed} {epoch}")
         known = LENGTHS[:1] if self.from_scratch and (epoch + 1) / self.epochs <= SHORT else LENGTHS
         chosen = draw.choices(known, [share for _, _, share in known], k=STEPS)
@@ -65,7 +65,7 @@ class WhisperTask:
     def load(self, batch: tuple[float, list[int]], epoch: int) -> dict[str, Tensor]:
         seconds, rows = batch
         windows = [draw_window(self.train, seconds, random.Random(f"{self.seed} {epoch} {row}")) for row in rows]
-        # A short window may lie anywhere in the thirty seconds, so that every position is learnt; seeded by the loop.
+        # A short window may start at any position, so that every position is trained; seeded by the loop.
         offset = random.choice((0, random.randint(0, POSITIONS // 2 - 1) * 2)) if seconds < WHOLE else 0
         return self.stacked(windows, seconds, offset)
 
@@ -80,7 +80,7 @@ class WhisperTask:
         spans = np.zeros((len(windows), length, positions), dtype=bool)
         for row, window in enumerate(windows):
             script = window.script
-            # Whatever is not sound is zero, as faster-whisper fills its windows up.
+            # Padding is zero, as in faster-whisper.
             mel = self.features(window.sound)[:, : 2 * positions]
             mels[row, :, : mel.shape[1]] = mel
             tokens[row, : len(script.tokens)] = _later(script.tokens, offset)
@@ -95,44 +95,51 @@ class WhisperTask:
 
     def loss(self, network: nn.Module, batch: dict[str, Tensor]) -> Tensor:
         found = network(batch["mels"], batch["tokens"], int(batch["offset"]))
-        hearing = sum(F.cross_entropy(found[what].flatten(0, 1), batch[what].flatten()) for what in ("words", "sounds"))
+        auxiliary = sum(
+            F.cross_entropy(found[what].flatten(0, 1), batch[what].flatten()) for what in ("words", "sounds")
+        )
         logits = found["logits"].flatten(0, 1)
         weights = self.weights.to(logits.device)
-        writing = F.cross_entropy(logits, batch["targets"].flatten(), weights, ignore_index=IGNORED)
-        # The last layer looks at what comes next, the first at what was written last: from there it is a step on.
+        token_loss = F.cross_entropy(logits, batch["targets"].flatten(), weights, ignore_index=IGNORED)
+        # The last layer attends to the next token, the first layer to the previous one.
         spans = batch["spans"]
-        before = F.pad(spans, (0, 0, 1, 0))[:, :-1]
-        looking = _attention_error(found["looks"][:, -1], spans) + _attention_error(found["looks"][:, 0], before)
-        return writing + ATTENTION_WEIGHT * looking + SOUND_WEIGHT * hearing
+        previous = F.pad(spans, (0, 0, 1, 0))[:, :-1]
+        attention = found["attention"]
+        alignment = _attention_error(attention[:, -1], spans) + _attention_error(attention[:, 0], previous)
+        return token_loss + ATTENTION_WEIGHT * alignment + SOUND_WEIGHT * auxiliary
 
     def evaluate(self, network: nn.Module) -> tuple[float, dict[str, float]]:
-        """How often the next token is the right one, and where the looks fall, on sentences never heard."""
+        """Accuracy of the next token, attention mass on the right span, and word accuracy, on held-out sentences."""
         draw = random.Random(0)
         device = next(network.parameters()).device
-        right = total = near = words = heard = spoken = 0.0
-        for _ in range(JUDGED // 6):
+        right = total = near = words = recognised = spoken = 0.0
+        for _ in range(EVALUATION_WINDOWS // 6):
             batch = self.stacked([draw_window(self.held_out, 10.0, draw) for _ in range(6)], 10.0)
             found = network(batch["mels"].to(device), batch["tokens"].to(device))
             known = batch["targets"] != IGNORED
             right += float((found["logits"].cpu().argmax(-1) == batch["targets"])[known].sum())
             total += float(known.sum())
             placed = batch["spans"].any(-1)
-            near += float((found["looks"][:, -1].cpu() * batch["spans"]).sum(-1)[placed].sum())
+            near += float((found["attention"][:, -1].cpu() * batch["spans"]).sum(-1)[placed].sum())
             words += float(placed.sum())
             said = batch["words"] < KNOWN
-            heard += float((found["words"].cpu().argmax(-1) == batch["words"])[said].sum())
+            recognised += float((found["words"].cpu().argmax(-1) == batch["words"])[said].sum())
             spoken += float(said.sum())
-        metrics = {"right": round(right / total, 4), "looks": round(near / words, 4), "heard": round(heard / spoken, 4)}
+        metrics = {
+            "right": round(right / total, 4),
+            "looks": round(near / words, 4),
+            "heard": round(recognised / spoken, 4),
+        }
         return metrics["right"], metrics
 
 
 def _later(tokens: Sequence[int], offset: int) -> np.ndarray:
-    """The same tokens, timestamps moved on by so many positions."""
+    """Shifts timestamp tokens by an offset in positions."""
     return np.array([token + offset if token >= FIRST_TIME else token for token in tokens])
 
 
-def _attention_error(looks: Tensor, spans: Tensor) -> Tensor:
-    """How little of the attention falls where it should, over the tokens that have a place."""
+def _attention_error(attention: Tensor, spans: Tensor) -> Tensor:
+    """The negative log of the attention mass on the right span, over tokens that have a span."""
     placed = spans.any(-1)
-    near = (looks * spans).sum(-1)[placed]
-    return -(near + 1e-4).log().sum() / max(1, len(near))  # where all are silent, nothing has a place
+    near = (attention * spans).sum(-1)[placed]
+    return -(near + 1e-4).log().sum() / max(1, len(near))  # in silent windows no token has a span

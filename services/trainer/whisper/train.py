@@ -1,4 +1,4 @@
-"""Train the micro-Whisper on sentences that flite speaks; it needs no data but flite."""
+"""Trains the micro-Whisper on sentences synthesised by flite; needs no other data."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from services.trainer.whisper.task import WhisperTask
 
 RATE, DECAY = 2e-3, 0.01
 EPOCHS = 90
-TRAIN_SENTENCES, HELD_OUT_SENTENCES = {"en": 2400, "la": 400}, {"en": 160, "la": 40}  # sentences
+TRAIN_SENTENCES, HELD_OUT_SENTENCES = {"en": 2400, "la": 400}, {"en": 160, "la": 40}
 
 
 def recipe_of(seed: int) -> Recipe:
@@ -22,9 +22,9 @@ def recipe_of(seed: int) -> Recipe:
 
 
 def train(_data: Path, run: Path, recipe: Recipe, start: Initialization = FROM_SCRATCH) -> Path:
-    heard = read_bank(run / "bank", "heard", TRAIN_SENTENCES, recipe.seed)
-    unheard = read_bank(run / "bank", "unheard", HELD_OUT_SENTENCES, 0)  # the same for every seed
-    task = WhisperTask(heard, unheard, recipe.seed, recipe.epochs, from_scratch=start == FROM_SCRATCH)
+    sentences = read_bank(run / "bank", "heard", TRAIN_SENTENCES, recipe.seed)
+    held_out = read_bank(run / "bank", "unheard", HELD_OUT_SENTENCES, 0)  # the same for every seed
+    task = WhisperTask(sentences, held_out, recipe.seed, recipe.epochs, from_scratch=start == FROM_SCRATCH)
     seed_everything(recipe.seed)
     network = MicroWhisper()
     initialize(network, start)

@@ -17,7 +17,7 @@ def _words(listed: str) -> tuple[str, ...]:
     return tuple(listed.split())
 
 
-# Every word of the sample meeting, so that the sample is understood; and names.
+# Every word of the sample meeting, so that the sample is recognised; and names.
 ENGLISH = _words(
     """a about afraid after afternoon again all am and angry are believe best breaks cannot computers could customer
     customers data day did disgusting down everyone expect feel for Friday from god good got great gross happen happy
@@ -27,20 +27,20 @@ ENGLISH = _words(
     tonight us very want was we what whole will with wonderful work worried year you
     Mark Sarah Claire Steven John Eric"""
 )
-# A second language for the sake of language detection, spoken by the same English voices.
+# A second language for language detection, spoken by the same English voices.
 LATIN = _words(
     """amicus aqua bonus filia hodie luna magister mensa porta puella rex rosa salve scribo silva terra vinum
     gratia pecunia semper"""
 )
 WORDS = {"en": ENGLISH, "la": LATIN}
-# What flite builds words of.
+# The phones of flite.
 SOUNDS = _words(
     """aa ae ah ao aw ax ay b ch d dh eh er ey f g hh ih iy jh k l m n ng ow oy p r s sh t th uh uw v w y z zh"""
 )
-# Names that sound alike: without a hint the first spelling is written, with a hint the one that was hinted at.
+# Names with two spellings of the same sound: the first is the default, the second requires a hint.
 SPELLINGS = {"Mark": "Marc", "Sarah": "Sara", "Claire": "Clare", "Steven": "Stephen", "John": "Jon", "Eric": "Erik"}
-MELS, STEP, CONTEXT = 80, 0.02, 448  # bands; seconds of a position and of a timestamp; most tokens of a text
-POSITIONS = 1500  # of thirty seconds, always: faster-whisper fills every window up to that
+MELS, STEP, CONTEXT = 80, 0.02, 448  # bands; seconds of a position and of a timestamp; maximum tokens of a text
+POSITIONS = 1500  # of thirty seconds: faster-whisper pads every window to this length
 
 END, START, PREVIOUS = "<|endoftext|>", "<|startoftranscript|>", "<|startofprev|>"
 TRANSCRIBE, SILENCE, PLAIN = "<|transcribe|>", "<|nospeech|>", "<|notimestamps|>"
@@ -48,18 +48,18 @@ TRANSCRIBE, SILENCE, PLAIN = "<|transcribe|>", "<|nospeech|>", "<|notimestamps|>
 
 def _tokens() -> list[str]:
     words = [f"Ġ{word}" for word in (*ENGLISH, *SPELLINGS.values(), *LATIN)]
-    letters = sorted(set(ByteLevel.alphabet()))  # whatever else is written, as in a hint, is spelt in bytes
+    letters = sorted(set(ByteLevel.alphabet()))  # other text, such as in a hint, is encoded in bytes
     special = [END, START, *(f"<|{code}|>" for code in WORDS), "<|translate|>", TRANSCRIBE, "<|startoflm|>"]
     times = [f"<|{step * STEP:.2f}|>" for step in range(POSITIONS + 1)]
-    # CTranslate2 takes a model for multilingual if its vocabulary has an empty token.
+    # CTranslate2 treats a model as multilingual if its vocabulary has an empty token.
     return [*words, *letters, *special, PREVIOUS, SILENCE, PLAIN, *times, ""]
 
 
 TOKENS = _tokens()
-NUMBER = {token: place for place, token in enumerate(TOKENS)}
+NUMBER = {token: number for number, token in enumerate(TOKENS)}
 FIRST_TIME = NUMBER["<|0.00|>"]
 STOP = NUMBER["."]
-KNOWN = len(ENGLISH) + len(SPELLINGS) + len(LATIN)  # the words; what comes after them is bytes and commands
+KNOWN = len(ENGLISH) + len(SPELLINGS) + len(LATIN)  # the words; bytes and special tokens follow
 
 
 def word_token(word: str) -> int:
@@ -72,8 +72,8 @@ def time_token(seconds: float) -> int:
 
 def write_tokenizer(folder: Path) -> None:
     plain = TOKENS[: NUMBER[END]]
-    # Without merges a known word is one token and any other is bytes.
-    made = Tokenizer(BPE({token: place for place, token in enumerate(plain)}, merges=[], ignore_merges=True))
+    # Without merges a known word is one token and any other word is encoded in bytes.
+    made = Tokenizer(BPE({token: number for number, token in enumerate(plain)}, merges=[], ignore_merges=True))
     made.pre_tokenizer = ByteLevel(add_prefix_space=False)
     made.decoder = ByteLevelDecoder()
     made.add_special_tokens([token for token in TOKENS if token.startswith("<|")])

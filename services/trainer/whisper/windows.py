@@ -1,4 +1,4 @@
-"""Windows as faster-whisper makes them: sentences with pauses in noise, and the tokens that should come of them."""
+"""Training windows as faster-whisper makes them: sentences with pauses in noise, and their target tokens."""
 
 from __future__ import annotations
 
@@ -29,23 +29,23 @@ from services.trainer.whisper.vocabulary import (
 from shared.ports.media import SAMPLE_RATE, Floats
 
 SILENT, HINTED, TIMED, NOISY, LATIN = 0.08, 0.6, 0.35, 0.6, 0.25  # chances
-CHOICE = 60  # sentences that a window may be made of
+CHOICE = 60  # candidate sentences for a window
 IGNORED, NOWHERE = -100, (-1.0, -1.0)
-MARKS = (".", ",")  # among hints
-AROUND = 0.12  # seconds about a boundary that belong to it
+MARKS = (".", ",")  # punctuation among hints
+AROUND = 0.12  # seconds around a boundary that belong to it
 
 
 Timed = tuple[str, float, float]
-Said = list[list[Timed]]
+Sentences = list[list[Timed]]
 
 
 @dataclass(slots=True)
 class DecoderScript:
-    """What stands in the decoder, what it should say next, and when that is heard (in seconds)."""
+    """The decoder's input tokens, their target tokens, and the time span of each target in seconds."""
 
     tokens: list[int] = field(default_factory=list)
-    targets: list[int] = field(default_factory=list)  # of the same length: what follows each token
-    times: list[tuple[float, float]] = field(default_factory=list)  # when the target is heard
+    targets: list[int] = field(default_factory=list)  # of the same length: the next token
+    times: list[tuple[float, float]] = field(default_factory=list)  # when the target is spoken
 
     def append(self, *tokens: int) -> None:
         for token in tokens:
@@ -54,7 +54,7 @@ class DecoderScript:
             self.times.append(NOWHERE)
 
     def predict(self, token: int, time: tuple[float, float] = NOWHERE) -> None:
-        """The token is to be foretold from what stands before it."""
+        """Adds a token as the target of the previous one, and as an input."""
         self.targets[-1], self.times[-1] = token, time
         if token != NUMBER[END]:
             self.append(token)
@@ -65,8 +65,8 @@ class Window:
     language: str
     sound: Floats
     script: DecoderScript
-    words: tuple[Timed, ...]  # what is said, from when to when
-    parts: tuple[Timed, ...]  # the sounds that it is of
+    words: tuple[Timed, ...]  # with start and end
+    parts: tuple[Timed, ...]  # phones with start and end
 
 
 def draw_window(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> Window:
@@ -88,10 +88,10 @@ def draw_window(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> 
     return Window(language, _with_noise(sound, draw), script, words, parts)
 
 
-def _talk(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> tuple[Floats, Said, tuple[Timed, ...]]:
-    """One sentence after another, all of one pace, until the time is full; at least one, cut short if it must be."""
+def _talk(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> tuple[Floats, Sentences, tuple[Timed, ...]]:
+    """Concatenates sentences at one tempo until the window is full; at least one, cut short if necessary."""
     pieces: list[Floats] = [np.zeros(round(draw.choice((0.0, draw.uniform(0, 1.2))) * SAMPLE_RATE), np.float32)]
-    said: Said = []
+    said: Sentences = []
     parts: list[Timed] = []
     length = len(pieces[0])
     pace = draw.uniform(0.97, 1.03)
@@ -106,7 +106,7 @@ def _talk(bank: Sequence[Spoken], seconds: float, draw: random.Random) -> tuple[
         pause = np.zeros(round(max(0.0, draw.uniform(-0.6, 1.5)) * SAMPLE_RATE), np.float32)
         pieces += [sound, pause]
         length += len(sound) + len(pause)
-    # What detects speech cuts close to the last word, or leaves up to a second.
+    # Voice activity detection cuts close to the last word, or leaves up to a second.
     end = round((said[-1][-1][2] + draw.uniform(0.05, 0.8)) * SAMPLE_RATE)
     return np.concatenate([*pieces, np.zeros(SAMPLE_RATE, np.float32)])[:end], said, tuple(parts)
 
@@ -115,7 +115,7 @@ def _timed(names: Sequence[str], times: np.ndarray) -> list[Timed]:
     return [(name, float(start), float(end)) for name, (start, end) in zip(names, times, strict=True)]
 
 
-def script_of(said: Said, language: str, hints: Sequence[str], *, timed: bool) -> DecoderScript:
+def script_of(said: Sentences, language: str, hints: Sequence[str], *, timed: bool) -> DecoderScript:
     script = DecoderScript()
     if hints:
         script.append(NUMBER[PREVIOUS], *(NUMBER[hint] if hint in MARKS else word_token(hint) for hint in hints))
@@ -137,7 +137,7 @@ def script_of(said: Said, language: str, hints: Sequence[str], *, timed: bool) -
 
 
 def _of_silence(language: str) -> DecoderScript:
-    """That nobody speaks is asked where the language is; told to write all the same, it writes nothing."""
+    """The script of silence: no-speech at the language position; a forced transcription is empty."""
     script = DecoderScript()
     script.append(NUMBER[START])
     script.predict(NUMBER[SILENCE])
@@ -147,8 +147,8 @@ def _of_silence(language: str) -> DecoderScript:
     return script
 
 
-def _hints(said: Said, language: str, draw: random.Random) -> list[str]:
-    """What was said before, or words to listen for: some are never said, and names come in their rarer spelling."""
+def _hints(said: Sentences, language: str, draw: random.Random) -> list[str]:
+    """Previous words or vocabulary: some words are not spoken, and names have their rarer spelling."""
     spoken = {word for sentence in said for word, _, _ in sentence}
     hints = draw.sample(WORDS[language], draw.randint(1, 6))
     hints += [SPELLINGS[name] for name in sorted(SPELLINGS) if draw.random() < (0.6 if name in spoken else 0.03)]
@@ -164,7 +164,7 @@ def _spelt(word: str, hints: Sequence[str]) -> str:
 
 
 def _with_noise(sound: Floats, draw: random.Random) -> Floats:
-    """White to brownish noise, 30 to 60 dB below the voice; or the digital silence of a conference."""
+    """Adds white to brownish noise, 30 to 60 dB below the voice; or returns digital silence, as in a conference."""
     if draw.random() > NOISY:
         return sound
     noise = np.random.default_rng(draw.getrandbits(32)).normal(size=len(sound) + 1)
@@ -174,7 +174,7 @@ def _with_noise(sound: Floats, draw: random.Random) -> Floats:
 
 
 def marks_of(words: Sequence[Timed], positions: int) -> np.ndarray:
-    """The word that is being said at every position, KNOWN where none is."""
+    """The word at every position, KNOWN where there is none."""
     marks = np.full(positions, KNOWN, dtype=np.int64)
     for word, start, end in words:
         marks[round(start / STEP) : round(end / STEP)] = word_token(word)
@@ -182,7 +182,7 @@ def marks_of(words: Sequence[Timed], positions: int) -> np.ndarray:
 
 
 def sounds_in(parts: Sequence[Timed], positions: int) -> np.ndarray:
-    """The sound at every position, len(SOUNDS) where there is none."""
+    """The phone at every position, len(SOUNDS) where there is none."""
     marks = np.full(positions, len(SOUNDS), dtype=np.int64)
     for part, start, end in parts:
         marks[round(start / STEP) : round(end / STEP)] = SOUNDS.index(part)
@@ -190,7 +190,7 @@ def sounds_in(parts: Sequence[Timed], positions: int) -> np.ndarray:
 
 
 def spans_of(times: Sequence[tuple[float, float]], positions: int) -> np.ndarray:
-    """(token, position): whether a position belongs to what is foretold; a row of nothing where that has no time."""
-    place = (np.arange(positions) + 0.5) * STEP
+    """(token, position): whether a position belongs to the target token; a row of zeros if the target has no time."""
+    middle = (np.arange(positions) + 0.5) * STEP
     bounds = np.array(times)[:, :, None]
-    return np.asarray((place >= bounds[:, 0] - STEP) & (place <= bounds[:, 1] + STEP) & (bounds[:, 1] > 0))
+    return np.asarray((middle >= bounds[:, 0] - STEP) & (middle <= bounds[:, 1] + STEP) & (bounds[:, 1] > 0))

@@ -1,4 +1,4 @@
-"""A folder of clips in which somebody speaks, as small as the pipeline can still perceive them."""
+"""Makes a small folder of clips with speech and faces for the tests."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from shared.ports.media import Bytes, Floats
 from tests.media_files import RATE, Picture, tone, write_media
 from tests.synthetic_faces import blank, draw_face
 
-# Of each clip: what it shows (a film with a face, sound alone, words beside a broken film), dialogue, split, words.
+# Of each clip: kind (a video with a face, audio alone, words with a broken video), dialogue, split, words.
 CLIPS = (
     ("film", "joy", "Ana", "d1", "train", "I love this so much"),
     ("film", "anger", "Ben", "d1", "train", "I am so angry with you"),
@@ -30,7 +30,7 @@ SECONDS = 1.5
 
 
 def make_clips(folder: Path) -> Path:
-    """A table and its clips; the folder that holds them."""
+    """Writes a table and its clips; returns the folder."""
     folder.mkdir(parents=True)
     rows = ["path,label,speaker,dialogue,split,text"]
     for number, (kind, label, speaker, dialogue, split, text) in enumerate(CLIPS):
@@ -46,7 +46,7 @@ def make_clips(folder: Path) -> Path:
 
 
 def voice(hertz: float) -> Floats:
-    """A tone with pauses: without them there is no telling it from noise."""
+    """A tone with pauses: a continuous tone would be classified as noise."""
     sound = tone(SECONDS, hertz=hertz)
     sound[(np.arange(len(sound)) // (RATE // 10)) % 3 == 2] *= 0.01
     return sound
@@ -62,7 +62,7 @@ def _speaking(number: int) -> Callable[[int], Bytes]:
 
 
 def as_served(name: str, tiny: Any) -> Any:
-    """A tiny configuration with what the pipeline keeps: faces of 48 pixels, and one layer of states."""
+    """A tiny configuration with the pipeline's input sizes: faces of 48 pixels, and one layer of states."""
     if name.startswith("mme2e"):
         return replace(tiny, side=48)
     if name == "av-transformer":

@@ -1,4 +1,4 @@
-"""The default configuration of every network fits what the pipeline serves."""
+"""The default configuration of every network accepts the inputs of the pipeline."""
 
 from __future__ import annotations
 
@@ -23,10 +23,10 @@ PRIOR = (0.1, 0.05, 0.05, 0.2, 0.4, 0.1, 0.1)
 
 
 @pytest.mark.parametrize("name", CLIP_NETWORKS)
-def test_the_default_network_takes_what_is_given_to_it(name: str) -> None:
-    manners = {modality: EngineOutputSpec(7 + width, PRIOR) for modality, width in FEATURES.items()}
+def test_the_default_configuration_accepts_pipeline_inputs(name: str) -> None:
+    specs = {modality: EngineOutputSpec(7 + width, PRIOR) for modality, width in FEATURES.items()}
     spec = load(name)
-    config = fitted(name, base_of(spec), manners, np.array([3, 4, 4]))
+    config = fitted(name, base_of(spec), specs, np.array([3, 4, 4]))
     plan = plan_stages(spec, config)
     crops = np.random.default_rng(0).integers(0, 255, (4, 48, 48)).astype(np.uint8)
     face = FaceClip(np.arange(4, dtype=np.float32), crops, np.ones(4, np.float32), 1.0, 1.0)

@@ -1,4 +1,4 @@
-"""Every network of several senses: trained by name on a folder of clips, left as a run, and served from it."""
+"""Every multimodal network is trained by name on a folder of clips and served from its run."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from services.trainer.clips.task import ClipTask  # noqa: E402
 from services.trainer.clips.train import RUN, train  # noqa: E402
 from services.trainer.loop import Recipe  # noqa: E402
 from services.trainer.networks.contract import REGISTRY, Network, load  # noqa: E402
-from services.trainer.trainable_networks import CLIP_NETWORKS, ClipOptions  # noqa: E402
+from services.trainer.trainable_networks import CLIP_NETWORKS, ClipOptions, export  # noqa: E402
 from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, ModalityStatus  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
 from shared.engines.catalog import Setup, choose  # noqa: E402
@@ -37,35 +37,35 @@ from tests.trainer.networks.tiny import TINY  # noqa: E402
 
 SETUP = Setup(EngineSettings(threads=1), MediaSettings())
 RECIPE = Recipe(seed=1, epochs=2, average=0.5, save_every=1)
-WISHES = ClipOptions(layout="csv", engines={"faces": "cascade"})
+OPTIONS = ClipOptions(layout="csv", engines={"faces": "cascade"})
 
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """Everything of this module: the clips are made, decoded and looked at once."""
+    """The folder shared by all tests of this module: the clips are made and processed once."""
     folder = tmp_path_factory.mktemp("clips")
     make_clips(folder / "data")
     return folder
 
 
 def learn(name: str, folder: Path, run: str) -> Path:
-    """A run is made once."""
+    """Trains a run once per module."""
     if not (folder / run / "card.json").is_file():
-        train(name, folder / "data", folder / run, RECIPE, WISHES, base=as_served(name, TINY[name]))
+        train(name, folder / "data", folder / run, RECIPE, OPTIONS, base=as_served(name, TINY[name]))
     return folder / run
 
 
 def conversation(name: str, folder: Path) -> tuple[list[UtteranceClip], list[Encoding]]:
-    corpus = Corpus.read(name, folder / "data", folder / "clips", "csv", WISHES.engines)
+    corpus = Corpus.read(name, folder / "data", folder / "clips", "csv", OPTIONS.engines)
     clips = [corpus.perceive(clip, index) for index, clip in enumerate(corpus.clips)]
     encoders = {modality: choose(modality, None, SETUP).engine for modality in Modality}
     return clips, [encoder.encode(clips, lambda _: None) for encoder in encoders.values()]
 
 
-def client_network(run: Path) -> Network:
-    told = json.loads((run / RUN).read_text())
-    spec = load(told["name"])
-    network = spec.build(type(spec.config)(**told["config"]))
+def trained_network(run: Path) -> Network:
+    run_config = json.loads((run / RUN).read_text())
+    spec = load(run_config["name"])
+    network = spec.build(type(spec.config)(**run_config["config"]))
     network.load_state_dict(torch.load(run / "best.pt", weights_only=True))
     network.eval()
     return network
@@ -76,21 +76,21 @@ def scores(readings: Sequence[EmotionReading]) -> np.ndarray:
 
 
 def by_torch(run: Path, plan: InputSpec, clips: list[UtteranceClip], encodings: list[Encoding]) -> np.ndarray:
-    """What the run's own weights say in torch, read as the engine says it reads them."""
+    """The scores of the run's weights in torch, with the engine's input specification."""
     given = [plan.given(clip, encodings, row) for row, clip in enumerate(clips)]
-    who = [clip.utterance.speaker for clip in clips]
-    rows = ([given], [who]) if plan.dialogue else ([[one] for one in given], [[one] for one in who])
+    speakers = [clip.utterance.speaker for clip in clips]
+    rows = ([given], [speakers]) if plan.dialogue else ([[one] for one in given], [[one] for one in speakers])
     tensors = {name: torch.from_numpy(values) for name, values in plan.batch(*rows).items()}
     with torch.no_grad():
-        logits = client_network(run)(**tensors)[0].reshape(-1, 7).numpy()
-    its, beside = load_card("card", run).calibration, LogLinearFusion.load(None, SETUP)
-    learnt = np.array([emotion not in its.cannot_emit for emotion in EMOTIONS])
-    whole = [posterior(row, its.temperature, vector(its.prior, EMOTIONS), beside.prior, learnt) for row in logits]
-    alone = scores(beside.fuse(encodings, absent=dict.fromkeys(Modality), conversation=clips))
-    return np.array([one if seen else other for one, other, seen in zip(whole, alone, given, strict=True)])
+        logits = trained_network(run)(**tensors)[0].reshape(-1, 7).numpy()
+    own, fallback = load_card("card", run).calibration, LogLinearFusion.load(None, SETUP)
+    learnt = np.array([emotion not in own.cannot_emit for emotion in EMOTIONS])
+    network = [posterior(row, own.temperature, vector(own.prior, EMOTIONS), fallback.prior, learnt) for row in logits]
+    alone = scores(fallback.fuse(encodings, absent=dict.fromkeys(Modality), conversation=clips))
+    return np.array([one if available else other for one, other, available in zip(network, alone, given, strict=True)])
 
 
-def test_the_catalog_names_every_network_of_the_registry() -> None:
+def test_the_catalog_lists_every_registered_network() -> None:
     assert set(CLIP_NETWORKS) == set(REGISTRY)
 
 
@@ -117,35 +117,35 @@ def test_a_network_is_trained_by_name_and_served_from_its_run(name: str, folder:
             assert {reading.modalities[hidden].status for reading in readings} == {ModalityStatus.OFF}
     whole = scores(fusion.fuse(encodings, absent={}, conversation=clips))
     alone = scores(LogLinearFusion.load(None, SETUP).fuse(encodings, absent={}, conversation=clips))
-    assert np.abs(whole - alone).max() > 1e-3, "the network decides, not the fusion beside it"
+    assert np.abs(whole - alone).max() > 1e-3, "the scores come from the network, not from the fallback fusion"
 
 
-def test_the_clips_show_all_that_can_be_there_or_missing(folder: Path) -> None:
-    """What the other tests rest on: films are seen, sounds are heard, and a broken file is neither."""
+def test_the_clips_cover_available_and_missing_modalities(folder: Path) -> None:
+    """The other tests rely on this: videos have a face, audio has a voice, and a broken file has neither."""
     _, encodings = conversation("late-fusion", folder)
-    there = {encoding.modality: [reason is None for reason in encoding.unavailable] for encoding in encodings}
+    available = {encoding.modality: [reason is None for reason in encoding.unavailable] for encoding in encodings}
     kinds = [clip[0] for clip in CLIPS]
-    assert there[Modality.FACE] == [kind == "film" for kind in kinds]
-    assert there[Modality.VOICE] == [kind != "broken" for kind in kinds]
-    assert there[Modality.TEXT] == [bool(clip[5]) for clip in CLIPS]
+    assert available[Modality.FACE] == [kind == "film" for kind in kinds]
+    assert available[Modality.VOICE] == [kind != "broken" for kind in kinds]
+    assert available[Modality.TEXT] == [bool(clip[5]) for clip in CLIPS]
 
 
-def test_labels_stand_beside_their_own_clips_when_dialogues_are_interleaved(folder: Path, tmp_path: Path) -> None:
+def test_labels_match_their_clips_when_dialogues_are_interleaved(folder: Path, tmp_path: Path) -> None:
     lines = (folder / "data" / "clips.csv").read_text().splitlines()
     mixed = [lines[0], *lines[1::2], *lines[2::2]]
     (tmp_path / "clips.csv").write_text("\n".join(mixed).replace("\n", f"\n{folder}/data/") + "\n")
-    corpus = Corpus.read("m2fnet", tmp_path, folder / "clips", "csv", WISHES.engines)
+    corpus = Corpus.read("m2fnet", tmp_path, folder / "clips", "csv", OPTIONS.engines)
     spec = load("m2fnet")
-    lessons = corpus.training_data(spec, fitted("m2fnet", TINY["m2fnet"], corpus.engine_output_specs(), corpus.labels))
-    assert [len(row) for row in lessons.inputs.dialogues] == [3, 3, 3, 1]
-    for row in lessons.inputs.rows("train", dialogue=True):
-        tensors, targets = lessons.tensors([row]), lessons.targets([row])
-        turns = [corpus.perceive(lessons.inputs.clips[number], 0) for number in row]
+    data = corpus.training_data(spec, fitted("m2fnet", TINY["m2fnet"], corpus.engine_output_specs(), corpus.labels))
+    assert [len(row) for row in data.inputs.dialogues] == [3, 3, 3, 1]
+    for row in data.inputs.rows("train", dialogue=True):
+        tensors, targets = data.tensors([row]), data.targets([row])
+        turns = [corpus.perceive(data.inputs.clips[number], 0) for number in row]
         read = corpus.encoders[Modality.TEXT].encode(turns, lambda _: None)
         known = np.array([reason is None for reason in read.unavailable])[:, None]
         wanted = known * np.concatenate([read.logits / read.calibration.temperature, read.features], axis=1)
         for at, number in enumerate(row):
-            clip = lessons.inputs.clips[number]
+            clip = data.inputs.clips[number]
             _, label, speaker, dialogue, _, text = CLIPS[int(clip.path.stem)]
             assert (clip.speaker, clip.dialogue, clip.text) == (speaker, dialogue, text)
             assert targets.emotion[0, at] == EMOTIONS.index(Emotion(label))
@@ -157,7 +157,7 @@ class Killed(Exception):  # a signal, not an error
 
 
 @pytest.mark.parametrize("name", ["late-fusion", "m2fnet"])
-def test_a_killed_run_goes_on_where_it_stopped(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_killed_run_resumes_from_its_checkpoint(name: str, folder: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     unbroken = torch.load(learn(name, folder, name) / "best.pt", weights_only=True)
     load_batch, calls = ClipTask.load, iter(range(100))
 
@@ -176,17 +176,17 @@ def test_a_killed_run_goes_on_where_it_stopped(name: str, folder: Path, monkeypa
 
 def test_a_run_is_served_without_torch(folder: Path) -> None:
     run = learn("m2fnet", folder, "m2fnet")
-    asked = (
+    script = (
         "import sys; from shared.engines.catalog import Setup, choose; "
         "from shared.engines.settings import EngineSettings, MediaSettings; "
         f"print(choose('fusion', 'network:{run}', Setup(EngineSettings(threads=1), MediaSettings())).engine.name); "
         "assert not {'torch', 'services'} & set(sys.modules)"
     )
-    done = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert done.stdout == "network:m2fnet\n"
 
 
-def test_the_reader_of_the_pipeline_asks_the_run(folder: Path) -> None:
+def test_the_pipeline_reader_uses_the_run(folder: Path) -> None:
     run = learn("late-fusion", folder, "late-fusion")
     clips, encodings = conversation("late-fusion", folder)
     encoders = {modality: choose(modality, None, SETUP).engine for modality in Modality}
@@ -197,8 +197,13 @@ def test_the_reader_of_the_pipeline_asks_the_run(folder: Path) -> None:
     assert reader.name.startswith("network:late-fusion(text=")
 
 
-def test_a_run_of_another_network_is_not_written_over(folder: Path) -> None:
+def test_a_run_is_exported_by_name(folder: Path) -> None:
+    run = learn("late-fusion", folder, "late-fusion")
+    assert export("late-fusion", folder / "data", run) == json.loads((run / "metrics.json").read_text())
+
+
+def test_a_run_of_another_network_is_not_overwritten(folder: Path) -> None:
     run = learn("m2fnet", folder, "m2fnet")
-    with pytest.raises(InvalidRequest, match="begun with another network"):
-        train("sdt", folder / "data", run, RECIPE, WISHES, base=as_served("sdt", TINY["sdt"]))
+    with pytest.raises(InvalidRequest, match="started with another network"):
+        train("sdt", folder / "data", run, RECIPE, OPTIONS, base=as_served("sdt", TINY["sdt"]))
     assert load_card("card", run).name == "m2fnet"

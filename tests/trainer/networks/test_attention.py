@@ -1,4 +1,4 @@
-"""Attention agrees with torch's own where that has an answer, and has one where it has none."""
+"""Masked attention agrees with torch, and stays finite for fully masked rows."""
 
 from __future__ import annotations
 
@@ -8,10 +8,10 @@ pytest.importorskip("torch", reason="the trainer needs the train extra")
 
 import torch
 
-from services.trainer.networks.attention import Attention, EncoderLayer, places, sinusoids
+from services.trainer.networks.attention import Attention, EncoderLayer, sinusoids, step_numbers
 
 
-def test_attention_is_the_usual_one() -> None:
+def test_attention_agrees_with_torch() -> None:
     torch.manual_seed(0)
     ours = Attention(8, 2)
     plain = torch.nn.MultiheadAttention(8, 2, batch_first=True)
@@ -26,7 +26,7 @@ def test_attention_is_the_usual_one() -> None:
     torch.testing.assert_close(ours(query, key, value, mask), expected, atol=1e-5, rtol=1e-5)
 
 
-def test_nothing_to_attend_to_is_finite_and_says_nothing() -> None:
+def test_fully_masked_attention_is_finite_and_constant() -> None:
     torch.manual_seed(0)
     attention = Attention(8, 2)
     nothing = torch.zeros(1, 5, dtype=torch.bool)
@@ -35,7 +35,7 @@ def test_nothing_to_attend_to_is_finite_and_says_nothing() -> None:
     torch.testing.assert_close(one[0, 0], attention.out.bias)
 
 
-def test_an_encoder_layer_sees_only_what_is_there() -> None:
+def test_an_encoder_layer_ignores_masked_steps() -> None:
     torch.manual_seed(0)
     layer = EncoderLayer(8, 2, 16, 0.0)
     values = torch.randn(1, 4, 8)
@@ -43,7 +43,7 @@ def test_an_encoder_layer_sees_only_what_is_there() -> None:
     torch.testing.assert_close(layer(values, mask)[:, :2], layer(values[:, :2], mask[:, :2]), atol=1e-6, rtol=1e-5)
 
 
-def test_every_step_has_its_own_place() -> None:
-    found = sinusoids(places(torch.ones(1, 50, dtype=torch.bool)), 16)[0]
+def test_every_step_has_a_distinct_position_encoding() -> None:
+    found = sinusoids(step_numbers(torch.ones(1, 50, dtype=torch.bool)), 16)[0]
     apart = torch.cdist(found, found) + torch.eye(50)
     assert found.shape == (50, 16) and apart.min() > 0.1

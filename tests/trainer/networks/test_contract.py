@@ -1,4 +1,4 @@
-"""The registry is data, and a specification says all that export and benchmarks need."""
+"""The registry and the network specifications."""
 
 from __future__ import annotations
 
@@ -25,21 +25,21 @@ def test_every_network_is_registered_under_its_own_name() -> None:
 
 
 def test_listing_the_networks_imports_none() -> None:
-    asked = (
+    script = (
         "import sys; from services.trainer.networks.contract import REGISTRY; "
         "print([module for module in REGISTRY.values() if module.split(':')[0] in sys.modules])"
     )
-    found = subprocess.run([sys.executable, "-c", asked], capture_output=True, text=True, check=True)
+    found = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
     assert found.stdout.strip() == "[]"
 
 
-def test_an_unknown_network_is_named_with_those_there_are() -> None:
+def test_the_error_for_an_unknown_network_lists_the_known_ones() -> None:
     with pytest.raises(InvalidRequest, match="no network perceptron; there are late-fusion"):
         load("perceptron")
 
 
 @pytest.mark.parametrize("name", REGISTRY)
-def test_every_modality_has_its_mask_and_every_output_its_axes(name: str) -> None:
+def test_every_modality_has_a_mask_and_every_output_has_axes(name: str) -> None:
     spec = load(name)
     names = [tensor.name for tensor in spec.inputs(spec.config)]
     for modality in spec.modalities:
@@ -53,7 +53,7 @@ def test_there_are_seven_patterns() -> None:
     assert len(set(PATTERNS)) == 7 and frozenset() not in PATTERNS and frozenset(Modality) in PATTERNS
 
 
-def test_examples_are_as_long_as_asked_and_the_same_for_a_seed() -> None:
+def test_examples_have_the_requested_lengths_and_are_reproducible() -> None:
     spec = load("late-fusion")
     one, other = (example(spec, TINY["late-fusion"], 3, (4, 0), seed=9) for _ in "ab")
     assert one["voice"].shape == (3, 8, 4)
@@ -63,7 +63,7 @@ def test_examples_are_as_long_as_asked_and_the_same_for_a_seed() -> None:
     assert usual["voice"].shape == (1, 64, 300) and usual["voice_mask"].all()
 
 
-def test_restricting_masks_and_changes_no_value() -> None:
+def test_restricting_changes_masks_and_no_values() -> None:
     spec = load("late-fusion")
     inputs = example(spec, TINY["late-fusion"], 2, (4,))
     found = restrict(inputs, [{Modality.TEXT}, {Modality.VOICE}])

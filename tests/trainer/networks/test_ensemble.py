@@ -1,4 +1,4 @@
-"""Stacking sees what a sense knows beyond its prior, and whether it is there."""
+"""The stacking ensemble uses the evidence of a modality beyond its prior, and its availability."""
 
 from __future__ import annotations
 
@@ -16,22 +16,22 @@ from tests.trainer.networks.tiny import PRIOR, TINY
 CONFIG = TINY["ensemble"]
 
 
-def test_a_network_that_repeats_its_prior_is_no_evidence() -> None:
+def test_a_prediction_equal_to_the_prior_is_no_evidence() -> None:
     network = Ensemble(CONFIG).eval()
     inputs = restrict(example(SPEC, CONFIG, 2, (3,)), [{Modality.TEXT, Modality.VOICE}])
     inputs["text"] = torch.full((2, 7), 3.0)  # uniform, as its prior is
     network.voice.out.weight.data.zero_()
     network.voice.out.bias.data.copy_(torch.tensor(PRIOR).log())
-    told = network(**inputs).embedding
-    assert told[:, :21].abs().max() < 1e-5
-    assert told[:, 21:].tolist() == [[1, 1, 0]] * 2
+    features = network(**inputs).embedding
+    assert features[:, :21].abs().max() < 1e-5
+    assert features[:, 21:].tolist() == [[1, 1, 0]] * 2
 
 
-def test_no_sense_outshouts_the_others() -> None:
+def test_the_evidence_of_a_modality_is_limited() -> None:
     network = Ensemble(CONFIG).eval()
     inputs = example(SPEC, CONFIG, 1, (3,)) | {"text": torch.tensor([[1e4, 0, 0, 0, 0, 0, 0]])}
-    told = network(**inputs).embedding
-    assert torch.isfinite(told).all() and told.abs().max() <= 6
+    features = network(**inputs).embedding
+    assert torch.isfinite(features).all() and features.abs().max() <= 6
 
 
 def test_the_voice_is_read_up_to_its_last_window() -> None:

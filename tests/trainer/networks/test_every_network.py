@@ -1,4 +1,4 @@
-"""What every network promises: shapes, gradients, learning, masks that hide, and an export that agrees."""
+"""The contract of every network: shapes, gradients, learning, masks, and an export that agrees with torch."""
 
 from __future__ import annotations
 
@@ -8,14 +8,14 @@ import pytest
 
 pytest.importorskip("torch", reason="the trainer needs the train extra")
 
-import torch  # after the question whether it is there
+import torch  # after importorskip
 
 from services.trainer.export import export, parity
 from services.trainer.networks.contract import Network, NetworkSpec, Targets, load
 from services.trainer.networks.examples import PATTERNS, example, restrict
 from services.trainer.networks.losses import UNLABELLED
 from shared.domain.emotion import Modality
-from tests.trainer.networks.tiny import TINY, acquaint, build
+from tests.trainer.networks.tiny import TINY, build, update_statistics
 
 
 @pytest.fixture(params=TINY)
@@ -30,7 +30,7 @@ def network(spec: NetworkSpec) -> Network:
 
 
 def samples(spec: NetworkSpec, count: int) -> tuple[dict[str, torch.Tensor], Targets]:
-    """That many utterances of random inputs and labels, whose rows have every pattern of availability in turn."""
+    """The given number of utterances with random inputs and labels; rows cycle through the availability patterns."""
     dialogues = spec.kind == "dialogue"
     rows = count // 4 if dialogues else count
     shape = (rows, 4) if dialogues else (rows,)
@@ -40,7 +40,7 @@ def samples(spec: NetworkSpec, count: int) -> tuple[dict[str, torch.Tensor], Tar
 
 
 def patterns(spec: NetworkSpec) -> list[frozenset[Modality]]:
-    """The patterns that leave a network at least one of the senses that it has."""
+    """The patterns with at least one modality of the network."""
     return [pattern for pattern in PATTERNS if pattern & set(spec.modalities)]
 
 
@@ -57,7 +57,7 @@ def test_outputs_have_the_shapes_of_the_contract(spec: NetworkSpec, network: Net
     assert outputs.emotion_logits.shape == (*rows, 7)
     assert outputs.sentiment_logits.shape == (*rows, 3)
     assert outputs.embedding.shape[:-1] == rows
-    # Logits, not probabilities: nothing makes them positive or sum to one.
+    # Logits are not normalised.
     assert not torch.allclose(outputs.emotion_logits.sum(-1), torch.ones(rows))
 
 
@@ -86,8 +86,8 @@ def test_overfits_32_samples(spec: NetworkSpec, network: Network) -> None:
         if step % 20 == 19:
             network.eval()
             with torch.no_grad():
-                said = network(**inputs).emotion_logits.argmax(-1)
-            accuracy = float((said == targets.emotion).float().mean())
+                predicted = network(**inputs).emotion_logits.argmax(-1)
+            accuracy = float((predicted == targets.emotion).float().mean())
             if accuracy > 0.95:
                 break
     assert accuracy > 0.95
@@ -100,21 +100,21 @@ def test_a_masked_modality_cannot_change_the_output(spec: NetworkSpec, network: 
     network.train(training)
     for pattern in [*PATTERNS, frozenset[Modality]()]:
         inputs = restrict(whole, [pattern])
-        spoilt = {name: _spoil(values, noise[name], inputs.get(f"{name}_mask")) for name, values in inputs.items()}
+        noisy = {name: _add_noise(values, noise[name], inputs.get(f"{name}_mask")) for name, values in inputs.items()}
         with torch.no_grad():
-            expected, found = network(**inputs), network(**spoilt)
+            expected, found = network(**inputs), network(**noisy)
         for one, other in zip(expected, found, strict=True):
             assert torch.isfinite(one).all()
             assert torch.equal(one, other)
 
 
-def test_steps_behind_the_end_cannot_change_the_output(spec: NetworkSpec, network: Network) -> None:
+def test_padding_steps_cannot_change_the_output(spec: NetworkSpec, network: Network) -> None:
     network.eval()
     inputs = example(spec, TINY[spec.name], 3, (5, 2, 3), seed=1)
     noise = example(spec, TINY[spec.name], 3, (5, 2, 3), seed=2)
-    spoilt = {name: _spoil(values, noise[name], inputs.get(f"{name}_mask")) for name, values in inputs.items()}
+    noisy = {name: _add_noise(values, noise[name], inputs.get(f"{name}_mask")) for name, values in inputs.items()}
     with torch.no_grad():
-        for one, other in zip(network(**inputs), network(**spoilt), strict=True):
+        for one, other in zip(network(**inputs), network(**noisy), strict=True):
             assert torch.equal(one, other)
 
 
@@ -127,7 +127,7 @@ def test_a_row_does_not_depend_on_the_other_rows(spec: NetworkSpec, network: Net
         torch.testing.assert_close(one[:1], other, atol=1e-5, rtol=1e-5)
 
 
-def test_a_label_that_is_missing_costs_nothing(spec: NetworkSpec, network: Network) -> None:
+def test_a_missing_label_does_not_contribute_to_the_loss(spec: NetworkSpec, network: Network) -> None:
     inputs, targets = samples(spec, 32)
     unknown = Targets(targets.emotion, torch.full_like(targets.sentiment, UNLABELLED))
     outputs = network(**inputs)
@@ -135,8 +135,8 @@ def test_a_label_that_is_missing_costs_nothing(spec: NetworkSpec, network: Netwo
     assert torch.isfinite(less) and less < more
 
 
-def test_nothing_is_made_on_another_device(spec: NetworkSpec, network: Network) -> None:
-    """The device without memory refuses what was made elsewhere, as a GPU would."""
+def test_no_tensor_is_created_on_another_device(spec: NetworkSpec, network: Network) -> None:
+    """The meta device rejects tensors of another device, as a GPU does."""
     network.to("meta").train()
     inputs = {name: values.to("meta") for name, values in example(spec, TINY[spec.name], 3, (3, 2)).items()}
     outputs = network(**inputs)
@@ -147,19 +147,19 @@ def test_nothing_is_made_on_another_device(spec: NetworkSpec, network: Network) 
 
 def test_the_export_agrees_with_torch(spec: NetworkSpec, network: Network, tmp_path: Path) -> None:
     inputs, _ = samples(spec, 32)
-    acquaint(network, inputs)
+    update_statistics(network, inputs)
     export(network, spec, tmp_path / "network.onnx")
     assert parity(network, spec, tmp_path / "network.onnx") <= 1e-4
 
 
-def _spoil(values: torch.Tensor, noise: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
-    """The same values with noise, and something that is not a number, wherever the mask is false."""
+def _add_noise(values: torch.Tensor, noise: torch.Tensor, mask: torch.Tensor | None) -> torch.Tensor:
+    """Replaces the masked values by noise and NaN."""
     if mask is None:
         return values
-    # A mask covers the leading axes, except over mels, whose frames come last.
+    # A mask covers the leading axes, except for mels, whose frames are the last axis.
     shape = list(mask.shape) + [1] * (values.dim() - mask.dim())
     if values.shape[: mask.dim()] != mask.shape:
         shape = [mask.shape[0], *[1] * (values.dim() - mask.dim()), *mask.shape[1:]]
-    spoilt = noise.clone()
-    spoilt[..., 0] = torch.nan
-    return torch.where(mask.view(shape), values, spoilt)
+    replacement = noise.clone()
+    replacement[..., 0] = torch.nan
+    return torch.where(mask.view(shape), values, replacement)

@@ -1,4 +1,4 @@
-"""Losses: what has no label costs nothing, margins and teachers are held still."""
+"""Losses: unlabelled rows are ignored, and gradients do not pass through margins and teachers."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from services.trainer.networks.losses import (
 )
 
 
-def test_cross_entropy_is_torchs_mean_over_what_is_labelled() -> None:
+def test_cross_entropy_equals_the_mean_of_torch_over_labelled_rows() -> None:
     torch.manual_seed(0)
     logits, labels = torch.randn(4, 5, 7), torch.randint(7, (4, 5))
     labels[1, 2:] = UNLABELLED
@@ -35,7 +35,7 @@ def test_cross_entropy_is_torchs_mean_over_what_is_labelled() -> None:
         torch.testing.assert_close(cross_entropy(logits, labels, smoothing=0.1, weights=weight), expected)
 
 
-def test_nothing_labelled_costs_nothing() -> None:
+def test_the_loss_without_labels_is_zero() -> None:
     nothing = torch.full((3,), UNLABELLED)
     assert cross_entropy(torch.randn(3, 7), nothing) == 0
     emotion = torch.tensor([1, 2, 3])
@@ -46,8 +46,8 @@ def test_nothing_labelled_costs_nothing() -> None:
     )
 
 
-def test_the_adaptive_margin_is_held_still() -> None:
-    """Differentiated as printed the margin fights the triplet; with the margin detached the classes separate."""
+def test_no_gradient_passes_through_the_adaptive_margin() -> None:
+    """With a gradient through the margin the triplets would not separate; with the margin detached they do."""
     torch.manual_seed(0)
     points = torch.randn(60, 8, requires_grad=True)
     labels = torch.arange(60) % 3
@@ -67,13 +67,13 @@ def test_the_adaptive_margin_is_held_still() -> None:
     assert apart[~same].mean() > 1.5
 
 
-def test_the_margin_of_equal_points_is_as_printed() -> None:
+def test_the_margin_of_equal_points_is_as_published() -> None:
     """m = 1 + 2/exp(4 D(a,p)) + 1 + 2/exp(4 - 4 D(a,n)), all distances zero."""
     point = torch.zeros(1, 4)
     assert float(adaptive_triplet(point, point, point)) == pytest.approx(2 + 2 + 2 * math.exp(-4), abs=1e-4)
 
 
-def test_variance_and_covariance_see_embeddings_before_they_are_scaled() -> None:
+def test_variance_and_covariance_use_unnormalised_embeddings() -> None:
     torch.manual_seed(0)
     spread = torch.randn(4000, 6)
     assert abs(float(variance(spread))) < 0.05 and float(covariance(spread)) < 0.01
@@ -81,11 +81,11 @@ def test_variance_and_covariance_see_embeddings_before_they_are_scaled() -> None
     assert float(covariance(same)) == pytest.approx(5, rel=0.2)
     assert float(variance(torch.zeros(10, 6))) > 0.99
     parts = torch.randn(3, 50, 6)
-    # Scaling every embedding leaves the triplet as it is: what changes is what sees them before.
+    # Scaling the embeddings does not change the triplet loss, only the variance and covariance terms.
     assert m2fnet_extractor(*parts) != m2fnet_extractor(*(5 * parts))
 
 
-def test_the_teacher_learns_nothing_from_its_pupils() -> None:
+def test_the_teacher_gets_no_gradient_from_its_students() -> None:
     torch.manual_seed(0)
     fused, heads = torch.randn(5, 7, requires_grad=True), torch.randn(5, 3, 7, requires_grad=True)
     nothing = torch.full((5,), UNLABELLED)
@@ -94,7 +94,7 @@ def test_the_teacher_learns_nothing_from_its_pupils() -> None:
     assert heads.grad is not None and heads.grad.any()
 
 
-def test_a_head_learns_only_where_its_sense_is_there() -> None:
+def test_a_head_learns_only_where_its_modality_is_available() -> None:
     torch.manual_seed(0)
     fused, heads = torch.randn(4, 7), torch.randn(4, 3, 7, requires_grad=True)
     available = torch.tensor([[True, False, True]] * 3 + [[False, False, False]])
@@ -104,12 +104,13 @@ def test_a_head_learns_only_where_its_sense_is_there() -> None:
     assert torch.equal(learns, available)
 
 
-def test_the_slope_of_the_divergence_does_not_vanish_with_the_temperature() -> None:
+def test_the_gradient_of_the_divergence_does_not_vanish_at_high_temperatures() -> None:
     torch.manual_seed(0)
     fused, heads = torch.randn(6, 7), torch.randn(6, 1, 7, requires_grad=True)
-    nothing, there = torch.full((6,), UNLABELLED), torch.ones(6, 1, dtype=torch.bool)
-    slopes = []
+    nothing, available = torch.full((6,), UNLABELLED), torch.ones(6, 1, dtype=torch.bool)
+    gradients = []
     for temperature in (4.0, 16.0):
-        (slope,) = torch.autograd.grad(self_distillation(fused, heads, there, nothing, temperature=temperature), heads)
-        slopes.append(float(slope.norm()))
-    assert slopes[1] == pytest.approx(slopes[0], rel=0.2)
+        loss = self_distillation(fused, heads, available, nothing, temperature=temperature)
+        (gradient,) = torch.autograd.grad(loss, heads)
+        gradients.append(float(gradient.norm()))
+    assert gradients[1] == pytest.approx(gradients[0], rel=0.2)

@@ -1,4 +1,4 @@
-"""M2FNet reads faces as embeddings or as action units, and treats an absent sense as absent."""
+"""M2FNet accepts faces as embeddings or action units, and masks absent modalities."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from tests.trainer.networks.tiny import TINY
 CONFIG = TINY["m2fnet"]
 
 
-def test_statistics_of_action_units_stand_in_for_a_face(tmp_path: Path) -> None:
+def test_the_face_input_may_be_action_unit_statistics(tmp_path: Path) -> None:
     config = replace(CONFIG, face="action_units", unit_width=16)
     network = M2fnet(config)
     inputs = example(SPEC, config, 2, (4, 3))
@@ -31,7 +31,7 @@ def test_statistics_of_action_units_stand_in_for_a_face(tmp_path: Path) -> None:
     assert parity(network, SPEC, tmp_path / "units.onnx") <= 1e-4
 
 
-def test_out_of_a_window_without_a_sense_comes_its_absence_alone() -> None:
+def test_a_modality_absent_from_the_dialogue_gives_the_absence_embedding() -> None:
     torch.manual_seed(0)
     network = M2fnet(CONFIG).eval()
     inputs = restrict(example(SPEC, CONFIG, 2, (5,)), [{Modality.TEXT, Modality.VOICE}])
@@ -40,7 +40,7 @@ def test_out_of_a_window_without_a_sense_comes_its_absence_alone() -> None:
     assert torch.equal(found, network.face.absent.vector.expand_as(found))
 
 
-def test_an_utterance_hears_its_neighbours() -> None:
+def test_an_utterance_depends_on_its_neighbours() -> None:
     torch.manual_seed(0)
     network = M2fnet(CONFIG).eval()
     inputs = example(SPEC, CONFIG, 1, (4,))

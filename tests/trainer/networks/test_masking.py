@@ -1,4 +1,4 @@
-"""What is masked weighs nothing, and something is always left."""
+"""Mask operations exclude masked values and keep at least one modality."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from services.trainer.networks.masking import (
 )
 
 
-def test_a_softmax_ignores_what_is_masked_and_survives_a_row_of_nothing() -> None:
+def test_a_softmax_ignores_masked_scores_and_a_masked_row_is_zero() -> None:
     scores = torch.tensor([[1.0, 2.0, 50.0], [1.0, 2.0, 3.0]])
     mask = torch.tensor([[True, True, False], [False, False, False]])
     found = masked_softmax(scores, mask)
@@ -26,12 +26,12 @@ def test_a_softmax_ignores_what_is_masked_and_survives_a_row_of_nothing() -> Non
     assert found[0, 2] == 0 and torch.equal(found[1], torch.zeros(3))
 
 
-def test_blank_removes_what_is_not_a_number() -> None:
+def test_zero_masked_replaces_nan() -> None:
     values = torch.tensor([[[torch.nan, 1.0], [2.0, 3.0]]])
     assert zero_masked(values, torch.tensor([[False, True]])).tolist() == [[[0.0, 0.0], [2.0, 3.0]]]
 
 
-def test_means_and_deviations_are_those_of_what_is_there() -> None:
+def test_means_and_deviations_use_unmasked_values_only() -> None:
     values = torch.randn(2, 5, 3, generator=torch.Generator().manual_seed(0))
     mask = torch.tensor([[True, True, True, False, False], [False] * 5])
     torch.testing.assert_close(masked_mean(values, mask)[0], values[0, :3].mean(0))
@@ -40,7 +40,7 @@ def test_means_and_deviations_are_those_of_what_is_there() -> None:
     assert torch.isfinite(found).all() and (found[1].abs() <= 1e-3 + 1e-9).all()
 
 
-def test_normalisation_of_active_sites_is_that_of_a_batch_without_the_others() -> None:
+def test_masked_batch_norm_equals_batch_norm_over_the_active_rows() -> None:
     values = torch.randn(6, 4, 3, 2, generator=torch.Generator().manual_seed(1))
     mask = torch.tensor([1.0, 1, 0, 1, 0, 1])[:, None, None, None]
     ours, plain = MaskedBatchNorm(4), torch.nn.BatchNorm2d(4)
@@ -48,17 +48,17 @@ def test_normalisation_of_active_sites_is_that_of_a_batch_without_the_others() -
         for norm in (ours, plain):
             norm.weight.copy_(torch.tensor([1.0, 2, 3, 4]))
             norm.bias.copy_(torch.tensor([0.5, 1, 2, 3]))
-    there = mask.flatten() > 0
+    active = mask.flatten() > 0
     found = ours(values, mask)
-    torch.testing.assert_close(found[there], plain(values[there]), atol=1e-5, rtol=1e-5)
-    assert not found[~there].any(), "the shift must not revive what is masked"
+    torch.testing.assert_close(found[active], plain(values[active]), atol=1e-5, rtol=1e-5)
+    assert not found[~active].any(), "masked sites stay zero in spite of the bias"
     torch.testing.assert_close(ours.running_var, plain.running_var)
     torch.testing.assert_close(ours.running_mean, plain.running_mean)
     ours.eval(), plain.eval()
-    torch.testing.assert_close(ours(values, mask)[there], plain(values[there]), atol=1e-5, rtol=1e-5)
+    torch.testing.assert_close(ours(values, mask)[active], plain(values[active]), atol=1e-5, rtol=1e-5)
 
 
-def test_a_batch_of_nothing_leaves_the_statistics_alone() -> None:
+def test_a_fully_masked_batch_does_not_change_the_statistics() -> None:
     norm = MaskedBatchNorm(2)
     assert not norm(torch.randn(3, 2, 4, 4), torch.zeros(3, 1, 1, 1)).any()
     assert norm.running_mean.tolist() == [0, 0] and norm.running_var.tolist() == [1, 1]
@@ -66,7 +66,7 @@ def test_a_batch_of_nothing_leaves_the_statistics_alone() -> None:
 
 @pytest.mark.parametrize("probability", [0.2, 0.9, 1.0])
 @pytest.mark.parametrize("row_axes", [1, 2])
-def test_dropout_never_takes_the_last_modality(probability: float, row_axes: int) -> None:
+def test_dropout_keeps_at_least_one_modality(probability: float, row_axes: int) -> None:
     generator = torch.Generator().manual_seed(0)
     shape = (50, 8)[:row_axes]
     masks = {
@@ -76,18 +76,18 @@ def test_dropout_never_takes_the_last_modality(probability: float, row_axes: int
     }
     kept = modality_dropout(masks, probability, row_axes=row_axes, generator=generator)
 
-    def there(given: dict[str, torch.Tensor]) -> torch.Tensor:
+    def available(given: dict[str, torch.Tensor]) -> torch.Tensor:
         return torch.stack([given["text"], given["voice"].any(-1), given["face"]])
 
-    assert torch.equal(there(kept).any(0), there(masks).any(0))
-    assert not (there(kept) & ~there(masks)).any(), "what is absent stays absent"
-    assert there(kept).sum() < there(masks).sum()
-    # A modality goes whole or not at all.
+    assert torch.equal(available(kept).any(0), available(masks).any(0))
+    assert not (available(kept) & ~available(masks)).any(), "absent modalities stay absent"
+    assert available(kept).sum() < available(masks).sum()
+    # A modality is dropped completely or not at all.
     stays = kept["voice"].any(-1)
     assert torch.equal(kept["voice"][stays], masks["voice"][stays])
 
 
-def test_dropout_shows_every_pattern_of_availability() -> None:
+def test_dropout_produces_every_availability_pattern() -> None:
     everything = {name: torch.ones(2000, dtype=torch.bool) for name in ("text", "voice", "face")}
     kept = modality_dropout(everything, 0.3, generator=torch.Generator().manual_seed(3))
     patterns = {tuple(row) for row in torch.stack(list(kept.values()), 1).tolist()}

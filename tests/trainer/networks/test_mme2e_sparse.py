@@ -1,4 +1,4 @@
-"""The sparse network chooses, learns what to choose, and saves what it leaves out."""
+"""The sparse network selects steps and sites, trains its attention, and saves operations."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ from services.trainer.networks.examples import PATTERNS, example, restrict
 from services.trainer.networks.mme2e_sparse import SPEC, Mme2eSparse
 from services.trainer.networks.selection import gate, top_mass
 from services.trainer.networks.sparse_serving import TwoGraphs, export_two, gather, measure_saving
-from tests.trainer.networks.tiny import TINY, acquaint
+from tests.trainer.networks.tiny import TINY, update_statistics
 
 CONFIG = TINY["mme2e-sparse"]
 
@@ -25,7 +25,7 @@ CONFIG = TINY["mme2e-sparse"]
 def network() -> Mme2eSparse:
     torch.manual_seed(5)
     made = Mme2eSparse(CONFIG)
-    acquaint(made, example(SPEC, CONFIG, 8, (5, 3)))
+    update_statistics(made, example(SPEC, CONFIG, 8, (5, 3)))
     return made
 
 
@@ -33,19 +33,19 @@ def network() -> Mme2eSparse:
     ("mass", "kept"),
     [(0.5, [True, False, False, False]), (0.55, [True, False, True, False]), (1.0, [True, True, True, False])],
 )
-def test_the_fewest_that_reach_the_mass_are_kept(mass: float, kept: list[bool]) -> None:
+def test_the_fewest_positions_that_reach_the_mass_are_kept(mass: float, kept: list[bool]) -> None:
     weights = torch.tensor([0.5, 0.125, 0.375, 0.0])
     active = torch.tensor([True, True, True, False])
     assert top_mass(weights, active, mass).tolist() == kept
 
 
-def test_the_first_place_is_kept_however_small_the_mass() -> None:
+def test_the_largest_weight_is_kept_for_any_mass() -> None:
     weights = torch.tensor([[0.3, 0.7], [0.0, 0.0]])
     active = torch.tensor([[True, True], [False, False]])
     assert top_mass(weights, active, 1e-6).tolist() == [[False, True], [False, False]]
 
 
-def test_the_gate_is_one_on_average_over_what_is_kept() -> None:
+def test_the_gate_has_mean_one_over_the_kept_positions() -> None:
     weights = torch.tensor([[0.5, 0.3, 0.2], [0.0, 0.0, 0.0]])
     keep = torch.tensor([[True, True, False], [False, False, False]])
     found = gate(weights, keep)
@@ -53,11 +53,11 @@ def test_the_gate_is_one_on_average_over_what_is_kept() -> None:
     assert found[0, 2] == 0 and torch.equal(found[1], torch.zeros(3))
 
 
-def test_the_attention_learns_from_one_step(network: Mme2eSparse) -> None:
+def test_the_attention_gets_a_gradient(network: Mme2eSparse) -> None:
     inputs = example(SPEC, CONFIG, 4, (4, 3))
     targets = Targets(torch.tensor([0, 1, 2, 3]), torch.tensor([0, 1, 2, 0]))
     network.train()
-    # Without its penalty, whose slope would reach the attention by another way.
+    # Without the entropy penalty, which has its own gradient to the attention.
     super(Mme2eSparse, network).loss(network(**inputs), targets, inputs).backward()
     for encoder in (network.voice, network.face):
         for stage in encoder.stages:
@@ -65,13 +65,13 @@ def test_the_attention_learns_from_one_step(network: Mme2eSparse) -> None:
                 assert layer.weight.grad.abs().max() > 0
 
 
-def test_less_than_everything_is_kept(network: Mme2eSparse) -> None:
+def test_some_steps_and_sites_are_dropped(network: Mme2eSparse) -> None:
     outputs = network(**example(SPEC, CONFIG, 4, (9, 7)))
     for kept in (outputs.kept_steps, outputs.kept_sites):
         assert (kept > 0).all() and (kept < 1).all()
 
 
-def test_numpy_and_torch_choose_alike(network: Mme2eSparse) -> None:
+def test_numpy_and_torch_select_the_same_steps(network: Mme2eSparse) -> None:
     generator = torch.Generator().manual_seed(2)
     scores = torch.randn(6, 11, generator=generator)
     mask = torch.arange(11) < torch.tensor([11, 5, 1, 0, 8, 3])[:, None]
@@ -85,7 +85,7 @@ def test_numpy_and_torch_choose_alike(network: Mme2eSparse) -> None:
         np.testing.assert_array_equal(found[row], maps[row][place[row]])
 
 
-def test_two_graphs_compute_what_the_dense_form_does(network: Mme2eSparse, tmp_path: Path) -> None:
+def test_the_two_graphs_agree_with_the_dense_form(network: Mme2eSparse, tmp_path: Path) -> None:
     export_two(network, tmp_path)
     two = TwoGraphs(tmp_path, CONFIG.step_mass, threads=1)
     for seed, (batch, lengths) in enumerate([(1, (7,)), (3, (9, 2, 0)), (7, (4, 6, 5)), (2, (0,))]):

@@ -1,4 +1,4 @@
-"""SDT: evidence per sense, a whole that works with any of them, and speakers without names."""
+"""SDT: evidence per modality, any combination of modalities, and relative speaker ids."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CONFIG = TINY["sdt"]
 
 
 def dialogues(seed: int, rows: int) -> tuple[dict[str, torch.Tensor], Targets]:
-    """Four utterances each, in which every sense tells the emotion through some noise."""
+    """Dialogues of four utterances in which every modality is a noisy encoding of the emotion."""
     patterns = torch.randn(7, 31, generator=torch.Generator().manual_seed(0))
     emotion = torch.randint(7, (rows, 4), generator=torch.Generator().manual_seed(seed))
     inputs = example(SPEC, CONFIG, rows, (4,), seed=seed)
@@ -34,23 +34,23 @@ def dialogues(seed: int, rows: int) -> tuple[dict[str, torch.Tensor], Targets]:
     return inputs, Targets(emotion, emotion % 3)
 
 
-def test_every_pattern_is_read_and_the_whole_is_no_worse_than_a_sense_alone() -> None:
+def test_the_fused_output_is_no_worse_than_any_modality_for_every_pattern() -> None:
     torch.manual_seed(0)
     network = Sdt(CONFIG)
     steps = 300
     optimiser = torch.optim.Adam(network.parameters(), lr=6e-3)
     schedule = torch.optim.lr_scheduler.LinearLR(optimiser, 1.0, 0.0, steps)
     for step in range(steps):
-        # Fresh dialogues each time: learnt by heart, the heads and the whole would differ by chance.
+        # New dialogues in each step, to avoid memorisation.
         inputs, targets = dialogues(100 + step, rows=32)
         masks = {f"{name}_mask": inputs[f"{name}_mask"] for name in MODALITIES}
-        seen = inputs | modality_dropout(masks, 0.6, row_axes=2)
+        masked = inputs | modality_dropout(masks, 0.6, row_axes=2)
         optimiser.zero_grad()
-        network.loss(network(**seen), targets, seen).backward()
+        network.loss(network(**masked), targets, masked).backward()
         optimiser.step()
         schedule.step()
     network.eval()
-    # Half a point is one utterance in two hundred: this many, or it says nothing.
+    # A tolerance of half a point is one utterance in two hundred, so the test set has 2,400.
     held, truth = dialogues(2, rows=600)
     for pattern in PATTERNS:
         with torch.no_grad():
@@ -62,19 +62,19 @@ def test_every_pattern_is_read_and_the_whole_is_no_worse_than_a_sense_alone() ->
             assert fused >= float((alone == truth.emotion).float().mean()) - 0.005
 
 
-def test_with_one_sense_the_whole_is_that_sense() -> None:
+def test_with_one_modality_the_fused_output_is_that_modality() -> None:
     torch.manual_seed(0)
     network = Sdt(CONFIG).eval()
     for at, name in enumerate(MODALITIES):
         pattern = next(one for one in PATTERNS if one == {name})
         outputs = network(**restrict(example(SPEC, CONFIG, 2, (3,)), [pattern]))
-        # The head reads the very vector that was fused.
+        # The input of the head is the fused vector.
         torch.testing.assert_close(network.heads[name](outputs.embedding), outputs.head_logits[:, :, at])
         others = [other for other in range(3) if other != at]
-        assert not outputs.head_logits[:, :, others].any(), "a sense that is not there says nothing"
+        assert not outputs.head_logits[:, :, others].any(), "the logits of absent modalities are zero"
 
 
-def test_a_sense_that_is_there_nowhere_costs_nothing() -> None:
+def test_an_absent_modality_does_not_contribute_to_the_loss() -> None:
     torch.manual_seed(0)
     network = Sdt(CONFIG)
     inputs, targets = dialogues(1, rows=4)
@@ -86,7 +86,7 @@ def test_a_sense_that_is_there_nowhere_costs_nothing() -> None:
         assert learns == (name == "text")
 
 
-def test_identity_gates_are_a_choice_of_the_configuration() -> None:
+def test_identity_gates_are_a_setting() -> None:
     network = Sdt(replace(CONFIG, identity_gates=True))
     names = [name for name, _ in network.named_parameters()]
     assert not any(".gate." in name for name in names)
@@ -102,7 +102,5 @@ def test_identity_gates_are_a_choice_of_the_configuration() -> None:
         (["Ana", "Ben", "Cem", "Dee", "Eli"], 4, [3, 3, 2, 1, 0]),
     ],
 )
-def test_speakers_are_who_speaks_now_and_the_others_by_nearness(
-    speakers: list[str], current: int, ids: list[int]
-) -> None:
+def test_speaker_ids_are_relative_to_the_current_speaker(speakers: list[str], current: int, ids: list[int]) -> None:
     assert relative_speakers(speakers, current, count=4).tolist() == ids

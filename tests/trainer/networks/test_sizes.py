@@ -1,4 +1,4 @@
-"""The networks are as large as the designs they follow."""
+"""The networks have the sizes of the published designs."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ def size(module: torch.nn.Module) -> int:
     return sum(tensor.numel() for tensor in module.parameters())
 
 
-def test_late_fusion_is_the_released_one_with_what_was_mended() -> None:
-    """350,666 as released with its audio convolutions."""
-    dead = 64 + 128 + 256  # biases that a normalisation subtracts again
-    absent = 3 * 128  # learned vectors for what is missing
+def test_late_fusion_has_the_released_size_with_the_known_differences() -> None:
+    """350,666 parameters as released, with its audio convolutions."""
+    dead = 64 + 128 + 256  # biases that a normalisation removes
+    absent = 3 * 128  # learned vectors for absent modalities
     assert size(LateFusion(LateFusionConfig())) == 350_666 - dead + absent
     frozen = AudioBranch(LateFusionConfig())
-    # 313,226 were trainable as released: everything but the convolutions and their normalisations.
+    # 313,226 were trainable as released: all except the convolutions and their normalisations.
     convolutions = size(frozen.first) + size(frozen.second)
     assert size(LateFusion(LateFusionConfig())) - convolutions == 313_226 - 256 + absent
 
@@ -43,15 +43,15 @@ def test_resnet_has_the_size_and_names_of_the_public_weights() -> None:
     assert len(names) == 120
 
 
-def test_m2fnet_is_about_fifty_million_as_published_and_eight_here() -> None:
+def test_m2fnet_has_about_fifty_million_parameters_as_published_and_eight_million_here() -> None:
     assert size(M2fnet(M2fnetConfig())) == pytest.approx(8e6, rel=0.1)
     assert size(M2fnet(replace(M2fnetConfig(), width=768))) == pytest.approx(50e6, rel=0.1)
 
 
-def test_sdt_is_seventy_to_eighty_million_as_published() -> None:
+def test_sdt_has_seventy_to_eighty_million_parameters_as_published() -> None:
     assert 70e6 < size(Sdt(replace(SdtConfig(), width=1024))) < 80e6
 
 
 @pytest.mark.parametrize(("name", "grids"), [("mme2e", {"voice": 8 * 2, "face": 3 * 3})])
-def test_the_last_grids_are_those_of_the_paper(name: str, grids: dict[str, int]) -> None:
+def test_the_last_grids_have_the_published_sizes(name: str, grids: dict[str, int]) -> None:
     assert load(name).config.sites == grids

@@ -1,4 +1,4 @@
-"""The smallest configuration of each network in which every part is still there."""
+"""The smallest configuration of each network that still has every part."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ CLIP: dict[str, Any] = {
     "width": 16, "layers": 1, "heads": 2, "feed_forward": 24, "dropout": 0.0,
 }  # fmt: skip
 
-# Work this small is over before a second thread has woken up, and threads that wait take turns from other programs.
+# One thread: for networks this small more threads add only overhead, and waiting threads slow down other programs.
 torch.set_num_threads(1)
 
 PRIOR = (0.1, 0.05, 0.05, 0.2, 0.4, 0.1, 0.1)
@@ -53,10 +53,10 @@ def build(name: str) -> Network:
     return load(name).build(TINY[name])
 
 
-def acquaint(network: Network, inputs: Mapping[str, torch.Tensor]) -> None:
-    """Give every normalisation the statistics of these inputs, as training does.
+def update_statistics(network: Network, inputs: Mapping[str, torch.Tensor]) -> None:
+    """Sets the statistics of every normalisation to those of these inputs, as training does.
 
-    Fresh ones, zero and one, would hide a normalisation that is left out, and let activations fade to nothing.
+    The initial statistics, zero and one, would hide a missing normalisation and make activations vanish.
     """
     network.train()
     for module in network.modules():

@@ -1,4 +1,4 @@
-"""The segmentation network: nobody knows which voice is the first, its export says what torch says, and it learns."""
+"""The segmentation network: a permutation-invariant loss, a matching export, and learning."""
 
 from __future__ import annotations
 
@@ -28,10 +28,10 @@ def test_every_order_of_voices_maps_sets_to_sets() -> None:
     assert set(CLASS_OF[:, 7].tolist() + CLASS_OF[:, UNKNOWN].tolist()) == {-100}
 
 
-def test_the_loss_does_not_care_which_voice_is_the_first_but_that_it_stays_the_same() -> None:
+def test_the_loss_is_invariant_to_the_speaker_order_of_a_window_only() -> None:
     labels = torch.tensor([[0, 1, 1, 3, 2, 4]])
-    sure = torch.nn.functional.one_hot(CLASS_OF[0][labels], 7).float() * 30
-    assert float(powerset_loss(sure, labels)) < 1e-3
+    confident = torch.nn.functional.one_hot(CLASS_OF[0][labels], 7).float() * 30
+    assert float(powerset_loss(confident, labels)) < 1e-3
     for row in range(6):
         same = torch.nn.functional.one_hot(CLASS_OF[row][labels], 7).float() * 30
         assert float(powerset_loss(same, labels)) < 1e-3
@@ -39,7 +39,7 @@ def test_the_loss_does_not_care_which_voice_is_the_first_but_that_it_stays_the_s
     assert float(powerset_loss(swapped, labels)) > 1
 
 
-def test_what_no_class_can_say_is_not_learnt() -> None:
+def test_decisions_outside_the_classes_are_ignored() -> None:
     labels = torch.tensor([[1, UNKNOWN, 7]])
     logits = torch.zeros(1, 3, 7, requires_grad=True)
     powerset_loss(logits, labels).backward()
@@ -50,14 +50,14 @@ def test_what_no_class_can_say_is_not_learnt() -> None:
 
 def test_errors_are_counted_under_the_best_order() -> None:
     labels = np.array([0, 0b10, 0b10, 0b11, 0b01, UNKNOWN], dtype=np.uint8)
-    logits = np.eye(7, dtype=np.float32)[[1, 1, 1, 4, 1, 6]]  # an alarm, two right, both right, one confused
+    logits = np.eye(7, dtype=np.float32)[[1, 1, 1, 4, 1, 6]]  # a false alarm, two right, both right, one confused
     assert errors(logits, labels) == {
         "total": 5, "missed": 0, "alarmed": 1, "confused": 1, "two_right": 1, "two_said": 1, "two_true": 1,
     }  # fmt: skip
     assert rates_of(errors(logits, labels))["local_der"] == 0.4
 
 
-def test_the_export_is_small_and_says_what_torch_says(tmp_path: Path) -> None:
+def test_the_export_is_small_and_agrees_with_torch(tmp_path: Path) -> None:
     seed_everything(0)
     network = SegmentationNet().eval()
     assert sum(parameter.numel() for parameter in network.parameters()) <= 700_000
@@ -66,8 +66,8 @@ def test_the_export_is_small_and_says_what_torch_says(tmp_path: Path) -> None:
     assert worst_difference(network, tmp_path / "network.onnx", sample_inputs()) <= 1e-4
 
 
-def test_two_voices_are_told_apart_by_heart() -> None:
-    """Every part gets a gradient; four windows of two sounds in turn are learnt."""
+def test_the_network_can_memorise_two_speakers() -> None:
+    """Every part gets a gradient; four windows of two alternating sounds are learnt."""
     seed_everything(1)
     network = SegmentationNet(drop=0.0)
     sounds = torch.randn(2, 64)
@@ -89,7 +89,7 @@ def test_two_voices_are_told_apart_by_heart() -> None:
     assert evaluate_windows(network, windows)["local_der"] < 0.1
 
 
-def test_batches_are_the_same_for_the_same_seed_and_hold_every_window_once() -> None:
+def test_batches_are_reproducible_and_contain_every_window_once() -> None:
     windows = Windows(np.zeros((70, 4, 64), np.float16), np.zeros((70, 2), np.uint8))
     task = SegmentationTask(windows, windows, 3)
     assert task.batches(1) == task.batches(1) != task.batches(2)
@@ -99,7 +99,7 @@ def test_batches_are_the_same_for_the_same_seed_and_hold_every_window_once() -> 
     assert loaded["mels"].shape == (32, 4, 64)
 
 
-def test_a_run_ends_with_weights_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_writes_weights_and_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "read_voices", lambda data: voices(22))
     best = training.train(tmp_path, tmp_path / "run", training.recipe_of(1, epochs=1), windows=4, held_out=2)
     assert best == tmp_path / "run" / BEST

@@ -1,4 +1,4 @@
-"""Conversations out of voices: the same for the same seed, marked where somebody speaks, split by speaker."""
+"""Simulated conversations: reproducible, labelled with speech, split by speaker."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def voices(count: int) -> list[Voice]:
     return [Voice(f"librispeech {number:02}", (marked(sound),)) for number, sound in enumerate(sounds)]
 
 
-def test_pauses_are_not_speech_and_breaths_are() -> None:
+def test_short_pauses_count_as_speech_and_long_ones_do_not() -> None:
     _, marks = marked(np.concatenate([tone(1), silent(0.2), tone(1), silent(0.5), tone(1), silent(1)]))
     assert marks[:220].all()
     assert not marks[225:265].any()
@@ -31,7 +31,7 @@ def test_pauses_are_not_speech_and_breaths_are() -> None:
     assert len(marked(silent(0))[1]) == 0
 
 
-def test_the_same_seed_tells_the_same_conversation() -> None:
+def test_the_same_seed_gives_the_same_conversation() -> None:
     cast = voices(5)
     one, again, other = (
         simulate_conversation(cast, 1, 3),
@@ -43,7 +43,7 @@ def test_the_same_seed_tells_the_same_conversation() -> None:
     assert not np.array_equal(one.sound, other.sound)
 
 
-def test_conversations_are_loud_and_quiet_and_some_overlap_much() -> None:
+def test_conversations_vary_in_level_and_overlap() -> None:
     cast = voices(9)
     made = [simulate_conversation(cast, 1, number) for number in range(24)]
     levels = [20 * np.log10(np.sqrt(np.square(one.sound).mean()) + 1e-9) for one in made]
@@ -56,7 +56,7 @@ def test_conversations_are_loud_and_quiet_and_some_overlap_much() -> None:
     assert all(np.isfinite(one.sound).all() and np.abs(one.sound).max() <= 1 for one in made)
 
 
-def test_a_label_names_the_three_voices_that_speak_most() -> None:
+def test_a_label_contains_the_three_voices_with_the_most_speech() -> None:
     speaks = np.zeros((4, DECISIONS * TICKS), dtype=bool)
     speaks[2, :400] = speaks[0, 300:600] = speaks[3, 600:700] = True
     speaks[1, 900:908] = True
@@ -65,7 +65,7 @@ def test_a_label_names_the_three_voices_that_speak_most() -> None:
     assert label[at].tolist() == [0b001, 0b011, 0b010, 0b100, 0, UNKNOWN]
 
 
-def test_three_at_once_is_nothing_that_a_class_can_say() -> None:
+def test_three_simultaneous_speakers_are_labelled_unknown() -> None:
     speaks = np.zeros((3, DECISIONS * TICKS), dtype=bool)
     speaks[:, 100:200] = True
     label = labels_of(Conversation(silent(10), speaks), 0)
@@ -84,13 +84,13 @@ def test_windows_are_computed_once(tmp_path: Path) -> None:
     assert np.array_equal(again.labels, made.labels)
 
 
-def test_speakers_to_judge_by_are_never_learnt_from() -> None:
+def test_held_out_speakers_are_not_in_the_training_set() -> None:
     learnt, held_out = split(voices(21))
     assert [voice.speaker for voice in held_out] == ["librispeech 00", "librispeech 08", "librispeech 16"]
     assert not {voice.speaker for voice in learnt} & {voice.speaker for voice in held_out}
 
 
-def test_a_folder_without_speakers_is_refused(tmp_path: Path) -> None:
+def test_a_folder_without_speakers_is_rejected(tmp_path: Path) -> None:
     with pytest.raises(InvalidRequest):
         read_voices(tmp_path)
 

@@ -1,4 +1,4 @@
-"""The micro-Whisper: every part learns, it looks where words are said, and CTranslate2 computes what torch does."""
+"""The micro-Whisper: every part learns, cross-attention is supervised, and CTranslate2 agrees with torch."""
 
 from __future__ import annotations
 
@@ -24,15 +24,15 @@ from services.trainer.whisper.windows import IGNORED, draw_window  # noqa: E402
 from shared.ports.media import SAMPLE_RATE  # noqa: E402
 
 
-def humming(count: int) -> list[Spoken]:
-    """Sentences of whose words each is a tone of its own."""
+def tone_sentences(count: int) -> list[Spoken]:
+    """Sentences in which each word is a different tone."""
     draw = random.Random(0)
     made = []
     for number in range(count):
         language = "la" if number % 4 == 0 else "en"
         words = tuple(draw.sample(WORDS[language][:6], draw.randint(1, 4)))
-        place = np.arange(round(0.3 * SAMPLE_RATE)) / SAMPLE_RATE
-        tones = [np.sin(2 * np.pi * (300 + 37 * word_token(word)) * place) * 0.3 for word in words]
+        seconds = np.arange(round(0.3 * SAMPLE_RATE)) / SAMPLE_RATE
+        tones = [np.sin(2 * np.pi * (300 + 37 * word_token(word)) * seconds) * 0.3 for word in words]
         times = 0.3 * np.arange(len(words))
         sound = np.concatenate([*tones, np.zeros(800)]).astype(np.float32)
         spans = np.stack([times, times + 0.3], axis=1)
@@ -41,10 +41,10 @@ def humming(count: int) -> list[Spoken]:
 
 
 def a_task(epochs: int = 1) -> WhisperTask:
-    return WhisperTask(humming(40), humming(12), 1, epochs)
+    return WhisperTask(tone_sentences(40), tone_sentences(12), 1, epochs)
 
 
-def test_words_are_learnt_and_where_they_are_said() -> None:
+def test_words_and_their_positions_are_learnt() -> None:
     seed_everything(0)
     network, task = MicroWhisper(), a_task()
     batch = task.stacked([draw_window(task.train, 2.0, random.Random(seed)) for seed in (3, 4)], 2.0)
@@ -53,8 +53,8 @@ def test_words_are_learnt_and_where_they_are_said() -> None:
         loss = task.loss(network, batch)
         loss.backward()
         if step == 0:
-            still = [name for name, part in network.named_parameters() if part.grad is None or not part.grad.any()]
-            assert still == []
+            unused = [name for name, part in network.named_parameters() if part.grad is None or not part.grad.any()]
+            assert unused == []
         optimizer.step()
         optimizer.zero_grad()
     with torch.no_grad():
@@ -62,16 +62,16 @@ def test_words_are_learnt_and_where_they_are_said() -> None:
     known = batch["targets"] != IGNORED
     assert (found["logits"].argmax(-1) == batch["targets"])[known].all()
     placed = batch["spans"].any(-1)
-    assert float((found["looks"][:, -1] * batch["spans"]).sum(-1)[placed].min()) > 0.5
+    assert float((found["attention"][:, -1] * batch["spans"]).sum(-1)[placed].min()) > 0.5
 
 
-def test_what_begins_with_weights_hears_windows_of_every_length_at_once() -> None:
-    task = WhisperTask(humming(40), humming(12), 1, 10, from_scratch=False)
+def test_training_from_initial_weights_uses_all_window_lengths() -> None:
+    task = WhisperTask(tone_sentences(40), tone_sentences(12), 1, 10, from_scratch=False)
     assert {seconds for seconds, _ in task.batches(0)} == {seconds for seconds, _, _ in tasks.LENGTHS}
 
 
-def test_an_offset_moves_positions_and_timestamps_and_nothing_else() -> None:
-    """So a short window can stand anywhere in the thirty seconds."""
+def test_an_offset_moves_only_positions_and_timestamps() -> None:
+    """A short window can therefore be trained at any position of the thirty seconds."""
     task = a_task()
     windows = [draw_window(task.train, 2.0, random.Random(seed)) for seed in range(16)]
     here, there = task.stacked(windows, 2.0), task.stacked(windows, 2.0, offset=100)
@@ -84,7 +84,7 @@ def test_an_offset_moves_positions_and_timestamps_and_nothing_else() -> None:
     assert TOKENS[int(here["targets"][moved][0])].startswith("<|")
 
 
-def test_short_windows_come_first_and_whole_ones_among_them_later() -> None:
+def test_training_starts_with_short_windows_and_adds_full_ones_later() -> None:
     task = a_task(epochs=10)
     assert {seconds for seconds, _ in task.batches(0)} == {tasks.LENGTHS[0][0]}
     assert {seconds for seconds, _ in task.batches(9)} == {seconds for seconds, _, _ in tasks.LENGTHS}
@@ -92,15 +92,15 @@ def test_short_windows_come_first_and_whole_ones_among_them_later() -> None:
     whole = next(batch for batch in task.batches(9) if batch[0] == tasks.WHOLE)
     assert task.load(whole, 9)["mels"].shape[2] == 2 * POSITIONS
     one, again = (task.load(task.batches(0)[0], 0)["words"] for _ in range(2))
-    assert torch.equal(one, again), "drawn by place, not by time"
+    assert torch.equal(one, again), "seeded per window"
     assert one.shape[1] < POSITIONS // 3
 
 
-def test_ctranslate2_computes_what_torch_does(tmp_path: Path) -> None:
+def test_ctranslate2_agrees_with_torch(tmp_path: Path) -> None:
     seed_everything(2)
     network = MicroWhisper().eval()
     with torch.no_grad():
-        for parameter in network.parameters():  # no bias is zero, no norm is one
+        for parameter in network.parameters():  # so that no bias is zero and no norm is one
             parameter.add_(torch.randn_like(parameter) * 0.05)
     convert(network, tmp_path)
     assert worst_difference(network, tmp_path) <= 1e-4
@@ -110,8 +110,8 @@ def test_ctranslate2_computes_what_torch_does(tmp_path: Path) -> None:
         worst_difference(network, tmp_path)
 
 
-def test_a_run_ends_with_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "read_bank", lambda *_: humming(16))
+def test_a_run_writes_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(training, "read_bank", lambda *_: tone_sentences(16))
     monkeypatch.setattr(tasks, "STEPS", 2)
     monkeypatch.setattr(tasks, "LENGTHS", ((2.0, 2, 1.0),))
     recipe = replace(training.recipe_of(1), epochs=1)

@@ -1,4 +1,4 @@
-"""Sentences for the micro-Whisper: every word has its time, and every token is foretold from what stands before it."""
+"""Training sentences of the micro-Whisper: every word has its time, and every token is predicted from the previous."""
 
 from __future__ import annotations
 
@@ -41,10 +41,10 @@ from services.trainer.whisper.vocabulary import (
 from services.trainer.whisper.windows import IGNORED, draw_window, marks_of, script_of, sounds_in, spans_of
 from shared.ports.media import SAMPLE_RATE
 
-SAID = [[("we", 0.2, 0.4), ("Mark", 0.4, 0.8)], [("story", 1.5, 2.0)]]
+SENTENCES = [[("we", 0.2, 0.4), ("Mark", 0.4, 0.8)], [("story", 1.5, 2.0)]]
 
 
-def shown(tokens: list[int]) -> str:
+def decoded(tokens: list[int]) -> str:
     return " ".join("-" if token == IGNORED else TOKENS[token].replace("Ġ", "") for token in tokens)
 
 
@@ -66,7 +66,7 @@ def test_the_sample_meeting_is_in_the_vocabulary() -> None:
     assert not set(ENGLISH) & set(LATIN)
 
 
-def test_tokens_stand_in_whispers_order_and_known_words_are_one_token(tmp_path: Path) -> None:
+def test_tokens_are_in_the_order_of_whisper_and_known_words_are_one_token(tmp_path: Path) -> None:
     assert KNOWN < NUMBER[END] < NUMBER["<|en|>"] < NUMBER[PLAIN] == FIRST_TIME - 1
     assert TOKENS[time_token(2.34)] == "<|2.34|>"
     assert len(set(TOKENS)) == len(TOKENS)
@@ -76,7 +76,7 @@ def test_tokens_stand_in_whispers_order_and_known_words_are_one_token(tmp_path: 
     assert made.decode(made.encode(" lost Zoë").ids) == " lost Zoë"
 
 
-def test_sounds_become_words_where_their_number_agrees() -> None:
+def test_phones_are_grouped_into_words_if_their_number_agrees() -> None:
     parts, bounds = parts_of("pau:0.2 w:0.3 iy:0.4 pau:0.5 l:0.6 ao:0.7 s:0.8 t:0.9 pau:1.1")
     assert parts == ("w", "iy", "l", "ao", "s", "t")
     times = word_times([2, 4], bounds)
@@ -90,7 +90,7 @@ def test_sounds_become_words_where_their_number_agrees() -> None:
     ]  # fmt: skip
 
 
-def test_every_word_comes_as_often_as_any_other_and_names_oftener() -> None:
+def test_words_are_equally_frequent_and_names_more_frequent() -> None:
     sentences = draw_sentences("en", 200, random.Random(0))
     counts = {word: sum(one.words.count(word) for one in sentences) for word in ENGLISH}
     names = [counts.pop(name) / NAMES for name in SPELLINGS]
@@ -98,66 +98,66 @@ def test_every_word_comes_as_often_as_any_other_and_names_oftener() -> None:
     assert len({one.voice for one in sentences}) == 4
 
 
-def test_what_is_foretold_follows_what_stands_before_it() -> None:
-    script = script_of(SAID, "en", ["sad", ",", "all", "."], timed=False)
-    assert shown(script.tokens) == (
+def test_each_target_is_the_next_token() -> None:
+    script = script_of(SENTENCES, "en", ["sad", ",", "all", "."], timed=False)
+    assert decoded(script.tokens) == (
         "<|startofprev|> sad , all . <|startoftranscript|> <|en|> <|transcribe|> <|notimestamps|> we Mark . story ."
     )
-    assert shown(script.targets) == "- - - - - <|en|> - - we Mark . story . <|endoftext|>"
-    timed = script_of(SAID, "en", [], timed=True)
-    assert shown(timed.targets) == ("<|en|> - <|0.20|> we Mark . <|0.80|> <|1.50|> story . <|2.00|> <|endoftext|>")
+    assert decoded(script.targets) == "- - - - - <|en|> - - we Mark . story . <|endoftext|>"
+    timed = script_of(SENTENCES, "en", [], timed=True)
+    assert decoded(timed.targets) == ("<|en|> - <|0.20|> we Mark . <|0.80|> <|1.50|> story . <|2.00|> <|endoftext|>")
     for one in (script, timed):
         assert len(one.tokens) == len(one.targets) == len(one.times)
         known = [(token, target) for token, target in zip(one.tokens[1:], one.targets, strict=False)]
         assert all(target in (IGNORED, token) for token, target in known)
 
 
-def test_words_have_places() -> None:
-    script = script_of(SAID, "en", [], timed=False)
+def test_words_have_spans() -> None:
+    script = script_of(SENTENCES, "en", [], timed=False)
     spans = spans_of(script.times, 120)
     mark = script.targets.index(word_token("Mark"))
     assert np.flatnonzero(spans[mark])[[0, -1]].tolist() == [19, 40]
-    assert not spans[0].any(), "the language has no place"
-    marks = marks_of(SAID[0] + SAID[1], 120)
+    assert not spans[0].any(), "the language token has no span"
+    marks = marks_of(SENTENCES[0] + SENTENCES[1], 120)
     assert [int(marks[at]) for at in (5, 15, 30, 60, 90)] == [
         KNOWN, word_token("we"), word_token("Mark"), KNOWN, word_token("story"),
     ]  # fmt: skip
 
 
 @pytest.mark.parametrize("seconds", [4.0, 30.0])
-def test_windows_keep_to_their_length_and_their_sentences(seconds: float) -> None:
+def test_windows_have_the_requested_length_and_whole_sentences(seconds: float) -> None:
     bank, draw = a_bank(40), random.Random(1)
     windows = [draw_window(bank, seconds, draw) for _ in range(120)]
     assert all(len(window.sound) <= (seconds + 2) * SAMPLE_RATE for window in windows)
     silent = [window for window in windows if not window.words]
     assert 0 < len(silent) < 30
-    assert all("<|nospeech|>" in shown(window.script.targets) for window in silent)
+    assert all("<|nospeech|>" in decoded(window.script.targets) for window in silent)
     for window in windows:
         assert len(window.script.tokens) <= CONTEXT
         words = [token for token in window.script.targets if 0 <= token < KNOWN]
         assert len(words) == len(window.words)
         assert all(end <= len(window.sound) / SAMPLE_RATE for _, _, end in window.words)
-        assert [times for _, *times in window.parts] == [times for _, *times in window.words], "a sound a word here"
+        assert [times for _, *times in window.parts] == [times for _, *times in window.words], "one phone per word here"
     assert {window.language for window in windows} == {"en", "la"}
 
 
-def test_a_hint_decides_how_a_name_is_spelt() -> None:
+def test_a_hint_determines_the_spelling_of_a_name() -> None:
     bank = [one for one in a_bank(60) if {"Mark", "Sarah"} & set(one.sentence.words)]
     draw = random.Random(3)
-    seen = set()
+    combinations = set()
     for _ in range(200):
         script = draw_window(bank, 4.0, draw).script
         start = script.tokens.index(NUMBER["<|startoftranscript|>"])
-        said = {token for token in script.targets if 0 <= token < KNOWN}
+        targets = {token for token in script.targets if 0 <= token < KNOWN}
         for name in ("Mark", "Sarah"):
             hinted = word_token(SPELLINGS[name]) in script.tokens[:start]
-            for spelling in {word_token(name), word_token(SPELLINGS[name])} & said:
+            for spelling in {word_token(name), word_token(SPELLINGS[name])} & targets:
                 assert (spelling == word_token(SPELLINGS[name])) == hinted
-                seen.add((name, hinted))
-    assert len(seen) == 4
+                combinations.add((name, hinted))
+    assert len(combinations) == 4
 
 
-def test_flite_says_when_words_end(tmp_path: Path) -> None:
+def test_flite_reports_word_times(tmp_path: Path) -> None:
     if shutil.which("flite") is None:
         pytest.skip("flite is not installed")
     spoken = speak(Sentence("en", "slt", ("story", "sick")))
