@@ -1,4 +1,4 @@
-"""`python -m services.container SERVICE` replaces itself with SERVICE; `secrets [print]` and `compile …` set up images."""
+"""`python -m services.container SERVICE` runs SERVICE in this process; also `secrets [print]` and `compile …`."""
 
 from __future__ import annotations
 

@@ -90,7 +90,7 @@ def _missing(given: Mapping[str, str]) -> list[str]:
 
 
 def _write(path: Path, value: str) -> None:
-    """Readable for all users: each volume is mounted only where its secret is needed, by containers with different uids."""
+    """Readable for all users: each volume is mounted only where its secret is needed, by containers with other uids."""
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_suffix(".new")
     temporary.write_text(value)

@@ -37,8 +37,8 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
     made.conf.update(
         {
             **broker_settings(redis, queue),
-            # A message is acknowledged when its stage has ended: if a child process is killed, the message is redelivered.
-            # Without the second setting it would be lost; without the claim's attempt counter it would be redelivered forever.
+            # A message is acknowledged when its stage ends: if a child process is killed, it is redelivered. Without
+            # the second setting it would be lost; without the claim's attempt counter it would be redelivered forever.
             "task_acks_late": True,
             "task_reject_on_worker_lost": True,
             # A busy worker must not reserve messages that another worker could run.

@@ -190,7 +190,7 @@ class StageRunner:
             self.work.finish_stage(claim, seconds=seconds)
 
     def _publish(self, claim: Claim, path: Path) -> Transcript:
-        """Results written here become visible only when the job is done, so a job that ends earlier shows none of them."""
+        """Results written here become visible only when the job is done; a job that ends earlier shows none of them."""
         self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(path))
         transcript = Transcript.model_validate_json(path.read_bytes())
         if self.index_transcript is not None:

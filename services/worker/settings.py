@@ -29,13 +29,13 @@ class WorkerSettings(BaseSettings):
     """Folder for the temporary files of running stages."""
 
     lease_seconds: float = Field(default=90, gt=0)
-    """Lease of a running stage; a third of it is the interval between extensions. A dead worker's stage is then requeued."""
+    """Lease of a running stage, extended after each third of it; a dead worker's stage is requeued when it expires."""
 
     poll_seconds: float = Field(default=2, gt=0)
     """Interval at which a running stage checks whether its job was cancelled."""
 
     shutdown_seconds: float = Field(default=30, ge=0)
-    """Time that a running stage may continue after SIGTERM before it is requeued; less than the container's grace period."""
+    """Time that a running stage may continue after SIGTERM; it is then requeued. Less than the container's grace."""
 
     idle_unload_seconds: float = Field(default=600, gt=0)
     """Engines that are idle for this long are unloaded from memory."""

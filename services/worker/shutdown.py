@@ -14,9 +14,9 @@ WARM = "Warm"  # Celery's name for a shutdown that waits until the running tasks
 class ShutdownLimit:
     """Limits the duration of a warm shutdown.
 
-    Celery's warm shutdown waits without a limit, but it ends as soon as the stages have ended. Its soft shutdown has
-    a limit, but it always waits for the whole limit. So SIGTERM starts a warm shutdown, and a timer sends SIGQUIT at the
-    limit: Celery's cold shutdown then stops the stages, which requeue themselves (see lease_keeper.py).
+    Celery's warm shutdown waits without a limit, but it ends as soon as the stages have ended. Its soft shutdown
+    has a limit, but it always waits for the whole limit. So SIGTERM starts a warm shutdown, and a timer sends SIGQUIT
+    at the limit: Celery's cold shutdown then stops the stages, which requeue themselves (see lease_keeper.py).
     """
 
     def __init__(self, seconds: float) -> None:
