@@ -36,7 +36,7 @@ def read_vocabulary(words: str | None) -> tuple[str, ...]:
         return JobOptions(vocabulary=tuple(word for word in (words or "").split(",") if word.strip())).vocabulary
     except ValidationError:
         raise InvalidRequest(
-            f"--vocabulary accepts at most {MAX_TERMS} comma-separated names or words, each at most 64 letters and digits."
+            f"--vocabulary accepts at most {MAX_TERMS} comma-separated terms, each at most 64 letters and digits."
         ) from None
 
 

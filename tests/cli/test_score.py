@@ -219,7 +219,7 @@ def test_a_reference_without_words_is_refused(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("hyp", ["", "not json", "[]", '{"job_id": 1}'])
 def test_a_file_that_is_not_our_transcript_is_refused(tmp_path: Path, hyp: str) -> None:
-    with pytest.raises(InvalidTranscript, match=r"hyp\.json is not a transcript of ours"):
+    with pytest.raises(InvalidTranscript, match=r"hyp\.json is not an Undertone transcript"):
         run(tmp_path, hyp)
 
 

@@ -22,7 +22,7 @@ set -eum # job control: the command gets a process group of its own, as on a ter
 {CLONE}
 make run >out 2>&1 &
 for _ in $(seq 300); do
-    grep -q 'The service goes on' out && break
+    grep -q 'The service continues' out && break
     kill -0 $! || break
     sleep 1
 done
