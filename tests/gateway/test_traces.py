@@ -1,4 +1,4 @@
-"""A job's trace over all services, as a collector gets it: one trace, no words and no names in it."""
+"""A job's trace across all services, as a collector receives it: one trace without content and names."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ COLLECTED = Reply(200, {"Content-Type": "application/x-protobuf"}, b"")
 
 
 def spans(collector: LocalServer) -> list[tuple[str, Span]]:
-    """What has come, in the order of time, with the service that it came from."""
+    """The received spans in order of time, each with its service."""
     found = []
     for asked in collector.asked:
         assert (asked.method, asked.path) == ("POST", "/v1/traces")
@@ -47,7 +47,7 @@ def facts(span: Span) -> dict[str, str | int]:
     return {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
 
 
-def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_path: Path, setup: Setup) -> None:
+def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tmp_path: Path, setup: Setup) -> None:
     with serving(COLLECTED) as collector, serving() as receiver:
         settings = TelemetrySettings(endpoint=collector.url + "/", headers=SecretStr("x-token=abc, x-more=d=e"))
         door, hands, post = (make_tracer(settings, name) for name in ("gateway", "worker", "courier"))
@@ -82,10 +82,10 @@ def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_
             harness.database.close()
         for tracer in (door, hands, post):
             tracer.close()
-        told = spans(collector)
+        received = spans(collector)
     assert len(receiver.asked) == 1
     assert all(asked.headers["x-token"] == "abc" and asked.headers["x-more"] == "d=e" for asked in collector.asked)
-    ours = [(service, span) for service, span in told if span.trace_id.hex() == job_id]
+    ours = [(service, span) for service, span in received if span.trace_id.hex() == job_id]
     first = ours[0][1]
     assert (first.name, first.parent_span_id, first.kind) == ("POST /v1/recordings", b"", Span.SPAN_KIND_SERVER)
     assert {span.parent_span_id for _, span in ours[1:]} == {first.span_id}
@@ -94,17 +94,17 @@ def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_
     assert [span.name for span in stages] == ran and all(facts(span)["undertone.outcome"] == "done" for span in stages)
     *_, (service, webhook) = ours
     assert (service, webhook.name, facts(webhook)["http.response.status_code"]) == ("undertone-courier", "webhook", 200)
-    rest = [span for _, span in told if span.trace_id.hex() != job_id]
+    rest = [span for _, span in received if span.trace_id.hex() != job_id]
     assert [(span.name, facts(span)["http.response.status_code"]) for span in rest] == [
-        ("POST /v1/recordings", 202),  # the second time it only repeated an answer
-        ("GET /v1/jobs/{job_id}", 404),  # a stranger leaves nothing in another's trace
+        ("POST /v1/recordings", 202),  # the repeated request, which only returned the stored response
+        ("GET /v1/jobs/{job_id}", 404),  # another tenant's request is not in the job's trace
     ]
     everything = b"".join(asked.body for asked in collector.asked)
     for word in ("secret", "hello", "there", "t0ken", "127.0.0.1", str(tmp_path), "Bearer"):
         assert word.encode() not in everything, word
 
 
-def test_what_failed_is_marked(tmp_path: Path, setup: Setup) -> None:
+def test_a_failed_stage_is_marked_in_the_trace(tmp_path: Path, setup: Setup) -> None:
     with serving(COLLECTED) as collector:
         tracer = make_tracer(TelemetrySettings(endpoint=collector.url), "worker")
         harness = WorkerHarness.at(tmp_path, setup)
@@ -118,7 +118,7 @@ def test_what_failed_is_marked(tmp_path: Path, setup: Setup) -> None:
     assert marked == ["transcribe"]
 
 
-def test_a_collector_that_is_away_holds_up_nothing(tmp_path: Path, setup: Setup) -> None:
+def test_an_unavailable_collector_delays_nothing(tmp_path: Path, setup: Setup) -> None:
     tracer = make_tracer(TelemetrySettings(endpoint="http://127.0.0.1:9"), "worker")
     harness = WorkerHarness.at(tmp_path, setup)
     harness.runner = harness.changed(tracer=tracer)
@@ -130,19 +130,19 @@ def test_a_collector_that_is_away_holds_up_nothing(tmp_path: Path, setup: Setup)
 
 
 def start(module: str, blocked: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """The program, in an environment where these cannot be imported."""
+    """Run the program in an environment where these modules cannot be imported."""
     code = f"import runpy, sys; sys.modules.update(dict.fromkeys({list(blocked)})); "
     code += f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    inherited = {name: value for name, value in os.environ.items() if "__" not in name}
     ours = {"STORAGE__FOLDER": str(folder), "TELEMETRY__ENDPOINT": "http://127.0.0.1:9", "RESULTS__KEYLESS": "true"}
     command = [sys.executable, "-c", code]
     return subprocess.run(
-        command, cwd=ROOT, env={**kept, **ours}, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env={**inherited, **ours}, capture_output=True, text=True, timeout=60, check=False
     )
 
 
 @pytest.mark.parametrize("module", ["services.results", "services.courier", "services.worker"])
-def test_without_the_extra_nothing_starts_that_was_told_to_send_traces(module: str, tmp_path: Path) -> None:
+def test_without_the_extra_no_service_starts_with_a_telemetry_endpoint(module: str, tmp_path: Path) -> None:
     ended = start(module, ["opentelemetry.sdk.trace"], tmp_path)
     assert ended.returncode == 78, ended.stderr
     line = json.loads(ended.stderr)
