@@ -69,7 +69,7 @@ def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tm
             harness.runner = harness.changed(tracer=hands)
             assert eventually(lambda: bool(gateway.queue.sent))
             harness.queue.tickets += gateway.queue.sent
-            ran = harness.run_out()
+            ran = harness.run_all()
             assert harness.record(job_id).status == "done"
             outbox = SqlOutbox(gateway.database)
             outbound = Outbound(OutboundSettings(allow=("127.0.0.0/8",), plain_http=True))
@@ -110,7 +110,7 @@ def test_a_failed_stage_is_marked_in_the_trace(tmp_path: Path, setup: Setup) -> 
         harness = WorkerHarness.at(tmp_path, setup)
         harness.runner = harness.changed(tracer=tracer, max_seconds=1)
         job_id = harness.submit(transcript=b"no words at all")
-        harness.run_out()
+        harness.run_all()
         assert harness.record(job_id).status == "failed"
         tracer.close()
         marked = [span.name for _, span in spans(collector) if span.status.code == Status.STATUS_CODE_ERROR]
@@ -124,7 +124,7 @@ def test_an_unavailable_collector_delays_nothing(tmp_path: Path, setup: Setup) -
     harness.runner = harness.changed(tracer=tracer)
     job_id = harness.submit()
     began = time.monotonic()
-    harness.run_out()
+    harness.run_all()
     assert harness.record(job_id).status == "done" and time.monotonic() - began < 20
     harness.database.close()
 
