@@ -95,7 +95,7 @@ def test_a_failed_rendering_is_reported_and_retried_and_the_job_stays_done(harne
 def test_a_recording_without_video_cannot_be_captioned(harness: ResultsHarness) -> None:
     original = transcript()
     audio_only = original.model_copy(update={"recording": original.recording.model_copy(update={"has_video": False})})
-    job_id = harness.done(original=audio_only).job_id
+    job_id = harness.done(published=audio_only).job_id
     for answer in (harness.web().post(at(job_id, "/video")), harness.web().get(at(job_id, ".mp4"))):
         assert (answer.status_code, answer.json()["code"]) == (409, "no_video")
 

@@ -59,7 +59,7 @@ def test_a_requested_video_is_rendered_after_the_job_is_done(
     harness.until(CAPTION)
     done = harness.record(job_id)
     assert done.status is JobStatus.DONE and harness.stage(job_id, CAPTION).status is StageStatus.PENDING
-    assert harness.run_out() == [CAPTION]
+    assert harness.run_all() == [CAPTION]
     row = harness.stage(job_id, CAPTION)
     assert (row.status, row.progress, row.attempts) == (StageStatus.DONE, 1, 1)
     assert row.seconds
@@ -73,9 +73,9 @@ def test_a_requested_video_is_rendered_after_the_job_is_done(
 
 def test_a_video_requested_later_is_rendered(harness: WorkerHarness, media: bytes) -> None:
     job_id = harness.submit(media=media)
-    harness.run_out()
+    harness.run_all()
     harness.jobs.caption(TENANT, job_id)
-    assert harness.run_out() == [CAPTION]
+    assert harness.run_all() == [CAPTION]
     assert video_of(harness, job_id)
 
 
@@ -94,7 +94,7 @@ def test_an_existing_video_is_not_rendered_again(harness: WorkerHarness, media: 
 def test_without_video_the_stage_fails_and_the_job_does_not(tmp_path: Path, setup: Setup) -> None:
     harness = WorkerHarness.at(tmp_path, setup)
     job_id = harness.submit(captions=True)
-    harness.run_out()
+    harness.run_all()
     assert harness.record(job_id).status is JobStatus.DONE
     assert harness.stage(job_id, CAPTION).status is StageStatus.FAILED
     assert harness.stage(job_id, CAPTION).attempts == 1
@@ -102,7 +102,7 @@ def test_without_video_the_stage_fails_and_the_job_does_not(tmp_path: Path, setu
 
 def test_an_invalid_recording_leaves_no_video(harness: WorkerHarness) -> None:
     job_id = harness.submit(media=b"no recording at all", captions=True)
-    harness.run_out()
+    harness.run_all()
     assert (harness.record(job_id).status, harness.stage(job_id, CAPTION).status) == (
         JobStatus.DONE,
         StageStatus.FAILED,

@@ -55,7 +55,7 @@ def breaking(tmp_path: Path, setup: Setup, *errors: BaseException) -> WorkerHarn
 
 def test_a_job_runs_stage_by_stage_until_its_transcript_is_stored(harness: WorkerHarness, tmp_path: Path) -> None:
     job_id = harness.submit()
-    assert sorted(harness.run_out()) == sorted(stage.name for stage in harness.record(job_id).stages)
+    assert sorted(harness.run_all()) == sorted(stage.name for stage in harness.record(job_id).stages)
     record = harness.record(job_id)
     assert record.status is JobStatus.DONE
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
@@ -81,7 +81,7 @@ def test_a_transcript_is_indexed_before_its_job_is_done(harness: WorkerHarness) 
 def test_a_message_delivered_twice_runs_once(harness: WorkerHarness) -> None:
     job_id = harness.submit()
     harness.until("nothing")
-    harness.run_out()
+    harness.run_all()
     assert harness.runner.run(job_id, "decode") is StageOutcome.REFUSED
     assert harness.runner.run("no such job", "decode") is StageOutcome.REFUSED
 
@@ -115,7 +115,7 @@ class ForgetsToFinish:
 def test_an_invalid_recording_fails_without_retry(tmp_path: Path, setup: Setup) -> None:
     harness = breaking(tmp_path, setup, DecodeFailed("The decoder gave up."))
     job_id = harness.submit()
-    harness.run_out()
+    harness.run_all()
     record = harness.record(job_id)
     assert record.status is JobStatus.FAILED and record.error is not None
     assert (record.error.code, record.error.stage) == ("decode_failed", "transcribe")
@@ -159,7 +159,7 @@ def test_a_full_disk_or_unavailable_storage_is_not_counted_as_an_attempt(
         assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
         assert harness.stage(job_id, "transcribe").attempts == 0
         harness.later(61)
-    harness.run_out()
+    harness.run_all()
     assert harness.record(job_id).status is JobStatus.DONE
 
 
@@ -192,7 +192,7 @@ def test_a_long_stage_resumes_after_its_finished_parts(tmp_path: Path, setup: Se
     harness.later(60)
     assert harness.runner.run(job_id, "transcribe") is StageOutcome.DONE
     assert asr.calls == 5
-    harness.run_out()
+    harness.run_all()
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     assert [w.text for u in made.utterances for w in u.words] == [one.text for one in asr.words]
 
@@ -308,7 +308,7 @@ def test_a_missing_output_is_computed_again_by_its_stage(harness: WorkerHarness,
             (folder / lost).unlink()
     assert harness.runner.run(job_id, "compose") is StageOutcome.REQUEUED
     assert harness.stage(job_id, "compose").status is StageStatus.WAITING
-    ran = harness.run_out()
+    ran = harness.run_all()
     record = harness.record(job_id)
     assert record.status is JobStatus.DONE, record.error
     assert "transcribe" in ran
@@ -339,7 +339,7 @@ def test_tracks_and_a_platform_transcript_are_downloaded_for_their_stages(tmp_pa
     slots = {**engines(), "decoder": DecodesTracks(tone(3.0))}
     harness = WorkerHarness.at(tmp_path, setup, slots)
     job_id = harness.submit(track=b"ana alone", transcript=said)
-    harness.run_out()
+    harness.run_all()
     record = harness.record(job_id)
     assert record.status is JobStatus.DONE, record.error
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
@@ -386,5 +386,5 @@ def test_a_transcript_can_be_searched_when_its_job_is_done(harness: WorkerHarnes
     index = SqlTranscriptIndex(harness.database)
     query = SearchQuery.parse("hello", emotion=None, speaker=None, job=None)
     assert index.search(TENANT, query).items == ()
-    harness.run_out()
+    harness.run_all()
     assert [found.job_id for found in index.search(TENANT, query).items] == [job_id]
