@@ -47,7 +47,7 @@ call 1 MÉO069 4.0 10.0 I am so sorry!
 
 
 def transcript(said: Sequence[Said], *, duration: float = 10.0, emotions: Sequence[Emotion | None] = ()) -> Transcript:
-    heard = [
+    utterances = [
         Utterance(index=n, start=a, end=b, speaker=who, text=text, words=(), emotion=reading(e) if e else None)
         for n, ((who, a, b, text), e) in enumerate(zip(said, emotions or [None] * len(said), strict=True))
     ]
@@ -56,7 +56,7 @@ def transcript(said: Sequence[Said], *, duration: float = 10.0, emotions: Sequen
         recording=Recording(name="call.wav", sha256="0" * 64, duration=duration, has_video=False, container="wav"),
         language="en",
         speakers=(),
-        utterances=tuple(heard),
+        utterances=tuple(utterances),
         provenance=(),
         disclosure=disclose(()),
     )

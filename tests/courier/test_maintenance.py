@@ -124,11 +124,11 @@ def test_a_failing_task_does_not_stop_the_others(harness: CourierHarness, capsys
     erased = harness.publish()
     harness.jobs.erase("ours", erased, by="k1", reason="asked")
     harness.clock.move(2 * MINUTE)
-    house = Maintenance(
+    maintenance = Maintenance(
         **{name: getattr(harness.maintenance, name) for name in Maintenance.__slots__}
         | {"blobs": BrokenBlobs(harness.folder)}
     )
-    house.run()
+    maintenance.run()
     assert harness.state(stuck.id) is StageStatus.PENDING
     erasure = harness.jobs.erasure_record("ours", erased)
     assert erasure is not None and erasure.erased_at is None, "the erasure is retried"

@@ -50,14 +50,14 @@ def routes_of(gateway: Gateway) -> list[tuple[str, str]]:
 
 def test_every_route_is_described(gateway: Gateway) -> None:
     app = create_app(gateway.context)
-    mine: list[APIRoute] = []
+    app_routes: list[APIRoute] = []
     stack = list(app.routes)
     while stack:
         route = stack.pop()
         if isinstance(route, APIRoute):
-            mine.append(route)
+            app_routes.append(route)
         stack += getattr(getattr(route, "original_router", None), "routes", [])
-    paths = {(method, route.path) for route in mine for method in route.methods or ()}
+    paths = {(method, route.path) for route in app_routes for method in route.methods or ()}
     hidden = {("OPTIONS", "/v1/uploads/{upload_id}")}
     assert paths - hidden == set(routes_of(gateway))
 

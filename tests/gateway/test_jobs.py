@@ -145,9 +145,9 @@ def test_an_idempotency_key_is_per_tenant_and_reusable_after_a_failure(
 ) -> None:
     key = {"Idempotency-Key": "k"}
     assert client.post("/v1/recordings", files={"file": ("a", b"text")}, headers=key).status_code == 422
-    mine = client.post("/v1/recordings", files=FILES, headers=key)
+    first = client.post("/v1/recordings", files=FILES, headers=key)
     other = stranger.post("/v1/recordings", files=FILES, headers=key)
-    assert mine.status_code == other.status_code == 202 and mine.json()["id"] != other.json()["id"]
+    assert first.status_code == other.status_code == 202 and first.json()["id"] != other.json()["id"]
 
 
 def test_a_repeated_request_is_rejected_while_the_first_one_runs(gateway: Gateway, client: httpx.Client) -> None:

@@ -50,8 +50,10 @@ def facts(span: Span) -> dict[str, str | int]:
 def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tmp_path: Path, setup: Setup) -> None:
     with serving(COLLECTED) as collector, serving() as receiver:
         settings = TelemetrySettings(endpoint=collector.url + "/", headers=SecretStr("x-token=abc, x-more=d=e"))
-        door, hands, post = (make_tracer(settings, name) for name in ("gateway", "worker", "courier"))
-        with opened(tracer=door) as gateway, gateway.client() as client:
+        gateway_tracer, worker_tracer, courier_tracer = (
+            make_tracer(settings, name) for name in ("gateway", "worker", "courier")
+        )
+        with opened(tracer=gateway_tracer) as gateway, gateway.client() as client:
             form = {
                 "modalities": "none",
                 "metadata": '{"topic": "secret-topic"}',
@@ -66,7 +68,7 @@ def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tm
                 assert stranger.get(f"/v1/jobs/{job_id}").status_code == 404
             client.get("/livez")
             harness = WorkerHarness.at(tmp_path / "state", setup)
-            harness.runner = harness.changed(tracer=hands)
+            harness.runner = harness.changed(tracer=worker_tracer)
             assert eventually(lambda: bool(gateway.queue.sent))
             harness.queue.tickets += gateway.queue.sent
             ran = harness.run_all()
@@ -74,13 +76,13 @@ def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tm
             outbox = SqlOutbox(gateway.database)
             outbound = Outbound(OutboundSettings(allow=("127.0.0.0/8",), plain_http=True))
             deliverer = Deliverer(
-                outbox, outbound, gateway.context.callbacks.cipher, gateway.database.clock, tracer=post
+                outbox, outbound, gateway.context.callbacks.cipher, gateway.database.clock, tracer=courier_tracer
             )
             outbox.fan_out()
             for outgoing in outbox.due(limit=9, lease=MINUTE):
                 deliverer.deliver(outgoing)
             harness.database.close()
-        for tracer in (door, hands, post):
+        for tracer in (gateway_tracer, worker_tracer, courier_tracer):
             tracer.close()
         received = spans(collector)
     assert len(receiver.asked) == 1

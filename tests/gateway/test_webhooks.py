@@ -85,9 +85,9 @@ def test_a_repeated_request_creates_one_endpoint_and_returns_its_secret_again(
     gateway: Gateway, client: httpx.Client
 ) -> None:
     key = {"Idempotency-Key": "once"}
-    wish = {"url": URL, "events": ["job.failed", "transcript.ready"]}
-    first = client.post("/v1/webhooks", json=wish, headers=key)
-    again = client.post("/v1/webhooks", json={**wish, "events": wish["events"][::-1]}, headers=key)
+    requested = {"url": URL, "events": ["job.failed", "transcript.ready"]}
+    first = client.post("/v1/webhooks", json=requested, headers=key)
+    again = client.post("/v1/webhooks", json={**requested, "events": requested["events"][::-1]}, headers=key)
     assert (again.status_code, again.json()) == (201, first.json())
     assert client.post("/v1/webhooks", json={"url": URL + "2"}, headers=key).json()["code"] == "idempotency_key_reused"
     assert len(gateway.context.endpoints.list("ours")) == 1

@@ -132,8 +132,8 @@ def test_a_killed_transcription_of_a_long_recording_resumes_after_its_finished_p
     assert service.attempts(job_id)["transcribe"] == 2
     assert len(parts()) == 2
     assert first.items() <= parts().items(), "the finished part is not computed again"
-    heard = [word.start for utterance in service.transcript(job_id).utterances for word in utterance.words]
-    assert any(start < 15 for start in heard) and any(start > 600 for start in heard)
+    starts = [word.start for utterance in service.transcript(job_id).utterances for word in utterance.words]
+    assert any(start < 15 for start in starts) and any(start > 600 for start in starts)
 
 
 def test_a_recording_that_always_kills_its_worker_fails_as_poisonous(service: Service, recording: Path) -> None:

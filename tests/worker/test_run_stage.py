@@ -67,15 +67,15 @@ def test_a_job_runs_stage_by_stage_until_its_transcript_is_stored(harness: Worke
 
 
 def test_a_transcript_is_indexed_before_its_job_is_done(harness: WorkerHarness) -> None:
-    heard: list[tuple[str, str, JobStatus]] = []
+    indexed: list[tuple[str, str, JobStatus]] = []
 
     def index(tenant: str, transcript: Transcript) -> None:
-        heard.append((tenant, transcript.job_id, harness.record(job_id).status))
+        indexed.append((tenant, transcript.job_id, harness.record(job_id).status))
 
     job_id = harness.submit()
     harness.until("publish")
     assert harness.changed(index_transcript=index).run(job_id, "publish") is StageOutcome.DONE
-    assert heard == [(TENANT, job_id, JobStatus.RUNNING)]
+    assert indexed == [(TENANT, job_id, JobStatus.RUNNING)]
 
 
 def test_a_message_delivered_twice_runs_once(harness: WorkerHarness) -> None:
