@@ -84,8 +84,8 @@ def annotate(
     try:
         with outputs.prepared(inputs.recording), _store(cache) as store, watching(quiet=quiet) as emit:
             stages = assemble(job, inputs, setup)
-            made = run_pipeline(stages, store, emit)
-            written = outputs.write(made, inputs.recording, setup, emit)
+            annotated = run_pipeline(stages, store, emit)
+            written = outputs.write(annotated, inputs.recording, setup, emit)
     except KeyboardInterrupt:
         hint = (
             "Run the same command again: it resumes where it stopped."
@@ -94,7 +94,7 @@ def annotate(
         )
         raise Interrupted("Stopped; no partial files remain.", hint=hint) from None
     if not quiet and not outputs.to_stdout:
-        print_transcript(made, Console())
+        print_transcript(annotated, Console())
     for path in written:
         Console(stderr=True).print(f"[dim]written[/dim] {path}", highlight=False, soft_wrap=True)
 

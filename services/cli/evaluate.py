@@ -74,11 +74,11 @@ def _show(result: Mapping[str, Any], *, as_json: bool) -> None:
     if "per_class" not in result:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("", "precision", "recall", "f1", "support", "taken for"):
+    for heading in ("", "precision", "recall", "f1", "support", "confused with"):
         table.add_column(heading)
     for (name, metrics), row in zip(result["per_class"].items(), result["confusion"], strict=True):
-        said = ", ".join(
+        confusions = ", ".join(
             f"{other} {count}" for other, count in zip(result["per_class"], row, strict=True) if count and other != name
         )
-        table.add_row(name, *(str(metrics[key]) for key in ("precision", "recall", "f1", "support")), said)
+        table.add_row(name, *(str(metrics[key]) for key in ("precision", "recall", "f1", "support")), confusions)
     console.print(table)

@@ -18,8 +18,8 @@ def annotate_over_http(address: str, recording: Path, stop: Event) -> Transcript
     """Return its transcript, or None if the service stopped before it was ready."""
     with httpx.Client(base_url=address, timeout=30.0, trust_env=False) as client:
         with recording.open("rb") as media:
-            answer = client.post("/v1/recordings", files={"file": (recording.name, media)}).raise_for_status()
-        location = answer.headers["location"]
+            response = client.post("/v1/recordings", files={"file": (recording.name, media)}).raise_for_status()
+        location = response.headers["location"]
         while not stop.is_set():
             job = client.get(location).raise_for_status().json()
             if job["status"] in FINISHED_STATUSES:

@@ -65,9 +65,9 @@ def _secrets(*, shown: bool) -> None:
         for name, value in kept_secrets().items():
             print(f"{name}={value}")  # noqa: T201 - `print` was requested
     else:
-        made = ", ".join(keep_secrets(os.environ)) or "none"
-        text = f"Secrets are ready; created now: {made}.\n"
-        sys.stdout.write(format_line("secrets.in_place", text, log_format(), made=made))
+        created = ", ".join(keep_secrets(os.environ)) or "none"
+        text = f"Secrets are ready; created now: {created}.\n"
+        sys.stdout.write(format_line("secrets.in_place", text, log_format(), made=created))
 
 
 def exec_service(service: str, arguments: list[str]) -> None:

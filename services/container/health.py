@@ -23,7 +23,7 @@ MAX_HEARTBEAT_AGE = 60.0  # seconds; each service touches its file at least ever
 # Time for which the check waits for a service that does not listen yet. A service is then reported healthy as soon as
 # it is ready, not at the next check.
 START_GRACE_SECONDS = 20.0
-TIMEOUT_SECONDS = 4.0  # seconds for an answer
+TIMEOUT_SECONDS = 4.0  # seconds for a response
 PAUSE = 0.1
 
 
@@ -41,8 +41,8 @@ def address_of(service: str) -> tuple[str, int]:
 def check_http(address: tuple[str, int]) -> None:
     with socket.create_connection(address, timeout=TIMEOUT_SECONDS) as connection:
         connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-        with connection.makefile("rb") as answer:
-            status = answer.read().partition(b"\r\n")[0].split()
+        with connection.makefile("rb") as response:
+            status = response.read().partition(b"\r\n")[0].split()
     if status[1:2] != [b"200"]:
         raise Unhealthy(f"/readyz returned {b' '.join(status[1:]).decode('ascii', 'replace')}")
 

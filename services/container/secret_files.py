@@ -59,7 +59,7 @@ def keep_secrets(given: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
             f"set {', '.join(missing)}.",
             hint="`docker compose run --rm secrets print >> .env` saves the secrets that were generated here.",
         )
-    made = []
+    created = []
     for secret in SECRETS:
         path = folder / secret.path
         value = given.get(secret.variable, "")
@@ -69,9 +69,9 @@ def keep_secrets(given: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
             continue
         else:
             value = secret.make()
-            made.append(secret.variable)
+            created.append(secret.variable)
         _write(path, value)
-    return made
+    return created
 
 
 def kept_secrets(folder: Path = FOLDER) -> dict[str, str]:

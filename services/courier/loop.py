@@ -29,9 +29,9 @@ class Courier:
         deliverer: Deliverer,
         maintenance: Maintenance,
         settings: CourierSettings,
-        heart: Heartbeat | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
-        self._heart = heart or Heartbeat()
+        self._heartbeat = heartbeat or Heartbeat()
         self._outbox = outbox
         self._deliverer = deliverer
         self._maintenance = maintenance
@@ -66,7 +66,7 @@ class Courier:
                 "courier.outbox_failed", error=type(error).__name__
             )
             return 0
-        self._heart.touch()  # the database is reachable
+        self._heartbeat.touch()  # the database is reachable
         self._in_progress |= {pool.submit(self._deliver, outgoing) for outgoing in due}
         return len(due)
 

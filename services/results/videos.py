@@ -59,10 +59,10 @@ def video_routes(reader: TranscriptReader) -> APIRouter:
         _check_has_picture(shown.transcript)
         record = reader.jobs.caption(caller.tenant, job_id)
         reader.record_audit(caller, "video.requested", job_id)
-        made = VideoStatus(
+        status = VideoStatus(
             status=_caption_status(record) or StageStatus.PENDING, job_url=f"/v1/jobs/{job_id}", video_url=_url(job_id)
         )
-        return Response(made.model_dump_json(), 202, {"Location": made.job_url}, "application/json")
+        return Response(status.model_dump_json(), 202, {"Location": status.job_url}, "application/json")
 
     return routes
 

@@ -33,8 +33,8 @@ log = structlog.get_logger()
 
 
 def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings) -> Celery:
-    made = Celery("undertone")
-    made.conf.update(
+    celery_app = Celery("undertone")
+    celery_app.conf.update(
         {
             **broker_settings(redis, queue),
             # A message is acknowledged when its stage ends: if a child process is killed, it is redelivered. Without
@@ -62,9 +62,9 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
             "worker_proc_alive_timeout": 60,  # the default of 4 s is too short on a busy machine
         }
     )
-    made.task(run_stage, name=TASK)
-    made.steps["consumer"].add(HeartbeatStep)
-    return made
+    celery_app.task(run_stage, name=TASK)
+    celery_app.steps["consumer"].add(HeartbeatStep)
+    return celery_app
 
 
 def run_stage(job_id: str, stage: str) -> None:

@@ -24,16 +24,16 @@ def make_captioned_video(files: StageFiles, lease: LeaseKeeper, media: MediaSett
         raise NoVideo("The recording has no video track for captions.")
     seconds = max_attempt_seconds(CAPTION, transcript.recording.duration, max_seconds=max_seconds)
     lease.limit(seconds)
-    made = files.workdir / "captioned.mp4"
+    video = files.workdir / "captioned.mp4"
     caption_video(
         files.files(CAPTION).recording,
         lines_of(transcript, emotion=True),
         transcript.disclosure.notice,
-        made,
+        video,
         burn=True,
         # Every frame is drawn and encoded, which takes longer than decoding.
         settings=media.model_copy(update={"max_decode_seconds": max(media.max_decode_seconds, seconds)}),
         progress=lease.progress,
     )
     lease.check()
-    files.blobs.put(files.tenant, key, blocks_of(made))
+    files.blobs.put(files.tenant, key, blocks_of(video))

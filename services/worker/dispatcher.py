@@ -47,7 +47,7 @@ class Dispatcher:
     max_waiting: int
     sweep_seconds: float = 5.0
     queues: Sequence[str] = QUEUES
-    heart: Heartbeat = field(default_factory=Heartbeat)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
 
     def enqueue_pending(self) -> int:
         """Send stages that may run now, up to the queue's limit; return the number of tickets."""
@@ -73,7 +73,7 @@ class Dispatcher:
     def enqueue_and_heartbeat(self) -> None:
         """Enqueueing uses Redis and the database, so its success serves as the heartbeat."""
         self.enqueue_pending()
-        self.heart.touch()
+        self.heartbeat.touch()
 
     def run(self, stop: Event) -> None:
         next_sweep = next_fill = 0.0
@@ -109,8 +109,8 @@ def main() -> int:
     queue = CeleryQueue(RedisSettings(), settings)
     database = open_database_for(DatabaseSettings(), storage)
     work, blobs = SqlWorkQueue(database), open_blob_store(storage)
-    heart = Heartbeat.from_environment()
-    Dispatcher(work, queue, blobs, settings.max_waiting, settings.sweep_seconds, heart=heart).run(stop)
+    heartbeat = Heartbeat.from_environment()
+    Dispatcher(work, queue, blobs, settings.max_waiting, settings.sweep_seconds, heartbeat=heartbeat).run(stop)
     queue.close()
     database.close()
     return 0

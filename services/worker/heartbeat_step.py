@@ -26,10 +26,10 @@ class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self._heart = Heartbeat.from_environment()
+        self._heartbeat = Heartbeat.from_environment()
         self._timers: list[Any] = []
-        self._ask: Callable[[], None] | None = None
-        self.enabled = self._heart.path is not None
+        self._query_database: Callable[[], None] | None = None
+        self.enabled = self._heartbeat.path is not None
 
     def start(self, consumer: Any) -> None:
         self._timers = [
@@ -45,11 +45,11 @@ class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
 
     def _touch(self) -> None:
         try:
-            if self._ask is None:
-                self._ask = open_unpooled_database(DatabaseSettings(), StorageSettings()).ask
-            self._ask()
+            if self._query_database is None:
+                self._query_database = open_unpooled_database(DatabaseSettings(), StorageSettings()).ask
+            self._query_database()
         # On any driver error the heartbeat is skipped; a timer that raises would end the worker.
         except Exception as error:  # noqa: BLE001
             log.warning("worker.database_unreachable", error=type(error).__name__)
         else:
-            self._heart.touch()
+            self._heartbeat.touch()

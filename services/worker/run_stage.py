@@ -147,9 +147,9 @@ class StageRunner:
             fingerprints, inputs = files.inputs(stage)
             lease.limit(max_attempt_seconds(stage.name, files.duration(inputs), max_seconds=self.max_seconds))
             stage_fingerprint = fingerprint(stage, fingerprints)
-            made = self._ensure(stage, stage_fingerprint, inputs, files, lease, parts)
+            output = self._ensure(stage, stage_fingerprint, inputs, files, lease, parts)
             files.publish_output(stage.name, stage_fingerprint)
-        self._finish(lease, made)
+        self._finish(lease, output)
 
     def _caption(self, lease: LeaseKeeper, files: StageFiles) -> None:
         began = time.monotonic()
@@ -179,12 +179,12 @@ class StageRunner:
         finally:
             parts += [key for key in files.store.made if ".parts/" in key]
 
-    def _finish(self, lease: LeaseKeeper, made: Path) -> None:
+    def _finish(self, lease: LeaseKeeper, output: Path) -> None:
         claim = lease.claim
-        seconds = read_record(made).provenance.seconds
+        seconds = read_record(output).provenance.seconds
         lease.check()
         if claim.stage == PUBLISH:
-            transcript = self._publish(claim, made / "transcript.json")
+            transcript = self._publish(claim, output / "transcript.json")
             self.work.publish(claim, seconds=seconds, recording_seconds=transcript.recording.duration)
         else:
             self.work.finish_stage(claim, seconds=seconds)

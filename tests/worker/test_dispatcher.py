@@ -62,7 +62,7 @@ def test_it_continues_after_the_queue_was_unavailable(harness: WorkerHarness, tm
     claim = harness.runner.work.claim(job_id, "decode", "w2", timedelta(seconds=1))
     assert isinstance(claim, Claim)
     harness.later(2)
-    stop, polls, heart = Event(), 0, Heartbeat(tmp_path / "healthy")
+    stop, polls, heartbeat = Event(), 0, Heartbeat(tmp_path / "healthy")
 
     class TemporarilyUnavailable(MemoryQueue):
         def waiting(self, queue: str) -> int:
@@ -79,7 +79,9 @@ def test_it_continues_after_the_queue_was_unavailable(harness: WorkerHarness, tm
                 stop.set()
 
     queue = TemporarilyUnavailable()
-    runs = Dispatcher(harness.dispatcher.work, queue, harness.blobs, max_waiting=4, sweep_seconds=0.1, heart=heart)
+    runs = Dispatcher(
+        harness.dispatcher.work, queue, harness.blobs, max_waiting=4, sweep_seconds=0.1, heartbeat=heartbeat
+    )
     timer = threading.Timer(20, stop.set)
     timer.start()
     runs.run(stop)
