@@ -23,7 +23,7 @@ class GatewayMetrics:
         )
         self._seconds = Histogram(
             "undertone_gateway_request_seconds",
-            "Seconds until a request was answered",
+            "Seconds until the response to a request",
             ("route",),
             buckets=BUCKETS,
             registry=self._registry,

@@ -16,7 +16,7 @@ class ResultsMetrics:
         )
         self._seconds = Histogram(
             "undertone_results_request_seconds",
-            "Seconds until a request was answered",
+            "Seconds until the response to a request",
             ("route",),
             registry=self._registry,
         )

@@ -67,9 +67,7 @@ class StageRunner:
     settings: WorkerSettings
     max_seconds: float
     send_pending: Callable[[], object]  # sends stages that may run now, round-robin by tenant
-    index_transcript: Callable[[str, Transcript], object] | None = (
-        None  # called with a tenant's transcript just before its job ends
-    )
+    index_transcript: Callable[[str, Transcript], object] | None = None  # called just before a job ends
     tracer: Tracer = NULL_TRACER
     close: Callable[[], object] = lambda: None
 

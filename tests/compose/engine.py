@@ -32,7 +32,7 @@ def running_engine() -> Iterator[None]:
         yield
         return
     if os.geteuid() != 0:
-        raise NoEngine("No container engine answers, and only root may start one.")
+        raise NoEngine("No container engine is running, and only root may start one.")
     if shutil.which("dockerd") is None or shutil.which("debootstrap") is None:
         _install()
     folder = Path(tempfile.mkdtemp(prefix="undertone-engine-"))

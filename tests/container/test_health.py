@@ -48,7 +48,7 @@ def test_a_web_service_is_checked_over_http(status: int, exit_status: int, capfd
             check=False,
         )
     assert done.returncode == exit_status
-    assert [asked.path for asked in server.asked] == ["/readyz"]
+    assert [request.path for request in server.asked] == ["/readyz"]
     assert ("503" in capfd.readouterr().err) == bool(exit_status)
 
 

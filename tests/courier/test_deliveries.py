@@ -25,12 +25,12 @@ def test_a_finished_job_is_delivered_signed_and_once(harness: CourierHarness) ->
         job_id = harness.publish()
         assert [outcome.status for outcome in harness.run_once()] == [DeliveryStatus.DELIVERED]
         assert harness.run_once() == []
-    (asked,) = server.asked
-    assert (asked.method, asked.path, asked.headers["content-type"]) == ("POST", "/hook", "application/json")
-    event = verify(asked, secret)
+    (request,) = server.asked
+    assert (request.method, request.path, request.headers["content-type"]) == ("POST", "/hook", "application/json")
+    event = verify(request, secret)
     assert (event["type"], event["data"]["job_id"]) == ("transcript.ready", job_id)
     assert event["data"]["metadata"] == {"meeting": "Zoë"}
-    assert b"secret-name" not in asked.body
+    assert b"secret-name" not in request.body
 
 
 def test_a_failed_job_is_delivered_with_its_code(harness: CourierHarness) -> None:
@@ -57,8 +57,8 @@ def test_a_failed_delivery_is_retried_with_the_same_id_and_body_and_a_new_timest
         harness.run_once()
     first, second, third = server.asked
     assert first.body == second.body == third.body
-    assert len({asked.headers["webhook-id"] for asked in server.asked}) == 1
-    stamps = [int(asked.headers["webhook-timestamp"]) for asked in server.asked]
+    assert len({request.headers["webhook-id"] for request in server.asked}) == 1
+    stamps = [int(request.headers["webhook-timestamp"]) for request in server.asked]
     assert (stamps[1] - stamps[0], stamps[2] - stamps[1]) == (5, 300)
     verify(second, secret)
     (delivery,) = harness.deliveries.list(hook.tenant).items
@@ -84,7 +84,7 @@ def test_a_delivery_fails_after_ten_attempts_and_can_be_replayed(harness: Courie
         server.replies[:] = [Reply(200)]
         harness.deliveries.replay("ours", delivery.id)
         harness.run_once()
-    assert {asked.headers["webhook-id"] for asked in server.asked} == {delivery.id}
+    assert {request.headers["webhook-id"] for request in server.asked} == {delivery.id}
     found = harness.deliveries.find("ours", delivery.id)
     assert found is not None and (found.status, found.series) == (DeliveryStatus.DELIVERED, 2)
 

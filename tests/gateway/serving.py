@@ -72,7 +72,7 @@ class Gateway:
                 try:
                     line.sendall(piece)
                 except OSError:
-                    break  # it has answered and closed
+                    break  # it has responded and closed
                 time.sleep(pause)
             received = b""
             try:

@@ -38,9 +38,9 @@ def test_a_job_shows_its_progress_and_its_error(gateway: Gateway, client: httpx.
     running = client.get(f"/v1/jobs/{job_id}").json()
     assert running["status"] == "running" and running["seconds_left"] is not None and 0 < running["progress"] < 1
     work.finish_stage(claim, seconds=1.5)
-    work.fail(held(work, job_id, "detect_speech"), JobFailure(code="engine_failed", message="It broke."))
+    work.fail(held(work, job_id, "detect_speech"), JobFailure(code="engine_failed", message="It failed."))
     failed = client.get(f"/v1/jobs/{job_id}").json()
-    assert failed["error"] == {"code": "engine_failed", "message": "It broke.", "stage": "detect_speech"}
+    assert failed["error"] == {"code": "engine_failed", "message": "It failed.", "stage": "detect_speech"}
     assert failed["stages"][0]["seconds"] == 1.5 and failed["finished_at"] is not None
 
 
@@ -49,7 +49,7 @@ def test_a_failed_job_can_be_retried_and_a_queued_one_cannot(gateway: Gateway, c
     conflict = client.post(f"/v1/jobs/{job_id}/retry")
     assert (conflict.status_code, conflict.json()["code"]) == (409, "state_conflict")
     work = SqlWorkStore(gateway.database)
-    work.fail(held(work, job_id, "decode"), JobFailure(code="decode_failed", message="It broke."))
+    work.fail(held(work, job_id, "decode"), JobFailure(code="decode_failed", message="It failed."))
     assert eventually(lambda: len(gateway.queue.sent) > 0)
     gateway.queue.sent.clear()
     again = client.post(f"/v1/jobs/{job_id}/retry")
@@ -109,7 +109,7 @@ def test_a_job_is_followed_to_its_end_and_a_broken_stream_resumes(gateway: Gatew
         claim = held(work, job_id, "decode")
         name, mark, job = next(received)
         assert job["status"] == "running"
-    work.fail(claim, JobFailure(code="decode_failed", message="It broke."))
+    work.fail(claim, JobFailure(code="decode_failed", message="It failed."))
     with client.stream("GET", path, headers={"Last-Event-ID": mark}) as stream:
         rest = list(events(stream.iter_lines()))
     assert [(name, job["status"]) for name, _, job in rest] == [("end", "failed")]

@@ -96,11 +96,11 @@ def test_a_recording_is_fetched_by_url(gateway: Gateway, client: httpx.Client) -
 def test_tracks_are_fetched_by_url(gateway: Gateway, client: httpx.Client) -> None:
     with serving(Reply(body=MP4), Reply(body=WAV), Reply(body=WAV + b"b")) as other:
         tracks = [{"url": f"{other.url}/Ana.wav?token=t"}, {"url": f"{other.url}/2", "name": "Ben"}]
-        asked = {"url": f"{other.url}/all.mp4", "tracks": tracks}
-        job_id = accepted(client.post("/v1/recordings", json=asked, headers={"Idempotency-Key": "k"}))
+        body = {"url": f"{other.url}/all.mp4", "tracks": tracks}
+        job_id = accepted(client.post("/v1/recordings", json=body, headers={"Idempotency-Key": "k"}))
         assert [one.path for one in other.asked] == ["/all.mp4", "/Ana.wav?token=t", "/2"]
-        asked["tracks"] = tracks[:1]
-        again = client.post("/v1/recordings", json=asked, headers={"Idempotency-Key": "k"})
+        body["tracks"] = tracks[:1]
+        again = client.post("/v1/recordings", json=body, headers={"Idempotency-Key": "k"})
         assert code(again) == (422, "idempotency_key_reused"), "different tracks make a different request"
         assert len(other.asked) == 3
     record = gateway.context.jobs.find("ours", job_id)
@@ -116,21 +116,21 @@ def test_a_track_with_a_private_address_is_rejected_before_any_download(opened: 
     allowed = {"allow": ("127.0.0.0/8",), "plain_http": True}
     with opened(outbound=allowed) as gateway, gateway.client() as client, serving(Reply(body=MP4)) as other:
         for url in ("http://10.0.0.1/", "https://169.254.169.254/latest", "file:///etc/passwd"):
-            asked = {"url": other.url, "tracks": [{"url": f"{other.url}/a"}, {"url": url}]}
-            assert code(client.post("/v1/recordings", json=asked)) == (422, "address_blocked")
+            body = {"url": other.url, "tracks": [{"url": f"{other.url}/a"}, {"url": url}]}
+            assert code(client.post("/v1/recordings", json=body)) == (422, "address_blocked")
         assert other.asked == [] and gateway.blobs() == []
 
 
 def test_tracks_by_url_count_towards_the_size_limit(opened: Open) -> None:
     half = MP4 + bytes(600_000)
     with opened(max_upload_mb=1) as gateway, gateway.client() as client, serving(Reply(body=half)) as other:
-        asked: dict[str, object] = {"url": other.url}
-        accepted(client.post("/v1/recordings", json=asked))
+        body: dict[str, object] = {"url": other.url}
+        accepted(client.post("/v1/recordings", json=body))
         blobs = gateway.blobs()
-        asked["tracks"] = [{"url": other.url, "name": "Ana"}]
-        assert code(client.post("/v1/recordings", json=asked)) == (413, "upload_too_large")
-        asked["tracks"] = [{"url": other.url, "name": str(number)} for number in range(17)]
-        assert code(client.post("/v1/recordings", json=asked)) == (422, "invalid_request")
+        body["tracks"] = [{"url": other.url, "name": "Ana"}]
+        assert code(client.post("/v1/recordings", json=body)) == (413, "upload_too_large")
+        body["tracks"] = [{"url": other.url, "name": str(number)} for number in range(17)]
+        assert code(client.post("/v1/recordings", json=body)) == (422, "invalid_request")
         assert gateway.blobs() == blobs
 
 

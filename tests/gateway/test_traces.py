@@ -35,9 +35,9 @@ COLLECTED = Reply(200, {"Content-Type": "application/x-protobuf"}, b"")
 def spans(collector: LocalServer) -> list[tuple[str, Span]]:
     """The received spans in order of time, each with its service."""
     found = []
-    for asked in collector.asked:
-        assert (asked.method, asked.path) == ("POST", "/v1/traces")
-        for whole in ExportTraceServiceRequest.FromString(asked.body).resource_spans:
+    for request in collector.asked:
+        assert (request.method, request.path) == ("POST", "/v1/traces")
+        for whole in ExportTraceServiceRequest.FromString(request.body).resource_spans:
             names = {one.key: one.value.string_value for one in whole.resource.attributes}
             found += [(names["service.name"], span) for scope in whole.scope_spans for span in scope.spans]
     return sorted(found, key=lambda one: one[1].start_time_unix_nano)
@@ -60,9 +60,9 @@ def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tm
                 "callback_url": f"{receiver.url}/t0ken",
             }
             media = {"file": ("secret-name.mp4", MP4)}
-            asked: dict[str, Any] = {"data": form, "files": media, "headers": {"Idempotency-Key": "k"}}
-            job_id = client.post("/v1/recordings", **asked).json()["id"]
-            assert client.post("/v1/recordings", **asked).headers["Idempotency-Replayed"] == "true"
+            upload: dict[str, Any] = {"data": form, "files": media, "headers": {"Idempotency-Key": "k"}}
+            job_id = client.post("/v1/recordings", **upload).json()["id"]
+            assert client.post("/v1/recordings", **upload).headers["Idempotency-Replayed"] == "true"
             assert client.get(f"/v1/jobs/{job_id}").json()["status"] == "queued"
             with gateway.client("theirs") as stranger:
                 assert stranger.get(f"/v1/jobs/{job_id}").status_code == 404
@@ -86,7 +86,9 @@ def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tm
             tracer.close()
         received = spans(collector)
     assert len(receiver.asked) == 1
-    assert all(asked.headers["x-token"] == "abc" and asked.headers["x-more"] == "d=e" for asked in collector.asked)
+    assert all(
+        request.headers["x-token"] == "abc" and request.headers["x-more"] == "d=e" for request in collector.asked
+    )
     ours = [(service, span) for service, span in received if span.trace_id.hex() == job_id]
     first = ours[0][1]
     assert (first.name, first.parent_span_id, first.kind) == ("POST /v1/recordings", b"", Span.SPAN_KIND_SERVER)
@@ -101,7 +103,7 @@ def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tm
         ("POST /v1/recordings", 202),  # the repeated request, which only returned the stored response
         ("GET /v1/jobs/{job_id}", 404),  # another tenant's request is not in the job's trace
     ]
-    everything = b"".join(asked.body for asked in collector.asked)
+    everything = b"".join(request.body for request in collector.asked)
     for word in ("secret", "hello", "there", "t0ken", "127.0.0.1", str(tmp_path), "Bearer"):
         assert word.encode() not in everything, word
 

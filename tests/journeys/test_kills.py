@@ -165,7 +165,7 @@ def test_a_video_is_rendered_after_its_worker_was_killed_unless_the_job_is_erase
 
     erased = service.submit(recording, JobOptions(engines=ENGINES, modalities=(), captions=True))
     service.wait_for("the video", lambda: running(service, erased, CAPTION))
-    service.jobs.erase(TENANT, erased, by="test", reason="asked for")
+    service.jobs.erase(TENANT, erased, by="test", reason="requested")
     service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
     service.wait_for("the erasure", lambda: erased_now(service, erased), 30)
     assert list(service.blobs.keys(TENANT, job_folder(erased))) == []
@@ -209,7 +209,7 @@ def test_a_cancelled_job_stops_within_seconds_and_an_erased_one_leaves_no_data(
 
     erased = service.submit(recording)
     service.wait_for("transcribe", lambda: running(service, erased, "transcribe"))
-    service.jobs.erase(TENANT, erased, by="test", reason="asked for")
+    service.jobs.erase(TENANT, erased, by="test", reason="requested")
     service.wait_for("the erasure", lambda: erased_now(service, erased), 30)
     service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
     assert list(service.blobs.keys(TENANT, job_folder(erased))) == []

@@ -84,7 +84,7 @@ def test_a_failed_rendering_is_reported_and_retried_and_the_job_stays_done(harne
     job_id, work = harness.done().job_id, SqlWorkStore(harness.database)
     web = harness.web()
     web.post(at(job_id, "/video"))
-    work.fail(held(work, job_id, CAPTION), JobFailure(code="decode_failed", message="It broke.", stage=CAPTION))
+    work.fail(held(work, job_id, CAPTION), JobFailure(code="decode_failed", message="It failed.", stage=CAPTION))
     assert state(harness, job_id) is StageStatus.FAILED
     assert "retries it" in web.get(at(job_id, ".mp4")).json()["hint"]
     assert web.post(at(job_id, "/video")).json()["status"] == "pending"

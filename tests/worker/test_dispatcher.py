@@ -49,7 +49,7 @@ def test_messages_that_redis_lost_are_sent_again_when_its_queue_is_empty(harness
 def test_an_erasure_finishes_with_empty_storage_and_an_erasure_record(harness: WorkerHarness) -> None:
     job_id = harness.submit()
     harness.until("transcribe")
-    harness.jobs.erase(TENANT, job_id, by="test", reason="asked for")
+    harness.jobs.erase(TENANT, job_id, by="test", reason="requested")
     harness.dispatcher.finish_erasures()
     assert list(harness.blobs.keys(TENANT, job_folder(job_id))) == []
     erasure = harness.jobs.erasure_record(TENANT, job_id)

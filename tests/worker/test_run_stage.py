@@ -122,7 +122,7 @@ def test_an_invalid_recording_fails_without_retry(tmp_path: Path, setup: Setup) 
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(EngineFailed("It broke."), "engine_failed"), (KeyError("a word"), "internal_error")]
+    ("error", "code"), [(EngineFailed("It failed."), "engine_failed"), (KeyError("a word"), "internal_error")]
 )
 def test_a_retryable_error_is_tried_three_times(error: Exception, code: str, tmp_path: Path, setup: Setup) -> None:
     harness = breaking(tmp_path, setup, error, error, error)
@@ -181,7 +181,7 @@ def test_a_long_stage_resumes_after_its_finished_parts(tmp_path: Path, setup: Se
         def transcribe(self, *args: Any, **more: Any) -> Transcription:
             self.calls += 1
             if self.calls == 3:
-                raise EngineFailed("It broke.")
+                raise EngineFailed("It failed.")
             return super().transcribe(*args, **more)
 
     asr = FailsInThirdPart([word(f"w{one.start:.0f}", one.start + 1, one.start + 2) for one in LONG])
@@ -259,7 +259,7 @@ def test_data_of_a_job_erased_during_a_stage_does_not_reappear(tmp_path: Path, s
 
     class SleepsThroughItsLease(ForgetsToFinish):
         def publish(self, *args: Any, **more: Any) -> Any:
-            harness.jobs.erase(TENANT, job_id, by="test", reason="asked for")
+            harness.jobs.erase(TENANT, job_id, by="test", reason="requested")
             harness.later(600)
             harness.dispatcher.finish_erasures()
             harness.blobs.put(TENANT, transcript_key(job_id), [b"too late"])
