@@ -1,3 +1,3 @@
-# For nvidia/cuda, which brings no Python either. It has no CUDA.
+# For nvidia/cuda, which also contains no Python. It has no CUDA.
 ARG FROM
 FROM ${FROM}

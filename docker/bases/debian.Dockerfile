@@ -1,8 +1,8 @@
-# Debian without manuals, as small images leave them out, and with the certificates that this machine trusts.
+# Debian without manuals, like other small images, and with the certificates that the host trusts.
 ARG FROM
 FROM ${FROM}
 ENV DEBIAN_FRONTEND=noninteractive
-# In a folder of their own: Debian's package of certificates rewrites the usual file.
+# In a separate folder: Debian's package of certificates rewrites the usual file.
 COPY ca-certificates.crt /etc/undertone-base/ca-certificates.crt
 RUN printf 'path-exclude /usr/share/%s/*\n' doc man locale info >/etc/dpkg/dpkg.cfg.d/no-manuals \
     && printf '%s\n' 'Acquire::Languages "none";' 'APT::Install-Recommends "false";' \

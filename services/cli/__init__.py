@@ -1,1 +1,1 @@
-"""The command line: annotate, doctor, models, score."""
+"""The command line: annotate, serve, doctor, models, keys, score, train, evaluate, bench."""

@@ -1,4 +1,4 @@
-"""`undertone annotate`: one recording to one annotated transcript, in this process."""
+"""`undertone annotate`: creates the annotated transcript of one recording, in this process."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.artifacts_folder import FolderArtifacts
 from shared.infra.settings import GovernanceSettings
-from shared.pipeline.annotate import annotate as walk
+from shared.pipeline.annotate import annotate as run_pipeline
 
 
 def annotate(
@@ -34,17 +34,16 @@ def annotate(
         ),
     ] = None,
     formats: Annotated[
-        str | None, typer.Option("--format", help="json vtt srt txt md csv rttm ctm stm TextGrid eaf mp4, with commas.")
+        str | None,
+        typer.Option("--format", help="json vtt srt txt md csv rttm ctm stm TextGrid eaf mp4, separated by commas."),
     ] = None,
-    language: Annotated[str | None, typer.Option(help="Language code such as en; otherwise it is found out.")] = None,
+    language: Annotated[str | None, typer.Option(help="Language code such as en; detected if omitted.")] = None,
     vocabulary: Annotated[
-        str | None, typer.Option(help="Names and words that may be said, as they are spelt: Sara,Marc.")
+        str | None, typer.Option(help="Names and words that may occur, as they are spelt: Sara,Marc.")
     ] = None,
     speakers: Annotated[int | None, typer.Option(min=1, max=64, help="Exactly this many speakers.")] = None,
     max_speakers: Annotated[int | None, typer.Option(min=1, max=64, help="At most this many speakers.")] = None,
-    modalities: Annotated[
-        str | None, typer.Option(help="Modalities to use: text,voice,face, some of them, or none.")
-    ] = None,
+    modalities: Annotated[str | None, typer.Option(help="Modalities to use: any of text,voice,face, or none.")] = None,
     engine: Annotated[
         list[str] | None, typer.Option(help="SLOT=NAME[:OPTION], such as asr=faster-whisper:small; repeatable.")
     ] = None,
@@ -56,7 +55,7 @@ def annotate(
     separate_channels: Annotated[bool, typer.Option(help="Each channel of the recording is one participant.")] = False,
     cache: Annotated[
         Path | None,
-        typer.Option(help="Keep every stage's result here; the same command then goes on where it stopped."),
+        typer.Option(help="Store every stage's result here; the same command then resumes where it stopped."),
     ] = None,
     purpose: Annotated[str | None, typer.Option(help="Why emotions are read, such as research.")] = None,
     emotion: Annotated[bool, typer.Option(help="Leave perceived emotion out of the files with --no-emotion.")] = True,
@@ -67,7 +66,7 @@ def annotate(
 ) -> None:
     """Turn a recording into a transcript with speakers, word times and perceived emotion."""
     if speakers and max_speakers:
-        raise InvalidRequest("Give --speakers or --max-speakers, not both.")
+        raise InvalidRequest("Use --speakers or --max-speakers, not both.")
     granted, purpose_granted = grant_modalities(read_modalities(modalities), purpose, GovernanceSettings())
     options = JobOptions(
         language=language,
@@ -85,24 +84,24 @@ def annotate(
     try:
         with outputs.prepared(inputs.recording), _store(cache) as store, watching(quiet=quiet) as emit:
             stages = assemble(job, inputs, setup)
-            made = walk(stages, store, emit)
-            written = outputs.write(made, inputs.recording, setup, emit)
+            annotated = run_pipeline(stages, store, emit)
+            written = outputs.write(annotated, inputs.recording, setup, emit)
     except KeyboardInterrupt:
         hint = (
-            "Run the same command again: it goes on where it stopped."
+            "Run the same command again: it resumes where it stopped."
             if cache
-            else "Add --cache DIR to go on later where it stopped."
+            else "Add --cache DIR to resume later where it stopped."
         )
-        raise Interrupted("Stopped; nothing half-written was left behind.", hint=hint) from None
+        raise Interrupted("Stopped; no partial files remain.", hint=hint) from None
     if not quiet and not outputs.to_stdout:
-        print_transcript(made, Console())
+        print_transcript(annotated, Console())
     for path in written:
         Console(stderr=True).print(f"[dim]written[/dim] {path}", highlight=False, soft_wrap=True)
 
 
 @contextmanager
 def _store(cache: Path | None) -> Iterator[FolderArtifacts]:
-    """Artifacts in the folder that the user named, or in one that vanishes with this run."""
+    """The artifact store in the given folder, or in a temporary folder that is deleted after the run."""
     if cache is not None:
         yield FolderArtifacts(cache)
         return

@@ -1,4 +1,4 @@
-"""`undertone bench`: what the networks that can be trained here would cost to serve."""
+"""`undertone bench`: measures the serving cost of the trainable networks."""
 
 from __future__ import annotations
 
@@ -13,32 +13,40 @@ from rich.table import Table
 
 from services.trainer.trainable_networks import import_torch_module
 
-bench = typer.Typer(help="Measure what runs on this machine.", no_args_is_help=True)
+bench = typer.Typer(help="Measure performance on this machine.", no_args_is_help=True)
 
 
 @bench.callback()
 def _bench() -> None:
-    """Keeps `networks` a command of its own while it is the only one."""
+    """A callback, so that Typer keeps `networks` a subcommand while it is the only one."""
 
 
 @bench.command("networks")
 def bench_networks(
-    names: Annotated[list[str] | None, typer.Argument(help="All of them if none is named.")] = None,
+    names: Annotated[list[str] | None, typer.Argument(help="Names of networks; all if omitted.")] = None,
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
     """Parameters, operations, latency and throughput of every network on ONNX Runtime, with random weights."""
     rows = import_torch_module("services.trainer.bench_networks").rows
-    found = [asdict(row) for row in (rows(names) if names else rows())]
+    measurements = [asdict(row) for row in (rows(names) if names else rows())]
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.write(json.dumps(measurements) + "\n")
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("network", "reads a", "parameters", "GFLOP/utterance", "latency ms", "utterances/s", "kept share"):
+    for heading in (
+        "network",
+        "reads a",
+        "parameters",
+        "GFLOP/utterance",
+        "latency ms",
+        "utterances/s",
+        "kept share",
+    ):
         table.add_column(heading)
-    for row in found:
-        kept = "" if row["kept_share"] is None else f"{row['kept_share']:.2f}"
+    for row in measurements:
+        kept_share = "" if row["kept_share"] is None else f"{row['kept_share']:.2f}"
         table.add_row(
             row["name"], row["kind"], f"{row['parameters']:,}", f"{row['gflops_per_utterance']:.3f}",
-            f"{row['latency_ms']:.1f}", f"{row['utterances_per_second']:.1f}", kept,
+            f"{row['latency_ms']:.1f}", f"{row['utterances_per_second']:.1f}", kept_share,
         )  # fmt: skip
     Console().print(table)

@@ -1,4 +1,4 @@
-"""`python -m services.cli.combined_app`: gateway and results on one port, each request to whoever has its route."""
+"""`python -m services.cli.combined_app`: serves gateway and results on one port."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ log = structlog.get_logger()
 
 
 class CombinedApp:
-    """The first application that knows the path answers, and the last one says that nobody does."""
+    """Dispatches each request to the first application with a matching route; the last one responds with 404."""
 
     def __init__(self, apps: Sequence[Starlette]) -> None:
         self._apps = tuple(apps)
@@ -41,10 +41,10 @@ class CombinedApp:
         await app(scope, receive, send)
 
     def _app_for(self, scope: Scope) -> Starlette:
-        asked: dict[str, Any] = dict(scope)
-        for wanted in (Match.FULL, Match.PARTIAL):  # partial: the path is right, the method is not
+        route_scope: dict[str, Any] = dict(scope)
+        for match in (Match.FULL, Match.PARTIAL):  # partial: the path matches, the method does not
             for app in self._apps:
-                if any(route.matches(asked)[0] is wanted for route in app.routes):
+                if any(route.matches(route_scope)[0] is match for route in app.routes):
                     return app
         return self._apps[-1]
 
@@ -59,7 +59,7 @@ class CombinedApp:
 def combine(
     deployment: Deployment, database: Database, queue: TicketQueue, tracer: Tracer = NULL_TRACER
 ) -> CombinedApp:
-    """Behind one door policy, described as one."""
+    """Build both applications with one authenticator and one OpenAPI document."""
     context = assemble(deployment, database, queue, tracer)
     gateway = create_app(context)
     read = ResultsMetrics()

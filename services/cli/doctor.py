@@ -1,4 +1,4 @@
-"""`undertone doctor`: what runs here, what is missing, and which command mends it."""
+"""`undertone doctor`: lists available and missing engines, and the command that installs a missing one."""
 
 from __future__ import annotations
 
@@ -19,22 +19,22 @@ from shared.infra.settings import GovernanceSettings
 
 PURPOSES = {
     "decoder": "opening recordings",
-    "vad": "finding speech",
+    "vad": "detecting speech",
     "asr": "transcribing",
-    "speaker": "telling voices apart",
+    "speaker": "distinguishing voices",
     "clusterer": "counting speakers",
-    "segmentation": "hearing two at once",
-    "faces": "finding faces",
+    "segmentation": "detecting overlapping speech",
+    "faces": "detecting faces",
     "text": "emotion in the words",
     "voice": "emotion in the voice",
     "face": "emotion in the face",
-    "fusion": "weighing the senses",
+    "fusion": "weighting the modalities",
 }
 
 
 @dataclass(frozen=True, slots=True)
 class Finding:
-    """One engine of one slot: `used` is the one that runs when nothing else is asked for."""
+    """The status of one engine of a slot; `used` marks the default engine."""
 
     engine: str
     status: str  # used, ready, missing
@@ -45,7 +45,7 @@ class Finding:
 def doctor(
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
 ) -> None:
-    """Say what runs on this machine and what mends the rest; exit status 1 if some work has no engine at all."""
+    """List the engines of this machine and how to install missing ones; exit status 1 if a slot has no engine."""
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     findings = {slot: check_slot(slot, setup) for slot in CATALOG}
     if as_json:
@@ -58,7 +58,7 @@ def doctor(
 
 
 def check_slot(slot: str, setup: Setup) -> list[Finding]:
-    """Try to load every engine of the slot, in the order in which `auto` does."""
+    """Try to load every engine of the slot, in the order of `auto`."""
     findings: list[Finding] = []
     state = "used"
     for name in CATALOG[slot]:
@@ -75,7 +75,7 @@ def check_slot(slot: str, setup: Setup) -> list[Finding]:
 def _print(findings: dict[str, list[Finding]]) -> None:
     console = Console()
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("work", "engine", "", "what to know"):
+    for heading in ("work", "engine", "", "details"):
         table.add_column(heading)
     styles = {"used": "green", "ready": "dim", "missing": "yellow"}
     for slot, found in findings.items():
@@ -85,4 +85,4 @@ def _print(findings: dict[str, list[Finding]]) -> None:
             table.add_row(work, f"{slot}={finding.engine}", f"[{styles[finding.status]}]{finding.status}[/]", detail)
     console.print(table)
     allowed = ", ".join(GovernanceSettings().modalities) or "none"
-    console.print(f"\nSenses allowed here: [bold]{allowed}[/bold]. {NOTICE}", soft_wrap=False)
+    console.print(f"\nModalities allowed here: [bold]{allowed}[/bold]. {NOTICE}", soft_wrap=False)

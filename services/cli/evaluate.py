@@ -1,4 +1,4 @@
-"""`undertone evaluate`: the networks that serve here, judged on labelled data."""
+"""`undertone evaluate`: evaluates the serving networks on labelled data."""
 
 from __future__ import annotations
 
@@ -19,27 +19,27 @@ from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.ports.media import Progress
 
-evaluate = typer.Typer(help="Judge the networks that serve here on labelled data.", no_args_is_help=True)
+evaluate = typer.Typer(help="Evaluate the serving networks on labelled data.", no_args_is_help=True)
 
-Data = Annotated[Path, typer.Option(help="A file or a folder; docs/training.md says how each layout lies on disk.")]
-Engine = Annotated[str | None, typer.Option(help="Another engine than the one that `auto` takes.")]
+Data = Annotated[Path, typer.Option(help="A file or a folder; docs/training.md describes the files of each layout.")]
+Engine = Annotated[str | None, typer.Option(help="The engine to evaluate instead of the one that `auto` selects.")]
 AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 @evaluate.command("emotion")
 def evaluate_emotion_command(
-    modality: Annotated[Modality, typer.Option(help="The sense to judge, alone.")],
+    modality: Annotated[Modality, typer.Option(help="The modality to evaluate.")],
     data: Data,
     layout: Annotated[str, typer.Option(help="meld, emorynlp, goemotions, ravdess, emodb, crema-d, fer2013 or csv.")],
     engine: Engine = None,
     as_json: AsJson = False,
 ) -> None:
-    """Accuracy, F1, mean recall, calibration and confusions of one sense."""
-    from services.trainer.evaluate import evaluate_emotion  # noqa: PLC0415  # slow to import, and only needed here
+    """Accuracy, F1, mean recall, calibration and confusions of one modality."""
+    from services.trainer.evaluate import evaluate_emotion  # noqa: PLC0415  # slow to import, needed only here
 
-    with _watching() as progress:
-        found = evaluate_emotion(modality, data, layout, engine, _setup(), progress)
-    _show(found, as_json=as_json)
+    with _progress() as progress:
+        result = evaluate_emotion(modality, data, layout, engine, _setup(), progress)
+    _show(result, as_json=as_json)
 
 
 @evaluate.command("speakers")
@@ -47,9 +47,9 @@ def evaluate_speakers_command(data: Data, engine: Engine = None, as_json: AsJson
     """Equal error rate of the speaker encoder over a folder with one folder for each speaker."""
     from services.trainer.evaluate_speakers import evaluate_speakers  # noqa: PLC0415  # as above
 
-    with _watching() as progress:
-        found = evaluate_speakers(data, engine, _setup(), progress)
-    _show(found, as_json=as_json)
+    with _progress() as progress:
+        result = evaluate_speakers(data, engine, _setup(), progress)
+    _show(result, as_json=as_json)
 
 
 def _setup() -> Setup:
@@ -57,28 +57,28 @@ def _setup() -> Setup:
 
 
 @contextmanager
-def _watching() -> Iterator[Progress]:
+def _progress() -> Iterator[Progress]:
     with Bars(console=Console(stderr=True), transient=True) as bars:
-        task = bars.add_task("asking", total=1.0)
+        task = bars.add_task("evaluating", total=1.0)
         yield lambda share: bars.update(task, completed=share)
 
 
-def _show(found: Mapping[str, Any], *, as_json: bool) -> None:
+def _show(result: Mapping[str, Any], *, as_json: bool) -> None:
     if as_json:
-        sys.stdout.write(json.dumps(found) + "\n")
+        sys.stdout.write(json.dumps(result) + "\n")
         return
     console = Console()
-    for name, value in found.items():
+    for name, value in result.items():
         if not isinstance(value, dict | list):
             console.print(f"{name:12} {value}", highlight=False)
-    if "per_class" not in found:
+    if "per_class" not in result:
         return
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("", "precision", "recall", "f1", "support", "taken for"):
+    for heading in ("", "precision", "recall", "f1", "support", "confused with"):
         table.add_column(heading)
-    for (name, metrics), row in zip(found["per_class"].items(), found["confusion"], strict=True):
-        said = ", ".join(
-            f"{other} {count}" for other, count in zip(found["per_class"], row, strict=True) if count and other != name
+    for (name, metrics), row in zip(result["per_class"].items(), result["confusion"], strict=True):
+        confusions = ", ".join(
+            f"{other} {count}" for other, count in zip(result["per_class"], row, strict=True) if count and other != name
         )
-        table.add_row(name, *(str(metrics[key]) for key in ("precision", "recall", "f1", "support")), said)
+        table.add_row(name, *(str(metrics[key]) for key in ("precision", "recall", "f1", "support")), confusions)
     console.print(table)

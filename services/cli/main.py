@@ -1,4 +1,4 @@
-"""The `undertone` command: its subcommands, and how an error reaches the terminal."""
+"""The `undertone` command: its subcommands and its error handling."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ app = typer.Typer(
     name="undertone",
     help="Meeting transcripts with speakers, word times and the emotion perceived in every utterance.",
     no_args_is_help=True,
-    pretty_exceptions_enable=False,  # errors of ours are sentences; anything else is a bug and shows its traceback
+    pretty_exceptions_enable=False,  # our errors have messages; other exceptions are bugs and show a traceback
     add_completion=False,
 )
 app.command()(annotate)
@@ -43,8 +43,8 @@ app.command("export")(export_command)
 
 
 def main() -> None:
-    """Run a command; an error of ours becomes one sentence on stderr and an exit status that fits."""
-    # A polite kill ends a run as Ctrl-C does: what is finished is kept, scratch folders are removed.
+    """Run a command; print one of our errors as one sentence on stderr and exit with its status."""
+    # SIGTERM ends a run as Ctrl-C does: finished results are kept, scratch folders are removed.
     signal.signal(signal.SIGTERM, signal.default_int_handler)
     try:
         app()

@@ -1,4 +1,4 @@
-"""`undertone models`: the weights that are bundled, those that can be fetched, and fetching them."""
+"""`undertone models`: lists bundled and downloadable weights, and downloads them."""
 
 from __future__ import annotations
 
@@ -17,14 +17,14 @@ from shared.engines.model_cards import BUNDLED, list_cards
 from shared.engines.settings import EngineSettings
 from shared.engines.weights import fetched, hub_models
 
-models = typer.Typer(help="The weights: bundled, fetched, and to be fetched.", no_args_is_help=True)
+models = typer.Typer(help="List and download model weights.", no_args_is_help=True)
 
 
 @models.command("list")
 def list_models(
     as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
 ) -> None:
-    """Every weight with its licence, and whether it is on this machine."""
+    """List all weights with licence and location."""
     rows = [*_bundled(), *_from_hub(EngineSettings())]
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
@@ -70,9 +70,11 @@ def _from_hub(settings: EngineSettings) -> list[dict[str, Any]]:
 
 @models.command("fetch")
 def fetch_model(
-    names: Annotated[list[str], typer.Argument(help="Such as faster-whisper:small; see `undertone models list`.")],
+    names: Annotated[
+        list[str], typer.Argument(help="Weights such as faster-whisper:small; see `undertone models list`.")
+    ],
 ) -> None:
-    """Fetch weights from the hub; what is here already is only checked, what broke off goes on."""
+    """Download weights from the hub; complete files are only checked, interrupted downloads resume."""
     settings = EngineSettings()
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
     with Progress(*columns, console=Console(stderr=True)) as bars:
@@ -87,5 +89,5 @@ class _Bar:
     bars: Progress
     task: TaskID
 
-    def __call__(self, here: int, total: int) -> None:
-        self.bars.update(self.task, completed=here, total=total)
+    def __call__(self, done: int, total: int) -> None:
+        self.bars.update(self.task, completed=done, total=total)

@@ -1,4 +1,4 @@
-"""Where a transcript goes: files in a folder, each whole or absent, or one format on standard output."""
+"""Writes a transcript: to files in a folder, each written atomically, or in one format to standard output."""
 
 from __future__ import annotations
 
@@ -24,39 +24,39 @@ VIDEO = "mp4"
 
 @dataclass(frozen=True, slots=True)
 class Outputs:
-    """What was asked for with -o and --format."""
+    """The outputs requested with -o and --format."""
 
     folder: Path | None
     formats: tuple[str, ...]
     to_stdout: bool
     emotion: bool
     burn: bool
-    file: str | None = None  # its name in the folder, where one file was asked for by name
+    file: str | None = None  # its name in the folder, if one file was requested
 
     @classmethod
     def parse(cls, output: str | None, formats: str | None, *, emotion: bool, burn: bool) -> Outputs:
         names = tuple(dict.fromkeys(name.strip() for name in (formats or "").split(",") if name.strip()))
         for name in names:
             if name != VIDEO and name not in FORMATS:
-                raise InvalidRequest(f"There is no format {name!r}; there is {', '.join((*FORMATS, VIDEO))}.")
+                raise InvalidRequest(f"Unknown format {name!r}; the formats are {', '.join((*FORMATS, VIDEO))}.")
         to_stdout = output == "-" or (output is None and bool(names))
         if to_stdout and (len(names) != 1 or names[0] == VIDEO):
             raise InvalidRequest(
-                "Standard output takes one text format.", hint="Use -o - --format json, or -o DIR for files."
+                "Standard output supports only one text format.", hint="Use -o - --format json, or -o DIR for files."
             )
         folder = Path(output) if output and not to_stdout else None
         if folder and (meant := format_of(folder)) and not folder.is_dir():
             if names not in ((), (meant,)):
                 raise InvalidRequest(
-                    f"{folder.name!r} is one file, in the format {meant}.",
-                    hint="Name a folder with -o, or leave --format away.",
+                    f"{folder.name!r} names one file in the format {meant}.",
+                    hint="Name a folder with -o, or omit --format.",
                 )
             return cls(folder.parent, (meant,), False, emotion, burn, file=folder.name)
         return cls(folder, names or (("json", "vtt") if folder else ()), to_stdout, emotion, burn)
 
     @contextmanager
     def prepared(self, recording: Path) -> Iterator[None]:
-        """Fail now rather than after an hour of work; a failed run leaves no empty folder of its own behind."""
+        """Check the output folder before hours of work; remove it after a failed run if it is new and empty."""
         if self.folder is None:
             yield
             return
@@ -68,7 +68,7 @@ class Outputs:
             yield
         except BaseException:
             if not was_there:
-                with suppress(OSError):  # not empty: what was finished stays
+                with suppress(OSError):  # not empty: finished files are kept
                     self.folder.rmdir()
             raise
 
@@ -77,7 +77,7 @@ class Outputs:
         try:
             folder.mkdir(parents=True, exist_ok=True)
         except OSError as error:
-            raise InvalidRequest(f"The folder {str(folder)!r} cannot be made: {error.strerror}.") from error
+            raise InvalidRequest(f"The folder {str(folder)!r} cannot be created: {error.strerror}.") from error
         if not os.access(folder, os.W_OK):
             raise InvalidRequest(f"The folder {str(folder)!r} cannot be written to.")
 
@@ -98,7 +98,7 @@ class Outputs:
     def _write_video(
         self, folder: Path, transcript: Transcript, media: Path, setup: Setup, emit: Callable[[StageEvent], None]
     ) -> Path:
-        # Never over the recording itself, which may lie in the same folder.
+        # Never overwrite the recording itself, which may be in the same folder.
         target = folder / (self.file or f"{media.stem}.captioned.mp4")
         began = time.monotonic()
         emit(StageStarted(stage="captions"))
@@ -122,13 +122,13 @@ class Outputs:
 
 
 def format_of(path: Path) -> str | None:
-    """The format that a file's name asks for."""
+    """The format of a file name's extension."""
     suffixes = {format_.suffix.lower(): name for name, format_ in FORMATS.items()} | {VIDEO: VIDEO}
     return suffixes.get(path.suffix.removeprefix(".").lower())
 
 
 def write_atomically(target: Path, content: bytes) -> None:
-    """Write aside and rename: a reader never sees half a file, and a kill leaves the old one."""
+    """Write a temporary file and rename it: readers never see a partial file, and a kill keeps the old one."""
     handle, scratch = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.")
     try:
         with os.fdopen(handle, "wb") as file:

@@ -1,4 +1,4 @@
-"""The progress of a run on the terminal: one bar per stage, with the time left."""
+"""The progress of a run on the terminal: one bar per stage with the remaining time."""
 
 from __future__ import annotations
 
@@ -13,10 +13,10 @@ from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed
 
 STAGE_LABELS = {
     "decode": "decoding",
-    "detect_speech": "finding speech",
-    "diarize": "telling speakers apart",
+    "detect_speech": "detecting speech",
+    "diarize": "distinguishing speakers",
     "transcribe": "transcribing",
-    "track_faces": "following faces",
+    "track_faces": "tracking faces",
     "compose": "composing utterances",
     "read_emotions": "reading emotions",
     "publish": "writing the transcript",
@@ -26,7 +26,7 @@ STAGE_LABELS = {
 
 @contextmanager
 def watching(*, quiet: bool) -> Iterator[Callable[[StageEvent], None]]:
-    """A listener that draws on stderr, so that stdout stays the transcript's own."""
+    """Yield a progress listener that draws on stderr, so that stdout contains only the transcript."""
     console = Console(stderr=True, quiet=quiet)
     columns = (
         TextColumn("{task.description:24}"),
@@ -55,8 +55,8 @@ class _Listener:
             case StageProgressed():
                 self._bars.update(self._tasks[event.stage], completed=event.fraction)
             case StageFinished():
-                # A reused stage is done at once: its bar says so instead of a time.
-                note = " [dim](kept)[/dim]" if event.reused else ""
+                # A reused stage is done immediately: its bar says so instead of a time.
+                note = " [dim](reused)[/dim]" if event.reused else ""
                 description = STAGE_LABELS.get(event.stage, event.stage)
                 self._bars.update(self._tasks[event.stage], completed=1.0, description=description + note)
             case StageWarned():

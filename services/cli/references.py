@@ -1,4 +1,4 @@
-"""Reads what people wrote down about a recording: RTTM turns, STM words, UEM stretches, intended emotions."""
+"""Parses reference annotations of a recording: RTTM turns, STM words, UEM spans, intended emotions."""
 
 from __future__ import annotations
 
@@ -25,7 +25,7 @@ class SpokenTurn(SpeakerTurn):
 
 
 class IntendedTurn(Span, extra="ignore"):
-    """A turn of a made-up meeting, with the emotion that it was written to carry."""
+    """A turn of a synthetic meeting with its intended emotion."""
 
     emotion: Emotion
 
@@ -35,7 +35,7 @@ class _IntendedTurns(Value, extra="ignore"):
 
 
 def read_rttm(path: Path, names: Collection[str]) -> tuple[SpeakerTurn, ...]:
-    """The turns of one recording: the one called by any of `names`, or the only one in the file."""
+    """The turns of the recording with one of `names`, or of the only recording in the file."""
     return _only(_entries(path, _rttm_line), names, path)
 
 
@@ -53,7 +53,7 @@ def read_intentions(path: Path) -> tuple[IntendedTurn, ...]:
     except ValidationError as error:
         raise InvalidTranscript(
             f"{path.name} has no intended emotions: {describe(error)}.",
-            hint='It wants {"utterances": [{"start": 0.6, "end": 3.5, "emotion": "joy"}, …]}.',
+            hint='The expected form is {"utterances": [{"start": 0.6, "end": 3.5, "emotion": "joy"}, …]}.',
         ) from error
 
 
@@ -61,38 +61,38 @@ def read_text(path: Path) -> str:
     try:
         return path.read_text(encoding="utf-8-sig")
     except FileNotFoundError as error:
-        raise NotFound(f"There is no file {str(path)!r}.") from error
+        raise NotFound(f"The file {str(path)!r} does not exist.") from error
     except OSError as error:
         raise InvalidRequest(f"{str(path)!r} cannot be read: {error.strerror}.") from error
     except UnicodeDecodeError as error:
-        raise InvalidTranscript(f"{path.name} is not text in UTF-8.") from error
+        raise InvalidTranscript(f"{path.name} is not UTF-8 text.") from error
 
 
 def describe(error: ValidationError) -> str:
-    """The first thing that is wrong, and where."""
+    """The first validation error with its location."""
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     where = ".".join(str(part) for part in first["loc"])
     return f"{where}: {first['msg']}" if where else first["msg"]
 
 
 def _entries(path: Path, parse: Callable[[str], tuple[str, Entry] | None]) -> Mapping[str, Sequence[Entry]]:
-    """What each recording in the file has, in order; `;;` and `#` begin a comment."""
-    found: dict[str, list[Entry]] = {}
+    """The entries per recording, in order; `;;` and `#` start a comment."""
+    entries: dict[str, list[Entry]] = {}
     for number, line in enumerate(read_text(path).splitlines(), 1):
         if not line.strip() or line.lstrip().startswith((";;", "#")):
             continue
         try:
             parsed = parse(line)
-        except ValueError as error:  # too few fields, no number, or a span that ends before it starts
+        except ValueError as error:  # missing fields, an invalid number, or a span that ends before it starts
             raise InvalidTranscript(f"Line {number} of {path.name} cannot be read.") from error
         if parsed is not None:
-            found.setdefault(parsed[0], []).append(parsed[1])
-    return found
+            entries.setdefault(parsed[0], []).append(parsed[1])
+    return entries
 
 
 def _rttm_line(line: str) -> tuple[str, SpeakerTurn] | None:
     kind, *rest = line.split()
-    if kind != "SPEAKER":  # SPKR-INFO and other kinds hold no turns
+    if kind != "SPEAKER":  # SPKR-INFO and other types contain no turns
         return None
     recording, _channel, start, seconds, _text, _type, speaker = rest[:7]
     return recording, SpeakerTurn(start=float(start), end=float(start) + float(seconds), speaker=speaker)
@@ -109,15 +109,15 @@ def _uem_line(line: str) -> tuple[str, Span]:
     return recording, Span(start=float(start), end=float(end))
 
 
-def _only(found: Mapping[str, Sequence[Entry]], names: Collection[str], path: Path) -> tuple[Entry, ...]:
-    if not found:
-        raise InvalidTranscript(f"{path.name} holds no line that can be scored.")
-    if len(found) == 1:
-        return tuple(*found.values())
+def _only(entries: Mapping[str, Sequence[Entry]], names: Collection[str], path: Path) -> tuple[Entry, ...]:
+    if not entries:
+        raise InvalidTranscript(f"{path.name} contains no line that can be scored.")
+    if len(entries) == 1:
+        return tuple(*entries.values())
     for name in names:
-        if name in found:
-            return tuple(found[name])
+        if name in entries:
+            return tuple(entries[name])
     raise InvalidRequest(
-        f"{path.name} speaks of several recordings ({', '.join(found)}) and none is called {' or '.join(names)}.",
-        hint="Name the transcript like its recording there, such as FILE.json.",
+        f"{path.name} contains several recordings ({', '.join(entries)}) and none is called {' or '.join(names)}.",
+        hint="Name the transcript after its recording in that file, such as FILE.json.",
     )

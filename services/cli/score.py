@@ -1,4 +1,4 @@
-"""`undertone score`: how far a transcript is from what was really said, and by whom."""
+"""`undertone score`: error rates of a transcript against a reference."""
 
 from __future__ import annotations
 
@@ -25,19 +25,19 @@ def score(
     hyp: Annotated[Path, typer.Argument(metavar="HYP.json", help="Our transcript, as annotate writes it.")],
     rttm: Annotated[Path, typer.Option(help="Reference turns: who spoke when.")],
     stm: Annotated[Path | None, typer.Option(help="Reference words, with speakers and times.")] = None,
-    uem: Annotated[Path | None, typer.Option(help="Stretches to score speakers in; otherwise everything.")] = None,
+    uem: Annotated[Path | None, typer.Option(help="Spans in which speakers are scored; everything if omitted.")] = None,
     emotions: Annotated[Path | None, typer.Option(help="JSON of turns with their intended emotions.")] = None,
-    collar: Annotated[float, typer.Option(min=0, help="Seconds left out on each side of a reference boundary.")] = 0.0,
+    collar: Annotated[float, typer.Option(min=0, help="Seconds ignored on each side of a reference boundary.")] = 0.0,
     as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
 ) -> None:
     """Score a transcript against a reference: DER, and with an STM also WER and cpWER."""
-    # Its libraries take seconds to import, and the other commands have no use for them.
+    # These libraries take seconds to import, and other commands do not need them.
     from services.cli.scoring import score_emotions, score_speakers, score_words  # noqa: PLC0415
 
     transcript = read_transcript(hyp)
     names = tuple(dict.fromkeys((Path(transcript.recording.name).stem, hyp.stem)))
     turns = read_rttm(rttm, names)
-    # A transcript that ends too soon must not hide the turns that it lost.
+    # A transcript that ends too early must not hide the turns that it misses.
     end = max(transcript.recording.duration, *(turn.end for turn in turns))
     within = read_uem(uem, names) if uem else (Span(start=0, end=end),)
     speakers = score_speakers(transcript.utterances, turns, within, collar=collar)
@@ -54,7 +54,7 @@ def read_transcript(path: Path) -> Transcript:
         return Transcript.model_validate_json(read_text(path))
     except ValidationError as error:
         raise InvalidTranscript(
-            f"{path.name} is not a transcript of ours: {describe(error)}.",
+            f"{path.name} is not an Undertone transcript: {describe(error)}.",
             hint="undertone annotate RECORDING -o DIR --format json",
         ) from error
 
@@ -72,7 +72,7 @@ def _flat(speakers: SpeakerScore, words: WordScore | None, emotions: EmotionScor
 
 def _print(speakers: SpeakerScore, words: WordScore | None, emotions: EmotionScore | None) -> None:
     table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("", "rate", "made of"):
+    for heading in ("", "rate", "details"):
         table.add_column(heading)
     table.add_row(
         "[bold]DER[/bold]",

@@ -1,4 +1,4 @@
-"""How far a transcript is from its reference: DER, WER, cpWER, and agreement on intended emotions."""
+"""Error metrics of a transcript: DER, WER, cpWER, and agreement on intended emotions."""
 
 from __future__ import annotations
 
@@ -22,19 +22,19 @@ from shared.domain.value import Value
 
 
 class SpeakerScore(Value):
-    """Diarization error, overlap scored; missed + false alarm + confusion, over the reference's speech, is the rate."""
+    """Diarization error with overlap: (missed + false alarm + confusion) / the reference's speech."""
 
     der: float
     missed_seconds: float
     false_alarm_seconds: float
     confusion_seconds: float
-    speech_seconds: float  # of the reference, every speaker counted
+    speech_seconds: float  # of the reference, summed over speakers
     reference_speakers: int
     speakers: int
 
 
 class WordScore(Value):
-    """`wer` takes all words in the order of their turns; `cpwer` asks also that the right speaker says them."""
+    """`wer` compares all words in turn order; `cpwer` also requires the right speaker."""
 
     wer: float
     cpwer: float
@@ -55,17 +55,17 @@ def score_speakers(
     utterances: Sequence[Utterance], reference: Sequence[SpeakerTurn], scored: Sequence[Span], *, collar: float
 ) -> SpeakerScore:
     truth, guess = _annotation(reference), _annotation(utterances)
-    within = Timeline([Segment(stretch.start, stretch.end) for stretch in scored])
-    # pyannote means the whole collar; ours, as md-eval's, is on each side of a boundary.
-    found = DiarizationErrorRate(collar=2 * collar)(truth, guess, uem=within, detailed=True)
-    if not found["total"]:
-        raise InvalidTranscript("The reference has no speech in the stretches that are scored.")
+    within = Timeline([Segment(span.start, span.end) for span in scored])
+    # pyannote's collar is the total width; ours, like md-eval's, is the width on each side of a boundary.
+    metrics = DiarizationErrorRate(collar=2 * collar)(truth, guess, uem=within, detailed=True)
+    if not metrics["total"]:
+        raise InvalidTranscript("The reference has no speech in the scored spans.")
     return SpeakerScore(
-        der=found["diarization error rate"],
-        missed_seconds=round(found["missed detection"], 3),
-        false_alarm_seconds=round(found["false alarm"], 3),
-        confusion_seconds=round(found["confusion"], 3),
-        speech_seconds=round(found["total"], 3),
+        der=metrics["diarization error rate"],
+        missed_seconds=round(metrics["missed detection"], 3),
+        false_alarm_seconds=round(metrics["false alarm"], 3),
+        confusion_seconds=round(metrics["confusion"], 3),
+        speech_seconds=round(metrics["total"], 3),
         reference_speakers=len(truth.labels()),
         speakers=len(guess.labels()),
     )
@@ -76,7 +76,7 @@ def _annotation(turns: Iterable[SpeakerTurn | Utterance]) -> Annotation:
     for number, turn in enumerate(turns):
         if turn.duration > 0:
             annotation[Segment(turn.start, turn.end), number] = turn.speaker
-    # A speaker who overlaps with themselves is one voice and must not count twice.
+    # Overlapping turns of the same speaker must not count twice.
     return annotation.support()
 
 
@@ -85,19 +85,19 @@ def score_words(utterances: Sequence[Utterance], reference: Sequence[SpokenTurn]
     total = sum(len(words) for _, words in truth)
     if not total:
         raise InvalidTranscript("The reference has no words.")
-    found = jiwer.process_words(_joined(truth), _joined(guess))
+    metrics = jiwer.process_words(_joined(truth), _joined(guess))
     return WordScore(
-        wer=found.wer,
+        wer=metrics.wer,
         cpwer=errors_with_speakers(by_speaker(truth), by_speaker(guess)) / total,
-        substitutions=found.substitutions,
-        deletions=found.deletions,
-        insertions=found.insertions,
+        substitutions=metrics.substitutions,
+        deletions=metrics.deletions,
+        insertions=metrics.insertions,
         reference_words=total,
     )
 
 
 def errors_with_speakers(truth: Mapping[str, Sequence[str]], guess: Mapping[str, Sequence[str]]) -> int:
-    """Word errors under the best assignment of our speakers to those of the reference; who is left over has no words.
+    """Word errors under the best assignment of our speakers to the reference's; unassigned speakers have no words.
 
     This is the concatenated minimum-permutation word error rate of CHiME-6 (Watanabe et al., 2020), before division.
     """
@@ -108,7 +108,7 @@ def errors_with_speakers(truth: Mapping[str, Sequence[str]], guess: Mapping[str,
 
 
 def _words(turns: Iterable[SpokenTurn | Utterance]) -> list[tuple[str, list[str]]]:
-    """Speakers and their words, by time."""
+    """The words of each turn with their speaker, by time."""
     return [(turn.speaker, normalise(turn.text).split()) for turn in sorted(turns, key=lambda turn: turn.start)]
 
 
@@ -124,13 +124,13 @@ def _joined(turns: Iterable[tuple[str, list[str]]]) -> str:
 
 
 def normalise(text: str) -> str:
-    """Lower case and no punctuation, but for apostrophes inside words; contractions and numbers stay as written."""
+    """Lower case without punctuation, except apostrophes inside words; contractions and numbers are unchanged."""
     plain = unicodedata.normalize("NFKC", text).lower().replace("’", "'")
     return " ".join(re.findall(r"[^\W_]+(?:'[^\W_]+)*", plain))
 
 
 def score_emotions(utterances: Sequence[Utterance], intended: Sequence[IntendedTurn]) -> EmotionScore:
-    """Each intended turn against the emotion perceived for most of its time."""
+    """Compare each intended turn with the emotion perceived for most of its duration."""
     confusion: dict[str, Counter[str]] = {}
     for turn in intended:
         confusion.setdefault(turn.emotion, Counter())[_perceived(utterances, turn)] += 1
@@ -142,10 +142,10 @@ def score_emotions(utterances: Sequence[Utterance], intended: Sequence[IntendedT
     )
 
 
-def _perceived(utterances: Iterable[Utterance], stretch: Span) -> str:
+def _perceived(utterances: Iterable[Utterance], span: Span) -> str:
     seconds: dict[str, float] = {}
     for utterance in utterances:
-        shared = utterance.overlap(stretch)
+        shared = utterance.overlap(span)
         if shared > 0 and utterance.emotion is not None:
             label = utterance.emotion.label
             seconds[label] = seconds.get(label, 0.0) + shared

@@ -1,4 +1,4 @@
-"""`undertone serve`: the whole service on this machine, as child processes on one port, with its data in one folder."""
+"""`undertone serve`: runs the whole service on this machine, as child processes on one port with one data folder."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ WORKER_GRACE = 20.0
 
 @dataclass(frozen=True, slots=True)
 class ServeConfig:
-    """Where it listens and keeps its state, and how much of the machine it takes."""
+    """Listen address, data folder and number of workers."""
 
     data: Path
     host: str
@@ -52,9 +52,9 @@ class ServeConfig:
         return f"http://{f'[{self.host}]' if ':' in self.host else self.host}:{self.port}"
 
     def environment(self, redis_url: str) -> dict[str, str]:
-        """For every child; what the operator has set himself stays."""
+        """The environment of every child process; the operator's variables take precedence over defaults."""
         cores = len(os.sched_getaffinity(0))
-        ours = {
+        fixed = {
             "STORAGE__FOLDER": str(self.data),
             "REDIS__URL": redis_url,
             "GATEWAY__HOST": self.host,
@@ -63,14 +63,14 @@ class ServeConfig:
         defaults = {
             "SECRETS__KEYS": secret_key(self.data),
             "PUBLIC__URL": self.address,
-            # The only user of a loopback address sits at this machine.
+            # The only user of a loopback address is local.
             "GATEWAY__KEYLESS": "true" if self.loopback else "false",
             "WORKER__QUEUES": ",".join(QUEUES),
             "WORKER__SCRATCH": str(self.data / "scratch"),
-            "WORKER__SHUTDOWN_SECONDS": "2",  # whoever pressed Ctrl-C waits for it; the stage is handed back
+            "WORKER__SHUTDOWN_SECONDS": "2",  # short, because Ctrl-C waits for it; the stage is requeued
             "ENGINES__THREADS": str(max(1, cores // self.workers)),
         }
-        return {**{name: os.environ.get(name) or value for name, value in defaults.items()}, **ours}
+        return {**{name: os.environ.get(name) or value for name, value in defaults.items()}, **fixed}
 
     def child_processes(self) -> Iterator[ChildProcess]:
         module = (sys.executable, "-m")
@@ -82,23 +82,25 @@ class ServeConfig:
 
 
 def serve(
-    data: Annotated[Path | None, typer.Option(help="Folder for everything that is kept.")] = None,
+    data: Annotated[Path | None, typer.Option(help="Folder for all data.")] = None,
     host: Annotated[
         str, typer.Option(help="Address to listen on; beyond loopback, requests need a key.")
     ] = "127.0.0.1",
     port: Annotated[int, typer.Option(min=1, max=65535, help="Port to listen on.")] = 8000,
-    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Stages that run side by side.")] = None,
+    workers: Annotated[int | None, typer.Option(min=1, max=64, help="Stages that run concurrently.")] = None,
     first: Annotated[
         Path | None,
-        typer.Option(exists=True, dir_okay=False, help="Annotate this recording at once and print its transcript."),
+        typer.Option(
+            exists=True, dir_okay=False, help="Annotate this recording after the start and print its transcript."
+        ),
     ] = None,
     verbose: Annotated[bool, typer.Option("-v", "--verbose", help="Show the log here, not in files.")] = False,
 ) -> None:
-    """Serve recordings in, transcripts out, on this machine until Ctrl-C."""
-    os.environ.setdefault("LOG__FORMAT", "text")  # for the children too; a machine that collects logs sets json
+    """Run the service on this machine until Ctrl-C."""
+    os.environ.setdefault("LOG__FORMAT", "text")  # also for child processes; a machine with log collection sets json
     configure_logging(LogSettings())
     folder = (data or StorageSettings().folder).expanduser().resolve()
-    plan = ServeConfig(folder, host, port, workers or max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
+    config = ServeConfig(folder, host, port, workers or max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     logs = None if verbose else folder / "logs"
     if logs is not None:
@@ -107,16 +109,16 @@ def serve(
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup
             signal.signal(number, lambda *_: stop.set())
-    with exclusive_lock(folder), running(plan, logs, stop) as children:
+    with exclusive_lock(folder), running(config, logs, stop) as supervisor:
         console = Console(stderr=True)
-        console.print(f"Undertone serves at [bold]{plan.address}[/bold]; its data lie in {folder}. Ctrl-C ends it.")
+        console.print(f"Undertone serves at [bold]{config.address}[/bold]; its data is in {folder}. Ctrl-C stops it.")
         if first is not None:
-            Thread(target=_show_first, args=(plan.address, first, stop), daemon=True).start()
-        children.watch(stop)
+            Thread(target=_show_first, args=(config.address, first, stop), daemon=True).start()
+        supervisor.watch(stop)
 
 
 def _show_first(address: str, recording: Path, stop: Event) -> None:
-    """Beside the service, which goes on whatever becomes of this recording."""
+    """Annotate a first recording in a thread; the service continues if this fails."""
     console = Console(stderr=True)
     console.print(f"Annotating {recording.name} over HTTP …", style="dim")
     try:
@@ -127,41 +129,41 @@ def _show_first(address: str, recording: Path, stop: Event) -> None:
     if transcript is not None:
         print_transcript(transcript, Console())
         console.print(
-            f"The service goes on at [bold]{address}[/bold] until Ctrl-C; {address}/openapi.json describes it."
+            f"The service continues at [bold]{address}[/bold] until Ctrl-C; {address}/openapi.json describes it."
         )
 
 
 @contextmanager
-def running(plan: ServeConfig, logs: Path | None, stop: Event) -> Iterator[Supervisor]:
-    """Every program started, and ended with the block."""
-    if listens(plan.host, plan.port):
-        raise InvalidSetting(f"Something else listens on port {plan.port}.", hint="Choose another one with --port.")
+def running(config: ServeConfig, logs: Path | None, stop: Event) -> Iterator[Supervisor]:
+    """Start every program, and stop all of them when the block ends."""
+    if listens(config.host, config.port):
+        raise InvalidSetting(f"Port {config.port} is already in use.", hint="Choose another port with --port.")
     with ExitStack() as after:
         url = RedisSettings().url.get_secret_value()
-        server = None if url else RedisServer.at(plan.data / "redis")
+        server = None if url else RedisServer.at(config.data / "redis")
         if server is not None:
             after.callback(server.remove_socket_folder)
-        children = Supervisor(plan.environment(server.url if server else url), logs)
-        after.callback(children.stop)
+        supervisor = Supervisor(config.environment(server.url if server else url), logs)
+        after.callback(supervisor.stop)
         if server is not None:
-            children.start(ChildProcess("redis", server.command(), ready=server.is_ready))
-        for program in plan.child_processes():
+            supervisor.start(ChildProcess("redis", server.command(), ready=server.is_ready))
+        for program in config.child_processes():
             if stop.is_set():
                 break
-            children.start(program)
-        yield children
+            supervisor.start(program)
+        yield supervisor
 
 
 @contextmanager
 def exclusive_lock(folder: Path) -> Iterator[None]:
-    """Two services in one folder would sweep each other's work away."""
+    """Lock the data folder: a second service would sweep the work of the first."""
     lock = os.open(folder / "serve.lock", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:
         try:
             fcntl.flock(lock, fcntl.LOCK_EX | fcntl.LOCK_NB)
         except BlockingIOError:
             raise StateConflict(
-                f"Another `undertone serve` uses {folder}.", hint="End it, or choose another folder with --data."
+                f"Another `undertone serve` uses {folder}.", hint="Stop it, or choose another folder with --data."
             ) from None
         yield
     finally:
@@ -169,9 +171,9 @@ def exclusive_lock(folder: Path) -> Iterator[None]:
 
 
 def secret_key(folder: Path) -> str:
-    """The key that seals secrets in this folder's database, made when the folder is new."""
-    if kept := SecretSettings().keys.get_secret_value():
-        return kept
+    """The key that encrypts secrets in this folder's database; created with the folder."""
+    if configured := SecretSettings().keys.get_secret_value():
+        return configured
     path = folder / "secret.key"
     try:
         handle = os.open(path, os.O_WRONLY | os.O_CREAT | os.O_EXCL, 0o600)

@@ -1,4 +1,4 @@
-"""Programs that run as children: started in order, started again when they die, ended together."""
+"""Supervises child processes: starts them in order, restarts them when they exit, stops them together."""
 
 from __future__ import annotations
 
@@ -17,17 +17,17 @@ from shared.infra.redis_server import end_with_parent
 
 log = structlog.get_logger()
 
-POLL_SECONDS = 0.2  # seconds between looks
+POLL_SECONDS = 0.2  # seconds between polls
 FIRST_RESTART_DELAY = 0.5
 MAX_PAUSE = 30.0
-STABLE_SECONDS = 60.0  # a child that ran this long begins with short pauses again
+STABLE_SECONDS = 60.0  # after this long a child's restart delay is reset
 READY_TIMEOUT_SECONDS = 60.0
 MAX_LOG = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
-    """`grace` is how long it may take to end; `ready` says when those after it may start."""
+    """`grace_seconds` limits its shutdown; `ready` returns whether the next program may start."""
 
     name: str
     command: Sequence[str]
@@ -50,11 +50,11 @@ class _RunningChild:
 @dataclass(slots=True)
 class Supervisor:
     environment: Mapping[str, str]
-    logs: Path | None  # a folder, or None to write where we write
+    logs: Path | None  # a folder, or None for this process's own output
     _children: list[_RunningChild] = field(default_factory=list)
 
     def start(self, program: ChildProcess) -> None:
-        """Start it and wait until it is ready."""
+        """Start a program and wait until it is ready."""
         child = _RunningChild(program)
         self._children.append(child)
         self._launch(child)
@@ -65,13 +65,13 @@ class Supervisor:
             time.sleep(POLL_SECONDS / 4)
 
     def watch(self, stop: Event) -> None:
-        """Until told to stop; whatever dies is started again, after pauses that grow."""
+        """Restart programs that exit, with growing delays, until `stop` is set."""
         while not stop.wait(POLL_SECONDS):
             for child in self._children:
                 self._check(child)
 
     def stop(self) -> None:
-        """In the opposite order, each with its grace: those who work first, what they need last."""
+        """Stop the programs in reverse order, each with its grace, so that dependencies stop last."""
         for child in reversed(self._children):
             process = child.process
             if process is None or process.poll() is not None:
@@ -114,7 +114,7 @@ class Supervisor:
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
-                start_new_session=True,  # Ctrl-C is ours to hear: they are ended one by one
+                start_new_session=True,  # only this process receives Ctrl-C and stops them one by one
                 preexec_fn=end_with_parent,  # noqa: PLW1509 - this process has no threads
             )
         finally:
@@ -122,11 +122,11 @@ class Supervisor:
                 os.close(out)
 
     def _where(self, program: ChildProcess) -> str | None:
-        return None if self.logs is None else f"Its reason stands at the end of {self.logs / program.name}.log"
+        return None if self.logs is None else f"The reason is at the end of {self.logs / program.name}.log"
 
 
 def _log_file(path: Path) -> int:
-    """Appended to; what has grown too long is kept once, as `.1`."""
+    """Open a log for appending; a log that is too long is renamed to `.1` once."""
     if path.exists() and path.stat().st_size > MAX_LOG:
         path.replace(path.with_suffix(".log.1"))
     return os.open(path, os.O_WRONLY | os.O_CREAT | os.O_APPEND, 0o600)

@@ -1,4 +1,4 @@
-"""The transcript as it is read on a terminal."""
+"""Prints a transcript on the terminal."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def clock(seconds: float) -> str:
 def _headline(transcript: Transcript) -> Text:
     total = sum(speaker.talk_seconds for speaker in transcript.speakers) or 1.0
     shares = ", ".join(f"{speaker.name} {speaker.talk_seconds / total:.0%}" for speaker in transcript.speakers)
-    facts = [clock(transcript.recording.duration), transcript.language or "language unknown", shares or "nobody speaks"]
+    facts = [clock(transcript.recording.duration), transcript.language or "language unknown", shares or "no speech"]
     return Text.assemble((transcript.recording.name, "bold"), " · ", " · ".join(facts))
 
 
@@ -74,10 +74,14 @@ def _label(reading: EmotionReading) -> Text:
 
 
 def _modalities(reading: EmotionReading) -> Text:
-    """Each sense that had something to say, coloured by what it said; the others are left out."""
-    said = Text()
+    """The modalities with a reading, coloured by their label; the others are omitted."""
+    names = Text()
     for modality, name in MODALITY_NAMES.items():
-        sense = reading.modalities.get(modality)
-        if sense is not None and sense.status is ModalityStatus.OK and sense.scores is not None:
-            said.append(f"{name} ", style=COLOURS[sense.scores.label])
-    return said
+        modality_reading = reading.modalities.get(modality)
+        if (
+            modality_reading is not None
+            and modality_reading.status is ModalityStatus.OK
+            and modality_reading.scores is not None
+        ):
+            names.append(f"{name} ", style=COLOURS[modality_reading.scores.label])
+    return names

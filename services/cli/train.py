@@ -1,4 +1,4 @@
-"""`undertone train` and `undertone export`: from labelled data to a network that serves."""
+"""`undertone train` and `undertone export`: train a network on labelled data and export it for serving."""
 
 from __future__ import annotations
 
@@ -14,21 +14,27 @@ from services.cli.request import read_engines
 from services.trainer.trainable_networks import TRAINABLE, ClipOptions, Initialization, export, train
 
 Name = Annotated[str, typer.Argument(help=f"One of {', '.join(TRAINABLE)}.")]
-Data = Annotated[Path, typer.Option(exists=True, file_okay=False, help="Folder of the corpora; see docs/training.md.")]
+Data = Annotated[
+    Path, typer.Option(exists=True, file_okay=False, help="Folder with the corpora; see docs/training.md.")
+]
 
 
 def train_command(
     name: Name,
     data: Data,
-    run: Annotated[Path | None, typer.Option(help="Where the run is kept; RUNS/NAME-SEED if not given.")] = None,
-    seed: Annotated[int, typer.Option(help="The same seed gives the same figures.")] = 1,
-    epochs: Annotated[int | None, typer.Option(min=1, help="Instead of the recipe's own.")] = None,
-    layout: Annotated[str | None, typer.Option(help="Of clips: meld, iemocap, crema-d, ravdess or csv.")] = None,
-    engine: Annotated[list[str] | None, typer.Option(help="SLOT=NAME that perceives the clips; repeatable.")] = None,
-    start_from: Annotated[Path | None, typer.Option(exists=True, help="A run, or its weights.")] = None,
-    freeze: Annotated[list[str] | None, typer.Option(help="Parameters or modules that stay; repeatable.")] = None,
+    run: Annotated[Path | None, typer.Option(help="Folder of the run; RUNS/NAME-SEED if omitted.")] = None,
+    seed: Annotated[int, typer.Option(help="The same seed gives the same results.")] = 1,
+    epochs: Annotated[int | None, typer.Option(min=1, help="Number of epochs instead of the recipe's.")] = None,
+    layout: Annotated[
+        str | None, typer.Option(help="Layout of the clips: meld, iemocap, crema-d, ravdess or csv.")
+    ] = None,
+    engine: Annotated[
+        list[str] | None, typer.Option(help="SLOT=NAME of an engine that encodes the clips; repeatable.")
+    ] = None,
+    start_from: Annotated[Path | None, typer.Option(exists=True, help="A run or its weights to start from.")] = None,
+    freeze: Annotated[list[str] | None, typer.Option(help="Parameters or modules to freeze; repeatable.")] = None,
 ) -> None:
-    """Train a network; stop it any time, the same command goes on where it stopped."""
+    """Train a network; after an interruption the same command resumes."""
     options = ClipOptions(layout, read_engines(engine or []))
     start = Initialization(start_from, tuple(freeze or []))
     best = train(name, data, run or default_run(name, seed), seed, epochs, options, start)
@@ -38,12 +44,12 @@ def train_command(
 def export_command(
     name: Name,
     data: Data,
-    run: Annotated[Path | None, typer.Option(help="The run to export; RUNS/NAME-SEED if not given.")] = None,
+    run: Annotated[Path | None, typer.Option(help="The run to export; RUNS/NAME-SEED if omitted.")] = None,
     seed: Annotated[int, typer.Option()] = 1,
 ) -> None:
-    """Put a trained network in the place of the bundled one, with its card; prints its figures as JSON.
+    """Replace the bundled network with a trained one, with its card; print its metrics as JSON.
 
-    Networks that read clips are not bundled: their run is written anew, and serves as fusion=network:RUN.
+    Networks that read clips are not bundled: their run is rewritten, and serves as fusion=network:RUN.
     """
     metrics = export(name, data, run or default_run(name, seed))
     sys.stdout.write(json.dumps(metrics) + "\n")

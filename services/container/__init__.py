@@ -1,1 +1,1 @@
-"""What the images start: secrets from files, the first key, the log's form, and then one of the services."""
+"""The entry point of the images: reads secrets from files, sets up the log, and starts one service."""

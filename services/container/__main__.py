@@ -1,4 +1,4 @@
-"""`python -m services.container SERVICE`: become it; besides, `secrets [print]` and `compile …`."""
+"""`python -m services.container SERVICE` runs SERVICE in this process; also `secrets [print]` and `compile …`."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ MODULES = {
     "keys": "services.cli.keys",
     "models": "services.cli.models",
 }
-# Imported when a service is at work already: an image that lacks one of them is not to be built.
+# Modules that services import lazily at runtime: the build of an image without one of them must fail.
 LAZY_IMPORTS = (
     "alembic.command",
     "shared.infra.blobs_object",
@@ -32,14 +32,14 @@ LAZY_IMPORTS = (
     "sqlalchemy.dialects.postgresql.psycopg",
     "services.container.secret_files",
 )
-# The web image has no engines; each of these has a container whose image has them.
+# The web image has no engines; these commands run in containers whose image has them.
 ENGINE_COMMANDS = {
     "models": "docker compose run --rm models list",
     "worker": "docker compose up -d worker-cpu",
 }
-ARGUMENTS = {"gateway": ("--first-key",)}  # the operator has no other way to get a first one
-COMMANDS = ("keys", "models")  # in each module a command of the same name
-INTERACTIVE_COMMANDS = (*COMMANDS, "compile")  # whoever calls these reads what they print
+ARGUMENTS = {"gateway": ("--first-key",)}  # an operator has no other way to get the first key
+COMMANDS = ("keys", "models")  # each module has a command of the same name
+INTERACTIVE_COMMANDS = (*COMMANDS, "compile")  # their output is read by a person
 
 
 def main(arguments: list[str]) -> int:
@@ -52,26 +52,26 @@ def main(arguments: list[str]) -> int:
         case [service, *rest] if service in MODULES:
             exec_service(service, rest)
         case _:
-            raise InvalidRequest(f"That starts nothing; the services are {', '.join(MODULES)}.", hint=__doc__)
+            raise InvalidRequest(f"Unknown command; the services are {', '.join(MODULES)}.", hint=__doc__)
     return 0
 
 
 def _secrets(*, shown: bool) -> None:
-    # Services need no ciphers, and the log only once `rich` is blocked.
+    # Imported late: services need no ciphers, and the log must be imported after `rich` is blocked.
     from services.container.secret_files import keep_secrets, kept_secrets  # noqa: PLC0415
     from shared.infra.startup import format_line, log_format  # noqa: PLC0415
 
     if shown:
         for name, value in kept_secrets().items():
-            print(f"{name}={value}")  # noqa: T201 - this is what was asked for
+            print(f"{name}={value}")  # noqa: T201 - `print` was requested
     else:
-        made = ", ".join(keep_secrets(os.environ)) or "none"
-        text = f"Secrets are in place; made now: {made}.\n"
-        sys.stdout.write(format_line("secrets.in_place", text, log_format(), made=made))
+        created = ", ".join(keep_secrets(os.environ)) or "none"
+        text = f"Secrets are ready; created now: {created}.\n"
+        sys.stdout.write(format_line("secrets.in_place", text, log_format(), made=created))
 
 
 def exec_service(service: str, arguments: list[str]) -> None:
-    """In this process, which is the one that gets the container's SIGTERM."""
+    """Run the service in this process, which receives the container's SIGTERM."""
     if service in ENGINE_COMMANDS and find_spec("shared.engines") is None:
         raise InvalidRequest(
             f"`{service}` does not run in this container: its image has no engines.", hint=ENGINE_COMMANDS[service]
@@ -81,13 +81,13 @@ def exec_service(service: str, arguments: list[str]) -> None:
     if service in COMMANDS:
         getattr(import_module(MODULES[service]), service)(prog_name=f"undertone {service}")
         return
-    # A file from before a restart says nothing about this process.
+    # A file from before a restart does not describe this process.
     Path(os.environ.setdefault(HEARTBEAT_FILE_VARIABLE, HEARTBEAT_FILE)).unlink(missing_ok=True)
     runpy.run_module(MODULES[service], run_name="__main__", alter_sys=True)
 
 
 def compile_modules(service: str) -> None:
-    """While an image is built: what is imported now lies there compiled, and the rest takes no room."""
+    """Run during an image build: compiles the modules that the service imports; other modules stay uncompiled."""
     name = MODULES[service]
     package = find_spec(name)
     if package is not None and package.submodule_search_locations is not None:
@@ -95,7 +95,7 @@ def compile_modules(service: str) -> None:
     import_module(name)
     for needed in LAZY_IMPORTS:
         import_module(needed)
-    if find_spec("opentelemetry") and find_spec("opentelemetry.sdk"):  # an image that was asked to carry it
+    if find_spec("opentelemetry") and find_spec("opentelemetry.sdk"):  # only in images built with telemetry
         import_module("shared.infra.telemetry_otlp")
 
 
@@ -103,7 +103,7 @@ if __name__ == "__main__":
     if sys.argv[1:2] and sys.argv[1] in INTERACTIVE_COMMANDS:
         os.environ["LOG__FORMAT"] = "text"
     else:
-        # The log's library loads `rich` if it is there: 6 MB and 0.1 s for tracebacks that no service writes.
+        # The log's library loads `rich` if it is installed: 6 MB and 0.1 s for tracebacks that no service writes.
         sys.modules["rich"] = None  # type: ignore[assignment]
     from shared.infra.startup import run_service
 

@@ -1,6 +1,6 @@
-"""`python -I -S services/container/health.py SERVICE` exits with 0 if the service in this container works.
+"""`python -I -S services/container/health.py SERVICE` exits with 0 if the service in this container is healthy.
 
-It imports only the standard library, and little of it: an engine runs it every few seconds.
+It imports only a small part of the standard library, because the container engine runs it every few seconds.
 """
 
 from __future__ import annotations
@@ -15,36 +15,36 @@ HEARTBEAT_SERVICES = (
     "courier",
     "dispatcher",
     "worker",
-)  # they have no port: they touch a file after work that succeeded
+)  # they have no port: they touch a file after successful work
 SERVICES = (*HTTP_PORTS, *HEARTBEAT_SERVICES)
 HEARTBEAT_FILE_VARIABLE = "UNDERTONE_HEARTBEAT_FILE"
-HEARTBEAT_FILE = "/tmp/healthy"  # noqa: S108 - a container's /tmp is its own
+HEARTBEAT_FILE = "/tmp/healthy"  # noqa: S108 - a container has a private /tmp
 MAX_HEARTBEAT_AGE = 60.0  # seconds; each service touches its file at least every 15 s
-# Seconds for which the check waits for a service that does not listen yet. Then the engine hears that it is ready when
-# it is, not at the next check.
+# Time for which the check waits for a service that does not listen yet. A service is then reported healthy as soon as
+# it is ready, not at the next check.
 START_GRACE_SECONDS = 20.0
-TIMEOUT_SECONDS = 4.0  # seconds for an answer
+TIMEOUT_SECONDS = 4.0  # seconds for a response
 PAUSE = 0.1
 
 
 class Unhealthy(Exception):
-    """Its text goes to the engine's log of health checks."""
+    """The text is written to the container engine's health check log."""
 
 
 def address_of(service: str) -> tuple[str, int]:
-    """Where the service listens; a name stands for one network of several, and all addresses include this machine's."""
+    """The service's address; a host name selects one of several networks, and a wildcard address includes loopback."""
     host = os.environ.get(f"{service.upper()}__HOST", "127.0.0.1")
     port = os.environ.get(f"{service.upper()}__PORT", HTTP_PORTS[service])
-    return "127.0.0.1" if host == "0.0.0.0" else host, int(port)  # noqa: S104 - it is compared, not listened on
+    return "127.0.0.1" if host == "0.0.0.0" else host, int(port)  # noqa: S104 - it is compared, not bound
 
 
 def check_http(address: tuple[str, int]) -> None:
     with socket.create_connection(address, timeout=TIMEOUT_SECONDS) as connection:
         connection.sendall(b"GET /readyz HTTP/1.1\r\nHost: 127.0.0.1\r\nConnection: close\r\n\r\n")
-        with connection.makefile("rb") as answer:
-            status = answer.read().partition(b"\r\n")[0].split()
+        with connection.makefile("rb") as response:
+            status = response.read().partition(b"\r\n")[0].split()
     if status[1:2] != [b"200"]:
-        raise Unhealthy(f"/readyz answers {b' '.join(status[1:]).decode('ascii', 'replace')}")
+        raise Unhealthy(f"/readyz returned {b' '.join(status[1:]).decode('ascii', 'replace')}")
 
 
 def check_heartbeat(path: str) -> None:
@@ -54,7 +54,7 @@ def check_heartbeat(path: str) -> None:
 
 
 def check(service: str, starting: float = START_GRACE_SECONDS) -> None:
-    """Raise what is wrong. A service that does not listen or has not worked yet has time to start."""
+    """Raise if the service is unhealthy; a service that does not listen or has not worked yet has time to start."""
     until = time.monotonic() + starting
     while True:
         try:

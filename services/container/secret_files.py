@@ -1,6 +1,6 @@
-"""Secrets of a deployment in containers: made at the first start, or taken from the operator, and kept in volumes.
+"""The secrets of a container deployment: generated at the first start or set by the operator, stored in volumes.
 
-Each secret has a volume of its own, so that a container can be given those that it needs and no others.
+Each secret has its own volume, so that a container gets only the secrets that it needs.
 """
 
 from __future__ import annotations
@@ -17,7 +17,7 @@ from shared.infra.secret_encryption import SecretCipher, new_key
 from shared.infra.web.loopback import is_loopback
 
 BIND = "UNDERTONE_BIND"
-# They become parts of addresses and of configuration files: signs that mean something there are not taken.
+# Secrets become parts of URLs and configuration files, so characters with a meaning there are rejected.
 PLAIN = re.compile(r"[A-Za-z0-9._~-]{16,200}")
 
 
@@ -34,7 +34,7 @@ def _sealing(_name: str, value: str) -> None:
 
 @dataclass(frozen=True, slots=True)
 class Secret:
-    """`unless` names the setting of a server outside, whose secret is in its address and not ours to make."""
+    """`unless` names the setting of an external server, whose address contains its own secret."""
 
     variable: str
     path: str
@@ -52,14 +52,14 @@ SECRETS = (
 
 
 def keep_secrets(given: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
-    """Write what was given, make what is missing; the variables whose secrets were made now."""
+    """Write the given secrets and generate missing ones; return the variables of the generated ones."""
     if missing := _missing(given):
         raise InvalidSetting(
-            f"{BIND}={given[BIND]} opens the service to others, so its secrets must be ones that you keep: "
+            f"{BIND}={given[BIND]} makes the service reachable for others, so you must set its secrets yourself: "
             f"set {', '.join(missing)}.",
-            hint="`docker compose run --rm secrets print >> .env` writes down those that were made here.",
+            hint="`docker compose run --rm secrets print >> .env` saves the secrets that were generated here.",
         )
-    made = []
+    created = []
     for secret in SECRETS:
         path = folder / secret.path
         value = given.get(secret.variable, "")
@@ -69,9 +69,9 @@ def keep_secrets(given: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
             continue
         else:
             value = secret.make()
-            made.append(secret.variable)
+            created.append(secret.variable)
         _write(path, value)
-    return made
+    return created
 
 
 def kept_secrets(folder: Path = FOLDER) -> dict[str, str]:
@@ -83,16 +83,16 @@ def kept_secrets(folder: Path = FOLDER) -> dict[str, str]:
 def _missing(given: Mapping[str, str]) -> list[str]:
     if is_loopback(given.get(BIND) or "127.0.0.1"):
         return []
-    wanted = [secret for secret in SECRETS if not (secret.unless and given.get(secret.unless))]
+    required = [secret for secret in SECRETS if not (secret.unless and given.get(secret.unless))]
     if not given.get("STORAGE__BUCKET"):
-        wanted = [secret for secret in wanted if secret.variable != "OBJECTS_SECRET_KEY"]
-    return [secret.variable for secret in wanted if not given.get(secret.variable)]
+        required = [secret for secret in required if secret.variable != "OBJECTS_SECRET_KEY"]
+    return [secret.variable for secret in required if not given.get(secret.variable)]
 
 
 def _write(path: Path, value: str) -> None:
-    """Readable by all: each volume is mounted only where its secret is needed, by users of different numbers."""
+    """Readable for all users: each volume is mounted only where its secret is needed, by containers with other uids."""
     path.parent.mkdir(parents=True, exist_ok=True)
-    aside = path.with_suffix(".new")
-    aside.write_text(value)
-    aside.chmod(0o444)
-    aside.replace(path)
+    temporary = path.with_suffix(".new")
+    temporary.write_text(value)
+    temporary.chmod(0o444)
+    temporary.replace(path)

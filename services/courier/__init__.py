@@ -1,1 +1,1 @@
-"""Signed webhooks: what was announced is delivered, again and again until it arrives; stuck work is swept."""
+"""Delivers signed webhooks with retries, and sweeps expired leases, erasures and old data."""

@@ -33,7 +33,7 @@ LOOPBACK = "--loopback"
 
 
 def assemble(database: Database, *, loopback: bool, tracer: Tracer = NULL_TRACER) -> Courier:
-    """`loopback` is for the one-machine mode, whose only user may call back to programs beside it."""
+    """`loopback` allows callbacks to loopback addresses: for the one-machine mode, whose only user is local."""
     settings = CourierSettings()
     outbox = SqlOutbox(database)
     outbound = Outbound(OutboundSettings(), loopback=loopback)

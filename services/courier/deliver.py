@@ -1,4 +1,4 @@
-"""One attempt: sign the stored bytes, send them, note what came of it."""
+"""One delivery attempt: sign the stored body, send it, and return the outcome."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class Deliverer:
     def deliver(self, outgoing: DueDelivery) -> DeliveryOutcome:
         delivery, endpoint = outgoing.delivery, outgoing.endpoint
         at = self._clock()
-        # A secret that does not open is our own trouble: it is raised, and costs the delivery no attempt.
+        # A secret that cannot be decrypted is an error on our side: it is raised and uses up no attempt.
         secrets = [self._sealer.decrypt(sealed, endpoint.id) for sealed in endpoint.signing_secrets(at)]
         began = time.time_ns()
         result = self._send(endpoint.url, delivery.body, signed_headers(delivery.id, at, delivery.body, secrets))
@@ -55,7 +55,9 @@ class Deliverer:
             seconds=result.seconds,
             response_status=result.status,
             error=result.error,
-            response_body=result.excerpt.replace("\x00", "\N{REPLACEMENT CHARACTER}"),  # PostgreSQL's text has no NUL
+            response_body=result.excerpt.replace(
+                "\x00", "\N{REPLACEMENT CHARACTER}"
+            ),  # PostgreSQL's text type cannot store NUL
             next_attempt_at=outcome.next_attempt_at,
         )
         self._outbox.record(outgoing, attempt, outcome)
@@ -75,7 +77,7 @@ class Deliverer:
 
 
 def _trace_span(delivery: Delivery, number: int, began: int, result: AttemptResult) -> TraceSpan:
-    """Without the address, which may carry a token of the receiver's."""
+    """The span omits the URL, which may contain a token of the receiver."""
     facts: dict[str, str | int] = {
         "undertone.delivery": delivery.id,
         "undertone.event_type": delivery.event_type,

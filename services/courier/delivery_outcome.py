@@ -1,4 +1,4 @@
-"""What an attempt means: delivered, again later and when, never again, or the end of its endpoint."""
+"""Decides what follows an attempt: delivered, a later retry, giving up, or disabling the endpoint."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from email.utils import parsedate_to_datetime
 
 from shared.domain.webhook import DeliveryOutcome, DeliveryStatus
 
-# After the first attempt, at once: nine more in 75 hours and 35 minutes.
+# Delays after the first, immediate attempt: nine more attempts in 75 hours and 35 minutes.
 RETRY_SCHEDULE = (
     timedelta(seconds=5),
     timedelta(minutes=5),
@@ -21,7 +21,7 @@ RETRY_SCHEDULE = (
     timedelta(hours=20),
     timedelta(hours=24),
 )
-JITTER = 0.2  # ± so much of each wait, so that what failed together does not come back together
+JITTER = 0.2  # ± this share of each wait, so that deliveries that failed together are not retried together
 MAX_RETRY_AFTER = timedelta(hours=24)
 HTTP_GONE = 410
 BUSY_STATUSES = (429, 502, 503, 504)
@@ -30,7 +30,7 @@ BLOCKED = "blocked"
 
 @dataclass(frozen=True, slots=True)
 class AttemptResult:
-    """How an attempt went: a status, or the class of its failure."""
+    """The result of an attempt: a status, or the class of its failure."""
 
     status: int | None = None
     error: str | None = None
@@ -63,7 +63,7 @@ def _next_attempt_at(number: int, at: datetime, chance: float) -> datetime | Non
 
 
 def _retry_after(result: AttemptResult, at: datetime) -> datetime | None:
-    """Retry-After, in seconds or as a date; what cannot be read or lies behind us asks for nothing."""
+    """Parse Retry-After, in seconds or as a date; None if it is invalid or in the past."""
     text = result.headers.get("retry-after", "").strip()
     if text.isascii() and text.isdigit():
         rest = timedelta(seconds=min(int(text[:9]), MAX_RETRY_AFTER.total_seconds()))

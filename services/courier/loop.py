@@ -1,4 +1,4 @@
-"""The courier's loop: what is due goes out side by side, a slow receiver holds up only itself."""
+"""The courier's loop: sends due deliveries concurrently, so that a slow receiver delays only itself."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ from shared.ports.webhooks import Outbox
 
 log = structlog.get_logger()
 
-# Longer than an attempt may take, so that nobody else sends the same meanwhile.
+# Longer than an attempt may take, so that no other courier sends the same delivery meanwhile.
 LEASE = timedelta(seconds=120)
 
 
@@ -29,17 +29,17 @@ class Courier:
         deliverer: Deliverer,
         maintenance: Maintenance,
         settings: CourierSettings,
-        heart: Heartbeat | None = None,
+        heartbeat: Heartbeat | None = None,
     ) -> None:
-        self._heart = heart or Heartbeat()
+        self._heartbeat = heartbeat or Heartbeat()
         self._outbox = outbox
         self._deliverer = deliverer
         self._maintenance = maintenance
         self._settings = settings
-        self._going: set[Future[DeliveryOutcome | None]] = set()
+        self._in_progress: set[Future[DeliveryOutcome | None]] = set()
 
     def run(self, stop: Event) -> None:
-        """Until told to stop; attempts that are under way are finished first."""
+        """Run until `stop` is set; attempts in progress are finished first."""
         next_sweep = 0.0
         with ThreadPoolExecutor(self._settings.max_parallel, thread_name_prefix="courier") as pool:
             while not stop.is_set():
@@ -50,9 +50,9 @@ class Courier:
                     self._wait(stop)
 
     def _start_deliveries(self, pool: ThreadPoolExecutor) -> int:
-        """Hand out as much as there are free hands; how much it was."""
-        self._going = {future for future in self._going if not future.done()}
-        free = self._settings.max_parallel - len(self._going)
+        """Start as many due deliveries as there are free threads; return their number."""
+        self._in_progress = {future for future in self._in_progress if not future.done()}
+        free = self._settings.max_parallel - len(self._in_progress)
         if not free:
             return 0
         try:
@@ -60,21 +60,21 @@ class Courier:
             if self._outbox.any_due():
                 self._outbox.fan_out()
                 due = self._outbox.due(limit=free, lease=LEASE)
-        # A database that is away for a minute must not end the courier. A traceback could carry an address.
+        # A database outage must not end the courier. A traceback could contain an address.
         except Exception as error:  # noqa: BLE001
             log.error(  # noqa: TRY400
                 "courier.outbox_failed", error=type(error).__name__
             )
             return 0
-        self._heart.touch()  # the database has answered
-        self._going |= {pool.submit(self._deliver, outgoing) for outgoing in due}
+        self._heartbeat.touch()  # the database is reachable
+        self._in_progress |= {pool.submit(self._deliver, outgoing) for outgoing in due}
         return len(due)
 
     def _deliver(self, outgoing: DueDelivery) -> DeliveryOutcome | None:
         names = {"delivery": outgoing.delivery.id, "endpoint": outgoing.endpoint.id}
         try:
             outcome = self._deliverer.deliver(outgoing)
-        # In a thread nobody would hear of it; its lease ends, and it comes again.
+        # An exception in a thread would be lost; the delivery's lease expires and it is retried.
         except Exception as error:  # noqa: BLE001
             log.error(  # noqa: TRY400
                 "courier.delivery_failed", **names, error=getattr(error, "code", type(error).__name__)
@@ -86,7 +86,7 @@ class Courier:
         return outcome
 
     def _wait(self, stop: Event) -> None:
-        if self._going:
-            wait(self._going, timeout=self._settings.poll_seconds, return_when=FIRST_COMPLETED)
+        if self._in_progress:
+            wait(self._in_progress, timeout=self._settings.poll_seconds, return_when=FIRST_COMPLETED)
         else:
             stop.wait(self._settings.poll_seconds)

@@ -1,4 +1,4 @@
-"""What keeps the service tidy: dead leases are freed, erasures are finished, old logs go."""
+"""Periodic maintenance: frees expired leases, finishes erasures, deletes expired data and old logs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ REASON = "no_success_for_5_days"
 
 @dataclass(frozen=True, slots=True)
 class Maintenance:
-    """Every chore is safe to run twice and beside another courier's."""
+    """Every task is idempotent and safe to run beside another courier."""
 
     work: WorkQueue
     outbox: Outbox
@@ -51,7 +51,7 @@ class Maintenance:
         ):
             try:
                 task()
-            # One chore that breaks must not stop the others; it comes again. A traceback could carry an address.
+            # A failing task must not stop the others; the next sweep retries it. A traceback could contain an address.
             except Exception as error:  # noqa: BLE001
                 log.error(  # noqa: TRY400
                     "courier.task_failed", task=task.__name__.strip("_"), error=type(error).__name__
@@ -67,18 +67,21 @@ class Maintenance:
             prefix = f"jobs/{erasure.id}"
             count = self.blobs.delete_prefix(erasure.tenant, prefix)
             if any(True for _ in self.blobs.keys(erasure.tenant, prefix)):
-                continue  # storage has not let go of everything: the next sweep asks again
+                continue  # storage could not delete everything: the next sweep retries
             self.work.finish_erasure(erasure.tenant, erasure.id)
             log.info("courier.job_erased", job=erasure.id, blobs=count)
 
     def _delete_expired(self) -> None:
-        """What has been kept for its time goes: first media, then artifacts; with the transcript goes the job."""
-        for kept, folder in ((RetentionCategory.MEDIA, media_folder), (RetentionCategory.ARTIFACTS, artifacts_folder)):
-            for tenant, job_id in self.expiry.expired(kept, self.retention_periods[kept]):
+        """Delete data after its retention period: media, artifacts, and with the transcript the whole job."""
+        for category, folder in (
+            (RetentionCategory.MEDIA, media_folder),
+            (RetentionCategory.ARTIFACTS, artifacts_folder),
+        ):
+            for tenant, job_id in self.expiry.expired(category, self.retention_periods[category]):
                 count = self.blobs.delete_prefix(tenant, folder(job_id))
                 if not any(True for _ in self.blobs.keys(tenant, folder(job_id))):
-                    self.expiry.mark_deleted(kept, tenant, job_id)
-                    log.info("courier.data_expired", job=job_id, kept=kept, blobs=count)
+                    self.expiry.mark_deleted(category, tenant, job_id)
+                    log.info("courier.data_expired", job=job_id, kept=category, blobs=count)
         for tenant, job_id in self.expiry.expired(
             RetentionCategory.TRANSCRIPT, self.retention_periods[RetentionCategory.TRANSCRIPT]
         ):

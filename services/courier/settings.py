@@ -1,4 +1,4 @@
-"""Settings of the courier and of what it lets go; read from the environment as COURIER__… and RETENTION__…."""
+"""Settings of the courier and of retention; read from the environment as COURIER__… and RETENTION__…."""
 
 from __future__ import annotations
 
@@ -10,31 +10,31 @@ class CourierSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="COURIER__", frozen=True)
 
     max_parallel: int = Field(default=16, ge=1, le=256)
-    """Webhooks that are sent side by side."""
+    """Concurrent webhook deliveries."""
 
     poll_seconds: float = Field(default=1.0, gt=0)
-    """Seconds between looks for something to send, when there was nothing."""
+    """Seconds between database polls when nothing was due."""
 
     sweep_seconds: float = Field(default=10.0, gt=0)
-    """Seconds between sweeps of dead leases, erasures and failing endpoints."""
+    """Seconds between sweeps of expired leases, erasures and failing endpoints."""
 
     lost_after_minutes: int = Field(default=30, ge=1)
-    """Minutes after which a message that nobody claimed counts as lost, and is sent again."""
+    """Minutes after which an unclaimed message counts as lost and is sent again."""
 
     log_days: int = Field(default=30, ge=1)
-    """Days for which the log of deliveries is kept."""
+    """Days of retention for the delivery log."""
 
 
 class RetentionSettings(BaseSettings):
-    """How long the things of a job are kept after its end; a job may ask for less, never for more."""
+    """Retention periods of a job's data after its end; a job may request shorter periods, never longer ones."""
 
     model_config = SettingsConfigDict(env_prefix="RETENTION__", frozen=True)
 
     media_hours: float = Field(default=24.0, ge=0)
-    """Hours for which the recording is kept; running it again with another engine needs it."""
+    """Retention of the recording in hours; a rerun with another engine needs the recording."""
 
     artifacts_days: float = Field(default=7.0, ge=0)
-    """Days for which what the stages left is kept: sound, faces, voices."""
+    """Retention of the stages' artifacts in days: audio, faces, voices."""
 
     transcript_days: float = Field(default=0.0, ge=0)
-    """Days after which the transcript, and all that is left of its job, is erased; 0 keeps it until it is deleted."""
+    """Days after which the transcript and the rest of its job are erased; 0 disables this."""

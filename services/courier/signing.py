@@ -1,4 +1,4 @@
-"""Standard Webhooks: the three headers by which a receiver knows who sent these bytes, and when."""
+"""Standard Webhooks: the three headers with which a receiver verifies sender, content and time."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ PREFIX = "whsec_"
 
 
 def signed_headers(message_id: str, at: datetime, body: bytes, secrets: Sequence[str]) -> dict[str, str]:
-    """One signature for each secret, new before old: during a rotation either of them verifies."""
+    """One signature per secret, newest first: during a rotation either secret verifies."""
     stamp = str(int(at.timestamp()))
     headers = {"webhook-id": message_id, "webhook-timestamp": stamp, "content-type": "application/json"}
     if secrets:

@@ -1,1 +1,1 @@
-"""The native API: recordings in, job ids out; webhook endpoints and what became of their deliveries."""
+"""The native API: accepts recordings, returns job ids, manages webhook endpoints and shows their deliveries."""

@@ -1,4 +1,4 @@
-"""`python -m services.gateway`: answer requests until SIGTERM."""
+"""`python -m services.gateway`: run the gateway until SIGTERM."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def main(arguments: list[str]) -> int:
     ):
         app = create_app(assemble(deployment, database, queue, tracer, first_key=first_key))
         sockets = bound_sockets(settings.host, settings.port)
-        if first_key:  # last: nothing that could end the start comes after it
+        if first_key:  # last, so that no later step can abort the start
             make_first_key(deployment.storage.folder.expanduser(), database, show_in_log)
         log.info("gateway.started", modalities=list(deployment.governance.modalities), notice=NOTICE)
         server = make_server(app, host=settings.host, port=settings.port, trusted_proxies=settings.trusted_proxies)

@@ -1,4 +1,4 @@
-"""The gateway as an application: its routes, and the layers that a request passes before it reaches them."""
+"""The gateway's FastAPI application: its routes and its middleware."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ log = structlog.get_logger()
 
 SWEEP_SECONDS = 300.0
 MAX_SMALL_BODY = 64 * 1024
-DESCRIPTION = "Recordings in, job ids out. Emotions in transcripts are perceived, and labelled as such."
+DESCRIPTION = "Accepts recordings and returns job ids. Emotions in transcripts are perceived, and labelled as such."
 
 
 def create_app(context: Context) -> FastAPI:
@@ -45,7 +45,7 @@ def create_app(context: Context) -> FastAPI:
         app.include_router(module.routes(context))
     app.openapi = lambda: add_openapi(app)  # type: ignore[method-assign] # the framework's own hook
     per_minute = context.settings.requests_per_minute
-    # The last one added is the first to see a request.
+    # Starlette runs the middleware that was added last first.
     app.add_middleware(BodySizeLimit, max_bytes=MAX_SMALL_BODY, streams_body=_streams_body, render_error=error_response)
     app.add_middleware(
         AuthMiddleware,
@@ -83,12 +83,12 @@ async def _lifespan(context: Context, app: FastAPI) -> AsyncIterator[None]:
 
 
 async def _sweep(context: Context) -> None:
-    """What killed processes and patient clients left behind goes, a little after its time."""
+    """Delete expired uploads and the files that killed processes left, periodically."""
     while True:
         for task in (context.intake.sweep, context.uploads.sweep):
             try:
                 await anyio.to_thread.run_sync(task)
-            # The next round tries again; a database that is away for a minute must not end the gateway.
+            # The next round retries; a database outage must not end the gateway.
             except Exception as error:  # noqa: BLE001
                 log.error("gateway.task_failed", error=type(error).__name__)  # noqa: TRY400
         await anyio.sleep(SWEEP_SECONDS)

@@ -1,4 +1,4 @@
-"""The composition root of the gateway: from a deployment's settings to everything that its routes work with."""
+"""The composition root of the gateway: builds the context of its routes from the deployment's settings."""
 
 from __future__ import annotations
 
@@ -39,12 +39,12 @@ from shared.infra.web.loopback import is_loopback
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.ports.queue import TicketQueue
 
-MAX_EVENT_STREAMS = 32  # streams of events that one key may hold
+MAX_EVENT_STREAMS = 32  # concurrent event streams per key
 
 
 @dataclass(frozen=True, slots=True)
 class Deployment:
-    """The settings that the gateway reads, room by room."""
+    """The settings groups that the gateway reads."""
 
     gateway: GatewaySettings
     storage: StorageSettings
@@ -75,7 +75,7 @@ def assemble(
     *,
     first_key: bool = False,
 ) -> Context:
-    """With `first_key` the caller makes a key before it serves, so there need not be one yet."""
+    """With `first_key` the caller creates a key before it serves, so a missing key is no error."""
     settings, clock = deployment.gateway, database.clock
     keys, jobs, endpoints = SqlKeyStore(database), SqlJobStore(database), SqlEndpointStore(database)
     authenticator = _make_authenticator(settings, keys, database, first_key=first_key)
@@ -132,17 +132,17 @@ def assemble(
 def _make_authenticator(
     settings: GatewaySettings, keys: SqlKeyStore, database: Database, *, first_key: bool
 ) -> Authenticator:
-    """Who may come in; a door that anybody could use, or nobody, is not opened."""
+    """Build the authenticator; refuse a configuration that is open to everybody or usable by nobody."""
     if settings.keyless:
         if not is_loopback(settings.host):
             raise InvalidSetting(
                 "Without keys the gateway listens on a loopback address only.",
-                hint="Set GATEWAY__HOST=127.0.0.1, or GATEWAY__KEYLESS=false; `undertone keys create` makes keys.",
+                hint="Set GATEWAY__HOST=127.0.0.1, or GATEWAY__KEYLESS=false; `undertone keys create` creates keys.",
             )
         keys.ensure_tenant(KEYLESS_TENANT, "this machine")
         return Authenticator(None)
     if not first_key and not keys.any_usable():
         raise InvalidSetting(
-            "There is no key, so nobody could use the gateway.", hint="Make one with `undertone keys create`."
+            "There is no API key, so nobody could use the gateway.", hint="Create one with `undertone keys create`."
         )
     return Authenticator(ApiKeyVerifier(keys, database.clock))

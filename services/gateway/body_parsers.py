@@ -1,4 +1,4 @@
-"""Fills an arrival from any of the bodies that a recording may come in."""
+"""Parses the request body of an upload: a form, a raw body, or JSON with a URL or an upload id."""
 
 from __future__ import annotations
 
@@ -33,12 +33,12 @@ def _nothing() -> None:
 
 @dataclass(frozen=True, slots=True)
 class Submission:
-    """What was asked, and the source by which a repeat is recognized."""
+    """The parsed request, and the source that identifies a repeated request."""
 
     request: JobRequest
     source: str
-    fetch: Action = _nothing  # what is not in the request itself comes only if this is no repeat
-    delete_upload: Action = _nothing  # once the job is there
+    fetch: Action = _nothing  # downloads what is not in the body; skipped for a repeat
+    delete_upload: Action = _nothing  # after the job is created
 
 
 @dataclass(frozen=True, slots=True)
@@ -58,39 +58,39 @@ class BodyParser:
         if kind in ("", "application/octet-stream") or kind.startswith(("audio/", "video/")):
             fields = _unique_fields(self.query)
             name = fields.pop("name", None)
-            asked = validate(JobRequest, fields)  # before the bytes come: a mistake is said at once
+            requested = validate(JobRequest, fields)  # before the body is read, so that errors return immediately
             incoming.put_recording(name, blocks)
-            return Submission(asked, incoming.hashes)
+            return Submission(requested, incoming.hashes)
         raise UnsupportedContentType(
             "This call takes multipart/form-data, audio, video, application/octet-stream, or JSON.",
-            hint="Name what you send in Content-Type.",
+            hint="Set Content-Type to the type of the body.",
         )
 
-    def _parse_json(self, incoming: IncomingUpload, asked: JobRequestByUrl, heartbeat: Action) -> Submission:
-        plain = validate(JobRequest, asked.model_dump(exclude={"url", "upload", "name", "tracks"}))
-        tenant, upload_id = incoming.caller.tenant, asked.upload
-        tracks = "".join(f" track {track.name} {track.url}" for track in asked.tracks)
+    def _parse_json(self, incoming: IncomingUpload, requested: JobRequestByUrl, heartbeat: Action) -> Submission:
+        plain = validate(JobRequest, requested.model_dump(exclude={"url", "upload", "name", "tracks"}))
+        tenant, upload_id = incoming.caller.tenant, requested.upload
+        tracks = "".join(f" track {track.name} {track.url}" for track in requested.tracks)
         if upload_id is None:
-            url = asked.url or ""
-            bring: Action = partial(self._fetch, incoming, incoming.put_recording, url, asked.name, heartbeat)
+            url = requested.url or ""
+            fetch: Action = partial(self._fetch, incoming, incoming.put_recording, url, requested.name, heartbeat)
             return Submission(
-                plain, f"url {url}{tracks}", partial(self._fetch_all, incoming, bring, asked.tracks, heartbeat)
+                plain, f"url {url}{tracks}", partial(self._fetch_all, incoming, fetch, requested.tracks, heartbeat)
             )
-        bring = partial(self._use_upload, incoming, upload_id, asked.name, heartbeat)
+        fetch = partial(self._use_upload, incoming, upload_id, requested.name, heartbeat)
         taken = partial(self.uploads.delete, tenant, upload_id)
         return Submission(
             plain,
             f"upload {upload_id}{tracks}",
-            partial(self._fetch_all, incoming, bring, asked.tracks, heartbeat),
+            partial(self._fetch_all, incoming, fetch, requested.tracks, heartbeat),
             taken,
         )
 
     def _fetch_all(
-        self, incoming: IncomingUpload, bring: Action, tracks: Sequence[TrackAddress], heartbeat: Action
+        self, incoming: IncomingUpload, fetch: Action, tracks: Sequence[TrackAddress], heartbeat: Action
     ) -> None:
-        for track in tracks:  # before the recording comes: a mistake is said at once; each is judged again when called
+        for track in tracks:  # fail before the download of the recording; each URL is checked again when fetched
             self.outbound.check(track.url)
-        bring()
+        fetch()
         for track in tracks:
             self._fetch(incoming, incoming.put_track, track.url, track.name, heartbeat)
 
@@ -106,13 +106,13 @@ class BodyParser:
             elif part.name == "transcript":
                 incoming.put_transcript(part.filename, part.blocks)
             elif part.filename is not None:
-                raise InvalidRequest("A file comes as `file`, `track` or `transcript`.")
+                raise InvalidRequest("A file part must be named `file`, `track` or `transcript`.")
             else:
                 fields.append((part.name, reader.read(part)))
         return Submission(validate(JobRequest, _unique_fields(fields)), incoming.hashes)
 
     def _fetch(self, incoming: IncomingUpload, put: StoreMedia, url: str, name: str | None, heartbeat: Action) -> None:
-        """A recording and its tracks have together what one request may bring."""
+        """The size limit of one request applies to a recording and its tracks together."""
         try:
             with self.outbound.fetching(url, {}, max_bytes=self.max_bytes - incoming.size) as download:
                 label = name or unquote(urlsplit(url).path)
@@ -129,14 +129,14 @@ class BodyParser:
 
 
 def validate(model: type[Model], fields: Mapping[str, Any] | bytes) -> Model:
-    """The fields as a value, or which of them are wrong; what stood in them is not repeated."""
+    """Validate the fields; the error names the invalid ones and does not repeat their values."""
     try:
         if isinstance(fields, bytes):
             return model.model_validate_json(fields)
         return model.model_validate(fields)
     except ValidationError as error:
-        found = error.errors(include_url=False, include_input=False, include_context=False)
-        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in found]) from None
+        errors = error.errors(include_url=False, include_input=False, include_context=False)
+        raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in errors]) from None
 
 
 def _read_whole(blocks: Iterator[bytes]) -> bytes:
@@ -156,5 +156,5 @@ def _unique_fields(pairs: Sequence[tuple[str, str]]) -> dict[str, str]:
         elif name in LIST_FIELDS:
             fields[name] += f",{value}"
         else:
-            raise InvalidRequest("A field is given more than once.")
+            raise InvalidRequest("A field is repeated.")
     return fields

@@ -1,4 +1,4 @@
-"""Everything that the gateway's routes work with, handed in by the composition root or by a test."""
+"""The dependencies of the gateway's routes, passed by the composition root or by a test."""
 
 from __future__ import annotations
 
@@ -65,7 +65,7 @@ class Context:
         return self.settings.max_upload_mb << 20
 
     def body_of(self, request: Request) -> Body:
-        """The request's body within this deployment's limits; refused at once where its length alone decides."""
+        """The request's body within this deployment's limits; rejected immediately if Content-Length exceeds them."""
         limits = BodyLimits(
             max_bytes=self.max_bytes,
             idle_seconds=self.settings.idle_seconds,
@@ -77,17 +77,17 @@ class Context:
         return body
 
     def require_storage(self) -> None:
-        """Before a body is read; to be called in a thread, for it may wait a moment."""
+        """Raise unless storage is available. Call it before a body is read, and in a thread, because it may block."""
         if not self.checks["storage"].passes():
             raise storage_unavailable()
 
     async def upload(self, caller: Caller, work: Callable[[], Result]) -> Result:
-        """Run what reads a large body in a thread of its own kind, so that uploads never hold up other requests."""
+        """Run code that reads a large body in the upload threads, so that uploads never delay other requests."""
         with await self._acquire_upload_slot(caller), self.metrics.track_upload():
             return await anyio.to_thread.run_sync(work, limiter=self.upload_threads)
 
     async def _acquire_upload_slot(self, caller: Caller) -> ExitStack:
-        """Whoever finds the house full waits at the door for a while: an unread body costs next to nothing."""
+        """Wait for a free upload slot; the body stays unread while the request waits, which costs almost nothing."""
         until = anyio.current_time() + self.settings.upload_wait_seconds
         while True:
             try:
@@ -101,7 +101,7 @@ class Context:
             await anyio.sleep(POLL_SECONDS)
 
     def record_audit(self, caller: Caller, action: str, subject: str, **facts: str | bool | list[str] | None) -> None:
-        """One line in the audit trail; facts are ours, never content."""
+        """Write one entry of the audit log; facts never contain a recording's content."""
         self.audit.record(
             AuditEntry(
                 tenant=caller.tenant,

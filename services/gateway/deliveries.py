@@ -1,4 +1,4 @@
-"""What was sent to webhook endpoints, how each attempt went, and sending it once more."""
+"""Webhook deliveries: list them, show their attempts, send one again."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""A delivery and its attempts, as the owner of the endpoint sees them."""
+"""The API's view of a delivery and its attempts."""
 
 from __future__ import annotations
 
@@ -15,9 +15,9 @@ class AttemptView(BaseModel):
     number: int
     at: datetime
     seconds: float
-    response_status: int | None = Field(description="What the receiver answered")
+    response_status: int | None = Field(description="The status of the receiver's response")
     error: str | None = Field(description="A class such as timeout, tls, dns or blocked")
-    response_body: str = Field(description="The beginning of what the receiver answered")
+    response_body: str = Field(description="The beginning of the receiver's response body")
     next_attempt_at: datetime | None
 
 

@@ -1,4 +1,4 @@
-"""`GET /v1/jobs/{id}/events`: how a job goes on, told as it happens; a broken connection resumes where it stood."""
+"""`GET /v1/jobs/{id}/events`: server-sent events about a job's progress; a reconnecting client resumes."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ from shared.infra.web.api_keys import Caller
 from shared.infra.web.problems import problem_responses
 
 KEEP_ALIVE_SECONDS = 15.0
-# What moves by itself: it is told along with the rest, but is no news.
+# These fields change constantly: they are sent with each event, but a change in them alone sends no event.
 _CLOCKS = {"seconds", "seconds_left"}
 
 
@@ -37,7 +37,7 @@ def routes(context: Context) -> APIRouter:
                 "description": "`progress` events, then one `end`; the data of both is the job",
                 "content": {"text/event-stream": {"schema": {"type": "string"}}},
             },
-            204: {"description": "The end was told already: nothing more will come"},
+            204: {"description": "The `end` event was already sent: no event follows"},
             **problem_responses(404, 422),
         },
         summary="Follow a job",
@@ -50,17 +50,17 @@ def routes(context: Context) -> APIRouter:
         if not now.status.active and seen == version(now):
             return Response(status_code=204)
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        told = _job_events(context, caller, job_id, seen)
+        events = _job_events(context, caller, job_id, seen)
         return EventStream(
-            context.event_streams.acquire(caller.id), told, media_type="text/event-stream", headers=headers
+            context.event_streams.acquire(caller.id), events, media_type="text/event-stream", headers=headers
         )
 
     return router
 
 
 async def _job_events(context: Context, caller: Caller, job_id: str, seen: str) -> AsyncIterator[bytes]:
-    """Every event is the whole job, so that one who missed some has lost nothing."""
-    said = time.monotonic()
+    """Each event contains the whole job, so a client that missed some events lost nothing."""
+    sent_at = time.monotonic()
     yield b"retry: 2000\n\n"
     while True:
         record = await anyio.to_thread.run_sync(context.jobs.find, caller.tenant, job_id)
@@ -69,10 +69,10 @@ async def _job_events(context: Context, caller: Caller, job_id: str, seen: str) 
             return
         now = view(record, context.clock())
         if (mark := version(now)) != seen:
-            seen, said = mark, time.monotonic()
+            seen, sent_at = mark, time.monotonic()
             yield _event(now, mark)
-        elif time.monotonic() - said > KEEP_ALIVE_SECONDS:
-            said = time.monotonic()
+        elif time.monotonic() - sent_at > KEEP_ALIVE_SECONDS:
+            sent_at = time.monotonic()
             yield b": still here\n\n"
         if not now.status.active:
             return
@@ -80,14 +80,14 @@ async def _job_events(context: Context, caller: Caller, job_id: str, seen: str) 
 
 
 class EventStream(StreamingResponse):
-    """Holds one of the places for watchers for as long as it is sent."""
+    """Occupies one of the key's stream slots while it is sent."""
 
-    def __init__(self, place: AbstractContextManager[None], told: AsyncIterator[bytes], **rest: Any) -> None:
-        super().__init__(told, **rest)
-        self._place = place
+    def __init__(self, slot: AbstractContextManager[None], events: AsyncIterator[bytes], **rest: Any) -> None:
+        super().__init__(events, **rest)
+        self._slot = slot
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
-        with self._place:
+        with self._slot:
             await super().__call__(scope, receive, send)
 
 

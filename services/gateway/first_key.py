@@ -1,4 +1,4 @@
-"""The key with which an operator can use a gateway that is started for the first time."""
+"""Creates the first API key of a new gateway, so that its operator can use it."""
 
 from __future__ import annotations
 
@@ -17,20 +17,20 @@ ARGUMENT = "--first-key"
 TENANT = "default"
 NAME = "first start"
 TEXT = """
-  The first start: this key may do everything. It is shown this once.
+  The first start: this key may do everything. It is shown only once.
 
       {key}
 
-  Make others with `undertone keys create`, then revoke this one. If the log shows several such keys, the last is valid.
+  Create others with `undertone keys create` and revoke this one. If the log shows several such keys, the last is valid.
 
 """
 
 
 def make_first_key(folder: Path, database: Database, show: Callable[[str], object]) -> None:
-    """Show a new key and then store it, if there is none yet; gateways that start together take turns.
+    """Show a new key and then store it, if there is none yet; a lock serializes gateways that start together.
 
     A process that is killed between the two has shown a key that is not valid, and the next start shows another.
-    In the other order there could be a key that nobody has seen, and then no start would make one again.
+    In the other order a key could exist that nobody has seen, and no later start would create another.
     """
     lock = os.open(folder / ".first-key", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

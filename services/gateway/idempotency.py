@@ -1,4 +1,4 @@
-"""Idempotency-Key: the same key with the same request gets the same answer, and nothing is done twice."""
+"""Idempotency-Key: repeating a request with the same key returns the first response and has no second effect."""
 
 from __future__ import annotations
 
@@ -19,7 +19,7 @@ HEARTBEAT_SECONDS = 20.0
 
 
 def request_key(request: Request, caller: Caller) -> RequestKey | None:
-    """The draft of the standard writes the key in quotation marks, and clients leave them out: both are taken."""
+    """Accepts the key with quotation marks, as the draft standard writes it, and without, as clients send it."""
     text = request.headers.get("idempotency-key")
     if text is None:
         return None
@@ -32,7 +32,7 @@ def request_key(request: Request, caller: Caller) -> RequestKey | None:
 
 @dataclass(slots=True)
 class IdempotentRequest:
-    """One request: either the first of its kind, or `stored` is what the first was answered."""
+    """One request: either the first with its key, or `stored` is the response to the first."""
 
     stored: StoredResponse | None = None
     response: StoredResponse | None = None
@@ -41,13 +41,15 @@ class IdempotentRequest:
 
 @contextmanager
 def process_once(requests: IdempotencyStore, key: RequestKey | None, fingerprint: str) -> Iterator[IdempotentRequest]:
-    """Takes the key before the first effect that stays, and gives it back when nothing came of the request."""
+    """Reserves the key before the first lasting effect, and releases it when the request fails."""
     if key is None:
         yield IdempotentRequest()
         return
     begun = requests.begin(key, fingerprint)
     if not begun.new and begun.response is None:
-        raise IdempotencyKeyInUse("The first request with that Idempotency-Key has not ended.", hint="Ask again later.")
+        raise IdempotencyKeyInUse(
+            "The first request with that Idempotency-Key is still running.", hint="Try again later."
+        )
     one = IdempotentRequest(stored=begun.response)
     try:
         yield one
@@ -59,7 +61,7 @@ def process_once(requests: IdempotencyStore, key: RequestKey | None, fingerprint
 
 
 def with_heartbeat(blocks: Iterable[bytes], heartbeat: Callable[[], None]) -> Iterator[bytes]:
-    """The blocks, with a sign of life now and then: long uploads must not be taken for dead ones."""
+    """The blocks, with a periodic heartbeat: without it a long upload would count as dead."""
     last = time.monotonic()
     for block in blocks:
         if time.monotonic() - last > HEARTBEAT_SECONDS:

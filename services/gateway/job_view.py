@@ -1,4 +1,4 @@
-"""A job as its owner sees it."""
+"""The API's view of a job."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ from pydantic import BaseModel, Field, JsonValue
 from shared.domain.job_record import JobRecord, JobStatus
 from shared.domain.work import StageStatus
 
-MIN_PROGRESS_FOR_ESTIMATE = 0.05  # of the work done, before a guess at the rest means anything
+MIN_PROGRESS_FOR_ESTIMATE = 0.05  # share of the work done; with less, the estimate of the rest is too inaccurate
 
 
 class StageView(BaseModel):

@@ -1,4 +1,4 @@
-"""Jobs over HTTP: look, list, erase, run again."""
+"""Jobs over HTTP: show, list, erase, retry."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ from shared.infra.web.problems import problem_responses
 
 
 def find_job(context: Context, tenant: str, job_id: str) -> JobRecord:
-    """One sentence for what is not there and for what is another's."""
+    """The same error for a missing job and for another tenant's job, so that ids cannot be probed."""
     record = context.jobs.find(tenant, job_id)
     if record is None:
         raise NotFound("There is no such job.")
@@ -28,7 +28,7 @@ def find_job(context: Context, tenant: str, job_id: str) -> JobRecord:
 
 
 def require_reader(request: Request) -> Caller:
-    """Who hands recordings in may see what becomes of them, as may who reads what comes out."""
+    """Both scopes may see jobs: writing recordings and reading transcripts."""
     caller = caller_of(request)
     caller.require_scope(Scope.RECORDINGS_WRITE, Scope.TRANSCRIPTS_READ)
     return caller
@@ -37,12 +37,12 @@ def require_reader(request: Request) -> Caller:
 def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["jobs"])
 
-    @router.get("/v1/jobs/{job_id}", responses=problem_responses(404, 422), summary="Where a job stands")
+    @router.get("/v1/jobs/{job_id}", responses=problem_responses(404, 422), summary="Show a job")
     def look(job_id: str, request: Request) -> JobView:
         caller = require_reader(request)
         return view(find_job(context, caller.tenant, job_id), context.clock())
 
-    @router.get("/v1/jobs", responses=problem_responses(422), summary="The jobs, from new to old")
+    @router.get("/v1/jobs", responses=problem_responses(422), summary="List the jobs, newest first")
     def list_jobs(
         request: Request,
         status: Annotated[list[JobStatus] | None, Query(description="Only these; repeat for several")] = None,
@@ -53,7 +53,7 @@ def routes(context: Context) -> APIRouter:
     ) -> JobPage:
         caller = require_reader(request)
         if any(at is not None and at.tzinfo is None for at in (created_from, created_before)):
-            raise InvalidRequest("A time needs its zone.", hint="Write 2026-11-02T12:00:00Z.")
+            raise InvalidRequest("A time needs a time zone.", hint="Write 2026-11-02T12:00:00Z.")
         only = JobFilter(statuses=frozenset(status or ()), created_from=created_from, created_before=created_before)
         page = context.jobs.list(caller.tenant, only=only, cursor=cursor, limit=limit)
         now = context.clock()
@@ -63,14 +63,14 @@ def routes(context: Context) -> APIRouter:
         "/v1/jobs/{job_id}",
         status_code=204,
         responses=problem_responses(404, 422),
-        summary="Cancel it, and erase all of it",
+        summary="Cancel and erase a job",
     )
     def erase(job_id: str, request: Request) -> Response:
         caller = caller_of(request)
         caller.require_scope(Scope.RECORDINGS_WRITE)
         before = context.jobs.find(caller.tenant, job_id)
         context.jobs.erase(caller.tenant, job_id, by=caller.id, reason="asked")
-        if before is not None:  # asking again is answered the same, and noted once
+        if before is not None:  # a repeated DELETE has the same response, but one audit entry
             context.record_audit(caller, "job.erased", job_id, was=before.status)
         return Response(status_code=204)
 
@@ -79,7 +79,7 @@ def routes(context: Context) -> APIRouter:
         status_code=202,
         response_model=JobView,
         responses=problem_responses(404, 409, 422),
-        summary="Run again what is missing of a failed job",
+        summary="Retry the unfinished stages of a failed job",
     )
     def retry(job_id: str, request: Request) -> Response:
         caller = caller_of(request)

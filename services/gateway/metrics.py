@@ -1,4 +1,4 @@
-"""What is counted for Prometheus: requests, their time, and uploads; labels name routes and codes, never ids."""
+"""Prometheus metrics of the gateway: requests, durations and uploads; labels are routes and codes, never ids."""
 
 from __future__ import annotations
 
@@ -23,12 +23,12 @@ class GatewayMetrics:
         )
         self._seconds = Histogram(
             "undertone_gateway_request_seconds",
-            "Seconds until a request was answered",
+            "Seconds until the response to a request",
             ("route",),
             buckets=BUCKETS,
             registry=self._registry,
         )
-        self._uploads = Gauge("undertone_gateway_uploads", "Uploads under way", registry=self._registry)
+        self._uploads = Gauge("undertone_gateway_uploads", "Uploads in progress", registry=self._registry)
         self._jobs = Counter("undertone_gateway_jobs", "Jobs that were queued", registry=self._registry)
 
     def observe_request(self, method: str, route: str, status: int, seconds: float) -> None:
@@ -44,7 +44,7 @@ class GatewayMetrics:
             yield
 
     def include(self, page: Callable[[], bytes]) -> None:
-        """The figures of whoever shares this port; their names are their own."""
+        """Add the metrics of another service on the same port; their names do not collide."""
         self._beside.append(page)
 
     def render(self) -> bytes:

@@ -1,4 +1,4 @@
-"""What the framework cannot see by itself and /openapi.json must tell: streamed bodies, keys, and problems."""
+"""Adds to /openapi.json what FastAPI cannot derive: streamed bodies, keys, and problem responses."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ IDEMPOTENCY_KEY: dict[str, Any] = {
     "in": "header",
     "required": False,
     "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "The same key with the same request gets the same answer for 24 hours",
+    "description": "The same key with the same request gets the same response for 24 hours",
 }
 
 RECORDING_BODIES: dict[str, Any] = {

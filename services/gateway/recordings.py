@@ -1,4 +1,4 @@
-"""`POST /v1/recordings`: a recording comes in, as a form, as bare bytes, by address, or as an upload that has ended."""
+"""`POST /v1/recordings`: upload a recording as a form or a raw body, or name its URL or a finished tus upload."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def routes(context: Context) -> APIRouter:
         response_model=AcceptedView,
         responses=problem_responses(400, 408, 409, 413, 415, 422, 502, 503, 507),
         openapi_extra=RECORDING_BODIES,
-        summary="Hand in a recording",
+        summary="Upload a recording",
     )
     async def add_recording(request: Request) -> Response:
         caller = caller_of(request)
@@ -61,7 +61,7 @@ def routes(context: Context) -> APIRouter:
 
 @dataclass(frozen=True, slots=True)
 class UploadHandler:
-    """One request from its first byte to its answer, in a worker thread."""
+    """Handles one upload request in a worker thread, from the first byte to the response."""
 
     context: Context
     caller: Caller
@@ -72,7 +72,7 @@ class UploadHandler:
     def handle(self) -> Response:
         self.context.require_storage()
         intake = self.context.intake
-        # A repeat of what was taken brings nothing new: whether it is one, its bytes must tell.
+        # Only a hash of the bytes shows whether this is a repeated request, so they are read first.
         claimed = None if self.key else self.body.claimed or 0
         with intake.receive(self.caller, claimed) as upload:
             heartbeat = partial(intake.incoming_uploads.heartbeat, upload.job_id)
@@ -82,13 +82,13 @@ class UploadHandler:
                 if first.stored is not None:
                     return _repeated(first.stored)
                 submission.fetch()
-                told = self._accepted_view(upload.submit(submission.request))
-                # The secret is told once, and kept only encrypted.
-                kept = told.model_copy(update={"callback_secret": None}).model_dump_json().encode()
-                first.response, first.job_id = StoredResponse(status=ACCEPTED, body=kept), upload.job_id
+                accepted = self._accepted_view(upload.submit(submission.request))
+                # The secret is returned once and stored only encrypted.
+                body = accepted.model_copy(update={"callback_secret": None}).model_dump_json().encode()
+                first.response, first.job_id = StoredResponse(status=ACCEPTED, body=body), upload.job_id
         submission.delete_upload()
         self.context.metrics.count_job()
-        return _accepted(told.model_dump_json().encode(), upload.job_id)
+        return _accepted(accepted.model_dump_json().encode(), upload.job_id)
 
     def _accepted_view(self, submitted: SubmittedJob) -> AcceptedView:
         shown = view(submitted.record, self.context.clock())

@@ -1,4 +1,4 @@
-"""The service about itself: alive, ready, counted, described; and the trail of what was done in it."""
+"""Health checks, metrics, the transcript's JSON Schema, and the audit log."""
 
 from __future__ import annotations
 
@@ -39,7 +39,7 @@ class AuditPage(BaseModel):
 
 def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["service"])
-    router.include_router(health_routes(context.checks, ready="Work can be taken"))
+    router.include_router(health_routes(context.checks, ready="The gateway can accept work"))
     router.include_router(error_page_routes())
     schema = transcript_schema()
 
@@ -47,7 +47,7 @@ def routes(context: Context) -> APIRouter:
         "/metrics",
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **problem_responses(422)},
         response_class=Response,
-        summary="Figures for Prometheus",
+        summary="Metrics for Prometheus",
     )
     def metrics(request: Request) -> Response:
         caller_of(request).require_scope(Scope.ADMIN)
@@ -57,7 +57,7 @@ def routes(context: Context) -> APIRouter:
     def transcript() -> dict[str, Any]:
         return schema
 
-    @router.get("/v1/audit", responses=problem_responses(422), summary="Who did what, from new to old")
+    @router.get("/v1/audit", responses=problem_responses(422), summary="List audit entries, newest first")
     def audit(
         request: Request,
         cursor: Annotated[str | None, Query(max_length=500)] = None,

@@ -1,4 +1,4 @@
-"""Answers that are remembered for a moment."""
+"""A cache for the result of one function, with a time to live."""
 
 from __future__ import annotations
 
@@ -11,14 +11,14 @@ Result = TypeVar("Result")
 
 
 def ttl_cache(compute: Callable[[], Result], seconds: float) -> Callable[[], Result]:
-    """What an answer costs must not grow with how often it is asked for."""
+    """Cache the result for `seconds`, so that its cost does not grow with the number of callers."""
     lock = threading.Lock()
     last: list[tuple[float, Result]] = []
 
-    def answer() -> Result:
+    def cached() -> Result:
         with lock:
             if not last or time.monotonic() - last[0][0] > seconds:
                 last[:] = [(time.monotonic(), compute())]
             return last[0][1]
 
-    return answer
+    return cached

@@ -1,4 +1,4 @@
-"""The headers of tus 1.0: versions, lengths, offsets, and metadata, which are labels and nothing else."""
+"""The headers of tus 1.0: versions, lengths, offsets and metadata."""
 
 from __future__ import annotations
 
@@ -38,19 +38,19 @@ _KEY = re.compile(r"[!-+\--~]{1,64}")
 def number(headers: Headers, name: str) -> int:
     text = headers.get(name, "")
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
-        raise BadHeader(f"The header {name} is missing, or no number.")
+        raise BadHeader(f"The header {name} is missing or not a number.")
     return int(text)
 
 
 class BadHeader(InvalidRequest):
-    """The protocol wants 400 where our own API says 422."""
+    """tus requires status 400 where our own API uses 422."""
 
     http_status = 400
 
 
 def read_metadata(text: str) -> dict[str, str]:
-    """`key base64,key2 base64`; keys come once, values may be empty."""
-    found: dict[str, str] = {}
+    """Parse `key base64,key2 base64`; keys are unique, values may be empty."""
+    metadata: dict[str, str] = {}
     if len(text) > MAX_METADATA:
         raise BadHeader(f"Upload-Metadata is longer than {MAX_METADATA} characters.")
     for pair in filter(None, (pair.strip() for pair in text.split(","))):
@@ -59,10 +59,10 @@ def read_metadata(text: str) -> dict[str, str]:
             decoded = base64.b64decode(value, validate=True).decode(errors="replace")
         except binascii.Error:
             raise BadHeader("A value of Upload-Metadata is not base64.") from None
-        if not _KEY.fullmatch(key) or key in found:
-            raise BadHeader("A key of Upload-Metadata is empty, odd, or comes twice.")
-        found[key] = decoded
-    return found
+        if not _KEY.fullmatch(key) or key in metadata:
+            raise BadHeader("A key of Upload-Metadata is empty, invalid or repeated.")
+        metadata[key] = decoded
+    return metadata
 
 
 def http_date(at: datetime) -> str:
@@ -70,7 +70,7 @@ def http_date(at: datetime) -> str:
 
 
 class TusProtocol:
-    """Says the version on every answer below /v1/uploads, and processes nothing of another version."""
+    """Adds the version header to every response below /v1/uploads, and rejects requests of another version."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -85,15 +85,15 @@ class TusProtocol:
 
         async def versioned(message: Message) -> None:
             if message["type"] == "http.response.start":
-                told = MutableHeaders(scope=message)
-                told["Tus-Resumable"] = VERSION
+                response_headers = MutableHeaders(scope=message)
+                response_headers["Tus-Resumable"] = VERSION
                 if message["status"] == UnsupportedProtocolVersion.http_status:
-                    told["Tus-Version"] = VERSION
+                    response_headers["Tus-Version"] = VERSION
             await send(message)
 
         if scope["method"] != "OPTIONS" and headers.get("tus-resumable") != VERSION:
             error = UnsupportedProtocolVersion(
-                f"Only tus {VERSION} is spoken here.", hint=f"Send `Tus-Resumable: {VERSION}`."
+                f"Only tus {VERSION} is supported.", hint=f"Send `Tus-Resumable: {VERSION}`."
             )
             answer = error_response(error, scope["path"])
             answer.headers["Connection"] = "close"

@@ -1,4 +1,4 @@
-"""Resumable uploads, tus 1.0: what has arrived stays, whatever breaks, until it is whole or has expired."""
+"""Resumable uploads with tus 1.0: received bytes survive a broken connection until the upload expires."""
 
 from __future__ import annotations
 
@@ -33,27 +33,27 @@ def routes(context: Context) -> APIRouter:
     router = APIRouter(tags=["uploads"])
     patience = timedelta(hours=context.settings.upload_hours)
 
-    @router.options(PREFIX, status_code=204, summary="What of tus is spoken here")
+    @router.options(PREFIX, status_code=204, summary="The supported tus version and extensions")
     @router.options(PREFIX + "/{upload_id}", status_code=204, include_in_schema=False)
     async def tell(request: Request) -> Response:
         del request
-        told = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(context.max_bytes)}
-        return Response(status_code=204, headers=told)
+        headers = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(context.max_bytes)}
+        return Response(status_code=204, headers=headers)
 
     @router.post(
         PREFIX,
         status_code=201,
         responses=problem_responses(400, 412, 413, 415, 422, 503, 507),
         openapi_extra=TUS_CREATE,
-        summary="Begin an upload",
+        summary="Create an upload",
     )
     async def create(request: Request) -> Response:
         caller = _writer(request)
         if "upload-defer-length" in request.headers:
-            raise BadHeader("The length must be known at the beginning.", hint="Send Upload-Length.")
+            raise BadHeader("The length of an upload must be known when it is created.", hint="Send Upload-Length.")
         length = number(request.headers, "upload-length")
         if length > context.max_bytes:
-            raise UploadTooLarge(f"More than {context.max_bytes} bytes are not taken here.")
+            raise UploadTooLarge(f"The upload is larger than the limit of {context.max_bytes} bytes.")
         metadata = request.headers.get("upload-metadata", "")
         read_metadata(metadata)
         with_content = request.headers.get("content-type", "").partition(";")[0].strip() == CONTENT_TYPE
@@ -67,26 +67,26 @@ def routes(context: Context) -> APIRouter:
         return answer
 
     @router.head(
-        PREFIX + "/{upload_id}", responses=problem_responses(404, 410, 412, 503), summary="How far an upload is"
+        PREFIX + "/{upload_id}", responses=problem_responses(404, 410, 412, 503), summary="Show the offset of an upload"
     )
     def look(upload_id: str, request: Request) -> Response:
         upload = context.uploads.find(_writer(request).tenant, upload_id)
-        told = _offset_headers(upload) | {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
+        headers = _offset_headers(upload) | {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
         if upload.metadata:
-            told["Upload-Metadata"] = upload.metadata
-        return Response(status_code=200, headers=told)
+            headers["Upload-Metadata"] = upload.metadata
+        return Response(status_code=200, headers=headers)
 
     @router.patch(
         PREFIX + "/{upload_id}",
         status_code=204,
         responses=problem_responses(400, 404, 408, 409, 410, 412, 413, 415, 423, 503, 507),
         openapi_extra=TUS_APPEND,
-        summary="Send the next bytes",
+        summary="Append bytes to an upload",
     )
     async def append(upload_id: str, request: Request) -> Response:
         caller = _writer(request)
         if request.headers.get("content-type", "").partition(";")[0].strip() != CONTENT_TYPE:
-            raise UnsupportedContentType(f"The bytes of an upload come as {CONTENT_TYPE}.")
+            raise UnsupportedContentType(f"The Content-Type of upload data must be {CONTENT_TYPE}.")
         upload = await _append(request, caller, upload_id, number(request.headers, "upload-offset"))
         return Response(status_code=204, headers=_offset_headers(upload))
 
@@ -103,7 +103,7 @@ def routes(context: Context) -> APIRouter:
         PREFIX + "/{upload_id}",
         status_code=204,
         responses=problem_responses(404, 410, 412, 503),
-        summary="Give an upload up",
+        summary="Delete an upload",
     )
     def delete(upload_id: str, request: Request) -> Response:
         context.uploads.delete(_writer(request).tenant, upload_id)

@@ -1,4 +1,4 @@
-"""Webhook endpoints: made, changed, rotated, tested; a secret is told when it is made, and never again."""
+"""Webhook endpoints: create, change, rotate, test; a secret is returned only when it is created."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ MAX_ENDPOINTS = 50
 CREATED = 201
 ANSWER = "answer of POST /v1/webhooks"
 PATH = "/v1/webhooks"
-EventTypes = Annotated[frozenset[EventType], Field(min_length=1, description="What to hear of")]
-Address = Annotated[str, Field(min_length=1, max_length=2000, description="Where events are sent")]
+EventTypes = Annotated[frozenset[EventType], Field(min_length=1, description="Event types to subscribe to")]
+Address = Annotated[str, Field(min_length=1, max_length=2000, description="The URL that events are sent to")]
 Words = Annotated[str, Field(max_length=200)]
 
 
@@ -107,7 +107,7 @@ def routes(context: Context) -> APIRouter:
         response_model=NewEndpointView,
         responses=problem_responses(409, 413),
         openapi_extra={"parameters": [IDEMPOTENCY_KEY]},
-        summary="Listen to events",
+        summary="Create an endpoint",
     )
     def add(endpoint_request: EndpointRequest, request: Request) -> Response:
         caller = require_webhook_scope(request)
@@ -119,10 +119,10 @@ def routes(context: Context) -> APIRouter:
         with process_once(context.requests, key, fingerprint) as first:
             if first.stored is not None:
                 return _created(cipher.decrypt(first.stored.body.decode(), ANSWER), {"Idempotency-Replayed": "true"})
-            told = _add(caller, endpoint_request).model_dump_json()
-            # The secret stands in the answer, so the answer is kept encrypted.
-            first.response = StoredResponse(status=CREATED, body=cipher.encrypt(told, ANSWER).encode())
-        return _created(told, {})
+            created = _add(caller, endpoint_request).model_dump_json()
+            # The response contains the secret, so the stored response is encrypted.
+            first.response = StoredResponse(status=CREATED, body=cipher.encrypt(created, ANSWER).encode())
+        return _created(created, {})
 
     def _add(caller: Caller, endpoint_request: EndpointRequest) -> NewEndpointView:
         if len(context.endpoints.list(caller.tenant)) >= MAX_ENDPOINTS:
@@ -133,18 +133,18 @@ def routes(context: Context) -> APIRouter:
         context.record_audit(caller, "webhook.created", endpoint.id, events=sorted(endpoint_request.events))
         return NewEndpointView(**endpoint_view(endpoint).model_dump(), secret=secret)
 
-    @router.get(PATH, responses=problem_responses(422), summary="The endpoints")
+    @router.get(PATH, responses=problem_responses(422), summary="List the endpoints")
     def list_endpoints(request: Request) -> EndpointList:
         return EndpointList(
             items=tuple(map(endpoint_view, context.endpoints.list(require_webhook_scope(request).tenant)))
         )
 
-    @router.get(PATH + "/{endpoint_id}", responses=problem_responses(404, 422), summary="One endpoint")
+    @router.get(PATH + "/{endpoint_id}", responses=problem_responses(404, 422), summary="Show an endpoint")
     def look(endpoint_id: str, request: Request) -> EndpointView:
         return endpoint_view(find_endpoint(context, require_webhook_scope(request).tenant, endpoint_id))
 
     @router.patch(
-        PATH + "/{endpoint_id}", responses=problem_responses(404, 413, 422), summary="Change it, or enable it again"
+        PATH + "/{endpoint_id}", responses=problem_responses(404, 413, 422), summary="Change or re-enable an endpoint"
     )
     def change(endpoint_id: str, endpoint_request: EndpointPatch, request: Request) -> EndpointView:
         caller = require_webhook_scope(request)
@@ -166,7 +166,7 @@ def routes(context: Context) -> APIRouter:
         PATH + "/{endpoint_id}",
         status_code=204,
         responses=problem_responses(404, 422),
-        summary="Stop listening, and forget",
+        summary="Delete an endpoint",
     )
     def delete(endpoint_id: str, request: Request) -> Response:
         caller = require_webhook_scope(request)
@@ -177,15 +177,15 @@ def routes(context: Context) -> APIRouter:
     @router.post(
         PATH + "/{endpoint_id}/rotate",
         responses=problem_responses(404, 422),
-        summary="A new secret; the old one signs for a while",
+        summary="Rotate the secret; the old one still signs for a limited time",
     )
     def rotate_secret(endpoint_id: str, request: Request) -> NewEndpointView:
         caller = require_webhook_scope(request)
         endpoint = find_endpoint(context, caller.tenant, endpoint_id)
         now, secret = context.clock(), new_webhook_secret()
         until = now + timedelta(hours=context.settings.secret_overlap_hours)
-        kept = rotate_secrets(endpoint.secrets, context.callbacks.cipher.encrypt(secret, endpoint_id), now, until)
-        changed = context.endpoints.set_secrets(caller.tenant, endpoint_id, kept)
+        secrets = rotate_secrets(endpoint.secrets, context.callbacks.cipher.encrypt(secret, endpoint_id), now, until)
+        changed = context.endpoints.set_secrets(caller.tenant, endpoint_id, secrets)
         context.record_audit(caller, "webhook.rotated", endpoint_id)
         return NewEndpointView(**endpoint_view(changed).model_dump(), secret=secret)
 

@@ -1,4 +1,4 @@
-"""The figures of workers, dispatcher and courier for Prometheus: asked of the database when somebody looks."""
+"""Prometheus metrics of workers, dispatcher and courier, read from the database on each scrape."""
 
 from __future__ import annotations
 
@@ -17,23 +17,23 @@ from shared.ports.metrics import MetricsSource
 
 log = structlog.get_logger()
 
-CACHE_SECONDS = 10.0  # for which an answer is remembered, however many scrape
+CACHE_SECONDS = 10.0  # one database read serves all scrapes within this time
 FINISHED_STATUSES = tuple(state for state in DeliveryStatus if state is not DeliveryStatus.PENDING)
 
 
 class WorkMetricsCollector(Collector):
-    """Gauges all of them: rows go with retention and erasure, and a counter must never fall."""
+    """All are gauges: retention and erasure delete rows, and a counter must never decrease."""
 
     def __init__(self, source: MetricsSource, *, seconds: float = CACHE_SECONDS) -> None:
         self._read: Callable[[], ServiceMetrics | None] = ttl_cache(lambda: _read_or_none(source), seconds)
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
-        """Nothing is asked of the database before somebody scrapes."""
+        """Describes nothing, so that registration does not read the database."""
         yield from ()
 
     def collect(self) -> Iterator[GaugeMetricFamily]:
         metrics = self._read()
-        yield _gauge("undertone_work_metrics_up", "1 while the database answers", metrics is not None)
+        yield _gauge("undertone_work_metrics_up", "1 if the database can be read, else 0", metrics is not None)
         if metrics is not None:
             yield from _queues(metrics)
             yield from _stages(metrics)
@@ -44,7 +44,7 @@ class WorkMetricsCollector(Collector):
 def _read_or_none(source: MetricsSource) -> ServiceMetrics | None:
     try:
         return source.read()
-    # The page has figures of its own, and is wanted most when something is away.
+    # The metrics page has other metrics too, and is needed most during an outage.
     except Exception as error:  # noqa: BLE001
         log.warning("gateway.metrics_unavailable", error=type(error).__name__)
         return None
@@ -52,13 +52,17 @@ def _read_or_none(source: MetricsSource) -> ServiceMetrics | None:
 
 def _queues(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
     depth = GaugeMetricFamily(
-        "undertone_queue_stages", "Stages that wait in the database, were sent, or run", labels=("queue", "where")
+        "undertone_queue_stages",
+        "Stages that wait in the database, wait in the broker, or run",
+        labels=("queue", "where"),
     )
     oldest = GaugeMetricFamily(
-        "undertone_queue_oldest_seconds", "How long the first waiting stage could have been claimed", labels=("queue",)
+        "undertone_queue_oldest_seconds", "Age of the oldest waiting stage that could be claimed", labels=("queue",)
     )
     lapsed = GaugeMetricFamily(
-        "undertone_queue_expired_leases", "Running stages whose lease is over and was not swept", labels=("queue",)
+        "undertone_queue_expired_leases",
+        "Running stages with an expired lease that is not swept yet",
+        labels=("queue",),
     )
     for name in sorted({*QUEUES, *metrics.queues}):
         queue = metrics.queues.get(name)
@@ -71,11 +75,15 @@ def _queues(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
 
 
 def _stages(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
-    yield _labelled_gauge("undertone_stages_running", "Stages that run, by name", "stage", metrics.running_stages)
+    yield _labelled_gauge("undertone_stages_running", "Running stages by name", "stage", metrics.running_stages)
     labels = ("stage", "status")
     count = GaugeMetricFamily("undertone_recent_stages", "Stages that ended in the last hour", labels=labels)
-    seconds = GaugeMetricFamily("undertone_recent_stage_seconds", "Seconds that they took, together", labels=labels)
-    attempts = GaugeMetricFamily("undertone_recent_stage_attempts", "Attempts that they took, together", labels=labels)
+    seconds = GaugeMetricFamily(
+        "undertone_recent_stage_seconds", "Total seconds of stages that ended in the last hour", labels=labels
+    )
+    attempts = GaugeMetricFamily(
+        "undertone_recent_stage_attempts", "Total attempts of stages that ended in the last hour", labels=labels
+    )
     for named, ended in sorted(metrics.finished_stages.items()):
         count.add_metric(named, ended.count)
         seconds.add_metric(named, ended.seconds)
@@ -87,11 +95,11 @@ def _jobs(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
     yield _labelled_gauge(
         "undertone_jobs", "Jobs by status", "status", {status: metrics.jobs.get(status, 0) for status in JobStatus}
     )
-    yield _gauge("undertone_recent_jobs_done", "Jobs that were done in the last hour", metrics.jobs_done)
+    yield _gauge("undertone_recent_jobs_done", "Jobs completed in the last hour", metrics.jobs_done)
     for name, description, value in (
-        ("recording", "Length of their recordings, together", metrics.recording_seconds),
-        ("work", "Seconds that their stages took, together", metrics.work_seconds),
-        ("turnaround", "Seconds from their arrival to their end, together", metrics.turnaround_seconds),
+        ("recording", "Total duration of their recordings", metrics.recording_seconds),
+        ("work", "Total seconds of their stages", metrics.work_seconds),
+        ("turnaround", "Total seconds from submission to completion", metrics.turnaround_seconds),
     ):
         yield _gauge(f"undertone_recent_{name}_seconds", description, value)
     if metrics.recording_seconds:
@@ -100,15 +108,15 @@ def _jobs(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
 
 
 def _webhooks(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:
+    yield _gauge("undertone_webhook_events_pending", "Job events without a delivery yet", metrics.events_pending)
+    yield _gauge("undertone_webhook_deliveries_pending", "Deliveries that are not finished", metrics.deliveries_pending)
     yield _gauge(
-        "undertone_webhook_events_pending", "Ends of jobs that no delivery was made of yet", metrics.events_pending
+        "undertone_webhook_deliveries_due", "Pending deliveries whose next attempt is due", metrics.deliveries_due
     )
     yield _gauge(
-        "undertone_webhook_deliveries_pending", "Deliveries that are not at their end", metrics.deliveries_pending
-    )
-    yield _gauge("undertone_webhook_deliveries_due", "Those of them whose next attempt is due", metrics.deliveries_due)
-    yield _gauge(
-        "undertone_webhook_oldest_due_seconds", "For how long the first has been due", metrics.oldest_due_seconds
+        "undertone_webhook_oldest_due_seconds",
+        "Seconds since the oldest due attempt became due",
+        metrics.oldest_due_seconds,
     )
     outcomes: dict[str, float] = {state: metrics.deliveries_finished.get(state, 0) for state in FINISHED_STATUSES}
     yield _labelled_gauge(

@@ -1,1 +1,1 @@
-"""Transcripts out: as JSON and as views, summed up, searched, and corrected by people."""
+"""The results service: serves transcripts as JSON and in other formats, summaries, search and corrections."""

@@ -1,4 +1,4 @@
-"""Who may use a route: whom the door let in, with the scopes that the route needs."""
+"""Authentication and the scopes that each route requires."""
 
 from __future__ import annotations
 
@@ -18,13 +18,13 @@ from shared.ports.keys import KeyStore
 
 
 def require_scopes(*scopes: Scope) -> Callable[[Request], Caller]:
-    """A dependency: the caller of this request, who must have all of these scopes."""
+    """Return a FastAPI dependency: the caller of the request, who must have all of these scopes."""
 
     def caller(request: Request) -> Caller:
-        found = caller_of(request)
+        authenticated = caller_of(request)
         for scope in scopes:
-            found.require_scope(scope)
-        return found
+            authenticated.require_scope(scope)
+        return authenticated
 
     return caller
 
@@ -34,8 +34,8 @@ def make_authenticator(settings: ResultsSettings, keys: KeyStore, clock: Clock) 
         return Authenticator(ApiKeyVerifier(keys, clock))
     if not is_loopback(settings.host):
         raise InvalidSetting(
-            "Without keys a service must listen on a loopback address, or anybody could read every meeting.",
-            hint="Set RESULTS__HOST=127.0.0.1, or RESULTS__KEYLESS=false and make keys with `undertone keys create`.",
+            "Without keys a service must listen on a loopback address, otherwise anybody could read every meeting.",
+            hint="Set RESULTS__HOST=127.0.0.1, or RESULTS__KEYLESS=false and create keys with `undertone keys create`.",
         )
     keys.ensure_tenant(KEYLESS_TENANT, "this machine")
     return Authenticator(None)

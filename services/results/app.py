@@ -1,4 +1,4 @@
-"""The application: its routes over the stores it is handed, behind the door that all services share."""
+"""The FastAPI application of the results service: its routes, stores and middleware."""
 
 from __future__ import annotations
 
@@ -33,9 +33,9 @@ from shared.infra.web.rate_limit import RateLimiter
 from shared.infra.web.security_headers import SecurityHeaders
 from shared.ports.blobs import BlobStore
 
-EXPOSED = ("ETag", "Content-Range", "Content-Disposition", "X-Request-Id")  # to pages of allowed origins
-MAX_BODY = 128 * 1024  # bytes; the longest text of an utterance fits, however it is escaped
-ABOUT = "Transcripts with perceived emotion, as JSON and in every format, summed up, searched and corrected."
+EXPOSED = ("ETag", "Content-Range", "Content-Disposition", "X-Request-Id")  # readable by pages of the allowed origins
+MAX_BODY = 128 * 1024  # bytes; the longest utterance text fits in any escaping
+ABOUT = "Transcripts with perceived emotion, as JSON and in every format, with summary, search and corrections."
 
 
 def results_app(
@@ -77,7 +77,7 @@ def results_app(
     app.include_router(view_routes(reader))
     app.include_router(operator_routes(checks, metrics))
     app.openapi = lambda: add_openapi(app)  # type: ignore[method-assign] # the framework's own hook
-    # The last one added is the first to see a request.
+    # Starlette runs the middleware that was added last first.
     app.add_middleware(BodySizeLimit, max_bytes=MAX_BODY, streams_body=lambda _: False, render_error=error_response)
     app.add_middleware(
         AuthMiddleware,
@@ -101,7 +101,7 @@ def results_app(
 
 
 async def _job_failed(request: Request, error: Exception) -> Response:
-    """The code is the job's own: a client that knows what to do about it need not look further."""
+    """Respond with the job's own error code, so that a client can handle it directly."""
     if not isinstance(error, JobFailed):
         raise error
     return problem_response(

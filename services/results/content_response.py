@@ -1,4 +1,4 @@
-"""Content as HTTP hands it out: whole, in part, or not at all where the client has it already."""
+"""HTTP responses with ETags and ranges: whole content, a part, or 304 if the client has it already."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ _TAG = re.compile(r'(W/)?("[\x21\x23-\x7e]*")|\*')
 
 @dataclass(frozen=True, slots=True)
 class Content:
-    """Bytes that can be read from and to anywhere; the tag changes exactly when they do."""
+    """Content with random access; its ETag changes exactly when its bytes change."""
 
     size: int
     etag: str
@@ -39,18 +39,18 @@ def etag_of(content: bytes) -> str:
 
 
 def tag(sha256: str) -> str:
-    """Strong: half of the hash is more than anybody can make collide."""
+    """A strong ETag: half of the hash suffices against collisions."""
     return f'"{sha256[:32]}"'
 
 
 def unchanged(request: Request, content: Content) -> bool:
-    """Whether the client has these very bytes already."""
+    """Whether the client already has the current content."""
     known = request.headers.get("if-none-match")
     return known is not None and matches(known, content.etag, weakly=True)
 
 
 def matches(header: str, *tags: str, weakly: bool = False) -> bool:
-    """Whether one of the tags in the header is one of these; `*` is any."""
+    """Whether the header contains one of these tags; `*` matches any."""
     found = [(weak, name) for weak, name in _TAG.findall(header) if weakly or not weak]
     return header.strip() == "*" or any(name in tags for _, name in found)
 
@@ -59,7 +59,7 @@ def deliver(request: Request, content: Content) -> Response:
     kind = content.media_type
     headers = {
         "ETag": content.etag,
-        "Cache-Control": "private, no-cache",  # kept by its reader, and asked about each time
+        "Cache-Control": "private, no-cache",  # the client stores it and revalidates each time
         "Vary": "Authorization",
         "Accept-Ranges": "bytes",
         "Content-Disposition": disposition(content.name, inline=content.inline),
@@ -67,18 +67,18 @@ def deliver(request: Request, content: Content) -> Response:
     }
     if unchanged(request, content):
         return Response(status_code=304, headers={name: headers[name] for name in ("ETag", "Cache-Control", "Vary")})
-    wanted = _wanted(request, content)
-    if wanted is None:
+    byte_range = _requested_range(request, content)
+    if byte_range is None:
         start, end, status = 0, content.size, 200
-    elif wanted[0] >= wanted[1]:
-        detail = f"The range lies outside of the {content.size} bytes."
+    elif byte_range[0] >= byte_range[1]:
+        detail = f"The range is outside the {content.size} bytes."
         refused = problem_response(
             RangeNotSatisfiable.code, RangeNotSatisfiable.http_status, detail, instance=request.url.path
         )
         refused.headers["Content-Range"] = f"bytes */{content.size}"
         return refused
     else:
-        start, end, status = *wanted, 206
+        start, end, status = *byte_range, 206
         headers["Content-Range"] = f"bytes {start}-{end - 1}/{content.size}"
     headers["Content-Length"] = str(end - start)
     if request.method == "HEAD":
@@ -86,16 +86,16 @@ def deliver(request: Request, content: Content) -> Response:
     return StreamingResponse(content.read(start, end), status, headers)
 
 
-def _wanted(request: Request, content: Content) -> tuple[int, int] | None:
-    """The one range asked for, as [start, end); None where all is to be sent, as with several or another unit."""
-    asked = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
+def _requested_range(request: Request, content: Content) -> tuple[int, int] | None:
+    """The requested range as [start, end); None if all is to be sent, as for several ranges or another unit."""
+    parsed = _RANGE.fullmatch(request.headers.get("range", "").replace(" ", ""))
     condition = request.headers.get("if-range")
-    if asked is None or not (asked[1] or asked[2]) or request.method != "GET":
+    if parsed is None or not (parsed[1] or parsed[2]) or request.method != "GET":
         return None
     if condition is not None and condition != content.etag:
-        return None  # what the client has the beginning of is no longer this
-    if not asked[1]:  # so many bytes from the end
-        return max(0, content.size - int(asked[2])), content.size if int(asked[2]) else 0
-    if asked[2] and int(asked[2]) < int(asked[1]):
-        return None  # no range at all, says the standard
-    return int(asked[1]), min(content.size, int(asked[2]) + 1 if asked[2] else content.size)
+        return None  # the content changed since the client got its first part
+    if not parsed[1]:  # a suffix range: the last N bytes
+        return max(0, content.size - int(parsed[2])), content.size if int(parsed[2]) else 0
+    if parsed[2] and int(parsed[2]) < int(parsed[1]):
+        return None  # RFC 9110: an invalid range is ignored
+    return int(parsed[1]), min(content.size, int(parsed[2]) + 1 if parsed[2] else content.size)

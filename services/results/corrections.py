@@ -1,4 +1,4 @@
-"""`PATCH`: what people put right, kept beside the transcript, and the list of it."""
+"""`PATCH`: corrections that people make, stored separately from the transcript, and the list of them."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ ATTEMPTS = 5
 Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 Corrector = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ, Scope.RECORDINGS_WRITE))]
 IfMatch = Annotated[
-    str | None, Header(description="The ETag of the transcript as JSON: refused with 412 where it has changed since.")
+    str | None, Header(description="The ETag of the transcript as JSON: rejected with 412 if it has changed since.")
 ]
 PlanChanges = Callable[[Transcript], tuple[Change, ...]]
 
@@ -52,7 +52,7 @@ class Corrections(Value):
 def correction_routes(reader: TranscriptReader) -> APIRouter:
     routes = APIRouter(tags=["corrections"])
 
-    @routes.get(f"{PATH}/corrections", summary="What people corrected.", responses=transcript_responses())
+    @routes.get(f"{PATH}/corrections", summary="List the corrections.", responses=transcript_responses())
     def list_corrections(caller: Reader, job_id: str) -> Corrections:
         """With author, time and old value, in order. Corrected emotions need the scope `emotions:read`."""
         shown = reader.read(caller, job_id)
@@ -70,7 +70,7 @@ def correction_routes(reader: TranscriptReader) -> APIRouter:
     ) -> Response:
         """Needs the scopes `transcripts:read` and `recordings:write`."""
         name = _words(patch.name)
-        shown = _correct(reader, caller, job_id, if_match, lambda given: rename_changes(given, speaker_id, name))
+        shown = _correct(reader, caller, job_id, if_match, lambda current: rename_changes(current, speaker_id, name))
         return _answer(shown, next(one for one in shown.transcript.speakers if one.id == speaker_id))
 
     @routes.patch(
@@ -90,10 +90,10 @@ def correction_routes(reader: TranscriptReader) -> APIRouter:
         if patch.emotion is not None:
             caller.require_scope(Scope.EMOTIONS_READ)
         if not patch.model_fields_set:
-            raise InvalidRequest("Nothing is corrected.", hint="Give text, emotion or speaker.")
+            raise InvalidRequest("The correction is empty.", hint="Give text, emotion or speaker.")
         if patch.text is not None:
             patch = patch.model_copy(update={"text": _words(patch.text)})
-        shown = _correct(reader, caller, job_id, if_match, lambda given: patch_changes(given, index, patch))
+        shown = _correct(reader, caller, job_id, if_match, lambda current: patch_changes(current, index, patch))
         one = utterance_of(shown.transcript, index)
         return _answer(shown, one if shown.emotion else one.model_copy(update={"emotion": None}))
 
@@ -108,20 +108,20 @@ def _patched(model: type[Value], description: str, *more: type[UndertoneError]) 
 def _words(text: str) -> str:
     cleaned = plain(text)
     if not cleaned:
-        raise InvalidRequest("There is nothing to read in what is given.")
+        raise InvalidRequest("The text has no visible characters.")
     return cleaned
 
 
 def _correct(
     reader: TranscriptReader, caller: Caller, job_id: str, if_match: str | None, plan: PlanChanges
 ) -> VisibleTranscript:
-    """Whoever corrects at the same moment goes first or next: each change is made to what is there then."""
+    """Apply a change to the latest corrections; retry if somebody else corrected the transcript meanwhile."""
     for _ in range(ATTEMPTS):
         published = reader.published(caller, job_id)
-        kept = reader.corrections.list(caller.tenant, job_id)
+        stored = reader.corrections.list(caller.tenant, job_id)
         if if_match is not None:
-            _check_unchanged(published, kept, if_match)
-        changes = plan(apply_changes(published, kept))
+            _check_unchanged(published, stored, if_match)
+        changes = plan(apply_changes(published, stored))
         try:
             if changes:
                 fields: list[JsonValue] = [str(change.field) for change in changes]
@@ -129,8 +129,8 @@ def _correct(
                     caller.tenant,
                     job_id,
                     changes,
-                    after=len(kept),
-                    shown=apply_changes(published, (*kept, *changes)),
+                    after=len(stored),
+                    shown=apply_changes(published, (*stored, *changes)),
                     entry=reader.audit_entry(
                         caller, "transcript.corrected", job_id, target=changes[0].target, fields=fields
                     ),
@@ -139,18 +139,18 @@ def _correct(
         except PreconditionFailed:
             if if_match is not None:
                 raise
-    raise PreconditionFailed("The transcript is being corrected by many at once.", hint="Try again.")
+    raise PreconditionFailed("The transcript has too many simultaneous corrections.", hint="Try again.")
 
 
-def _check_unchanged(published: Transcript, kept: tuple[Correction, ...], if_match: str) -> None:
-    """With readings and without: both are the transcript, to those who may read the one or the other."""
+def _check_unchanged(published: Transcript, stored: tuple[Correction, ...], if_match: str) -> None:
+    """Accept the ETag with or without readings, because a caller may have read either version."""
     tags = (
-        etag_of(render_json(apply_changes(published, visible_corrections(kept, emotion=emotion)), emotion=emotion))
+        etag_of(render_json(apply_changes(published, visible_corrections(stored, emotion=emotion)), emotion=emotion))
         for emotion in (True, False)
     )
     if not matches(if_match, *tags):
         raise PreconditionFailed(
-            "The transcript is no longer the one that was read.", hint="Read it again, then correct what is left."
+            "The transcript has changed since it was read.", hint="Read it again, then repeat the correction."
         )
 
 

@@ -1,4 +1,4 @@
-"""What whoever runs the service asks it: `/livez`, `/readyz`, `/metrics`, without anything of a tenant's."""
+"""Routes for operators: `/livez`, `/readyz` and `/metrics`, without tenant data."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ def operator_routes(checks: Mapping[str, ReadinessCheck], service_metrics: Resul
 
     @routes.get(
         "/metrics",
-        summary="Figures for Prometheus",
+        summary="Metrics for Prometheus",
         response_class=Response,
         responses={200: {"content": {"text/plain": {"schema": {"type": "string"}}}}, **error_responses()},
     )

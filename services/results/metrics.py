@@ -1,4 +1,4 @@
-"""What is counted for Prometheus: requests and their time; labels name routes and statuses, never ids."""
+"""Prometheus metrics of the results service: requests and durations; labels are routes and statuses, never ids."""
 
 from __future__ import annotations
 
@@ -16,7 +16,7 @@ class ResultsMetrics:
         )
         self._seconds = Histogram(
             "undertone_results_request_seconds",
-            "Seconds until a request was answered",
+            "Seconds until the response to a request",
             ("route",),
             registry=self._registry,
         )

@@ -1,4 +1,4 @@
-"""What /openapi.json says of the answers, so that no client meets one that stands nowhere."""
+"""Documents every error response in /openapi.json."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ REF = "#/components/schemas/{model}"
 
 
 def error_responses(*errors: type[UndertoneError]) -> Responses:
-    """Problems by status, each with its codes; those that any route may answer with come by themselves."""
+    """Problem responses by status, each with its codes; those of all routes are included."""
     codes: dict[int, list[str]] = {}
     every: tuple[type[UndertoneError], ...] = (*errors, *COMMON_ERRORS)
     for error in every:
@@ -54,19 +54,19 @@ def error_responses(*errors: type[UndertoneError]) -> Responses:
 
 
 def transcript_responses(*more: type[UndertoneError]) -> Responses:
-    """Refusals of whatever needs a finished transcript of one's own."""
+    """Error responses of routes that need a finished transcript of the caller's tenant."""
     described = error_responses(*TRANSCRIPT_ERRORS, *more)
     described[409]["description"] += "; `job_failed` stands for the job's own code, such as `no_audio`"
     return described
 
 
 def content_responses(media_type: str, *more: type[UndertoneError]) -> Responses:
-    """A view: whole, in part, or unchanged."""
+    """Responses of a view: whole, partial, or not modified."""
     content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
     return {
         200: {"description": "The whole view. Its ETag changes when it does.", "content": content},
-        206: {"description": "The bytes that `Range` asked for.", "content": content},
-        304: {"description": "Unchanged since the answer whose ETag `If-None-Match` names."},
+        206: {"description": "The bytes of the requested `Range`.", "content": content},
+        304: {"description": "Unchanged since the response whose ETag is in `If-None-Match`."},
         **transcript_responses(*more),
     }
 

@@ -1,4 +1,4 @@
-"""`GET /v1/search`: who said what, over all finished transcripts of a tenant."""
+"""`GET /v1/search`: full-text search over all finished transcripts of a tenant."""
 
 from __future__ import annotations
 
@@ -21,13 +21,13 @@ Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 Words = Annotated[
     str | None,
     Query(
-        max_length=200, description='Words that must all be there, without case and accents; "quoted" ones together.'
+        max_length=200, description='Words that must all occur, ignoring case and accents; "quoted" words as a phrase.'
     ),
 ]
 Perceived = Annotated[Emotion | None, Query(description="Perceived in the utterance; needs the scope `emotions:read`.")]
 SpeakerFilter = Annotated[str | None, Query(max_length=200, description="A speaker's id or name.")]
 Job = Annotated[str | None, Query(max_length=64, description="Within one transcript only.")]
-Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the page before.")]
+Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the previous page.")]
 Limit = Annotated[int, Query(ge=1, le=100)]
 
 
@@ -37,9 +37,9 @@ class SearchHit(Value):
     start: float
     end: float
     speaker: str
-    name: str = Field(description="Of the speaker; plain text")
+    name: str = Field(description="The speaker's name; plain text")
     text: str = Field(description="Plain text")
-    highlighted: str = Field(description="HTML: escaped, and what was looked for between <mark> and </mark>")
+    highlighted: str = Field(description="Escaped HTML with the matches between <mark> and </mark>")
 
 
 class SearchPage(Value):
@@ -60,7 +60,7 @@ def search_routes(reader: TranscriptReader, index: TranscriptIndex) -> APIRouter
         cursor: Cursor = None,
         limit: Limit = 20,
     ) -> SearchPage:
-        """Everything that is given must hold; at least one of q, emotion, speaker and job is needed."""
+        """All given filters must match; at least one of q, emotion, speaker and job is required."""
         if emotion is not None:
             caller.require_scope(Scope.EMOTIONS_READ)
         query = SearchQuery.parse(q, emotion=emotion, speaker=speaker, job=job)
@@ -69,7 +69,7 @@ def search_routes(reader: TranscriptReader, index: TranscriptIndex) -> APIRouter
             caller, "transcripts.searched", job or "", found=len(page.items), emotion=emotion is not None
         )
         hits = tuple(
-            SearchHit(**found.model_dump(), highlighted=highlight(found.text, query.phrases)) for found in page.items
+            SearchHit(**hit.model_dump(), highlighted=highlight(hit.text, query.phrases)) for hit in page.items
         )
         return SearchPage(items=hits, next_cursor=page.next_cursor)
 

@@ -18,21 +18,21 @@ class ResultsSettings(BaseSettings):
     """The port to listen on."""
 
     keyless: bool = False
-    """Answer without a key: only for a service on a loopback address, whose only user sits at this machine."""
+    """Accept requests without a key: only for a service on a loopback address with a single user."""
 
     requests_per_minute: int = Field(default=600, ge=1)
-    """Requests that one key, and likewise one address, may make to this process."""
+    """Requests per minute that one key, and likewise one address, may send to this process."""
 
     trusted_proxies: Annotated[tuple[str, ...], NoDecode] = ()
-    """Addresses of proxies in front, whose X-Forwarded-For and X-Forwarded-Proto are believed."""
+    """Addresses of trusted reverse proxies, whose X-Forwarded-For and X-Forwarded-Proto are used."""
 
     cors_origins: Annotated[tuple[str, ...], NoDecode] = ()
-    """Origins of web pages that may use this service, such as https://app.example."""
+    """Origins allowed by CORS, such as https://app.example."""
 
     @field_validator("trusted_proxies", "cors_origins", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """In the environment a list is written with commas."""
+        """Split a comma-separated environment variable."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value

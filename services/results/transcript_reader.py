@@ -1,4 +1,4 @@
-"""Transcripts as a caller may see them: their own, finished, corrected, and with readings only where they may."""
+"""Reads finished transcripts of the caller's tenant with corrections, and with readings if the caller may see them."""
 
 from __future__ import annotations
 
@@ -48,30 +48,32 @@ class TranscriptReader:
     def read(
         self, caller: Caller, job_id: str, *, emotion: bool | None = None, original: bool = False
     ) -> VisibleTranscript:
-        """`emotion=None` means: if the caller may. Who asks for readings without the right to them is told so."""
+        """`emotion=None` includes readings if the caller may see them; `True` without that right raises an error."""
         if emotion:
             caller.require_scope(Scope.EMOTIONS_READ)
         visible = caller.has_scope(Scope.EMOTIONS_READ) if emotion is None else emotion
         published = self.published(caller, job_id)
-        kept = () if original else visible_corrections(self.corrections.list(caller.tenant, job_id), emotion=visible)
-        return VisibleTranscript(apply_changes(published, kept), visible, kept)
+        corrections = (
+            () if original else visible_corrections(self.corrections.list(caller.tenant, job_id), emotion=visible)
+        )
+        return VisibleTranscript(apply_changes(published, corrections), visible, corrections)
 
     def published(self, caller: Caller, job_id: str) -> Transcript:
-        """As the job made it, before people corrected anything."""
+        """The transcript as the job published it, without corrections."""
         record = self.record(caller, job_id)
         if record.status is not JobStatus.DONE:
             _raise_not_ready(record)
-        if not self.storage.passes():  # a storage that hangs must not take every thread
+        if not self.storage.passes():  # unresponsive storage must not block every thread
             raise storage_unavailable()
         try:
             content = b"".join(self.blobs.read(caller.tenant, transcript_key(job_id)))
         except NotFound:
-            self.record(caller, job_id)  # it may have been erased just now
+            self.record(caller, job_id)  # raises NotFound if the job was erased meanwhile
             raise StoredDataMissing("The transcript is no longer in storage.", hint="Run the job again.") from None
         return Transcript.model_validate_json(content)
 
     def record(self, caller: Caller, job_id: str) -> JobRecord:
-        """Another tenant's job, an erased one and one that never was are the same."""
+        """Raise the same error for another tenant's job, an erased job and a missing job."""
         record = self.jobs.find(caller.tenant, job_id) if _ID.fullmatch(job_id) else None
         if record is None:
             raise NotFound("There is no such transcript.")
@@ -89,22 +91,22 @@ class TranscriptReader:
         )
 
     def record_audit(self, caller: Caller, action: str, subject: str, **facts: JsonValue) -> None:
-        """Before anything is sent: what nobody can note is not shown."""
+        """Write the audit entry before the response: data whose access cannot be logged is not returned."""
         self.audit.record(self.audit_entry(caller, action, subject, **facts))
 
 
 def visible_corrections(corrections: Sequence[Correction], *, emotion: bool) -> tuple[Correction, ...]:
-    """A corrected emotion is a reading too."""
+    """A corrected emotion counts as a reading and is filtered like one."""
     return tuple(one for one in corrections if emotion or one.field is not CorrectedField.EMOTION)
 
 
 def _raise_not_ready(record: JobRecord) -> NoReturn:
-    again = f"POST /v1/jobs/{record.id}/retry runs again what is missing."
+    again = f"POST /v1/jobs/{record.id}/retry runs the missing stages again."
     if record.status is JobStatus.FAILED and record.error is not None:
         raise JobFailed(record.error.message, job_code=record.error.code, hint=again)
     if record.status.active:
         raise NotReady(
             f"There is no transcript yet: the job is {record.status}.",
-            hint=f"GET /v1/jobs/{record.id} says how far it is; ask again when it is done.",
+            hint=f"GET /v1/jobs/{record.id} returns its progress; try again when it is done.",
         )
     raise StateConflict(f"There is no transcript: the job is {record.status}.", hint=again)

@@ -1,4 +1,4 @@
-"""The captioned video of a transcript: served where a worker has made it, and made where somebody asks for it."""
+"""The captioned video of a transcript: serves it, and requests its rendering by a worker."""
 
 from __future__ import annotations
 
@@ -27,18 +27,18 @@ from shared.domain.work import CAPTION, StageStatus
 from shared.infra.web.api_keys import Caller
 
 VIDEO = "video/mp4"
-SUMMARY = "The recording with captions, once a worker has made it."
+SUMMARY = "The recording with captions, after a worker has rendered it."
 VideoRequester = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ, Scope.RECORDINGS_WRITE))]
 
 
 class VideoStatus(Value):
     status: StageStatus = Field(description="Of the job's stage `caption`")
     job_url: str
-    video_url: str = Field(description="Answers with the video once the stage is `done`")
+    video_url: str = Field(description="Returns the video after the stage is `done`")
 
 
 def video_routes(reader: TranscriptReader) -> APIRouter:
-    """They come before the other views: to those, `.mp4` would be the end of an id."""
+    """Include these routes before the other views, which would parse `.mp4` as the end of an id."""
     routes = APIRouter(tags=["transcripts"])
     add_view(routes, f"{PATH}.mp4", _view(reader), VIDEO, SUMMARY, VideoNotRequested, NoVideo, MediaDeleted)
 
@@ -47,30 +47,30 @@ def video_routes(reader: TranscriptReader) -> APIRouter:
         status_code=202,
         response_model=VideoStatus,
         responses=transcript_responses(VideoNotRequested, NoVideo, MediaDeleted),
-        summary="Have the captioned video made.",
+        summary="Request the captioned video.",
     )
     def make(caller: VideoRequester, job_id: str) -> Response:
-        """Asking again changes nothing; where the making failed it is tried again.
+        """Repeating the request has no effect, except that a failed rendering is retried.
 
-        Needs `transcripts:read` and `recordings:write`; and `emotions:read` where there are readings to be shown.
+        Needs `transcripts:read` and `recordings:write`, and `emotions:read` if the transcript has readings.
         """
         shown = reader.read(caller, job_id, original=True)
         _check_may_see(shown)
         _check_has_picture(shown.transcript)
         record = reader.jobs.caption(caller.tenant, job_id)
         reader.record_audit(caller, "video.requested", job_id)
-        made = VideoStatus(
+        status = VideoStatus(
             status=_caption_status(record) or StageStatus.PENDING, job_url=f"/v1/jobs/{job_id}", video_url=_url(job_id)
         )
-        return Response(made.model_dump_json(), 202, {"Location": made.job_url}, "application/json")
+        return Response(status.model_dump_json(), 202, {"Location": status.job_url}, "application/json")
 
     return routes
 
 
 def _view(reader: TranscriptReader) -> View:
-    """It shows the transcript as published; no media is touched here."""
+    """Serves the video of the transcript as published, without processing media here."""
 
-    # Bytes under a job's key never change, so they are hashed once; the size guards against a mistake in that.
+    # The bytes of a job's blob never change, so they are hashed once; the size guards against a violation of that.
     @lru_cache(maxsize=1024)
     def hashed(tenant: str, key: str, size: int) -> str:
         del size
@@ -111,42 +111,42 @@ def _raise_not_available(record: JobRecord, transcript: Transcript) -> NoReturn:
     _check_has_picture(transcript)
     if record.media_deleted_at is not None:
         raise MediaDeleted
-    ask = f"POST {PATH}/video".format(job_id=record.id)
+    request = f"POST {PATH}/video".format(job_id=record.id)
     match _caption_status(record):
         case None:
-            raise VideoNotRequested("There is no captioned video of this recording.", hint=f"{ask} has it made.")
+            raise VideoNotRequested("There is no captioned video of this recording.", hint=f"{request} requests it.")
         case StageStatus.FAILED:
-            raise VideoNotRequested("The captioned video could not be made.", hint=f"{ask} tries it again.")
+            raise VideoNotRequested("The captioned video could not be rendered.", hint=f"{request} retries it.")
         case StageStatus.DONE:
             raise StoredDataMissing("The captioned video is no longer in storage.")
     raise VideoNotRequested(
-        "The captioned video is being made.",
-        hint=f"GET /v1/jobs/{record.id} says how far its stage `{CAPTION}` is; ask again when it is done.",
+        "The captioned video is being rendered.",
+        hint=f"GET /v1/jobs/{record.id} returns the progress of its stage `{CAPTION}`; try again when it is done.",
     )
 
 
 def _check_has_picture(transcript: Transcript) -> None:
     if not transcript.recording.has_video:
         raise NoVideo(
-            "The recording has no picture to put captions on.",
-            hint="`undertone annotate RECORDING -o FOLDER --format mp4` puts them on a plain one.",
+            "The recording has no video track for captions.",
+            hint="`undertone annotate RECORDING -o FOLDER --format mp4` renders them on a plain background.",
         )
 
 
 def _check_may_see(shown: VisibleTranscript) -> None:
     if not shown.emotion and any(one.emotion for one in shown.transcript.utterances):
         raise VideoNotRequested(
-            "The captioned video shows perceived emotion, and was asked for without.",
+            "The captioned video shows perceived emotion, but was requested without it.",
             hint="Use a key with emotions:read; `undertone annotate RECORDING -o FOLDER --format mp4 --no-emotion` "
-            "makes one without.",
+            "renders a video without it.",
         )
 
 
 def _check_shows(shown: VisibleTranscript) -> None:
-    """The one video that there is shows the transcript as published, with its readings."""
+    """Raise if the transcript was corrected: the video shows the transcript as published, with its readings."""
     _check_may_see(shown)
     if shown.corrections:
         raise VideoNotRequested(
-            "The captioned video shows the transcript as it was before it was corrected.",
-            hint="Ask with ?original=true for that one; .vtt has the corrected captions.",
+            "The captioned video shows the transcript before its corrections.",
+            hint="Request it with ?original=true; .vtt has the corrected captions.",
         )

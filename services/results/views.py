@@ -1,4 +1,4 @@
-"""`GET /v1/transcripts/{id}` and its views: one transcript in every format, as the command line writes it."""
+"""`GET /v1/transcripts/{id}` and its views: the transcript in every format of the command line."""
 
 from __future__ import annotations
 
@@ -22,9 +22,9 @@ from shared.infra.web.api_keys import Caller
 Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 Emotion = Annotated[
     bool | None,
-    Query(description="`false` leaves all readings out. By default they are there if the key has `emotions:read`."),
+    Query(description="`false` omits all readings. By default they are included if the key has `emotions:read`."),
 ]
-Original = Annotated[bool, Query(description="Without what people corrected.")]
+Original = Annotated[bool, Query(description="Without corrections.")]
 
 PATH = "/v1/transcripts/{job_id}"
 SUMMARY = Format("summary.json", "application/json", render_summary)
@@ -39,7 +39,11 @@ def view_routes(reader: TranscriptReader) -> APIRouter:
             routes, f"{PATH}.{form.suffix}", _view(reader, form), form.media_type, f"The transcript as .{form.suffix}."
         )
     add_view(
-        routes, f"{PATH}/summary", _view(reader, SUMMARY), json.media_type, "Who spoke how much, perceived how, when."
+        routes,
+        f"{PATH}/summary",
+        _view(reader, SUMMARY),
+        json.media_type,
+        "Talk time and perceived emotion per speaker and over time.",
     )
     add_view(routes, PATH, _view(reader, json, inline=True), json.media_type, "The transcript as JSON.")
     return routes
@@ -90,7 +94,7 @@ def deliver_audited(
     suffix: str,
     shown: VisibleTranscript,
 ) -> Response:
-    """Every reading leaves a line, unless nothing new is shown."""
+    """Write an audit entry for every response that contains readings; a 304 contains none."""
     if not unchanged(request, content):
         action = "transcript.read" if content.inline else "transcript.exported"
         reader.record_audit(caller, action, job_id, format=suffix, emotion=shown.emotion)

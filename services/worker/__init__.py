@@ -1,1 +1,1 @@
-"""Runs the stages: chooses engines and puts the pipeline together."""
+"""The worker: runs pipeline stages with the engines that it selects."""

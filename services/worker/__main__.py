@@ -16,7 +16,9 @@ from shared.infra.telemetry import TelemetrySettings, make_tracer
 
 def main() -> int:
     settings = WorkerSettings()
-    make_tracer(TelemetrySettings(), "worker").close()  # whether it can be had; each process has its own
+    make_tracer(
+        TelemetrySettings(), "worker"
+    ).close()  # fails now if tracing is unavailable; each process makes its own tracer
     app = make_app(settings, QueueSettings(), RedisSettings())
     redirect_library_output()
     ShutdownLimit(settings.shutdown_seconds).install()
@@ -33,7 +35,7 @@ def main() -> int:
             "WARNING",
             "--without-gossip",
             "--without-mingle",
-            "--without-heartbeat",  # an event every two seconds that nobody reads
+            "--without-heartbeat",  # otherwise an unused event every two seconds
         ]
     )
     return 0

@@ -1,4 +1,4 @@
-"""The Celery application of the worker: one task, and every setting that a crash depends on."""
+"""The Celery application of the worker: one task, and every setting that crash recovery depends on."""
 
 from __future__ import annotations
 
@@ -33,42 +33,42 @@ log = structlog.get_logger()
 
 
 def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings) -> Celery:
-    made = Celery("undertone")
-    made.conf.update(
+    celery_app = Celery("undertone")
+    celery_app.conf.update(
         {
             **broker_settings(redis, queue),
-            # A message lives until its stage has ended: a killed child is noticed and the message comes again. Without
-            # the second setting it would be lost; without the attempts that a claim counts it would come for ever.
+            # A message is acknowledged when its stage ends: if a child process is killed, it is redelivered. Without
+            # the second setting it would be lost; without the claim's attempt counter it would be redelivered forever.
             "task_acks_late": True,
             "task_reject_on_worker_lost": True,
-            # No work is held hostage by a busy worker.
+            # A busy worker must not reserve messages that another worker could run.
             "worker_prefetch_multiplier": 1,
             "worker_concurrency": worker.processes,
-            # Limits need processes, and native code that crashes must not take the others along.
+            # Time limits need processes, and a crash of native code must not affect other stages.
             "worker_pool": "prefork",
-            # A hung decoder or model ends. Each stage has a tighter limit by its duration; these are the backstop.
-            # The message of a stage that timed out is acknowledged: the sweep tries it again, not the broker.
+            # Ends a hung decoder or model. Each stage has a tighter limit by its duration; these are the backstop.
+            # The message of a stage that timed out is acknowledged: the sweep retries it, not the broker.
             "task_soft_time_limit": queue.max_stage_seconds - 60,
             "task_time_limit": queue.max_stage_seconds,
-            # A lost connection means that the message is delivered elsewhere: stop, rather than do it twice.
+            # After a lost connection the broker redelivers the message: stop, rather than run the stage twice.
             "worker_cancel_long_running_tasks_on_connection_loss": True,
-            # Native code leaks.
+            # Native code leaks memory.
             "worker_max_tasks_per_child": worker.tasks_per_process or None,
             "worker_max_memory_per_child": worker.memory_per_process_mb * 1024 or None,
-            # Whoever may write to the broker must not command workers by it.
+            # Write access to the broker must not allow remote control of workers.
             "worker_enable_remote_control": False,
             "worker_send_task_events": False,
-            "worker_redirect_stdouts": False,  # our own log lines are written as they are
-            "worker_proc_alive_timeout": 60,  # the default of 4 s is short on a machine that works hard
+            "worker_redirect_stdouts": False,  # keeps the format of our log lines
+            "worker_proc_alive_timeout": 60,  # the default of 4 s is too short on a busy machine
         }
     )
-    made.task(run_stage, name=TASK)
-    made.steps["consumer"].add(HeartbeatStep)
-    return made
+    celery_app.task(run_stage, name=TASK)
+    celery_app.steps["consumer"].add(HeartbeatStep)
+    return celery_app
 
 
 def run_stage(job_id: str, stage: str) -> None:
-    """The task; whatever comes of it stands in the database."""
+    """The Celery task; its result is stored in the database."""
     runner().run(job_id, stage)
 
 
@@ -83,16 +83,16 @@ signals.worker_process_shutdown.connect(close_runner, weak=False)
 
 @cache
 def runner() -> StageRunner:
-    """Made once in every forked process, when its first stage comes."""
+    """Created once per forked process, with its first stage."""
     worker, queue, storage = WorkerSettings(), QueueSettings(), StorageSettings()
     database = open_database_for(DatabaseSettings(), storage)
-    tracer = make_tracer(TelemetrySettings(), "worker")  # its thread would not survive the fork
+    tracer = make_tracer(TelemetrySettings(), "worker")  # created here because its thread would not survive the fork
     closing = ExitStack()
     closing.callback(database.close)
     closing.callback(tracer.close)
     blobs = open_blob_store(storage)
     scratch = Scratch(worker.scratch)
-    scratch.sweep()  # a process that is replaced has perhaps been killed
+    scratch.sweep()  # the replaced process may have been killed
     dispatcher = Dispatcher(
         SqlWorkQueue(database), CeleryQueue(RedisSettings(), queue), blobs, max_waiting=queue.max_waiting
     )

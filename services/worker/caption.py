@@ -1,4 +1,4 @@
-"""The stage that follows a job's end where it is wished for: the recording once more, with its transcript in it."""
+"""The optional stage after a job's end that renders the recording with its transcript as captions."""
 
 from __future__ import annotations
 
@@ -15,25 +15,25 @@ from shared.infra.artifacts_blobs import blocks_of
 
 
 def make_captioned_video(files: StageFiles, lease: LeaseKeeper, media: MediaSettings, *, max_seconds: float) -> None:
-    """It lies in storage before the row says so; what an attempt that broke in between left there is whole."""
+    """The video is stored before the database row is updated; a failed attempt leaves no partial file in storage."""
     key = captioned_key(files.job.id)
     if files.blobs.size(files.tenant, key) is not None:
         return
     transcript = files.transcript()
     if not transcript.recording.has_video:
-        raise NoVideo("The recording has no picture to put captions on.")
+        raise NoVideo("The recording has no video track for captions.")
     seconds = max_attempt_seconds(CAPTION, transcript.recording.duration, max_seconds=max_seconds)
     lease.limit(seconds)
-    made = files.workdir / "captioned.mp4"
+    video = files.workdir / "captioned.mp4"
     caption_video(
         files.files(CAPTION).recording,
         lines_of(transcript, emotion=True),
         transcript.disclosure.notice,
-        made,
+        video,
         burn=True,
-        # Every frame is drawn and encoded: that takes longer than decoding may.
+        # Every frame is drawn and encoded, which takes longer than decoding.
         settings=media.model_copy(update={"max_decode_seconds": max(media.max_decode_seconds, seconds)}),
         progress=lease.progress,
     )
     lease.check()
-    files.blobs.put(files.tenant, key, blocks_of(made))
+    files.blobs.put(files.tenant, key, blocks_of(video))

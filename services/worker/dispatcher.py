@@ -1,4 +1,4 @@
-"""`python -m services.worker.dispatcher`: keeps a short queue in Redis filled in turns between tenants, and sweeps."""
+"""`python -m services.worker.dispatcher`: keeps a short Redis queue filled, round-robin by tenant, and sweeps."""
 
 from __future__ import annotations
 
@@ -28,18 +28,18 @@ from shared.ports.queue import TicketQueue
 
 log = structlog.get_logger()
 
-POLL_SECONDS = 0.5  # seconds between looks for something to send
+POLL_SECONDS = 0.5  # seconds between database polls
 FULL_POLL_SECONDS = (
-    HEARTBEAT_SECONDS  # seconds after which the queue is filled without a look, as a sign that this process works
+    HEARTBEAT_SECONDS  # seconds after which enqueueing runs without a check, as a heartbeat of this process
 )
-# Messages that wait this long in a queue that is empty are lost: Redis forgets its last second in a crash.
+# Messages older than this in an empty queue are lost: Redis loses its last second in a crash.
 RESEND_AFTER = timedelta(seconds=15)
 RESEND_AFTER_LONG = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
 class Dispatcher:
-    """Every chore may run beside another dispatcher's or the courier's, and twice."""
+    """Every task is idempotent and may run beside another dispatcher or courier."""
 
     work: WorkQueue
     queue: TicketQueue
@@ -47,10 +47,10 @@ class Dispatcher:
     max_waiting: int
     sweep_seconds: float = 5.0
     queues: Sequence[str] = QUEUES
-    heart: Heartbeat = field(default_factory=Heartbeat)
+    heartbeat: Heartbeat = field(default_factory=Heartbeat)
 
     def enqueue_pending(self) -> int:
-        """Send what may run now, as far as there is room; how many tickets it was."""
+        """Send stages that may run now, up to the queue's limit; return the number of tickets."""
         return TicketSender(self.work, self.queue, self.max_waiting, self.queues).send_pending()
 
     def sweep(self) -> None:
@@ -66,14 +66,14 @@ class Dispatcher:
                 log.info("dispatcher.job_erased", job=erasure.id)
 
     def poll(self) -> None:
-        """Most of the time there is nothing to send: gateway and workers have sent it already."""
+        """Usually there is nothing to send, because gateway and workers send directly."""
         if self.work.any_ready(self.queues):
             self.enqueue_and_heartbeat()
 
     def enqueue_and_heartbeat(self) -> None:
-        """Filling asks Redis and the database, so its success is the sign that this process works."""
+        """Enqueueing uses Redis and the database, so its success serves as the heartbeat."""
         self.enqueue_pending()
-        self.heart.touch()
+        self.heartbeat.touch()
 
     def run(self, stop: Event) -> None:
         next_sweep = next_fill = 0.0
@@ -89,14 +89,14 @@ class Dispatcher:
             for task in tasks:
                 try:
                     task()
-                except Exception as error:  # noqa: BLE001 - database or Redis are away: the next look tries again
+                except Exception as error:  # noqa: BLE001 - database or Redis is unavailable: the next poll retries
                     log.warning("dispatcher.task_failed", task=task.__name__, error=type(error).__name__)
             stop.wait(POLL_SECONDS)
 
     def _all_queues_empty(self) -> bool:
         try:
             return not any(self.queue.waiting(name) for name in self.queues)
-        except Exception as error:  # noqa: BLE001 - Redis is away: dead leases are swept all the same
+        except Exception as error:  # noqa: BLE001 - Redis is unavailable: expired leases are swept anyway
             log.warning("dispatcher.queue_unreachable", error=type(error).__name__)
             return False
 
@@ -109,8 +109,8 @@ def main() -> int:
     queue = CeleryQueue(RedisSettings(), settings)
     database = open_database_for(DatabaseSettings(), storage)
     work, blobs = SqlWorkQueue(database, public_url=PublicSettings().url), open_blob_store(storage)
-    heart = Heartbeat.from_environment()
-    Dispatcher(work, queue, blobs, settings.max_waiting, settings.sweep_seconds, heart=heart).run(stop)
+    heartbeat = Heartbeat.from_environment()
+    Dispatcher(work, queue, blobs, settings.max_waiting, settings.sweep_seconds, heartbeat=heartbeat).run(stop)
     queue.close()
     database.close()
     return 0

@@ -1,4 +1,4 @@
-"""Engines kept warm between stages, and dropped when nothing has used them for a while."""
+"""Keeps engines in memory between stages and unloads them when they are idle."""
 
 from __future__ import annotations
 
@@ -18,7 +18,7 @@ log = structlog.get_logger()
 
 
 class EngineCache:
-    """Lives in the forked process that uses it: models opened before a fork would share threads that are not there."""
+    """Created in the forked process that uses it: models opened before a fork would rely on threads that fork drops."""
 
     def __init__(self, idle_seconds: float, load: Loader = load_engine) -> None:
         self._load = load
@@ -30,7 +30,7 @@ class EngineCache:
         self._watch: threading.Thread | None = None
 
     def load(self, slot: str, requested: str | None, setup: Setup) -> Any:
-        """The setup is the machine's: it is the same in every call."""
+        """The setup is constant per machine, so it is not part of the cache key."""
         key = (slot, requested)
         if key not in self._engines:
             self._engines[key] = self._load(slot, requested, setup)

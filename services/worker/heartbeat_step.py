@@ -1,4 +1,4 @@
-"""Tells the container's health check that the worker's main process makes progress."""
+"""Writes the heartbeat of the worker's main process for the container's health check."""
 
 from __future__ import annotations
 
@@ -16,20 +16,20 @@ log = structlog.get_logger()
 
 
 class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
-    """A timer in the event loop that receives messages and watches the processes.
+    """A timer in the event loop that receives messages and supervises the processes.
 
-    The timer stops when the loop is stuck, and when Redis is away: then Celery leaves the loop until it has connected
-    again. A beat also asks the database, because a stage cannot be claimed without it.
+    The timer stops when the loop is stuck, and when Redis is unavailable: then Celery leaves the loop until it has
+    reconnected. A heartbeat also queries the database, because a stage cannot be claimed without it.
     """
 
     requires = ("celery.worker.consumer.tasks:Tasks",)
 
     def __init__(self, consumer: Any, **options: Any) -> None:
         super().__init__(consumer, **options)
-        self._heart = Heartbeat.from_environment()
+        self._heartbeat = Heartbeat.from_environment()
         self._timers: list[Any] = []
-        self._ask: Callable[[], None] | None = None
-        self.enabled = self._heart.path is not None
+        self._query_database: Callable[[], None] | None = None
+        self.enabled = self._heartbeat.path is not None
 
     def start(self, consumer: Any) -> None:
         self._timers = [
@@ -45,11 +45,11 @@ class HeartbeatStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery ha
 
     def _touch(self) -> None:
         try:
-            if self._ask is None:
-                self._ask = open_unpooled_database(DatabaseSettings(), StorageSettings()).ask
-            self._ask()
-        # Whatever the driver raises, there is no beat; a timer that raises would end the worker.
+            if self._query_database is None:
+                self._query_database = open_unpooled_database(DatabaseSettings(), StorageSettings()).ask
+            self._query_database()
+        # On any driver error the heartbeat is skipped; a timer that raises would end the worker.
         except Exception as error:  # noqa: BLE001
             log.warning("worker.database_unreachable", error=type(error).__name__)
         else:
-            self._heart.touch()
+            self._heartbeat.touch()

@@ -1,4 +1,4 @@
-"""A worker's hold on a stage while it runs: its lease is extended, and the stage stopped once it may not go on."""
+"""Extends the lease of a running stage, and cancels the stage when the lease is lost or a limit is reached."""
 
 from __future__ import annotations
 
@@ -20,9 +20,9 @@ from shared.ports.jobs import WorkStore
 
 log = structlog.get_logger()
 
-UNRESPONSIVE_SECONDS = 60.0  # seconds after which native code that does not come back is ended with its process
-WAKE_SIGNAL = signal.SIGUSR2  # wakes the stage's thread out of a system call
-SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)  # the worker ends, or has lost its broker
+UNRESPONSIVE_SECONDS = 60.0  # seconds after which a process stuck in native code is killed
+WAKE_SIGNAL = signal.SIGUSR2  # interrupts a system call of the stage's thread
+SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)  # the worker shuts down, or lost its broker connection
 
 
 class CancelReason(StrEnum):
@@ -32,7 +32,7 @@ class CancelReason(StrEnum):
 
 
 class StageCancelled(BaseException):
-    """Raised in the middle of a stage; no `except Exception` on its way may take it for an engine's failure."""
+    """Raised inside a running stage; a BaseException, so that no `except Exception` treats it as an engine failure."""
 
     def __init__(self, reason: CancelReason) -> None:
         super().__init__(reason)
@@ -40,7 +40,7 @@ class StageCancelled(BaseException):
 
 
 class LeaseKeeper:
-    """A thread beside the stage. Native code may keep the stage's own thread busy for minutes."""
+    """A thread beside the stage's own thread, which native code may block for minutes."""
 
     def __init__(self, work: WorkStore, claim: Claim, *, lease: timedelta, poll_seconds: float) -> None:
         self._work = work
@@ -70,7 +70,7 @@ class LeaseKeeper:
         self._fraction = fraction
 
     def check(self) -> None:
-        """Before each write: the claim still holds in the database, now."""
+        """Check in the database, before each write, that the claim is still valid."""
         if self._cancel_reason is CancelReason.LEASE_LOST:
             raise StageCancelled(CancelReason.LEASE_LOST)
         try:
@@ -81,8 +81,8 @@ class LeaseKeeper:
 
     @contextmanager
     def heartbeat(self) -> Iterator[None]:
-        """Signals are caught and the lease extended within; nothing is stopped before and after `stoppable`."""
-        thread = threading.Thread(target=self._heartbeat_loop, name="hold", daemon=True)
+        """Handle signals and extend the lease inside the block; the stage is only cancelled within `stoppable`."""
+        thread = threading.Thread(target=self._heartbeat_loop, name="lease-keeper", daemon=True)
         before = {number: signal.signal(number, self._on_signal) for number in (WAKE_SIGNAL, *SHUTDOWN_SIGNALS)}
         thread.start()
         try:
@@ -108,7 +108,7 @@ class LeaseKeeper:
         if number in SHUTDOWN_SIGNALS:
             self._request_stop(CancelReason.SHUTTING_DOWN)
         if self._stoppable and self._cancel_reason is not None:
-            self._stoppable = False  # once: what cleans up on the way out is left in peace
+            self._stoppable = False  # only once, so that cleanup is not interrupted
             raise StageCancelled(self._cancel_reason)
 
     def _request_stop(self, reason: CancelReason) -> None:
@@ -129,7 +129,7 @@ class LeaseKeeper:
                     self._work.job(self._claim)
             except LeaseLost:
                 self._stop(CancelReason.LEASE_LOST)
-            except Exception as error:  # noqa: BLE001 - a database that is away for a moment does not end the stage
+            except Exception as error:  # noqa: BLE001 - a short database outage does not end the stage
                 log.warning("worker.lease_extension_failed", stage=self._claim.stage, error=type(error).__name__)
                 if now - extended >= self._lease.total_seconds():
                     self._stop(CancelReason.LEASE_LOST)
@@ -147,4 +147,4 @@ class LeaseKeeper:
             log.error(
                 "worker.stage_unresponsive", job=self._claim.job_id, stage=self._claim.stage, reason=self._cancel_reason
             )
-            os.kill(os.getpid(), signal.SIGKILL)  # Celery starts another process; the lease runs out and is swept
+            os.kill(os.getpid(), signal.SIGKILL)  # Celery starts a new process; the lease expires and is swept

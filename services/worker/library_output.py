@@ -1,4 +1,4 @@
-"""What libraries print past the log: Celery's lines get the form of the log, and native libraries are silent."""
+"""Controls output of libraries outside the log: Celery's lines get the log's format, native libraries are silenced."""
 
 from __future__ import annotations
 
@@ -13,22 +13,22 @@ from shared.infra.logging_setup import configure_logging
 from shared.infra.settings import LogSettings
 from shared.infra.startup import format_line, log_format
 
-# These libraries report an error to Python as well, so nothing is lost. ONNX Runtime has no variable (runtime.py).
+# These libraries report an error to Python as well, so no error is lost. ONNX Runtime has no variable (runtime.py).
 SILENT = MappingProxyType(
     {
         "OPENCV_LOG_LEVEL": "SILENT",
-        "CT2_VERBOSE": "-3",  # CTranslate2; its levels go down to -3, which is off
+        "CT2_VERBOSE": "-3",  # CTranslate2; its lowest level is -3, which is off
         "TOKENIZERS_PARALLELISM": "true",  # the default too, but without a warning at each fork
     }
 )
 
 
 def redirect_library_output() -> None:
-    """To be called before an engine is loaded; what the operator has set stays."""
+    """Call it before an engine is loaded; variables that the operator has set are kept."""
     for name, value in SILENT.items():
         os.environ.setdefault(name, value)
     celery.apps.worker.safe_say = _log_message
-    # With a receiver of this signal Celery writes no log of its own, which would hold the words of exceptions.
+    # With a receiver of this signal Celery writes no log of its own, which would contain exception texts.
     signals.setup_logging.connect(_set_up_log, weak=False)
 
 
@@ -37,7 +37,7 @@ def _set_up_log(**_: object) -> None:
 
 
 def _log_message(message: object, _stream: object = None) -> None:
-    """Celery says this in signal handlers: one system call, without the lock of the log."""
+    """Called by Celery in signal handlers: one system call, without the log's lock."""
     text = str(message)
     line = format_line("worker.celery", f"{text}\n", log_format(), text=text)
     with suppress(OSError):  # a closed log does not stop the shutdown that Celery is about to begin

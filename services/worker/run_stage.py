@@ -1,4 +1,4 @@
-"""One stage of one job, from the claim to its end: run at least once, killed at any line, never half done."""
+"""Runs one stage of a job from claim to result: at least once, safe to kill at any point, without partial results."""
 
 from __future__ import annotations
 
@@ -38,13 +38,13 @@ from shared.ports.jobs import JobStore, WorkStore
 log = structlog.get_logger()
 
 PUBLISH = "publish"
-RETRY_DELAY = timedelta(seconds=10)  # times the number of attempts
+RETRY_DELAY = timedelta(seconds=10)  # multiplied by the number of attempts
 DISK_FULL_RETRY_DELAY = timedelta(seconds=60)
 NO_DELAY = timedelta(0)
 
 
 class StageOutcome(StrEnum):
-    """How a delivery ended; whichever way, its message is acknowledged."""
+    """How a delivery of a message ended; the message is acknowledged in every case."""
 
     DONE = "done"
     REFUSED = "refused"
@@ -55,7 +55,7 @@ class StageOutcome(StrEnum):
 
 @dataclass(frozen=True, slots=True)
 class StageRunner:
-    """A process's means to run stages; made after the fork, for connections do not survive one."""
+    """The resources that one process needs to run stages; created after the fork, which connections do not survive."""
 
     worker: str
     work: WorkStore
@@ -66,10 +66,8 @@ class StageRunner:
     scratch: Scratch
     settings: WorkerSettings
     max_seconds: float
-    send_pending: Callable[[], object]  # sends what may run now, in turns between tenants
-    index_transcript: Callable[[str, Transcript], object] | None = (
-        None  # hears of a tenant's transcript just before its job ends
-    )
+    send_pending: Callable[[], object]  # sends stages that may run now, round-robin by tenant
+    index_transcript: Callable[[str, Transcript], object] | None = None  # called just before a job ends
     tracer: Tracer = NULL_TRACER
     close: Callable[[], object] = lambda: None
 
@@ -91,7 +89,7 @@ class StageRunner:
     def _send_pending(self) -> None:
         try:
             self.send_pending()
-        except Exception as error:  # noqa: BLE001 - Redis is away: the stage has ended well, and the dispatcher goes on
+        except Exception as error:  # noqa: BLE001 - Redis is unavailable: the stage succeeded, and the dispatcher sends later
             log.warning("worker.queue_unreachable", error=type(error).__name__)
 
     @property
@@ -106,7 +104,7 @@ class StageRunner:
                     self._run_stage(lease, self.work.job(lease.claim), workdir, parts)
             except LeaseLost:
                 raise
-            except (Exception, StageCancelled) as error:  # noqa: BLE001 - whatever breaks, the stage is handed on or ends
+            except (Exception, StageCancelled) as error:  # noqa: BLE001 - after any error the stage is requeued or ends
                 return self._handle_error(lease.claim, error, parts)
         except LeaseLost:
             return self._discard(lease.claim)
@@ -128,11 +126,11 @@ class StageRunner:
             case UndertoneError():
                 outcome = self._retry_or_fail(claim, error.code, error.message, retryable=error.retryable)
             case _:
-                # The exception's words may be the recording's: its type and place are enough to find it.
+                # The exception's text may quote the recording: its type and location suffice for debugging.
                 names = {"error": type(error).__name__, "location": _error_location(error)}
                 log.error("worker.stage_failed", job=claim.job_id, stage=claim.stage, **names)
                 outcome = self._retry_or_fail(
-                    claim, UndertoneError.code, f"The stage {claim.stage} broke.", retryable=True
+                    claim, UndertoneError.code, f"The stage {claim.stage} failed.", retryable=True
                 )
         return outcome
 
@@ -147,9 +145,9 @@ class StageRunner:
             fingerprints, inputs = files.inputs(stage)
             lease.limit(max_attempt_seconds(stage.name, files.duration(inputs), max_seconds=self.max_seconds))
             stage_fingerprint = fingerprint(stage, fingerprints)
-            made = self._ensure(stage, stage_fingerprint, inputs, files, lease, parts)
+            output = self._ensure(stage, stage_fingerprint, inputs, files, lease, parts)
             files.publish_output(stage.name, stage_fingerprint)
-        self._finish(lease, made)
+        self._finish(lease, output)
 
     def _caption(self, lease: LeaseKeeper, files: StageFiles) -> None:
         began = time.monotonic()
@@ -171,7 +169,7 @@ class StageRunner:
             match event:
                 case StageProgressed():
                     lease.progress(event.fraction)
-                case StageWarned():  # its message may name a participant's track
+                case StageWarned():  # its message may contain the name of a participant's track
                     log.warning("worker.stage_warned", job=files.job.id, stage=event.stage, code=event.code)
 
         try:
@@ -179,18 +177,18 @@ class StageRunner:
         finally:
             parts += [key for key in files.store.made if ".parts/" in key]
 
-    def _finish(self, lease: LeaseKeeper, made: Path) -> None:
+    def _finish(self, lease: LeaseKeeper, output: Path) -> None:
         claim = lease.claim
-        seconds = read_record(made).provenance.seconds
+        seconds = read_record(output).provenance.seconds
         lease.check()
         if claim.stage == PUBLISH:
-            transcript = self._publish(claim, made / "transcript.json")
+            transcript = self._publish(claim, output / "transcript.json")
             self.work.publish(claim, seconds=seconds, recording_seconds=transcript.recording.duration)
         else:
             self.work.finish_stage(claim, seconds=seconds)
 
     def _publish(self, claim: Claim, path: Path) -> Transcript:
-        """Only a job that is done shows what is written here; so whatever ends it earlier has shown nothing."""
+        """Results written here become visible only when the job is done; a job that ends earlier shows none of them."""
         self.blobs.put(claim.tenant, transcript_key(claim.job_id), blocks_of(path))
         transcript = Transcript.model_validate_json(path.read_bytes())
         if self.index_transcript is not None:
@@ -205,14 +203,14 @@ class StageRunner:
                 return self._requeue(claim, NO_DELAY, "worker_shutting_down", counted=False)
             case CancelReason.TIMED_OUT if (
                 parts
-            ):  # it is long, not stuck: the next attempt goes on behind the parts that are there
+            ):  # the stage is long, not stuck: the next attempt resumes after the finished parts
                 return self._requeue(claim, NO_DELAY, TimedOut.code, counted=False)
         return self._retry_or_fail(
-            claim, TimedOut.code, f"The stage {claim.stage} took longer than it may.", retryable=True
+            claim, TimedOut.code, f"The stage {claim.stage} exceeded its time limit.", retryable=True
         )
 
     def _discard(self, claim: Claim) -> StageOutcome:
-        """Nothing is written for a job that is no longer ours; and what was erased meanwhile does not come back."""
+        """Write nothing for a job whose claim is lost; data of a job erased meanwhile must not reappear."""
         if self.jobs.erasure_record(claim.tenant, claim.job_id) is not None:
             self.blobs.delete_prefix(claim.tenant, job_folder(claim.job_id))
         return StageOutcome.STOPPED

@@ -1,4 +1,4 @@
-"""Scratch folders of running stages: private, gone with the stage, and swept when their process was killed."""
+"""Private scratch folders of running stages, deleted with the stage, or swept if their process was killed."""
 
 from __future__ import annotations
 
@@ -16,16 +16,18 @@ LOCK = ".lock"
 
 
 class Scratch:
-    """A living process holds a lock beside its folder, and the system lets go of it however the process dies.
+    """Each process holds a lock file next to its folder; the kernel releases the lock when the process dies.
 
-    The lock is there before the folder and goes after it: so a folder whose lock is free, or missing, is nobody's.
+    The lock is created before the folder and deleted after it, so a folder with a free or missing lock has no owner.
     """
 
     def __init__(self, root: Path) -> None:
         self._root = root
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
-        if root.stat().st_uid != os.geteuid():  # below /tmp anybody could have made it first, and could look in
-            raise InvalidSetting(f"The scratch folder {root} is not ours.", hint="Name another in WORKER__SCRATCH.")
+        if root.stat().st_uid != os.geteuid():  # below /tmp another user could have created it, and could read it
+            raise InvalidSetting(
+                f"The scratch folder {root} belongs to another user.", hint="Set another folder in WORKER__SCRATCH."
+            )
 
     @contextmanager
     def folder(self) -> Iterator[Path]:
@@ -38,7 +40,7 @@ class Scratch:
                 shutil.rmtree(folder, ignore_errors=True)
 
     def sweep(self) -> int:
-        """Remove what killed processes left; how many folders it was."""
+        """Delete the folders of killed processes; return their number."""
         names = {path.name.removesuffix(LOCK) for path in self._root.iterdir() if path.name.startswith("stage-")}
         return sum(self._remove(self._root / name) for name in names)
 
@@ -50,7 +52,7 @@ class Scratch:
             fcntl.flock(lock, fcntl.LOCK_EX)
             if _is_still(path, lock):
                 break
-            os.close(lock)  # a sweep took it for left over, in the moment before it was ours
+            os.close(lock)  # a sweep deleted it before this process had locked it
         try:
             yield
         finally:

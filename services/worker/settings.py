@@ -20,36 +20,36 @@ class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WORKER__", frozen=True)
 
     queues: Annotated[tuple[str, ...], NoDecode] = (CPU,)
-    """Queues that this worker serves: cpu, gpu, or both with a comma."""
+    """Queues that this worker serves: cpu, gpu, or both, separated by a comma."""
 
     processes: int = Field(default=1, ge=1)
-    """Stages that run side by side in this worker; leave it at 1 on a GPU."""
+    """Stages that run concurrently in this worker; leave it at 1 on a GPU."""
 
     scratch: Path = Field(default_factory=default_scratch)
-    """Where stages keep their files while they run."""
+    """Folder for the temporary files of running stages."""
 
     lease_seconds: float = Field(default=90, gt=0)
-    """A stage whose worker has died is given to another after this long; a third of it lies between extensions."""
+    """Lease of a running stage, extended after each third of it; a dead worker's stage is requeued when it expires."""
 
     poll_seconds: float = Field(default=2, gt=0)
-    """How often a running stage looks whether its job was cancelled."""
+    """Interval at which a running stage checks whether its job was cancelled."""
 
     shutdown_seconds: float = Field(default=30, ge=0)
-    """How long a running stage may go on after SIGTERM before it is handed back; less than the container's grace."""
+    """Time that a running stage may continue after SIGTERM; it is then requeued. Less than the container's grace."""
 
     idle_unload_seconds: float = Field(default=600, gt=0)
-    """Engines that nothing used for this long are dropped from memory."""
+    """Engines that are idle for this long are unloaded from memory."""
 
     tasks_per_process: int = Field(default=50, ge=0)
-    """Stages after which a process is replaced, against leaks in native code; 0 means never."""
+    """Stages after which a process is replaced, against memory leaks in native code; 0 means never."""
 
     memory_per_process_mb: int = Field(default=6144, ge=0)
-    """A process that holds more than this after a stage is replaced; 0 means never."""
+    """A process that uses more memory than this after a stage is replaced; 0 means never."""
 
     @field_validator("queues", mode="before")
     @classmethod
     def _split(cls, value: object) -> object:
-        """In the environment a list is written with commas."""
+        """Split a comma-separated environment variable."""
         if isinstance(value, str):
             return tuple(part.strip() for part in value.split(",") if part.strip())
         return value

@@ -1,4 +1,4 @@
-"""How a worker stops: its running stages may end, but only for a limited time; then they are handed back."""
+"""Worker shutdown: running stages may finish within a time limit; then they are requeued."""
 
 from __future__ import annotations
 
@@ -12,11 +12,11 @@ WARM = "Warm"  # Celery's name for a shutdown that waits until the running tasks
 
 
 class ShutdownLimit:
-    """Ends a warm shutdown after some seconds.
+    """Limits the duration of a warm shutdown.
 
-    Celery's warm shutdown waits without a limit, but it notices at once that a stage has ended. Its soft shutdown has
-    a limit, but it sleeps for all of that time. So SIGTERM starts a warm shutdown, and a timer sends SIGQUIT at the
-    limit: Celery's cold shutdown then stops the stages, which hand themselves back (see hold.py).
+    Celery's warm shutdown waits without a limit, but it ends as soon as the stages have ended. Its soft shutdown
+    has a limit, but it always waits for the whole limit. So SIGTERM starts a warm shutdown, and a timer sends SIGQUIT
+    at the limit: Celery's cold shutdown then stops the stages, which requeue themselves (see lease_keeper.py).
     """
 
     def __init__(self, seconds: float) -> None:
@@ -27,7 +27,7 @@ class ShutdownLimit:
         signals.worker_shutting_down.connect(self.begin, weak=False)
 
     def begin(self, how: str = WARM, **_: object) -> None:
-        """Called by Celery in its signal handler; a second SIGTERM starts no second timer."""
+        """Called by Celery in its signal handler; a second SIGTERM has no effect."""
         if how != WARM or self._timer is not None:
             return
         self._timer = threading.Timer(self._seconds, os.kill, (os.getpid(), signal.SIGQUIT))

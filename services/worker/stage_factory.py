@@ -1,4 +1,4 @@
-"""The composition root: from a job and this machine's engines to the stages that make its transcript."""
+"""The composition root of the worker: builds the stages of a job with this machine's engines."""
 
 from __future__ import annotations
 
@@ -31,7 +31,7 @@ from shared.ports.engines import ModalityEncoder
 
 @dataclass(frozen=True, slots=True)
 class Inputs:
-    """Where the job's files lie on this machine."""
+    """Local paths of the job's files."""
 
     recording: Path
     tracks: tuple[Path, ...] = ()
@@ -48,7 +48,7 @@ def load_engine(slot: str, requested: str | None, setup: Setup) -> Any:
 
 @dataclass(frozen=True, slots=True)
 class Engines:
-    """The engine of each slot, as wished or as this machine can."""
+    """Loads the engine of each slot, as requested or else the best available one."""
 
     requested: Mapping[str, str]
     setup: Setup
@@ -59,12 +59,12 @@ class Engines:
 
 
 def assemble(job: Job, inputs: Inputs, setup: Setup, load: Loader = load_engine) -> tuple[Stage, ...]:
-    """Every stage of this job with its engine, the last of them publishing the transcript."""
+    """Build every stage of this job with its engine; the last one publishes the transcript."""
     return tuple(build() for build in stage_builders(job, inputs, setup, load).values())
 
 
 def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader = load_engine) -> Mapping[str, StageBuilder]:
-    """How to build each stage, in order: a worker that runs one of them needs no engine of the others."""
+    """Builders of the stages, in order, so that a worker loads only the engines of the stage it runs."""
     unknown = set(job.options.engines) - set(CATALOG)
     if unknown:
         raise InvalidRequest(
@@ -84,7 +84,7 @@ def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader = load_e
 
 
 def _words(job: Job, inputs: Inputs, engines: Engines) -> Stage:
-    """The platform's own words, or what a recogniser hears."""
+    """Words from the platform's transcript, or from speech recognition."""
     if job.platform_transcript:
         return ReadPlatformTranscript(_cues(inputs), job.platform_transcript.sha256, job.options.language)
     transcriber = engines("asr")
@@ -97,7 +97,7 @@ def _words(job: Job, inputs: Inputs, engines: Engines) -> Stage:
 
 
 def _turns(job: Job, inputs: Inputs, engines: Engines) -> Stage:
-    """The platform's own names, one track per participant, or voices told apart by listening."""
+    """Turns from the platform's speaker names, from one track per participant, or from diarization."""
     options = job.options
     if names_speakers(_cues(inputs)):
         return TurnsFromWords()
@@ -121,7 +121,7 @@ def _faces(options: JobOptions, inputs: Inputs, engines: Engines) -> Stage:
 
 
 def _emotions(options: JobOptions, engines: Engines) -> EncodeThenFuse:
-    """A sense that was asked for by name must have its engine; of the others, those that can run here do."""
+    """An explicitly requested modality must have its engine; other modalities without an engine are skipped."""
     encoders: dict[Modality, ModalityEncoder] = {}
     absent: dict[Modality, str | None] = {}
     for modality in Modality:

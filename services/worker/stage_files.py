@@ -1,4 +1,4 @@
-"""What a stage finds on its desk: the job's files and the outputs that it needs, brought from the blob store."""
+"""Downloads the input of a stage from the blob store: the job's files and the outputs of earlier stages."""
 
 from __future__ import annotations
 
@@ -27,11 +27,11 @@ from shared.ports.blobs import BlobStore
 OPENS_RECORDING = frozenset({"decode", "track_faces", CAPTION})
 OPENS_TRACKS = frozenset({"decode"})
 READS_TRANSCRIPT = frozenset({"transcribe", "diarize"})
-READS_VALUES_ONLY = frozenset({"publish"})  # the samples and pictures of every stage would be moved for nothing
+READS_VALUES_ONLY = frozenset({"publish"})  # skips the download of audio samples and images
 
 
 class CurrentOutput(Value):
-    """Which output of a stage its job goes on with: another machine's engines would give it another name."""
+    """The output of a stage that its job uses: engines of another machine produce another fingerprint."""
 
     fingerprint: str
 
@@ -51,7 +51,7 @@ class StageFiles:
         return cls(blobs, tenant, job, workdir, check, store)
 
     def files(self, stage: str) -> Inputs:
-        """The uploads that this stage opens; the paths of others lead nowhere."""
+        """Download the uploads that this stage opens; the other paths do not exist."""
         recording = self.workdir / "recording"
         tracks = tuple(self.workdir / f"track-{number}" for number in range(len(self.job.tracks)))
         transcript = self.workdir / "platform-transcript" if self.job.platform_transcript else None
@@ -65,22 +65,22 @@ class StageFiles:
         return Inputs(recording, tracks, transcript)
 
     def inputs(self, stage: Stage) -> tuple[dict[str, str], dict[str, Path]]:
-        """The fingerprints of what this stage needs, and the folders."""
+        """The fingerprints and the folders of the outputs that this stage needs."""
         ending = ".json" if stage.name in READS_VALUES_ONLY else ""
         fingerprints = {need: self._current(need) for need in stage.needs}
         folders: dict[str, Path] = {}
         for need, fingerprint in fingerprints.items():
             try:
-                found = self.store.fetch(f"{need}/{fingerprint}", ending=ending)
-            except StoredDataMissing:  # a part of it
-                found = None
-            if found is None:
-                raise _lost(need)
-            folders[need] = found
+                folder = self.store.fetch(f"{need}/{fingerprint}", ending=ending)
+            except StoredDataMissing:  # part of the output is missing
+                folder = None
+            if folder is None:
+                raise _output_missing(need)
+            folders[need] = folder
         return fingerprints, folders
 
     def transcript(self) -> Transcript:
-        """As it was published."""
+        """The transcript as published."""
         try:
             content = b"".join(self.blobs.read(self.tenant, transcript_key(self.job.id)))
         except NotFound:
@@ -93,7 +93,7 @@ class StageFiles:
         return Probe.model_validate_json((folders["decode"] / "decode.json").read_bytes()).duration
 
     def publish_output(self, stage: str, fingerprint: str) -> None:
-        """From now on the job goes on with this output."""
+        """Make this output the current one of its stage."""
         self.check()
         self.blobs.put(
             self.tenant, self._current_key(stage), [CurrentOutput(fingerprint=fingerprint).model_dump_json().encode()]
@@ -101,7 +101,7 @@ class StageFiles:
 
     def _current(self, stage: str) -> str:
         if self.blobs.size(self.tenant, self._current_key(stage)) is None:
-            raise _lost(stage)
+            raise _output_missing(stage)
         content = b"".join(self.blobs.read(self.tenant, self._current_key(stage)))
         return CurrentOutput.model_validate_json(content).fingerprint
 
@@ -112,5 +112,5 @@ class StageFiles:
         download(self.blobs, self.tenant, key, target, sha256)
 
 
-def _lost(stage: str) -> StoredDataMissing:
-    return StoredDataMissing(f"What the stage {stage} left is no longer in storage.", stage=stage)
+def _output_missing(stage: str) -> StoredDataMissing:
+    return StoredDataMissing(f"The output of stage {stage} is no longer in storage.", stage=stage)

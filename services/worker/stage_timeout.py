@@ -1,10 +1,10 @@
-"""How long an attempt at a stage may take: by the recording's duration, and never longer than the queue allows."""
+"""The time limit of one attempt at a stage: by the recording's duration, and never above the queue's limit."""
 
 from __future__ import annotations
 
-BASE = 600.0  # seconds: to open models, and to move files
-MARGIN = 120.0  # Celery's own limits are a backstop and come later than ours
-# Seconds of work for each second of recording, on a slow processor; several times what is measured.
+BASE = 600.0  # seconds for loading models and transferring files
+MARGIN = 120.0  # Celery's limits are a backstop and apply later than ours
+# Seconds of work for each second of recording, on a slow processor; several times the measured values.
 FACTOR = {
     "detect_speech": 1.0,
     "transcribe": 8.0,
@@ -16,6 +16,6 @@ FACTOR = {
 
 
 def max_attempt_seconds(stage: str, duration: float | None, *, max_seconds: float) -> float:
-    """`duration` is None where the recording has not been measured yet: decoding has limits of its own."""
+    """`duration` is None before the recording is decoded; decoding has its own limits."""
     ceiling = max(1.0, max_seconds - MARGIN)
     return ceiling if duration is None else min(ceiling, BASE + FACTOR.get(stage, 0.0) * duration)

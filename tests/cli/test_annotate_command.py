@@ -1,4 +1,4 @@
-"""`undertone annotate` in this process, with the platform's transcript in place of recognition, which takes longest."""
+"""`undertone annotate` in this process, with a platform transcript instead of slow speech recognition."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ def run(*arguments: str | Path) -> Result:
     return CliRunner().invoke(app, ["annotate", str(SAMPLE), *map(str, arguments)], env={"COLUMNS": "140"})
 
 
-def test_the_platforms_words_are_kept_and_read(cache: Path, tmp_path: Path) -> None:
+def test_the_platforms_words_are_used(cache: Path, tmp_path: Path) -> None:
     done = run("--transcript", CAPTIONS, "--modalities", "text,voice", "--cache", cache, "-o", tmp_path)
     assert done.exit_code == 0, done.output
     made = Transcript.model_validate_json((tmp_path / "standup.json").read_bytes())
@@ -44,32 +44,32 @@ def test_the_platforms_words_are_kept_and_read(cache: Path, tmp_path: Path) -> N
     assert "perceived" in done.output
 
 
-def test_a_pipe_gets_the_format_and_nothing_else(cache: Path) -> None:
+def test_standard_output_contains_only_the_format(cache: Path) -> None:
     done = run("--transcript", CAPTIONS, "--modalities", "text,voice", "--cache", cache, "--format", "json", "-q")
     assert json.loads(done.stdout)["schema_version"] == 1
 
 
-def test_without_any_sense_there_are_words_and_no_emotion(cache: Path) -> None:
+def test_without_modalities_there_are_words_and_no_emotion(cache: Path) -> None:
     done = run("--transcript", CAPTIONS, "--modalities", "none", "--cache", cache)
     assert done.exit_code == 0, done.output
     assert "perceived " not in done.output.split("Perceived emotion")[0]
 
 
-def test_the_captioned_video_lies_beside_the_recording_never_over_it(cache: Path, tmp_path: Path) -> None:
+def test_the_captioned_video_never_overwrites_the_recording(cache: Path, tmp_path: Path) -> None:
     arguments = ("--transcript", CAPTIONS, "--modalities", "text,voice", "--cache", cache)
     done = run(*arguments, "--no-burn", "--format", "mp4", "-o", tmp_path)
     assert done.exit_code == 0, done.output
     assert [path.name for path in tmp_path.iterdir()] == ["standup.captioned.mp4"]
 
 
-def test_a_run_that_is_stopped_says_how_to_go_on(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
+def test_an_interrupted_run_explains_how_to_resume(monkeypatch: pytest.MonkeyPatch, cache: Path) -> None:
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
     monkeypatch.setattr("services.cli.annotate.walk", stop)
     with_cache, without = run("-q", "--cache", cache), run("-q")
     assert isinstance(with_cache.exception, Interrupted)
-    assert "goes on where it stopped" in (with_cache.exception.hint or "")
+    assert "resumes where it stopped" in (with_cache.exception.hint or "")
     assert isinstance(without.exception, Interrupted)
     assert "--cache" in (without.exception.hint or "")
 
@@ -80,7 +80,7 @@ def stages(setup: Setup, options: JobOptions, inputs: Inputs | None = None, **so
     return {stage.name: stage for stage in assemble(job, inputs or Inputs(SAMPLE), setup)}
 
 
-def test_a_job_becomes_the_stages_that_fit_it(setup: Setup) -> None:
+def test_a_job_gets_the_stages_that_fit_it(setup: Setup) -> None:
     plain = stages(setup, JobOptions())
     assert list(plain)[-1] == "publish"
     assert plain["diarize"].engine == "ge2e-moods+prototypes+powerset"
@@ -92,7 +92,7 @@ def test_a_job_becomes_the_stages_that_fit_it(setup: Setup) -> None:
     assert stages(setup, JobOptions(modalities=()))["track_faces"].engine == "off"
 
 
-def test_where_weights_are_refused_a_sense_takes_others_or_is_left_out(setup: Setup) -> None:
+def test_without_permitted_weights_a_modality_uses_others_or_is_skipped(setup: Setup) -> None:
     strict = Setup(setup.engines.model_copy(update={"commercial_only": True}), setup.media)
     reader = stages(strict, JobOptions())["read_emotions"]
     assert "text=" in reader.engine

@@ -22,36 +22,36 @@ from shared.infra.settings import GovernanceSettings, StorageSettings
 from tests.gateway.serving import MemoryQueue
 
 
-def app(name: str, *routes: tuple[str, str], lived: list[str]) -> Starlette:
+def app(name: str, *routes: tuple[str, str], events: list[str]) -> Starlette:
     async def answer(request: Request) -> PlainTextResponse:
         return PlainTextResponse(name)
 
     @asynccontextmanager
-    async def living(_: Starlette) -> AsyncIterator[None]:
-        lived.append(f"{name} begins")
+    async def lifespan(_: Starlette) -> AsyncIterator[None]:
+        events.append(f"{name} starts")
         yield
-        lived.append(f"{name} ends")
+        events.append(f"{name} stops")
 
-    return Starlette(routes=[Route(path, answer, methods=[method]) for method, path in routes], lifespan=living)
+    return Starlette(routes=[Route(path, answer, methods=[method]) for method, path in routes], lifespan=lifespan)
 
 
-def test_each_request_goes_to_whoever_has_its_route() -> None:
-    lived: list[str] = []
+def test_each_request_is_dispatched_to_the_app_with_its_route() -> None:
+    events: list[str] = []
     doors = [("POST", "/v1/jobs"), ("GET", "/livez"), ("GET", "/v1/both")]
     views = [("GET", "/v1/transcripts/{id}"), ("GET", "/livez"), ("PATCH", "/v1/both")]
-    front = CombinedApp([app("gateway", *doors, lived=lived), app("results", *views, lived=lived)])
+    front = CombinedApp([app("gateway", *doors, events=events), app("results", *views, events=events)])
     with TestClient(front) as client:
-        assert lived == ["gateway begins", "results begins"]
-        assert said(client.post("/v1/jobs")) == (200, "gateway")
-        assert said(client.get("/v1/transcripts/j")) == (200, "results")
-        assert said(client.get("/livez")) == (200, "gateway"), "the first one that knows it"
-        assert said(client.patch("/v1/both")) == (200, "results"), "by its method too"
+        assert events == ["gateway starts", "results starts"]
+        assert status_and_text(client.post("/v1/jobs")) == (200, "gateway")
+        assert status_and_text(client.get("/v1/transcripts/j")) == (200, "results")
+        assert status_and_text(client.get("/livez")) == (200, "gateway"), "the first matching app"
+        assert status_and_text(client.patch("/v1/both")) == (200, "results"), "dispatched by method too"
         assert client.get("/v1/jobs").status_code == 405
         assert client.get("/nowhere").status_code == 404
-    assert lived[2:] == ["results ends", "gateway ends"]
+    assert events[2:] == ["results stops", "gateway stops"]
 
 
-def said(answer: Any) -> tuple[int, str]:
+def status_and_text(answer: Any) -> tuple[int, str]:
     return answer.status_code, answer.text
 
 
@@ -76,5 +76,5 @@ def test_gateway_and_results_are_one_service(tmp_path: Path) -> None:
     assert described["paths"].keys() >= {"/v1/recordings", "/v1/search", "/v1/transcripts/{job_id}.vtt", "/livez"}
     assert described["components"]["schemas"].keys() >= {"Problem", "SearchPage", "UtterancePatch"}
     for name in ("undertone_gateway_requests_total", "undertone_results_requests_total", "undertone_queue_stages"):
-        assert f"\n{name}{{" in metrics, "one page for the one port"
+        assert f"\n{name}{{" in metrics, "one metrics page for the port"
     database.close()

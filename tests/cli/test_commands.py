@@ -1,4 +1,4 @@
-"""The small commands, in this process, through typer's own runner."""
+"""Small commands, run in this process with Typer's test runner."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ def no_weights(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("COLUMNS", "200")
 
 
-def test_doctor_says_what_is_used_and_what_mends_the_rest() -> None:
+def test_doctor_lists_engines_in_use_and_hints_for_missing_ones() -> None:
     result = runner.invoke(app, ["doctor", "--json"])
     assert result.exit_code == 0
     found = json.loads(result.stdout)
@@ -32,13 +32,13 @@ def test_doctor_says_what_is_used_and_what_mends_the_rest() -> None:
     assert found["asr"][0]["hint"] == "undertone models fetch faster-whisper:small"
 
 
-def test_doctor_names_the_ban_in_plain_words() -> None:
+def test_doctor_explains_the_ban_in_plain_words() -> None:
     result = runner.invoke(app, ["doctor"])
     assert "AI Act" in result.stdout
     assert "asr=pocketsphinx" in result.stdout
 
 
-def test_doctor_fails_where_some_work_has_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_doctor_fails_if_a_slot_has_no_engine(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINES__COMMERCIAL_ONLY", "true")
     result = runner.invoke(app, ["doctor", "--json"])
     assert result.exit_code == 1
@@ -62,36 +62,34 @@ def test_models_are_listed_with_their_licence() -> None:
         (["speech"], "There is no network 'speech' to train; there is text,"),
     ],
 )
-def test_what_may_be_said_of_a_training_run_depends_on_what_it_reads(
-    arguments: list[str], said: str, tmp_path: Path
-) -> None:
+def test_options_of_a_training_run_depend_on_its_data(arguments: list[str], said: str, tmp_path: Path) -> None:
     result = runner.invoke(app, ["train", *arguments, "--data", str(tmp_path)])
     assert isinstance(result.exception, InvalidRequest)
     assert said in result.exception.message
 
 
-def test_a_hub_that_cannot_be_reached_is_said(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_hub_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINES__HUB_URL", "http://127.0.0.1:9")
     result = runner.invoke(app, ["models", "fetch", "faster-whisper:tiny"])
     assert isinstance(result.exception, EngineUnavailable)
     assert "goes on where it stopped" in (result.exception.hint or "")
 
 
-def test_an_error_is_a_sentence_a_code_and_an_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_error_has_a_message_a_code_and_an_exit_status(capsys: pytest.CaptureFixture[str]) -> None:
     assert explain(NoAudio("The recording has no sound.", hint="Export it again.")) == 65
     printed = capsys.readouterr().err
     assert "[no_audio] The recording has no sound." in printed
     assert "→ Export it again." in printed
 
 
-def test_the_program_ends_with_the_errors_status(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_program_exits_with_the_errors_status(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("sys.argv", ["undertone", "annotate", "nowhere.mp4"])
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 66
 
 
-def test_options_that_make_no_sense_are_refused_before_any_work(tmp_path: Path) -> None:
+def test_invalid_options_are_rejected_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "a.wav").write_bytes(b"RIFF")
     recording = str(tmp_path / "a.wav")
     for arguments, code in (

@@ -1,4 +1,4 @@
-"""`undertone keys`, on a database of its own."""
+"""`undertone keys` on a new database."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def admitted(state: Path, text: str) -> ApiKey:
         database.close()
 
 
-def test_a_key_is_made_listed_and_revoked(state: Path) -> None:
+def test_a_key_is_created_listed_and_revoked(state: Path) -> None:
     text = run("create", "--name", "laptop", "--scope", "transcripts:read", "--days", "3").strip()
     key = admitted(state, text)
     assert (key.tenant, key.name, key.scopes) == ("default", "laptop", frozenset({Scope.TRANSCRIPTS_READ}))
@@ -55,7 +55,7 @@ def test_a_key_is_made_listed_and_revoked(state: Path) -> None:
         admitted(state, text)
 
 
-def test_a_key_may_do_all_but_administer_unless_told_otherwise(state: Path) -> None:
+def test_a_key_has_all_scopes_except_admin_by_default(state: Path) -> None:
     assert admitted(state, run("create").strip()).scopes == set(Scope) - {Scope.ADMIN}
 
 
@@ -67,5 +67,5 @@ def test_keys_belong_to_tenants() -> None:
     run("revoke", key_id, "--tenant", "acme")
 
 
-def test_a_sealing_key_is_printed() -> None:
+def test_an_encryption_key_is_printed() -> None:
     assert SecretCipher([run("seal").strip()])

@@ -33,29 +33,31 @@ def test_an_unknown_format_names_the_known_ones() -> None:
         parse("out", "docx")
 
 
-def test_a_format_asked_twice_is_written_once() -> None:
+def test_a_repeated_format_is_written_once() -> None:
     assert parse("out", "vtt, vtt,srt").formats == ("vtt", "srt")
 
 
-def test_a_folder_that_cannot_be_made_is_said_before_any_work(tmp_path: Path) -> None:
+def test_an_invalid_folder_is_reported_before_any_work(tmp_path: Path) -> None:
     (tmp_path / "file").touch()
     outputs = parse(str(tmp_path / "file" / "out"), None)
-    with pytest.raises(InvalidRequest, match="cannot be made"), outputs.prepared(tmp_path / "file"):
+    with pytest.raises(InvalidRequest, match="cannot be created"), outputs.prepared(tmp_path / "file"):
         pass
 
 
-def test_a_name_with_a_formats_ending_is_one_file(tmp_path: Path) -> None:
+def test_a_name_with_a_formats_extension_is_one_file(tmp_path: Path) -> None:
     one = parse(str(tmp_path / "notes.srt"), None)
     assert (one.folder, one.file, one.formats) == (tmp_path, "notes.srt", ("srt",))
     assert parse("clip.MP4", "mp4").file == "clip.MP4"
     with pytest.raises(InvalidRequest, match="in the format srt"):
         parse("notes.srt", "vtt")
     (tmp_path / "notes.vtt").mkdir()
-    assert parse(str(tmp_path / "notes.vtt"), None).folder == tmp_path / "notes.vtt", "a folder that is there is meant"
+    assert parse(str(tmp_path / "notes.vtt"), None).folder == tmp_path / "notes.vtt", (
+        "an existing folder is used as a folder"
+    )
     assert parse("v1.2", None).folder == Path("v1.2")
 
 
-def test_the_recording_is_never_written_over(tmp_path: Path) -> None:
+def test_the_recording_is_never_overwritten(tmp_path: Path) -> None:
     (tmp_path / "meeting.mp4").touch()
     outputs = parse(str(tmp_path / "meeting.mp4"), None)
     with pytest.raises(InvalidRequest, match="the recording itself"), outputs.prepared(tmp_path / "meeting.mp4"):
@@ -65,7 +67,7 @@ def test_the_recording_is_never_written_over(tmp_path: Path) -> None:
         pass
 
 
-def test_a_failed_run_leaves_a_folder_only_where_there_was_one(tmp_path: Path) -> None:
+def test_a_failed_run_keeps_only_an_existing_folder(tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     for name, stays in (("mine", True), ("new", False)):
         with pytest.raises(KeyboardInterrupt), parse(str(tmp_path / name), None).prepared(tmp_path / "meeting.mp4"):
@@ -73,7 +75,7 @@ def test_a_failed_run_leaves_a_folder_only_where_there_was_one(tmp_path: Path) -
         assert (tmp_path / name).exists() is stays
 
 
-def test_a_file_is_written_whole_or_not_at_all(tmp_path: Path) -> None:
+def test_a_file_is_written_completely_or_not_at_all(tmp_path: Path) -> None:
     target = tmp_path / "a.vtt"
     target.write_bytes(b"old")
     write_atomically(target, b"new")

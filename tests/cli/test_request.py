@@ -14,7 +14,7 @@ from shared.infra.settings import GovernanceSettings
 EVERYTHING = tuple(Modality)
 
 
-def test_modalities_come_in_one_order_whatever_was_typed() -> None:
+def test_modalities_have_a_fixed_order() -> None:
     assert read_modalities("face, text") == (Modality.TEXT, Modality.FACE)
     assert read_modalities("none") == ()
     assert read_modalities(None) is None
@@ -30,40 +30,40 @@ def test_engines_keep_their_option() -> None:
     assert read_engines(["asr=faster-whisper:small"]) == {"asr": "faster-whisper:small"}
 
 
-def test_a_vocabulary_is_read_as_it_is_spelt() -> None:
+def test_a_vocabulary_keeps_its_spelling() -> None:
     assert read_vocabulary(" Sara, Zoë O'Neill ,, x-ray") == ("Sara", "Zoë O'Neill", "x-ray")
     assert read_vocabulary(None) == read_vocabulary("") == ()
 
 
 @pytest.mark.parametrize("words", ["<|endoftext|>", "Sara\nMarc", "a" * 65, ",".join(f"w{n}" for n in range(101))])
-def test_what_is_no_name_or_word_is_refused(words: str) -> None:
-    """A recogniser's own marks among them would tell it where to stop."""
-    with pytest.raises(InvalidRequest, match="--vocabulary takes"):
+def test_an_invalid_vocabulary_term_is_rejected(words: str) -> None:
+    """Special tokens of a recogniser among the terms would end its output."""
+    with pytest.raises(InvalidRequest, match="--vocabulary accepts"):
         read_vocabulary(words)
 
 
 @pytest.mark.parametrize("pair", ["asr", "asr=", "=pocketsphinx"])
-def test_half_an_engine_is_an_error(pair: str) -> None:
+def test_an_incomplete_engine_is_an_error(pair: str) -> None:
     with pytest.raises(InvalidRequest, match="--engine"):
         read_engines([pair])
 
 
-def test_tracks_keep_their_order_and_may_hold_an_equals_sign_in_the_path() -> None:
+def test_tracks_keep_their_order_and_may_contain_an_equals_sign_in_the_path() -> None:
     assert read_tracks(["Ben=b.wav", " Ana =take=2.wav"]) == [("Ben", Path("b.wav")), ("Ana", Path("take=2.wav"))]
 
 
 @pytest.mark.parametrize("pairs", [["ana.wav"], ["=ana.wav"], ["Ana="], ["Ana=a.wav", "Ana=b.wav"]])
-def test_a_track_without_a_name_or_with_a_taken_one_is_an_error(pairs: list[str]) -> None:
+def test_a_track_without_a_name_or_with_a_duplicate_name_is_an_error(pairs: list[str]) -> None:
     with pytest.raises(InvalidRequest):
         read_tracks(pairs)
 
 
-def test_nothing_asked_means_all_that_is_allowed() -> None:
+def test_without_an_option_all_permitted_modalities_are_used() -> None:
     allowed = GovernanceSettings(modalities=(Modality.TEXT, Modality.VOICE))
     assert grant_modalities(None, None, allowed) == ((Modality.TEXT, Modality.VOICE), None)
 
 
-def test_a_job_may_ask_for_fewer_senses_but_never_for_more() -> None:
+def test_a_job_may_request_fewer_modalities_but_not_more() -> None:
     only_text = GovernanceSettings(modalities=(Modality.TEXT,))
     assert grant_modalities((), None, only_text) == ((), None)
     with pytest.raises(ModalityNotAllowed, match="face"):
@@ -71,13 +71,13 @@ def test_a_job_may_ask_for_fewer_senses_but_never_for_more() -> None:
 
 
 @pytest.mark.parametrize("purpose", ["employee_monitoring", "recruitment", "education_assessment"])
-def test_prohibited_purposes_get_text_alone(purpose: str) -> None:
+def test_prohibited_purposes_get_text_only(purpose: str) -> None:
     with pytest.raises(PurposeProhibited, match="voice and face"):
         grant_modalities(None, purpose, GovernanceSettings(modalities=EVERYTHING))
     assert grant_modalities((Modality.TEXT,), purpose, GovernanceSettings(modalities=EVERYTHING))[1] == Purpose(purpose)
 
 
-def test_a_deployment_can_insist_on_a_purpose() -> None:
+def test_a_deployment_can_require_a_purpose() -> None:
     strict = GovernanceSettings(modalities=EVERYTHING, require_purpose=True)
     with pytest.raises(InvalidRequest, match="purpose"):
         grant_modalities(None, None, strict)
@@ -86,12 +86,12 @@ def test_a_deployment_can_insist_on_a_purpose() -> None:
         grant_modalities(None, "curiosity", strict)
 
 
-def test_modalities_are_written_with_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_modalities_are_separated_by_commas_in_the_environment(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("GOVERNANCE__MODALITIES", "text, voice")
     assert GovernanceSettings().modalities == (Modality.TEXT, Modality.VOICE)
 
 
-def test_the_same_files_and_wishes_make_the_same_job(tmp_path: Path) -> None:
+def test_equal_files_and_options_make_the_same_job(tmp_path: Path) -> None:
     first, second = tmp_path / "a.wav", tmp_path / "copy.wav"
     for path in (first, second):
         path.write_bytes(b"RIFF")
@@ -102,7 +102,7 @@ def test_the_same_files_and_wishes_make_the_same_job(tmp_path: Path) -> None:
     assert (inputs.recording, inputs.tracks, inputs.platform_transcript) == (first, (second,), second)
 
 
-def test_a_missing_or_empty_file_is_said_before_any_work(tmp_path: Path) -> None:
+def test_a_missing_or_empty_file_is_reported_before_any_work(tmp_path: Path) -> None:
     with pytest.raises(NotFound, match=r"nowhere\.wav"):
         make_job(tmp_path / "nowhere.wav", [], None, JobOptions())
     (tmp_path / "empty.wav").touch()

@@ -23,7 +23,7 @@ UNRESPONSIVE_SECONDS = (
 
 
 @pytest.fixture
-def children(tmp_path: Path) -> Iterator[Supervisor]:
+def supervisor(tmp_path: Path) -> Iterator[Supervisor]:
     made = Supervisor({"COLOUR": "blue"}, tmp_path)
     yield made
     made.stop()
@@ -40,17 +40,17 @@ def until(true: Callable[[], bool]) -> None:
         time.sleep(0.02)
 
 
-def pid_of(name: str, children: Supervisor) -> int:
-    process = next(child.process for child in children._children if child.program.name == name)
+def pid_of(name: str, supervisor: Supervisor) -> int:
+    process = next(child.process for child in supervisor._children if child.program.name == name)
     assert process is not None
     return process.pid
 
 
-def test_what_dies_is_started_again_and_everything_ends_together(children: Supervisor, tmp_path: Path) -> None:
+def test_an_exited_program_is_restarted_and_all_programs_stop_together(supervisor: Supervisor, tmp_path: Path) -> None:
     log = tmp_path / "one.log"
-    children.start(ChildProcess("one", WAITING, ready=begun(log)))
+    supervisor.start(ChildProcess("one", WAITING, ready=begun(log)))
     stop = Event()
-    first = pid_of("one", children)
+    first = pid_of("one", supervisor)
 
     def play() -> None:
         os.kill(first, signal.SIGKILL)
@@ -59,41 +59,41 @@ def test_what_dies_is_started_again_and_everything_ends_together(children: Super
 
     player = threading.Thread(target=play)
     player.start()
-    children.watch(stop)
+    supervisor.watch(stop)
     player.join()
-    second = pid_of("one", children)
+    second = pid_of("one", supervisor)
     assert second != first
-    children.stop()
+    supervisor.stop()
     assert not Path("/proc", str(second)).exists()
 
 
-def test_a_child_that_does_not_end_is_killed_after_its_grace(children: Supervisor, tmp_path: Path) -> None:
-    children.start(ChildProcess("deaf", UNRESPONSIVE_SECONDS, grace_seconds=0.2, ready=begun(tmp_path / "deaf.log")))
-    deaf = pid_of("deaf", children)
-    children.stop()
+def test_an_unresponsive_child_is_killed_after_its_grace(supervisor: Supervisor, tmp_path: Path) -> None:
+    supervisor.start(ChildProcess("deaf", UNRESPONSIVE_SECONDS, grace_seconds=0.2, ready=begun(tmp_path / "deaf.log")))
+    deaf = pid_of("deaf", supervisor)
+    supervisor.stop()
     assert not Path("/proc", str(deaf)).exists()
 
 
-def test_what_never_becomes_ready_says_where_its_reason_stands(children: Supervisor, tmp_path: Path) -> None:
+def test_a_program_that_never_becomes_ready_refers_to_its_log(supervisor: Supervisor, tmp_path: Path) -> None:
     broken = (sys.executable, "-c", "raise SystemExit('no such thing')")
     with pytest.raises(InvalidSetting) as caught:
-        children.start(ChildProcess("broken", broken, ready=lambda: False))
+        supervisor.start(ChildProcess("broken", broken, ready=lambda: False))
     assert str(tmp_path / "broken.log") in str(caught.value.hint)
     assert "no such thing" in (tmp_path / "broken.log").read_text()
 
 
-def test_settings_that_cannot_be_used_are_not_tried_for_ever(children: Supervisor) -> None:
-    children.start(ChildProcess("unset", (sys.executable, "-c", "raise SystemExit(78)")))
+def test_a_program_with_invalid_settings_is_not_restarted(supervisor: Supervisor) -> None:
+    supervisor.start(ChildProcess("unset", (sys.executable, "-c", "raise SystemExit(78)")))
     with pytest.raises(InvalidSetting, match="cannot run with these settings"):
-        children.watch(Event())
+        supervisor.watch(Event())
 
 
-def test_children_have_the_settings_and_a_long_log_is_put_aside(children: Supervisor, tmp_path: Path) -> None:
+def test_children_get_the_settings_and_a_long_log_is_rotated(supervisor: Supervisor, tmp_path: Path) -> None:
     log = tmp_path / "env.log"
     with log.open("wb") as file:
         file.truncate(20 << 20)
-    told = (sys.executable, "-c", "import os; print(os.environ['COLOUR'], 'begun', flush=True)")
-    children.start(ChildProcess("env", told))
+    command = (sys.executable, "-c", "import os; print(os.environ['COLOUR'], 'begun', flush=True)")
+    supervisor.start(ChildProcess("env", command))
     until(begun(log))
     assert log.read_text().startswith("blue")
     assert (tmp_path / "env.log.1").stat().st_size == 20 << 20

@@ -1,4 +1,4 @@
-"""The engine, the base images and the images of Undertone, built once; figures are printed at the end."""
+"""The engine, the base images and the images of Undertone, built once; measurements are printed at the end."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ from tests.compose.engine import NoEngine, running_engine
 
 ASKED = "UNDERTONE_TEST_COMPOSE"
 REQUIRED = "UNDERTONE_TEST_REQUIRE_ENGINE"
-FIGURES: dict[str, str] = {}
+MEASUREMENTS: dict[str, str] = {}
 
 
 def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
@@ -26,8 +26,8 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
 
 
 def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
-    for what, figure in FIGURES.items():
-        terminalreporter.write_line(f"{what}: {figure}")
+    for what, value in MEASUREMENTS.items():
+        terminalreporter.write_line(f"{what}: {value}")
 
 
 @pytest.fixture(scope="session")
@@ -45,7 +45,7 @@ def engine() -> Iterator[None]:
 def bases(engine: None) -> None:
     began = time.monotonic()
     subprocess.run([ROOT / "docker" / "bases" / "build"], check=True, stdout=subprocess.DEVNULL)
-    FIGURES["base images from Debian's packages"] = f"{time.monotonic() - began:.0f} s"
+    MEASUREMENTS["base images from Debian's packages"] = f"{time.monotonic() - began:.0f} s"
 
 
 @pytest.fixture(scope="session")
@@ -54,7 +54,7 @@ def images(bases: None) -> None:
     revision = subprocess.run(["git", "rev-parse", "HEAD"], cwd=ROOT, check=True, capture_output=True, text=True)
     builder = Deployment("undertone-test", 0, {"UNDERTONE_REVISION": revision.stdout.strip()})
     builder.compose("--profile", "gpu", "build", "gateway", "worker-cpu", "worker-gpu")
-    FIGURES["images of web, worker-cpu and worker-gpu"] = f"{time.monotonic() - began:.0f} s"
+    MEASUREMENTS["images of web, worker-cpu and worker-gpu"] = f"{time.monotonic() - began:.0f} s"
     for name in ("web", "worker-cpu", "worker-gpu"):
         size = int(docker("image", "inspect", "--format", "{{.Size}}", f"undertone-{name}:test"))
-        FIGURES[f"size of {name} with its base"] = f"{size / 1e6:.0f} MB"
+        MEASUREMENTS[f"size of {name} with its base"] = f"{size / 1e6:.0f} MB"

@@ -1,4 +1,4 @@
-"""One deployment of docker-compose.yml on an engine: started, asked over its one port, broken and removed."""
+"""A deployment of docker-compose.yml on an engine: started, used over its one port, and removed."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def docker(*arguments: str, check: bool = True) -> str:
 
 
 def wait_for(what: str, true: Callable[[], object], seconds: float = WAIT_SECONDS) -> float:
-    """The seconds until it was true."""
+    """Return the seconds until the condition was true."""
     began = time.monotonic()
     while not true():
         assert time.monotonic() < began + seconds, f"waited {seconds:.0f} s for {what}"
@@ -46,7 +46,7 @@ def wait_for(what: str, true: Callable[[], object], seconds: float = WAIT_SECOND
 
 @dataclass
 class Deployment:
-    """`files` are given to Compose with -f, `settings` as its environment; `port` is the edge's."""
+    """`files` are passed to Compose with -f, `settings` as its environment; `port` is the edge's."""
 
     name: str
     port: int
@@ -71,7 +71,7 @@ class Deployment:
         return done.stdout
 
     def start(self, *options: str) -> float:
-        """The seconds from `up` until every service is healthy."""
+        """Return the seconds from `up` until every service is healthy."""
         began = time.monotonic()
         done = self.compose("up", "-d", "--no-build", *options, "--wait", "--wait-timeout", "180", check=False)
         unhealthy = {name: state for name, state in self.health().items() if state not in ("healthy", "exited 0")}
@@ -94,7 +94,7 @@ class Deployment:
         return f"{self.name}-{service}-{number}"
 
     def kill(self, service: str) -> None:
-        """As the kernel does it; its restart policy does not apply to `docker kill`, so it is started again."""
+        """Kill the process; the restart policy does not apply to `docker kill`, so the container is started again."""
         docker("kill", "--signal", "KILL", self.container(service))
 
     def run_python(self, service: str, script: str) -> str:
@@ -117,7 +117,7 @@ class Deployment:
         return str(answer.json()["id"])
 
     def job(self, job_id: str) -> dict[str, Any]:
-        """Asked until the edge answers: a service that is started again is away for a moment."""
+        """Retry until the edge responds, because a restarting service is unavailable for a moment."""
         deadline = time.monotonic() + 60
         while True:
             try:
@@ -127,7 +127,7 @@ class Deployment:
                     return dict(answer.raise_for_status().json())
             except httpx.TransportError:
                 pass
-            assert time.monotonic() < deadline, "the edge does not answer"
+            assert time.monotonic() < deadline, "the edge does not respond"
             time.sleep(0.5)
 
     def wait_done(self, job_id: str) -> float:

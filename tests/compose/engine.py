@@ -1,4 +1,4 @@
-"""A container engine for the tests: the one that answers, or one that is started here and stopped afterwards."""
+"""A container engine for the tests: a running one, or one that is started here and stopped afterwards."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ PACKAGES = ("docker.io", "iptables", "debootstrap", "ca-certificates")
 
 
 class NoEngine(Exception):
-    """There is no engine, and none can be started; the message says why."""
+    """No engine is running and none can be started; the message contains the reason."""
 
 
 def answers() -> bool:
@@ -27,12 +27,12 @@ def answers() -> bool:
 
 @contextmanager
 def running_engine() -> Iterator[None]:
-    """Raises NoEngine. The engine of this machine is used as it is; one of ours is stopped, and its images removed."""
+    """Raises NoEngine. A running engine is used as it is; one started here is stopped and its images are removed."""
     if answers():
         yield
         return
     if os.geteuid() != 0:
-        raise NoEngine("No container engine answers, and only root may start one.")
+        raise NoEngine("No container engine is running, and only root may start one.")
     if shutil.which("dockerd") is None or shutil.which("debootstrap") is None:
         _install()
     folder = Path(tempfile.mkdtemp(prefix="undertone-engine-"))
@@ -63,7 +63,9 @@ def _wait(engine: subprocess.Popen[bytes], log: Path) -> None:
 def _install() -> None:
     apt = shutil.which("apt-get")
     if apt is None:
-        raise NoEngine("No container engine is installed, and there is no apt-get to install Debian's docker.io with.")
+        raise NoEngine(
+            "No container engine is installed, and apt-get, which could install Debian's docker.io, is missing."
+        )
     quiet = {**os.environ, "DEBIAN_FRONTEND": "noninteractive"}
     for command in (["update", "-qq"], ["install", "-y", "-qq", "--no-install-recommends", *PACKAGES]):
         done = subprocess.run([apt, *command], check=False, capture_output=True, text=True, env=quiet)
@@ -72,6 +74,6 @@ def _install() -> None:
 
 
 def compose_command() -> list[str]:
-    """Docker Compose: the one that `make compose-test` installs beside this Python."""
+    """The path of Docker Compose, which `make compose-test` installs next to this Python."""
     beside = Path(sys.executable).with_name("docker-compose")
     return [str(beside)] if beside.exists() else ["docker", "compose"]

@@ -1,4 +1,4 @@
-"""What a deployment loses when a part of it is killed in the middle of a job: nothing."""
+"""A deployment loses no job when one of its containers is killed while the job runs."""
 
 from __future__ import annotations
 
@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.conftest import FIGURES
+from tests.compose.conftest import MEASUREMENTS
 from tests.compose.deployment import Deployment, deployed, wait_for
 from tests.running_service import cut
 
@@ -23,9 +23,9 @@ OBJECTS = {
 
 @pytest.fixture(scope="module")
 def deployment() -> Iterator[Deployment]:
-    """With object storage, so that a failure of storage can be tried too."""
+    """With object storage, so that a failure of storage can be tested too."""
     with deployed(Deployment("undertone-faults", 18001, OBJECTS)) as made:
-        FIGURES["from up to all services healthy, with object storage"] = f"{made.start():.0f} s"
+        MEASUREMENTS["from up to all services healthy, with object storage"] = f"{made.start():.0f} s"
         made.read_key()
         yield made
 
@@ -36,17 +36,17 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 @pytest.mark.parametrize("service", ["worker-cpu", "redis", "postgres", "dispatcher", "courier", "gateway"])
-def test_a_kill_in_the_middle_of_a_job_loses_nothing(deployment: Deployment, recording: Path, service: str) -> None:
+def test_a_kill_during_a_job_loses_nothing(deployment: Deployment, recording: Path, service: str) -> None:
     job = deployment.submit(recording)
     wait_for("a running stage", lambda: deployment.job(job)["status"] == "running", 60)
     deployment.kill(service)
     deployment.compose("start", service)
-    FIGURES[f"20 s of video, {service} killed"] = f"{deployment.wait_done(job):.0f} s"
+    MEASUREMENTS[f"20 s of video, {service} killed"] = f"{deployment.wait_done(job):.0f} s"
     with deployment.client() as client:
         assert client.get(f"/v1/transcripts/{job}").json()["utterances"]
 
 
-def test_without_object_storage_the_gateway_is_not_ready_and_uploads_are_to_be_repeated(
+def test_without_object_storage_the_gateway_is_not_ready_and_rejects_uploads(
     deployment: Deployment, recording: Path
 ) -> None:
     deployment.compose("stop", "objects")

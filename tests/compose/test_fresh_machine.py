@@ -1,4 +1,4 @@
-"""The README's two commands on a machine that has Python, make and git, and no compiler."""
+"""The README's two commands on a machine with Python, make and git, but without a compiler."""
 
 from __future__ import annotations
 
@@ -10,19 +10,19 @@ from pathlib import Path
 
 import pytest
 
-from tests.compose.conftest import FIGURES
+from tests.compose.conftest import MEASUREMENTS
 from tests.compose.deployment import ROOT, docker
 
 pytestmark = [pytest.mark.slow, pytest.mark.usefixtures("bases")]
 PYTHONS = ("3.11", "3.13")
 CLONE = "git clone --quiet /source/undertone.bundle undertone && cd undertone"
-# Waits for the printed transcript, then sends what Ctrl-C sends.
+# Waits for the printed transcript, then sends SIGINT like Ctrl-C.
 RUN = f"""
 set -eum # job control: the command gets a process group of its own, as on a terminal
 {CLONE}
 make run >out 2>&1 &
 for _ in $(seq 300); do
-    grep -q 'The service goes on' out && break
+    grep -q 'The service continues' out && break
     kill -0 $! || break
     sleep 1
 done
@@ -34,7 +34,7 @@ cat out
 
 @pytest.fixture(scope="module")
 def source(tmp_path_factory: pytest.TempPathFactory) -> Path:
-    """What is committed, as one file."""
+    """The committed files as one git bundle."""
     folder = tmp_path_factory.mktemp("source")
     subprocess.run(["git", "bundle", "create", "--quiet", folder / "undertone.bundle", "HEAD"], cwd=ROOT, check=True)
     for path in (folder, *folder.parents[:2]):
@@ -67,8 +67,8 @@ def test_make_run_serves_and_prints_the_transcript_of_the_sample(source: Path, p
     with fresh_machine(source, python) as machine:
         began = time.monotonic()
         shown = run(machine, RUN)
-        FIGURES[f"make run on Python {python} until the transcript"] = f"{time.monotonic() - began:.0f} s"
-    assert "Installing default" in shown, "it says what it is doing"
+        MEASUREMENTS[f"make run on Python {python} until the transcript"] = f"{time.monotonic() - began:.0f} s"
+    assert "Installing default" in shown, "the output names the current step"
     assert "Undertone serves at" in shown and "Speaker 1" in shown and "perceived" in shown
     assert "Traceback" not in shown, shown[-2000:]
 
@@ -78,5 +78,5 @@ def test_make_test_passes(source: Path, python: str) -> None:
     with fresh_machine(source, python) as machine:
         began = time.monotonic()
         shown = run(machine, f"set -eu\n{CLONE}\nmake test")
-        FIGURES[f"make test on Python {python}"] = f"{time.monotonic() - began:.0f} s"
-    FIGURES[f"its closing line on Python {python}"] = shown.strip().splitlines()[-1]
+        MEASUREMENTS[f"make test on Python {python}"] = f"{time.monotonic() - began:.0f} s"
+    MEASUREMENTS[f"its closing line on Python {python}"] = shown.strip().splitlines()[-1]

@@ -1,4 +1,4 @@
-"""What the images hold."""
+"""The contents of the images."""
 
 from __future__ import annotations
 
@@ -37,19 +37,19 @@ def test_an_image_is_labelled(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_an_image_has_no_pip_and_no_user_with_rights(name: str) -> None:
+def test_an_image_has_no_pip_and_an_unprivileged_user(name: str) -> None:
     script = "import importlib.util as u, os; print(u.find_spec('pip'), os.getuid())"
     assert docker("run", "--rm", "--entrypoint", "python", f"undertone-{name}:test", "-c", script) == "None 10001\n"
 
 
-def test_the_web_image_carries_no_models() -> None:
+def test_the_web_image_contains_no_models() -> None:
     names = ("numpy", "onnxruntime", "av", "shared.engines")
     script = f"import importlib.util as u; print([name for name in {names} if u.find_spec(name)])"
     assert docker("run", "--rm", "--entrypoint", "python", "undertone-web:test", "-c", script) == "[]\n"
 
 
-def test_the_gpu_image_holds_what_a_worker_imports() -> None:
-    """A GPU is not needed to import; the worker then says that it has none."""
+def test_the_gpu_image_contains_the_workers_imports() -> None:
+    """Importing needs no GPU; the worker then reports that it has none."""
     script = "import ctranslate2, faster_whisper, services.worker.app; print(ctranslate2.get_cuda_device_count())"
     found = docker("run", "--rm", "--entrypoint", "python", "undertone-worker-gpu:test", "-c", script)
     assert found.splitlines()[-1] == "0"

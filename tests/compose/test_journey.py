@@ -1,4 +1,4 @@
-"""A recording goes through the containers as a platform sends it: over the edge's one port, until it is erased."""
+"""A recording is processed by the containers over the edge's one port, from upload to erasure."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from pathlib import Path
 import pytest
 from standardwebhooks import Webhook
 
-from tests.compose.conftest import FIGURES
+from tests.compose.conftest import MEASUREMENTS
 from tests.compose.deployment import Deployment, deployed, docker, wait_for
 from tests.compose.receiver import receiving
 from tests.running_service import cut
@@ -27,7 +27,7 @@ ALLOW_RECEIVER = {"OUTBOUND__ALLOW": "172.16.0.0/12,192.168.0.0/16,10.0.0.0/8", 
 @pytest.fixture(scope="module")
 def deployment() -> Iterator[Deployment]:
     with deployed(Deployment("undertone-journey", 18000, ALLOW_RECEIVER)) as made:
-        FIGURES["from up to all services healthy, first start"] = f"{made.start():.0f} s"
+        MEASUREMENTS["from up to all services healthy, first start"] = f"{made.start():.0f} s"
         made.read_key()
         yield made
 
@@ -39,12 +39,12 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 @pytest.fixture(scope="module")
 def job(deployment: Deployment, recording: Path) -> str:
-    """Done, with its captioned video asked for."""
+    """A finished job with a requested captioned video."""
     with receiving(f"{deployment.name}_outside") as receiver, deployment.client() as client:
         endpoint = client.post("/v1/webhooks", json={"url": receiver.url, "events": ["transcript.ready"]})
         assert endpoint.status_code == 201, endpoint.text
         job_id = deployment.submit(recording, captions="true", metadata=json.dumps({"note": CANARY}))
-        FIGURES["12 s of video to a transcript, first job"] = f"{deployment.wait_done(job_id):.0f} s"
+        MEASUREMENTS["12 s of video to a transcript, first job"] = f"{deployment.wait_done(job_id):.0f} s"
         wait_for("the webhook", receiver.received, 60)
         (request,) = receiver.received()
         event = Webhook(endpoint.json()["secret"]).verify(request.body, request.headers)
@@ -55,19 +55,19 @@ def job(deployment: Deployment, recording: Path) -> str:
     return job_id
 
 
-def test_the_key_of_the_first_start_works_and_is_shown_once(deployment: Deployment) -> None:
+def test_the_first_key_works_and_is_shown_once(deployment: Deployment) -> None:
     with deployment.client() as client:
         assert client.get("/v1/jobs").status_code == 200
     assert deployment.logs("gateway").count(deployment.key) == 1
 
 
-def test_without_a_key_nobody_comes_in(deployment: Deployment) -> None:
+def test_requests_without_a_key_are_rejected(deployment: Deployment) -> None:
     with replace(deployment, key="").client() as client:
         assert client.get("/v1/jobs").status_code == 401
         assert client.get("/v1/search", params={"q": "x"}).status_code == 401
 
 
-def test_events_end_with_the_job(deployment: Deployment, job: str) -> None:
+def test_the_event_stream_ends_with_the_job(deployment: Deployment, job: str) -> None:
     with deployment.client() as client:
         text = client.get(f"/v1/jobs/{job}/events").text
     assert "event: end" in text and '"status":"done"' in text.replace(" ", "")
@@ -83,14 +83,14 @@ def test_a_transcript_has_words_speakers_and_emotions(deployment: Deployment, jo
         assert any(job in str(item) for item in client.get("/v1/search", params={"q": word}).json()["items"])
 
 
-def test_the_captioned_video_is_made(deployment: Deployment, job: str) -> None:
+def test_the_captioned_video_is_rendered(deployment: Deployment, job: str) -> None:
     with deployment.client() as client:
         wait_for("the captioned video", lambda: client.get(f"/v1/transcripts/{job}.mp4").status_code == 200)
         assert client.get(f"/v1/transcripts/{job}.mp4").content[4:8] == b"ftyp"
 
 
-def test_a_worker_reaches_nothing_but_its_servers(deployment: Deployment) -> None:
-    """No gateway, no results, not the host by any address of a bridge, and no internet."""
+def test_a_worker_reaches_only_its_servers(deployment: Deployment) -> None:
+    """It cannot reach the gateway, results, the host on any bridge address, or the internet."""
     with socket.create_server(("0.0.0.0", 0)) as server:  # noqa: S104 - what a container must not reach
         port = server.getsockname()[1]
         gateways = docker(
@@ -122,9 +122,9 @@ def test_more_workers_share_the_queue(deployment: Deployment, recording: Path) -
     deployment.start("--scale", "worker-cpu=1")
 
 
-def test_everything_is_there_after_down_and_up(deployment: Deployment, job: str) -> None:
+def test_all_data_survives_down_and_up(deployment: Deployment, job: str) -> None:
     deployment.compose("down", "--timeout", "30")
-    FIGURES["from up to all services healthy, second start"] = f"{deployment.start():.0f} s"
+    MEASUREMENTS["from up to all services healthy, second start"] = f"{deployment.start():.0f} s"
     with deployment.client() as client:
         assert client.get(f"/v1/transcripts/{job}").status_code == 200
     assert deployment.key not in deployment.logs("gateway"), "the key is shown at the first start only"
@@ -140,7 +140,7 @@ def test_tls_at_the_edge(deployment: Deployment, tmp_path: Path) -> None:
         check=True, capture_output=True,
     )  # fmt: skip
     for path in (folder, *folder.iterdir(), *list(folder.parents)[:3]):
-        path.chmod(0o755)  # for the user of nginx; the folders above belong to the test
+        path.chmod(0o755)  # for the user of nginx; the parent folders belong to the test
     secure = replace(
         deployment,
         settings={**deployment.settings, "UNDERTONE_TLS_FOLDER": str(folder)},
@@ -154,7 +154,7 @@ def test_tls_at_the_edge(deployment: Deployment, tmp_path: Path) -> None:
     deployment.start("edge")
 
 
-def test_logs_are_json_and_hold_no_word_of_a_recording(deployment: Deployment, job: str) -> None:
+def test_logs_are_json_and_contain_no_word_of_a_recording(deployment: Deployment, job: str) -> None:
     with deployment.client() as client:
         said = {word["text"] for u in client.get(f"/v1/transcripts/{job}").json()["utterances"] for word in u["words"]}
     whole = deployment.logs()
@@ -165,13 +165,13 @@ def test_logs_are_json_and_hold_no_word_of_a_recording(deployment: Deployment, j
             assert not said & set(str(event.get("event", "")).split()), line
 
 
-def test_an_erased_job_is_gone(deployment: Deployment, job: str) -> None:
+def test_an_erased_job_is_deleted(deployment: Deployment, job: str) -> None:
     with deployment.client() as client:
         assert client.delete(f"/v1/jobs/{job}").status_code == 204
         assert client.get(f"/v1/transcripts/{job}").status_code == 404
         assert client.get(f"/v1/jobs/{job}").status_code == 404
 
 
-def test_down_with_volumes_leaves_nothing(deployment: Deployment) -> None:
+def test_down_with_volumes_deletes_everything(deployment: Deployment) -> None:
     deployment.remove()
     assert deployment.left_over() == ""

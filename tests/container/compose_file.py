@@ -1,4 +1,4 @@
-"""`docker-compose.yml` as compose reads it, for the tests of compose and of Kubernetes."""
+"""`docker-compose.yml` with its variables substituted, for the tests of Compose and Kubernetes."""
 
 from __future__ import annotations
 
@@ -13,13 +13,13 @@ TEXT = (ROOT / "docker-compose.yml").read_text()
 VARIABLE = re.compile(r"\$\{([A-Z_]+)(:[-?]([^}]*))?\}")
 
 
-def project(**given: str) -> dict[str, Any]:
-    """The file with its variables filled in, as compose does it."""
+def project(**variables: str) -> dict[str, Any]:
+    """Substitute the file's variables, as Compose does."""
 
-    def filled(found: re.Match[str]) -> str:
-        return given.get(found[1], found[3] or "")
+    def substitute(match: re.Match[str]) -> str:
+        return variables.get(match[1], match[3] or "")
 
-    return cast("dict[str, Any]", yaml.safe_load(VARIABLE.sub(filled, TEXT.replace("$$", "$"))))
+    return cast("dict[str, Any]", yaml.safe_load(VARIABLE.sub(substitute, TEXT.replace("$$", "$"))))
 
 
 SERVICES: dict[str, dict[str, Any]] = project()["services"]

@@ -1,4 +1,4 @@
-"""The manifests of `deploy/kubernetes` as `kubectl apply -k` sends them to a cluster."""
+"""The manifests of `deploy/kubernetes` as `kubectl apply -k` renders them."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.container.compose_file import ROOT
 
 FOLDER = ROOT / "deploy" / "kubernetes"
 COMPONENTS = tuple(sorted(path.name for path in (FOLDER / "components").iterdir()))
-SCALERS = ("cpu-autoscaling", "keda", "keda-gpu")  # they come last; KEDA or the other one
+SCALERS = ("cpu-autoscaling", "keda", "keda-gpu")  # applied last; KEDA or cpu-autoscaling
 OPTIONS = tuple(name for name in COMPONENTS if name not in SCALERS)
 # What is rendered and checked: the base, the example, each component alone, and all that go together.
 RENDERED: dict[str, tuple[str, ...] | None] = {
@@ -54,7 +54,7 @@ def of_kind(kind: str, name: str = "base") -> dict[str, Manifest]:
 
 
 def pods(name: str = ALL) -> dict[str, Manifest]:
-    """The pod template of everything that runs, with its labels."""
+    """The pod template of every workload, with its labels."""
     found = {each: thing["spec"]["template"] for each, thing in of_kind("Deployment", name).items()}
     for each, thing in of_kind("CronJob", name).items():
         found[each] = thing["spec"]["jobTemplate"]["spec"]["template"]
@@ -69,12 +69,12 @@ def container(pod: Manifest) -> Manifest:
 
 
 def environment(name: str) -> dict[str, Any]:
-    """What a pod gets by name, besides the settings of the ConfigMap."""
+    """The environment variables of a pod, without those of the ConfigMap."""
     return {each["name"]: each for each in container(pods()[name]).get("env", ())}
 
 
 def megabytes(size: str) -> int:
-    """A size in the words of Kubernetes or of compose."""
+    """A size in the notation of Kubernetes or of Compose."""
     return int(size.rstrip("Mmi").rstrip("Gg")) * (1024 if size.lower().rstrip("i").endswith("g") else 1)
 
 
@@ -90,7 +90,7 @@ def _plain(manifest: Manifest) -> tuple[str, str]:
 
 
 def references(value: Any) -> Iterator[tuple[str, str]]:
-    """Names of other objects, as pairs of kind and name, anywhere in a manifest."""
+    """References to other objects, as pairs of kind and name, anywhere in a manifest."""
     if isinstance(value, dict):
         for key, inner in value.items():
             match key, inner:

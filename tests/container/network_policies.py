@@ -1,4 +1,4 @@
-"""What NetworkPolicies allow, as a cluster applies them: policies add up, and only a selected pod is restricted."""
+"""Evaluates NetworkPolicies as a cluster does: policies add up, and only a selected pod is restricted."""
 
 from __future__ import annotations
 
@@ -65,8 +65,8 @@ def _is(peer: Mapping[str, Any], other: Peer, pod: Peer) -> bool:
 
 
 def _selects(selector: Mapping[str, Any], labels: Mapping[str, str]) -> bool:
-    asked = selector.get("matchExpressions", ())
-    assert all(each["operator"] == "In" for each in asked)
+    expressions = selector.get("matchExpressions", ())
+    assert all(each["operator"] == "In" for each in expressions)
     return all(labels.get(key) == value for key, value in selector.get("matchLabels", {}).items()) and all(
-        labels.get(each["key"]) in each["values"] for each in asked
+        labels.get(each["key"]) in each["values"] for each in expressions
     )

@@ -1,4 +1,4 @@
-"""Which settings each service reads, for the tests that compare them with what a deployment hands on."""
+"""The settings that each service reads, for tests that compare them with a deployment's variables."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
     "worker-cpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),
     "worker-gpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),
 }
-# Set by the image, or not to be had in a container.
+# Set by the image, or unavailable in a container.
 ELSEWHERE = {
     "STORAGE__FOLDER",
     "ENGINES__MODELS_DIR",
@@ -42,9 +42,9 @@ ELSEWHERE = {
 
 
 def read_by(service: str) -> set[str]:
-    """The settings that a deployment must hand on to this service."""
+    """The settings that a deployment must pass to this service."""
     names = {
-        f"{room.model_config['env_prefix']}{field}".upper() for room in READ[service] for field in room.model_fields
+        f"{group.model_config['env_prefix']}{field}".upper() for group in READ[service] for field in group.model_fields
     }
     return names - ELSEWHERE
 

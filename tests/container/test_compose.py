@@ -1,4 +1,4 @@
-"""`docker-compose.yml` keeps its promises: what `docker compose config` would refuse, and what we ask of it besides."""
+"""Checks of `docker-compose.yml`: errors that `docker compose config` finds, and our own requirements."""
 
 from __future__ import annotations
 
@@ -24,36 +24,36 @@ from tests.container.settings_read import READ, example, read_by
 NAMES = sorted(SERVICES)
 
 
-def test_a_service_that_depends_on_health_depends_on_one_with_a_health_check() -> None:
+def test_a_dependency_on_health_has_a_health_check() -> None:
     for name, service in SERVICES.items():
         for other, how in service.get("depends_on", {}).items():
             match how["condition"]:
                 case "service_healthy":
                     assert "healthcheck" in SERVICES[other], f"{name} waits for {other}"
                 case "service_started":
-                    assert other in ("postgres", "redis"), f"{name} does not wait for {other} by itself"
+                    assert other in ("postgres", "redis"), f"{name} does not wait for {other} without Compose"
                 case _:
                     assert SERVICES[other]["restart"] == "no", f"{other} never completes"
 
 
-def test_the_port_opens_when_there_is_somebody_to_answer() -> None:
+def test_the_edge_starts_after_the_web_services_are_healthy() -> None:
     conditions = {name: how["condition"] for name, how in SERVICES["edge"]["depends_on"].items()}
     assert conditions == {"gateway": "service_healthy", "results": "service_healthy"}
 
 
 @pytest.mark.parametrize("name", [name for name in NAMES if "healthcheck" in SERVICES[name]])
-def test_every_engine_checks_at_the_same_times(name: str) -> None:
+def test_health_checks_have_the_same_intervals(name: str) -> None:
     """Compose refuses `start_interval` on an engine before 25; with `start_period` a later one checks every 5 s."""
     assert not {"start_interval", "start_period"} & set(SERVICES[name]["healthcheck"])
 
 
 @pytest.mark.parametrize("name", ["gateway", "results", "courier", "dispatcher", "worker-cpu", "worker-gpu"])
-def test_a_check_may_take_as_long_as_it_waits(name: str) -> None:
+def test_a_health_check_has_enough_time(name: str) -> None:
     assert int(SERVICES[name]["healthcheck"]["timeout"].removesuffix("s")) > START_GRACE_SECONDS + TIMEOUT_SECONDS
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_container_has_no_more_rights_than_it_needs(name: str) -> None:
+def test_a_container_has_minimal_privileges(name: str) -> None:
     service = SERVICES[name]
     assert service["read_only"] is True
     assert service["cap_drop"] == ["ALL"] and "cap_add" not in service and "privileged" not in service
@@ -63,17 +63,17 @@ def test_a_container_has_no_more_rights_than_it_needs(name: str) -> None:
     assert not any("docker.sock" in str(volume) for volume in service.get("volumes", ()))
 
 
-def test_one_port_is_published_and_only_on_loopback() -> None:
+def test_one_port_is_published_on_loopback_only() -> None:
     published = {name: service["ports"] for name, service in SERVICES.items() if "ports" in service}
     assert published == {"edge": ["127.0.0.1:8000:8080"]}
     assert project(UNDERTONE_BIND="0.0.0.0")["services"]["edge"]["ports"] == ["0.0.0.0:8000:8080"]  # noqa: S104
 
 
-def test_whoever_listens_beyond_loopback_has_had_its_secrets_checked() -> None:
-    told = project(UNDERTONE_BIND="192.0.2.7")["services"]
-    assert told["secrets"]["environment"]["UNDERTONE_BIND"] == "192.0.2.7"
+def test_a_public_address_requires_checked_secrets() -> None:
+    services = project(UNDERTONE_BIND="192.0.2.7")["services"]
+    assert services["secrets"]["environment"]["UNDERTONE_BIND"] == "192.0.2.7"
     for name in ("redis", "postgres", "gateway", "results", "courier", "dispatcher", "worker-cpu", "worker-gpu"):
-        assert told[name]["depends_on"]["secrets"] == {"condition": "service_completed_successfully"}
+        assert services[name]["depends_on"]["secrets"] == {"condition": "service_completed_successfully"}
 
 
 def test_every_image_and_build_argument_can_be_replaced() -> None:
@@ -84,7 +84,7 @@ def test_every_image_and_build_argument_can_be_replaced() -> None:
             assert VARIABLE.fullmatch(value), name
 
 
-def test_what_parses_media_has_no_way_to_the_internet() -> None:
+def test_media_workers_have_no_internet_access() -> None:
     networks = project()["networks"]
     for name in ("worker-cpu", "worker-gpu", "dispatcher", "results", "redis", "postgres", "objects"):
         assert all(networks[network].get("internal") for network in SERVICES[name]["networks"]), name
@@ -93,7 +93,7 @@ def test_what_parses_media_has_no_way_to_the_internet() -> None:
     assert outside == {"gateway", "courier", "models"}
 
 
-def test_closed_networks_have_no_way_to_the_host() -> None:
+def test_internal_networks_cannot_reach_the_host() -> None:
     networks = project()["networks"]
     closed = {name for name, network in networks.items() if network.get("internal")}
     assert closed == {"front", "database", "queue", "storage"}
@@ -102,26 +102,26 @@ def test_closed_networks_have_no_way_to_the_host() -> None:
 
 
 @pytest.mark.parametrize("name", ["gateway", "results"])
-def test_a_web_service_listens_on_the_network_of_the_edge_only(name: str) -> None:
+def test_a_web_service_listens_on_the_edge_network_only(name: str) -> None:
     host = SERVICES[name]["environment"][f"{name.upper()}__HOST"]
     owners = [network for network, options in SERVICES[name]["networks"].items() if host in options.get("aliases", ())]
     assert owners == ["front"]
 
 
 @pytest.mark.parametrize("image", sorted(set(re.findall(r"\b[a-z/-]+:[\w.-]+@?[\w:]*(?=})", TEXT)) - {""}))
-def test_an_image_from_a_registry_is_pinned_by_digest(image: str) -> None:
+def test_a_registry_image_is_pinned_by_digest(image: str) -> None:
     if not image.endswith(":local"):
         assert re.search(r"@sha256:[0-9a-f]{64}$", image)
 
 
-def test_the_dockerfile_and_compose_name_the_same_base_images() -> None:
+def test_the_dockerfile_and_compose_use_the_same_base_images() -> None:
     dockerfile = (ROOT / "docker" / "Dockerfile").read_text()
     for name in ("PYTHON_IMAGE", "CUDA_IMAGE"):
         inside = re.search(rf"^ARG {name}=(.*)$", dockerfile, re.MULTILINE)
         assert inside and f"${{{name}:-{inside[1]}}}" in TEXT
 
 
-def test_a_secret_goes_only_where_it_is_needed() -> None:
+def test_a_secret_is_mounted_only_where_it_is_needed() -> None:
     def holders(secret: str) -> set[str]:
         volume = f"secrets-{secret}:/secrets/{secret}"
         return {
@@ -136,7 +136,7 @@ def test_a_secret_goes_only_where_it_is_needed() -> None:
             assert not {"POSTGRES_PASSWORD", "REDIS_PASSWORD"} & set(service.get("environment", {})), name
 
 
-def test_our_containers_start_what_there_is() -> None:
+def test_containers_start_existing_services() -> None:
     entry = ["python", "-m", "services.container"]
     for name, service in SERVICES.items():
         if "build" in service:
@@ -147,12 +147,12 @@ def test_our_containers_start_what_there_is() -> None:
                 assert service["healthcheck"]["test"] == check
 
 
-def test_redis_loses_nothing_and_wants_a_password() -> None:
+def test_redis_is_persistent_and_requires_a_password() -> None:
     command = SERVICES["redis"]["entrypoint"][-1]
     assert "--appendonly yes" in command and "--maxmemory-policy noeviction" in command and "requirepass" in command
 
 
-def test_redis_starts_with_its_own_command_and_lets_in_who_knows_the_password(tmp_path: Path) -> None:
+def test_redis_starts_and_accepts_only_the_password(tmp_path: Path) -> None:
     keep_secrets({}, tmp_path / "secrets")
     (tmp_path / "redis-server").symlink_to(find_server())
     socket = tmp_path / "s"
@@ -185,17 +185,17 @@ def test_redis_starts_with_its_own_command_and_lets_in_who_knows_the_password(tm
 
 
 @pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu"])
-def test_a_worker_has_time_to_hand_its_stage_back(name: str) -> None:
+def test_a_worker_has_time_to_requeue_its_stage(name: str) -> None:
     grace = int(SERVICES[name]["stop_grace_period"].removesuffix("s"))
-    assert grace > WorkerSettings().shutdown_seconds + 60  # and for native code that does not come back
+    assert grace > WorkerSettings().shutdown_seconds + 60  # and for unresponsive native code
 
 
 @pytest.mark.parametrize("name", sorted(READ))
-def test_every_setting_that_a_service_reads_reaches_it(name: str) -> None:
+def test_every_setting_of_a_service_is_passed_to_it(name: str) -> None:
     assert read_by(name) <= set(SERVICES[name]["environment"])
 
 
-def test_whatever_is_mounted_is_declared_and_used() -> None:
+def test_every_mount_is_declared_and_used() -> None:
     whole = project()
     mounted = {
         volume.partition(":")[0]
@@ -213,20 +213,22 @@ def test_whatever_is_mounted_is_declared_and_used() -> None:
                 assert (ROOT / volume.partition(":")[0]).is_file()
 
 
-def test_the_edge_sends_every_route_to_whoever_has_it() -> None:
+def test_the_edge_routes_every_path_to_its_service() -> None:
     conf = (ROOT / "docker" / "edge" / "nginx.conf").read_text()
     routes = dict(re.findall(r"location (= \S+|\S+) \{ proxy_pass \$(\w+); \}", conf))
     assert routes.pop("/") == "gateway"
     assert set(routes.values()) == {"results"}
     assert {"/v1/transcripts", "= /v1/search"} <= set(routes)
     logged = re.search(r"log_format(.*?);", conf, re.DOTALL)
-    assert logged and not re.search(r"\$(request\b|request_uri|uri|args|http_)", logged[1]), "a line in the log tells"
+    assert logged and not re.search(r"\$(request\b|request_uri|uri|args|http_)", logged[1]), (
+        "a log line contains request data"
+    )
 
 
-def test_compose_itself_reads_the_files() -> None:
+def test_compose_accepts_the_files() -> None:
     docker = shutil.which("docker")
     if docker is None or subprocess.run([docker, "compose", "version"], check=False, capture_output=True).returncode:
-        pytest.skip("no `docker compose` here")
+        pytest.skip("`docker compose` is not installed")
     given = {"UNDERTONE_TLS_FOLDER": "/tls", "DATABASE__URL": "postgresql://x", "REDIS__URL": "redis://x"}
     for more in ([], ["-f", "docker/tls.yml"], ["-f", "docker/own-state.yml"]):
         files = ["-f", "docker-compose.yml", *more]
@@ -241,9 +243,9 @@ def test_compose_itself_reads_the_files() -> None:
         assert done.returncode == 0, done.stderr
 
 
-def test_the_example_names_every_variable_of_the_file_with_its_default() -> None:
+def test_env_example_contains_every_variable_with_its_default() -> None:
     settings = example()
     for name, _, default in VARIABLE.findall(re.sub(r"#.*", "", TEXT)):
         assert name in settings, name
-        if "__" not in name:  # of ours a container may want another one, such as more requests at once
+        if "__" not in name:  # a container may need another default for our settings
             assert settings[name] == default, name

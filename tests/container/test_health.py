@@ -1,4 +1,4 @@
-"""The check that an engine runs in each container."""
+"""The health check that the container engine runs in each container."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ SCRIPT = Path(health.__file__)
 
 
 @pytest.fixture
-def beat_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def heartbeat_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     path = tmp_path / "healthy"
     monkeypatch.setenv(HEARTBEAT_FILE_VARIABLE, str(path))
     return path
@@ -33,14 +33,14 @@ def test_every_long_running_service_has_a_check() -> None:
     assert set(health.SERVICES) == set(MODULES) - {"keys", "models"}
 
 
-def test_writer_and_check_agree_on_the_file() -> None:
+def test_writer_and_check_use_the_same_file() -> None:
     assert health.HEARTBEAT_FILE_VARIABLE == HEARTBEAT_FILE_VARIABLE
     assert MAX_HEARTBEAT_AGE > 3 * HEARTBEAT_SECONDS
 
 
 @pytest.mark.parametrize(("status", "exit_status"), [(200, 0), (503, 1)])
-def test_a_web_service_is_asked_over_http(status: int, exit_status: int, capfd: pytest.CaptureFixture[str]) -> None:
-    """The whole program, isolated from the environment and from installed packages."""
+def test_a_web_service_is_checked_over_http(status: int, exit_status: int, capfd: pytest.CaptureFixture[str]) -> None:
+    """Runs the whole program, isolated from the environment and from installed packages."""
     with serving(Reply(status=status)) as server:
         done = subprocess.run(
             [sys.executable, "-I", "-S", SCRIPT, "gateway"],
@@ -48,11 +48,11 @@ def test_a_web_service_is_asked_over_http(status: int, exit_status: int, capfd: 
             check=False,
         )
     assert done.returncode == exit_status
-    assert [asked.path for asked in server.asked] == ["/readyz"]
+    assert [request.path for request in server.asked] == ["/readyz"]
     assert ("503" in capfd.readouterr().err) == bool(exit_status)
 
 
-def test_a_web_service_that_accepts_and_says_nothing_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unresponsive_web_service_is_unhealthy(monkeypatch: pytest.MonkeyPatch) -> None:
     def silent(handler: Any) -> None:
         time.sleep(1)
 
@@ -62,7 +62,7 @@ def test_a_web_service_that_accepts_and_says_nothing_is_unhealthy(monkeypatch: p
         assert main(["results"]) == 1
 
 
-def test_the_check_waits_for_a_service_that_starts(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_check_waits_for_a_starting_service(monkeypatch: pytest.MonkeyPatch) -> None:
     with socket.socket() as listener:
         listener.bind(("127.0.0.1", 0))
         monkeypatch.setenv("GATEWAY__PORT", str(listener.getsockname()[1]))
@@ -84,37 +84,37 @@ def test_the_check_waits_for_a_service_that_starts(monkeypatch: pytest.MonkeyPat
 
 
 @pytest.mark.parametrize("service", health.HEARTBEAT_SERVICES)
-def test_a_service_without_a_port_is_healthy_after_a_beat(service: str, beat_file: Path) -> None:
+def test_a_service_without_a_port_is_healthy_after_a_heartbeat(service: str, heartbeat_file: Path) -> None:
     with pytest.raises(FileNotFoundError):
         check(service, starting=0)
     Heartbeat.from_environment().touch()
     check(service, starting=0)
 
 
-def test_a_service_whose_last_success_is_old_is_unhealthy(beat_file: Path) -> None:
+def test_a_service_with_an_old_heartbeat_is_unhealthy(heartbeat_file: Path) -> None:
     Heartbeat.from_environment().touch()
     old = time.time() - MAX_HEARTBEAT_AGE - 5
-    os.utime(beat_file, (old, old))
+    os.utime(heartbeat_file, (old, old))
     with pytest.raises(Unhealthy, match="65 s ago"):
         check("courier", starting=0)
     Heartbeat.from_environment().touch()
     check("courier", starting=0)
 
 
-def test_without_a_file_nothing_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_without_the_variable_no_heartbeat_is_written(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(HEARTBEAT_FILE_VARIABLE, raising=False)
     assert Heartbeat.from_environment().path is None
     Heartbeat.from_environment().touch()
 
 
 @pytest.mark.parametrize("arguments", [[], ["edge"], ["courier", "worker"]])
-def test_only_services_have_a_check(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
+def test_an_unknown_service_has_no_check(arguments: list[str], capsys: pytest.CaptureFixture[str]) -> None:
     assert main(arguments) == 2
     assert "dispatcher" in capsys.readouterr().err
 
 
-def test_the_check_imports_little() -> None:
-    """Each of these costs more CPU than the check itself."""
+def test_the_check_imports_few_modules() -> None:
+    """Each of these modules costs more CPU time than the check itself."""
     command = [sys.executable, "-I", "-S", "-X", "importtime", str(SCRIPT)]
     said = subprocess.run(command, check=False, capture_output=True, text=True).stderr
     imported = {line.rpartition("|")[2].strip() for line in said.splitlines() if line.startswith("import time:")}

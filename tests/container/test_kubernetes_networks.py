@@ -1,4 +1,4 @@
-"""The NetworkPolicies allow what the networks of docker-compose.yml are for, and nothing else."""
+"""The NetworkPolicies allow the connections of docker-compose.yml's networks and no others."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from tests.container.network_policies import Peer, reaches
 
 LABEL = "network.undertone/"
 NAMES = sorted(pods())
-# The servers of docker-compose.yml; in a cluster they are the operator's own.
+# The servers of docker-compose.yml; in a cluster the operator provides them.
 STATE = {"postgres": 5432, "redis": 6379, "objects": 7070}
 POLICIES = list(of_kind("NetworkPolicy", ALL).values())
 OURS = {"kubernetes.io/metadata.name": "undertone"}
@@ -34,7 +34,7 @@ def networks(name: str) -> set[str]:
 
 
 def server(name: str) -> Peer:
-    """One of the operator's servers, in a namespace that has the label of its network."""
+    """One of the operator's servers, in a namespace with its network's label."""
     (network,) = networks(name)
     return Peer("10.2.0.1", {f"{LABEL}{network}": "member"}, {"app": name})
 
@@ -44,23 +44,23 @@ def ports(name: str) -> list[int]:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_pod_is_on_the_networks_of_its_container(name: str) -> None:
+def test_a_pod_has_the_networks_of_its_container(name: str) -> None:
     labels = pods()[name]["metadata"]["labels"]
     assert {label.removeprefix(LABEL) for label in labels if label.startswith(LABEL)} == networks(name)
 
 
-def test_every_network_of_compose_has_its_policy() -> None:
+def test_every_compose_network_has_a_policy() -> None:
     used = {network for name in NAMES for network in networks(name)}
     assert used <= set(of_kind("NetworkPolicy"))
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_a_pod_reaches_the_servers_of_its_networks_and_no_other(name: str) -> None:
+def test_a_pod_reaches_only_the_servers_of_its_networks(name: str) -> None:
     for other, port in STATE.items():
         assert reaches(POLICIES, pod(name), server(other), port) == bool(networks(name) & networks(other)), other
 
 
-def test_only_the_edge_reaches_our_services() -> None:
+def test_only_the_edge_reaches_the_services() -> None:
     conf = (ROOT / "docker" / "edge" / "nginx.conf").read_text()
     expected = {("edge", other) for other in re.findall(r"set \$\w+ http://(\w+):\d+;", conf)}
     found = {
@@ -75,7 +75,7 @@ def test_only_the_edge_reaches_our_services() -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_from_outside_one_port_of_the_edge_is_reached(name: str) -> None:
+def test_only_one_port_of_the_edge_is_reachable_from_outside(name: str) -> None:
     for port in (80, 443, 8000, 8001, 8080):
         published = "public" in networks(name) and port in ports(name)
         for other in (STRANGER, *INTERNET, *PRIVATE):
@@ -83,7 +83,7 @@ def test_from_outside_one_port_of_the_edge_is_reached(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_the_internet_is_for_those_who_call_addresses_and_private_addresses_are_for_nobody(name: str) -> None:
+def test_only_services_that_call_urls_reach_the_internet_and_none_reaches_private_addresses(name: str) -> None:
     for port in (80, 443, 5432, 6379, 6443):
         for there in INTERNET:
             assert reaches(POLICIES, pod(name), there, port) == ("outside" in networks(name))
@@ -91,18 +91,18 @@ def test_the_internet_is_for_those_who_call_addresses_and_private_addresses_are_
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_everybody_resolves_names(name: str) -> None:
+def test_every_pod_can_resolve_names(name: str) -> None:
     assert reaches(POLICIES, pod(name), DNS, 53, "UDP") and reaches(POLICIES, pod(name), DNS, 53)
     assert not any(reaches(POLICIES, pod(name), there, 53, "UDP") for there in (STRANGER, *PRIVATE))
 
 
-def test_a_prometheus_reads_the_figures_from_a_namespace_on_the_network() -> None:
+def test_prometheus_reads_metrics_from_a_namespace_on_the_network() -> None:
     prometheus = Peer("10.3.0.1", {f"{LABEL}front": "member"}, {"app": "prometheus"})
     found = {name for name in NAMES for port in ports(name) if reaches(POLICIES, prometheus, pod(name), port)}
     assert found == {"gateway", "results", "edge"}
 
 
-def test_the_example_opens_its_servers_addresses_and_ports() -> None:
+def test_the_example_opens_the_addresses_and_ports_of_its_servers() -> None:
     policies = list(of_kind("NetworkPolicy", "example").values())
     worker = pod("worker-cpu")
     for address, port in (("192.0.2.10", 5432), ("192.0.2.11", 6379), ("192.0.2.12", 443)):

@@ -1,4 +1,4 @@
-"""Settings and secrets in a cluster: those of `.env.example` and of docker-compose.yml, and no value of a secret."""
+"""Settings and secrets in a cluster match `.env.example` and docker-compose.yml; manifests contain no secret values."""
 
 from __future__ import annotations
 
@@ -10,58 +10,58 @@ from tests.container.manifests import RENDERED, container, environment, generate
 from tests.container.settings_read import ELSEWHERE, READ, example, read_by
 
 NAMES = sorted(pods())
-# Values of settings.env that are not the default, and why.
+# Values of settings.env that differ from the default, with the reason.
 CHANGED = {
-    "ENGINES__THREADS": "2",  # the CPUs of a worker's limit, not all of its node
-    "WORKER__MEMORY_PER_PROCESS_MB": "3072",  # below the memory limit: replaced, not killed
-    "OUTBOUND__OWN_HOSTS": "edge,gateway,results",  # the Services
+    "ENGINES__THREADS": "2",  # a worker's CPU limit, not the node's CPUs
+    "WORKER__MEMORY_PER_PROCESS_MB": "3072",  # below the memory limit, so that processes are replaced, not killed
+    "OUTBOUND__OWN_HOSTS": "edge,gateway,results",  # names of the Services
 }
-KEPT_IN = {  # which volume of compose holds what the Secret has under these keys
+KEPT_IN = {  # the Compose volume for each key of the Secret
     "postgres": {"DATABASE__URL"},
     "redis": {"REDIS__URL"},
     "sealing": {"SECRETS__KEYS"},
     "objects": {"STORAGE__ACCESS_KEY", "STORAGE__SECRET_KEY"},
 }
 SECRET = {
-    f"{room.model_config['env_prefix']}{name}".upper()
-    for rooms in READ.values()
-    for room in rooms
-    for name, field in room.model_fields.items()
+    f"{group.model_config['env_prefix']}{name}".upper()
+    for groups in READ.values()
+    for group in groups
+    for name, field in group.model_fields.items()
     if field.annotation is SecretStr
 }
 
 
-def test_no_secret_is_in_the_manifests() -> None:
+def test_manifests_contain_no_secrets() -> None:
     for name in RENDERED:
         assert not of_kind("Secret", name)
         assert not SECRET & set(generated("settings", name))
     for name in NAMES:
-        for setting, given in environment(name).items():
-            assert ("valueFrom" in given) == (setting in SECRET), setting
+        for setting, source in environment(name).items():
+            assert ("valueFrom" in source) == (setting in SECRET), setting
 
 
 @pytest.mark.parametrize("name", sorted(READ))
-def test_a_pod_gets_the_secrets_of_its_container_and_no_other(name: str) -> None:
+def test_a_pod_gets_only_the_secrets_of_its_container(name: str) -> None:
     volumes = {volume.partition(":")[0] for volume in SERVICES[name]["volumes"]}
     expected = {key for secret, keys in KEPT_IN.items() if f"secrets-{secret}" in volumes for key in keys}
-    found = {}
-    for setting, given in environment(name).items():
-        if "valueFrom" in given:
-            found[setting] = given["valueFrom"]["secretKeyRef"]
-            assert (found[setting]["name"], found[setting]["key"]) == ("undertone", setting)
-    assert set(found) == expected | {"TELEMETRY__HEADERS"}
-    optional = {setting for setting, reference in found.items() if reference.get("optional")}
-    assert optional == set(found) - {"DATABASE__URL", "REDIS__URL", "SECRETS__KEYS"}
+    references = {}
+    for setting, source in environment(name).items():
+        if "valueFrom" in source:
+            references[setting] = source["valueFrom"]["secretKeyRef"]
+            assert (references[setting]["name"], references[setting]["key"]) == ("undertone", setting)
+    assert set(references) == expected | {"TELEMETRY__HEADERS"}
+    optional = {setting for setting, reference in references.items() if reference.get("optional")}
+    assert optional == set(references) - {"DATABASE__URL", "REDIS__URL", "SECRETS__KEYS"}
 
 
 @pytest.mark.parametrize("name", sorted(READ))
-def test_every_setting_that_a_service_reads_reaches_it(name: str) -> None:
+def test_every_setting_of_a_service_is_passed_to_it(name: str) -> None:
     (source,) = container(pods()[name])["envFrom"]
     assert source["configMapRef"]["name"].startswith("settings-")
     assert read_by(name) <= set(generated("settings")) | set(environment(name))
 
 
-def test_the_settings_are_those_of_the_example_with_their_defaults() -> None:
+def test_the_settings_match_the_example_and_its_defaults() -> None:
     fixed = {setting for name in READ for setting in environment(name)} - {"WORKER__PROCESSES"}
     expected = {
         setting: default
@@ -71,17 +71,17 @@ def test_the_settings_are_those_of_the_example_with_their_defaults() -> None:
     assert generated("settings") == expected | CHANGED
 
 
-def test_the_settings_are_read_as_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
-    rooms = {room for rooms in READ.values() for room in rooms}
-    defaults = {room: room() for room in rooms}
+def test_the_settings_are_parsed_to_their_defaults(monkeypatch: pytest.MonkeyPatch) -> None:
+    groups = {group for groups in READ.values() for group in groups}
+    defaults = {group: group() for group in groups}
     for setting, value in generated("settings").items():
         if setting not in CHANGED:
             monkeypatch.setenv(setting, value)
-    assert {room: room() for room in rooms} == defaults
+    assert {group: group() for group in groups} == defaults
 
 
 @pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu"])
-def test_a_worker_uses_the_cpus_and_the_memory_that_it_has(name: str) -> None:
+def test_a_worker_uses_its_cpu_and_memory_limits(name: str) -> None:
     settings, limits = generated("settings"), container(pods()[name])["resources"]["limits"]
     processes = int(settings["WORKER__PROCESSES"])
     assert int(settings["ENGINES__THREADS"]) * processes == int(limits["cpu"])

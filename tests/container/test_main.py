@@ -1,4 +1,4 @@
-"""`python -m services.container`: which words start what."""
+"""`python -m services.container`: its arguments."""
 
 from __future__ import annotations
 
@@ -15,7 +15,7 @@ from shared.domain.error import InvalidRequest, InvalidSetting
 
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
-    """Where secrets lie; the functions' default was bound when they were defined."""
+    """The folder of secrets; the functions' default argument was bound at their definition."""
     for function in (secret_files.keep_secrets, secret_files.kept_secrets):
         monkeypatch.setattr(function, "__defaults__", (tmp_path,))
     for secret in secret_files.SECRETS:
@@ -23,7 +23,7 @@ def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return tmp_path
 
 
-def test_secrets_are_made_and_printed_for_an_env_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
+def test_secrets_are_generated_and_printed_for_an_env_file(folder: Path, capsys: pytest.CaptureFixture[str]) -> None:
     assert container.main(["secrets"]) == 0
     assert json.loads(capsys.readouterr().out)["made"].startswith("REDIS_PASSWORD")
     assert container.main(["secrets", "print"]) == 0
@@ -39,7 +39,7 @@ def test_a_public_service_without_its_own_secrets_does_not_start(folder: Path, m
     assert raised.value.exit_status != 0
 
 
-def test_words_that_mean_nothing() -> None:
+def test_unknown_arguments_are_rejected() -> None:
     with pytest.raises(InvalidRequest, match="dispatcher"):
         container.main([])
 
@@ -50,5 +50,5 @@ def test_every_service_has_its_module(service: str) -> None:
     assert module.__name__.startswith("services.")
 
 
-def test_compiling_imports_a_service_and_what_it_needs_late() -> None:
+def test_compile_imports_a_service_and_its_lazy_imports() -> None:
     assert container.main(["compile", "courier"]) == 0

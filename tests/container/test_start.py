@@ -1,4 +1,4 @@
-"""What a container says about a service that it cannot start."""
+"""The error message of a container for a service that it cannot start."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from pathlib import Path
 ROOT = Path(__file__).parents[2]
 
 
-def test_an_unknown_service_is_named_with_those_that_there_are() -> None:
+def test_an_unknown_service_error_lists_the_known_ones() -> None:
     done = subprocess.run(
         [sys.executable, "-m", "services.container", "nothing"], cwd=ROOT, check=False, capture_output=True, text=True
     )

@@ -1,4 +1,4 @@
-"""What the web image answers where it lacks the engines: a copy of the code without them, as in its Dockerfile."""
+"""Commands in the web image, which has no engines: a copy of the code without them, as in its Dockerfile."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from pathlib import Path
 import pytest
 
 ROOT = Path(__file__).parents[2]
-REMOVED = ("engines", "pipeline")  # by the Dockerfile's stage web-build
+REMOVED = ("engines", "pipeline")  # deleted by the Dockerfile's stage web-build
 
 
 @pytest.fixture(scope="module")
@@ -28,12 +28,12 @@ def app(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 
 def run(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
-    """Without `site`, so that an editable install of this repository does not give the engines back."""
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    """Runs without `site`, so that an editable install of this repository does not add the engines."""
+    inherited = {name: value for name, value in os.environ.items() if "__" not in name}
     return subprocess.run(
         [sys.executable, "-S", "-m", "services.container", *arguments],
         cwd=app,
-        env={**kept, "PYTHONPATH": sysconfig.get_path("purelib")},
+        env={**inherited, "PYTHONPATH": sysconfig.get_path("purelib")},
         capture_output=True,
         text=True,
         timeout=60,
@@ -41,7 +41,7 @@ def run(app: Path, *arguments: str) -> subprocess.CompletedProcess[str]:
     )
 
 
-def test_the_weights_are_asked_of_another_container(app: Path) -> None:
+def test_models_refers_to_another_container(app: Path) -> None:
     done = run(app, "models", "list")
     assert done.returncode == 64, done.stderr
     assert done.stdout == ""
@@ -51,12 +51,12 @@ def test_the_weights_are_asked_of_another_container(app: Path) -> None:
     )
 
 
-def test_a_worker_does_not_run_there(app: Path) -> None:
+def test_a_worker_cannot_run_in_the_web_image(app: Path) -> None:
     done = run(app, "worker")
     assert done.returncode == 64 and '"code": "invalid_request"' in done.stderr and "worker-cpu" in done.stderr
 
 
-def test_keys_are_made_there(app: Path) -> None:
+def test_keys_can_be_created_in_the_web_image(app: Path) -> None:
     done = run(app, "keys", "--help")
     assert done.returncode == 0, done.stderr
     assert "create" in done.stdout

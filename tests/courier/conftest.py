@@ -1,4 +1,4 @@
-"""A courier for every test."""
+"""The fixture of a courier."""
 
 from __future__ import annotations
 
@@ -17,7 +17,7 @@ from tests.service_fakes import MovableClock
 
 @pytest.fixture
 def harness(tmp_path: Path) -> Iterator[CourierHarness]:
-    # The libraries that verify read the machine's clock, so this one starts at the present.
+    # The verifying libraries read the system clock, so this clock starts at the present.
     clock = MovableClock(datetime.fromtimestamp(time.time(), UTC))
     database = open_database(f"sqlite:///{tmp_path / 'undertone.db'}", clock=clock)
     SqlKeyStore(database).ensure_tenant("ours")

@@ -1,4 +1,4 @@
-"""Everything that a courier works with, on one SQLite file, and how its receivers verify."""
+"""A courier over one SQLite file, and the signature checks of its receivers."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ DAY = timedelta(days=1)
 
 @dataclass
 class CourierHarness:
-    """Everything that a courier works with, on one SQLite file."""
+    """A courier and its stores over one SQLite file."""
 
     database: Database
     clock: MovableClock
@@ -88,17 +88,17 @@ class CourierHarness:
         return job.id
 
     def state(self, job_id: str) -> StageStatus:
-        """Of its first stage."""
-        found = self.jobs.find("ours", job_id)
-        assert found is not None
-        return found.stages[0].status
+        """The status of the job's first stage."""
+        record = self.jobs.find("ours", job_id)
+        assert record is not None
+        return record.stages[0].status
 
-    def go_round(self) -> list[DeliveryOutcome]:
-        """One round of what the loop does for ever."""
+    def run_once(self) -> list[DeliveryOutcome]:
+        """Run one iteration of the courier's loop."""
         self.outbox.fan_out()
         return [self.deliverer.deliver(one) for one in self.outbox.due(limit=50, lease=MINUTE)]
 
 
-def verify(asked: JobRequest, secret: str) -> Any:
-    OpenAI(api_key="unused").webhooks.verify_signature(asked.body, dict(asked.headers), secret=secret)
-    return Webhook(secret).verify(asked.body, dict(asked.headers))
+def verify(request: JobRequest, secret: str) -> Any:
+    OpenAI(api_key="unused").webhooks.verify_signature(request.body, dict(request.headers), secret=secret)
+    return Webhook(secret).verify(request.body, dict(request.headers))

@@ -1,4 +1,4 @@
-"""The table of the contract, line by line: what each answer means for its delivery and its endpoint."""
+"""The outcome of each kind of response for its delivery and its endpoint, as the API documents it."""
 
 from __future__ import annotations
 
@@ -32,7 +32,7 @@ def test_any_2xx_is_success(status: int) -> None:
     [AttemptResult(status=status) for status in (199, 301, 302, 400, 401, 404, 429, 500, 503)]
     + [AttemptResult(error=reason) for reason in ("timeout", "tls", "dns", "connect", "protocol")],
 )
-def test_what_failed_comes_again_by_the_schedule(result: AttemptResult) -> None:
+def test_a_failed_attempt_is_retried_by_the_schedule(result: AttemptResult) -> None:
     assert decide_outcome(1, AT, result, MIDDLE) == DeliveryOutcome(
         status=DeliveryStatus.PENDING, next_attempt_at=after(5)
     )
@@ -46,19 +46,19 @@ def test_ten_attempts_take_75_hours_and_35_minutes() -> None:
 
 
 @given(st.integers(1, 9), st.floats(0, 1))
-def test_each_wait_is_spread_by_a_fifth(number: int, chance: float) -> None:
+def test_each_delay_has_a_jitter_of_a_fifth(number: int, chance: float) -> None:
     again = decide_outcome(number, AT, AttemptResult(status=500), chance).next_attempt_at
     assert again is not None
     assert 0.8 * RETRY_SCHEDULE[number - 1] <= again - AT <= 1.2 * RETRY_SCHEDULE[number - 1]
 
 
-def test_gone_ends_the_endpoint() -> None:
+def test_status_410_disables_the_endpoint() -> None:
     assert decide_outcome(1, AT, AttemptResult(status=410), MIDDLE) == DeliveryOutcome(
         status=DeliveryStatus.DROPPED, disable_reason="gone"
     )
 
 
-def test_a_blocked_address_is_not_tried_again() -> None:
+def test_a_blocked_address_is_not_retried() -> None:
     assert decide_outcome(1, AT, AttemptResult(error="blocked"), MIDDLE) == DeliveryOutcome(
         status=DeliveryStatus.BLOCKED
     )
@@ -66,7 +66,7 @@ def test_a_blocked_address_is_not_tried_again() -> None:
 
 @pytest.mark.parametrize("status", [429, 502, 503, 504])
 @pytest.mark.parametrize(
-    ("asked", "rest"),
+    ("retry_after", "delay"),
     [
         ("60", 60),
         (" 60 ", 60),
@@ -76,9 +76,9 @@ def test_a_blocked_address_is_not_tried_again() -> None:
         (format_datetime(AT + timedelta(days=9), usegmt=True), 86400),
     ],
 )
-def test_retry_after_moves_the_next_attempt_later(status: int, asked: str, rest: float) -> None:
-    outcome = decide_outcome(1, AT, AttemptResult(status=status, headers={"retry-after": asked}), MIDDLE)
-    assert outcome.next_attempt_at == outcome.slow_until == after(rest)
+def test_retry_after_delays_the_next_attempt(status: int, retry_after: str, delay: float) -> None:
+    outcome = decide_outcome(1, AT, AttemptResult(status=status, headers={"retry-after": retry_after}), MIDDLE)
+    assert outcome.next_attempt_at == outcome.slow_until == after(delay)
 
 
 def test_retry_after_is_never_earlier_than_the_schedule() -> None:
@@ -86,15 +86,17 @@ def test_retry_after_is_never_earlier_than_the_schedule() -> None:
     assert (outcome.next_attempt_at, outcome.slow_until) == (after(300), after(1))
     last = decide_outcome(10, AT, AttemptResult(status=503, headers={"retry-after": "60"}), MIDDLE)
     assert last == DeliveryOutcome(status=DeliveryStatus.FAILED, slow_until=after(60)), (
-        "the other deliveries wait all the same"
+        "the endpoint's other deliveries wait too"
     )
 
 
-@pytest.mark.parametrize("asked", ["", "soon", "-5", "0", "1e9", "Mon, 02 Nov 2020 12:00:00 GMT", "٣", "32 Foo 2026"])
-def test_what_cannot_be_read_asks_for_nothing(asked: str) -> None:
-    outcome = decide_outcome(1, AT, AttemptResult(status=503, headers={"retry-after": asked}), MIDDLE)
+@pytest.mark.parametrize(
+    "retry_after", ["", "soon", "-5", "0", "1e9", "Mon, 02 Nov 2020 12:00:00 GMT", "٣", "32 Foo 2026"]
+)
+def test_an_invalid_retry_after_is_ignored(retry_after: str) -> None:
+    outcome = decide_outcome(1, AT, AttemptResult(status=503, headers={"retry-after": retry_after}), MIDDLE)
     assert (outcome.next_attempt_at, outcome.slow_until) == (after(5), None)
 
 
-def test_only_a_busy_receiver_may_ask_for_rest() -> None:
+def test_retry_after_counts_only_for_busy_receivers() -> None:
     assert decide_outcome(1, AT, AttemptResult(status=500, headers={"retry-after": "60"}), MIDDLE).slow_until is None

@@ -1,4 +1,4 @@
-"""The courier's house: what is stuck goes on, what was kept for its time goes, what fails for days is disabled."""
+"""Maintenance: expired leases are freed, expired data is deleted, endpoints that fail for days are disabled."""
 
 from __future__ import annotations
 
@@ -42,7 +42,7 @@ def test_maintenance_disables_failing_endpoints_and_deletes_old_logs(harness: Co
         hook = harness.hook(server.url)
         for _ in range(7):
             harness.publish()
-            harness.go_round()
+            harness.run_once()
             harness.maintenance.run()
             harness.clock.move(DAY)
     found = harness.endpoints.find("ours", hook.id)
@@ -65,7 +65,7 @@ def left(harness: CourierHarness, job_id: str) -> set[str]:
     return {key.rsplit("/", 1)[-1] for key in harness.blobs.keys("ours", job_folder(job_id))}
 
 
-def test_what_was_kept_for_its_time_goes_and_the_transcript_stays(harness: CourierHarness) -> None:
+def test_expired_media_and_artifacts_are_deleted_and_the_transcript_is_kept(harness: CourierHarness) -> None:
     job_id = harness.publish()
     for key in (recording_key(job_id), f"{artifacts_folder(job_id)}/sound", transcript_key(job_id)):
         harness.blobs.put("ours", key, [b"x"])
@@ -80,13 +80,13 @@ def test_what_was_kept_for_its_time_goes_and_the_transcript_stays(harness: Couri
     harness.maintenance.run()
     harness.maintenance.run()
     assert left(harness, job_id) == {"transcript.json"}
-    assert left(harness, running.id) == {"recording"}, "what has not ended keeps everything"
+    assert left(harness, running.id) == {"recording"}, "a running job keeps all data"
     assert harness.maintenance.expiry.expired(RetentionCategory.MEDIA, timedelta(0)) == (), (
-        "what is gone is not asked for again"
+        "deleted data is not listed again"
     )
 
 
-def test_a_job_may_ask_for_less_but_not_for_more(harness: CourierHarness) -> None:
+def test_a_job_may_shorten_its_retention_but_not_extend_it(harness: CourierHarness) -> None:
     short = harness.jobs.add("ours", new_job(ONE_STAGE, retention=Retention(media_hours=0, transcript_days=3)))
     long = harness.jobs.add("ours", new_job(ONE_STAGE, retention=Retention(media_hours=24 * 30)))
     for job in (short, long):
@@ -105,7 +105,7 @@ def test_a_job_may_ask_for_less_but_not_for_more(harness: CourierHarness) -> Non
     assert harness.jobs.find("ours", long.id) is not None
 
 
-def test_a_job_whose_recording_is_gone_cannot_be_run_again(harness: CourierHarness) -> None:
+def test_a_job_without_its_recording_cannot_be_retried(harness: CourierHarness) -> None:
     job = harness.jobs.add("ours", new_job(ONE_STAGE))
     harness.jobs.cancel("ours", job.id)
     harness.clock.move(2 * DAY)
@@ -114,9 +114,7 @@ def test_a_job_whose_recording_is_gone_cannot_be_run_again(harness: CourierHarne
         harness.jobs.retry("ours", job.id)
 
 
-def test_a_chore_that_breaks_does_not_stop_the_others(
-    harness: CourierHarness, capsys: pytest.CaptureFixture[str]
-) -> None:
+def test_a_failing_task_does_not_stop_the_others(harness: CourierHarness, capsys: pytest.CaptureFixture[str]) -> None:
     class BrokenBlobs(FolderBlobs):
         def delete_prefix(self, tenant: str, prefix: str) -> int:
             raise OSError(tenant, prefix)
@@ -126,14 +124,14 @@ def test_a_chore_that_breaks_does_not_stop_the_others(
     erased = harness.publish()
     harness.jobs.erase("ours", erased, by="k1", reason="asked")
     harness.clock.move(2 * MINUTE)
-    house = Maintenance(
+    maintenance = Maintenance(
         **{name: getattr(harness.maintenance, name) for name in Maintenance.__slots__}
         | {"blobs": BrokenBlobs(harness.folder)}
     )
-    house.run()
+    maintenance.run()
     assert harness.state(stuck.id) is StageStatus.PENDING
     erasure = harness.jobs.erasure_record("ours", erased)
-    assert erasure is not None and erasure.erased_at is None, "it is asked again"
+    assert erasure is not None and erasure.erased_at is None, "the erasure is retried"
     said = capsys.readouterr().out
     assert "courier.task_failed" in said and "OSError" in said and "jobs/" not in said
     harness.maintenance.run()

@@ -1,4 +1,4 @@
-"""The courier as it runs: its loop in trouble, and the program until it is told to stop."""
+"""The courier's loop under failures, and the program until its shutdown."""
 
 from __future__ import annotations
 
@@ -30,12 +30,12 @@ from tests.local_server import LocalServer, Reply, serving
 def eventually(what: Any, seconds: float = 60.0) -> None:
     until = time.monotonic() + seconds
     while not what():
-        assert time.monotonic() < until, "it did not happen in time"
+        assert time.monotonic() < until, "the condition was not met in time"
         time.sleep(0.02)
 
 
 class FlakyOutbox(SqlOutbox):
-    """A database that is away for a moment."""
+    """An outbox whose database is unavailable for a short time."""
 
     broken = 2
 
@@ -46,7 +46,7 @@ class FlakyOutbox(SqlOutbox):
         return super().fan_out(limit=limit)
 
 
-def test_the_loop_survives_trouble_and_finishes_what_is_under_way(
+def test_the_loop_survives_failures_and_finishes_attempts_in_progress(
     harness: CourierHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     def slowly(handler: Any) -> None:
@@ -88,14 +88,14 @@ def test_the_loop_survives_trouble_and_finishes_what_is_under_way(
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])
-def test_the_program_delivers_until_it_is_told_to_stop(
+def test_the_program_delivers_until_it_is_stopped(
     harness: CourierHarness, server_for_program: LocalServer, number: int
 ) -> None:
     key, secret = new_key(), new_webhook_secret()
     harness.sealer = SecretCipher([key])
     harness.hook(server_for_program.url, secret)
     harness.publish()
-    harness.clock.move(-DAY)  # the program has the machine's clock
+    harness.clock.move(-DAY)  # the program uses the system clock
     environment = {**os.environ, "STORAGE__FOLDER": str(harness.folder), "SECRETS__KEYS": key}
     command = [sys.executable, "-m", "services.courier", "--loopback"]
     program = subprocess.Popen(command, env=environment, stdout=subprocess.PIPE, stderr=subprocess.STDOUT)
@@ -119,13 +119,13 @@ def server_for_program() -> Iterator[LocalServer]:
 
 @pytest.fixture
 def own_signals() -> Iterator[None]:
-    kept = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
+    previous = {number: signal.getsignal(number) for number in (signal.SIGTERM, signal.SIGINT)}
     yield
-    for number, handler in kept.items():
+    for number, handler in previous.items():
         signal.signal(number, handler)
 
 
-def test_in_this_process_it_does_the_same(
+def test_main_delivers_in_this_process(
     harness: CourierHarness, server_for_program: LocalServer, monkeypatch: pytest.MonkeyPatch, own_signals: None
 ) -> None:
     key = new_key()
@@ -135,17 +135,17 @@ def test_in_this_process_it_does_the_same(
     harness.publish()
     harness.clock.move(-DAY)
 
-    def stop_when_asked() -> None:
+    def stop_after_delivery() -> None:
         eventually(lambda: server_for_program.asked)
         os.kill(os.getpid(), signal.SIGTERM)
 
-    watcher = Thread(target=stop_when_asked)
+    watcher = Thread(target=stop_after_delivery)
     watcher.start()
     assert main(["--loopback"]) == 0
     watcher.join()
 
 
-def test_without_a_key_for_secrets_the_program_says_what_to_do(
+def test_without_an_encryption_key_the_program_explains_the_setting(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, own_signals: None
 ) -> None:
     monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))

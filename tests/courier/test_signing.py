@@ -1,4 +1,4 @@
-"""Our signatures, read by two libraries that are not ours."""
+"""Our signatures, verified by two independent libraries."""
 
 from __future__ import annotations
 
@@ -14,11 +14,11 @@ from shared.infra.secret_encryption import new_webhook_secret
 
 
 def now() -> datetime:
-    return datetime.fromtimestamp(time.time(), UTC)  # both libraries read the machine's clock
+    return datetime.fromtimestamp(time.time(), UTC)  # both libraries read the system clock
 
 
 def verified(body: bytes, headers: dict[str, str], secret: str) -> bool:
-    """What both libraries say; they must agree."""
+    """The result of both libraries, which must agree."""
     try:
         Webhook(secret).verify(body, headers)
         one = True
@@ -33,7 +33,7 @@ def verified(body: bytes, headers: dict[str, str], secret: str) -> bool:
     return one
 
 
-def test_the_vector_of_the_contract() -> None:
+def test_the_documented_test_vector_matches() -> None:
     at = datetime.fromtimestamp(1_700_000_000, UTC)
     headers = signed_headers("msg_1", at, b'{"type":"job.failed"}', ["whsec_MfKQ9r8GKYqrTwjUPD8ILPZIo2LaLaSw"])
     assert headers == {
@@ -45,7 +45,7 @@ def test_the_vector_of_the_contract() -> None:
 
 
 @pytest.mark.parametrize("body", [b"{}", '{"name":"Zoë ☃"}'.encode()])
-def test_both_libraries_verify_what_we_sign(body: bytes) -> None:
+def test_both_libraries_verify_our_signatures(body: bytes) -> None:
     secret = new_webhook_secret()
     headers = signed_headers("msg_1", now(), body, [secret])
     assert verified(body, headers, secret)
@@ -56,18 +56,18 @@ def test_both_libraries_verify_what_we_sign(body: bytes) -> None:
     assert not verified(body, signed_headers("msg_1", old, body, [secret]), secret)
 
 
-def test_during_a_rotation_either_secret_verifies() -> None:
+def test_either_secret_verifies_during_a_rotation() -> None:
     new, old = new_webhook_secret(), new_webhook_secret()
     headers = signed_headers("msg_1", now(), b"{}", [new, old])
     assert headers["webhook-signature"].count("v1,") == 2
     assert verified(b"{}", headers, new) and verified(b"{}", headers, old)
 
 
-def test_without_a_secret_nothing_is_claimed() -> None:
+def test_without_a_secret_there_is_no_signature() -> None:
     assert "webhook-signature" not in signed_headers("msg_1", now(), b"{}", [])
 
 
-def test_secrets_are_new_each_time_and_need_no_padding() -> None:
+def test_secrets_are_random_and_need_no_padding() -> None:
     made = {new_webhook_secret() for _ in range(50)}
     assert len(made) == 50
     assert all(len(secret) == len("whsec_") + 32 and "=" not in secret for secret in made)

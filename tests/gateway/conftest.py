@@ -1,4 +1,4 @@
-"""A gateway on a real socket, with a database and blobs in real files, and a queue that remembers what was sent."""
+"""Fixtures: a gateway on a real socket with a SQLite database, file blobs and a queue in memory."""
 
 from __future__ import annotations
 
@@ -30,7 +30,7 @@ Open = Callable[..., AbstractContextManager[Gateway]]
 
 @pytest.fixture
 def opened(tmp_path: Path) -> Open:
-    """Opens a gateway with settings of the test's own."""
+    """Return a factory of gateways with the settings of the test."""
 
     @contextmanager
     def open_one(

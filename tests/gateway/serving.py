@@ -1,4 +1,4 @@
-"""A gateway that runs in a thread of the test, and what tests ask of it."""
+"""Runs a gateway in a thread of the test, with helpers for requests and log output."""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from shared.domain.work import Ticket
 from shared.infra.database.engine import Database
 from shared.infra.web.listener import make_server
 
-# The beginning of an MP4: enough for the door, which looks at no more.
+# The beginning of an MP4: enough for the content check at the upload.
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(range(256)) * 64
 WAV = b"RIFF\x24\x10\0\0WAVEfmt " + bytes(4096)
 
@@ -56,7 +56,7 @@ class Gateway:
         return httpx.Client(base_url=self.url, headers=self.headers(tenant) if tenant else {}, timeout=20)
 
     def blobs(self) -> list[str]:
-        """Every file below the blobs, scratch included."""
+        """Every file in the blob store, including temporary files."""
         root = self.folder / "blobs"
         return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 
@@ -66,25 +66,25 @@ class Gateway:
         return host, int(port)
 
     def raw(self, *pieces: bytes, pause: float = 0.0, timeout: float = 10) -> bytes:
-        """Send bytes as they are, and read until the server closes or nothing more comes."""
+        """Send raw bytes, and read until the server closes the connection or the timeout ends."""
         with socket.create_connection(self.address, timeout=timeout) as line:
             for piece in pieces:
                 try:
                     line.sendall(piece)
                 except OSError:
-                    break  # it has answered and closed
+                    break  # it has responded and closed
                 time.sleep(pause)
-            told = b""
+            received = b""
             try:
                 while block := line.recv(65536):
-                    told += block
+                    received += block
             except OSError:
                 pass
-            return told
+            return received
 
 
 def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
-    """What happens after the answer, such as sending to the queue, takes a moment."""
+    """Wait for an effect that follows the response, such as sending to the queue."""
     deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
         time.sleep(0.01)
@@ -92,15 +92,15 @@ def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
 
 
 def logged(capfd: pytest.CaptureFixture[str], event: str, times: int = 1) -> str:
-    """All that was written until the log has told an event so often; it tells of a request after its answer."""
-    told: list[str] = []
+    """Return the log once it contains the event that often; requests are logged after the response."""
+    lines: list[str] = []
 
-    def is_told() -> bool:
-        told.extend(capfd.readouterr())
-        return "".join(told).count(event) >= times
+    def is_logged() -> bool:
+        lines.extend(capfd.readouterr())
+        return "".join(lines).count(event) >= times
 
-    assert eventually(is_told), f"{event} was not told {times} times in {''.join(told)!r}"
-    return "".join(told)
+    assert eventually(is_logged), f"{event} was not logged {times} times in {''.join(lines)!r}"
+    return "".join(lines)
 
 
 @contextmanager

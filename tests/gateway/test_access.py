@@ -1,4 +1,4 @@
-"""Who may come in: keys with scopes, tenants that do not see each other, and keyless mode for this machine only."""
+"""Authentication: keys with scopes, isolation of tenants, and keyless mode on loopback addresses only."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 
 
 def routes_of(gateway: Gateway) -> list[tuple[str, str]]:
-    """Every route of the application, also those that come with it."""
+    """Every route of the application, including those of included routers."""
     found = []
     for path, item in create_app(gateway.context).openapi()["paths"].items():
         found += [(method.upper(), path) for method in item]
@@ -50,20 +50,20 @@ def routes_of(gateway: Gateway) -> list[tuple[str, str]]:
 
 def test_every_route_is_described(gateway: Gateway) -> None:
     app = create_app(gateway.context)
-    mine: list[APIRoute] = []
+    app_routes: list[APIRoute] = []
     stack = list(app.routes)
     while stack:
         route = stack.pop()
         if isinstance(route, APIRoute):
-            mine.append(route)
+            app_routes.append(route)
         stack += getattr(getattr(route, "original_router", None), "routes", [])
-    paths = {(method, route.path) for route in mine for method in route.methods or ()}
+    paths = {(method, route.path) for route in app_routes for method in route.methods or ()}
     hidden = {("OPTIONS", "/v1/uploads/{upload_id}")}
     assert paths - hidden == set(routes_of(gateway))
 
 
-def test_another_tenants_thing_is_one_that_never_was(gateway: Gateway, stranger: httpx.Client) -> None:
-    """On every route with an id: 404, and the same body as for an id that nobody has."""
+def test_resources_of_another_tenant_look_like_missing_ones(gateway: Gateway, stranger: httpx.Client) -> None:
+    """Every route with an id returns 404 with the same body as for an unknown id."""
     context = gateway.context
     job = context.jobs.add("ours", new_job())
     endpoint, _ = context.callbacks.make("ours", "http://127.0.0.1:9999/", frozenset({EventType.TEST}))
@@ -95,7 +95,7 @@ def test_another_tenants_thing_is_one_that_never_was(gateway: Gateway, stranger:
     assert stranger.get("/v1/webhooks").json()["items"] == []
 
 
-def test_without_a_valid_key_nothing_is_answered(gateway: Gateway) -> None:
+def test_requests_without_a_valid_key_are_rejected(gateway: Gateway) -> None:
     good = gateway.keys["ours"]
     key_id = good.split("_")[1]
     bad = [None, "", "Basic abc", "Bearer", "Bearer x", f"Bearer ut_{key_id}_wrong", f"Bearer {good}x", "Bearer ut__"]
@@ -115,7 +115,7 @@ def test_without_a_valid_key_nothing_is_answered(gateway: Gateway) -> None:
             assert nobody.get(path).status_code == 200
 
 
-def test_a_key_does_what_its_scopes_say(gateway: Gateway) -> None:
+def test_scopes_limit_what_a_key_may_do(gateway: Gateway) -> None:
     with gateway.client("readers") as reader:
         for method, path in routes_of(gateway):
             if path in OPEN_PATHS or method == "OPTIONS":
@@ -127,7 +127,7 @@ def test_a_key_does_what_its_scopes_say(gateway: Gateway) -> None:
             assert answer.status_code == 403, (method, path, answer.text)
 
 
-def test_a_revoked_or_expired_key_is_refused(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_revoked_or_expired_key_is_rejected(gateway: Gateway, client: httpx.Client) -> None:
     keys, now = SqlKeyStore(gateway.database), gateway.context.clock()
     text, key = make_key("ours", set(Scope), now, expires_at=now - timedelta(seconds=1))
     keys.add(key)
@@ -136,14 +136,14 @@ def test_a_revoked_or_expired_key_is_refused(gateway: Gateway, client: httpx.Cli
     assert client.get("/v1/jobs").status_code == 401
 
 
-def test_too_many_requests_are_refused_before_their_body_is_read(opened: Open) -> None:
+def test_requests_over_the_rate_limit_are_rejected_before_the_body_is_read(opened: Open) -> None:
     with opened(requests_per_minute=5) as gateway, gateway.client() as client:
         answers = [client.get("/v1/jobs") for _ in range(8)]
         assert [answer.status_code for answer in answers] == [200] * 5 + [429] * 3
         assert answers[-1].json()["code"] == "too_many_requests" and int(answers[-1].headers["retry-after"]) >= 1
         head = f"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.keys['ours']}\r\n"
-        told = gateway.raw(f"{head}Content-Type: video/mp4\r\nContent-Length: 1000000\r\n\r\n".encode())
-        assert told.startswith(b"HTTP/1.1 429"), "without a byte of the body"
+        response = gateway.raw(f"{head}Content-Type: video/mp4\r\nContent-Length: 1000000\r\n\r\n".encode())
+        assert response.startswith(b"HTTP/1.1 429"), "without a byte of the body"
 
 
 def deployment(folder: Path, **gateway: object) -> Deployment:
@@ -158,8 +158,8 @@ def deployment(folder: Path, **gateway: object) -> Deployment:
     )
 
 
-@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "meetings.example", ""])  # noqa: S104 - that is the point
-def test_without_keys_it_starts_on_a_loopback_address_only(tmp_path: Path, host: str) -> None:
+@pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "meetings.example", ""])  # noqa: S104 - the test needs it
+def test_keyless_mode_starts_on_loopback_addresses_only(tmp_path: Path, host: str) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'u.db'}")
     with pytest.raises(InvalidSetting, match="loopback"):
         assemble(deployment(tmp_path, keyless=True, host=host), database, MemoryQueue())
@@ -169,13 +169,13 @@ def test_without_keys_it_starts_on_a_loopback_address_only(tmp_path: Path, host:
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.53"])
-def test_without_keys_it_starts_on_every_loopback_address(tmp_path: Path, host: str) -> None:
+def test_keyless_mode_starts_on_every_loopback_address(tmp_path: Path, host: str) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'u.db'}")
     assert assemble(deployment(tmp_path, keyless=True, host=host), database, MemoryQueue()).authenticator.keyless
     database.close()
 
 
-def test_keyless_answers_this_machine_and_no_web_page(opened: Open) -> None:
+def test_keyless_mode_accepts_local_requests_and_no_web_pages(opened: Open) -> None:
     with opened(keyless=True) as gateway, gateway.client(None) as client:
         assert client.get("/v1/jobs").status_code == 200
         assert client.get("/v1/jobs", headers={"Authorization": "Bearer anything"}).status_code == 200

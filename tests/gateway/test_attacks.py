@@ -1,4 +1,4 @@
-"""What a hostile client sends: slow, oversized, lying, broken and bottomless bodies; nothing of them stays."""
+"""Requests of a hostile client: slow, oversized, malformed and endless bodies leave no data behind."""
 
 from __future__ import annotations
 
@@ -26,18 +26,22 @@ def head(gateway: Gateway, *lines: str, path: str = "/v1/recordings") -> bytes:
 
 def clean(gateway: Gateway) -> bool:
     with gateway.database.reading() as connection:
-        arrivals = connection.exec_driver_sql("SELECT count(*) FROM incoming_uploads").scalar_one()
-    return gateway.blobs() == [] and gateway.context.jobs.list("ours").items == () and arrivals == 0
+        incoming = connection.exec_driver_sql("SELECT count(*) FROM incoming_uploads").scalar_one()
+    return gateway.blobs() == [] and gateway.context.jobs.list("ours").items == () and incoming == 0
 
 
-def test_too_large_by_its_length_is_refused_before_a_byte_comes(opened: Open) -> None:
+def test_a_body_over_the_limit_by_content_length_is_rejected_before_it_is_read(opened: Open) -> None:
     with opened(max_upload_mb=1) as gateway:
-        told = gateway.raw(head(gateway, "Content-Type: video/mp4", f"Content-Length: {2 * MIB}"))
-        assert told.startswith(b"HTTP/1.1 413") and b"upload_too_large" in told and b"connection: close" in told.lower()
+        response = gateway.raw(head(gateway, "Content-Type: video/mp4", f"Content-Length: {2 * MIB}"))
+        assert (
+            response.startswith(b"HTTP/1.1 413")
+            and b"upload_too_large" in response
+            and b"connection: close" in response.lower()
+        )
         assert clean(gateway)
 
 
-def test_who_goes_on_sending_gets_to_read_the_refusal(opened: Open) -> None:
+def test_a_client_that_continues_sending_receives_the_rejection(opened: Open) -> None:
     with opened(max_upload_mb=1) as gateway, gateway.client() as client:
         for _ in range(10):
             answer = client.post("/v1/recordings", content=MP4 * 200, headers={"content-type": "video/mp4"})
@@ -45,7 +49,7 @@ def test_who_goes_on_sending_gets_to_read_the_refusal(opened: Open) -> None:
 
 
 @pytest.mark.parametrize("form", [True, False])
-def test_too_large_by_its_count_is_refused_while_it_comes(opened: Open, form: bool) -> None:
+def test_a_body_over_the_limit_is_rejected_while_it_is_read(opened: Open, form: bool) -> None:
     def endless() -> Iterator[bytes]:
         if form:
             yield b'--b\r\nContent-Disposition: form-data; name="file"; filename="a"\r\n\r\n'
@@ -59,11 +63,11 @@ def test_too_large_by_its_count_is_refused_while_it_comes(opened: Open, form: bo
         assert clean(gateway)
 
 
-def test_a_body_that_stops_coming_is_given_up(opened: Open) -> None:
+def test_a_stalled_body_times_out(opened: Open) -> None:
     with opened(idle_seconds=0.3) as gateway:
         for body in (b"", MP4[:100]):
-            told = gateway.raw(head(gateway, "Content-Type: video/mp4", "Content-Length: 5000") + body)
-            assert told.startswith(b"HTTP/1.1 408") and b"body_timeout" in told
+            response = gateway.raw(head(gateway, "Content-Type: video/mp4", "Content-Length: 5000") + body)
+            assert response.startswith(b"HTTP/1.1 408") and b"body_timeout" in response
         assert clean(gateway)
 
 
@@ -82,17 +86,17 @@ def test_a_body_shorter_than_its_length_leaves_nothing(gateway: Gateway) -> None
         ("Transfer-Encoding: chunked", "Transfer-Encoding: gzip"),
     ],
 )
-def test_a_length_that_makes_no_sense_is_refused(gateway: Gateway, lines: tuple[str, ...]) -> None:
-    told = gateway.raw(head(gateway, "Content-Type: video/mp4", *lines) + MP4, timeout=2)
-    assert told[9:10] == b"4", told[:60]
+def test_an_invalid_content_length_is_rejected(gateway: Gateway, lines: tuple[str, ...]) -> None:
+    response = gateway.raw(head(gateway, "Content-Type: video/mp4", *lines) + MP4, timeout=2)
+    assert response[9:10] == b"4", response[:60]
     assert clean(gateway)
 
 
-def test_bytes_behind_a_refused_body_are_no_second_request(opened: Open) -> None:
+def test_bytes_after_a_rejected_body_are_not_a_second_request(opened: Open) -> None:
     with opened(max_upload_mb=1) as gateway:
         smuggled = head(gateway, "Content-Length: 0", path="/v1/webhooks")
-        told = gateway.raw(head(gateway, "Content-Type: video/mp4", f"Content-Length: {2 * MIB}") + smuggled)
-        assert told.count(b"HTTP/1.1 ") == 1
+        response = gateway.raw(head(gateway, "Content-Type: video/mp4", f"Content-Length: {2 * MIB}") + smuggled)
+        assert response.count(b"HTTP/1.1 ") == 1
         unread = head(gateway, "Content-Type: text/plain", f"Content-Length: {len(smuggled)}") + smuggled
         assert gateway.raw(unread).count(b"HTTP/1.1 ") == 1
 
@@ -112,13 +116,13 @@ def test_bytes_behind_a_refused_body_are_no_second_request(opened: Open) -> None
         "\u202egp4.exe",
     ],
 )
-def test_a_file_name_is_a_label_and_never_a_path(gateway: Gateway, client: httpx.Client, name: str) -> None:
+def test_a_file_name_is_never_used_as_a_path(gateway: Gateway, client: httpx.Client, name: str) -> None:
     answer = client.post("/v1/recordings", files={"file": (name, MP4), "track": (name, MP4)})
     assert answer.status_code == 202, answer.text
     job_id, label = answer.json()["id"], answer.json()["recording"]["name"]
     assert label and len(label) <= 200 and not set(label) & set("/\\\0\r\n\u202e")
     assert gateway.blobs() == [f"ours/jobs/{job_id}/media/recording", f"ours/jobs/{job_id}/media/track-0"]
-    assert not Path("/tmp/escape").exists()  # noqa: S108 - where the name points
+    assert not Path("/tmp/escape").exists()  # noqa: S108 - the target of the name
 
 
 def part(name: str, content: bytes = b"x", filename: str | None = None) -> bytes:
@@ -146,7 +150,7 @@ def part(name: str, content: bytes = b"x", filename: str | None = None) -> bytes
         (part("transcript", b"<html>", "a.vtt") + b"--b--\r\n", 422),
     ],
 )
-def test_a_broken_or_bottomless_form_is_refused_and_leaves_nothing(
+def test_an_invalid_or_endless_form_is_rejected_and_leaves_no_data(
     gateway: Gateway, client: httpx.Client, body: bytes, status: int
 ) -> None:
     kind = {"content-type": "multipart/form-data; boundary=b"}
@@ -158,7 +162,7 @@ def test_a_broken_or_bottomless_form_is_refused_and_leaves_nothing(
 @pytest.mark.parametrize(
     "kind", ["multipart/form-data", "multipart/form-data; boundary=", "multipart/form-data; boundary=" + "b" * 300]
 )
-def test_a_form_without_a_usable_boundary_is_refused(client: httpx.Client, kind: str) -> None:
+def test_a_form_without_a_valid_boundary_is_rejected(client: httpx.Client, kind: str) -> None:
     assert client.post("/v1/recordings", content=b"x", headers={"content-type": kind}).status_code == 400
 
 
@@ -178,7 +182,7 @@ def test_a_form_without_a_usable_boundary_is_refused(client: httpx.Client, kind:
     ids=["arrays", "objects", "deep", "digits", "nan", "surrogate", "bytes", "null", "nothing"],
 )
 @pytest.mark.parametrize("path", ["/v1/recordings", "/v1/webhooks"])
-def test_a_json_bomb_is_a_wrong_request_and_nothing_worse(client: httpx.Client, bomb: bytes, path: str) -> None:
+def test_a_json_bomb_is_an_invalid_request(client: httpx.Client, bomb: bytes, path: str) -> None:
     answer = client.post(path, content=bomb, headers={"content-type": "application/json"})
     assert answer.status_code in (400, 422), answer.text
     assert answer.headers["content-type"] == "application/problem+json"
@@ -188,12 +192,12 @@ def test_a_json_bomb_is_a_wrong_request_and_nothing_worse(client: httpx.Client, 
 @pytest.mark.parametrize(
     "metadata", ['{"n": "\\ud800"}', "[" * 60_000, '{"n": ' + "9" * 5_000 + "}", '{"n": NaN}', '{"n": 1e999}']
 )
-def test_a_bomb_in_a_form_is_a_wrong_field(client: httpx.Client, metadata: str) -> None:
+def test_a_json_bomb_in_a_form_field_is_an_invalid_field(client: httpx.Client, metadata: str) -> None:
     answer = client.post("/v1/recordings", data={"metadata": metadata}, files={"file": ("a", MP4)})
     assert answer.status_code == 422, answer.text
 
 
-def test_small_bodies_stay_small(client: httpx.Client, gateway: Gateway) -> None:
+def test_json_bodies_over_the_limit_are_rejected(client: httpx.Client, gateway: Gateway) -> None:
     long = b'{"url": "' + b"x" * 70_000 + b'"}'
     kind = {"content-type": "application/json"}
     for path in ("/v1/webhooks", "/v1/recordings"):
@@ -202,14 +206,14 @@ def test_small_bodies_stay_small(client: httpx.Client, gateway: Gateway) -> None
             assert (answer.status_code, answer.json()["code"]) == (413, "upload_too_large"), path
 
 
-def test_a_full_disk_is_said_and_leaves_nothing(gateway: Gateway, client: httpx.Client, tmp_path: Path) -> None:
+def test_a_full_disk_is_reported_and_leaves_no_data(gateway: Gateway, client: httpx.Client, tmp_path: Path) -> None:
     free = shutil.disk_usage(tmp_path).free
     kind = {"content-type": "video/mp4"}
-    telling = head(gateway, "Content-Type: video/mp4", f"Content-Length: {4 << 30}")
+    announced = head(gateway, "Content-Type: video/mp4", f"Content-Length: {4 << 30}")
     assert client.post("/v1/recordings", content=MP4, headers=kind).status_code == 202
     disk = gateway.context.disk
     disk._reserve = free - (1 << 30)
-    assert b"507" in gateway.raw(telling)[:20], "four gigabytes would not fit above the reserve"
+    assert b"507" in gateway.raw(announced)[:20], "four gigabytes would not fit above the reserve"
     disk._reserve = free * 2
     answer = client.post("/v1/recordings", content=MP4, headers=kind)
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
@@ -219,15 +223,17 @@ def test_a_full_disk_is_said_and_leaves_nothing(gateway: Gateway, client: httpx.
     assert len(gateway.blobs()) == 1
 
 
-def test_a_disk_that_fills_while_writing_is_said_and_leaves_nothing(gateway: Gateway, client: httpx.Client) -> None:
-    """The reserve is asked again at every block: what others write meanwhile counts too."""
+def test_a_disk_that_fills_up_during_an_upload_is_reported_and_leaves_no_data(
+    gateway: Gateway, client: httpx.Client
+) -> None:
+    """The reserve is checked at every block, because other writes count too."""
     gateway.context.intake.blobs._reserve = 1 << 62  # type: ignore[attr-defined]
     answer = client.post("/v1/recordings", content=MP4, headers={"content-type": "video/mp4"})
     assert (answer.status_code, answer.json()["code"]) == (507, "storage_full")
     assert clean(gateway)
 
 
-def test_only_so_many_uploads_at_once(opened: Open) -> None:
+def test_concurrent_uploads_are_limited(opened: Open) -> None:
     with opened(max_uploads_per_key=2, upload_wait_seconds=0) as gateway, gateway.client() as client:
         go_on = threading.Event()
 
@@ -248,15 +254,15 @@ def test_only_so_many_uploads_at_once(opened: Open) -> None:
         assert eventually(lambda: metrics in client.get("/metrics").text)
         answer = client.post("/v1/recordings", content=MP4, headers=kind)
         assert (answer.status_code, answer.json()["code"]) == (429, "too_many_requests")
-        assert client.get("/v1/jobs").status_code == 200, "other requests go on"
+        assert client.get("/v1/jobs").status_code == 200, "other requests are unaffected"
         go_on.set()
         for thread in threads:
             thread.join()
         assert client.post("/v1/recordings", content=MP4, headers=kind).status_code == 202
 
 
-def test_whoever_finds_the_house_full_waits_and_is_let_in(opened: Open) -> None:
-    """Twelve uploads through two places: none is refused, none is lost."""
+def test_an_upload_waits_for_a_free_slot(opened: Open) -> None:
+    """Twelve uploads share two slots: all succeed."""
     with opened(max_uploads_per_key=2) as gateway:
 
         def upload(_number: int) -> int:
@@ -267,7 +273,7 @@ def test_whoever_finds_the_house_full_waits_and_is_let_in(opened: Open) -> None:
             assert list(threads.map(upload, range(12))) == [202] * 12
 
 
-def test_headers_that_never_end_are_cut_off(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_endless_headers_time_out(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("shared.infra.web.listener.HEADER_SECONDS", 0.3)
     began = time.monotonic()
     assert gateway.raw(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
@@ -277,7 +283,7 @@ def test_headers_that_never_end_are_cut_off(gateway: Gateway, monkeypatch: pytes
 
 
 @pytest.mark.slow
-def test_memory_stays_flat_however_large_the_recording(opened: Open) -> None:
+def test_memory_use_is_independent_of_the_recording_size(opened: Open) -> None:
     block = MP4[:32] + bytes(MIB - 32)
 
     def large() -> Iterator[bytes]:
@@ -293,7 +299,7 @@ def test_memory_stays_flat_however_large_the_recording(opened: Open) -> None:
         client.delete(f"/v1/jobs/{answer.json()['id']}")
 
 
-def test_what_a_killed_gateway_left_is_swept(gateway: Gateway) -> None:
+def test_data_of_a_killed_gateway_is_swept(gateway: Gateway) -> None:
     intake = gateway.context.intake
     intake.blobs.put("ours", "jobs/dead/media/recording", [MP4])
     with gateway.database.writing() as connection:

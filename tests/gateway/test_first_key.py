@@ -1,4 +1,4 @@
-"""The first key is shown once the gateway can serve, and a key that is stored has been shown."""
+"""The first key is shown only if the gateway can serve, and is stored only after it was shown."""
 
 from __future__ import annotations
 
@@ -43,7 +43,7 @@ def database(tmp_path: Path) -> Iterator[Database]:
     opened.close()
 
 
-def test_it_is_made_once_and_is_valid(tmp_path: Path, database: Database) -> None:
+def test_the_first_key_is_created_once_and_is_valid(tmp_path: Path, database: Database) -> None:
     shown: list[str] = []
     make_first_key(tmp_path, database, shown.append)
     make_first_key(tmp_path, database, shown.append)
@@ -51,7 +51,7 @@ def test_it_is_made_once_and_is_valid(tmp_path: Path, database: Database) -> Non
     assert ApiKeyVerifier(SqlKeyStore(database), database.clock).verify(text).name == "first start"
 
 
-def test_it_is_shown_before_it_is_stored(tmp_path: Path, database: Database) -> None:
+def test_the_first_key_is_shown_before_it_is_stored(tmp_path: Path, database: Database) -> None:
     store = SqlKeyStore(database)
 
     def show(_text: str) -> None:
@@ -63,7 +63,7 @@ def test_it_is_shown_before_it_is_stored(tmp_path: Path, database: Database) -> 
     assert not store.any_usable()
 
 
-def test_the_start_after_a_kill_shows_another(tmp_path: Path, database: Database) -> None:
+def test_the_next_start_after_a_kill_shows_another_key(tmp_path: Path, database: Database) -> None:
     done = subprocess.run([sys.executable, "-c", KILLED, str(tmp_path)], cwd=ROOT, check=False, timeout=60)
     assert done.returncode == -signal.SIGKILL
     shown: list[str] = []
@@ -71,7 +71,7 @@ def test_the_start_after_a_kill_shows_another(tmp_path: Path, database: Database
     assert len(shown) == 1
 
 
-def test_it_is_shown_in_the_form_of_the_log(
+def test_the_first_key_is_shown_in_the_log_format(
     monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("LOG__FORMAT", "json")
@@ -83,7 +83,7 @@ def test_it_is_shown_in_the_form_of_the_log(
     assert "      ut_1_x\n" in capsys.readouterr().err
 
 
-def test_a_port_that_is_taken_is_said() -> None:
+def test_a_port_in_use_is_reported() -> None:
     [first] = bound_sockets("127.0.0.1", 0)
     with first:
         first.listen()
@@ -94,12 +94,12 @@ def test_a_port_that_is_taken_is_said() -> None:
 
 
 def start(folder: Path, **settings: str) -> subprocess.Popen[str]:
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    inherited = {name: value for name, value in os.environ.items() if "__" not in name}
     ours = {"STORAGE__FOLDER": str(folder), "REDIS__URL": "redis://127.0.0.1:9/0", "SECRETS__KEYS": new_key()}
     return subprocess.Popen(
         [sys.executable, "-m", "services.container", "gateway"],
         cwd=ROOT,
-        env={**kept, **ours, **settings},
+        env={**inherited, **ours, **settings},
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
         text=True,
@@ -107,7 +107,7 @@ def start(folder: Path, **settings: str) -> subprocess.Popen[str]:
 
 
 @pytest.mark.slow
-def test_a_container_that_cannot_serve_makes_none(tmp_path: Path, database: Database) -> None:
+def test_a_container_that_cannot_serve_creates_no_key(tmp_path: Path, database: Database) -> None:
     with socket.socket() as taken:
         taken.bind(("127.0.0.1", 0))
         taken.listen()
@@ -119,14 +119,14 @@ def test_a_container_that_cannot_serve_makes_none(tmp_path: Path, database: Data
             ({"SECRETS__KEYS": "short"}, "SECRETS__KEYS"),
         ):
             process = start(tmp_path, **settings)
-            told, _ = process.communicate(timeout=60)
-            assert process.returncode == 78, told
-            assert word in told and "ut_" not in told
+            output, _ = process.communicate(timeout=60)
+            assert process.returncode == 78, output
+            assert word in output and "ut_" not in output
             assert not SqlKeyStore(database).any_usable()
 
 
 @pytest.mark.slow
-def test_a_container_that_serves_shows_it_once(tmp_path: Path) -> None:
+def test_a_container_that_serves_shows_the_key_once(tmp_path: Path) -> None:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = str(free.getsockname()[1])
@@ -145,7 +145,7 @@ def test_a_container_that_serves_shows_it_once(tmp_path: Path) -> None:
             answer = httpx.get(f"http://127.0.0.1:{port}/v1/jobs", headers={"Authorization": f"Bearer {keys[0]}"})
             assert answer.status_code == 200
         process.send_signal(signal.SIGTERM)
-        told, _ = process.communicate(timeout=60)
-        lines = [json.loads(line) for line in told.splitlines()]
+        output, _ = process.communicate(timeout=60)
+        lines = [json.loads(line) for line in output.splitlines()]
         keys += [line["key"] for line in lines if line["event"] == "gateway.first_key"]
         assert len(keys) == 1

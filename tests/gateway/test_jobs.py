@@ -1,4 +1,4 @@
-"""Jobs are looked at, listed, followed, run again and erased; a request that is repeated is done once."""
+"""Jobs are shown, listed, followed, retried and erased; a repeated request has one effect."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def submit(client: httpx.Client, **fields: str) -> str:
     return str(answer.json()["id"])
 
 
-def test_a_job_tells_where_it_stands_and_how_it_ended(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_job_shows_its_progress_and_its_error(gateway: Gateway, client: httpx.Client) -> None:
     job_id = submit(client)
     fresh = client.get(f"/v1/jobs/{job_id}").json()
     assert (fresh["status"], fresh["progress"], fresh["seconds_left"], fresh["error"]) == ("queued", 0, None, None)
@@ -38,18 +38,18 @@ def test_a_job_tells_where_it_stands_and_how_it_ended(gateway: Gateway, client: 
     running = client.get(f"/v1/jobs/{job_id}").json()
     assert running["status"] == "running" and running["seconds_left"] is not None and 0 < running["progress"] < 1
     work.finish_stage(claim, seconds=1.5)
-    work.fail(held(work, job_id, "detect_speech"), JobFailure(code="engine_failed", message="It broke."))
+    work.fail(held(work, job_id, "detect_speech"), JobFailure(code="engine_failed", message="It failed."))
     failed = client.get(f"/v1/jobs/{job_id}").json()
-    assert failed["error"] == {"code": "engine_failed", "message": "It broke.", "stage": "detect_speech"}
+    assert failed["error"] == {"code": "engine_failed", "message": "It failed.", "stage": "detect_speech"}
     assert failed["stages"][0]["seconds"] == 1.5 and failed["finished_at"] is not None
 
 
-def test_a_failed_job_is_run_again_and_a_queued_one_is_not(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_failed_job_can_be_retried_and_a_queued_one_cannot(gateway: Gateway, client: httpx.Client) -> None:
     job_id = submit(client)
     conflict = client.post(f"/v1/jobs/{job_id}/retry")
     assert (conflict.status_code, conflict.json()["code"]) == (409, "state_conflict")
     work = SqlWorkStore(gateway.database)
-    work.fail(held(work, job_id, "decode"), JobFailure(code="decode_failed", message="It broke."))
+    work.fail(held(work, job_id, "decode"), JobFailure(code="decode_failed", message="It failed."))
     assert eventually(lambda: len(gateway.queue.sent) > 0)
     gateway.queue.sent.clear()
     again = client.post(f"/v1/jobs/{job_id}/retry")
@@ -57,7 +57,7 @@ def test_a_failed_job_is_run_again_and_a_queued_one_is_not(gateway: Gateway, cli
     assert eventually(lambda: [ticket.stage for ticket in gateway.queue.sent] == ["decode"])
 
 
-def test_a_list_has_pages_and_filters(gateway: Gateway, client: httpx.Client) -> None:
+def test_the_job_list_has_pages_and_filters(gateway: Gateway, client: httpx.Client) -> None:
     ids = [gateway.context.jobs.add("ours", new_job()).id for _ in range(5)]
     gateway.context.jobs.cancel("ours", ids[0])
     first = client.get("/v1/jobs", params={"limit": 3}).json()
@@ -74,11 +74,11 @@ def test_a_list_has_pages_and_filters(gateway: Gateway, client: httpx.Client) ->
         assert "secret" not in answer.text
 
 
-def test_erasing_a_running_job_stops_its_worker_and_hides_it(gateway: Gateway, client: httpx.Client) -> None:
+def test_erasing_a_running_job_cancels_its_stage_and_hides_the_job(gateway: Gateway, client: httpx.Client) -> None:
     job_id = submit(client)
     held(SqlWorkStore(gateway.database), job_id, "decode")
     assert client.delete(f"/v1/jobs/{job_id}").status_code == 204
-    assert client.delete(f"/v1/jobs/{job_id}").status_code == 204, "doing it again is no error"
+    assert client.delete(f"/v1/jobs/{job_id}").status_code == 204, "deleting twice is no error"
     for path in (f"/v1/jobs/{job_id}", f"/v1/jobs/{job_id}/events"):
         assert client.get(path).status_code == 404
     assert client.delete("/v1/jobs/" + "0" * 32).status_code == 404
@@ -87,14 +87,14 @@ def test_erasing_a_running_job_stops_its_worker_and_hides_it(gateway: Gateway, c
 
 
 def events(lines: Iterator[str]) -> Iterator[tuple[str, str, dict[str, object]]]:
-    told: dict[str, str] = {}
+    fields: dict[str, str] = {}
     for line in lines:
         name, _, value = line.partition(": ")
         if line:
-            told[name] = value
-        elif "data" in told:
-            yield told["event"], told.get("id", ""), json.loads(told["data"])
-            told = {}
+            fields[name] = value
+        elif "data" in fields:
+            yield fields["event"], fields.get("id", ""), json.loads(fields["data"])
+            fields = {}
 
 
 def test_a_job_is_followed_to_its_end_and_a_broken_stream_resumes(gateway: Gateway, client: httpx.Client) -> None:
@@ -103,20 +103,20 @@ def test_a_job_is_followed_to_its_end_and_a_broken_stream_resumes(gateway: Gatew
     work = SqlWorkStore(gateway.database)
     with client.stream("GET", path) as stream:
         assert stream.headers["content-type"].startswith("text/event-stream")
-        told = events(stream.iter_lines())
-        name, mark, job = next(told)
+        received = events(stream.iter_lines())
+        name, mark, job = next(received)
         assert (name, job["status"]) == ("progress", "queued")
         claim = held(work, job_id, "decode")
-        name, mark, job = next(told)
+        name, mark, job = next(received)
         assert job["status"] == "running"
-    work.fail(claim, JobFailure(code="decode_failed", message="It broke."))
+    work.fail(claim, JobFailure(code="decode_failed", message="It failed."))
     with client.stream("GET", path, headers={"Last-Event-ID": mark}) as stream:
         rest = list(events(stream.iter_lines()))
     assert [(name, job["status"]) for name, _, job in rest] == [("end", "failed")]
     assert client.get(path, headers={"Last-Event-ID": rest[-1][1]}).status_code == 204
 
 
-def test_who_watches_an_erased_job_is_told_that_it_is_gone(gateway: Gateway, client: httpx.Client) -> None:
+def test_the_event_stream_of_an_erased_job_ends_with_gone(gateway: Gateway, client: httpx.Client) -> None:
     job_id = submit(client)
     with client.stream("GET", f"/v1/jobs/{job_id}/events") as stream:
         lines = stream.iter_lines()
@@ -125,7 +125,7 @@ def test_who_watches_an_erased_job_is_told_that_it_is_gone(gateway: Gateway, cli
         assert next(events(lines))[0] == "gone"
 
 
-def test_the_same_key_and_request_get_the_same_answer(gateway: Gateway, client: httpx.Client) -> None:
+def test_the_same_key_and_request_get_the_same_response(gateway: Gateway, client: httpx.Client) -> None:
     key = {"Idempotency-Key": '"once"'}
     first = client.post("/v1/recordings", data={"speakers": "2"}, files=FILES, headers=key)
     again = client.post("/v1/recordings", data={"speakers": "2"}, files=FILES, headers={"Idempotency-Key": "once"})
@@ -140,17 +140,17 @@ def test_the_same_key_and_request_get_the_same_answer(gateway: Gateway, client: 
     assert len(gateway.context.jobs.list("ours").items) == 1 and len(gateway.blobs()) == 1
 
 
-def test_a_key_counts_for_its_tenant_and_is_free_again_after_a_failure(
+def test_an_idempotency_key_is_per_tenant_and_reusable_after_a_failure(
     gateway: Gateway, client: httpx.Client, stranger: httpx.Client
 ) -> None:
     key = {"Idempotency-Key": "k"}
     assert client.post("/v1/recordings", files={"file": ("a", b"text")}, headers=key).status_code == 422
-    mine = client.post("/v1/recordings", files=FILES, headers=key)
+    first = client.post("/v1/recordings", files=FILES, headers=key)
     other = stranger.post("/v1/recordings", files=FILES, headers=key)
-    assert mine.status_code == other.status_code == 202 and mine.json()["id"] != other.json()["id"]
+    assert first.status_code == other.status_code == 202 and first.json()["id"] != other.json()["id"]
 
 
-def test_while_the_first_request_runs_the_second_is_told_to_wait(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_repeated_request_is_rejected_while_the_first_one_runs(gateway: Gateway, client: httpx.Client) -> None:
     key = RequestKey(tenant="ours", method="POST", path="/v1/recordings", key="k")
     url = "http://127.0.0.1:9/a.mp4"
     gateway.context.requests.begin(key, digest_of(f"url {url}", JobRequest().model_dump_json()))
@@ -159,7 +159,7 @@ def test_while_the_first_request_runs_the_second_is_told_to_wait(gateway: Gatewa
     assert int(answer.headers["retry-after"]) > 0
 
 
-def test_a_repeated_address_is_not_fetched_again(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_repeated_url_is_not_fetched_again(gateway: Gateway, client: httpx.Client) -> None:
     key = {"Idempotency-Key": "k"}
     with serving(Reply(body=MP4)) as other:
         answers = [client.post("/v1/recordings", json={"url": other.url}, headers=key) for _ in range(2)]
@@ -168,7 +168,7 @@ def test_a_repeated_address_is_not_fetched_again(gateway: Gateway, client: httpx
 
 
 @pytest.mark.parametrize("key", ["", "x" * 256, "two words", '""'])
-def test_an_odd_key_is_refused(client: httpx.Client, key: str) -> None:
+def test_an_invalid_idempotency_key_is_rejected(client: httpx.Client, key: str) -> None:
     answer = client.post("/v1/recordings", files=FILES, headers={"Idempotency-Key": key})
-    # A quoted nothing is two quotation marks, which are visible characters.
+    # An empty quoted key is two quotation marks, which are visible characters.
     assert answer.status_code == (202 if key == '""' else 422)

@@ -1,4 +1,4 @@
-"""The program itself: it does not start half-configured, and a kill in the middle of an upload loses nothing."""
+"""The gateway process: it refuses invalid settings, and a kill during an upload loses no data."""
 
 from __future__ import annotations
 
@@ -25,8 +25,8 @@ TUS = {"Tus-Resumable": "1.0.0"}
 
 
 def environment(folder: Path, **more: str) -> dict[str, str]:
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
-    return {**kept, "STORAGE__FOLDER": str(folder), "STORAGE__RESERVE_MB": "1", "SECRETS__KEYS": new_key(), **more}
+    inherited = {name: value for name, value in os.environ.items() if "__" not in name}
+    return {**inherited, "STORAGE__FOLDER": str(folder), "STORAGE__RESERVE_MB": "1", "SECRETS__KEYS": new_key(), **more}
 
 
 def run(folder: Path, **more: str) -> subprocess.CompletedProcess[str]:
@@ -68,7 +68,7 @@ def started(folder: Path, redis: str) -> Iterator[tuple[subprocess.Popen[bytes],
 
 
 @pytest.mark.slow
-def test_it_refuses_to_start_without_what_it_needs(tmp_path: Path) -> None:
+def test_it_refuses_to_start_without_required_settings(tmp_path: Path) -> None:
     redis = "redis://127.0.0.1:9/0"
     for more, word in (
         ({}, "REDIS__URL"),
@@ -83,7 +83,7 @@ def test_it_refuses_to_start_without_what_it_needs(tmp_path: Path) -> None:
 
 
 @pytest.mark.slow
-def test_an_upload_goes_on_after_the_gateway_was_killed(tmp_path: Path, redis: str) -> None:
+def test_an_upload_resumes_after_the_gateway_was_killed(tmp_path: Path, redis: str) -> None:
     content = MP4 * 10
     with started(tmp_path / "state", redis) as (process, client):
         path = client.post("/v1/uploads", headers={**TUS, "Upload-Length": str(len(content))}).headers["location"]

@@ -1,4 +1,4 @@
-"""Recordings come in as forms, as bytes, by address and as ended uploads, and become queued jobs with their blobs."""
+"""Recordings are accepted as forms, raw bodies, URLs and finished uploads, and become queued jobs with blobs."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ def code(answer: httpx.Response) -> tuple[int, str]:
     return answer.status_code, answer.json()["code"]
 
 
-def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_form_with_every_field_becomes_a_queued_job(gateway: Gateway, client: httpx.Client) -> None:
     answer = client.post(
         "/v1/recordings",
         data={
@@ -73,7 +73,7 @@ def test_a_form_with_everything_becomes_a_queued_job(gateway: Gateway, client: h
 
 
 @pytest.mark.parametrize("kind", ["audio/wav", "video/mp4", "application/octet-stream"])
-def test_bare_bytes_take_their_wishes_from_the_query(gateway: Gateway, client: httpx.Client, kind: str) -> None:
+def test_a_raw_body_takes_its_options_from_the_query(gateway: Gateway, client: httpx.Client, kind: str) -> None:
     params = {"name": "../../etc/passwd", "speakers": "2"}
     job_id = accepted(client.post("/v1/recordings", params=params, content=WAV, headers={"content-type": kind}))
     record = gateway.context.jobs.find("ours", job_id)
@@ -81,11 +81,11 @@ def test_bare_bytes_take_their_wishes_from_the_query(gateway: Gateway, client: h
     assert (record.job.recording.name, record.job.options.speakers) == ("passwd", 2)
 
 
-def test_chunks_without_a_length_are_taken(client: httpx.Client) -> None:
+def test_a_chunked_body_without_a_length_is_accepted(client: httpx.Client) -> None:
     accepted(client.post("/v1/recordings", content=iter([MP4, MP4]), headers={"content-type": "video/mp4"}))
 
 
-def test_a_recording_is_fetched_by_its_address(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_recording_is_fetched_by_url(gateway: Gateway, client: httpx.Client) -> None:
     with serving(Reply(body=MP4)) as other:
         answer = client.post("/v1/recordings", json={"url": f"{other.url}/rec/all%20hands.mp4?token=t", "speakers": 3})
     record = gateway.context.jobs.find("ours", accepted(answer))
@@ -93,15 +93,15 @@ def test_a_recording_is_fetched_by_its_address(gateway: Gateway, client: httpx.C
     assert (record.job.recording.name, record.job.options.speakers) == ("all hands.mp4", 3)
 
 
-def test_tracks_are_fetched_by_their_addresses_too(gateway: Gateway, client: httpx.Client) -> None:
+def test_tracks_are_fetched_by_url(gateway: Gateway, client: httpx.Client) -> None:
     with serving(Reply(body=MP4), Reply(body=WAV), Reply(body=WAV + b"b")) as other:
         tracks = [{"url": f"{other.url}/Ana.wav?token=t"}, {"url": f"{other.url}/2", "name": "Ben"}]
-        asked = {"url": f"{other.url}/all.mp4", "tracks": tracks}
-        job_id = accepted(client.post("/v1/recordings", json=asked, headers={"Idempotency-Key": "k"}))
+        body = {"url": f"{other.url}/all.mp4", "tracks": tracks}
+        job_id = accepted(client.post("/v1/recordings", json=body, headers={"Idempotency-Key": "k"}))
         assert [one.path for one in other.asked] == ["/all.mp4", "/Ana.wav?token=t", "/2"]
-        asked["tracks"] = tracks[:1]
-        again = client.post("/v1/recordings", json=asked, headers={"Idempotency-Key": "k"})
-        assert code(again) == (422, "idempotency_key_reused"), "other tracks are another request"
+        body["tracks"] = tracks[:1]
+        again = client.post("/v1/recordings", json=body, headers={"Idempotency-Key": "k"})
+        assert code(again) == (422, "idempotency_key_reused"), "different tracks make a different request"
         assert len(other.asked) == 3
     record = gateway.context.jobs.find("ours", job_id)
     assert record is not None
@@ -109,46 +109,46 @@ def test_tracks_are_fetched_by_their_addresses_too(gateway: Gateway, client: htt
         ("Ana", hashlib.sha256(WAV).hexdigest()),
         ("Ben", hashlib.sha256(WAV + b"b").hexdigest()),
     ]
-    assert record.stages[3].needs == ("detect_speech",), "who speaks when stands in the tracks"
+    assert record.stages[3].needs == ("detect_speech",), "the tracks determine who speaks when"
 
 
-def test_a_track_inside_is_refused_before_anything_is_fetched(opened: Open) -> None:
+def test_a_track_with_a_private_address_is_rejected_before_any_download(opened: Open) -> None:
     allowed = {"allow": ("127.0.0.0/8",), "plain_http": True}
     with opened(outbound=allowed) as gateway, gateway.client() as client, serving(Reply(body=MP4)) as other:
         for url in ("http://10.0.0.1/", "https://169.254.169.254/latest", "file:///etc/passwd"):
-            asked = {"url": other.url, "tracks": [{"url": f"{other.url}/a"}, {"url": url}]}
-            assert code(client.post("/v1/recordings", json=asked)) == (422, "address_blocked")
+            body = {"url": other.url, "tracks": [{"url": f"{other.url}/a"}, {"url": url}]}
+            assert code(client.post("/v1/recordings", json=body)) == (422, "address_blocked")
         assert other.asked == [] and gateway.blobs() == []
 
 
-def test_tracks_by_address_count_with_their_recording(opened: Open) -> None:
+def test_tracks_by_url_count_towards_the_size_limit(opened: Open) -> None:
     half = MP4 + bytes(600_000)
     with opened(max_upload_mb=1) as gateway, gateway.client() as client, serving(Reply(body=half)) as other:
-        asked: dict[str, object] = {"url": other.url}
-        accepted(client.post("/v1/recordings", json=asked))
-        kept = gateway.blobs()
-        asked["tracks"] = [{"url": other.url, "name": "Ana"}]
-        assert code(client.post("/v1/recordings", json=asked)) == (413, "upload_too_large")
-        asked["tracks"] = [{"url": other.url, "name": str(number)} for number in range(17)]
-        assert code(client.post("/v1/recordings", json=asked)) == (422, "invalid_request")
-        assert gateway.blobs() == kept
+        body: dict[str, object] = {"url": other.url}
+        accepted(client.post("/v1/recordings", json=body))
+        blobs = gateway.blobs()
+        body["tracks"] = [{"url": other.url, "name": "Ana"}]
+        assert code(client.post("/v1/recordings", json=body)) == (413, "upload_too_large")
+        body["tracks"] = [{"url": other.url, "name": str(number)} for number in range(17)]
+        assert code(client.post("/v1/recordings", json=body)) == (422, "invalid_request")
+        assert gateway.blobs() == blobs
 
 
-def test_three_redirects_are_followed_and_a_fourth_is_not(gateway: Gateway, client: httpx.Client) -> None:
+def test_at_most_three_redirects_are_followed(gateway: Gateway, client: httpx.Client) -> None:
     turn = Reply(status=302, headers={"location": "/next"})
     for count, status in ((3, 202), (4, 502)):
         with serving(*[turn] * count, Reply(body=MP4)) as other:
             assert client.post("/v1/recordings", json={"url": other.url}).status_code == status
 
 
-def test_an_address_inside_is_not_fetched(opened: Open) -> None:
+def test_a_private_address_is_not_fetched(opened: Open) -> None:
     with opened(outbound={}) as gateway, gateway.client() as client, serving(Reply(body=MP4)) as inside:
         for url in (inside.url, "https://169.254.169.254/latest", "file:///etc/passwd", "https://[::1]/"):
             assert code(client.post("/v1/recordings", json={"url": url})) == (422, "address_blocked")
         assert inside.asked == [] and gateway.blobs() == []
 
 
-def test_a_page_at_the_address_is_no_recording(gateway: Gateway, client: httpx.Client) -> None:
+def test_an_html_page_is_not_a_recording(gateway: Gateway, client: httpx.Client) -> None:
     with serving(Reply(body=b"<!doctype html><title>Sign in</title>")) as other:
         assert code(client.post("/v1/recordings", json={"url": other.url})) == (422, "unsupported_media")
     assert gateway.blobs() == []
@@ -169,7 +169,7 @@ def test_a_page_at_the_address_is_no_recording(gateway: Gateway, client: httpx.C
         b"\x7fELF" + bytes(60),
     ],
 )
-def test_what_is_no_recording_is_refused_and_leaves_nothing(
+def test_a_file_that_is_no_recording_is_rejected_and_leaves_no_data(
     gateway: Gateway, client: httpx.Client, content: bytes
 ) -> None:
     answer = client.post("/v1/recordings", files={"file": ("recording.mp4", content, "video/mp4")})
@@ -177,7 +177,7 @@ def test_what_is_no_recording_is_refused_and_leaves_nothing(
     assert gateway.blobs() == [] and gateway.context.jobs.list("ours").items == ()
 
 
-def test_an_empty_file_is_said_to_be_empty(client: httpx.Client) -> None:
+def test_an_empty_file_is_rejected_as_empty(client: httpx.Client) -> None:
     assert code(client.post("/v1/recordings", files={"file": ("a.mp4", b"")})) == (422, "empty_file")
 
 
@@ -198,7 +198,7 @@ def test_an_empty_file_is_said_to_be_empty(client: httpx.Client) -> None:
         ({"language": "secret language"}, "language"),
     ],
 )
-def test_a_wrong_field_is_named_and_never_repeated(
+def test_an_invalid_field_is_named_and_its_value_is_not_repeated(
     gateway: Gateway, client: httpx.Client, fields: dict[str, str], field: str
 ) -> None:
     answer = client.post("/v1/recordings", data=fields, files={"file": ("a.mp4", MP4)})
@@ -208,7 +208,7 @@ def test_a_wrong_field_is_named_and_never_repeated(
     assert gateway.blobs() == []
 
 
-def test_a_form_without_a_recording_is_refused(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_form_without_a_recording_is_rejected(gateway: Gateway, client: httpx.Client) -> None:
     assert code(client.post("/v1/recordings", files={"track": ("a.wav", WAV)})) == (422, "invalid_request")
     two = [("file", ("a.mp4", MP4)), ("file", ("b.mp4", MP4))]
     assert code(client.post("/v1/recordings", files=two)) == (422, "invalid_request")
@@ -221,18 +221,18 @@ def test_a_form_without_a_recording_is_refused(gateway: Gateway, client: httpx.C
     assert gateway.blobs() == []
 
 
-def test_a_tenant_has_room_for_so_much_and_gets_it_back(opened: Open) -> None:
+def test_a_tenants_quota_is_enforced_and_freed_by_erasure(opened: Open) -> None:
     large = MP4 + bytes(700_000)
     kind = {"content-type": "video/mp4"}
     with opened(quota_mb=1) as gateway, gateway.client() as client, serving(Reply(body=large)) as other:
         twice = {**kind, "Idempotency-Key": "k"}
         job_id = accepted(client.post("/v1/recordings", content=large, headers=twice))
-        kept = gateway.blobs()
+        blobs = gateway.blobs()
         again = client.post("/v1/recordings", content=large, headers=twice)
-        assert accepted(again) == job_id, "a repeat brings nothing new"
+        assert accepted(again) == job_id, "a repeated request stores no new data"
         early = f"POST /v1/recordings HTTP/1.1\r\nHost: x\r\nAuthorization: Bearer {gateway.keys['ours']}\r\n"
         early += f"Content-Type: video/mp4\r\nContent-Length: {len(large)}\r\n\r\n"
-        assert gateway.raw(early.encode()).startswith(b"HTTP/1.1 507"), "before a byte comes"
+        assert gateway.raw(early.encode()).startswith(b"HTTP/1.1 507"), "before the body is sent"
         no_length = client.post("/v1/recordings", content=iter([large]), headers=kind)
         other_key = client.post("/v1/recordings", content=large, headers={**kind, "Idempotency-Key": "other"})
         by_address = client.post("/v1/recordings", json={"url": other.url})
@@ -240,7 +240,7 @@ def test_a_tenant_has_room_for_so_much_and_gets_it_back(opened: Open) -> None:
         upload = client.post("/v1/uploads", headers={"Tus-Resumable": "1.0.0", "Upload-Length": str(len(large))})
         for answer in (no_length, other_key, by_address, form, upload):
             assert code(answer) == (507, "quota_exceeded")
-        assert gateway.blobs() == kept
+        assert gateway.blobs() == blobs
         assert "Erase jobs" in form.json()["hint"] and "Retry-After" not in form.headers
         with gateway.client("theirs") as stranger:
             accepted(stranger.post("/v1/recordings", content=large, headers=kind))
@@ -250,7 +250,7 @@ def test_a_tenant_has_room_for_so_much_and_gets_it_back(opened: Open) -> None:
         accepted(client.post("/v1/recordings", content=large, headers=kind))
 
 
-def test_governance_decides_which_senses_a_job_may_use(opened: Open) -> None:
+def test_governance_limits_the_modalities_of_a_job(opened: Open) -> None:
     settings = {"modalities": ("text", "voice"), "require_consent": True}
     with opened(governance=settings) as gateway, gateway.client() as client:
 
@@ -266,7 +266,7 @@ def test_governance_decides_which_senses_a_job_may_use(opened: Open) -> None:
         assert record is not None and list(record.job.options.modalities) == ["text", "voice"]
 
 
-def test_a_callback_belongs_to_its_job_and_its_secret_is_told_once(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_callback_belongs_to_its_job_and_its_secret_is_returned_once(gateway: Gateway, client: httpx.Client) -> None:
     fields = {"callback_url": "http://127.0.0.1:9999/hook?t=secret-token"}
     answer = client.post("/v1/recordings", data=fields, files={"file": ("a.mp4", MP4)})
     job_id = accepted(answer)
@@ -277,7 +277,9 @@ def test_a_callback_belongs_to_its_job_and_its_secret_is_told_once(gateway: Gate
     assert code(blocked) == (422, "address_blocked")
 
 
-def test_the_audit_trail_tells_what_was_granted(gateway: Gateway, client: httpx.Client, stranger: httpx.Client) -> None:
+def test_the_audit_log_contains_the_granted_modalities(
+    gateway: Gateway, client: httpx.Client, stranger: httpx.Client
+) -> None:
     job_id = accepted(client.post("/v1/recordings", data={"modalities": "text"}, files={"file": ("a.mp4", MP4)}))
     client.delete(f"/v1/jobs/{job_id}")
     items = client.get("/v1/audit").json()["items"]
@@ -286,10 +288,10 @@ def test_the_audit_trail_tells_what_was_granted(gateway: Gateway, client: httpx.
     assert code(stranger.get("/v1/audit")) == (403, "insufficient_scope")
 
 
-def test_a_queue_that_is_away_does_not_lose_the_job(gateway: Gateway, client: httpx.Client) -> None:
+def test_an_unavailable_queue_does_not_lose_the_job(gateway: Gateway, client: httpx.Client) -> None:
     gateway.queue.broken = True
     accepted(client.post("/v1/recordings", files={"file": ("a.mp4", MP4)}))
     assert gateway.queue.sent == []
     gateway.queue.broken = False
     accepted(client.post("/v1/recordings", files={"file": ("a.mp4", MP4)}))
-    assert eventually(lambda: len({ticket.job_id for ticket in gateway.queue.sent}) == 2), "the next one wakes both"
+    assert eventually(lambda: len({ticket.job_id for ticket in gateway.queue.sent}) == 2), "the next job sends both"

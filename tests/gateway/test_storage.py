@@ -1,4 +1,4 @@
-"""A storage that cannot be reached: the gateway is not ready, takes nothing, says when to come back, leaves nothing."""
+"""Unavailable storage: the gateway is not ready, rejects uploads with Retry-After, and leaves no data."""
 
 from __future__ import annotations
 
@@ -26,13 +26,13 @@ VIDEO = {"content-type": "video/mp4"}
 
 @contextmanager
 def moved(folder: Path) -> Iterator[None]:
-    """As a volume that is not mounted."""
-    aside = folder.with_name(f"{folder.name}.aside")
-    folder.rename(aside)
+    """Rename the folder, as if a volume were not mounted."""
+    renamed = folder.with_name(f"{folder.name}.renamed")
+    folder.rename(renamed)
     try:
         yield
     finally:
-        aside.rename(folder)
+        renamed.rename(folder)
 
 
 def ready(client: httpx.Client) -> bool:
@@ -44,11 +44,11 @@ def ready(client: httpx.Client) -> bool:
 def refused(answer: httpx.Response) -> bool:
     assert answer.headers["content-type"] == "application/problem+json", answer.text
     assert int(answer.headers["retry-after"]) > 0
-    assert "/" not in answer.json()["detail"], "no path is told"
+    assert "/" not in answer.json()["detail"], "no path is shown"
     return (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable")
 
 
-def test_uploads_are_refused_while_the_folder_is_away(gateway: Gateway, client: httpx.Client) -> None:
+def test_uploads_are_rejected_while_the_folder_is_missing(gateway: Gateway, client: httpx.Client) -> None:
     assert ready(client)
     with serving(Reply(body=MP4)) as other:
         asks: dict[str, Callable[[], httpx.Response]] = {
@@ -61,14 +61,14 @@ def test_uploads_are_refused_while_the_folder_is_away(gateway: Gateway, client: 
             assert client.get("/readyz").json()["checks"]["storage"] is False
             for name, ask in asks.items():
                 assert refused(ask()), name
-            assert other.asked == [], "nothing is fetched that could not be kept"
+            assert other.asked == [], "nothing is fetched that could not be stored"
             assert not (gateway.folder / "blobs").exists()
         assert eventually(lambda: ready(client))
         for name, ask in asks.items():
             assert ask().status_code == 202, name
 
 
-def test_resumable_uploads_are_refused_while_their_folder_is_away(gateway: Gateway, client: httpx.Client) -> None:
+def test_resumable_uploads_are_rejected_while_their_folder_is_missing(gateway: Gateway, client: httpx.Client) -> None:
     path = client.post("/v1/uploads", headers={**TUS, "Upload-Length": str(len(MP4))}).headers["location"]
     with moved(gateway.folder / "uploads"):
         assert refused(client.patch(path, content=MP4, headers={**BYTES, "Upload-Offset": "0"}))
@@ -81,33 +81,33 @@ def test_resumable_uploads_are_refused_while_their_folder_is_away(gateway: Gatew
         assert eventually(lambda: not ready(client))
         assert refused(client.post("/v1/recordings", json=upload))
     assert eventually(lambda: ready(client))
-    assert client.post("/v1/recordings", json=upload).status_code == 202, "the finished upload was kept"
+    assert client.post("/v1/recordings", json=upload).status_code == 202, "the finished upload is still there"
 
 
-def test_a_storage_that_goes_away_under_an_upload_leaves_nothing(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_storage_failure_during_an_upload_leaves_no_job(gateway: Gateway, client: httpx.Client) -> None:
     with ExitStack() as away:
 
         def slowly() -> Iterator[bytes]:
             yield MP4
-            assert eventually(lambda: len(gateway.blobs()) == 1), "it is being written"
+            assert eventually(lambda: len(gateway.blobs()) == 1), "the upload is being written"
             away.enter_context(moved(gateway.folder / "blobs"))
             yield MP4
 
         assert refused(client.post("/v1/recordings", content=slowly(), headers=VIDEO))
     assert gateway.context.jobs.list("ours").items == ()
-    arrivals = gateway.context.intake.incoming_uploads.abandoned(gateway.database.clock() + timedelta(hours=1))
-    assert len(arrivals) == 1, "what storage may hold of it is swept later"
+    incoming = gateway.context.intake.incoming_uploads.abandoned(gateway.database.clock() + timedelta(hours=1))
+    assert len(incoming) == 1, "its partial data is swept later"
 
 
 def use(gateway: Gateway, endpoint: str) -> None:
-    """Put object storage in the place of the folder."""
+    """Replace the folder with object storage."""
     blobs = s3_blobs("bucket", endpoint=endpoint, region="us-east-1", access_key="key", secret_key="secret")  # noqa: S106
     object.__setattr__(gateway.context.intake, "blobs", blobs)
     checks: Any = gateway.context.checks
     checks["storage"] = ReadinessCheck("storage", blobs.probe, timeout_seconds=0.5)
 
 
-def test_without_its_object_storage_it_is_not_ready(gateway: Gateway, client: httpx.Client) -> None:
+def test_it_is_not_ready_while_object_storage_is_unreachable(gateway: Gateway, client: httpx.Client) -> None:
     use(gateway, "http://127.0.0.1:9")
     assert not ready(client)
     assert refused(client.post("/v1/recordings", content=MP4, headers=VIDEO))
@@ -115,7 +115,7 @@ def test_without_its_object_storage_it_is_not_ready(gateway: Gateway, client: ht
     assert begun == ()
 
 
-def test_an_object_storage_that_hangs_holds_up_nobody(gateway: Gateway, client: httpx.Client) -> None:
+def test_unresponsive_object_storage_does_not_block_requests(gateway: Gateway, client: httpx.Client) -> None:
     go_on = threading.Event()
 
     def hang(_: BaseHTTPRequestHandler) -> None:
@@ -131,7 +131,7 @@ def test_an_object_storage_that_hangs_holds_up_nobody(gateway: Gateway, client: 
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_a_bucket_that_is_not_ours_is_no_storage(gateway: Gateway, client: httpx.Client, status: int) -> None:
+def test_an_inaccessible_bucket_is_unavailable_storage(gateway: Gateway, client: httpx.Client, status: int) -> None:
     with serving(Reply(status=status, body=b"<Error><Code>NoSuchBucket</Code></Error>")) as storage:
         use(gateway, storage.url)
         assert not ready(client)

@@ -1,4 +1,4 @@
-"""The service about itself: alive, ready, counted, described; errors are problems, and logs tell no content."""
+"""Health, metrics, schema and OpenAPI description; errors are problem responses, and logs contain no content."""
 
 from __future__ import annotations
 
@@ -18,22 +18,22 @@ def checks(**changed: bool) -> dict[str, bool]:
     return {"database": True, "queue": True, "disk": True, "storage": True} | changed
 
 
-def test_it_is_ready_while_all_that_it_needs_answers(gateway: Gateway, client: httpx.Client) -> None:
+def test_it_is_ready_while_all_dependencies_respond(gateway: Gateway, client: httpx.Client) -> None:
     assert client.get("/livez").json() == {"status": "ok"}
     assert client.get("/readyz").json() == {"ready": True, "checks": checks()}
     gateway.queue.broken = True
-    assert eventually(lambda: client.get("/readyz").status_code == 503), "what was found is remembered for a moment"
+    assert eventually(lambda: client.get("/readyz").status_code == 503), "the result of a check is cached briefly"
     assert client.get("/readyz").json() == {"ready": False, "checks": checks(queue=False)}
     gateway.queue.broken = False
     with gateway.database.writing() as connection:
         connection.exec_driver_sql("ALTER TABLE keys RENAME TO other")
-    # Asked without a key: who has one can no longer be found out.
+    # Requested without a key, because keys cannot be verified now.
     with gateway.client(None) as nobody:
         assert eventually(lambda: nobody.get("/readyz").json()["checks"] == checks(database=False))
         assert nobody.get("/livez").status_code == 200
 
 
-def test_what_breaks_is_a_problem_without_its_words(
+def test_an_internal_error_is_a_problem_without_its_text(
     gateway: Gateway, client: httpx.Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
     with gateway.database.writing() as connection:
@@ -41,20 +41,20 @@ def test_what_breaks_is_a_problem_without_its_words(
     answer = client.get("/v1/jobs/secret-id")
     assert (answer.status_code, answer.json()["code"]) == (500, "internal_error")
     assert "jobs" not in answer.json()["detail"] and "secret" not in answer.text
-    told = logged(capfd, "request.failed")
-    assert "OperationalError" in told and "secret" not in told
+    log = logged(capfd, "request.failed")
+    assert "OperationalError" in log and "secret" not in log
 
 
-def test_the_figures_name_routes_and_no_ids(client: httpx.Client, stranger: httpx.Client) -> None:
+def test_metrics_contain_routes_and_no_ids(client: httpx.Client, stranger: httpx.Client) -> None:
     client.get("/v1/jobs/some-id")
     page = client.get("/metrics")
-    wanted = 'undertone_gateway_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"} 1.0'
-    assert wanted in page.text and "some-id" not in page.text
+    sample = 'undertone_gateway_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"} 1.0'
+    assert sample in page.text and "some-id" not in page.text
     assert page.headers["content-type"].startswith("text/plain")
     assert stranger.get("/metrics").status_code == 403
 
 
-def test_the_figures_of_the_work_are_beside_them(gateway: Gateway, client: httpx.Client) -> None:
+def test_work_metrics_are_on_the_same_page(gateway: Gateway, client: httpx.Client) -> None:
     job_id = gateway.context.jobs.add("ours", new_job()).id
     page = client.get("/metrics").text
     assert 'undertone_jobs{status="queued"} 1.0' in page
@@ -62,11 +62,11 @@ def test_the_figures_of_the_work_are_beside_them(gateway: Gateway, client: httpx
     assert job_id not in page and "ours" not in page
 
 
-def test_the_schema_of_transcripts_is_the_one_that_is_written(client: httpx.Client) -> None:
+def test_the_served_transcript_schema_is_the_one_in_use(client: httpx.Client) -> None:
     assert client.get("/v1/schema/transcript.json").json() == transcript_schema()
 
 
-def test_what_is_not_there_is_a_problem_too(client: httpx.Client) -> None:
+def test_a_missing_route_is_a_problem_response(client: httpx.Client) -> None:
     for method, path, status, code in (
         ("GET", "/v1/nothing", 404, "not_found"),
         ("PUT", "/v1/jobs", 405, "method_not_allowed"),
@@ -79,13 +79,13 @@ def test_what_is_not_there_is_a_problem_too(client: httpx.Client) -> None:
         assert answer.headers["x-content-type-options"] == "nosniff"
 
 
-def test_the_description_tells_every_answer_and_every_problem(gateway: Gateway) -> None:
+def test_the_openapi_description_contains_every_response_and_problem(gateway: Gateway) -> None:
     described = create_app(gateway.context).openapi()
     text = json.dumps(described)
     schemas = described["components"]["schemas"]
     for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:
         assert reference in schemas, reference
-    assert "HTTPValidationError" not in schemas, "422 is a problem like the others"
+    assert "HTTPValidationError" not in schemas, "422 is a problem response too"
     for path, item in described["paths"].items():
         for method, operation in item.items():
             answers = operation["responses"]
@@ -103,21 +103,21 @@ def test_the_description_tells_every_answer_and_every_problem(gateway: Gateway) 
     assert {"multipart/form-data", "application/json", "application/octet-stream"} <= set(bodies)
 
 
-def test_pages_of_named_origins_may_use_it_and_resume_uploads(opened: Open) -> None:
+def test_cors_origins_may_use_the_api_and_resume_uploads(opened: Open) -> None:
     with opened(cors_origins=("https://app.example",)) as gateway, gateway.client() as client:
         ours = {"Origin": "https://app.example"}
         answer = client.get("/v1/jobs", headers=ours)
         assert answer.headers["access-control-allow-origin"] == "https://app.example"
         assert "Upload-Offset" in answer.headers["access-control-expose-headers"]
-        asked = {**ours, "Access-Control-Request-Method": "PATCH"}
+        preflight = {**ours, "Access-Control-Request-Method": "PATCH"}
         with gateway.client(None) as page:
-            assert page.options("/v1/uploads", headers=asked).status_code == 200
+            assert page.options("/v1/uploads", headers=preflight).status_code == 200
         assert (
             "access-control-allow-origin" not in client.get("/v1/jobs", headers={"Origin": "https://b.example"}).headers
         )
 
 
-def test_logs_carry_ids_and_codes_only(
+def test_logs_contain_only_ids_and_codes(
     gateway: Gateway, client: httpx.Client, capfd: pytest.CaptureFixture[str]
 ) -> None:
     fields = {"metadata": '{"topic": "secret-topic"}', "callback_url": "http://127.0.0.1:9999/secret-token"}
@@ -126,6 +126,6 @@ def test_logs_carry_ids_and_codes_only(
     client.post("/v1/recordings", data={"speakers": "secret"}, files=files)
     client.post("/v1/recordings", json={"url": "http://127.0.0.1:9/secret-path"})
     client.get("/v1/jobs/secret-id", headers={"Authorization": "Bearer ut_secret_secret"})
-    told = logged(capfd, "request.answered", times=4)
-    assert "secret" not in told
-    assert gateway.keys["ours"] not in told
+    log = logged(capfd, "request.answered", times=4)
+    assert "secret" not in log
+    assert gateway.keys["ours"] not in log

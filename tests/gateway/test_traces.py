@@ -1,4 +1,4 @@
-"""A job's trace over all services, as a collector gets it: one trace, no words and no names in it."""
+"""A job's trace across all services, as a collector receives it: one trace without content and names."""
 
 from __future__ import annotations
 
@@ -33,11 +33,11 @@ COLLECTED = Reply(200, {"Content-Type": "application/x-protobuf"}, b"")
 
 
 def spans(collector: LocalServer) -> list[tuple[str, Span]]:
-    """What has come, in the order of time, with the service that it came from."""
+    """The received spans in order of time, each with its service."""
     found = []
-    for asked in collector.asked:
-        assert (asked.method, asked.path) == ("POST", "/v1/traces")
-        for whole in ExportTraceServiceRequest.FromString(asked.body).resource_spans:
+    for request in collector.asked:
+        assert (request.method, request.path) == ("POST", "/v1/traces")
+        for whole in ExportTraceServiceRequest.FromString(request.body).resource_spans:
             names = {one.key: one.value.string_value for one in whole.resource.attributes}
             found += [(names["service.name"], span) for scope in whole.scope_spans for span in scope.spans]
     return sorted(found, key=lambda one: one[1].start_time_unix_nano)
@@ -47,45 +47,49 @@ def facts(span: Span) -> dict[str, str | int]:
     return {one.key: one.value.string_value or one.value.int_value for one in span.attributes}
 
 
-def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_path: Path, setup: Setup) -> None:
+def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tmp_path: Path, setup: Setup) -> None:
     with serving(COLLECTED) as collector, serving() as receiver:
         settings = TelemetrySettings(endpoint=collector.url + "/", headers=SecretStr("x-token=abc, x-more=d=e"))
-        door, hands, post = (make_tracer(settings, name) for name in ("gateway", "worker", "courier"))
-        with opened(tracer=door) as gateway, gateway.client() as client:
+        gateway_tracer, worker_tracer, courier_tracer = (
+            make_tracer(settings, name) for name in ("gateway", "worker", "courier")
+        )
+        with opened(tracer=gateway_tracer) as gateway, gateway.client() as client:
             form = {
                 "modalities": "none",
                 "metadata": '{"topic": "secret-topic"}',
                 "callback_url": f"{receiver.url}/t0ken",
             }
             media = {"file": ("secret-name.mp4", MP4)}
-            asked: dict[str, Any] = {"data": form, "files": media, "headers": {"Idempotency-Key": "k"}}
-            job_id = client.post("/v1/recordings", **asked).json()["id"]
-            assert client.post("/v1/recordings", **asked).headers["Idempotency-Replayed"] == "true"
+            upload: dict[str, Any] = {"data": form, "files": media, "headers": {"Idempotency-Key": "k"}}
+            job_id = client.post("/v1/recordings", **upload).json()["id"]
+            assert client.post("/v1/recordings", **upload).headers["Idempotency-Replayed"] == "true"
             assert client.get(f"/v1/jobs/{job_id}").json()["status"] == "queued"
             with gateway.client("theirs") as stranger:
                 assert stranger.get(f"/v1/jobs/{job_id}").status_code == 404
             client.get("/livez")
             harness = WorkerHarness.at(tmp_path / "state", setup)
-            harness.runner = harness.changed(tracer=hands)
+            harness.runner = harness.changed(tracer=worker_tracer)
             assert eventually(lambda: bool(gateway.queue.sent))
             harness.queue.tickets += gateway.queue.sent
-            ran = harness.run_out()
+            ran = harness.run_all()
             assert harness.record(job_id).status == "done"
             outbox = SqlOutbox(gateway.database)
             outbound = Outbound(OutboundSettings(allow=("127.0.0.0/8",), plain_http=True))
             deliverer = Deliverer(
-                outbox, outbound, gateway.context.callbacks.cipher, gateway.database.clock, tracer=post
+                outbox, outbound, gateway.context.callbacks.cipher, gateway.database.clock, tracer=courier_tracer
             )
             outbox.fan_out()
             for outgoing in outbox.due(limit=9, lease=MINUTE):
                 deliverer.deliver(outgoing)
             harness.database.close()
-        for tracer in (door, hands, post):
+        for tracer in (gateway_tracer, worker_tracer, courier_tracer):
             tracer.close()
-        told = spans(collector)
+        received = spans(collector)
     assert len(receiver.asked) == 1
-    assert all(asked.headers["x-token"] == "abc" and asked.headers["x-more"] == "d=e" for asked in collector.asked)
-    ours = [(service, span) for service, span in told if span.trace_id.hex() == job_id]
+    assert all(
+        request.headers["x-token"] == "abc" and request.headers["x-more"] == "d=e" for request in collector.asked
+    )
+    ours = [(service, span) for service, span in received if span.trace_id.hex() == job_id]
     first = ours[0][1]
     assert (first.name, first.parent_span_id, first.kind) == ("POST /v1/recordings", b"", Span.SPAN_KIND_SERVER)
     assert {span.parent_span_id for _, span in ours[1:]} == {first.span_id}
@@ -94,23 +98,23 @@ def test_one_trace_follows_a_job_from_the_door_to_its_webhook(opened: Open, tmp_
     assert [span.name for span in stages] == ran and all(facts(span)["undertone.outcome"] == "done" for span in stages)
     *_, (service, webhook) = ours
     assert (service, webhook.name, facts(webhook)["http.response.status_code"]) == ("undertone-courier", "webhook", 200)
-    rest = [span for _, span in told if span.trace_id.hex() != job_id]
+    rest = [span for _, span in received if span.trace_id.hex() != job_id]
     assert [(span.name, facts(span)["http.response.status_code"]) for span in rest] == [
-        ("POST /v1/recordings", 202),  # the second time it only repeated an answer
-        ("GET /v1/jobs/{job_id}", 404),  # a stranger leaves nothing in another's trace
+        ("POST /v1/recordings", 202),  # the repeated request, which only returned the stored response
+        ("GET /v1/jobs/{job_id}", 404),  # another tenant's request is not in the job's trace
     ]
-    everything = b"".join(asked.body for asked in collector.asked)
+    everything = b"".join(request.body for request in collector.asked)
     for word in ("secret", "hello", "there", "t0ken", "127.0.0.1", str(tmp_path), "Bearer"):
         assert word.encode() not in everything, word
 
 
-def test_what_failed_is_marked(tmp_path: Path, setup: Setup) -> None:
+def test_a_failed_stage_is_marked_in_the_trace(tmp_path: Path, setup: Setup) -> None:
     with serving(COLLECTED) as collector:
         tracer = make_tracer(TelemetrySettings(endpoint=collector.url), "worker")
         harness = WorkerHarness.at(tmp_path, setup)
         harness.runner = harness.changed(tracer=tracer, max_seconds=1)
         job_id = harness.submit(transcript=b"no words at all")
-        harness.run_out()
+        harness.run_all()
         assert harness.record(job_id).status == "failed"
         tracer.close()
         marked = [span.name for _, span in spans(collector) if span.status.code == Status.STATUS_CODE_ERROR]
@@ -118,31 +122,31 @@ def test_what_failed_is_marked(tmp_path: Path, setup: Setup) -> None:
     assert marked == ["transcribe"]
 
 
-def test_a_collector_that_is_away_holds_up_nothing(tmp_path: Path, setup: Setup) -> None:
+def test_an_unavailable_collector_delays_nothing(tmp_path: Path, setup: Setup) -> None:
     tracer = make_tracer(TelemetrySettings(endpoint="http://127.0.0.1:9"), "worker")
     harness = WorkerHarness.at(tmp_path, setup)
     harness.runner = harness.changed(tracer=tracer)
     job_id = harness.submit()
     began = time.monotonic()
-    harness.run_out()
+    harness.run_all()
     assert harness.record(job_id).status == "done" and time.monotonic() - began < 20
     harness.database.close()
 
 
 def start(module: str, blocked: Sequence[str], folder: Path) -> subprocess.CompletedProcess[str]:
-    """The program, in an environment where these cannot be imported."""
+    """Run the program in an environment where these modules cannot be imported."""
     code = f"import runpy, sys; sys.modules.update(dict.fromkeys({list(blocked)})); "
     code += f"runpy.run_module({module!r}, run_name='__main__', alter_sys=True)"
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    inherited = {name: value for name, value in os.environ.items() if "__" not in name}
     ours = {"STORAGE__FOLDER": str(folder), "TELEMETRY__ENDPOINT": "http://127.0.0.1:9", "RESULTS__KEYLESS": "true"}
     command = [sys.executable, "-c", code]
     return subprocess.run(
-        command, cwd=ROOT, env={**kept, **ours}, capture_output=True, text=True, timeout=60, check=False
+        command, cwd=ROOT, env={**inherited, **ours}, capture_output=True, text=True, timeout=60, check=False
     )
 
 
 @pytest.mark.parametrize("module", ["services.results", "services.courier", "services.worker"])
-def test_without_the_extra_nothing_starts_that_was_told_to_send_traces(module: str, tmp_path: Path) -> None:
+def test_without_the_extra_no_service_starts_with_a_telemetry_endpoint(module: str, tmp_path: Path) -> None:
     ended = start(module, ["opentelemetry.sdk.trace"], tmp_path)
     assert ended.returncode == 78, ended.stderr
     line = json.loads(ended.stderr)

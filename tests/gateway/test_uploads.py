@@ -1,4 +1,4 @@
-"""Resumable uploads: a stock client works, what arrived stays, and it expires after a while."""
+"""Resumable uploads: a standard tus client works, received bytes survive, and uploads expire."""
 
 from __future__ import annotations
 
@@ -28,7 +28,7 @@ def offset(client: httpx.Client, path: str) -> int:
     return int(client.head(path, headers=TUS).headers["upload-offset"])
 
 
-def test_a_stock_client_uploads_and_the_upload_becomes_a_recording(gateway: Gateway, client: httpx.Client) -> None:
+def test_a_standard_client_uploads_and_the_upload_becomes_a_recording(gateway: Gateway, client: httpx.Client) -> None:
     content = MP4 * 40
     tus = TusClient(f"{gateway.url}/v1/uploads", headers=gateway.headers())
     uploader = tus.uploader(
@@ -45,10 +45,12 @@ def test_a_stock_client_uploads_and_the_upload_becomes_a_recording(gateway: Gate
     assert record is not None and record.job.recording.name == "all hands.mp4"
     stored = gateway.context.intake.blobs.read("ours", f"jobs/{record.id}/media/recording")
     assert b"".join(stored) == content
-    assert client.post("/v1/recordings", json={"upload": upload_id}).status_code == 404, "once only"
+    assert client.post("/v1/recordings", json={"upload": upload_id}).status_code == 404, (
+        "an upload can be used only once"
+    )
 
 
-def test_what_is_spoken_is_told_to_anybody(gateway: Gateway) -> None:
+def test_supported_tus_versions_are_public(gateway: Gateway) -> None:
     with gateway.client(None) as nobody:
         answer = nobody.options("/v1/uploads")
     assert answer.status_code == 204
@@ -56,7 +58,7 @@ def test_what_is_spoken_is_told_to_anybody(gateway: Gateway) -> None:
     assert int(answer.headers["tus-max-size"]) == 5120 << 20
 
 
-def test_bytes_can_come_with_the_beginning(client: httpx.Client) -> None:
+def test_an_upload_can_be_created_with_its_first_bytes(client: httpx.Client) -> None:
     answer = client.post("/v1/uploads", content=b"0123", headers={**BYTES, "Upload-Length": "10"})
     assert (answer.status_code, answer.headers["upload-offset"]) == (201, "4")
     path = answer.headers["location"]
@@ -67,14 +69,14 @@ def test_bytes_can_come_with_the_beginning(client: httpx.Client) -> None:
     assert head.headers["upload-length"] == "10" and head.headers["cache-control"] == "no-store"
 
 
-def test_a_method_may_come_under_another_name(client: httpx.Client) -> None:
+def test_the_method_override_header_is_supported(client: httpx.Client) -> None:
     path = begin(client, 4)
     renamed = {**BYTES, "Upload-Offset": "0", "X-HTTP-Method-Override": "PATCH"}
     assert client.post(path, content=b"0123", headers=renamed).status_code == 204
     assert offset(client, path) == 4
 
 
-def test_what_the_protocol_forbids_is_refused_and_changes_nothing(client: httpx.Client) -> None:
+def test_requests_against_the_protocol_are_rejected_and_change_nothing(client: httpx.Client) -> None:
     path = begin(client, 10)
 
     def patch(headers: dict[str, str], content: bytes = b"01") -> int:
@@ -95,7 +97,7 @@ def test_what_the_protocol_forbids_is_refused_and_changes_nothing(client: httpx.
         assert answer.status_code == 400
 
 
-def test_what_arrived_before_the_line_broke_stays(gateway: Gateway, client: httpx.Client) -> None:
+def test_bytes_received_before_a_disconnect_are_kept(gateway: Gateway, client: httpx.Client) -> None:
     path = begin(client, 100_000)
     lines = [f"PATCH {path} HTTP/1.1", "Host: x", f"Authorization: Bearer {gateway.keys['ours']}", "Upload-Offset: 0"]
     lines += ["Tus-Resumable: 1.0.0", "Content-Type: application/offset+octet-stream", "Content-Length: 100000", "", ""]
@@ -104,7 +106,7 @@ def test_what_arrived_before_the_line_broke_stays(gateway: Gateway, client: http
         if offset(client, path) == 5000:
             break
     assert offset(client, path) == 5000
-    for _ in range(100):  # the first request may still be about to let go of the upload
+    for _ in range(100):  # the first request may still hold the upload's lock
         rest = client.patch(path, content=b"y" * 95_000, headers={**BYTES, "Upload-Offset": "5000"})
         if rest.status_code != 423:
             break
@@ -112,7 +114,7 @@ def test_what_arrived_before_the_line_broke_stays(gateway: Gateway, client: http
     assert (rest.status_code, rest.headers["upload-offset"]) == (204, "100000")
 
 
-def test_an_upload_is_not_a_recording_before_its_end(client: httpx.Client) -> None:
+def test_an_unfinished_upload_cannot_be_used_as_a_recording(client: httpx.Client) -> None:
     path = begin(client, 10)
     answer = client.post("/v1/recordings", json={"upload": path.rsplit("/", 1)[1]})
     assert (answer.status_code, answer.json()["code"]) == (409, "state_conflict")
@@ -120,11 +122,11 @@ def test_an_upload_is_not_a_recording_before_its_end(client: httpx.Client) -> No
     assert client.post("/v1/recordings", json={"upload": empty}).json()["code"] == "empty_file"
 
 
-def test_a_deleted_or_expired_upload_is_gone(opened: Open) -> None:
+def test_a_deleted_or_expired_upload_returns_410(opened: Open) -> None:
     with opened(upload_hours=1e-6) as gateway, gateway.client() as client:
         path = begin(client, 10)
-        gone = client.head(path, headers=TUS)
-        assert gone.status_code == 410 and "upload-offset" not in gone.headers
+        deleted = client.head(path, headers=TUS)
+        assert deleted.status_code == 410 and "upload-offset" not in deleted.headers
     with opened() as gateway, gateway.client() as client:
         path = begin(client, 10)
         assert client.delete(path, headers=TUS).status_code == 204
@@ -132,7 +134,7 @@ def test_a_deleted_or_expired_upload_is_gone(opened: Open) -> None:
         assert client.delete(path, headers=TUS).status_code == 404
 
 
-def test_what_has_expired_is_removed_by_the_sweep(gateway: Gateway) -> None:
+def test_expired_uploads_are_deleted_by_the_sweep(gateway: Gateway) -> None:
     uploads, now = gateway.context.uploads, gateway.context.clock()
     uploads.create("ours", 5, "", now - timedelta(hours=1))
     old = uploads.create("ours", 5, "", now - timedelta(days=2))
@@ -143,7 +145,7 @@ def test_what_has_expired_is_removed_by_the_sweep(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize("name", ["../../escape", "/etc/passwd", "..\\..\\escape", "a\0b\r\nX-Injected: 1"])
-def test_a_name_in_the_metadata_is_never_a_path(gateway: Gateway, client: httpx.Client, name: str) -> None:
+def test_a_file_name_in_the_metadata_is_never_a_path(gateway: Gateway, client: httpx.Client, name: str) -> None:
     metadata = f"filename {base64.b64encode(name.encode()).decode()}"
     path = begin(client, len(MP4), **{"Upload-Metadata": metadata})
     client.patch(path, content=MP4, headers={**BYTES, "Upload-Offset": "0"})

@@ -1,4 +1,4 @@
-"""Webhook endpoints over HTTP: secrets are told once, and what the courier did is shown and can be repeated."""
+"""Webhook endpoints over HTTP: secrets are returned once; deliveries are shown and can be replayed."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ def make(client: httpx.Client, **requested: object) -> dict[str, Any]:
     return made
 
 
-def test_an_endpoint_is_made_shown_changed_and_deleted(gateway: Gateway, client: httpx.Client) -> None:
+def test_an_endpoint_is_created_shown_changed_and_deleted(gateway: Gateway, client: httpx.Client) -> None:
     made = make(client, events=["transcript.ready"], description="ours")
     assert made["secret"].startswith("whsec_") and made["events"] == ["transcript.ready"]
     path = f"/v1/webhooks/{made['id']}"
@@ -39,7 +39,7 @@ def test_an_endpoint_is_made_shown_changed_and_deleted(gateway: Gateway, client:
     assert actions == ["webhook.deleted", "webhook.changed", "webhook.changed", "webhook.created"]
 
 
-def test_the_secret_is_kept_encrypted_and_rotation_lets_the_old_one_sign_on(
+def test_the_secret_is_stored_encrypted_and_the_old_one_signs_after_a_rotation(
     gateway: Gateway, client: httpx.Client
 ) -> None:
     made = make(client)
@@ -51,8 +51,8 @@ def test_the_secret_is_kept_encrypted_and_rotation_lets_the_old_one_sign_on(
     opened = [gateway.context.callbacks.cipher.decrypt(sealed, endpoint.id) for sealed in endpoint.signing_secrets(now)]
     assert opened == [rotated["secret"], made["secret"]]
     assert len(endpoint.signing_secrets(now + timedelta(hours=25))) == 1
-    kept = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
-    assert made["secret"].encode() not in kept and rotated["secret"].encode() not in kept
+    stored = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
+    assert made["secret"].encode() not in stored and rotated["secret"].encode() not in stored
 
 
 def test_a_test_event_is_sent_logged_and_replayed(gateway: Gateway, client: httpx.Client) -> None:
@@ -60,7 +60,7 @@ def test_a_test_event_is_sent_logged_and_replayed(gateway: Gateway, client: http
     sent = client.post(f"/v1/webhooks/{made['id']}/test")
     assert (sent.status_code, sent.json()["event_type"], sent.json()["status"]) == (202, "webhook.test", "pending")
     path = f"/v1/deliveries/{sent.json()['id']}"
-    assert client.post(f"{path}/replay").status_code == 409, "it is still on its way"
+    assert client.post(f"{path}/replay").status_code == 409, "it is still pending"
     outbox, now = SqlOutbox(gateway.database), gateway.context.clock()
     (going,) = outbox.due(limit=5, lease=timedelta(minutes=1))
     attempt = Attempt(
@@ -81,18 +81,18 @@ def test_a_test_event_is_sent_logged_and_replayed(gateway: Gateway, client: http
     assert [item["id"] for item in page["items"]] == [again["id"]] and page["next_cursor"] is None
 
 
-def test_a_repeated_request_makes_one_endpoint_and_tells_its_secret_again(
+def test_a_repeated_request_creates_one_endpoint_and_returns_its_secret_again(
     gateway: Gateway, client: httpx.Client
 ) -> None:
     key = {"Idempotency-Key": "once"}
-    wish = {"url": URL, "events": ["job.failed", "transcript.ready"]}
-    first = client.post("/v1/webhooks", json=wish, headers=key)
-    again = client.post("/v1/webhooks", json={**wish, "events": wish["events"][::-1]}, headers=key)
+    requested = {"url": URL, "events": ["job.failed", "transcript.ready"]}
+    first = client.post("/v1/webhooks", json=requested, headers=key)
+    again = client.post("/v1/webhooks", json={**requested, "events": requested["events"][::-1]}, headers=key)
     assert (again.status_code, again.json()) == (201, first.json())
     assert client.post("/v1/webhooks", json={"url": URL + "2"}, headers=key).json()["code"] == "idempotency_key_reused"
     assert len(gateway.context.endpoints.list("ours")) == 1
-    kept = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
-    assert first.json()["secret"].encode() not in kept
+    stored = b"".join(path.read_bytes() for path in gateway.folder.glob("undertone.db*"))
+    assert first.json()["secret"].encode() not in stored
 
 
 @pytest.mark.parametrize(
@@ -109,7 +109,7 @@ def test_a_repeated_request_makes_one_endpoint_and_tells_its_secret_again(
         ({}, "invalid_request"),
     ],
 )
-def test_a_wrong_endpoint_is_refused_without_repeating_it(
+def test_an_invalid_endpoint_is_rejected_without_repeating_its_values(
     gateway: Gateway, client: httpx.Client, requested: dict[str, object], code: str
 ) -> None:
     answer = client.post("/v1/webhooks", json=requested)
@@ -121,7 +121,7 @@ def test_a_wrong_endpoint_is_refused_without_repeating_it(
         assert client.patch(f"/v1/webhooks/{made['id']}", json=requested).status_code == 422
 
 
-def test_keyless_may_call_back_to_this_machine(opened: Open) -> None:
+def test_keyless_mode_allows_callbacks_to_loopback_addresses(opened: Open) -> None:
     with opened(keyless=True, outbound={}) as gateway, gateway.client(None) as client:
         assert make(client)["url"] == URL
     with opened(outbound={}) as gateway, gateway.client() as client:

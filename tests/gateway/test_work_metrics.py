@@ -1,4 +1,4 @@
-"""What Prometheus is told about the work, from figures that are made up."""
+"""Prometheus metrics of the work, rendered from scripted values."""
 
 from __future__ import annotations
 
@@ -31,18 +31,18 @@ BUSY = ServiceMetrics(
 
 
 @dataclass
-class ScriptedFigures:
-    told: ServiceMetrics | None
-    asked: int = 0
+class ScriptedMetrics:
+    metrics: ServiceMetrics | None
+    reads: int = 0
 
     def read(self) -> ServiceMetrics:
-        self.asked += 1
-        if self.told is None:
+        self.reads += 1
+        if self.metrics is None:
             raise ConnectionError("secret words")
-        return self.told
+        return self.metrics
 
 
-def page(source: ScriptedFigures) -> str:
+def page(source: ScriptedMetrics) -> str:
     return GatewayMetrics(WorkMetricsCollector(source)).render().decode()
 
 
@@ -75,24 +75,24 @@ def page(source: ScriptedFigures) -> str:
         'undertone_recent_webhook_deliveries{outcome="delivered"} 0.0',
     ],
 )
-def test_every_figure_has_its_line(line: str) -> None:
-    assert line in page(ScriptedFigures(BUSY)).splitlines()
+def test_every_metric_has_its_line(line: str) -> None:
+    assert line in page(ScriptedMetrics(BUSY)).splitlines()
 
 
-def test_without_finished_jobs_there_is_no_factor() -> None:
-    assert "real_time_factor" not in page(ScriptedFigures(ServiceMetrics()))
+def test_without_finished_jobs_there_is_no_real_time_factor() -> None:
+    assert "real_time_factor" not in page(ScriptedMetrics(ServiceMetrics()))
 
 
-def test_however_many_scrape_the_database_is_asked_once_and_not_before_the_first() -> None:
-    source = ScriptedFigures(BUSY)
+def test_the_database_is_read_once_for_all_scrapes_and_not_before_the_first() -> None:
+    source = ScriptedMetrics(BUSY)
     metrics = GatewayMetrics(WorkMetricsCollector(source))
-    assert source.asked == 0
+    assert source.reads == 0
     assert metrics.render() == metrics.render()
-    assert source.asked == 1
+    assert source.reads == 1
 
 
-def test_a_database_that_is_away_leaves_the_other_figures(capfd: pytest.CaptureFixture[str]) -> None:
-    told = page(ScriptedFigures(None))
-    assert "undertone_work_metrics_up 0.0" in told and "undertone_gateway_uploads 0.0" in told
-    assert "undertone_jobs{" not in told
+def test_an_unavailable_database_leaves_the_other_metrics(capfd: pytest.CaptureFixture[str]) -> None:
+    rendered = page(ScriptedMetrics(None))
+    assert "undertone_work_metrics_up 0.0" in rendered and "undertone_gateway_uploads 0.0" in rendered
+    assert "undertone_jobs{" not in rendered
     assert "secret" not in "".join(capfd.readouterr())

@@ -1,4 +1,4 @@
-"""`undertone annotate` as its users run it: a real process, the sample meeting, kills and pipes."""
+"""`undertone annotate` as a real process: the sample meeting, kills and pipes."""
 
 from __future__ import annotations
 
@@ -35,14 +35,14 @@ def run(*arguments: str | Path, home: Path) -> subprocess.CompletedProcess[str]:
 
 @pytest.fixture(scope="module")
 def annotated(tmp_path_factory: pytest.TempPathFactory) -> tuple[Path, subprocess.CompletedProcess[str]]:
-    """One full run over the sample, shared by the tests that only look at it."""
+    """One full run over the sample, shared by tests that only read its results."""
     home = tmp_path_factory.mktemp("home")
     formats = "json,vtt,srt,txt,md,csv,rttm,ctm,TextGrid,eaf"
     done = run("annotate", SAMPLE, "-o", home / "out", "--format", formats, "--cache", home / "cache", home=home)
     return home, done
 
 
-def test_the_sample_is_annotated_and_read_on_the_terminal(
+def test_the_sample_is_annotated_and_printed_on_the_terminal(
     annotated: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     home, done = annotated
@@ -56,7 +56,7 @@ def test_the_sample_is_annotated_and_read_on_the_terminal(
     )
 
 
-def test_a_second_run_reuses_every_stage_and_says_the_same(
+def test_a_second_run_reuses_every_stage_and_prints_the_same(
     annotated: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     home, first = annotated
@@ -64,12 +64,12 @@ def test_a_second_run_reuses_every_stage_and_says_the_same(
     again = run("annotate", SAMPLE, "--format", "json", "-o", "-", "--cache", home / "cache", home=home)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == json.loads((home / "out" / "standup.json").read_text())
-    assert "(kept)" in again.stderr
-    assert time.monotonic() - began < 30, "nothing was to be done"
+    assert "(reused)" in again.stderr
+    assert time.monotonic() - began < 30, "the second run computed something"
     assert first.returncode == 0
 
 
-def test_nothing_is_left_behind_outside_what_was_asked_for(
+def test_no_files_remain_except_the_requested_ones(
     annotated: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     home, _ = annotated
@@ -78,19 +78,19 @@ def test_nothing_is_left_behind_outside_what_was_asked_for(
 
 
 @pytest.mark.parametrize(("signal_", "status"), [(signal.SIGINT, 130), (signal.SIGTERM, 130), (signal.SIGKILL, -9)])
-def test_a_stopped_run_leaves_no_half_file_and_goes_on_where_it_stopped(
+def test_an_interrupted_run_leaves_no_partial_file_and_resumes(
     tmp_path: Path, signal_: signal.Signals, status: int
 ) -> None:
     recording = cut(tmp_path / "standup.mp4", seconds=15.0)
     arguments = ("annotate", recording, "-o", tmp_path / "out", "--format", "json", "--cache", tmp_path / "cache", "-q")
     environment = {**os.environ, "HOME": str(tmp_path), "TMPDIR": str(tmp_path)}
     command = [*COMMAND, *map(str, arguments)]
-    # A shell starts what it puts in the background deaf to Ctrl-C, and children inherit that.
+    # A shell starts background processes with SIGINT ignored, and children inherit that.
     signal.signal(signal.SIGINT, signal.default_int_handler)
     process = subprocess.Popen(command, cwd=ROOT, env=environment, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
     deadline = time.monotonic() + 120
     while not list((tmp_path / "cache").glob("detect_speech/*")):
-        assert process.poll() is None and time.monotonic() < deadline, "stopped before it could be stopped"
+        assert process.poll() is None and time.monotonic() < deadline, "the run ended before it could be interrupted"
         time.sleep(0.05)
     process.send_signal(signal_)
     assert process.wait(timeout=60) == status
@@ -110,7 +110,7 @@ def test_a_stopped_run_leaves_no_half_file_and_goes_on_where_it_stopped(
     ],
     ids=["empty", "text", "zip"],
 )
-def test_what_is_no_recording_ends_with_a_code_and_leaves_nothing(
+def test_a_file_that_is_no_recording_fails_with_a_code_and_leaves_no_files(
     tmp_path: Path, content: bytes, code: str, status: int
 ) -> None:
     recording = tmp_path / "meeting.mp4"

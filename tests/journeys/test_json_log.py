@@ -1,4 +1,4 @@
-"""With LOG__FORMAT=json every line that a process of the service writes is a JSON object, whoever wrote it."""
+"""With LOG__FORMAT=json every line that any process of the service writes is a JSON object."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def events_of(path: Path) -> set[object]:
 
 @pytest.mark.slow
 def test_every_line_of_every_process_is_json(tmp_path: Path) -> None:
-    """A job runs, the process of a stage is killed, Redis goes away and comes back, and everything is stopped."""
+    """A job runs, a stage's process is killed, Redis is stopped and restarted, and everything is shut down."""
     settings = {
         **JSON,
         "SECRETS__KEYS": new_key(),
@@ -110,11 +110,11 @@ def answers(address: str) -> bool:
 
 
 def failed(folder: Path, program: tuple[str, ...], **settings: str) -> subprocess.CompletedProcess[str]:
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    inherited = {name: value for name, value in os.environ.items() if "__" not in name}
     return subprocess.run(
         [sys.executable, "-m", *program],
         cwd=ROOT,
-        env={**kept, "STORAGE__FOLDER": str(folder), **settings},
+        env={**inherited, "STORAGE__FOLDER": str(folder), **settings},
         capture_output=True,
         text=True,
         timeout=60,
@@ -124,7 +124,7 @@ def failed(folder: Path, program: tuple[str, ...], **settings: str) -> subproces
 
 @pytest.mark.slow
 @pytest.mark.parametrize("name", PROGRAMS)
-def test_a_program_that_cannot_start_says_so_in_the_form_of_its_log(name: str, tmp_path: Path) -> None:
+def test_a_program_that_cannot_start_reports_it_in_its_log_format(name: str, tmp_path: Path) -> None:
     bad = {"STORAGE__RESERVE_MB": "much"}
     if name == "worker":
         bad = {"WORKER__QUEUES": "gpuu"}

@@ -1,4 +1,4 @@
-"""Workers that are killed at any line: every job ends, once, and is announced once."""
+"""Workers that are killed at any point: every job ends once and is announced once."""
 
 from __future__ import annotations
 
@@ -20,8 +20,8 @@ from shared.infra.database.schema import outbox
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.service_fakes import new_job
 
-WAVE = 4  # jobs handed in before each kill, and after the last one
-KILLS = 2  # three on one stage would rightly count as poison
+WAVE = 4  # jobs submitted before each kill, and after the last one
+KILLS = 2  # three on one stage would count as poisoned
 TIMEOUT_SECONDS = 240
 
 
@@ -38,7 +38,7 @@ def stop(child: subprocess.Popen[str]) -> None:
 
 
 @pytest.mark.slow
-def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> None:
+def test_killed_workers_lose_no_job_and_finish_none_twice(tmp_path: Path) -> None:
     address = f"sqlite:///{tmp_path / 'undertone.db'}"
     database = open_database(address)
     store, queue = SqlJobStore(database), SqlWorkQueue(database)
@@ -46,7 +46,7 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> Non
         SqlKeyStore(database).ensure_tenant(tenant)
     jobs: list[str] = []
 
-    def hand_in() -> None:
+    def submit() -> None:
         jobs.extend(store.add(("ours", "theirs")[number % 2], new_job()).id for number in range(WAVE))
 
     def done() -> int:
@@ -56,23 +56,23 @@ def test_killed_workers_lose_nothing_and_do_nothing_twice(tmp_path: Path) -> Non
     def wait_until(many: int) -> None:
         until = time.monotonic() + TIMEOUT_SECONDS
         while done() < many:
-            assert time.monotonic() < until, "the work stands still"
+            assert time.monotonic() < until, "the jobs make no progress"
             queue.sweep(lost_after=timedelta(seconds=3))
             time.sleep(0.05)
 
     workers = [start(address, f"w{number}") for number in range(2)]
     try:
         for kill in range(KILLS):
-            hand_in()
-            wait_until(len(jobs) - WAVE + 1)  # the wave is under way: whatever it is at, this worker dies
+            submit()
+            wait_until(len(jobs) - WAVE + 1)  # the wave is in progress: kill this worker at any point
             stop(workers.pop(0))
             workers.append(start(address, f"w{kill + 2}"))
-        hand_in()
+        submit()
         wait_until(len(jobs))
     finally:
         for worker in workers:
             stop(worker)
     with database.reading() as connection:
-        told = Counter(connection.execute(select(outbox.c.job_id)).scalars())
-    assert told == Counter(jobs)
+        announced = Counter(connection.execute(select(outbox.c.job_id)).scalars())
+    assert announced == Counter(jobs)
     database.close()

@@ -1,4 +1,4 @@
-"""The service as it runs: a real Redis, real workers and a real database, any of which may be killed at any time."""
+"""The service with a real Redis, real workers and a real database, any of which may be killed at any time."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ from tests.running_service import ENGINES, ROOT, TENANT, Service, cut, serving, 
 
 pytestmark = pytest.mark.slow
 
-LONG = ("decode", "transcribe", "track_faces")  # long enough to be hit for certain
+LONG = ("decode", "transcribe", "track_faces")  # long enough to be killed reliably
 
 
 @pytest.fixture(scope="module")
@@ -46,7 +46,7 @@ def running(service: Service, job_id: str, name: str) -> bool:
 
 
 def kill_child(row: StageRow) -> None:
-    """As the kernel does when memory runs out: the process that runs the stage, not the one that watches it."""
+    """Kill the process that runs the stage, as the kernel does when memory is exhausted."""
     assert row.worker is not None
     os.kill(int(row.worker.split(":")[1]), signal.SIGKILL)
 
@@ -65,7 +65,9 @@ def without_times(document: dict[str, Any]) -> dict[str, Any]:
     return {**document, "job_id": "", "provenance": made}
 
 
-def test_a_job_through_the_queue_says_what_the_command_says(service: Service, recording: Path, tmp_path: Path) -> None:
+def test_a_job_through_the_queue_equals_the_command_line_result(
+    service: Service, recording: Path, tmp_path: Path
+) -> None:
     job_id = service.submit(recording)
     engines = [word for slot, name in ENGINES.items() for word in ("--engine", f"{slot}={name}")]
     command = [sys.executable, "-m", "services.cli", "annotate", str(recording), "--format", "json", "-o", "-", "-q"]
@@ -83,7 +85,7 @@ def test_a_job_through_the_queue_says_what_the_command_says(service: Service, re
     assert not [word for word in words if len(word) > 4 and f" {word} " in log], "no word of a recording in a log"
 
 
-def test_a_worker_killed_in_every_stage_still_brings_the_job_to_its_end(service: Service, recording: Path) -> None:
+def test_a_job_completes_although_its_worker_is_killed_in_every_stage(service: Service, recording: Path) -> None:
     job_id = service.submit(recording)
     kills: dict[str, int] = {}
     for number, planned in enumerate(plan_stages(service.record(job_id).job)):
@@ -91,7 +93,7 @@ def test_a_worker_killed_in_every_stage_still_brings_the_job_to_its_end(service:
         service.wait_for(name, lambda name=name: stage_of(service, job_id, name).attempts > 0)
         row = stage_of(service, job_id, name)
         if row.status is not StageStatus.RUNNING:
-            continue  # it was over before it could be hit
+            continue  # the stage ended before the kill
         if number % 2:
             kill_child(row)
         else:
@@ -105,36 +107,36 @@ def test_a_worker_killed_in_every_stage_still_brings_the_job_to_its_end(service:
     for name, count in service.attempts(job_id).items():
         assert count <= 1 + kills.get(name, 0), (name, kills)
     assert service.transcript(job_id).utterances
-    # What a killed process left goes when its successor begins.
+    # The files of a killed process are deleted when its successor starts.
     service.kill("worker-0")
     service.start_worker("worker-0")
     service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 30)
 
 
-def test_a_killed_transcription_of_a_long_recording_goes_on_at_the_part_it_reached(
+def test_a_killed_transcription_of_a_long_recording_resumes_after_its_finished_parts(
     service: Service, tmp_path: Path
 ) -> None:
     long = spread(tmp_path / "long.wav", starts=(5, 620, 640, 660, 1000), length=1010)
     job_id = service.submit(long)
 
     def parts() -> dict[str, float]:
-        """The parts that are whole, and when they were made."""
+        """The complete parts with their modification times."""
         folder = service.folder / "blobs" / TENANT / artifacts_folder(job_id) / "transcribe"
         return {path.parent.name: path.stat().st_mtime for path in folder.glob("*.parts/*/manifest.json")}
 
     service.wait_for("the first part", lambda: len(parts()) == 1)
     kill_child(stage_of(service, job_id, "transcribe"))
     first = parts()
-    assert len(first) == 1, "killed too late to see it go on"
+    assert len(first) == 1, "killed too late to observe the resumption"
     assert service.wait_ended(job_id).status is JobStatus.DONE, service.logs()
     assert service.attempts(job_id)["transcribe"] == 2
     assert len(parts()) == 2
-    assert first.items() <= parts().items(), "the part that was there is not made again"
-    heard = [word.start for utterance in service.transcript(job_id).utterances for word in utterance.words]
-    assert any(start < 15 for start in heard) and any(start > 600 for start in heard)
+    assert first.items() <= parts().items(), "the finished part is not computed again"
+    starts = [word.start for utterance in service.transcript(job_id).utterances for word in utterance.words]
+    assert any(start < 15 for start in starts) and any(start > 600 for start in starts)
 
 
-def test_a_recording_that_kills_its_worker_every_time_fails_as_poisonous(service: Service, recording: Path) -> None:
+def test_a_recording_that_always_kills_its_worker_fails_as_poisonous(service: Service, recording: Path) -> None:
     job_id = service.submit(recording)
     for attempt in (1, 2, 3):
         service.wait_for(
@@ -150,7 +152,7 @@ def test_a_recording_that_kills_its_worker_every_time_fails_as_poisonous(service
     assert service.attempts(job_id)["transcribe"] == 3
 
 
-def test_a_video_whose_worker_is_killed_is_made_all_the_same_and_an_erased_one_is_not(
+def test_a_video_is_rendered_after_its_worker_was_killed_unless_the_job_is_erased(
     service: Service, recording: Path
 ) -> None:
     job_id = service.submit(recording, JobOptions(engines=ENGINES, modalities=(), captions=True))
@@ -163,13 +165,13 @@ def test_a_video_whose_worker_is_killed_is_made_all_the_same_and_an_erased_one_i
 
     erased = service.submit(recording, JobOptions(engines=ENGINES, modalities=(), captions=True))
     service.wait_for("the video", lambda: running(service, erased, CAPTION))
-    service.jobs.erase(TENANT, erased, by="test", reason="asked for")
+    service.jobs.erase(TENANT, erased, by="test", reason="requested")
     service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
     service.wait_for("the erasure", lambda: erased_now(service, erased), 30)
     assert list(service.blobs.keys(TENANT, job_folder(erased))) == []
 
 
-def test_redis_killed_and_started_again_loses_nothing(service: Service, recording: Path) -> None:
+def test_a_killed_and_restarted_redis_loses_no_job(service: Service, recording: Path) -> None:
     jobs = [service.submit(recording), service.submit(recording)]
     service.wait_for("transcribe", lambda: running(service, jobs[0], "transcribe"))
     service.kill("redis")
@@ -177,11 +179,11 @@ def test_redis_killed_and_started_again_loses_nothing(service: Service, recordin
     service.start_redis()
     for job_id in jobs:
         assert service.wait_ended(job_id).status is JobStatus.DONE, service.logs()
-        # The stage that ran was stopped, for its message comes again; nobody is to blame for that.
+        # The running stage was cancelled, because its message is redelivered; this counts as no attempt.
         assert set(service.attempts(job_id).values()) == {1}
 
 
-def test_a_worker_told_to_end_hands_its_stage_back_uncounted(service: Service, recording: Path) -> None:
+def test_a_worker_that_is_stopped_requeues_its_stage_uncounted(service: Service, recording: Path) -> None:
     job_id = service.submit(recording)
     service.wait_for("transcribe", lambda: running(service, job_id, "transcribe"))
     began = time.monotonic()
@@ -195,7 +197,7 @@ def test_a_worker_told_to_end_hands_its_stage_back_uncounted(service: Service, r
     assert set(service.attempts(job_id).values()) == {1}
 
 
-def test_a_cancelled_job_stops_within_seconds_and_an_erased_one_leaves_nothing(
+def test_a_cancelled_job_stops_within_seconds_and_an_erased_one_leaves_no_data(
     service: Service, recording: Path
 ) -> None:
     cancelled = service.submit(recording)
@@ -207,7 +209,7 @@ def test_a_cancelled_job_stops_within_seconds_and_an_erased_one_leaves_nothing(
 
     erased = service.submit(recording)
     service.wait_for("transcribe", lambda: running(service, erased, "transcribe"))
-    service.jobs.erase(TENANT, erased, by="test", reason="asked for")
+    service.jobs.erase(TENANT, erased, by="test", reason="requested")
     service.wait_for("the erasure", lambda: erased_now(service, erased), 30)
     service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
     assert list(service.blobs.keys(TENANT, job_folder(erased))) == []

@@ -1,4 +1,4 @@
-"""A recording goes in over one port, and its transcript is read, searched, corrected and erased over the same."""
+"""A recording is uploaded over one port, and its transcript is read, searched, corrected and erased over the same."""
 
 from __future__ import annotations
 
@@ -44,23 +44,23 @@ def test_a_transcript_is_read_searched_corrected_and_erased(served: Served, tmp_
         assert client.get(f"{path}/summary").json()["speakers"][0]["name"] == "Ana"
         assert client.delete(job).status_code in (202, 204)
         assert (client.get(path).status_code, found("zeppelins")) == (404, 0)
-        until(lambda: "zeppelins" not in everything(served.data), "erasure came to no end")
+        until(lambda: "zeppelins" not in everything(served.data), "the erasure did not finish")
         assert "xylophones" not in everything(served.data)
         assert not list((served.data / "blobs").rglob("transcript.json"))
 
 
 @pytest.mark.slow
-@pytest.mark.parametrize("wished", [True, False], ids=["with the recording", "later"])
-def test_a_captioned_video_follows_its_transcript(served: Served, tmp_path: Path, wished: bool) -> None:
+@pytest.mark.parametrize("requested", [True, False], ids=["with the recording", "later"])
+def test_a_captioned_video_follows_its_transcript(served: Served, tmp_path: Path, requested: bool) -> None:
     recording = cut(tmp_path / "short.mp4", seconds=4.0)
     until(lambda: "services.worker" in served.children(), "the worker")
     with httpx.Client(base_url=served.address, timeout=30) as client, recording.open("rb") as file:
         files: dict[str, Any] = {"file": file, "transcript": ("said.vtt", SAID.encode())}
-        data = {"modalities": "text", **({"captions": "true"} if wished else {})}
+        data = {"modalities": "text", **({"captions": "true"} if requested else {})}
         job = client.post("/v1/recordings", files=files, data=data).headers["location"]
         path = f"/v1/transcripts/{job.rpartition('/')[2]}"
         until(lambda: client.get(job).json()["status"] in ("done", "failed"), served.logs())
-        if not wished:
+        if not requested:
             assert client.get(f"{path}.mp4").json()["code"] == "video_not_available"
             assert client.post(f"{path}/video").status_code == 202
         until(lambda: client.get(job).json()["stages"][-1]["status"] in ("done", "failed"), served.logs())
@@ -72,7 +72,7 @@ def test_a_captioned_video_follows_its_transcript(served: Served, tmp_path: Path
 
 
 def everything(folder: Path) -> str:
-    """What can be read in the database, the index of words as well."""
+    """The content of all tables, including the search index."""
     with closing(sqlite3.connect(folder / "undertone.db")) as database:
         names = [name for (name,) in database.execute("SELECT name FROM sqlite_master WHERE type = 'table'")]
         return str([database.execute(f"SELECT * FROM {name}").fetchall() for name in names])  # noqa: S608

@@ -1,4 +1,4 @@
-"""`undertone serve` as its users run it: one command, one port, one folder; children that die come back."""
+"""`undertone serve` as a real process: one command, one port, one folder; exited children are restarted."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ class Served:
         return f"http://127.0.0.1:{self.port}"
 
     def children(self) -> dict[str, int]:
-        """Which program runs as which process."""
+        """The process id of each running program."""
         found: dict[str, int] = {}
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             words = Path("/proc", pid, "cmdline").read_bytes().decode().replace("\0", " ")
@@ -86,7 +86,7 @@ def served(tmp_path: Path) -> Iterator[Served]:
     running.process.stderr.close()
 
 
-def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: Served, tmp_path: Path) -> None:
+def test_a_recording_is_transcribed_although_children_are_killed(served: Served, tmp_path: Path) -> None:
     recording = cut(tmp_path / "short.mp4", seconds=4.0)
     until(lambda: "services.worker" in served.children(), "the worker")
     with httpx.Client(base_url=served.address, timeout=30) as client, recording.open("rb") as file:
@@ -101,7 +101,7 @@ def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: S
         def status() -> str:
             try:
                 return str(client.get(job).json()["status"])
-            except httpx.TransportError:  # it is just being started again
+            except httpx.TransportError:  # the gateway is restarting
                 return "away"
 
         until(lambda: status() in ("done", "failed"), served.logs())
@@ -115,22 +115,22 @@ def test_a_recording_goes_in_children_die_and_the_transcript_comes_out(served: S
     assert served.process.wait(timeout=60) == 0
     assert not [pid for pid in after.values() if Path("/proc", str(pid)).exists()]
     assert list((served.data / "scratch").iterdir()) == []
-    told = {path.stem: path.read_text() for path in served.data.glob("logs/*.log") if path.stem != "redis"}
-    # What Celery says as it ends goes past every log.
+    logs = {path.stem: path.read_text() for path in served.data.glob("logs/*.log") if path.stem != "redis"}
+    # Celery's output during its shutdown bypasses the log.
     lines = {
         name: [line for line in text.splitlines() if line and not line.startswith("worker: ")]
-        for name, text in told.items()
+        for name, text in logs.items()
     }
     events = {name: [json.loads(line)["event"] for line in own] for name, own in lines.items()}
     assert "serve.started" in events["web"] and "worker.stage_ended" in events["worker-1"]
-    assert not [words for words in (*said, recording.name) if any(words in text for text in told.values())]
+    assert not [words for words in (*said, recording.name) if any(words in text for text in logs.values())]
 
 
-def test_nothing_outlives_it_when_it_is_killed(served: Served) -> None:
+def test_no_child_outlives_a_killed_service(served: Served) -> None:
     until(lambda: "services.worker" in served.children(), "the worker")
     children = served.children().values()
     served.process.kill()
-    until(lambda: not any(alive(pid) for pid in children), "a child went on", 10)
+    until(lambda: not any(alive(pid) for pid in children), "a child is still running", 10)
 
 
 def alive(pid: int) -> bool:
@@ -140,7 +140,7 @@ def alive(pid: int) -> bool:
         return False
 
 
-def test_one_folder_and_one_port_are_for_one_service(served: Served, tmp_path: Path) -> None:
+def test_a_folder_and_a_port_are_used_by_one_service(served: Served, tmp_path: Path) -> None:
     for data, port, code in (
         (served.data, free_port(), "state_conflict"),
         (tmp_path / "other", served.port, "invalid_setting"),

@@ -1,4 +1,4 @@
-"""A meeting of two tiles, drawn and encoded here: each speaker is given the face whose mouth moves with the voice."""
+"""A rendered meeting of two tiles: each speaker gets the face whose mouth moves with the voice."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ def draw_tile(sway: int, mouth: float) -> Bytes:
 
 
 def draw_meeting(path: Path) -> None:
-    """A tone while somebody speaks; the speaker's mouth opens and closes, and every face sways a little."""
+    """Render a tone for each turn; the speaker's mouth opens and closes, and every face sways slightly."""
     chance = np.random.default_rng(3)
     with av.open(str(path), "w") as file:
         picture = file.add_stream("libx264", rate=RATE, options={"preset": "ultrafast", "crf": "20"})
@@ -64,7 +64,7 @@ def draw_meeting(path: Path) -> None:
 
 
 @pytest.fixture(scope="module")
-def seen(tmp_path_factory: pytest.TempPathFactory) -> DetectedFaces:
+def detected(tmp_path_factory: pytest.TempPathFactory) -> DetectedFaces:
     folder = tmp_path_factory.mktemp("meeting")
     draw_meeting(folder / "meeting.mp4")
     (folder / "decode").mkdir()
@@ -86,20 +86,20 @@ def turn(number: int) -> Utterance:
     return Utterance(index=number, speaker=speaker, text="a tone", words=(), start=piece.start, end=piece.end)
 
 
-def test_both_tiles_are_followed_from_end_to_end(seen: DetectedFaces) -> None:
-    assert len(seen.frames) == pytest.approx(TURNS * TURN * 4, abs=2)
-    assert set(seen.summary.tiles) - {-1} == {0, 1}
-    assert len(seen.faces) >= 1.9 * len(seen.frames)
+def test_both_faces_are_tracked_from_start_to_end(detected: DetectedFaces) -> None:
+    assert len(detected.frames) == pytest.approx(TURNS * TURN * 4, abs=2)
+    assert set(detected.summary.tiles) - {-1} == {0, 1}
+    assert len(detected.faces) >= 1.9 * len(detected.frames)
 
 
-def test_each_speaker_has_the_face_that_talks(seen: DetectedFaces) -> None:
+def test_each_speaker_is_assigned_the_face_that_talks(detected: DetectedFaces) -> None:
     turns = [turn(number) for number in range(TURNS)]
-    faces = FacesOfSpeakers(seen, turns)
+    faces = FacesOfSpeakers(detected, turns)
     for each in turns:
         found = faces.face_of(each)
         assert isinstance(found, FaceClip), found
-        centres = seen.faces["left"] + seen.faces["width"] / 2
-        theirs = (np.abs(centres - TILES[each.speaker]) < 40) & (seen.faces["time"] >= each.start)
-        np.testing.assert_array_equal(found.crops, seen.crops[theirs & (seen.faces["time"] < each.end)])
+        centres = detected.faces["left"] + detected.faces["width"] / 2
+        theirs = (np.abs(centres - TILES[each.speaker]) < 40) & (detected.faces["time"] >= each.start)
+        np.testing.assert_array_equal(found.crops, detected.crops[theirs & (detected.faces["time"] < each.end)])
         assert found.margin > 0.4
         assert found.coverage > 0.9

@@ -1,4 +1,4 @@
-"""The service over a real database and real blobs, with jobs that ended in the sample's transcript."""
+"""Fixtures: the service over a real database and real blobs, with finished jobs of the sample transcript."""
 
 from __future__ import annotations
 
@@ -37,7 +37,7 @@ ADMIN = frozenset({Scope.ADMIN})
 
 @dataclass
 class ResultsHarness:
-    """What stands behind the service, and keys to its door."""
+    """The stores behind the service, and API keys for it."""
 
     database: Database
     blobs: FolderBlobs
@@ -56,9 +56,9 @@ class ResultsHarness:
     def queued(self, tenant: str = "ours") -> str:
         return SqlJobStore(self.database).add(tenant, new_job(ONE_STAGE)).id
 
-    def done(self, tenant: str = "ours", given: Transcript | None = None) -> Transcript:
+    def done(self, tenant: str = "ours", published: Transcript | None = None) -> Transcript:
         job_id = self.queued(tenant)
-        made = (given or transcript()).model_copy(update={"job_id": job_id})
+        made = (published or transcript()).model_copy(update={"job_id": job_id})
         self.blobs.put(tenant, transcript_key(job_id), [render_json(made, emotion=True)])
         SqlTranscriptIndex(self.database).index_transcript(tenant, made)
         work = SqlWorkStore(self.database)

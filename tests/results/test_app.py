@@ -1,4 +1,4 @@
-"""The service as a whole: tenants apart on every route, every answer described, health, and a start that fails well."""
+"""The whole service: isolation of tenants, described responses, health, and rejected settings."""
 
 from __future__ import annotations
 
@@ -30,8 +30,8 @@ def routes(harness: ResultsHarness) -> Iterator[tuple[str, str]]:
             yield method, route.path
 
 
-def flattened(found: Any) -> Iterator[Any]:
-    for route in found:
+def flattened(entries: Any) -> Iterator[Any]:
+    for route in entries:
         if hasattr(route, "methods"):
             yield route
         inner = getattr(route, "original_router", None) or getattr(route, "router", None)
@@ -39,7 +39,7 @@ def flattened(found: Any) -> Iterator[Any]:
             yield from flattened(inner.routes)
 
 
-def filled(path: str, job_id: str) -> str:
+def filled_path(path: str, job_id: str) -> str:
     return path.replace("{job_id}", job_id).replace("{speaker_id}", "S1").replace("{index}", "0")
 
 
@@ -47,7 +47,7 @@ def body_for(path: str) -> dict[str, str] | None:
     return next((body for part, body in BODIES.items() if f"/{part}/" in path), None)
 
 
-def test_the_list_of_routes_is_whole(harness: ResultsHarness) -> None:
+def test_the_list_of_routes_is_complete(harness: ResultsHarness) -> None:
     paths = {path for _, path in routes(harness)}
     assert {re.sub(r"\{\w+\}", "{}", path) for path in harness.web().get("/openapi.json").json()["paths"]} <= {
         re.sub(r"\{\w+\}", "{}", path) for path in paths
@@ -55,7 +55,7 @@ def test_the_list_of_routes_is_whole(harness: ResultsHarness) -> None:
     assert len(paths) > 20 and "/v1/transcripts/{job_id}.eaf" in paths
 
 
-def test_another_tenants_transcript_is_one_that_never_was_on_every_route(harness: ResultsHarness) -> None:
+def test_another_tenants_transcript_looks_missing_on_every_route(harness: ResultsHarness) -> None:
     theirs = harness.done("theirs")
     harness.blobs.put("theirs", captioned_key(theirs.job_id), [b"video"])
     web, tried = harness.web(), 0
@@ -63,7 +63,7 @@ def test_another_tenants_transcript_is_one_that_never_was_on_every_route(harness
         if "{job_id}" not in path:
             continue
         answers = [
-            web.request(method, filled(path, job_id), json=body_for(path)) for job_id in (theirs.job_id, "0" * 32)
+            web.request(method, filled_path(path, job_id), json=body_for(path)) for job_id in (theirs.job_id, "0" * 32)
         ]
         assert [answer.status_code for answer in answers] == [404, 404], (method, path)
         assert answers[0].text.replace(theirs.job_id, "0" * 32) == answers[1].text
@@ -76,10 +76,10 @@ def test_another_tenants_transcript_is_one_that_never_was_on_every_route(harness
     assert harness.web(tenant="theirs").get(f"/v1/transcripts/{theirs.job_id}/corrections").json() == {"items": []}
 
 
-def test_without_a_key_nothing_is_answered_but_health_and_the_description(harness: ResultsHarness) -> None:
+def test_without_a_key_only_health_and_the_description_respond(harness: ResultsHarness) -> None:
     web = TestClient(harness.app)
     for method, path in routes(harness):
-        answer = web.request(method, filled(path, "0" * 32), json=body_for(path))
+        answer = web.request(method, filled_path(path, "0" * 32), json=body_for(path))
         if path in OPEN_PATHS:
             assert answer.status_code == 200 or method == "HEAD"
         else:
@@ -90,30 +90,30 @@ def test_without_a_key_nothing_is_answered_but_health_and_the_description(harnes
         }
 
 
-def test_every_answer_is_described(harness: ResultsHarness) -> None:
+def test_every_response_is_described(harness: ResultsHarness) -> None:
     made = harness.done()
     web = harness.web()
     described = web.get("/openapi.json").json()
     paths = described["paths"]
     for path, methods in paths.items():
-        for method, told in methods.items():
-            assert told["summary"] and told["operationId"]
-            assert all(answer["description"] for answer in told["responses"].values())
+        for method, operation in methods.items():
+            assert operation["summary"] and operation["operationId"]
+            assert all(answer["description"] for answer in operation["responses"].values())
             if path not in OPEN_PATHS:
-                assert {"401", "403", "422", "429", "500"} <= set(told["responses"]), path
-            for status, answer in told["responses"].items():
+                assert {"401", "403", "422", "429", "500"} <= set(operation["responses"]), path
+            for status, answer in operation["responses"].items():
                 if int(status) >= 400 and path not in OPEN_PATHS:
                     assert set(answer["content"]) == {MEDIA_TYPE}
             for headers in ({}, {"Range": "bytes=0-1"}, {"Range": "bytes=99999999-"}, {"If-None-Match": "*"}):
                 for job_id in (made.job_id, harness.queued()):
-                    met = web.request(method, filled(path, job_id), json=body_for(path), headers=headers)
-                    assert str(met.status_code) in told["responses"], (path, met.status_code)
+                    met = web.request(method, filled_path(path, job_id), json=body_for(path), headers=headers)
+                    assert str(met.status_code) in operation["responses"], (path, met.status_code)
     assert described["security"] == [{"key": []}]
     assert "Problem" in described["components"]["schemas"]
     assert paths["/v1/transcripts/{job_id}"]["get"]["responses"]["409"]["description"].count("`") >= 6
 
 
-def test_figures_hold_no_ids_and_logs_no_words(harness: ResultsHarness, capfd: pytest.CaptureFixture[str]) -> None:
+def test_metrics_contain_no_ids_and_logs_no_content(harness: ResultsHarness, capfd: pytest.CaptureFixture[str]) -> None:
     made = harness.done()
     web = harness.web()
     for path in ("", ".vtt", "/summary", ".mp4"):
@@ -131,7 +131,7 @@ def test_figures_hold_no_ids_and_logs_no_words(harness: ResultsHarness, capfd: p
         assert word not in logged.out + logged.err
 
 
-def test_it_is_ready_while_database_and_storage_answer(
+def test_it_is_ready_while_database_and_storage_respond(
     harness: ResultsHarness, capsys: pytest.CaptureFixture[str]
 ) -> None:
     web = TestClient(harness.app)
@@ -150,7 +150,7 @@ def test_it_is_ready_while_database_and_storage_answer(
     assert down.get("/livez").status_code == 200
 
 
-def test_on_ones_own_machine_no_key_is_needed(harness: ResultsHarness) -> None:
+def test_keyless_mode_needs_no_key_on_a_loopback_address(harness: ResultsHarness) -> None:
     app = opened_app(harness.database, harness.blobs, keyless=True)
     made = harness.done(KEYLESS_TENANT)
     theirs = harness.done("theirs")
@@ -163,7 +163,7 @@ def test_on_ones_own_machine_no_key_is_needed(harness: ResultsHarness) -> None:
     assert (evil.status_code, evil.json()["code"]) == (403, "host_not_allowed")
 
 
-def test_without_keys_it_does_not_start_for_everybody(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
+def test_keyless_mode_does_not_start_on_a_public_address(monkeypatch: pytest.MonkeyPatch, tmp_path: Path) -> None:
     monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))
     monkeypatch.setenv("RESULTS__KEYLESS", "true")
     monkeypatch.setenv("RESULTS__HOST", "0.0.0.0")  # noqa: S104
@@ -171,14 +171,14 @@ def test_without_keys_it_does_not_start_for_everybody(monkeypatch: pytest.Monkey
         main.main()
 
 
-def test_words_of_the_interface_claim_nothing_about_feelings(harness: ResultsHarness) -> None:
-    told = json.dumps(harness.web().get("/openapi.json").json()).lower()
+def test_the_api_description_claims_nothing_about_feelings(harness: ResultsHarness) -> None:
+    description = json.dumps(harness.web().get("/openapi.json").json()).lower()
     for word in ("feels", "is angry", "true emotion", "stress", "engagement", "productivity"):
-        assert word not in told
-    assert "perceived" in told
+        assert word not in description
+    assert "perceived" in description
 
 
-def test_who_asks_too_often_waits(harness: ResultsHarness) -> None:
+def test_requests_over_the_rate_limit_are_rejected(harness: ResultsHarness) -> None:
     made = harness.done()
     app = opened_app(harness.database, harness.blobs, per_minute=3)
     web = TestClient(app, headers={"Authorization": f"Bearer {harness.key()}"})
@@ -186,12 +186,12 @@ def test_who_asks_too_often_waits(harness: ResultsHarness) -> None:
     assert codes == [200, 200, 200, 429]
 
 
-def test_pages_of_allowed_origins_may_use_it_and_no_others(harness: ResultsHarness) -> None:
+def test_only_pages_of_allowed_origins_may_use_the_api(harness: ResultsHarness) -> None:
     made = harness.done()
     web = TestClient(opened_app(harness.database, harness.blobs, origins="https://app.example, https://b.example"))
     path = f"/v1/transcripts/{made.job_id}"
-    asked = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
-    allowed = web.options(path, headers={"Origin": "https://app.example", **asked})
+    preflight = {"Access-Control-Request-Method": "PATCH", "Access-Control-Request-Headers": "authorization"}
+    allowed = web.options(path, headers={"Origin": "https://app.example", **preflight})
     assert allowed.headers["access-control-allow-origin"] == "https://app.example"
     key = {"Authorization": f"Bearer {harness.key()}"}
     read = web.get(path, headers={"Origin": "https://b.example", **key})

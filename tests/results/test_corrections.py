@@ -1,4 +1,4 @@
-"""What people put right is shown everywhere, can be taken back to the original, and says who did it."""
+"""Corrections are shown in every view, can be switched off, and record their author."""
 
 from __future__ import annotations
 
@@ -29,7 +29,7 @@ def at(job_id: str, view: str = "") -> str:
 
 
 @pytest.mark.parametrize("suffix", FORMATS)
-def test_every_view_shows_what_was_corrected_and_the_original_on_request(harness: ResultsHarness, suffix: str) -> None:
+def test_every_view_shows_corrections_and_the_original_on_request(harness: ResultsHarness, suffix: str) -> None:
     made = harness.done()
     web, path = harness.web(), at(made.job_id, f".{suffix}")
     before = web.get(path)
@@ -37,13 +37,13 @@ def test_every_view_shows_what_was_corrected_and_the_original_on_request(harness
     assert web.patch(at(made.job_id, "/utterances/0"), json={"text": "Zoologists rejoice."}).status_code == 200
     after = web.get(path)
     assert after.headers["etag"] != before.headers["etag"]
-    shown = b"Zarathustra" in after.content or suffix == "ctm"  # which has no speakers
-    assert shown and (b"rejoice" in after.content or suffix == "rttm")  # which has no words
+    shown = b"Zarathustra" in after.content or suffix == "ctm"  # ctm has no speakers
+    assert shown and (b"rejoice" in after.content or suffix == "rttm")  # rttm has no words
     original = web.get(path, params={"original": True})
     assert (original.content, original.headers["etag"]) == (before.content, before.headers["etag"])
 
 
-def test_a_correction_says_who_what_and_when(harness: ResultsHarness) -> None:
+def test_a_correction_records_author_change_and_time(harness: ResultsHarness) -> None:
     made = harness.done()
     web = harness.web()
     answer = web.patch(at(made.job_id, "/utterances/0"), json={"emotion": "joy", "speaker": "S2"})
@@ -66,7 +66,7 @@ def test_a_correction_says_who_what_and_when(harness: ResultsHarness) -> None:
     }
 
 
-def test_a_corrected_emotion_is_a_reading_too(harness: ResultsHarness) -> None:
+def test_a_corrected_emotion_counts_as_a_reading(harness: ResultsHarness) -> None:
     made = harness.done()
     before = harness.web(READ).get(at(made.job_id))
     harness.web().patch(at(made.job_id, "/utterances/0"), json={"emotion": "disgust"})
@@ -74,7 +74,7 @@ def test_a_corrected_emotion_is_a_reading_too(harness: ResultsHarness) -> None:
     for view in ("", ".csv", ".md", "/summary", "/corrections"):
         assert "disgust" not in harness.web(READ).get(at(made.job_id, view)).text
     after = harness.web(READ).get(at(made.job_id))
-    assert after.headers["etag"] == before.headers["etag"]  # not even that it changed
+    assert after.headers["etag"] == before.headers["etag"]  # the ETag does not reveal the change either
     poor = harness.web(ALL - {"emotions:read"})
     refused = poor.patch(at(made.job_id, "/utterances/0"), json={"emotion": "joy"})
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
@@ -82,14 +82,14 @@ def test_a_corrected_emotion_is_a_reading_too(harness: ResultsHarness) -> None:
     assert (shown.json()["text"], shown.json()["emotion"]) == ("Plain.", None)
 
 
-def test_who_may_only_read_corrects_nothing(harness: ResultsHarness) -> None:
+def test_a_read_only_key_cannot_correct(harness: ResultsHarness) -> None:
     made = harness.done()
     for scopes in (FEEL, ALL - {"transcripts:read"}):
         refused = harness.web(scopes).patch(at(made.job_id, "/speakers/S1"), json={"name": "x"})
         assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_what_is_not_there_or_makes_no_sense_is_refused(harness: ResultsHarness) -> None:
+def test_invalid_corrections_are_rejected(harness: ResultsHarness) -> None:
     made = harness.done()
     web = harness.web()
     for path, body, status, code in (
@@ -113,7 +113,7 @@ def test_what_is_not_there_or_makes_no_sense_is_refused(harness: ResultsHarness)
     assert web.get(at(made.job_id, "/corrections")).json() == {"items": []}
 
 
-def test_who_read_an_older_transcript_does_not_correct_a_newer_one(harness: ResultsHarness) -> None:
+def test_a_correction_of_an_older_version_is_rejected(harness: ResultsHarness) -> None:
     made = harness.done()
     web, poor = harness.web(), harness.web(ALL - {"emotions:read"})
     seen, seen_without = (who.get(at(made.job_id)).headers["etag"] for who in (web, poor))
@@ -126,10 +126,10 @@ def test_who_read_an_older_transcript_does_not_correct_a_newer_one(harness: Resu
     for new in (fresh, "*", f'"x", {first.headers["etag"]}'):
         answer = poor.patch(at(made.job_id, "/utterances/0"), json={"text": "One."}, headers={"If-Match": new})
         assert answer.status_code == 200
-    assert len(web.get(at(made.job_id, "/corrections")).json()["items"]) == 1  # the same again is no correction
+    assert len(web.get(at(made.job_id, "/corrections")).json()["items"]) == 1  # repeating a correction adds none
 
 
-def test_corrections_at_the_same_moment_build_on_each_other(harness: ResultsHarness) -> None:
+def test_concurrent_corrections_build_on_each_other(harness: ResultsHarness) -> None:
     made = harness.done()
     web = harness.web()
     with ThreadPoolExecutor(4) as pool:
@@ -141,11 +141,11 @@ def test_corrections_at_the_same_moment_build_on_each_other(harness: ResultsHarn
     assert {answer.status_code for answer in answers} == {200}
     items = web.get(at(made.job_id, "/corrections")).json()["items"]
     texts = [made.utterances[0].text, *(one["new"] for one in items)]
-    assert [one["old"] for one in items] == texts[:-1]  # each says what it found, so none was lost
+    assert [one["old"] for one in items] == texts[:-1]  # each records the previous text, so none was lost
     assert len(items) == 4
 
 
-def test_what_was_corrected_is_found_and_what_was_wrong_is_not(harness: ResultsHarness) -> None:
+def test_search_finds_corrected_text_and_not_the_original(harness: ResultsHarness) -> None:
     made = harness.done()
     web = harness.web()
     web.patch(at(made.job_id, "/utterances/0"), json={"text": "We won it all.", "emotion": "joy"})
@@ -158,8 +158,8 @@ def test_what_was_corrected_is_found_and_what_was_wrong_is_not(harness: ResultsH
     assert found(speaker="anna") == [0, 3]
 
 
-class OthersFirst(SqlCorrectionStore):
-    """Somebody else corrects between our look and our write, so many times."""
+class ConcurrentCorrections(SqlCorrectionStore):
+    """Another caller corrects between reading and writing, a current number of times."""
 
     times = 0
 
@@ -173,10 +173,10 @@ class OthersFirst(SqlCorrectionStore):
         return super().add(tenant, job_id, changes, after=after, shown=shown, entry=entry)
 
 
-def test_who_comes_second_tries_again_unless_they_named_what_they_read(harness: ResultsHarness) -> None:
+def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: ResultsHarness) -> None:
     made = harness.done()
-    store = OthersFirst(harness.database)
-    room = TranscriptReader(
+    store = ConcurrentCorrections(harness.database)
+    reader = TranscriptReader(
         SqlJobStore(harness.database),
         harness.blobs,
         store,
@@ -187,7 +187,7 @@ def test_who_comes_second_tries_again_unless_they_named_what_they_read(harness: 
     caller = Caller(tenant="ours", key_id="k", scopes=frozenset(ALL))
 
     def name(new: str, if_match: str | None = None) -> str:
-        plan = _correct(room, caller, made.job_id, if_match, lambda given: rename_changes(given, "S1", new))
+        plan = _correct(reader, caller, made.job_id, if_match, lambda current: rename_changes(current, "S1", new))
         return plan.transcript.name_of("S1")
 
     store.times = ATTEMPTS - 1
@@ -196,4 +196,4 @@ def test_who_comes_second_tries_again_unless_they_named_what_they_read(harness: 
         store.times = times
         with pytest.raises(PreconditionFailed):
             name("Zoe", condition)
-    assert room.read(caller, made.job_id).transcript.name_of("S1") == "Anna"
+    assert reader.read(caller, made.job_id).transcript.name_of("S1") == "Anna"

@@ -1,4 +1,4 @@
-"""Names of downloads: nothing in them is an order to a file system, a shell or a header."""
+"""Names of downloads contain nothing that is special to a file system, a shell or a header."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ from services.results.file_name import MAX_LENGTH, disposition, file_name
         ("x" * 300 + ".mp4", "x" * MAX_LENGTH + ".vtt"),
     ],
 )
-def test_a_name_is_the_recordings_own_and_harmless(recording: str, name: str) -> None:
+def test_a_name_is_derived_from_the_recording_and_safe(recording: str, name: str) -> None:
     assert file_name(recording, "vtt") == name
 
 
-def test_the_header_has_a_name_for_old_clients_and_the_real_one() -> None:
+def test_the_header_has_an_ascii_name_and_the_full_name() -> None:
     assert disposition("Größe.vtt") == "attachment; filename=\"Gr__e.vtt\"; filename*=UTF-8''Gr%C3%B6%C3%9Fe.vtt"
     assert disposition("a.json", inline=True).startswith("inline; ")

@@ -1,4 +1,4 @@
-"""The program itself, on a socket of its own: what its server does before the application sees a request."""
+"""The results process on a real socket: limits that its server applies before the application."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ import pytest
 
 ROOT = Path(__file__).parents[2]
 TIMEOUT_SECONDS = 0.5
-# The program as it is, but that a test need not wait for as long as a slow client may.
+# The real program with a shorter header timeout.
 PROGRAM = f"""
 import sys
 from shared.infra.web import listener
@@ -29,10 +29,10 @@ def answer(address: tuple[str, int], *pieces: bytes) -> bytes:
     with socket.create_connection(address, timeout=10) as line:
         for piece in pieces:
             line.sendall(piece)
-        told = b""
+        received = b""
         while block := line.recv(65536):
-            told += block
-        return told
+            received += block
+        return received
 
 
 @pytest.fixture
@@ -40,10 +40,10 @@ def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
     with socket.socket() as free:
         free.bind(("127.0.0.1", 0))
         port = free.getsockname()[1]
-    ours = {"STORAGE__FOLDER": str(tmp_path), "RESULTS__KEYLESS": "true", "RESULTS__PORT": str(port)}
-    kept = {name: value for name, value in os.environ.items() if "__" not in name}
+    settings = {"STORAGE__FOLDER": str(tmp_path), "RESULTS__KEYLESS": "true", "RESULTS__PORT": str(port)}
+    inherited = {name: value for name, value in os.environ.items() if "__" not in name}
     with subprocess.Popen(
-        [sys.executable, "-c", PROGRAM], env={**kept, **ours}, cwd=ROOT, stdout=subprocess.DEVNULL
+        [sys.executable, "-c", PROGRAM], env={**inherited, **settings}, cwd=ROOT, stdout=subprocess.DEVNULL
     ) as process:
         try:
             deadline = time.monotonic() + 60
@@ -59,16 +59,16 @@ def address(tmp_path: Path) -> Iterator[tuple[str, int]]:
             process.kill()
 
 
-def test_headers_that_never_end_are_cut_off(address: tuple[str, int]) -> None:
-    """A thousand of them would hold every connection that the service has."""
+def test_endless_headers_time_out(address: tuple[str, int]) -> None:
+    """A thousand such connections would occupy every connection of the service."""
     began = time.monotonic()
     assert answer(address, b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
     assert TIMEOUT_SECONDS <= time.monotonic() - began < 5
     with socket.create_connection(address, timeout=10) as line:
         line.settimeout(5)
-        assert line.recv(1) == b"", "nor does one who says nothing at all keep a connection"
+        assert line.recv(1) == b"", "an idle connection is closed too"
     assert b"200" in answer(address, LIVE)
 
 
-def test_headers_without_measure_are_refused(address: tuple[str, int]) -> None:
+def test_headers_over_the_limit_are_rejected(address: tuple[str, int]) -> None:
     assert answer(address, b"GET /livez HTTP/1.1\r\nX: " + b"x" * 40_000)[9:12] in (b"400", b"431")

@@ -1,4 +1,4 @@
-"""`GET /v1/search`: what is found, for whom, and that nothing in it is markup of somebody else's."""
+"""`GET /v1/search`: hits, permissions, and escaped markup."""
 
 from __future__ import annotations
 
@@ -6,7 +6,7 @@ from shared.infra.database.jobs import SqlJobStore
 from tests.results.conftest import FEEL, READ, ResultsHarness
 
 
-def test_a_hit_says_where_and_shows_what(harness: ResultsHarness) -> None:
+def test_a_hit_contains_position_and_text(harness: ResultsHarness) -> None:
     made = harness.done()
     answer = harness.web(READ).get("/v1/search", params={"q": '"left there"'})
     assert answer.json() == {
@@ -26,7 +26,7 @@ def test_a_hit_says_where_and_shows_what(harness: ResultsHarness) -> None:
     }
 
 
-def test_emotion_is_a_filter_for_those_who_may_read_it(harness: ResultsHarness) -> None:
+def test_the_emotion_filter_needs_the_emotion_scope(harness: ResultsHarness) -> None:
     harness.done()
     found = harness.web(FEEL).get("/v1/search", params={"emotion": "sadness", "speaker": "S3"}).json()["items"]
     assert [hit["utterance"] for hit in found] == [2, 4]
@@ -35,7 +35,7 @@ def test_emotion_is_a_filter_for_those_who_may_read_it(harness: ResultsHarness) 
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_pages_lead_on(harness: ResultsHarness) -> None:
+def test_results_are_paged(harness: ResultsHarness) -> None:
     made = [harness.done().job_id, harness.done().job_id]
     web = harness.web(READ)
     seen: list[str] = []
@@ -48,13 +48,13 @@ def test_pages_lead_on(harness: ResultsHarness) -> None:
     assert (sorted(seen), cursor) == (sorted(made), None)
 
 
-def test_an_erased_transcript_is_not_found_any_more(harness: ResultsHarness) -> None:
+def test_an_erased_transcript_is_not_found(harness: ResultsHarness) -> None:
     made = harness.done()
     SqlJobStore(harness.database).erase("ours", made.job_id, by="k", reason="asked")
     assert harness.web().get("/v1/search", params={"q": "customer"}).json()["items"] == []
 
 
-def test_what_cannot_be_looked_for_is_said_and_not_repeated(harness: ResultsHarness) -> None:
+def test_an_invalid_query_is_rejected_and_not_repeated(harness: ResultsHarness) -> None:
     web = harness.web()
     for query in (
         {},

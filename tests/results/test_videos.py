@@ -1,4 +1,4 @@
-"""The captioned video: asked for, being made, served in parts, and gone with its recording."""
+"""The captioned video: requested, rendered, served in parts, and deleted with its recording."""
 
 from __future__ import annotations
 
@@ -26,7 +26,7 @@ VIDEO = bytes(range(256)) * 20
 
 
 def make(harness: ResultsHarness, job_id: str) -> None:
-    """What the worker does."""
+    """Render the video as the worker does."""
     work = SqlWorkStore(harness.database)
     claim = held(work, job_id, CAPTION)
     harness.blobs.put("ours", captioned_key(job_id), [VIDEO])
@@ -39,7 +39,7 @@ def state(harness: ResultsHarness, job_id: str) -> StageStatus:
     return next(stage.status for stage in record.stages if stage.name == CAPTION)
 
 
-def test_it_is_served_where_it_is_and_shows_what_is_asked_for(harness: ResultsHarness) -> None:
+def test_an_existing_video_is_served(harness: ResultsHarness) -> None:
     made = harness.done()
     web, path = harness.web(), at(made.job_id, ".mp4")
     harness.blobs.put("ours", captioned_key(made.job_id), [VIDEO])
@@ -57,66 +57,68 @@ def test_it_is_served_where_it_is_and_shows_what_is_asked_for(harness: ResultsHa
     assert web.get(path, params={"original": True}).content == VIDEO
 
 
-def test_it_is_made_when_somebody_asks_and_only_once(harness: ResultsHarness) -> None:
+def test_the_video_is_rendered_once_on_request(harness: ResultsHarness) -> None:
     job_id = harness.done().job_id
-    web, path, ask = harness.web(), at(job_id, ".mp4"), at(job_id, "/video")
+    web, path, request_path = harness.web(), at(job_id, ".mp4"), at(job_id, "/video")
     missing = web.get(path)
     assert (missing.status_code, missing.json()["code"]) == (409, "video_not_available")
-    assert f"POST {ask}" in missing.json()["hint"]
+    assert f"POST {request_path}" in missing.json()["hint"]
     for _ in range(2):
-        answer = web.post(ask)
+        answer = web.post(request_path)
         assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/jobs/{job_id}")
         assert answer.json() == {"status": "pending", "job_url": f"/v1/jobs/{job_id}", "video_url": path}
     queue = SqlWorkQueue(harness.database)
     assert queue.next_tickets("cpu", max_waiting=9) == (Ticket(job_id=job_id, stage=CAPTION),)
     coming = web.get(path)
     assert (coming.status_code, coming.json()["code"]) == (409, "video_not_available")
-    assert "being made" in coming.json()["detail"] and f"/v1/jobs/{job_id}" in coming.json()["hint"]
+    assert "being rendered" in coming.json()["detail"] and f"/v1/jobs/{job_id}" in coming.json()["hint"]
     make(harness, job_id)
     assert web.get(path).content == VIDEO
-    assert web.post(ask).json()["status"] == "done"
+    assert web.post(request_path).json()["status"] == "done"
     assert queue.next_tickets("cpu", max_waiting=9) == ()
     actions = [line.action for line in SqlAuditLog(harness.database).list("ours").items]
     assert actions.count("video.requested") == 3
 
 
-def test_what_failed_is_said_and_tried_again_and_the_job_is_done_all_the_same(harness: ResultsHarness) -> None:
+def test_a_failed_rendering_is_reported_and_retried_and_the_job_stays_done(harness: ResultsHarness) -> None:
     job_id, work = harness.done().job_id, SqlWorkStore(harness.database)
     web = harness.web()
     web.post(at(job_id, "/video"))
-    work.fail(held(work, job_id, CAPTION), JobFailure(code="decode_failed", message="It broke.", stage=CAPTION))
+    work.fail(held(work, job_id, CAPTION), JobFailure(code="decode_failed", message="It failed.", stage=CAPTION))
     assert state(harness, job_id) is StageStatus.FAILED
-    assert "tries it again" in web.get(at(job_id, ".mp4")).json()["hint"]
+    assert "retries it" in web.get(at(job_id, ".mp4")).json()["hint"]
     assert web.post(at(job_id, "/video")).json()["status"] == "pending"
     make(harness, job_id)
     assert web.get(at(job_id, ".mp4")).status_code == 200
 
 
-def test_without_a_picture_there_is_nothing_to_make(harness: ResultsHarness) -> None:
-    given = transcript()
-    heard = given.model_copy(update={"recording": given.recording.model_copy(update={"has_video": False})})
-    job_id = harness.done(given=heard).job_id
+def test_a_recording_without_video_cannot_be_captioned(harness: ResultsHarness) -> None:
+    original = transcript()
+    audio_only = original.model_copy(update={"recording": original.recording.model_copy(update={"has_video": False})})
+    job_id = harness.done(published=audio_only).job_id
     for answer in (harness.web().post(at(job_id, "/video")), harness.web().get(at(job_id, ".mp4"))):
         assert (answer.status_code, answer.json()["code"]) == (409, "no_video")
 
 
-def test_the_video_goes_with_its_recording_and_no_other_is_made(harness: ResultsHarness) -> None:
+def test_the_video_is_deleted_with_its_recording_and_not_rendered_again(harness: ResultsHarness) -> None:
     job_id, expiry = harness.done().job_id, SqlRetentionStore(harness.database)
     expiry.mark_deleted(RetentionCategory.MEDIA, "ours", job_id)
     for answer in (harness.web().post(at(job_id, "/video")), harness.web().get(at(job_id, ".mp4"))):
         assert (answer.status_code, answer.json()["code"]) == (409, "media_deleted")
 
 
-def test_the_recording_is_kept_until_the_video_that_is_wished_for_is_made(harness: ResultsHarness) -> None:
+def test_the_recording_is_kept_until_the_requested_video_is_rendered(harness: ResultsHarness) -> None:
     job_id, expiry = harness.done().job_id, SqlRetentionStore(harness.database)
     harness.web().post(at(job_id, "/video"))
     harness.clock.move(timedelta(days=2))
     assert expiry.expired(RetentionCategory.MEDIA, timedelta(days=1)) == ()
-    expiry.mark_deleted(RetentionCategory.MEDIA, "ours", job_id)  # by a sweep that had looked before the wish
+    expiry.mark_deleted(
+        RetentionCategory.MEDIA, "ours", job_id
+    )  # by a sweep that had listed expired jobs before the request
     assert expiry.expired(RetentionCategory.ARTIFACTS, timedelta(days=1)) == (("ours", job_id),)
     make(harness, job_id)
     assert expiry.expired(RetentionCategory.MEDIA, timedelta(days=1)) == (("ours", job_id),), (
-        "and then it is due as before"
+        "afterwards it expires as before"
     )
 
 
@@ -128,7 +130,7 @@ def test_the_recording_is_kept_until_the_video_that_is_wished_for_is_made(harnes
         (READ | {Scope.RECORDINGS_WRITE}, 409, "video_not_available"),
     ],
 )
-def test_whoever_may_not_see_readings_or_order_work_has_none_made(
+def test_a_key_without_the_needed_scopes_cannot_request_a_video(
     harness: ResultsHarness, scopes: set[Scope], status: int, code: str
 ) -> None:
     job_id = harness.done().job_id
@@ -138,7 +140,7 @@ def test_whoever_may_not_see_readings_or_order_work_has_none_made(
     assert record is not None and [stage.name for stage in record.stages] == ["publish"]
 
 
-def test_of_a_job_that_is_not_done_there_is_nothing_to_make(harness: ResultsHarness) -> None:
+def test_an_unfinished_job_has_no_video(harness: ResultsHarness) -> None:
     for job_id, code in ((harness.queued(), "not_ready"), (harness.failed("no_audio"), "no_audio")):
         answer = harness.web().post(at(job_id, "/video"))
         assert (answer.status_code, answer.json()["code"]) == (409, code)

@@ -1,4 +1,4 @@
-"""A transcript in every format: to whom, with what, whole or in part, and with which name."""
+"""A transcript in every format: permissions, content, ranges and file names."""
 
 from __future__ import annotations
 
@@ -24,7 +24,7 @@ def at(job_id: str, view: str = "") -> str:
 
 
 def bare(answer: Any) -> dict[str, Any]:
-    """What is said, without the address that was asked for."""
+    """The transcript without its URL."""
     return {name: value for name, value in answer.json().items() if name != "instance"}
 
 
@@ -32,7 +32,7 @@ VIEWS = [*(f".{suffix}" for suffix in FORMATS), ""]
 
 
 @pytest.mark.parametrize("view", VIEWS)
-def test_every_view_is_what_the_command_line_writes(harness: ResultsHarness, view: str) -> None:
+def test_every_view_matches_the_command_line_output(harness: ResultsHarness, view: str) -> None:
     made = harness.done()
     form = FORMATS[view.removeprefix(".") or "json"]
     for emotion in (True, False):
@@ -45,7 +45,7 @@ def test_every_view_is_what_the_command_line_writes(harness: ResultsHarness, vie
 
 
 @pytest.mark.parametrize("view", [*VIEWS, "/summary"])
-def test_without_the_scope_there_is_no_reading_in_any_view(harness: ResultsHarness, view: str) -> None:
+def test_without_the_scope_no_view_contains_readings(harness: ResultsHarness, view: str) -> None:
     made = harness.done()
     answer = harness.web(READ).get(at(made.job_id, view))
     assert answer.status_code == 200
@@ -55,7 +55,7 @@ def test_without_the_scope_there_is_no_reading_in_any_view(harness: ResultsHarne
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
 
-def test_the_summary_is_a_view_too(harness: ResultsHarness) -> None:
+def test_the_summary_is_a_view(harness: ResultsHarness) -> None:
     made = harness.done()
     answer = harness.web(FEEL).get(at(made.job_id, "/summary"))
     assert answer.content == render_summary(made, emotion=True)
@@ -64,7 +64,7 @@ def test_the_summary_is_a_view_too(harness: ResultsHarness) -> None:
 
 
 @pytest.mark.parametrize("view", ["", ".vtt", ".mp4", "/summary", "/corrections"])
-def test_what_is_not_there_yet_or_never_will_be_is_said(harness: ResultsHarness, view: str) -> None:
+def test_missing_transcripts_are_reported_with_their_reason(harness: ResultsHarness, view: str) -> None:
     web, jobs = harness.web(), SqlJobStore(harness.database)
     waiting = harness.queued()
     answer = web.get(at(waiting, view))
@@ -77,21 +77,21 @@ def test_what_is_not_there_yet_or_never_will_be_is_said(harness: ResultsHarness,
     assert (answer.status_code, answer.json()["code"]) == (409, "state_conflict")
     unknown = web.get(at("0" * 32, view))
     assert (unknown.status_code, unknown.json()["code"]) == (404, "not_found")
-    gone = harness.done()
-    jobs.erase("ours", gone.job_id, by="k", reason="asked")
-    for other in (gone.job_id, harness.done("theirs").job_id, "x" * 99, "a b", "%00", "none.xyz"):
+    erased = harness.done()
+    jobs.erase("ours", erased.job_id, by="k", reason="requested")
+    for other in (erased.job_id, harness.done("theirs").job_id, "x" * 99, "a b", "%00", "none.xyz"):
         answer = web.get(at(other, view))
         assert (answer.status_code, bare(answer)) == (404, bare(unknown))
 
 
-def test_a_transcript_that_storage_lost_is_our_fault(harness: ResultsHarness) -> None:
+def test_a_transcript_missing_in_storage_is_a_server_error(harness: ResultsHarness) -> None:
     made = harness.done()
     harness.blobs.delete_prefix("ours", transcript_key(made.job_id).rpartition("/")[0])
     answer = harness.web().get(at(made.job_id))
     assert (answer.status_code, answer.json()["code"]) == (500, "stored_data_missing")
 
 
-def test_what_the_client_has_already_is_not_sent_again(harness: ResultsHarness) -> None:
+def test_unchanged_content_is_not_sent_again(harness: ResultsHarness) -> None:
     made = harness.done()
     web = harness.web(FEEL)
     first = web.get(at(made.job_id, ".vtt"))
@@ -102,30 +102,28 @@ def test_what_the_client_has_already_is_not_sent_again(harness: ResultsHarness) 
         assert (again.status_code, again.content, again.headers["etag"]) == (304, b"", etag)
     assert web.get(at(made.job_id, ".vtt"), headers={"If-None-Match": '"other"'}).status_code == 200
     tags = {web.get(at(made.job_id, view), params={"emotion": e}).headers["etag"] for view in VIEWS for e in (0, 1)}
-    assert len(tags) == 2 * len(FORMATS) - 3  # rttm, ctm and stm have no place for emotion
+    assert len(tags) == 2 * len(FORMATS) - 3  # rttm, ctm and stm contain no emotion
 
 
 @pytest.mark.parametrize(
-    ("asked", "start", "end"),
+    ("requested", "start", "end"),
     [("bytes=0-9", 0, 10), ("bytes=10-", 10, None), ("bytes=-5", -5, None), ("bytes=0-999999", 0, None)],
 )
-def test_a_part_is_sent_where_a_part_is_asked_for(
-    harness: ResultsHarness, asked: str, start: int, end: int | None
-) -> None:
+def test_a_requested_range_is_sent(harness: ResultsHarness, requested: str, start: int, end: int | None) -> None:
     made = harness.done()
     web, path = harness.web(FEEL), at(made.job_id, ".srt")
     whole = web.get(path)
-    part = web.get(path, headers={"Range": asked})
+    part = web.get(path, headers={"Range": requested})
     assert (part.status_code, part.content) == (206, whole.content[start:end])
     size = len(whole.content)
     first = start % size
     assert part.headers["content-range"] == f"bytes {first}-{first + len(part.content) - 1}/{size}"
     assert part.headers["content-length"] == str(len(part.content))
     for condition, status in ((whole.headers["etag"], 206), ('"old"', 200), ("Wed, 21 Oct 2026 07:28:00 GMT", 200)):
-        assert web.get(path, headers={"Range": asked, "If-Range": condition}).status_code == status
+        assert web.get(path, headers={"Range": requested, "If-Range": condition}).status_code == status
 
 
-def test_a_range_that_lies_outside_is_refused_and_one_that_is_none_is_passed_over(harness: ResultsHarness) -> None:
+def test_an_unsatisfiable_range_is_rejected_and_an_invalid_one_is_ignored(harness: ResultsHarness) -> None:
     made = harness.done()
     web, path = harness.web(FEEL), at(made.job_id, ".srt")
     size = len(web.get(path).content)
@@ -138,12 +136,12 @@ def test_a_range_that_lies_outside_is_refused_and_one_that_is_none_is_passed_ove
     assert web.head(path, headers={"Range": "bytes=0-1"}).status_code == 200
 
 
-def test_whoever_reads_leaves_a_line_and_no_content_in_it(harness: ResultsHarness) -> None:
+def test_reading_a_transcript_is_audited_without_content(harness: ResultsHarness) -> None:
     made = harness.done()
     web = harness.web(FEEL)
     etag = web.get(at(made.job_id)).headers["etag"]
     web.get(at(made.job_id, ".vtt"), params={"emotion": False})
-    web.get(at(made.job_id), headers={"If-None-Match": etag})  # nothing new was shown
+    web.get(at(made.job_id), headers={"If-None-Match": etag})  # 304 shows nothing, so no entry
     web.get("/v1/search", params={"q": "yesterday"})
     lines = {(line.action, json.dumps(line.details)) for line in SqlAuditLog(harness.database).list("ours").items}
     assert lines == {
@@ -155,23 +153,23 @@ def test_whoever_reads_leaves_a_line_and_no_content_in_it(harness: ResultsHarnes
     assert line.key_id and line.address == "testclient"
 
 
-def test_a_storage_that_is_away_is_no_lost_transcript(harness: ResultsHarness) -> None:
+def test_unavailable_storage_is_not_a_missing_transcript(harness: ResultsHarness) -> None:
     made, web = harness.done(), harness.web()
     folder = harness.blobs._root
-    aside = folder.with_name("aside")
-    folder.rename(aside)
+    renamed = folder.with_name("renamed")
+    folder.rename(renamed)
     for path in ("", ".vtt", "/summary", ".mp4", "/corrections"):
         answer = web.get(f"/v1/transcripts/{made.job_id}{path}")
         assert (answer.status_code, answer.json()["code"]) == (503, "storage_unavailable"), path
         assert int(answer.headers["retry-after"]) > 0
-    aside.rename(folder)
+    renamed.rename(folder)
     deadline = time.monotonic() + 5
     while web.get(f"/v1/transcripts/{made.job_id}").status_code != 200:
-        assert time.monotonic() < deadline, "it is back"
+        assert time.monotonic() < deadline, "storage did not recover"
         time.sleep(0.05)
 
 
-def test_a_storage_that_hangs_is_waited_for_briefly(harness: ResultsHarness) -> None:
+def test_unresponsive_storage_is_waited_for_briefly(harness: ResultsHarness) -> None:
     go_on = threading.Event()
 
     class Hanging(FolderBlobs):
@@ -184,5 +182,5 @@ def test_a_storage_that_hangs_is_waited_for_briefly(harness: ResultsHarness) -> 
     key = {"Authorization": f"Bearer {harness.key()}"}
     assert web.get("/readyz").status_code == 503
     assert web.get(f"/v1/transcripts/{made.job_id}", headers=key).status_code == 503
-    assert time.monotonic() - began < 10, "they wait for two seconds in all"
+    assert time.monotonic() - began < 10, "the requests wait two seconds in total"
     go_on.set()

@@ -14,7 +14,7 @@ from shared.infra.queue_settings import QueueSettings, RedisSettings
 REDIS = RedisSettings.model_validate({"url": "redis://localhost/0"})
 
 
-def test_what_a_crash_depends_on_is_set() -> None:
+def test_settings_for_crash_recovery_are_set() -> None:
     conf = make_app(WorkerSettings(), QueueSettings(), REDIS).conf
     assert (conf.task_acks_late, conf.task_reject_on_worker_lost) == (True, True)
     assert conf.broker_transport_options["visibility_timeout"] == 7200
@@ -23,7 +23,7 @@ def test_what_a_crash_depends_on_is_set() -> None:
     assert conf.broker_transport_options["unacked_restore_throttle"] == 1
     assert (conf.worker_prefetch_multiplier, conf.worker_concurrency, conf.worker_pool) == (1, 1, "prefork")
     assert conf.task_time_limit == conf.task_soft_time_limit + 60 == 3600
-    assert conf.worker_soft_shutdown_timeout == 0, "it sleeps for all of its time; see shutdown.py"
+    assert conf.worker_soft_shutdown_timeout == 0, "it always waits for the whole limit; see shutdown.py"
     assert conf.worker_cancel_long_running_tasks_on_connection_loss is True
     assert conf.worker_max_tasks_per_child == 50
     assert conf.worker_max_memory_per_child == 6144 * 1024
@@ -33,7 +33,7 @@ def test_what_a_crash_depends_on_is_set() -> None:
     assert conf.worker_enable_remote_control is False
 
 
-def test_whoever_sends_agrees_with_the_worker_on_the_visibility_timeout() -> None:
+def test_senders_and_workers_have_the_same_visibility_timeout() -> None:
     """The shortest value of any program on the broker wins."""
     queue = QueueSettings(max_stage_seconds=600)
     sender = CeleryQueue(REDIS, queue)
@@ -42,12 +42,12 @@ def test_whoever_sends_agrees_with_the_worker_on_the_visibility_timeout() -> Non
     sender.close()
 
 
-def test_one_task_is_known() -> None:
+def test_one_task_is_registered() -> None:
     app = make_app(WorkerSettings(), QueueSettings(), REDIS)
     assert [name for name in app.tasks if not name.startswith("celery.")] == [TASK]
 
 
-def test_a_worker_serves_queues_that_exist(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_worker_accepts_only_known_queues(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("WORKER__QUEUES", "gpu, cpu")
     assert WorkerSettings().queues == ("gpu", "cpu")
     monkeypatch.setenv("WORKER__QUEUES", "gpuu")
@@ -55,7 +55,7 @@ def test_a_worker_serves_queues_that_exist(monkeypatch: pytest.MonkeyPatch) -> N
         WorkerSettings()
 
 
-def test_limits_grow_with_the_recording_and_end_below_the_queues() -> None:
+def test_time_limits_grow_with_the_recording_and_stay_below_the_queues() -> None:
     short, hour = (max_attempt_seconds("transcribe", seconds, max_seconds=36000) for seconds in (60.0, 3600.0))
     assert short < hour
     assert (
@@ -65,10 +65,10 @@ def test_limits_grow_with_the_recording_and_end_below_the_queues() -> None:
     )
 
 
-def test_a_process_makes_its_means_once_and_sweeps_what_a_killed_one_left(
+def test_a_process_creates_its_runner_once_and_sweeps_old_scratch_folders(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """Everything comes from the environment, as in a container; a message that nobody knows is forgotten."""
+    """All settings come from the environment, as in a container; a message of an unknown job is ignored."""
     for name, value in {
         "STORAGE__FOLDER": str(tmp_path),
         "WORKER__SCRATCH": str(tmp_path / "scratch"),

@@ -1,4 +1,4 @@
-"""The captioned video as a worker makes it: from the real recording, after the job's end."""
+"""The captioned video: rendered by a worker from a real recording after the job's end."""
 
 from __future__ import annotations
 
@@ -24,10 +24,10 @@ from tests.worker.worker_harness import TENANT, WorkerHarness, engines
 
 
 @dataclass
-class SeesAPicture(ScriptedDecoder):
+class DecoderWithVideo(ScriptedDecoder):
     def decode(self, media: Path, into: Path, **more: Any) -> Probe:
-        found = super().decode(media, into, **more)
-        return found.model_copy(update={"video": VideoProbe(width=160, height=120, frames_per_second=10)})
+        probe = super().decode(media, into, **more)
+        return probe.model_copy(update={"video": VideoProbe(width=160, height=120, frames_per_second=10)})
 
 
 @pytest.fixture(scope="module")
@@ -39,7 +39,7 @@ def media(tmp_path_factory: pytest.TempPathFactory) -> bytes:
 
 @pytest.fixture
 def harness(tmp_path: Path, setup: Setup) -> Iterator[WorkerHarness]:
-    made = WorkerHarness.at(tmp_path, setup, {**engines(), "decoder": SeesAPicture(samples(3.0))})
+    made = WorkerHarness.at(tmp_path, setup, {**engines(), "decoder": DecoderWithVideo(samples(3.0))})
     yield made
     made.database.close()
 
@@ -48,16 +48,18 @@ def video_of(harness: WorkerHarness, job_id: str) -> bytes:
     return b"".join(harness.blobs.read(TENANT, captioned_key(job_id)))
 
 
-def nothing_in(scratch: Path) -> bool:
+def is_empty(scratch: Path) -> bool:
     return list(scratch.iterdir()) == []
 
 
-def test_a_wished_video_is_made_after_the_job_is_done(harness: WorkerHarness, media: bytes, tmp_path: Path) -> None:
+def test_a_requested_video_is_rendered_after_the_job_is_done(
+    harness: WorkerHarness, media: bytes, tmp_path: Path
+) -> None:
     job_id = harness.submit(media=media, captions=True)
     harness.until(CAPTION)
     done = harness.record(job_id)
     assert done.status is JobStatus.DONE and harness.stage(job_id, CAPTION).status is StageStatus.PENDING
-    assert harness.run_out() == [CAPTION]
+    assert harness.run_all() == [CAPTION]
     row = harness.stage(job_id, CAPTION)
     assert (row.status, row.progress, row.attempts) == (StageStatus.DONE, 1, 1)
     assert row.seconds
@@ -66,19 +68,19 @@ def test_a_wished_video_is_made_after_the_job_is_done(harness: WorkerHarness, me
     with av.open(str(tmp_path / "made.mp4")) as container:
         assert [stream.type for stream in container.streams] == ["video", "audio"]
         assert (container.duration or 0) / 1e6 == pytest.approx(3.0, abs=0.3)
-    assert nothing_in(tmp_path / "scratch")
+    assert is_empty(tmp_path / "scratch")
 
 
-def test_one_that_is_asked_for_later_is_made_too(harness: WorkerHarness, media: bytes) -> None:
+def test_a_video_requested_later_is_rendered(harness: WorkerHarness, media: bytes) -> None:
     job_id = harness.submit(media=media)
-    harness.run_out()
+    harness.run_all()
     harness.jobs.caption(TENANT, job_id)
-    assert harness.run_out() == [CAPTION]
+    assert harness.run_all() == [CAPTION]
     assert video_of(harness, job_id)
 
 
-def test_what_lies_there_already_is_not_made_again(harness: WorkerHarness, media: bytes) -> None:
-    """A worker that broke between its upload and the row: the next one only finishes."""
+def test_an_existing_video_is_not_rendered_again(harness: WorkerHarness, media: bytes) -> None:
+    """If a worker fails between upload and database update, the next one only updates the database."""
     job_id = harness.submit(media=media, captions=True)
     harness.until(CAPTION)
     worker = harness.changed(work=ForgetsToFinish(harness.runner.work))
@@ -89,18 +91,18 @@ def test_what_lies_there_already_is_not_made_again(harness: WorkerHarness, media
     assert video_of(harness, job_id) == b"this very one"
 
 
-def test_without_a_picture_the_stage_fails_and_the_job_does_not(tmp_path: Path, setup: Setup) -> None:
+def test_without_video_the_stage_fails_and_the_job_does_not(tmp_path: Path, setup: Setup) -> None:
     harness = WorkerHarness.at(tmp_path, setup)
     job_id = harness.submit(captions=True)
-    harness.run_out()
+    harness.run_all()
     assert harness.record(job_id).status is JobStatus.DONE
     assert harness.stage(job_id, CAPTION).status is StageStatus.FAILED
     assert harness.stage(job_id, CAPTION).attempts == 1
 
 
-def test_a_recording_at_fault_leaves_no_video(harness: WorkerHarness) -> None:
+def test_an_invalid_recording_leaves_no_video(harness: WorkerHarness) -> None:
     job_id = harness.submit(media=b"no recording at all", captions=True)
-    harness.run_out()
+    harness.run_all()
     assert (harness.record(job_id).status, harness.stage(job_id, CAPTION).status) == (
         JobStatus.DONE,
         StageStatus.FAILED,
@@ -108,13 +110,13 @@ def test_a_recording_at_fault_leaves_no_video(harness: WorkerHarness) -> None:
     assert [key.rpartition("/")[2] for key in harness.blobs.keys(TENANT, media_folder(job_id))] == ["recording"]
 
 
-def test_what_is_erased_while_it_is_made_does_not_come_back(harness: WorkerHarness, media: bytes) -> None:
+def test_a_video_of_a_job_erased_meanwhile_is_not_stored(harness: WorkerHarness, media: bytes) -> None:
     job_id = harness.submit(media=media, captions=True)
     harness.until(CAPTION)
 
     class SleepsThroughItsLease(ForgetsToFinish):
         def finish_stage(self, *args: Any, **more: Any) -> Any:
-            harness.jobs.erase(TENANT, job_id, by="test", reason="asked for")
+            harness.jobs.erase(TENANT, job_id, by="test", reason="requested")
             harness.later(600)
             harness.dispatcher.finish_erasures()
             harness.blobs.put(TENANT, captioned_key(job_id), [b"too late"])

@@ -1,4 +1,4 @@
-"""The sign of life of a worker's main process."""
+"""The heartbeat of a worker's main process."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Entry:
 
 @dataclass
 class MemoryTimer:
-    """Holds what is to be called, as the timer of Celery's event loop does."""
+    """Stores scheduled calls, like the timer of Celery's event loop."""
 
     entries: list[Entry] = field(default_factory=list)
 
@@ -44,43 +44,43 @@ class Consumer:
 
 
 @pytest.fixture
-def beat_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
+def heartbeat_file(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     monkeypatch.setenv(HEARTBEAT_FILE_VARIABLE, str(tmp_path / "healthy"))
     monkeypatch.setenv("STORAGE__FOLDER", str(tmp_path))
     monkeypatch.delenv("DATABASE__URL", raising=False)
     return tmp_path / "healthy"
 
 
-def test_it_beats_in_the_event_loop_from_the_first_turn_on(beat_file: Path) -> None:
+def test_the_event_loop_writes_a_heartbeat_from_the_start(heartbeat_file: Path) -> None:
     consumer = Consumer()
-    beat = HeartbeatStep(consumer)
-    assert beat.enabled
-    beat.start(consumer)
+    step = HeartbeatStep(consumer)
+    assert step.enabled
+    step.start(consumer)
     assert [entry.seconds for entry in consumer.timer.entries] == [0, HEARTBEAT_SECONDS]
-    assert not beat_file.exists()
+    assert not heartbeat_file.exists()
     consumer.timer.entries[0].call()
-    assert beat_file.exists()
-    beat.stop(consumer)
+    assert heartbeat_file.exists()
+    step.stop(consumer)
     assert all(entry.cancelled for entry in consumer.timer.entries)
 
 
-def test_there_is_no_beat_while_the_database_is_away(
-    beat_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+def test_there_is_no_heartbeat_while_the_database_is_unavailable(
+    heartbeat_file: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
 ) -> None:
     monkeypatch.setenv("DATABASE__URL", "postgresql://undertone:a-password@127.0.0.1:9/undertone")
     consumer = Consumer()
     HeartbeatStep(consumer).start(consumer)
     consumer.timer.entries[1].call()
-    assert not beat_file.exists()
+    assert not heartbeat_file.exists()
     said = capsys.readouterr().out
     assert "worker.database_unreachable" in said and "a-password" not in said
 
 
-def test_outside_of_a_container_nobody_looks(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_the_heartbeat_is_disabled_outside_a_container(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.delenv(HEARTBEAT_FILE_VARIABLE, raising=False)
     assert not HeartbeatStep(Consumer()).enabled
 
 
-def test_the_worker_has_it() -> None:
+def test_the_worker_has_the_heartbeat_step() -> None:
     redis = RedisSettings.model_validate({"url": "redis://localhost/0"})
     assert HeartbeatStep in make_app(WorkerSettings(), QueueSettings(), redis).steps["consumer"]

@@ -33,45 +33,45 @@ def claim(harness: WorkerHarness) -> Claim:
     return granted
 
 
-def works_until_stopped(hold: LeaseKeeper) -> CancelReason:
-    """A stage that sleeps in the system, as one does that waits for its decoder."""
-    with hold.heartbeat():
+def works_until_stopped(lease: LeaseKeeper) -> CancelReason:
+    """A stage that sleeps in a system call, like one that waits for its decoder."""
+    with lease.heartbeat():
         try:
-            with hold.stoppable():
+            with lease.stoppable():
                 time.sleep(20)
         except StageCancelled as stop:
             return stop.reason
-    raise AssertionError("nobody stopped it")
+    raise AssertionError("the stage was not cancelled")
 
 
 def test_a_lease_is_extended_while_the_stage_runs(harness: WorkerHarness, claim: Claim) -> None:
-    hold = LeaseKeeper(harness.runner.work, claim, lease=timedelta(seconds=0.3), poll_seconds=0.05)
+    lease = LeaseKeeper(harness.runner.work, claim, lease=timedelta(seconds=0.3), poll_seconds=0.05)
     before = harness.stage(claim.job_id, "decode").lease_until
     harness.later(1)
-    with hold.heartbeat(), hold.stoppable():
+    with lease.heartbeat(), lease.stoppable():
         time.sleep(0.4)
     after = harness.stage(claim.job_id, "decode").lease_until
     assert before is not None and after is not None
     assert after != before
 
 
-def test_a_database_that_stays_away_costs_the_lease(harness: WorkerHarness, claim: Claim) -> None:
-    """Longer than the lease: somebody else may have the stage by now, so nothing more is written."""
+def test_a_long_database_outage_loses_the_lease(harness: WorkerHarness, claim: Claim) -> None:
+    """After an outage longer than the lease another worker may have the stage, so nothing more is written."""
 
-    class Away:
+    class Unavailable:
         def __getattr__(self, name: str) -> Any:
             raise ConnectionError
 
-    hold = LeaseKeeper(Away(), claim, lease=timedelta(seconds=0.4), poll_seconds=0.05)
+    lease = LeaseKeeper(Unavailable(), claim, lease=timedelta(seconds=0.4), poll_seconds=0.05)
     began = time.monotonic()
-    assert works_until_stopped(hold) is CancelReason.LEASE_LOST
+    assert works_until_stopped(lease) is CancelReason.LEASE_LOST
     assert 0.3 < time.monotonic() - began < 10
     with pytest.raises(StageCancelled):
-        hold.check()
+        lease.check()
 
 
-def test_a_short_absence_of_the_database_costs_nothing(harness: WorkerHarness, claim: Claim) -> None:
-    class Shaky:
+def test_a_short_database_outage_keeps_the_lease(harness: WorkerHarness, claim: Claim) -> None:
+    class Flaky:
         failures = 2
 
         def __getattr__(self, name: str) -> Any:
@@ -80,26 +80,24 @@ def test_a_short_absence_of_the_database_costs_nothing(harness: WorkerHarness, c
                 raise ConnectionError
             return getattr(harness.runner.work, name)
 
-    hold = LeaseKeeper(Shaky(), claim, lease=LEASE, poll_seconds=0.05)
-    with hold.heartbeat(), hold.stoppable():
+    lease = LeaseKeeper(Flaky(), claim, lease=LEASE, poll_seconds=0.05)
+    with lease.heartbeat(), lease.stoppable():
         time.sleep(0.4)
-    assert hold.cancel_reason is None
+    assert lease.cancel_reason is None
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])
-def test_a_worker_that_is_told_to_end_stops_its_stage(
-    harness: WorkerHarness, claim: Claim, number: signal.Signals
-) -> None:
-    hold = LeaseKeeper(harness.runner.work, claim, lease=LEASE, poll_seconds=5)
+def test_a_shutdown_cancels_the_stage(harness: WorkerHarness, claim: Claim, number: signal.Signals) -> None:
+    lease = LeaseKeeper(harness.runner.work, claim, lease=LEASE, poll_seconds=5)
     before = signal.getsignal(number)
     threading.Timer(0.3, os.kill, (os.getpid(), number)).start()
-    assert works_until_stopped(hold) is CancelReason.SHUTTING_DOWN
+    assert works_until_stopped(lease) is CancelReason.SHUTTING_DOWN
     assert signal.getsignal(number) == before
 
 
-def test_what_was_told_before_the_stage_began_stops_it_at_once(harness: WorkerHarness, claim: Claim) -> None:
-    hold = LeaseKeeper(harness.runner.work, claim, lease=LEASE, poll_seconds=5)
-    with hold.heartbeat():
+def test_a_shutdown_before_the_stage_starts_cancels_it_immediately(harness: WorkerHarness, claim: Claim) -> None:
+    lease = LeaseKeeper(harness.runner.work, claim, lease=LEASE, poll_seconds=5)
+    with lease.heartbeat():
         signal.raise_signal(signal.SIGTERM)
-        with pytest.raises(StageCancelled), hold.stoppable():
-            raise AssertionError("it began")
+        with pytest.raises(StageCancelled), lease.stoppable():
+            raise AssertionError("the stage started")

@@ -38,7 +38,7 @@ def harness(tmp_path: Path, setup: Setup) -> Iterator[WorkerHarness]:
 
 @dataclass
 class Breaking(ScriptedTranscriber):
-    """Raises what it is told, one after the other, and then hears."""
+    """Raises the given errors one after the other, and then transcribes."""
 
     words: Sequence[Any] = (word("hello", 0.5, 1.0),)
     errors: list[BaseException] = field(default_factory=list)
@@ -53,9 +53,9 @@ def breaking(tmp_path: Path, setup: Setup, *errors: BaseException) -> WorkerHarn
     return WorkerHarness.at(tmp_path, setup, {**engines(), "asr": Breaking(errors=list(errors))})
 
 
-def test_a_job_runs_stage_by_stage_until_its_transcript_lies_in_storage(harness: WorkerHarness, tmp_path: Path) -> None:
+def test_a_job_runs_stage_by_stage_until_its_transcript_is_stored(harness: WorkerHarness, tmp_path: Path) -> None:
     job_id = harness.submit()
-    assert sorted(harness.run_out()) == sorted(stage.name for stage in harness.record(job_id).stages)
+    assert sorted(harness.run_all()) == sorted(stage.name for stage in harness.record(job_id).stages)
     record = harness.record(job_id)
     assert record.status is JobStatus.DONE
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
@@ -66,28 +66,28 @@ def test_a_job_runs_stage_by_stage_until_its_transcript_lies_in_storage(harness:
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_whoever_indexes_hears_of_a_transcript_before_its_job_is_done(harness: WorkerHarness) -> None:
-    heard: list[tuple[str, str, JobStatus]] = []
+def test_a_transcript_is_indexed_before_its_job_is_done(harness: WorkerHarness) -> None:
+    indexed: list[tuple[str, str, JobStatus]] = []
 
     def index(tenant: str, transcript: Transcript) -> None:
-        heard.append((tenant, transcript.job_id, harness.record(job_id).status))
+        indexed.append((tenant, transcript.job_id, harness.record(job_id).status))
 
     job_id = harness.submit()
     harness.until("publish")
     assert harness.changed(index_transcript=index).run(job_id, "publish") is StageOutcome.DONE
-    assert heard == [(TENANT, job_id, JobStatus.RUNNING)]
+    assert indexed == [(TENANT, job_id, JobStatus.RUNNING)]
 
 
-def test_a_message_that_comes_twice_does_nothing_twice(harness: WorkerHarness) -> None:
+def test_a_message_delivered_twice_runs_once(harness: WorkerHarness) -> None:
     job_id = harness.submit()
     harness.until("nothing")
-    harness.run_out()
+    harness.run_all()
     assert harness.runner.run(job_id, "decode") is StageOutcome.REFUSED
     assert harness.runner.run("no such job", "decode") is StageOutcome.REFUSED
 
 
-def test_an_output_that_is_there_is_not_made_again(tmp_path: Path, setup: Setup) -> None:
-    """A worker that broke between its upload and the row: the next one only finishes."""
+def test_an_existing_output_is_not_computed_again(tmp_path: Path, setup: Setup) -> None:
+    """If a worker fails between upload and database update, the next one only updates the database."""
     slots = engines()
     harness = WorkerHarness.at(tmp_path, setup, slots)
     job_id = harness.submit()
@@ -100,7 +100,7 @@ def test_an_output_that_is_there_is_not_made_again(tmp_path: Path, setup: Setup)
 
 
 class ForgetsToFinish:
-    """A work store whose connection breaks as a stage is finished."""
+    """A work store whose connection fails when a stage is finished."""
 
     def __init__(self, work: Any) -> None:
         self._work = work
@@ -112,24 +112,24 @@ class ForgetsToFinish:
         raise ConnectionError
 
 
-def test_a_recording_at_fault_fails_at_once_with_its_code(tmp_path: Path, setup: Setup) -> None:
+def test_an_invalid_recording_fails_without_retry(tmp_path: Path, setup: Setup) -> None:
     harness = breaking(tmp_path, setup, DecodeFailed("The decoder gave up."))
     job_id = harness.submit()
-    harness.run_out()
+    harness.run_all()
     record = harness.record(job_id)
     assert record.status is JobStatus.FAILED and record.error is not None
     assert (record.error.code, record.error.stage) == ("decode_failed", "transcribe")
 
 
 @pytest.mark.parametrize(
-    ("error", "code"), [(EngineFailed("It broke."), "engine_failed"), (KeyError("a word"), "internal_error")]
+    ("error", "code"), [(EngineFailed("It failed."), "engine_failed"), (KeyError("a word"), "internal_error")]
 )
-def test_what_may_go_better_is_tried_three_times(error: Exception, code: str, tmp_path: Path, setup: Setup) -> None:
+def test_a_retryable_error_is_tried_three_times(error: Exception, code: str, tmp_path: Path, setup: Setup) -> None:
     harness = breaking(tmp_path, setup, error, error, error)
     job_id = harness.submit()
     harness.until("transcribe")
     assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
-    assert harness.runner.run(job_id, "transcribe") is StageOutcome.REFUSED, "not at once"
+    assert harness.runner.run(job_id, "transcribe") is StageOutcome.REFUSED, "not before the delay"
     harness.later(60)
     assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
     harness.later(60)
@@ -144,12 +144,12 @@ def test_what_may_go_better_is_tried_three_times(error: Exception, code: str, tm
     "error",
     [
         StorageFull("full"),
-        StorageUnavailable("away"),
+        StorageUnavailable("unavailable"),
         OSError(errno.ENOSPC, "full"),
         OSError(errno.EDQUOT, "full"),
     ],
 )
-def test_a_full_disk_or_a_storage_that_is_away_is_nobodys_fault_and_not_counted(
+def test_a_full_disk_or_unavailable_storage_is_not_counted_as_an_attempt(
     error: Exception, tmp_path: Path, setup: Setup
 ) -> None:
     harness = breaking(tmp_path, setup, *[error] * 5)
@@ -159,7 +159,7 @@ def test_a_full_disk_or_a_storage_that_is_away_is_nobodys_fault_and_not_counted(
         assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
         assert harness.stage(job_id, "transcribe").attempts == 0
         harness.later(61)
-    harness.run_out()
+    harness.run_all()
     assert harness.record(job_id).status is JobStatus.DONE
 
 
@@ -171,20 +171,20 @@ def long_slots(asr: ScriptedTranscriber) -> dict[str, Any]:
     return {**engines(), "decoder": decoder, "vad": vad, "asr": asr}
 
 
-def test_a_long_stage_goes_on_at_the_part_that_it_reached(tmp_path: Path, setup: Setup) -> None:
-    """Four parts; the attempt breaks in the third, and the next one hears the third and fourth only."""
+def test_a_long_stage_resumes_after_its_finished_parts(tmp_path: Path, setup: Setup) -> None:
+    """Of four parts the third fails; the next attempt transcribes only the third and fourth."""
 
     @dataclass
-    class BreaksInThird(ScriptedTranscriber):
+    class FailsInThirdPart(ScriptedTranscriber):
         calls: int = 0
 
         def transcribe(self, *args: Any, **more: Any) -> Transcription:
             self.calls += 1
             if self.calls == 3:
-                raise EngineFailed("It broke.")
+                raise EngineFailed("It failed.")
             return super().transcribe(*args, **more)
 
-    asr = BreaksInThird([word(f"w{one.start:.0f}", one.start + 1, one.start + 2) for one in LONG])
+    asr = FailsInThirdPart([word(f"w{one.start:.0f}", one.start + 1, one.start + 2) for one in LONG])
     harness = WorkerHarness.at(tmp_path, setup, long_slots(asr))
     job_id = harness.submit()
     harness.until("transcribe")
@@ -192,14 +192,14 @@ def test_a_long_stage_goes_on_at_the_part_that_it_reached(tmp_path: Path, setup:
     harness.later(60)
     assert harness.runner.run(job_id, "transcribe") is StageOutcome.DONE
     assert asr.calls == 5
-    harness.run_out()
+    harness.run_all()
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     assert [w.text for u in made.utterances for w in u.words] == [one.text for one in asr.words]
 
 
 @dataclass
 class Sleeping(ScriptedTranscriber):
-    """Works for long, with or without progress."""
+    """Runs for a long time, with or without progress."""
 
     words: Sequence[Any] = ()
     then: Any = None
@@ -213,10 +213,10 @@ class Sleeping(ScriptedTranscriber):
         if self.then:
             self.then()
         time.sleep(20)
-        raise AssertionError("nobody stopped it")
+        raise AssertionError("the stage was not cancelled")
 
 
-def test_a_stage_that_takes_too_long_is_stopped_and_counted(tmp_path: Path, setup: Setup) -> None:
+def test_a_stage_over_its_time_limit_is_cancelled_and_counted(tmp_path: Path, setup: Setup) -> None:
     harness = WorkerHarness.at(tmp_path, setup, {**engines(), "asr": Sleeping()}, max_seconds=1)
     job_id = harness.submit()
     harness.until("transcribe")
@@ -227,7 +227,7 @@ def test_a_stage_that_takes_too_long_is_stopped_and_counted(tmp_path: Path, setu
     assert error is not None and error.code == "timed_out"
 
 
-def test_a_long_stage_that_made_a_part_in_its_time_is_not_counted(tmp_path: Path, setup: Setup) -> None:
+def test_a_stage_that_finished_a_part_within_its_limit_is_not_counted(tmp_path: Path, setup: Setup) -> None:
     asr = Sleeping(quick=1)
     harness = WorkerHarness.at(tmp_path, setup, long_slots(asr))
     job_id = harness.submit()
@@ -237,7 +237,7 @@ def test_a_long_stage_that_made_a_part_in_its_time_is_not_counted(tmp_path: Path
     assert (row.status, row.attempts) == (StageStatus.PENDING, 0)
 
 
-def test_a_cancelled_stage_stops_at_once_and_writes_nothing(tmp_path: Path, setup: Setup) -> None:
+def test_a_cancelled_stage_stops_immediately_and_writes_nothing(tmp_path: Path, setup: Setup) -> None:
     asr = Sleeping()
     harness = WorkerHarness.at(tmp_path, setup, {**engines(), "asr": asr})
     job_id = harness.submit()
@@ -251,15 +251,15 @@ def test_a_cancelled_stage_stops_at_once_and_writes_nothing(tmp_path: Path, setu
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
-def test_what_was_erased_while_a_stage_ran_does_not_come_back(tmp_path: Path, setup: Setup) -> None:
-    """Even if the worker slept through its lease, and storage was swept and confirmed in the meantime."""
+def test_data_of_a_job_erased_during_a_stage_does_not_reappear(tmp_path: Path, setup: Setup) -> None:
+    """Even if the worker misses the end of its lease while storage is swept and the erasure confirmed."""
     harness = WorkerHarness.at(tmp_path, setup)
     job_id = harness.submit()
     harness.until("publish")
 
     class SleepsThroughItsLease(ForgetsToFinish):
         def publish(self, *args: Any, **more: Any) -> Any:
-            harness.jobs.erase(TENANT, job_id, by="test", reason="asked for")
+            harness.jobs.erase(TENANT, job_id, by="test", reason="requested")
             harness.later(600)
             harness.dispatcher.finish_erasures()
             harness.blobs.put(TENANT, transcript_key(job_id), [b"too late"])
@@ -293,7 +293,7 @@ def test_progress_is_written_while_the_stage_runs(tmp_path: Path, setup: Setup) 
 
 
 @pytest.mark.parametrize("lost", ["transcribe", "transcribe/current.json", "all of it", "one file"])
-def test_what_storage_lost_is_made_again_by_whoever_made_it(harness: WorkerHarness, tmp_path: Path, lost: str) -> None:
+def test_a_missing_output_is_computed_again_by_its_stage(harness: WorkerHarness, tmp_path: Path, lost: str) -> None:
     job_id = harness.submit()
     harness.until("compose")
     folder = tmp_path / "blobs" / TENANT / artifacts_folder(job_id)
@@ -308,17 +308,17 @@ def test_what_storage_lost_is_made_again_by_whoever_made_it(harness: WorkerHarne
             (folder / lost).unlink()
     assert harness.runner.run(job_id, "compose") is StageOutcome.REQUEUED
     assert harness.stage(job_id, "compose").status is StageStatus.WAITING
-    ran = harness.run_out()
+    ran = harness.run_all()
     record = harness.record(job_id)
     assert record.status is JobStatus.DONE, record.error
     assert "transcribe" in ran
     assert harness.stage(job_id, "transcribe").attempts == 2
-    assert harness.stage(job_id, "compose").attempts == 1, "what others lost costs it nothing"
+    assert harness.stage(job_id, "compose").attempts == 1, "a missing input of another stage counts no attempt"
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     assert [one.text for one in made.utterances] == ["hello there"]
 
 
-def test_what_storage_loses_again_and_again_ends_the_job(harness: WorkerHarness) -> None:
+def test_repeatedly_missing_outputs_fail_the_job(harness: WorkerHarness) -> None:
     job_id = harness.submit()
     runs: Counter[str] = Counter()
     harness.dispatcher.enqueue_pending()
@@ -331,15 +331,15 @@ def test_what_storage_loses_again_and_again_ends_the_job(harness: WorkerHarness)
         runs[ticket.stage] += 1
     error = harness.record(job_id).error
     assert error is not None and (error.code, error.stage) == ("stored_data_missing", "compose")
-    assert runs["transcribe"] == 3, "as often as any stage may be tried"
+    assert runs["transcribe"] == 3, "the maximum number of attempts"
 
 
-def test_tracks_and_a_platforms_transcript_are_brought_to_who_reads_them(tmp_path: Path, setup: Setup) -> None:
+def test_tracks_and_a_platform_transcript_are_downloaded_for_their_stages(tmp_path: Path, setup: Setup) -> None:
     said = b"WEBVTT\n\n00:00.500 --> 00:01.500\nAna: good morning\n\n00:01.600 --> 00:02.500\nBen: good bye\n"
     slots = {**engines(), "decoder": DecodesTracks(tone(3.0))}
     harness = WorkerHarness.at(tmp_path, setup, slots)
     job_id = harness.submit(track=b"ana alone", transcript=said)
-    harness.run_out()
+    harness.run_all()
     record = harness.record(job_id)
     assert record.status is JobStatus.DONE, record.error
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
@@ -351,7 +351,7 @@ def test_tracks_and_a_platforms_transcript_are_brought_to_who_reads_them(tmp_pat
 
 @dataclass
 class DecodesTracks(ScriptedDecoder):
-    """Remembers what lay in the files that it was given."""
+    """Records the content of the files that it gets."""
 
     opened: list[bytes] = field(default_factory=list)
 
@@ -362,7 +362,7 @@ class DecodesTracks(ScriptedDecoder):
         return found.model_copy(update={"tracks": (TrackProbe(name="Ana", seconds=3.0),)})
 
 
-def test_a_recording_that_storage_lost_or_changed_is_not_decoded(harness: WorkerHarness) -> None:
+def test_a_missing_or_changed_recording_is_not_decoded(harness: WorkerHarness) -> None:
     job_id = harness.submit()
     harness.blobs.put(TENANT, recording_key(job_id), [b"another one"])
     assert harness.runner.run(job_id, "decode") is StageOutcome.REQUEUED
@@ -371,20 +371,20 @@ def test_a_recording_that_storage_lost_or_changed_is_not_decoded(harness: Worker
     assert harness.runner.run(job_id, "decode") is StageOutcome.REQUEUED
 
 
-def test_a_queue_that_is_away_does_not_spoil_what_was_done(harness: WorkerHarness) -> None:
-    def away() -> None:
+def test_an_unavailable_queue_does_not_affect_finished_stages(harness: WorkerHarness) -> None:
+    def unavailable() -> None:
         raise ConnectionError
 
     job_id = harness.submit()
-    assert harness.changed(send_pending=away).run(job_id, "decode") is StageOutcome.DONE
+    assert harness.changed(send_pending=unavailable).run(job_id, "decode") is StageOutcome.DONE
     assert harness.stage(job_id, "decode").status is StageStatus.DONE
 
 
-def test_what_was_said_can_be_looked_for_once_the_job_is_done(harness: WorkerHarness) -> None:
+def test_a_transcript_can_be_searched_when_its_job_is_done(harness: WorkerHarness) -> None:
     job_id = harness.submit()
     harness.until("publish")
     index = SqlTranscriptIndex(harness.database)
     query = SearchQuery.parse("hello", emotion=None, speaker=None, job=None)
     assert index.search(TENANT, query).items == ()
-    harness.run_out()
+    harness.run_all()
     assert [found.job_id for found in index.search(TENANT, query).items] == [job_id]

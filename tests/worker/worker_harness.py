@@ -1,4 +1,4 @@
-"""A worker in this process, over a real database and real blobs, with scripted engines and a clock moved by hand."""
+"""A worker in this process over a real database and real blobs, with scripted engines and a manual clock."""
 
 from __future__ import annotations
 
@@ -41,7 +41,7 @@ MEDIA = b"a recording"
 
 @dataclass
 class MemoryQueue:
-    """Holds what was sent, in order."""
+    """Stores sent tickets, in order."""
 
     tickets: list[Ticket] = field(default_factory=list)
 
@@ -112,7 +112,7 @@ class WorkerHarness:
             send_pending=dispatcher.enqueue_pending,
         )
         made = cls(database, clock, blobs, runner, queue, dispatcher, jobs)
-        weakref.finalize(made, database.close)  # a test may make several
+        weakref.finalize(made, database.close)  # a test may create several
         return made
 
     def changed(self, **changes: Any) -> StageRunner:
@@ -143,13 +143,13 @@ class WorkerHarness:
         return job.id
 
     def until(self, stage: str) -> None:
-        """Run whatever comes before this stage."""
+        """Run every stage before this one."""
         self.dispatcher.enqueue_pending()
         while self.queue.tickets and (ticket := self._next(lambda one: one.stage != stage)) is not None:
             assert self.runner.run(ticket.job_id, ticket.stage) is StageOutcome.DONE
 
-    def run_out(self) -> list[str]:
-        """Run until nothing is left to do; the stages, in the order in which they were run."""
+    def run_all(self) -> list[str]:
+        """Run until no stage is left; return the stages in the order in which they ran."""
         ran: list[str] = []
         self.dispatcher.enqueue_pending()
         while (ticket := self.next_ticket()) is not None:
@@ -160,8 +160,8 @@ class WorkerHarness:
     def next_ticket(self) -> Ticket | None:
         return self._next(lambda _: True)
 
-    def _next(self, wanted: Callable[[Ticket], bool]) -> Ticket | None:
-        found = next((ticket for ticket in self.queue.tickets if wanted(ticket)), None)
+    def _next(self, matches: Callable[[Ticket], bool]) -> Ticket | None:
+        found = next((ticket for ticket in self.queue.tickets if matches(ticket)), None)
         if found is not None:
             self.queue.tickets.remove(found)
         return found

@@ -171,7 +171,7 @@ def test_missing_read_speech_is_reported(tmp_path: Path) -> None:
 
 
 def test_a_run_ends_with_weights_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr(training, "read_segments", lambda *_: people())
+    monkeypatch.setattr(training, "read_segments", lambda *_: simulated_segments())
     monkeypatch.setattr(training, "teacher", Ge2e)
     monkeypatch.setattr(tasks, "STEPS", 2)
     best = training.train(tmp_path, tmp_path / "run", replace(training.recipe_of(1), epochs=1))
