@@ -120,7 +120,7 @@ def read_bank(folder: Path, name: str, counts: dict[str, int], seed: int) -> lis
         sentences = [one for language, count in counts.items() for one in draw_sentences(language, count, draw)]
         _keep(speak_all(sentences, len(os.sched_getaffinity(0))), path)
     with np.load(path) as kept:
-        pcm, ends, times, bounds, lines = (kept[part] for part in ("pcm", "ends", "times", "bounds", "told"))
+        pcm, ends, times, bounds, lines = (kept[part] for part in ("pcm", "ends", "times", "bounds", "sentences"))
     bank, first, word, part = [], 0, 0, 0
     for line, end in zip(lines, ends, strict=True):
         language, voice, text, sounds, stretch, pitch = str(line).split("|")
@@ -147,6 +147,6 @@ def _keep(bank: Sequence[Spoken], path: Path) -> None:
         ends=np.cumsum([len(one.sound) for one in bank]),
         times=np.concatenate([one.times for one in bank]),
         bounds=np.concatenate([one.bounds for one in bank]),
-        told=np.array(lines),
+        sentences=np.array(lines),
     )
     temporary.replace(path)
