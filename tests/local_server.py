@@ -18,7 +18,7 @@ from cryptography.hazmat.primitives.asymmetric import ec
 
 
 @dataclass(frozen=True)
-class JobRequest:
+class ReceivedRequest:
     method: str
     path: str
     headers: Mapping[str, str]  # names in lower case
@@ -36,7 +36,7 @@ class Reply:
 @dataclass
 class LocalServer:
     port: int
-    asked: list[JobRequest]
+    asked: list[ReceivedRequest]
     replies: list[Reply]  # in order; the last one is repeated
     scheme: str = "http"
 
@@ -48,7 +48,7 @@ class LocalServer:
 @contextmanager
 def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[LocalServer]:
     server_replies = list(replies) or [Reply()]
-    asked: list[JobRequest] = []
+    asked: list[ReceivedRequest] = []
     lock = threading.Lock()
 
     class Handler(BaseHTTPRequestHandler):
@@ -56,7 +56,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Loca
             body = self.rfile.read(int(self.headers.get("content-length", 0)))
             headers = {name.lower(): value for name, value in self.headers.items()}
             with lock:
-                asked.append(JobRequest(self.command, self.path, headers, body))
+                asked.append(ReceivedRequest(self.command, self.path, headers, body))
                 reply = server_replies.pop(0) if len(server_replies) > 1 else server_replies[0]
             if reply.raw:
                 reply.raw(self)

@@ -27,7 +27,7 @@ from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_key
-from tests.local_server import JobRequest
+from tests.local_server import ReceivedRequest
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 DAY = timedelta(days=1)
@@ -99,6 +99,6 @@ class CourierHarness:
         return [self.deliverer.deliver(one) for one in self.outbox.due(limit=50, lease=MINUTE)]
 
 
-def verify(request: JobRequest, secret: str) -> Any:
+def verify(request: ReceivedRequest, secret: str) -> Any:
     OpenAI(api_key="unused").webhooks.verify_signature(request.body, dict(request.headers), secret=secret)
     return Webhook(secret).verify(request.body, dict(request.headers))
