@@ -13,7 +13,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; make train-
 from torch import nn  # noqa: E402
 
 from services.trainer.face import export as face_export  # noqa: E402
-from services.trainer.face.network import FaceCnn, TestTimeAugmentation  # noqa: E402
+from services.trainer.face.network import AugmentedFaceCnn, FaceCnn  # noqa: E402
 from services.trainer.face.task import augmented  # noqa: E402
 from services.trainer.loop import seed_everything  # noqa: E402
 from services.trainer.onnx import Inputs, worst_difference, write_onnx  # noqa: E402
@@ -25,7 +25,7 @@ from services.trainer.voice.network import VoiceCnn  # noqa: E402
 BUNDLED: dict[str, tuple[Callable[[], nn.Module], Callable[[], Iterator[Inputs]], tuple[str, ...], int]] = {
     "text": (lambda: text_export.ServingModel(MiniLM()), text_export.sample_inputs, text_export.OUTPUTS, 23_000_000),
     "voice": (VoiceCnn, voice_export.sample_inputs, ("emotion", "embedding"), 400_000),
-    "face": (lambda: TestTimeAugmentation(FaceCnn()), face_export.sample_inputs, ("emotion", "embedding"), 1_500_000),
+    "face": (lambda: AugmentedFaceCnn(FaceCnn()), face_export.sample_inputs, ("emotion", "embedding"), 1_500_000),
 }
 
 
@@ -77,7 +77,7 @@ def test_every_part_learns_and_a_few_samples_are_memorised(build: type[nn.Module
 
 def test_a_face_and_its_mirror_image_give_the_same_output() -> None:
     seed_everything(3)
-    network, faces = TestTimeAugmentation(FaceCnn()).eval(), torch.randn(4, 1, 48, 48)
+    network, faces = AugmentedFaceCnn(FaceCnn()).eval(), torch.randn(4, 1, 48, 48)
     with torch.no_grad():
         assert torch.allclose(network(faces)[0], network(faces.flip(3))[0], atol=1e-5)
         assert not torch.allclose(network.network(faces)[0], network.network(faces.flip(3))[0], atol=1e-5)
@@ -91,7 +91,7 @@ def test_a_face_is_averaged_over_five_shifts_and_their_mirror_images() -> None:
     corners = [(2, 2), (0, 0), (0, 4), (4, 0), (4, 4)]
     shifted = [wide[:, :, top : top + 48, left : left + 48] for top, left in corners]
     with torch.no_grad():
-        found = TestTimeAugmentation(network)(faces)
+        found = AugmentedFaceCnn(network)(faces)
         views = [network(view) for crop in shifted for view in (crop, crop.flip(3))]
     for ours, one_by_one in zip(found, zip(*views, strict=True), strict=True):
         assert torch.allclose(ours, torch.stack(one_by_one).mean(0), atol=1e-5)

@@ -10,7 +10,7 @@ import numpy as np
 import torch
 
 from services.trainer.bundle import fit_temperature, write_card
-from services.trainer.face.network import FaceCnn, TestTimeAugmentation
+from services.trainer.face.network import AugmentedFaceCnn, FaceCnn
 from services.trainer.face.task import FaceTask, face_logits
 from services.trainer.labels import prior_of
 from services.trainer.metrics import classification_metrics
@@ -26,7 +26,7 @@ NAME = "face_cnn"
 def export(run: Path, data: Path) -> dict[str, Any]:
     learnt = FaceCnn()
     learnt.load_state_dict(torch.load(run / "best.pt", weights_only=True))
-    network = TestTimeAugmentation(learnt)
+    network = AugmentedFaceCnn(learnt)
     target = BUNDLED / f"{NAME}.onnx"
     write_onnx(network, next(sample_inputs()), {"emotion": {0: "row"}, "embedding": {0: "row"}}, target)
     task = FaceTask.read(data, seed=0)

@@ -51,7 +51,7 @@ class FaceCnn(nn.Module):
         return self.emotion(self.drop(embedding)), embedding
 
 
-class TestTimeAugmentation(nn.Module):
+class AugmentedFaceCnn(nn.Module):
     """Test-time augmentation: averages the face and four shifted copies, each also mirrored.
 
     Pooling is not shift-invariant, so a shifted face gives a different estimate.
