@@ -96,7 +96,7 @@ def test_an_existing_output_is_not_computed_again(tmp_path: Path, setup: Setup) 
     assert worker.run(job_id, "transcribe") is StageOutcome.REQUEUED
     harness.later(60)
     assert harness.runner.run(job_id, "transcribe") is StageOutcome.DONE
-    assert len(slots["asr"].asked) == 1
+    assert len(slots["asr"].languages) == 1
 
 
 class ForgetsToFinish:
