@@ -72,7 +72,7 @@ def test_an_unreachable_hub_is_reported(monkeypatch: pytest.MonkeyPatch) -> None
     monkeypatch.setenv("ENGINES__HUB_URL", "http://127.0.0.1:9")
     result = runner.invoke(app, ["models", "fetch", "faster-whisper:tiny"])
     assert isinstance(result.exception, EngineUnavailable)
-    assert "goes on where it stopped" in (result.exception.hint or "")
+    assert "resumes the download" in (result.exception.hint or "")
 
 
 def test_an_error_has_a_message_a_code_and_an_exit_status(capsys: pytest.CaptureFixture[str]) -> None:

@@ -163,7 +163,7 @@ def test_keyless_mode_starts_on_loopback_addresses_only(tmp_path: Path, host: st
     database = open_database(f"sqlite:///{tmp_path / 'u.db'}")
     with pytest.raises(InvalidSetting, match="loopback"):
         assemble(deployment(tmp_path, keyless=True, host=host), database, MemoryQueue())
-    with pytest.raises(InvalidSetting, match="no key"):
+    with pytest.raises(InvalidSetting, match="no API key"):
         assemble(deployment(tmp_path, host=host), database, MemoryQueue())
     database.close()
 
