@@ -65,7 +65,7 @@ class CeleryQueue:
 
     def waiting(self, queue: str) -> int:
         # A new connection each time would cost more than the query.
-        with self._app.pool.acquire(block=True) as connection:
+        with self._app.connection_for_read() as connection:
             return int(connection.default_channel.client.llen(queue))
 
     def close(self) -> None:
