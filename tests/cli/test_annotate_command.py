@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from importlib import import_module
 from pathlib import Path
 
 import pytest
@@ -66,7 +67,7 @@ def test_an_interrupted_run_explains_how_to_resume(monkeypatch: pytest.MonkeyPat
     def stop(*arguments: object) -> None:
         raise KeyboardInterrupt
 
-    monkeypatch.setattr("services.cli.annotate.run_pipeline", stop)
+    monkeypatch.setattr(import_module("services.cli.annotate"), "run_pipeline", stop)
     with_cache, without = run("-q", "--cache", cache), run("-q")
     assert isinstance(with_cache.exception, Interrupted)
     assert "resumes where it stopped" in (with_cache.exception.hint or "")

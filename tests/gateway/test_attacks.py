@@ -13,6 +13,7 @@ from pathlib import Path
 import httpx
 import pytest
 
+from shared.infra.web import listener
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, eventually
 
@@ -274,7 +275,7 @@ def test_an_upload_waits_for_a_free_slot(opened: Open) -> None:
 
 
 def test_endless_headers_time_out(gateway: Gateway, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("shared.infra.web.listener.HEADER_SECONDS", 0.3)
+    monkeypatch.setattr(listener, "HEADER_SECONDS", 0.3)
     began = time.monotonic()
     assert gateway.raw(b"GET /livez HTTP/1.1\r\nHost: x\r\nX-Slow: ") == b""
     assert time.monotonic() - began < 5
