@@ -18,7 +18,7 @@ import numpy as np
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
-from shared.engines.decoder_sound import decode_sound
+from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import MediaSettings
 from shared.ports.media import SAMPLE_RATE, Floats
 

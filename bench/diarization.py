@@ -23,7 +23,7 @@ from services.trainer.datasets.voices import HELD_OUT_SPEAKERS, held_out_speaker
 from services.trainer.segmentation.simulate import add_reverberation, background_noise
 from shared.domain.speech import SpeakerTurn
 from shared.engines.catalog import Setup, choose
-from shared.engines.decoder_sound import decode_sound
+from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.pipeline.diarize import Diarize
 from shared.ports.media import SAMPLE_RATE, Audio, Floats

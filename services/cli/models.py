@@ -12,10 +12,10 @@ from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 from rich.table import Table
 
-from shared.engines.fetch import fetch
-from shared.engines.model_cards import BUNDLED, list_cards
 from shared.engines.settings import EngineSettings
-from shared.engines.weights import fetched, hub_models
+from shared.engines.weights.fetch import fetch
+from shared.engines.weights.installed import fetched, hub_models
+from shared.engines.weights.model_cards import BUNDLED, list_cards
 
 models = typer.Typer(help="List and download model weights.", no_args_is_help=True)
 

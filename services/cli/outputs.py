@@ -14,7 +14,7 @@ from pathlib import Path
 from shared.domain.error import InvalidRequest
 from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed, StageStarted
 from shared.domain.transcript import Transcript
-from shared.engines.caption_video import caption_video
+from shared.engines.captions.video import caption_video
 from shared.engines.catalog import Setup
 from shared.exports.formats import FORMATS
 from shared.exports.video import lines_of

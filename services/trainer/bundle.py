@@ -13,7 +13,7 @@ from scipy.optimize import minimize_scalar
 
 from services.trainer.metrics import softmax
 from shared.domain.emotion import EMOTIONS, Modality
-from shared.engines.model_cards import BUNDLED, Card, DataFile, DataUse
+from shared.engines.weights.model_cards import BUNDLED, Card, DataFile, DataUse
 from shared.ports.engines import Calibration
 
 

@@ -24,8 +24,8 @@ from services.trainer.labels import prior_of
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.engines.catalog import Setup
 from shared.engines.fusion_loglinear import Trust, read_parameters
-from shared.engines.model_cards import BUNDLED, FUSION, load_card
 from shared.engines.settings import EngineSettings, MediaSettings
+from shared.engines.weights.model_cards import BUNDLED, FUSION, load_card
 from shared.ports.media import Bytes
 
 FAR, POOR = 24, 40  # pixels of a distant face, and the JPEG quality of a poor connection

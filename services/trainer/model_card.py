@@ -9,7 +9,7 @@ from collections.abc import Iterator, Mapping
 from pathlib import Path
 from typing import Any
 
-from shared.engines.model_cards import BUNDLED, Card, list_cards
+from shared.engines.weights.model_cards import BUNDLED, Card, list_cards
 
 PAGES = Path(__file__).parents[2] / "docs" / "model-cards"
 MODALITIES = {

@@ -8,7 +8,7 @@ from services.worker.stage_timeout import max_attempt_seconds
 from shared.domain.error import NoVideo
 from shared.domain.job_blobs import captioned_key
 from shared.domain.work import CAPTION
-from shared.engines.caption_video import caption_video
+from shared.engines.captions.video import caption_video
 from shared.engines.settings import MediaSettings
 from shared.exports.video import lines_of
 from shared.infra.artifacts_blobs import blocks_of

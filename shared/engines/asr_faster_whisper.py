@@ -20,7 +20,7 @@ from shared.domain.speech import Transcription, Word
 from shared.engines.catalog import Setup
 from shared.engines.hallucination import is_plausible, without_loops
 from shared.engines.speech_chunks import chunk_speech
-from shared.engines.weights import require
+from shared.engines.weights.installed import require
 from shared.ports.media import Audio, Progress
 
 BRIDGE = 1.0  # seconds; shorter pauses do not split a window

@@ -25,7 +25,7 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
     },
     "clusterer": {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"},
     "segmentation": {
-        "powerset": "shared.engines.segmenter_powerset:PowersetSegmenter",
+        "powerset": "shared.engines.segmentation_powerset:PowersetSegmenter",
         "none": "shared.engines.segmentation_none:NoSegmentation",
     },
     "faces": {

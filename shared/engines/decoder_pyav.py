@@ -14,8 +14,8 @@ from shared.domain.error import DecodeFailed, InvalidRequest
 from shared.domain.recording import Probe
 from shared.domain.span import Span
 from shared.engines.catalog import Setup
-from shared.engines.decoder_protocol import FramesRequest, NamedSource, SoundRequest
-from shared.engines.decoder_sandbox import HINT, sandboxed_child
+from shared.engines.decoder.protocol import FramesRequest, NamedSource, SoundRequest
+from shared.engines.decoder.sandbox import HINT, sandboxed_child
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Frame, Progress
 

@@ -10,9 +10,9 @@ import numpy as np
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import InvalidRequest
 from shared.engines.catalog import Setup
-from shared.engines.face_image import scaled
-from shared.engines.model_cards import Card, trusted_weights
+from shared.engines.features.face_image import scaled
 from shared.engines.runtime import open_session
+from shared.engines.weights.model_cards import Card, trusted_weights
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import Floats, Progress
 

@@ -14,7 +14,7 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 from shared.domain.error import EngineFailed, InvalidRequest
 from shared.engines.catalog import Setup
 from shared.engines.runtime import open_session
-from shared.engines.weights import fetched, folder_of, hub_model, require
+from shared.engines.weights.installed import fetched, folder_of, hub_model, require
 from shared.ports.engines import FaceBox
 from shared.ports.media import Bytes, Floats, Frame
 

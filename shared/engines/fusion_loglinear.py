@@ -39,7 +39,7 @@ from shared.domain.emotion import (
 from shared.domain.error import InvalidRequest
 from shared.domain.value import Value
 from shared.engines.catalog import Setup
-from shared.engines.model_cards import BUNDLED
+from shared.engines.weights.model_cards import BUNDLED
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats
 

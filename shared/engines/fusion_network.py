@@ -17,6 +17,7 @@ import numpy.typing as npt
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, EmotionReading, Modality
 from shared.domain.error import EngineFailed, EngineUnavailable, InvalidRequest
 from shared.engines.catalog import Setup
+from shared.engines.features.network_inputs import READERS, VERSION, InputArrays, InputSpec, dialogue_windows
 from shared.engines.fusion_loglinear import (
     SENTIMENT_OF,
     LogLinearFusion,
@@ -25,9 +26,8 @@ from shared.engines.fusion_loglinear import (
     softmax,
     vector,
 )
-from shared.engines.model_cards import Card, trusted_weights
-from shared.engines.network_inputs import READERS, VERSION, InputArrays, InputSpec, dialogue_windows
 from shared.engines.runtime import open_session
+from shared.engines.weights.model_cards import Card, trusted_weights
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats
 

@@ -10,9 +10,9 @@ import numpy as np
 
 from shared.domain.error import InvalidRequest
 from shared.engines.catalog import Setup
-from shared.engines.mel import mel_power
-from shared.engines.model_cards import trusted_weights
+from shared.engines.features.mel import mel_power
 from shared.engines.runtime import open_session
+from shared.engines.weights.model_cards import trusted_weights
 from shared.ports.media import Floats
 
 LOUDNESS = 10 ** (-30 / 20)  # quiet speech is amplified to this level; loud speech is not changed

@@ -12,9 +12,9 @@ from shared.domain.emotion import EMOTIONS, SENTIMENTS, Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.speech import Utterance
 from shared.engines.catalog import Setup
-from shared.engines.model_cards import Card, trusted_weights
+from shared.engines.features.text_pair import CONTEXT, Pieces, pair, stack
 from shared.engines.runtime import open_session
-from shared.engines.text_pair import CONTEXT, Pieces, pair, stack
+from shared.engines.weights.model_cards import Card, trusted_weights
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats, Progress
 

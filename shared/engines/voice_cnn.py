@@ -10,11 +10,11 @@ import numpy as np
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import InvalidRequest
 from shared.engines.catalog import Setup
-from shared.engines.model_cards import Card, trusted_weights
+from shared.engines.features.voice_augmentation import augmented_windows
+from shared.engines.features.voice_mel import KNOWN, Scale, log_mel, scaled, stacked, voice_scale
+from shared.engines.features.voice_quality import MIN_SECONDS, MIN_SNR, signal_to_noise
 from shared.engines.runtime import open_session
-from shared.engines.voice_augmentation import augmented_windows
-from shared.engines.voice_mel import KNOWN, Scale, log_mel, scaled, stacked, voice_scale
-from shared.engines.voice_quality import MIN_SECONDS, MIN_SNR, signal_to_noise
+from shared.engines.weights.model_cards import Card, trusted_weights
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
 

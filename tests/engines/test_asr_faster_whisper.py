@@ -24,7 +24,7 @@ from shared.domain.transcript import Transcript
 from shared.engines import asr_faster_whisper
 from shared.engines.asr_faster_whisper import BRIDGE, FasterWhisper
 from shared.engines.catalog import Setup
-from shared.engines.decoder_sound import decode_sound
+from shared.engines.decoder.sound import decode_sound
 from shared.engines.hallucination import MAX_COMPRESSION_RATIO, is_plausible
 from shared.engines.settings import MediaSettings
 from shared.engines.speech_chunks import chunk_speech

@@ -17,7 +17,7 @@ from shared.domain.span import Span, span
 from shared.domain.speech import Word
 from shared.engines.asr_pocketsphinx import PocketSphinx
 from shared.engines.catalog import Setup
-from shared.engines.decoder_sound import decode_sound
+from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Audio, Progress
 from tests.fakes import silent

@@ -15,9 +15,9 @@ import pytest
 from shared.domain.error import DecodeFailed, InvalidRequest, NoAudio
 from shared.domain.span import span
 from shared.engines.catalog import Setup, choose
-from shared.engines.decoder_protocol import SoundRequest
+from shared.engines.decoder.protocol import SoundRequest
+from shared.engines.decoder.sandbox import sandboxed_child
 from shared.engines.decoder_pyav import PyAvDecoder
-from shared.engines.decoder_sandbox import sandboxed_child
 from shared.engines.settings import EngineSettings, MediaSettings
 from tests.media_files import Picture, silence, tone, write_media
 

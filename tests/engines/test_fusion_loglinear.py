@@ -22,8 +22,8 @@ from shared.engines.fusion_loglinear import (
     evidence_of,
     read_parameters,
 )
-from shared.engines.model_cards import BUNDLED, list_cards
 from shared.engines.settings import EngineSettings, MediaSettings
+from shared.engines.weights.model_cards import BUNDLED, list_cards
 from shared.ports.engines import Calibration, Encoding, SentimentHead, UtteranceClip
 from shared.ports.media import Audio, Floats
 from tests.fakes import silent, utterance

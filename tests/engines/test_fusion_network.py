@@ -17,7 +17,7 @@ from shared.domain.error import EngineFailed, EngineUnavailable, InvalidRequest
 from shared.engines.catalog import Setup, choose
 from shared.engines.fusion_loglinear import LogLinearFusion
 from shared.engines.fusion_network import NetworkFusion
-from shared.engines.model_cards import Card
+from shared.engines.weights.model_cards import Card
 from shared.ports.engines import Calibration, Encoding, SentimentHead, UtteranceClip
 from shared.ports.media import Audio
 from tests.fakes import tone, utterance

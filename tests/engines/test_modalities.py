@@ -10,10 +10,10 @@ import pytest
 from shared.domain.emotion import EMOTIONS, Emotion, Modality
 from shared.domain.error import EngineUnavailable
 from shared.engines.catalog import Setup, choose
-from shared.engines.mel import filters, mel_power, to_hertz, to_mel
-from shared.engines.model_cards import BUNDLED, list_cards, load_card, trusted_weights
+from shared.engines.features.mel import filters, mel_power, to_hertz, to_mel
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.text_minilm import reliability_of
+from shared.engines.weights.model_cards import BUNDLED, list_cards, load_card, trusted_weights
 from shared.ports.engines import FaceClip, ModalityEncoder, UtteranceClip
 from shared.ports.media import Audio, Floats
 from tests.fakes import silent, tone, utterance, word

@@ -9,11 +9,11 @@ import pytest
 from tokenizers import Tokenizer
 
 from shared.engines.face_cnn import FaceCnn
-from shared.engines.model_cards import Card, DataUse
+from shared.engines.features.voice_augmentation import AUGMENTATIONS
+from shared.engines.features.voice_mel import BANDS, WINDOW, log_mel, scaled, stacked, trimmed, voice_scale, windows
 from shared.engines.text_minilm import MiniLmText
-from shared.engines.voice_augmentation import AUGMENTATIONS
 from shared.engines.voice_cnn import BATCH, VoiceCnn
-from shared.engines.voice_mel import BANDS, WINDOW, log_mel, scaled, stacked, trimmed, voice_scale, windows
+from shared.engines.weights.model_cards import Card, DataUse
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import Audio, Floats
 from tests.fakes import silent, utterance

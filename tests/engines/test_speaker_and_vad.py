@@ -10,7 +10,7 @@ import pytest
 from shared.domain.error import InvalidRequest
 from shared.domain.span import Span
 from shared.engines.catalog import CATALOG, Setup, choose
-from shared.engines.decoder_sound import decode_sound
+from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.vad_silero import SileroVad
 from shared.ports.engines import SpeakerEncoder

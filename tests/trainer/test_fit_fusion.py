@@ -8,7 +8,7 @@ import pytest
 from services.trainer.fit_fusion import CAPS, degrade_images, pseudo_r2, trust
 from shared.domain.emotion import Modality
 from shared.engines.fusion_loglinear import read_parameters
-from shared.engines.model_cards import BUNDLED, FUSION
+from shared.engines.weights.model_cards import BUNDLED, FUSION
 
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 
 from services.trainer.model_card import PAGES, render
-from shared.engines.model_cards import BUNDLED, Card, list_cards, load_card
+from shared.engines.weights.model_cards import BUNDLED, Card, list_cards, load_card
 
 WEIGHTS = {".onnx", ".npz"}
 

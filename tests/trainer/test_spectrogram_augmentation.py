@@ -15,7 +15,7 @@ from services.trainer.voice.spectrogram_augmentation import (
     mask_spectrogram,
     perturb_voice,
 )
-from shared.engines.voice_mel import BANDS
+from shared.engines.features.voice_mel import BANDS
 
 
 @pytest.mark.parametrize("frames", [1, 2, 7, 100, 301])

@@ -16,8 +16,8 @@ from services.trainer import bundle  # noqa: E402
 from services.trainer.voice import export as voice_export  # noqa: E402
 from services.trainer.voice.spectrogram_cache import read_spectrograms  # noqa: E402
 from services.trainer.voice.train import ALL_DATA, _parts, recipe_of, train  # noqa: E402
-from shared.engines.model_cards import Card  # noqa: E402
 from shared.engines.runtime import open_session  # noqa: E402
+from shared.engines.weights.model_cards import Card  # noqa: E402
 
 ACTORS, GERMANS = ("01", "05", "09", "13", "17"), ("03", "09", "11", "13", "14")
 ACTS = {"01": 120, "05": 320}  # RAVDESS codes of neutral and angry, and the pitch of their clips

@@ -16,7 +16,7 @@ from services.trainer.clips.perceive import Perceiver
 from services.trainer.datasets.clip import Clip
 from services.trainer.labels import UNKNOWN
 from shared.domain.emotion import EMOTIONS, Modality
-from shared.engines.network_inputs import VERSION, InputArrays, InputSpec
+from shared.engines.features.network_inputs import VERSION, InputArrays, InputSpec
 from shared.ports.engines import ModalityEncoder
 
 Encoders = Mapping[Modality, ModalityEncoder]

@@ -18,7 +18,7 @@ from services.trainer.labels import UNKNOWN
 from services.trainer.networks.contract import Axis, NetworkSpec
 from shared.domain.emotion import Modality
 from shared.engines.catalog import Setup, choose
-from shared.engines.network_inputs import READERS, InputSpec
+from shared.engines.features.network_inputs import READERS, InputSpec
 from shared.engines.settings import EngineSettings, MediaSettings
 
 

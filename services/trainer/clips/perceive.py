@@ -15,8 +15,8 @@ from services.trainer.datasets.voices import load_sound
 from shared.domain.error import UndertoneError
 from shared.domain.span import Span
 from shared.domain.speech import Utterance, Word
-from shared.engines.decoder_frames import sample_frames
-from shared.engines.decoder_open import find_video, opened
+from shared.engines.decoder.frames import sample_frames
+from shared.engines.decoder.open import find_video, opened
 from shared.engines.decoder_pyav import PyAvDecoder
 from shared.engines.settings import MediaSettings
 from shared.pipeline.artifacts import DetectedFaces

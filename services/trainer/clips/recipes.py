@@ -13,8 +13,8 @@ from services.trainer.labels import prior
 from services.trainer.loop import Recipe
 from services.trainer.networks.contract import NetworkSpec
 from shared.domain.emotion import EMOTIONS, Modality
-from shared.engines.network_inputs import READERS, words
-from shared.engines.voice_mel import BANDS
+from shared.engines.features.network_inputs import READERS, words
+from shared.engines.features.voice_mel import BANDS
 from shared.pipeline.face_crop import CROP
 
 

@@ -19,7 +19,7 @@ from services.trainer.networks.losses import UNLABELLED
 from services.trainer.networks.masking import modality_dropout, present
 from shared.domain.emotion import EMOTIONS, SENTIMENTS, Modality
 from shared.domain.error import InvalidRequest
-from shared.engines.network_inputs import InputSpec, dialogue_windows
+from shared.engines.features.network_inputs import InputSpec, dialogue_windows
 
 BATCH = 8
 

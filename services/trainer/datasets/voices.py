@@ -13,7 +13,7 @@ import numpy as np
 from services.trainer.labels import CREMA_D, EMODB, NUMBER, RAVDESS
 from shared.domain.emotion import Emotion
 from shared.domain.error import InvalidRequest, UndertoneError
-from shared.engines.decoder_sound import decode_sound
+from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Floats
 

@@ -17,7 +17,7 @@ from services.trainer.metrics import classification_metrics
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.plots import draw_plots
 from shared.domain.emotion import EMOTIONS
-from shared.engines.model_cards import BUNDLED
+from shared.engines.weights.model_cards import BUNDLED
 from shared.ports.engines import Calibration
 
 NAME = "face_cnn"

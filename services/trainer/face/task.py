@@ -14,7 +14,7 @@ from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 from services.trainer.datasets.faces import read_fer2013
 from services.trainer.metrics import classification_metrics
-from shared.engines.face_image import scaled
+from shared.engines.features.face_image import scaled
 
 BATCH, SMOOTHING = 128, 0.1
 DEGREES, ZOOM, SHIFT = 15, 0.15, 0.1

@@ -27,7 +27,7 @@ from services.trainer.networks.contract import (
 from services.trainer.networks.layers import dialogue_inputs
 from services.trainer.networks.losses import cross_entropy, self_distillation
 from services.trainer.networks.masking import masked_softmax, zero_masked
-from shared.engines.network_inputs import SPEAKERS
+from shared.engines.features.network_inputs import SPEAKERS
 
 MODALITIES = ("text", "voice", "face")
 

@@ -13,9 +13,9 @@ import torch
 from services.trainer.bundle import write_card
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.segmentation.network import SegmentationNet
-from shared.engines.model_cards import BUNDLED
-from shared.engines.segmentation_mel import BANDS
-from shared.engines.segmenter_powerset import NAME
+from shared.engines.features.segmentation_mel import BANDS
+from shared.engines.segmentation_powerset import NAME
+from shared.engines.weights.model_cards import BUNDLED
 
 OUTPUTS = {"classes": {0: "row", 1: "decision"}}
 

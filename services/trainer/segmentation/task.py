@@ -13,7 +13,7 @@ from torch import Tensor, nn
 
 from services.trainer.segmentation.powerset import errors, powerset_loss, rates_of
 from services.trainer.segmentation.window_cache import Windows
-from shared.engines.segmentation_mel import BANDS
+from shared.engines.features.segmentation_mel import BANDS
 
 BATCH = 32
 MASKED_BANDS = 10

@@ -14,7 +14,7 @@ from services.trainer.bundle import write_card
 from services.trainer.export_ge2e import BANDS, FRAMES
 from services.trainer.onnx import Inputs, worst_difference, write_onnx
 from services.trainer.speaker.network import SpeakerNet
-from shared.engines.model_cards import BUNDLED
+from shared.engines.weights.model_cards import BUNDLED
 
 NAME = "speaker_ge2e_moods"
 

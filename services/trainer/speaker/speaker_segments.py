@@ -23,7 +23,7 @@ from services.trainer.segmentation.simulate import add_reverberation, background
 from services.trainer.segmentation.voices import TICK, marked
 from services.trainer.speaker.network import STATES, SpeakerNet
 from shared.domain.error import InvalidRequest
-from shared.engines.mel import mel_power
+from shared.engines.features.mel import mel_power
 from shared.engines.speaker_ge2e import normalize_loudness
 from shared.ports.media import SAMPLE_RATE, Floats
 

@@ -19,10 +19,10 @@ from services.trainer.quantise import quantise_weights
 from services.trainer.text.minilm import PIECES, MiniLM
 from services.trainer.text.pretrained import load_pretrained
 from services.trainer.text.task import TextTask, strip_punctuation
-from shared.engines.model_cards import BUNDLED
+from shared.engines.features.text_pair import pair
 from shared.engines.runtime import open_session
 from shared.engines.text_minilm import run_pairs
-from shared.engines.text_pair import pair
+from shared.engines.weights.model_cards import BUNDLED
 from shared.ports.engines import Calibration, SentimentHead
 
 NAME, VOCABULARY = "text_minilm", "vocabularies/text_minilm.json"

@@ -16,7 +16,7 @@ from torch.nn import functional as F  # noqa: N812  # its name everywhere
 from services.trainer.datasets.lines import Line, read_lines
 from services.trainer.labels import UNKNOWN, prior
 from services.trainer.metrics import classification_metrics
-from shared.engines.text_pair import pair, stack
+from shared.engines.features.text_pair import pair, stack
 
 BATCH, SMOOTHING = 32, 0.05
 SENTIMENT_WEIGHT, FINE_WEIGHT = 0.5, 0.3

@@ -19,8 +19,8 @@ from services.trainer.plots import draw_plots
 from services.trainer.voice.network import VoiceCnn
 from services.trainer.voice.train import ALL_DATA, CROSS, FOLDS, HELD_OUT, SURPRISE, cross_name
 from shared.domain.emotion import Emotion
-from shared.engines.model_cards import BUNDLED
-from shared.engines.voice_mel import BANDS
+from shared.engines.features.voice_mel import BANDS
+from shared.engines.weights.model_cards import BUNDLED
 from shared.ports.engines import Calibration
 
 NAME, EMODB_NAME = "voice_cnn", "voice_cnn_emodb"

@@ -17,7 +17,7 @@ from services.trainer.loop import Recipe, fit, progress_bar, seed_everything
 from services.trainer.voice.network import VoiceCnn
 from services.trainer.voice.spectrogram_cache import read_spectrograms
 from services.trainer.voice.task import VoiceTask
-from shared.engines.decoder_sandbox import die_with_parent
+from shared.engines.decoder.sandbox import die_with_parent
 
 RATE, DECAY = 2e-3, 0.01
 

@@ -6,8 +6,8 @@ import random  # seeded by the loop
 
 import numpy as np
 
-from shared.engines.voice_augmentation import warp_spectrogram
-from shared.engines.voice_mel import BANDS
+from shared.engines.features.voice_augmentation import warp_spectrogram
+from shared.engines.features.voice_mel import BANDS
 
 VOCAL_TRACT_RANGE, TEMPO_RANGE = 0.12, 0.12  # maximum relative change
 MASKED_BANDS, MASKED_FRAMES = 10, 25

@@ -10,7 +10,7 @@ import numpy as np
 
 from services.trainer.datasets.voices import SpokenClip, load_sound, read_clips
 from services.trainer.voice.channel_augmentation import channel_augmentations
-from shared.engines.voice_mel import Scale, log_mel, voice_scale
+from shared.engines.features.voice_mel import Scale, log_mel, voice_scale
 from shared.ports.media import Floats
 
 BABBLE_SPEAKERS = 60  # voices mixed into babble noise

@@ -15,8 +15,8 @@ from torch.nn import functional as F  # noqa: N812  # its name everywhere
 from services.trainer.metrics import classification_metrics
 from services.trainer.voice.spectrogram_augmentation import mask_spectrogram, perturb_voice
 from services.trainer.voice.spectrogram_cache import Spectrograms
-from shared.engines.voice_augmentation import augmented_windows
-from shared.engines.voice_mel import WINDOW, scaled, stacked
+from shared.engines.features.voice_augmentation import augmented_windows
+from shared.engines.features.voice_mel import WINDOW, scaled, stacked
 
 BATCH, SMOOTHING = 32, 0.1
 CLEAN, UNKNOWN_VOICE = 0.35, 0.3  # chances that a clip has no augmentation, and no scale of its speaker

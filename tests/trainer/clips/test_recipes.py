@@ -13,7 +13,7 @@ from services.trainer.clips.recipes import HYPERPARAMETERS, base_of, fitted
 from services.trainer.networks.contract import load
 from services.trainer.trainable_networks import CLIP_NETWORKS
 from shared.domain.emotion import Modality
-from shared.engines.network_inputs import fixed
+from shared.engines.features.network_inputs import fixed
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import Audio
 from tests.fakes import tone, utterance

@@ -25,11 +25,11 @@ from services.trainer.trainable_networks import CLIP_NETWORKS, ClipOptions, expo
 from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, ModalityStatus  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
 from shared.engines.catalog import Setup, choose  # noqa: E402
+from shared.engines.features.network_inputs import InputSpec  # noqa: E402
 from shared.engines.fusion_loglinear import LogLinearFusion, vector  # noqa: E402
 from shared.engines.fusion_network import NetworkFusion, posterior  # noqa: E402
-from shared.engines.model_cards import load_card  # noqa: E402
-from shared.engines.network_inputs import InputSpec  # noqa: E402
 from shared.engines.settings import EngineSettings, MediaSettings  # noqa: E402
+from shared.engines.weights.model_cards import load_card  # noqa: E402
 from shared.pipeline.emotion_reader import EncodeThenFuse  # noqa: E402
 from shared.ports.engines import Encoding, UtteranceClip  # noqa: E402
 from tests.trainer.clips.clip_files import CLIPS, as_served, make_clips  # noqa: E402

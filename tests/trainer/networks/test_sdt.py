@@ -15,7 +15,7 @@ from services.trainer.networks.examples import PATTERNS, example, restrict
 from services.trainer.networks.masking import modality_dropout
 from services.trainer.networks.sdt import MODALITIES, SPEC, Sdt
 from shared.domain.emotion import Modality
-from shared.engines.network_inputs import relative_speakers
+from shared.engines.features.network_inputs import relative_speakers
 from tests.trainer.networks.tiny import TINY
 
 CONFIG = TINY["sdt"]

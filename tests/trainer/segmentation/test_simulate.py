@@ -11,7 +11,7 @@ from services.trainer.segmentation.simulate import Conversation, simulate_conver
 from services.trainer.segmentation.voices import TICK, Voice, marked, read_voices, split
 from services.trainer.segmentation.window_cache import DECISIONS, FRAMES, TICKS, UNKNOWN, labels_of, read_windows
 from shared.domain.error import InvalidRequest
-from shared.engines.segmentation_mel import BANDS
+from shared.engines.features.segmentation_mel import BANDS
 from shared.ports.media import SAMPLE_RATE
 from tests.fakes import silent, tone
 

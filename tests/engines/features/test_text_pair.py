@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from tokenizers import Tokenizer
 
-from shared.engines.text_pair import LIMIT, pair, stack
+from shared.engines.features.text_pair import LIMIT, pair, stack
 from tests.fakes import WORD_PIECES as WORDS
 
 

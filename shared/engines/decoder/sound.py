@@ -13,8 +13,8 @@ from av.stream import Disposition
 
 from shared.domain.error import DecodeFailed, MediaTooLarge, NoAudio, UnsupportedMedia
 from shared.domain.recording import Probe, TrackProbe, VideoProbe
-from shared.engines.decoder_open import HINT, Packets, find_video, opened, recording_start
-from shared.engines.decoder_warnings import promised_end, warnings_of
+from shared.engines.decoder.open import HINT, Packets, find_video, opened, recording_start
+from shared.engines.decoder.warnings import promised_end, warnings_of
 from shared.engines.settings import MediaSettings
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
 

@@ -13,9 +13,9 @@ from pathlib import Path
 import pytest
 
 from shared.domain.error import EngineUnavailable, NotFound
-from shared.engines.fetch import fetch
 from shared.engines.settings import EngineSettings
-from shared.engines.weights import fetched, folder_of, hub_models, require
+from shared.engines.weights.fetch import fetch
+from shared.engines.weights.installed import fetched, folder_of, hub_models, require
 
 NAME = "faster-whisper:small"
 REPOSITORY = "Systran/faster-whisper-small"

@@ -15,7 +15,7 @@ from shared.domain.value import Value
 from shared.engines.settings import EngineSettings
 from shared.ports.engines import Calibration
 
-BUNDLED = Path(__file__).parent / "bundled"
+BUNDLED = Path(__file__).parents[1] / "bundled"
 FUSION = "fusion_loglinear"  # parameters, not weights: they have no card
 
 

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.engines.voice_mel import windows
+from shared.engines.features.voice_mel import windows
 from shared.ports.media import Floats
 
 AUGMENTATIONS = ((1.0, 1.0), (0.93, 1.0), (1.07, 1.0), (1.0, 0.92), (1.0, 1.08))  # vocal-tract scale and tempo

@@ -7,7 +7,7 @@ from pathlib import Path
 import av
 import av.container
 
-from shared.engines.decoder_open import Packets
+from shared.engines.decoder.open import Packets
 
 MAX_SHORTFALL = 1.0  # seconds; durations in headers are rounded
 OGG_PAGE, OGG_LAST = b"OggS", 4

@@ -11,7 +11,7 @@ import pytest
 
 from shared.domain.error import DecodeFailed, MediaTooLarge, NoAudio
 from shared.domain.recording import Probe
-from shared.engines.decoder_sound import decode_sound
+from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import MediaSettings
 from shared.ports.media import SAMPLE_RATE, Floats
 from tests.media_files import PICTURE_CODECS, SOUND_CODECS, Picture, silence, tone, write_media

@@ -11,9 +11,9 @@ import pytest
 
 from shared.domain.error import DecodeFailed, MediaTooLarge
 from shared.domain.span import Span, span
-from shared.engines import decoder_frames
-from shared.engines.decoder_frames import sample_frames
-from shared.engines.decoder_open import opened
+from shared.engines.decoder import frames as decoder_frames
+from shared.engines.decoder.frames import sample_frames
+from shared.engines.decoder.open import opened
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Frame
 from tests.media_files import Picture, tone, write_media

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 
 from shared.domain.emotion import Modality
-from shared.engines.network_inputs import MAX_FACES, MAX_SECONDS, InputSpec, dialogue_windows, stack
+from shared.engines.features.network_inputs import MAX_FACES, MAX_SECONDS, InputSpec, dialogue_windows, stack
 from shared.ports.engines import Calibration, Encoding, FaceClip, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio
 from tests.fakes import tone, utterance

@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.engines.voice_augmentation import AUGMENTATIONS, augmented_windows, warp_spectrogram
-from shared.engines.voice_mel import BANDS, WINDOW
+from shared.engines.features.voice_augmentation import AUGMENTATIONS, augmented_windows, warp_spectrogram
+from shared.engines.features.voice_mel import BANDS, WINDOW
 
 
 def ramp(frames: int) -> np.ndarray:

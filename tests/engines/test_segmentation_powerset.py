@@ -7,9 +7,9 @@ import pytest
 
 from shared.domain.error import InvalidRequest
 from shared.engines.catalog import Setup, choose
-from shared.engines.segmentation_mel import HOP, STEP, WINDOW, log_mel
+from shared.engines.features.segmentation_mel import HOP, STEP, WINDOW, log_mel
 from shared.engines.segmentation_none import NoSegmentation
-from shared.engines.segmenter_powerset import CLASSES, PowersetSegmenter, window_starts
+from shared.engines.segmentation_powerset import CLASSES, PowersetSegmenter, window_starts
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 from tests.fakes import silent, tone
 

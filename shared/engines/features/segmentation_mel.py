@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import numpy as np
 
-from shared.engines.mel import mel_power
+from shared.engines.features.mel import mel_power
 from shared.ports.media import SAMPLE_RATE, Floats
 
 BANDS = 64

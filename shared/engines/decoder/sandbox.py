@@ -21,13 +21,13 @@ from pydantic import ValidationError
 from shared.domain import error
 from shared.domain.error import DecodeFailed, UndertoneError
 from shared.domain.value import Value
-from shared.engines.decoder_protocol import Report
+from shared.engines.decoder.protocol import Report
 from shared.engines.settings import MediaSettings
 
 HINT = "Export the recording again, as mp4 or wav."
 PR_SET_PDEATHSIG = 1
 MAX_LINE = 2**20  # bytes; a report is far shorter, and a faulty child must not exhaust the memory of the parent
-ROOT = Path(__file__).parents[2]  # the folder of the package `shared`
+ROOT = Path(__file__).parents[3]  # the folder of the package `shared`
 BY_CODE = {
     kind.code: kind for kind in vars(error).values() if isinstance(kind, type) and issubclass(kind, UndertoneError)
 }
@@ -103,7 +103,7 @@ def sandboxed_child(
     """
     with tempfile.TemporaryDirectory(prefix="undertone-media-") as private:
         process = subprocess.Popen(
-            [sys.executable, "-P", "-m", "shared.engines.decoder_child", task, str(os.getpid())],
+            [sys.executable, "-P", "-m", "shared.engines.decoder.child", task, str(os.getpid())],
             cwd=private,
             # One thread for numpy: each of its threads would use part of the limited address space.
             env={"PYTHONPATH": str(ROOT), "PATH": os.defpath, "LC_ALL": "C.UTF-8", "OPENBLAS_NUM_THREADS": "1"},

@@ -13,7 +13,7 @@ from av.video.reformatter import Interpolation, VideoReformatter
 
 from shared.domain.error import DecodeFailed
 from shared.domain.span import Span
-from shared.engines.decoder_open import HINT, Packets, check_size, find_video, recording_start
+from shared.engines.decoder.open import HINT, Packets, check_size, find_video, recording_start
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Bytes, Frame
 

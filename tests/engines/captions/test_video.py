@@ -10,10 +10,10 @@ import pytest
 
 from shared.domain.caption import Line
 from shared.domain.error import NoAudio, UnsupportedMedia
-from shared.engines.caption_drawing import draw
-from shared.engines.caption_render import render
-from shared.engines.caption_request import CaptionRequest
-from shared.engines.caption_video import caption_video
+from shared.engines.captions.drawing import draw
+from shared.engines.captions.render import render
+from shared.engines.captions.request import CaptionRequest
+from shared.engines.captions.video import caption_video
 from shared.engines.settings import MediaSettings
 from shared.exports.video import lines_of
 from shared.ports.media import Bytes

@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 import numpy as np
 
-from shared.engines.mel import mel_power
+from shared.engines.features.mel import mel_power
 from shared.ports.media import SAMPLE_RATE, Floats
 
 BANDS = 64

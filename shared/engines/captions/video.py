@@ -7,8 +7,8 @@ from collections.abc import Sequence
 from pathlib import Path
 
 from shared.domain.caption import Line
-from shared.engines.caption_request import CaptionRequest
-from shared.engines.decoder_sandbox import sandboxed_child
+from shared.engines.captions.request import CaptionRequest
+from shared.engines.decoder.sandbox import sandboxed_child
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Progress
 

@@ -9,9 +9,9 @@ import numpy as np
 
 from shared.domain.error import InvalidRequest
 from shared.engines.catalog import Setup
-from shared.engines.model_cards import trusted_weights
+from shared.engines.features.segmentation_mel import STEP, WINDOW, log_mel
 from shared.engines.runtime import open_session
-from shared.engines.segmentation_mel import STEP, WINDOW, log_mel
+from shared.engines.weights.model_cards import trusted_weights
 from shared.ports.engines import LocalSpeakers, Segmentation
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 

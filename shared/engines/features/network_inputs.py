@@ -23,9 +23,9 @@ import numpy as np
 import numpy.typing as npt
 
 from shared.domain.emotion import Modality
-from shared.engines.face_image import scaled as scaled_face
-from shared.engines.voice_mel import log_mel
-from shared.engines.voice_mel import scaled as scaled_voice
+from shared.engines.features.face_image import scaled as scaled_face
+from shared.engines.features.voice_mel import log_mel
+from shared.engines.features.voice_mel import scaled as scaled_voice
 from shared.ports.engines import Encoding, FaceClip, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Floats
 

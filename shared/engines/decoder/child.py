@@ -9,13 +9,13 @@ from typing import BinaryIO
 
 from shared.domain.error import DecodeFailed, StorageFull, UndertoneError
 from shared.domain.recording import Probe, TrackProbe
-from shared.engines.caption_render import render
-from shared.engines.caption_request import CaptionRequest
-from shared.engines.decoder_frames import sample_frames
-from shared.engines.decoder_open import opened
-from shared.engines.decoder_protocol import Failure, FrameHeader, FramesRequest, Report, SoundRequest
-from shared.engines.decoder_sandbox import apply_limits
-from shared.engines.decoder_sound import decode_sound
+from shared.engines.captions.render import render
+from shared.engines.captions.request import CaptionRequest
+from shared.engines.decoder.frames import sample_frames
+from shared.engines.decoder.open import opened
+from shared.engines.decoder.protocol import Failure, FrameHeader, FramesRequest, Report, SoundRequest
+from shared.engines.decoder.sandbox import apply_limits
+from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import MediaSettings
 
 

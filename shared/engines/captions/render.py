@@ -13,9 +13,9 @@ from av.audio.resampler import AudioResampler
 
 from shared.domain.caption import Line
 from shared.domain.error import NoAudio
-from shared.engines.caption_drawing import draw
-from shared.engines.caption_request import CaptionRequest
-from shared.engines.decoder_open import HINT, Packets, check_size, find_video, opened, recording_start
+from shared.engines.captions.drawing import draw
+from shared.engines.captions.request import CaptionRequest
+from shared.engines.decoder.open import HINT, Packets, check_size, find_video, opened, recording_start
 from shared.engines.settings import MediaSettings
 from shared.ports.media import Progress
 

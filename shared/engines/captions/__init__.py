@@ -1,0 +1,1 @@
+"""The captioned video: draws captions into frames and encodes them."""

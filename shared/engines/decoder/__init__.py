@@ -1,0 +1,1 @@
+"""The decoder: a child process with resource limits that opens recordings."""

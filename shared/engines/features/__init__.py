@@ -1,0 +1,1 @@
+"""What networks read, computed by the same code in training and serving."""

@@ -1,1 +1,0 @@
-"""Engines that need torch: the only package besides the trainer that may import it."""

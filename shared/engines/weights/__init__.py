@@ -1,0 +1,1 @@
+"""Weights: what is bundled and what can be fetched, and their verification."""
