@@ -6,14 +6,16 @@ from dataclasses import dataclass
 
 import anyio
 
+from services.gateway.callbacks import CallbackEndpoints
 from services.gateway.context import Context
+from services.gateway.job_intake import JobIntake
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.queue_notifier import QueueNotifier
 from services.gateway.settings import GatewaySettings
+from services.gateway.uploads_folder import FolderUploads
 from services.gateway.work_metrics import WorkMetricsCollector
 from shared.domain.error import InvalidSetting
 from shared.infra.address_rule import OutboundSettings
-from shared.infra.callbacks import CallbackEndpoints
 from shared.infra.checks import ReadinessCheck
 from shared.infra.database.engine import Database
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
@@ -24,7 +26,6 @@ from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.disk import DiskSpace
-from shared.infra.job_intake import JobIntake
 from shared.infra.keys import ApiKeyVerifier
 from shared.infra.outbound import Outbound
 from shared.infra.queue_settings import QueueSettings, RedisSettings
@@ -33,7 +34,6 @@ from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.storage_factory import open_blob_store
 from shared.infra.telemetry import NULL_TRACER, Tracer
 from shared.infra.ticket_sender import TicketSender
-from shared.infra.uploads_folder import FolderUploads
 from shared.infra.web.api_keys import KEYLESS_TENANT, Authenticator
 from shared.infra.web.loopback import is_loopback
 from shared.infra.web.rate_limit import ConcurrencyLimit

@@ -12,12 +12,12 @@ from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel, ValidationError
 
 from services.gateway.idempotency import with_heartbeat
+from services.gateway.job_intake import IncomingUpload
+from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
 from services.gateway.tus_headers import read_metadata
 from shared.domain.error import InvalidRequest, OutboundFailed, UnsupportedContentType, UploadTooLarge
 from shared.domain.job_request import JobRequest, JobRequestByUrl, TrackAddress
-from shared.infra.job_intake import IncomingUpload
 from shared.infra.outbound import Outbound
-from shared.infra.web.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
 from shared.ports.uploads import UploadStore
 
 MAX_JSON = 64 * 1024

@@ -12,16 +12,16 @@ import anyio
 import anyio.to_thread
 from starlette.requests import Request
 
+from services.gateway.callbacks import CallbackEndpoints
+from services.gateway.job_intake import JobIntake
 from services.gateway.metrics import GatewayMetrics
 from services.gateway.queue_notifier import QueueNotifier
 from services.gateway.settings import GatewaySettings
 from shared.domain.error import TooManyRequests
 from shared.domain.tenant import AuditEntry
 from shared.infra.blobs_counted import storage_full, storage_unavailable
-from shared.infra.callbacks import CallbackEndpoints
 from shared.infra.checks import ReadinessCheck
 from shared.infra.disk import DiskSpace
-from shared.infra.job_intake import JobIntake
 from shared.infra.outbound import Outbound
 from shared.infra.telemetry import NULL_TRACER, Tracer
 from shared.infra.web.api_keys import Authenticator, Caller

@@ -12,11 +12,11 @@ from starlette.responses import Response
 from services.gateway.body_parsers import BodyParser
 from services.gateway.context import Context
 from services.gateway.idempotency import process_once, request_key, with_heartbeat
+from services.gateway.job_intake import SubmittedJob, digest_of
 from services.gateway.job_view import AcceptedView, view
 from services.gateway.openapi import RECORDING_BODIES
 from shared.domain.idempotency import RequestKey, StoredResponse
 from shared.domain.tenant import Scope
-from shared.infra.job_intake import SubmittedJob, digest_of
 from shared.infra.web.access_log import start_job_trace
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.auth_middleware import caller_of

@@ -12,12 +12,12 @@ from starlette.responses import Response
 from services.gateway.context import Context
 from services.gateway.delivery_view import DeliveryView, delivery_view
 from services.gateway.idempotency import process_once, request_key
+from services.gateway.job_intake import digest_of
 from services.gateway.openapi import IDEMPOTENCY_KEY
 from shared.domain.error import NotFound, StateConflict
 from shared.domain.idempotency import StoredResponse
 from shared.domain.tenant import Scope
 from shared.domain.webhook import EventType, WebhookEndpoint, rotate_secrets
-from shared.infra.job_intake import digest_of
 from shared.infra.secret_encryption import new_webhook_secret
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.auth_middleware import caller_of

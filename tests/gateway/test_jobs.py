@@ -9,11 +9,11 @@ from datetime import timedelta
 import httpx
 import pytest
 
+from services.gateway.job_intake import digest_of
 from shared.domain.idempotency import RequestKey
 from shared.domain.job_record import JobFailure
 from shared.domain.job_request import JobRequest
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.job_intake import digest_of
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving
 from tests.service_fakes import MINUTE, held, new_job

@@ -9,8 +9,8 @@ import av
 import numpy as np
 import pytest
 
+from services.gateway.media_sniffing import checked_media, checked_transcript
 from shared.domain.error import EmptyFile, InvalidTranscript, UnsupportedMedia
-from shared.infra.web.media_sniffing import checked_media, checked_transcript
 
 CONTAINERS = {
     "mp4": "aac",

@@ -8,8 +8,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
+from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
 from shared.domain.error import MalformedBody, UnsupportedContentType
-from shared.infra.web.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
 
 FORM = (
     b'--b\r\nContent-Disposition: form-data; name="file"; filename="a;b\\"c.mp4"\r\nContent-Type: video/mp4\r\n\r\n'

@@ -8,20 +8,20 @@ from pathlib import Path
 import pytest
 from pydantic import JsonValue
 
+from services.gateway.callbacks import CallbackEndpoints
+from services.gateway.job_intake import ABANDONED_AFTER, JobIntake, grant_options
 from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, ModalityNotAllowed, NotFound
 from shared.domain.job_request import JobRequest
 from shared.domain.tenant import Scope
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.blobs_folder import FolderBlobs
-from shared.infra.callbacks import CallbackEndpoints
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.webhooks import SqlEndpointStore
-from shared.infra.job_intake import ABANDONED_AFTER, JobIntake, grant_options
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_key
 from shared.infra.settings import GovernanceSettings

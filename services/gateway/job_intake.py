@@ -9,6 +9,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
+from services.gateway.callbacks import CallbackEndpoints
+from services.gateway.media_sniffing import checked_media, checked_transcript
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, QuotaExceeded, StorageUnavailable, UploadTooLarge
@@ -20,10 +22,8 @@ from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
 from shared.domain.tenant import AuditEntry
-from shared.infra.callbacks import CallbackEndpoints
 from shared.infra.settings import GovernanceSettings
 from shared.infra.web.api_keys import Caller
-from shared.infra.web.media_sniffing import checked_media, checked_transcript
 from shared.ports.blobs import BlobStore
 from shared.ports.incoming_uploads import IncomingUploadStore
 from shared.ports.jobs import JobStore

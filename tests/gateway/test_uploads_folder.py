@@ -8,9 +8,9 @@ from pathlib import Path
 
 import pytest
 
+from services.gateway.uploads_folder import FolderUploads
 from shared.domain.error import NotFound, StateConflict, StorageFull, UploadExpired, UploadLocked, UploadTooLarge
 from shared.infra.disk import DiskSpace
-from shared.infra.uploads_folder import FolderUploads
 from tests.service_fakes import MovableClock
 
 HOUR = timedelta(hours=1)
