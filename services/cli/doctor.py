@@ -13,7 +13,7 @@ from rich.table import Table
 
 from shared.domain.error import EngineUnavailable
 from shared.domain.governance import NOTICE
-from shared.engines.catalog import CATALOG, Setup, find_class
+from shared.engines.catalog import SLOTS, Setup, Slot
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.settings import GovernanceSettings
 
@@ -47,7 +47,7 @@ def doctor(
 ) -> None:
     """List the engines of this machine and how to install missing ones; exit status 1 if a slot has no engine."""
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
-    findings = {slot: check_slot(slot, setup) for slot in CATALOG}
+    findings = {name: check_slot(slot, setup) for name, slot in SLOTS.items()}
     if as_json:
         rows = {slot: [asdict(finding) for finding in found] for slot, found in findings.items()}
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
@@ -57,17 +57,19 @@ def doctor(
         raise typer.Exit(1)
 
 
-def check_slot(slot: str, setup: Setup) -> list[Finding]:
+def check_slot(slot: Slot[object], setup: Setup) -> list[Finding]:
     """Try to load every engine of the slot, in the order of `auto`."""
     findings: list[Finding] = []
     state = "used"
-    for name in CATALOG[slot]:
+    for name in slot.classes:
+        found = slot.find_class(name)
         try:
-            engine = find_class(slot, name).load(None, setup)
+            engine = found.load(None, setup)
         except EngineUnavailable as error:
             findings.append(Finding(name, "missing", error.message, error.hint))
             continue
-        findings.append(Finding(engine.name, state, getattr(engine, "note", None) or ""))
+        described = found if engine is None else engine  # the choice of no engine is described by its class
+        findings.append(Finding(getattr(described, "name", name), state, getattr(described, "note", None) or ""))
         state = "ready"
     return findings
 
