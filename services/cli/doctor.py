@@ -17,20 +17,6 @@ from shared.engines.catalog import SLOTS, Setup, Slot
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.settings import GovernanceSettings
 
-PURPOSES = {
-    "decoder": "opening recordings",
-    "vad": "detecting speech",
-    "asr": "transcribing",
-    "speaker": "distinguishing voices",
-    "clusterer": "counting speakers",
-    "segmentation": "detecting overlapping speech",
-    "faces": "detecting faces",
-    "text": "emotion in the words",
-    "voice": "emotion in the voice",
-    "face": "emotion in the face",
-    "fusion": "weighting the modalities",
-}
-
 
 @dataclass(frozen=True, slots=True)
 class Finding:
@@ -83,7 +69,7 @@ def _print(findings: dict[str, list[Finding]]) -> None:
     for slot, found in findings.items():
         for number, finding in enumerate(found):
             detail = finding.detail + (f"\n[bold]→[/bold] {finding.hint}" if finding.hint else "")
-            work = PURPOSES[slot] if number == 0 else ""
+            work = SLOTS[slot].work if number == 0 else ""
             table.add_row(work, f"{slot}={finding.engine}", f"[{styles[finding.status]}]{finding.status}[/]", detail)
     console.print(table)
     allowed = ", ".join(GovernanceSettings().modalities) or "none"

@@ -11,21 +11,8 @@ from shared.domain.emotion import Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.job import Job, JobOptions
 from shared.domain.stage_plan import StageSpec, stage_specs
-from shared.engines.catalog import (
-    ASR,
-    CLUSTERER,
-    DECODER,
-    ENCODERS,
-    FACES,
-    FUSION,
-    SEGMENTATION,
-    SLOTS,
-    SPEAKER,
-    VAD,
-    Setup,
-    Slot,
-    choose,
-)
+from shared.engines import catalog
+from shared.engines.catalog import SLOTS, Setup, Slot, choose
 from shared.pipeline.compose import Compose
 from shared.pipeline.decode import Decode
 from shared.pipeline.detect_speech import DetectSpeech
@@ -72,12 +59,12 @@ class Engines:
         return self.load(slot, self.requested.get(slot.name), self.setup)
 
 
-def assemble(job: Job, inputs: Inputs, setup: Setup, load: Loader = choose) -> tuple[Stage, ...]:
+def assemble(job: Job, inputs: Inputs, setup: Setup) -> tuple[Stage, ...]:
     """Build every stage of this job with its engine; the last one publishes the transcript."""
-    return tuple(build() for build in stage_builders(job, inputs, setup, load).values())
+    return tuple(build() for build in stage_builders(job, inputs, setup, choose).values())
 
 
-def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader = choose) -> Mapping[str, StageBuilder]:
+def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader) -> Mapping[str, StageBuilder]:
     """Builders of the stages, in order, so that a worker loads only the engines of the stage it runs."""
     options = job.options
     if unknown := set(options.engines) - set(SLOTS):
@@ -86,18 +73,22 @@ def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader = choose
     uploaded, path = job.platform_transcript, inputs.platform_transcript
     cues = read_platform_transcript(path.read_bytes()) if path else ()
     builders: Mapping[StageSpec, StageBuilder] = {
-        Decode.spec: lambda: Decode(engines(DECODER), job, inputs.recording, inputs.tracks),
-        DetectSpeech.spec: lambda: DetectSpeech(engines(VAD)),
-        Transcribe.spec: lambda: Transcribe(engines(ASR), options.language, options.vocabulary),
+        Decode.spec: lambda: Decode(engines(catalog.DECODER), job, inputs.recording, inputs.tracks),
+        DetectSpeech.spec: lambda: DetectSpeech(engines(catalog.VAD)),
+        Transcribe.spec: lambda: Transcribe(engines(catalog.ASR), options.language, options.vocabulary),
         ReadPlatformTranscript.spec: lambda: ReadPlatformTranscript(
             cues, uploaded.sha256 if uploaded else "", options.language
         ),
         Diarize.spec: lambda: Diarize(
-            engines(SPEAKER), engines(CLUSTERER), options.speakers, options.max_speakers, engines(SEGMENTATION)
+            engines(catalog.SPEAKER),
+            engines(catalog.CLUSTERER),
+            options.speakers,
+            options.max_speakers,
+            engines(catalog.SEGMENTATION),
         ),
         DiarizeTracks.spec: DiarizeTracks,
         TurnsFromWords.spec: TurnsFromWords,
-        TrackFaces.spec: lambda: TrackFaces(inputs.recording, engines(DECODER), engines(FACES)),
+        TrackFaces.spec: lambda: TrackFaces(inputs.recording, engines(catalog.DECODER), engines(catalog.FACES)),
         NoFaces.spec: lambda: NoFaces("off"),
         Compose.spec: Compose,
         ReadEmotions.spec: lambda: ReadEmotions(_emotions(options, engines)),
@@ -115,9 +106,9 @@ def _emotions(options: JobOptions, engines: Engines) -> EncodeThenFuse:
             absent[modality] = None
             continue
         try:
-            encoders[modality] = engines(ENCODERS[modality])
+            encoders[modality] = engines(catalog.ENCODERS[modality])
         except EngineUnavailable as error:
             if modality in options.engines:
                 raise
             absent[modality] = error.code
-    return EncodeThenFuse(encoders, engines(FUSION), absent)
+    return EncodeThenFuse(encoders, engines(catalog.FUSION), absent)

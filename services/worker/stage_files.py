@@ -84,9 +84,8 @@ class StageFiles:
         return Transcript.model_validate_json(content)
 
     def duration(self, folders: dict[str, Path]) -> float | None:
-        if DECODE.name not in folders:
-            return None
-        return Probe.model_validate_json((folders[DECODE.name] / "decode.json").read_bytes()).duration
+        decoded = folders.get(DECODE.name)
+        return Probe.model_validate_json((decoded / "decode.json").read_bytes()).duration if decoded else None
 
     def publish_output(self, stage: str, fingerprint: str) -> None:
         """Make this output the current one of its stage."""

@@ -11,16 +11,7 @@ from typing import Generic, Protocol, TypeVar
 from shared.domain.emotion import Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.ports.engines import (
-    FaceDetector,
-    FusionModel,
-    ModalityEncoder,
-    SpeakerClusterer,
-    SpeakerEncoder,
-    SpeechDetector,
-    SpeechSegmenter,
-    Transcriber,
-)
+from shared.ports import engines as ports
 from shared.ports.media import MediaDecoder
 
 T_co = TypeVar("T_co", covariant=True)
@@ -48,9 +39,10 @@ class EngineClass(Protocol[T_co]):
 
 @dataclass(frozen=True)  # without slots: the call Slot[T](…) sets an attribute of typing
 class Slot(Generic[T_co]):
-    """One kind of work, and the port of the engines that do it."""
+    """One kind of work, and the classes of the engines that do it; their port is the slot's type."""
 
     name: str
+    work: str  # what its engines are used for
     classes: Mapping[str, str]  # name -> "module:Class", the best first: `auto` takes the first that can run here
 
     def find_class(self, name: str) -> EngineClass[T_co]:
@@ -61,58 +53,63 @@ class Slot(Generic[T_co]):
         return found
 
 
-DECODER = Slot[MediaDecoder]("decoder", {"pyav": "shared.engines.decoder_pyav:PyAvDecoder"})
-VAD = Slot[SpeechDetector]("vad", {"silero": "shared.engines.vad_silero:SileroVad"})
-ASR = Slot[Transcriber](
+DECODER = Slot[MediaDecoder]("decoder", "opening recordings", {"pyav": "shared.engines.decoder_pyav:PyAvDecoder"})
+VAD = Slot[ports.SpeechDetector]("vad", "detecting speech", {"silero": "shared.engines.vad_silero:SileroVad"})
+ASR = Slot[ports.Transcriber](
     "asr",
+    "transcribing",
     {
         "faster-whisper": "shared.engines.asr_faster_whisper:FasterWhisper",
         "pocketsphinx": "shared.engines.asr_pocketsphinx:PocketSphinx",
     },
 )
-SPEAKER = Slot[SpeakerEncoder](
+SPEAKER = Slot[ports.SpeakerEncoder](
     "speaker",
+    "distinguishing voices",
     {
         "ge2e-moods": "shared.engines.speaker_ge2e:MoodsEncoder",
         "ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder",
     },
 )
-CLUSTERER = Slot[SpeakerClusterer](
-    "clusterer", {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"}
+CLUSTERER = Slot[ports.SpeakerClusterer](
+    "clusterer", "counting speakers", {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"}
 )
-SEGMENTATION = Slot[SpeechSegmenter | None](
+SEGMENTATION = Slot[ports.SpeechSegmenter | None](
     "segmentation",
+    "detecting overlapping speech",
     {
         "powerset": "shared.engines.segmenter_powerset:PowersetSegmenter",
         "none": "shared.engines.segmentation_none:NoSegmentation",
     },
 )
-FACES = Slot[FaceDetector](
+FACES = Slot[ports.FaceDetector](
     "faces",
+    "detecting faces",
     {
         "yunet": "shared.engines.faces_yunet:YuNet",
         "cascade": "shared.engines.faces_cascade:Cascade",
     },
 )
-TEXT = Slot[ModalityEncoder]("text", {"minilm": "shared.engines.text_minilm:MiniLmText"})
-VOICE = Slot[ModalityEncoder](
+TEXT = Slot[ports.ModalityEncoder]("text", "emotion in the words", {"minilm": "shared.engines.text_minilm:MiniLmText"})
+VOICE = Slot[ports.ModalityEncoder](
     "voice",
+    "emotion in the voice",
     {
         "cnn": "shared.engines.voice_cnn:VoiceCnn",
         "cnn-emodb": "shared.engines.voice_cnn:VoiceCnnEmodb",
     },
 )
-FACE = Slot[ModalityEncoder]("face", {"cnn": "shared.engines.face_cnn:FaceCnn"})
-FUSION = Slot[FusionModel](
+FACE = Slot[ports.ModalityEncoder]("face", "emotion in the face", {"cnn": "shared.engines.face_cnn:FaceCnn"})
+FUSION = Slot[ports.FusionModel](
     "fusion",
+    "weighting the modalities",
     {
         "loglinear": "shared.engines.fusion_loglinear:LogLinearFusion",
         "network": "shared.engines.fusion_network:NetworkFusion",
     },
 )
 
-ENCODERS: Mapping[Modality, Slot[ModalityEncoder]] = {Modality.TEXT: TEXT, Modality.VOICE: VOICE, Modality.FACE: FACE}
-
+ENCODERS = {Modality.TEXT: TEXT, Modality.VOICE: VOICE, Modality.FACE: FACE}
 SLOTS: Mapping[str, Slot[object]] = {
     slot.name: slot for slot in (DECODER, VAD, ASR, SPEAKER, CLUSTERER, SEGMENTATION, FACES, TEXT, VOICE, FACE, FUSION)
 }

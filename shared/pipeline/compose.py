@@ -23,7 +23,6 @@ SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
 @dataclass(frozen=True, slots=True)
 class Compose(WholeStage):
     spec = COMPOSE
-
     engine: str = "undertone"
 
     def identity(self) -> Mapping[str, object]:

@@ -15,7 +15,6 @@ from shared.ports.media import MediaDecoder
 @dataclass(frozen=True, slots=True)
 class Decode(WholeStage):
     spec = DECODE
-
     decoder: MediaDecoder
     job: Job
     media: Path

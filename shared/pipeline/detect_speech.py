@@ -18,7 +18,6 @@ from shared.ports.engines import SpeechDetector
 @dataclass(frozen=True, slots=True)
 class DetectSpeech(WholeStage):
     spec = DETECT_SPEECH
-
     detector: SpeechDetector
 
     @property

@@ -28,7 +28,6 @@ BATCH = 256
 @dataclass(frozen=True, slots=True)
 class Diarize(WholeStage):
     spec = DIARIZE
-
     encoder: SpeakerEncoder
     clusterer: SpeakerClusterer
     speakers: int | None = None

@@ -17,7 +17,6 @@ class DiarizeTracks(WholeStage):
     """Replaces `diarize` if every participant has a separate track."""
 
     spec = DIARIZE_TRACKS
-
     engine: str = "tracks"
 
     def identity(self) -> Mapping[str, object]:

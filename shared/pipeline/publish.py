@@ -19,7 +19,6 @@ from shared.pipeline.stage import WholeStage, Workspace
 @dataclass(frozen=True, slots=True)
 class Publish(WholeStage):
     spec = PUBLISH
-
     job: Job
     engine: str = "undertone"
 

@@ -20,7 +20,6 @@ SPLIT_FROM = 900.0  # seconds; a shorter recording is not split
 @dataclass(frozen=True, slots=True)
 class Transcribe:
     spec = TRANSCRIBE
-
     transcriber: Transcriber
     language: str | None = None
     vocabulary: tuple[str, ...] = ()

@@ -24,7 +24,6 @@ class ReadPlatformTranscript(WholeStage):
     """Replaces `transcribe`."""
 
     spec = READ_TRANSCRIPT
-
     cues: tuple[Cue, ...]
     sha256: str
     language: str | None = None
@@ -62,7 +61,6 @@ class TurnsFromWords(WholeStage):
     """Replaces `diarize` if the words have speaker names."""
 
     spec = TURNS_FROM_WORDS
-
     engine: str = "platform-transcript"
 
     def identity(self) -> Mapping[str, object]:
