@@ -22,7 +22,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from services.trainer.datasets.voices import HELD_OUT_SPEAKERS, held_out_speakers, reader
 from services.trainer.segmentation.simulate import add_reverberation, background_noise
 from shared.domain.speech import SpeakerTurn
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import CLUSTERER, SEGMENTATION, SPEAKER, VAD, Setup, choose
 from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.pipeline.diarize import Diarize
@@ -154,9 +154,9 @@ def main() -> None:
         print(f"skipped: there is no {DATA}; UNDERTONE_SHARED_DATA names the folder of the shared data")
         return
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
-    detector = choose("vad", None, setup).engine
-    plain = Diarize(choose("speaker", None, setup).engine, choose("clusterer", None, setup).engine)
-    stages = {"without": plain, "with": replace(plain, segmenter=choose("segmentation", "powerset", setup).engine)}
+    detector = choose(VAD, None, setup)
+    plain = Diarize(choose(SPEAKER, None, setup), choose(CLUSTERER, None, setup))
+    stages = {"without": plain, "with": replace(plain, segmenter=choose(SEGMENTATION, "powerset", setup))}
     sets = {
         "AMI clips": list(ami()),
         "2-4 speakers": [simulated(2 + seed % 3, seed) for seed in range(12)],

@@ -13,8 +13,9 @@ from shared.domain.recording import Probe
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn, Transcription, Utterance, Word
 from shared.domain.stage_event import StageEvent
+from shared.domain.stage_plan import StageSpec
 from shared.domain.value import Value
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import LocalSpeakers, Segmentation
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Frame, Progress
 
@@ -89,10 +90,13 @@ class ScriptedStage(WholeStage):
     name: str
     needs: tuple[str, ...] = ()
     version: int = 1
-    queue: Queue = "cpu"
     engine: str = "scripted"
     runs: int = 0
     act: Callable[[Workspace], None] = lambda work: None
+
+    @property
+    def spec(self) -> StageSpec:
+        return StageSpec(name=self.name, needs=self.needs)
 
     def identity(self) -> Mapping[str, object]:
         return {"version": self.version}
@@ -122,7 +126,6 @@ class ScriptedTranscriber:
     name: str = "scripted-asr"
     fingerprint: str = "1"
     note: str | None = None
-    on_gpu: bool = False
     language: str | None = "en"
     languages: list[str | None] = field(default_factory=list)
     capacity: int = 100

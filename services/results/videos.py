@@ -20,10 +20,11 @@ from services.results.views import PATH, Emotion, Original, Reader, View, add_vi
 from shared.domain.error import MediaDeleted, NoVideo, StoredDataMissing, VideoNotRequested
 from shared.domain.job_blobs import captioned_key
 from shared.domain.job_record import JobRecord
+from shared.domain.stage_plan import CAPTION
 from shared.domain.tenant import Scope
 from shared.domain.transcript import Transcript
 from shared.domain.value import Value
-from shared.domain.work import CAPTION, StageStatus
+from shared.domain.work import StageStatus
 from shared.infra.web.api_keys import Caller
 
 VIDEO = "video/mp4"
@@ -104,7 +105,7 @@ def _url(job_id: str) -> str:
 
 
 def _caption_status(record: JobRecord) -> StageStatus | None:
-    return next((stage.status for stage in record.stages if stage.name == CAPTION), None)
+    return next((stage.status for stage in record.stages if stage.name == CAPTION.name), None)
 
 
 def _raise_not_available(record: JobRecord, transcript: Transcript) -> NoReturn:
@@ -121,7 +122,7 @@ def _raise_not_available(record: JobRecord, transcript: Transcript) -> NoReturn:
             raise StoredDataMissing("The captioned video is no longer in storage.")
     raise VideoNotRequested(
         "The captioned video is being rendered.",
-        hint=f"GET /v1/jobs/{record.id} returns the progress of its stage `{CAPTION}`; try again when it is done.",
+        hint=f"GET /v1/jobs/{record.id} returns the progress of its stage `{CAPTION.name}`; try again when it is done.",
     )
 
 

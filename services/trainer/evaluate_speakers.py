@@ -9,7 +9,7 @@ import numpy as np
 
 from services.trainer.datasets.voices import SOUNDS, load_sound
 from shared.domain.error import InvalidRequest
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import SPEAKER, VAD, Setup, choose
 from shared.pipeline.diarize import embed_windows, windows_over
 from shared.ports.engines import SpeakerEncoder, SpeechDetector
 from shared.ports.media import Audio, Floats, Progress
@@ -29,8 +29,8 @@ def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Pr
         raise InvalidRequest(
             f"{str(data)!r} needs one folder per speaker, two speakers or more, one of them with two files or more."
         )
-    encoder: SpeakerEncoder = choose("speaker", engine, setup).engine
-    detector: SpeechDetector = choose("vad", None, setup).engine
+    encoder = choose(SPEAKER, engine, setup)
+    detector = choose(VAD, None, setup)
     rows = []
     for number, (_, path) in enumerate(files):
         rows.append(voice_of(encoder, detector, load_sound(path)))

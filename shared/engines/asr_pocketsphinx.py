@@ -41,7 +41,6 @@ class PocketSphinx:
     # 2: no second pass, at most 3,000 states, 2 Gaussians: twice as fast as the defaults, with the same accuracy.
     # 3: the decoder state is reset before each segment.
     fingerprint: str = "pocketsphinx-5-en-us-3"
-    on_gpu: bool = False
     note: str = f"pocketsphinx is a fallback: about every third word of real speech is wrong. Better: {GET_WHISPER}"
 
     @classmethod

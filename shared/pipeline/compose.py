@@ -8,9 +8,10 @@ from pathlib import Path
 
 from shared.domain.span import union
 from shared.domain.speech import Transcription, Utterance, Word
+from shared.domain.stage_plan import COMPOSE
 from shared.pipeline.artifacts import SpeechMap, Turns, Utterances
 from shared.pipeline.assign_speakers import assign_speakers, within_speech
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 
 PAUSE = 0.9  # seconds of silence that end an utterance
 SENTENCE_PAUSE = 0.25  # seconds of silence that end an utterance after a full stop
@@ -21,10 +22,8 @@ SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
 
 @dataclass(frozen=True, slots=True)
 class Compose(WholeStage):
+    spec = COMPOSE
     engine: str = "undertone"
-    name: str = "compose"
-    needs: tuple[str, ...] = ("detect_speech", "transcribe", "diarize")
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
         return {"rules": 1}

@@ -11,10 +11,11 @@ import numpy.typing as npt
 
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn
+from shared.domain.stage_plan import DIARIZE
 from shared.pipeline.artifacts import SpeechMap, Turns, open_audio
 from shared.pipeline.overlapped_speech import CLEARER, apply_segmentation, single_voice_windows
 from shared.pipeline.resegment import Window, named, voice_turns
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import Segmentation, SpeakerClusterer, SpeakerEncoder, SpeechSegmenter
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
@@ -26,13 +27,11 @@ BATCH = 256
 
 @dataclass(frozen=True, slots=True)
 class Diarize(WholeStage):
+    spec = DIARIZE
     encoder: SpeakerEncoder
     clusterer: SpeakerClusterer
     speakers: int | None = None
     max_speakers: int | None = None
-    name: str = "diarize"
-    needs: tuple[str, ...] = ("decode", "detect_speech")
-    queue: Queue = "cpu"
     segmenter: SpeechSegmenter | None = None  # None: turns keep the detector's boundaries and do not overlap
 
     @property

@@ -9,19 +9,18 @@ from pathlib import Path
 from shared.domain.job import Job
 from shared.domain.recording import Probe, Recording
 from shared.domain.speech import Transcription, Utterance
+from shared.domain.stage_plan import PUBLISH
 from shared.domain.transcript import Speaker, Transcript, disclose
 from shared.pipeline.annotate import StageRecord, read_record
 from shared.pipeline.artifacts import Readings, Turns, Utterances
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Publish(WholeStage):
+    spec = PUBLISH
     job: Job
-    needs: tuple[str, ...]  # all other stages, for the provenance
     engine: str = "undertone"
-    name: str = "publish"
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
         return {"job": self.job.model_dump(mode="json")}
@@ -34,7 +33,7 @@ class Publish(WholeStage):
         if readings.readings:
             pairs = zip(utterances, readings.readings, strict=True)
             utterances = tuple(utterance.model_copy(update={"emotion": reading}) for utterance, reading in pairs)
-        records = [read_record(work.inputs[need]) for need in self.needs]
+        records = [read_record(folder) for folder in work.inputs.values()]
         transcript = Transcript(
             job_id=self.job.id,
             recording=_recording(self.job, probe),

@@ -8,8 +8,9 @@ from pathlib import Path
 
 from shared.domain.span import Span
 from shared.domain.speech import Speech, Transcription, Word
+from shared.domain.stage_plan import TRANSCRIBE
 from shared.pipeline.artifacts import SpeechMap, open_audio
-from shared.pipeline.stage import Queue, Workspace
+from shared.pipeline.stage import Workspace
 from shared.ports.engines import Transcriber
 
 PART = 600.0  # seconds; the maximum loss of a killed run
@@ -18,11 +19,9 @@ SPLIT_FROM = 900.0  # seconds; a shorter recording is not split
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
+    spec = TRANSCRIBE
     transcriber: Transcriber
     language: str | None = None
-    queue: Queue = "cpu"
-    name: str = "transcribe"
-    needs: tuple[str, ...] = ("decode", "detect_speech")
     vocabulary: tuple[str, ...] = ()
 
     @property
@@ -44,7 +43,7 @@ class Transcribe:
         work.write(self._transcribe_span(work, part))
 
     def run(self, work: Workspace, parts: Sequence[Path], /) -> None:
-        found = [Transcription.model_validate_json((part / f"{self.name}.json").read_bytes()) for part in parts]
+        found = [Transcription.model_validate_json((part / f"{work.stage}.json").read_bytes()) for part in parts]
         found = found or [self._transcribe_span(work, None)]
         words = in_time_order([word for transcription in found for word in transcription.words])
         if words and self.transcriber.note:

@@ -53,8 +53,6 @@ class SpeechSegmenter(Engine, Protocol):
 
 class Transcriber(Engine, Protocol):
     @property
-    def on_gpu(self) -> bool: ...
-    @property
     def note(self) -> str | None:
         """A remark about this recogniser for the readers of the transcript."""
         ...

@@ -78,7 +78,7 @@ def test_an_interrupted_run_explains_how_to_resume(monkeypatch: pytest.MonkeyPat
 def stages(setup: Setup, options: JobOptions, inputs: Inputs | None = None, **sources: object) -> dict[str, Stage]:
     source = Source(name="a.mp4", sha256="a" * 64)
     job = Job.model_validate({"id": "job", "recording": source, "options": options, **sources})
-    return {stage.name: stage for stage in assemble(job, inputs or Inputs(SAMPLE), setup)}
+    return {stage.spec.name: stage for stage in assemble(job, inputs or Inputs(SAMPLE), setup)}
 
 
 def test_a_job_gets_the_stages_that_fit_it(setup: Setup) -> None:

@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from services.cli.main import app, explain, main
 from shared.domain.error import EngineUnavailable, InvalidRequest, NoAudio
-from shared.engines.catalog import CATALOG
+from shared.engines.catalog import SLOTS
 
 runner = CliRunner()
 
@@ -25,7 +25,7 @@ def test_doctor_lists_engines_in_use_and_hints_for_missing_ones() -> None:
     result = runner.invoke(app, ["doctor", "--json"])
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    assert set(found) == set(CATALOG)
+    assert set(found) == set(SLOTS)
     assert {row["engine"]: row["status"] for row in found["asr"]} == {
         "faster-whisper": "missing", "pocketsphinx:5-en-us": "used",
     }  # fmt: skip

@@ -8,9 +8,9 @@ import pytest
 
 from shared.domain.job_record import JobFailure, JobStatus
 from shared.domain.metrics import RECENT_WINDOW, FinishedStages, QueueMetrics, ServiceMetrics
-from shared.domain.stage_plan import AFTER_PUBLISH
+from shared.domain.stage_plan import CAPTION
 from shared.domain.webhook import Attempt, DeliveryOutcome, DeliveryStatus, EventType, WebhookEndpoint
-from shared.domain.work import CAPTION, StageStatus
+from shared.domain.work import StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.metrics import SqlMetricsSource
@@ -84,16 +84,16 @@ def test_age_of_a_requeued_stage_counts_from_its_delay(
 def test_recently_finished_jobs_give_processing_speed(
     source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
-    job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
+    job = store.add("ours", new_job((*ONE_STAGE, CAPTION)))
     clock.move(MINUTE)
     work.publish(held(work, job.id, "publish"), seconds=6, recording_seconds=60)
-    work.fail(held(work, job.id, CAPTION), JobFailure(code="no_video", message="There is no video."))
+    work.fail(held(work, job.id, CAPTION.name), JobFailure(code="no_video", message="There is no video."))
     unmeasured = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, unmeasured.id, "publish"), seconds=100)
     metrics = source.read()
     assert (metrics.jobs_done, metrics.turnaround_seconds) == (2, 60)
     assert (metrics.work_seconds, metrics.recording_seconds) == (6, 60), "jobs without a length are not counted"
-    assert metrics.finished_stages[CAPTION, StageStatus.FAILED] == FinishedStages(count=1, attempts=1)
+    assert metrics.finished_stages[CAPTION.name, StageStatus.FAILED] == FinishedStages(count=1, attempts=1)
     clock.move(RECENT_WINDOW)
     metrics = source.read()
     assert (metrics.jobs_done, metrics.work_seconds, metrics.finished_stages) == (0, 0, {})

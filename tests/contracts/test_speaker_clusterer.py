@@ -7,17 +7,16 @@ from collections.abc import Sequence
 import numpy as np
 import pytest
 
-from shared.engines.catalog import CATALOG, Setup, choose
+from shared.engines.catalog import CLUSTERER, Setup, choose
 from shared.ports.engines import SpeakerClusterer
 from shared.ports.media import Floats
 
 SAME_VOICE = 0.65  # similarity threshold of a typical encoder
 
 
-@pytest.fixture(params=CATALOG["clusterer"])
+@pytest.fixture(params=CLUSTERER.classes)
 def clusterer(request: pytest.FixtureRequest, setup: Setup) -> SpeakerClusterer:
-    made: SpeakerClusterer = choose("clusterer", request.param, setup).engine
-    return made
+    return choose(CLUSTERER, request.param, setup)
 
 
 def voices(*counts: int, spread: float = 0.02, shared: float = 0.0) -> Floats:

@@ -11,8 +11,8 @@ from sqlalchemy import select
 from shared.domain.error import LeaseLost, MediaDeleted, StateConflict
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus
 from shared.domain.retention import RetentionCategory
-from shared.domain.stage_plan import AFTER_PUBLISH
-from shared.domain.work import CAPTION, MAX_ATTEMPTS, PlannedStage, Refusal, StageStatus, SweepResult
+from shared.domain.stage_plan import CAPTION
+from shared.domain.work import MAX_ATTEMPTS, PlannedStage, Refusal, StageStatus, SweepResult
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.retention import SqlRetentionStore
@@ -314,8 +314,8 @@ def state_of(store: JobStore, job_id: str, stage: str) -> StageStatus:
 @pytest.fixture
 def done_job(store: JobStore, work: WorkStore) -> JobRecord:
     """A finished job whose video stage is ready."""
-    job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
-    assert work.claim(job.id, CAPTION, "w1", MINUTE) is Refusal.NOT_READY
+    job = store.add("ours", new_job((*ONE_STAGE, CAPTION)))
+    assert work.claim(job.id, CAPTION.name, "w1", MINUTE) is Refusal.NOT_READY
     return work.publish(held(work, job.id, "publish"), seconds=1)
 
 
@@ -323,13 +323,13 @@ def test_video_stage_does_not_block_the_job_and_adds_no_event(
     store: JobStore, work: WorkStore, queue: WorkQueue, database: Database, done_job: JobRecord
 ) -> None:
     assert (done_job.status, done_job.progress) == (JobStatus.DONE, 1)
-    assert state_of(store, done_job.id, CAPTION) is StageStatus.PENDING
-    assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=5)] == [CAPTION]
-    claim = held(work, done_job.id, CAPTION)
+    assert state_of(store, done_job.id, CAPTION.name) is StageStatus.PENDING
+    assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=5)] == [CAPTION.name]
+    claim = held(work, done_job.id, CAPTION.name)
     assert work.job(work.extend(claim, MINUTE, progress=0.5)).status is JobStatus.DONE
     assert work.finish_stage(claim, seconds=2) == ()
-    assert state_of(store, done_job.id, CAPTION) is StageStatus.DONE
-    assert work.claim(done_job.id, CAPTION, "w1", MINUTE) is Refusal.DONE
+    assert state_of(store, done_job.id, CAPTION.name) is StageStatus.DONE
+    assert work.claim(done_job.id, CAPTION.name, "w1", MINUTE) is Refusal.DONE
     assert [event["type"] for event in events(database)] == ["transcript.ready"]
 
 
@@ -339,33 +339,33 @@ def test_failed_video_stage_does_not_fail_the_job(
     clock: MovableClock,
 ) -> None:  # fmt: skip
     if how == "failed":
-        work.fail(held(work, done_job.id, CAPTION), JobFailure(code="decode_failed", message="It broke."))
+        work.fail(held(work, done_job.id, CAPTION.name), JobFailure(code="decode_failed", message="It broke."))
     else:
         for _ in range(MAX_ATTEMPTS):
-            held(work, done_job.id, CAPTION)
+            held(work, done_job.id, CAPTION.name)
             clock.move(2 * MINUTE)
         if how == "poisoned by a sweep":
             assert queue.sweep(lost_after=LOST) == SweepResult(poisoned=1)
         else:
-            assert work.claim(done_job.id, CAPTION, "w1", MINUTE) is Refusal.POISONED
-    assert state_of(store, done_job.id, CAPTION) is StageStatus.FAILED
+            assert work.claim(done_job.id, CAPTION.name, "w1", MINUTE) is Refusal.POISONED
+    assert state_of(store, done_job.id, CAPTION.name) is StageStatus.FAILED
     found = store.find("ours", done_job.id)
     assert found is not None
     assert (found.status, found.error, found.finished_at) == (JobStatus.DONE, None, done_job.finished_at)
     assert [event["type"] for event in events(database)] == ["transcript.ready"]
-    assert work.claim(done_job.id, CAPTION, "w1", MINUTE) is Refusal.NOT_READY
+    assert work.claim(done_job.id, CAPTION.name, "w1", MINUTE) is Refusal.NOT_READY
     again = store.caption("ours", done_job.id)
     assert (again.stages[-1].status, again.stages[-1].attempts) == (StageStatus.PENDING, 0)
-    assert work.finish_stage(held(work, done_job.id, CAPTION), seconds=1) == ()
+    assert work.finish_stage(held(work, done_job.id, CAPTION.name), seconds=1) == ()
 
 
 def test_video_stage_of_a_killed_worker_is_freed_and_of_an_erased_job_is_stopped(
     store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock, done_job: JobRecord
 ) -> None:
-    held(work, done_job.id, CAPTION)
+    held(work, done_job.id, CAPTION.name)
     clock.move(2 * MINUTE)
     assert queue.sweep(lost_after=LOST) == SweepResult(freed=1)
-    claim = held(work, done_job.id, CAPTION)
+    claim = held(work, done_job.id, CAPTION.name)
     store.erase("ours", done_job.id, by="k1", reason="requested")
     with pytest.raises(LeaseLost):
         work.job(claim)
@@ -382,8 +382,8 @@ def test_video_is_created_once_and_only_for_finished_jobs(
     done = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, done.id, "publish"), seconds=1)
     first = store.caption("ours", done.id)
-    assert [(row.name, row.status) for row in first.stages][-1] == (CAPTION, StageStatus.PENDING)
-    held(work, done.id, CAPTION)
+    assert [(row.name, row.status) for row in first.stages][-1] == (CAPTION.name, StageStatus.PENDING)
+    held(work, done.id, CAPTION.name)
     assert store.caption("ours", done.id).stages[-1].status is StageStatus.RUNNING
     other = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, other.id, "publish"), seconds=1)
@@ -393,8 +393,8 @@ def test_video_is_created_once_and_only_for_finished_jobs(
 
 
 def test_video_of_a_failed_job_waits_for_its_retry(store: JobStore, work: WorkStore) -> None:
-    job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
+    job = store.add("ours", new_job((*ONE_STAGE, CAPTION)))
     work.fail(held(work, job.id, "publish"), JobFailure(code="no_audio", message="There is no audio."))
-    assert work.claim(job.id, CAPTION, "w1", MINUTE) is Refusal.JOB_ENDED
+    assert work.claim(job.id, CAPTION.name, "w1", MINUTE) is Refusal.JOB_ENDED
     store.retry("ours", job.id)
-    assert state_of(store, job.id, CAPTION) is StageStatus.WAITING
+    assert state_of(store, job.id, CAPTION.name) is StageStatus.WAITING

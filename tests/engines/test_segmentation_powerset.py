@@ -6,9 +6,8 @@ import numpy as np
 import pytest
 
 from shared.domain.error import InvalidRequest
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import SEGMENTATION, Setup, choose
 from shared.engines.features.segmentation_mel import HOP, STEP, WINDOW, log_mel
-from shared.engines.segmentation_none import NoSegmentation
 from shared.engines.segmentation_powerset import CLASSES, PowersetSegmenter, window_starts
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 from tests.fakes import silent, tone
@@ -95,8 +94,8 @@ def test_log_mel_does_not_depend_on_the_level() -> None:
 
 
 def test_powerset_is_the_default_and_none_can_be_selected(setup: Setup) -> None:
-    assert isinstance(choose("segmentation", None, setup).engine, PowersetSegmenter)
-    assert isinstance(choose("segmentation", "none", setup).engine, NoSegmentation)
+    assert isinstance(choose(SEGMENTATION, None, setup), PowersetSegmenter)
+    assert choose(SEGMENTATION, "none", setup) is None
 
 
 def test_option_is_rejected(setup: Setup) -> None:

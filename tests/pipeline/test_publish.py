@@ -31,9 +31,9 @@ def published(tmp_path: Path, readings: Readings) -> Transcript:
         warned = StageWarned(stage=name, code="x", message="It breaks off.")
         record = StageRecord(provenance=Provenance(stage=name, engine="e", seconds=1.0), warnings=(warned,))
         (work.inputs[name] / "record.json").write_text(record.model_dump_json())
-    stage = Publish(JOB, needs=tuple(inputs))
+    stage = Publish(JOB)
     stage.run(work, ())
-    assert stage.identity() != Publish(JOB.model_copy(update={"id": "other"}), needs=()).identity()
+    assert stage.identity() != Publish(JOB.model_copy(update={"id": "other"})).identity()
     return Transcript.model_validate_json((work.folder / "transcript.json").read_bytes())
 
 

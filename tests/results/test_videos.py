@@ -10,8 +10,9 @@ import pytest
 from shared.domain.job_blobs import captioned_key
 from shared.domain.job_record import JobFailure, JobStatus
 from shared.domain.retention import RetentionCategory
+from shared.domain.stage_plan import CAPTION
 from shared.domain.tenant import Scope
-from shared.domain.work import CAPTION, StageStatus, Ticket
+from shared.domain.work import StageStatus, Ticket
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.retention import SqlRetentionStore
@@ -28,7 +29,7 @@ VIDEO = bytes(range(256)) * 20
 def make(harness: ResultsHarness, job_id: str) -> None:
     """Render the video as the worker does."""
     work = SqlWorkStore(harness.database)
-    claim = held(work, job_id, CAPTION)
+    claim = held(work, job_id, CAPTION.name)
     harness.blobs.put("ours", captioned_key(job_id), [VIDEO])
     work.finish_stage(claim, seconds=1)
 
@@ -36,7 +37,7 @@ def make(harness: ResultsHarness, job_id: str) -> None:
 def state(harness: ResultsHarness, job_id: str) -> StageStatus:
     record = SqlJobStore(harness.database).find("ours", job_id)
     assert record is not None and record.status is JobStatus.DONE and record.progress == 1
-    return next(stage.status for stage in record.stages if stage.name == CAPTION)
+    return next(stage.status for stage in record.stages if stage.name == CAPTION.name)
 
 
 def test_an_existing_video_is_served(harness: ResultsHarness) -> None:
@@ -68,7 +69,7 @@ def test_the_video_is_rendered_once_on_request(harness: ResultsHarness) -> None:
         assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/jobs/{job_id}")
         assert answer.json() == {"status": "pending", "job_url": f"/v1/jobs/{job_id}", "video_url": path}
     queue = SqlWorkQueue(harness.database)
-    assert queue.next_tickets("cpu", max_waiting=9) == (Ticket(job_id=job_id, stage=CAPTION),)
+    assert queue.next_tickets("cpu", max_waiting=9) == (Ticket(job_id=job_id, stage=CAPTION.name),)
     coming = web.get(path)
     assert (coming.status_code, coming.json()["code"]) == (409, "video_not_available")
     assert "being rendered" in coming.json()["detail"] and f"/v1/jobs/{job_id}" in coming.json()["hint"]
@@ -84,7 +85,9 @@ def test_a_failed_rendering_is_reported_and_retried_and_the_job_stays_done(harne
     job_id, work = harness.done().job_id, SqlWorkStore(harness.database)
     web = harness.web()
     web.post(at(job_id, "/video"))
-    work.fail(held(work, job_id, CAPTION), JobFailure(code="decode_failed", message="It failed.", stage=CAPTION))
+    work.fail(
+        held(work, job_id, CAPTION.name), JobFailure(code="decode_failed", message="It failed.", stage=CAPTION.name)
+    )
     assert state(harness, job_id) is StageStatus.FAILED
     assert "retries it" in web.get(at(job_id, ".mp4")).json()["hint"]
     assert web.post(at(job_id, "/video")).json()["status"] == "pending"

@@ -22,6 +22,7 @@ from shared.domain.speech import Transcription
 from shared.domain.transcript import Transcript
 from shared.domain.work import StageStatus
 from shared.engines.catalog import Setup
+from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.metrics import SqlMetricsSource
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.ports.media import Progress
@@ -347,6 +348,41 @@ def test_tracks_and_a_platform_transcript_are_downloaded_for_their_stages(tmp_pa
         ("Ana", "good morning"), ("Ben", "good bye"),
     ]  # fmt: skip
     assert slots["decoder"].opened == [MEDIA, b"ana alone"]
+
+
+def test_a_stage_downloads_only_what_its_row_opens(tmp_path: Path, setup: Setup) -> None:
+    transcript = b"WEBVTT\n\n00:00.500 --> 00:01.500\ngood morning\n"
+    harness, reads = WorkerHarness.at(tmp_path, setup), RecordsReads(tmp_path / "blobs")
+    job_id, worker = harness.submit(transcript=transcript), harness.changed(blobs=reads)
+    opened: dict[str, set[str]] = {}
+    harness.dispatcher.enqueue_pending()
+    while (ticket := harness.next_ticket()) is not None:
+        reads.names.clear()
+        assert worker.run(job_id, ticket.stage) is StageOutcome.DONE
+        opened[ticket.stage] = reads.names & {"recording", "platform-transcript", "mix.f32", "crops.npy"}
+    expected = {
+        "decode": {"recording"},
+        "detect_speech": {"mix.f32"},
+        "transcribe": {"platform-transcript"},
+        "diarize": {"platform-transcript", "mix.f32"},
+        "track_faces": set(),
+        "compose": set(),
+        "read_emotions": {"mix.f32", "crops.npy"},
+        "publish": set(),
+    }
+    assert {stage: opened[stage] for stage in expected} == expected
+
+
+class RecordsReads(FolderBlobs):
+    """Records the last part of the keys that are read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.names: set[str] = set()
+
+    def read(self, tenant: str, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        self.names.add(key.rsplit("/", 1)[-1])
+        return super().read(tenant, key, start=start, end=end)
 
 
 @dataclass

@@ -16,14 +16,13 @@ from services.worker.engine_cache import EngineCache
 from services.worker.run_stage import StageOutcome, StageRunner
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
-from services.worker.stage_factory import load_engine
 from shared.domain.job import Job, JobOptions, Source
 from shared.domain.job_blobs import platform_transcript_key, recording_key, track_key
 from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.span import span
 from shared.domain.stage_plan import plan_stages
 from shared.domain.work import StageRow, Ticket
-from shared.engines.catalog import Setup
+from shared.engines.catalog import Setup, Slot, choose
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
@@ -95,8 +94,8 @@ class WorkerHarness:
         dispatcher = Dispatcher(SqlWorkQueue(database), queue, blobs, max_waiting=4)
         filled = engines() if slots is None else slots
 
-        def load(slot: str, requested: str | None, machine: Setup) -> Any:
-            return filled[slot] if slot in filled else load_engine(slot, requested, machine)
+        def load(slot: Slot[Any], requested: str | None, machine: Setup) -> Any:
+            return filled[slot.name] if slot.name in filled else choose(slot, requested, machine)
 
         runner = StageRunner(
             worker="w1",

@@ -15,7 +15,15 @@ import httpx
 
 from shared.domain.error import EngineUnavailable, StorageFull
 from shared.engines.settings import EngineSettings
-from shared.engines.weights.installed import MANIFEST, HubFile, HubModel, WeightsManifest, folder_of, hub_model, verify
+from shared.engines.weights.installed import (
+    MANIFEST,
+    HubFile,
+    HubModel,
+    WeightsManifest,
+    folder_of,
+    hub_model,
+    verify,
+)
 
 BESIDE_WEIGHTS = re.compile(r"(config|preprocessor_config|tokenizer|vocabulary)\.(json|txt)")
 MAX_BYTES = 8 * 2**30

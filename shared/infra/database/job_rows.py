@@ -14,8 +14,9 @@ from shared.domain.governance import Consent
 from shared.domain.job import Job
 from shared.domain.job_record import ErasureRecord, JobFailure, JobRecord, JobStatus
 from shared.domain.retention import Retention
+from shared.domain.stage_plan import STAGES_AFTER_JOB
 from shared.domain.webhook import WebhookEvent, job_ended_event
-from shared.domain.work import STAGES_AFTER_JOB, StageRow, StageStatus
+from shared.domain.work import StageRow, StageStatus
 from shared.infra.database.schema import jobs, outbox, stages
 
 

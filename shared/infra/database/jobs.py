@@ -12,7 +12,7 @@ from sqlalchemy.engine import Connection
 from shared.domain.error import MediaDeleted, NotFound, QuotaExceeded, StateConflict
 from shared.domain.job_record import ErasureRecord, JobFilter, JobRecord, JobStatus, NewJob
 from shared.domain.page import Cursor, Page
-from shared.domain.stage_plan import AFTER_PUBLISH
+from shared.domain.stage_plan import CAPTION
 from shared.domain.webhook import DeliveryStatus
 from shared.domain.work import PlannedStage, StageStatus
 from shared.infra.database.engine import Database
@@ -128,12 +128,12 @@ class SqlJobStore:
                 raise StateConflict(f"The job is {row['status']}; a video requires a job that is done.")
             if row["media_deleted_at"] is not None:
                 raise MediaDeleted
-            mine = (stages.c.job_id == job_id, stages.c.name == AFTER_PUBLISH.name)
+            mine = (stages.c.job_id == job_id, stages.c.name == CAPTION.name)
             status = connection.execute(select(stages.c.status).where(*mine)).scalar_one_or_none()
             if status is None:
                 last = select(func.max(stages.c.position)).where(stages.c.job_id == job_id)
                 position = (connection.execute(last).scalar() or 0) + 1
-                connection.execute(insert(stages).values(_planned(job_id, AFTER_PUBLISH, position, self._database.now)))
+                connection.execute(insert(stages).values(_planned(job_id, CAPTION, position, self._database.now)))
             elif status == StageStatus.FAILED:
                 again = {**FREE, **ready(self._database.now), "attempts": 0, "not_before": None, "finished_at": None}
                 connection.execute(update(stages).where(*mine).values(**again))

@@ -8,7 +8,8 @@ from sqlalchemy import ColumnElement, exists, or_, select, true, update
 
 from shared.domain.job_record import JobStatus
 from shared.domain.retention import Retention, RetentionCategory
-from shared.domain.work import STAGES_AFTER_JOB, StageStatus
+from shared.domain.stage_plan import STAGES_AFTER_JOB
+from shared.domain.work import StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.schema import jobs, stages
 

@@ -9,7 +9,8 @@ from sqlalchemy import Connection, RowMapping, Update, exists, select, update
 
 from shared.domain.error import LeaseLost, StateConflict
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus, stage_may_run
-from shared.domain.work import MAX_ATTEMPTS, STAGES_AFTER_JOB, Claim, Refusal, StageStatus, Ticket
+from shared.domain.stage_plan import STAGES_AFTER_JOB
+from shared.domain.work import MAX_ATTEMPTS, Claim, Refusal, StageStatus, Ticket
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import (
     FREE,

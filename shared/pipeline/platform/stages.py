@@ -11,10 +11,11 @@ from shared.domain.error import InvalidTranscript
 from shared.domain.recording import Probe
 from shared.domain.span import union
 from shared.domain.speech import SpeakerTurn, Transcription, Word
+from shared.domain.stage_plan import READ_TRANSCRIPT, TURNS_FROM_WORDS
 from shared.pipeline.artifacts import SpeechMap, Turns
 from shared.pipeline.platform.cue import Cue
 from shared.pipeline.platform.parse_transcript import words_of
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.pipeline.transcribe import in_time_order
 
 
@@ -22,13 +23,11 @@ from shared.pipeline.transcribe import in_time_order
 class ReadPlatformTranscript(WholeStage):
     """Replaces `transcribe`."""
 
+    spec = READ_TRANSCRIPT
     cues: tuple[Cue, ...]
     sha256: str
     language: str | None = None
     engine: str = "platform-transcript"
-    name: str = "transcribe"
-    needs: tuple[str, ...] = ("decode", "detect_speech")
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
         return {"platform_transcript": self.sha256, "language": self.language, "rules": 1}
@@ -61,10 +60,8 @@ class ReadPlatformTranscript(WholeStage):
 class TurnsFromWords(WholeStage):
     """Replaces `diarize` if the words have speaker names."""
 
+    spec = TURNS_FROM_WORDS
     engine: str = "platform-transcript"
-    name: str = "diarize"
-    needs: tuple[str, ...] = ("transcribe",)
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
         return {"rules": 1}
