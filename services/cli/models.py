@@ -123,7 +123,7 @@ def import_models(
 ) -> None:
     """Install the weights of an archive after checking their content."""
     settings = EngineSettings()
-    for weights in import_weights(archive, settings):
+    for weights in import_weights(archive, all_weights(), settings):
         _say(f"{weights.name} is in {folder_of(weights.name, settings)}")
 
 

