@@ -21,7 +21,7 @@ from shared.engines.weights.fetch import fetch
 from shared.engines.weights.installed import folder_of, is_here, source_of
 from shared.engines.weights.model_cards import BUNDLED, list_cards
 
-models = typer.Typer(help="List and download model weights.", no_args_is_help=True)
+models = typer.Typer(help="List, fetch and move model weights.", no_args_is_help=True)
 
 
 @models.command("list")

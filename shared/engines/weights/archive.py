@@ -18,7 +18,7 @@ def export_weights(chosen: Sequence[Weights], archive: Path, settings: EngineSet
     """Write verified weights to an archive, which appears under its name when it is complete."""
     partial = archive.with_name(f".{archive.name}.partial")
     try:
-        with tarfile.open(partial, "w") as tar:
+        with tarfile.open(partial, "w", dereference=True) as tar:
             for weights in chosen:
                 folder = require(weights, settings)
                 for file in weights.files:

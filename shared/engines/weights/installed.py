@@ -72,6 +72,8 @@ def install(weights: Weights, prepared: Path, source: str, settings: EngineSetti
             raise EngineUnavailable(f"{file.path} from {source} does not match its hash; it was deleted.")
         with path.open("rb") as content:
             os.fsync(content.fileno())
+    for extra in set(prepared.iterdir()) - {prepared / file.path for file in weights.files}:
+        shutil.rmtree(extra, ignore_errors=True)  # what a source needed to get them
     (prepared / SOURCE).write_text(json.dumps({"name": weights.name, "source": source}) + "\n")
     folder = folder_of(weights.name, settings)
     shutil.rmtree(folder, ignore_errors=True)

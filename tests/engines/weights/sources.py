@@ -25,6 +25,7 @@ class Source:
     """Serves files with ranges, as hubs and indexes do; it can close a connection early or stop answering."""
 
     files: dict[str, bytes] = field(default_factory=dict)
+    redirects: dict[str, str] = field(default_factory=dict)  # path -> address
     url: str = ""
     requests: list[tuple[str, str, str | None]] = field(default_factory=list)  # method, path, range
     close_after: int | None = None  # bytes of a body after which the connection closes, once
@@ -57,6 +58,12 @@ def serving_files() -> Iterator[Source]:
         def respond(self, *, body: bool) -> None:
             span = self.headers.get("Range")
             source.requests.append((self.command, self.path, span))
+            if self.path in source.redirects:
+                self.send_response(302)
+                self.send_header("Location", source.redirects[self.path])
+                self.send_header("Content-Length", "0")
+                self.end_headers()
+                return
             content = source.files.get(self.path)
             start = int(span.removeprefix("bytes=").rstrip("-")) if span else 0
             self.send_response(404 if content is None else 206 if span else 200)

@@ -134,6 +134,7 @@ def test_packages_replace_a_hub_with_other_content(source: Source, settings: Eng
     run(weights, settings)
     assert is_intact(weights, settings)
     assert source_of(weights, settings) == "tiny-model-data-1 1.0, tiny-model-data-2 1.0"
+    assert sorted(path.name for path in folder_of(weights.name, settings).iterdir()) == [*FILES, "source.json"]
 
 
 def test_two_processes_fetch_once(source: Source, settings: EngineSettings) -> None:
@@ -166,6 +167,16 @@ def test_a_hub_that_never_answers_is_given_up(settings: EngineSettings) -> None:
         with pytest.raises(EngineUnavailable, match="ReadTimeout"):
             run(described(), silent_settings)
     assert time.monotonic() - began < ANSWER_SECONDS + 3
+
+
+def test_a_redirect_to_the_storage_of_the_hub_is_followed(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    (path,) = (path for path in source.files if path.endswith("model.bin"))
+    source.files["/storage/abc"] = source.files.pop(path)
+    source.redirects[path] = source.url.replace("127.0.0.1", "localhost") + "/storage/abc"
+    run(described(), settings)
+    assert is_intact(described(), settings)
+    assert source.gets("/storage/abc") == [None]
 
 
 def test_a_missing_repository_is_reported(settings: EngineSettings) -> None:
