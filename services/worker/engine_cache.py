@@ -7,6 +7,7 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
+from pathlib import Path
 from typing import TypeVar, cast
 
 import structlog
@@ -27,12 +28,17 @@ class EngineCache:
         self._idle = idle_seconds
         self._lock = threading.Lock()
         self._engines: dict[tuple[str, str | None], object] = {}
+        self._weights_changed: int | None = None
         self._users = 0
         self._since = time.monotonic()
         self._watch: threading.Thread | None = None
 
     def load(self, slot: Slot[T], requested: str | None, setup: Setup, /) -> T:
-        """The setup is constant per machine, so it is not part of the cache key."""
+        """The setup is constant per machine, so it is not part of the cache key; fetched weights change the choice."""
+        changed = _modified(setup.engines.models_dir)
+        if changed != self._weights_changed:
+            self._engines.clear()
+            self._weights_changed = changed
         key = (slot.name, requested)
         if key not in self._engines:
             self._engines[key] = self._load(slot, requested, setup)
@@ -65,3 +71,10 @@ class EngineCache:
                 self._engines.clear()
                 gc.collect()
             log.info("worker.engines_unloaded", count=count)
+
+
+def _modified(folder: Path) -> int | None:
+    try:
+        return folder.expanduser().stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

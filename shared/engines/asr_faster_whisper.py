@@ -20,7 +20,8 @@ from shared.domain.speech import Transcription, Word
 from shared.engines.catalog import Setup
 from shared.engines.hallucination import is_plausible, without_loops
 from shared.engines.speech_chunks import chunk_speech
-from shared.engines.weights.installed import require
+from shared.engines.weights.description import Weights, find_weights
+from shared.engines.weights.installed import best_here, require
 from shared.ports.media import Audio, Progress
 
 BRIDGE = 1.0  # seconds; shorter pauses do not split a window
@@ -28,7 +29,6 @@ WINDOWS = 5  # number of windows, spread over the recording, that decide on the 
 BATCH = 8
 BEAM = 5
 MAX_VOCABULARY_TOKENS = 448 // 2 - 1  # vocabulary tokens that Whisper reads: half of its decoder context
-DEFAULT = "small"
 
 
 @dataclass(frozen=True)
@@ -44,8 +44,10 @@ class FasterWhisper:
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> FasterWhisper:
-        """Load a model by its name or by the path of a converted model's folder."""
-        size = option or (DEFAULT if not ctranslate2.get_cuda_device_count() else "large-v3-turbo")
+        """Load the best model on this machine, one by its name, or one by the path of a converted model's folder."""
+        if option is None:
+            return cls._of(best_here("asr", setup.engines), setup)
+        size = option
         if (Path(size) / "model.bin").is_file():
             if not (Path(size) / "tokenizer.json").is_file():  # faster-whisper would download one that may not match
                 raise EngineUnavailable(
@@ -62,8 +64,11 @@ class FasterWhisper:
             )
         if "/" in size:
             raise EngineUnavailable(f"There is no converted Whisper model in {size!r}.", hint="undertone models list")
-        folder, fingerprint = require(f"faster-whisper:{size}", setup.engines)
-        return cls(folder, fingerprint, f"faster-whisper:{size}", setup.threads)
+        return cls._of(find_weights(f"faster-whisper:{size}"), setup)
+
+    @classmethod
+    def _of(cls, weights: Weights, setup: Setup) -> FasterWhisper:
+        return cls(require(weights, setup.engines), weights.fingerprint, weights.name, setup.threads)
 
     @cached_property
     def _model(self) -> Any:
