@@ -5,11 +5,11 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 import anyio
+from prometheus_client import Counter, Gauge
 
 from services.gateway.callbacks import CallbackEndpoints
 from services.gateway.context import Context
 from services.gateway.job_intake import JobIntake
-from services.gateway.metrics import GatewayMetrics
 from services.gateway.queue_notifier import QueueNotifier
 from services.gateway.settings import GatewaySettings
 from services.gateway.uploads_folder import FolderUploads
@@ -26,16 +26,12 @@ from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.disk import DiskSpace
-from shared.infra.keys import ApiKeyVerifier
 from shared.infra.outbound import Outbound
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretCipher, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.storage_factory import open_blob_store
-from shared.infra.telemetry import NULL_TRACER, Tracer
 from shared.infra.ticket_sender import TicketSender
-from shared.infra.web.api_keys import KEYLESS_TENANT, Authenticator
-from shared.infra.web.loopback import is_loopback
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.ports.queue import TicketQueue
 
@@ -67,30 +63,20 @@ class Deployment:
         )
 
 
-def assemble(
-    deployment: Deployment,
-    database: Database,
-    queue: TicketQueue,
-    tracer: Tracer = NULL_TRACER,
-    *,
-    first_key: bool = False,
-) -> Context:
-    """With `first_key` the caller creates a key before it serves, so a missing key is no error."""
+def assemble(deployment: Deployment, database: Database, queue: TicketQueue) -> Context:
     settings, clock = deployment.gateway, database.clock
     keys, jobs, endpoints = SqlKeyStore(database), SqlJobStore(database), SqlEndpointStore(database)
-    authenticator = _make_authenticator(settings, keys, database, first_key=first_key)
     folder = deployment.storage.folder.expanduser()
     folder.mkdir(parents=True, exist_ok=True, mode=0o700)
     disk = DiskSpace(folder, deployment.storage.reserve_mb << 20)
-    outbound = Outbound(deployment.outbound, loopback=authenticator.keyless)
+    outbound = Outbound(deployment.outbound, loopback=settings.keyless)
     cipher = SecretCipher.from_settings(deployment.secrets) if deployment.secrets.keys.get_secret_value() else None
     callbacks = CallbackEndpoints(endpoints, outbound, cipher, clock)
     audit = SqlAuditLog(database)
     blobs = open_blob_store(deployment.storage)
-    dispatcher = QueueNotifier(TicketSender(SqlWorkQueue(database), queue, deployment.queue.max_waiting))
+    notifier = QueueNotifier(TicketSender(SqlWorkQueue(database), queue, deployment.queue.max_waiting))
     return Context(
         settings=settings,
-        authenticator=authenticator,
         jobs=jobs,
         intake=JobIntake(
             jobs=jobs,
@@ -111,12 +97,11 @@ def assemble(
         endpoints=endpoints,
         deliveries=SqlDeliveryStore(database),
         audit=audit,
-        queue_notifier=dispatcher,
+        queue_notifier=notifier,
         disk=disk,
-        metrics=GatewayMetrics(WorkMetricsCollector(SqlMetricsSource(database))),
         checks={
             "database": ReadinessCheck("database", lambda: keys.find("readyz")),
-            "queue": ReadinessCheck("queue", dispatcher.is_reachable),
+            "queue": ReadinessCheck("queue", notifier.is_reachable),
             "disk": ReadinessCheck("disk", disk.has_space),
             "storage": ReadinessCheck("storage", blobs.probe),
         },
@@ -125,24 +110,15 @@ def assemble(
         uploads_in_total=ConcurrencyLimit(settings.max_uploads, "uploads"),
         event_streams=ConcurrencyLimit(MAX_EVENT_STREAMS, "event streams"),
         upload_threads=anyio.CapacityLimiter(settings.max_uploads),
-        tracer=tracer,
+        uploads_in_progress=Gauge("undertone_gateway_uploads", "Uploads in progress", registry=None),
+        queued_jobs=Counter("undertone_gateway_jobs", "Jobs that were queued", registry=None),
+        work_metrics=WorkMetricsCollector(SqlMetricsSource(database).read),
     )
 
 
-def _make_authenticator(
-    settings: GatewaySettings, keys: SqlKeyStore, database: Database, *, first_key: bool
-) -> Authenticator:
-    """Build the authenticator; refuse a configuration that is open to everybody or usable by nobody."""
-    if settings.keyless:
-        if not is_loopback(settings.host):
-            raise InvalidSetting(
-                "Without keys the gateway listens on a loopback address only.",
-                hint="Set GATEWAY__HOST=127.0.0.1, or GATEWAY__KEYLESS=false; `undertone keys create` creates keys.",
-            )
-        keys.ensure_tenant(KEYLESS_TENANT, "this machine")
-        return Authenticator(None)
-    if not first_key and not keys.any_usable():
+def require_key(settings: GatewaySettings, database: Database) -> None:
+    """Raise if nobody could use the gateway."""
+    if not settings.keyless and not SqlKeyStore(database).any_usable():
         raise InvalidSetting(
             "There is no API key, so nobody could use the gateway.", hint="Create one with `undertone keys create`."
         )
-    return Authenticator(ApiKeyVerifier(keys, database.clock))

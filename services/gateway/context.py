@@ -1,4 +1,4 @@
-"""The dependencies of the gateway's routes, passed by the composition root or by a test."""
+"""What the gateway's routes share, made by the composition root or by a test."""
 
 from __future__ import annotations
 
@@ -10,27 +10,27 @@ from typing import TypeVar
 
 import anyio
 import anyio.to_thread
+from prometheus_client import Counter, Gauge
+from prometheus_client.registry import Collector
+from pydantic import JsonValue
 from starlette.requests import Request
 
 from services.gateway.callbacks import CallbackEndpoints
 from services.gateway.job_intake import JobIntake
-from services.gateway.metrics import GatewayMetrics
 from services.gateway.queue_notifier import QueueNotifier
 from services.gateway.settings import GatewaySettings
+from services.gateway.uploads_folder import FolderUploads
 from shared.domain.error import TooManyRequests
-from shared.domain.tenant import AuditEntry
 from shared.infra.blobs_counted import storage_full, storage_unavailable
 from shared.infra.checks import ReadinessCheck
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
+from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.disk import DiskSpace
 from shared.infra.outbound import Outbound
-from shared.infra.telemetry import NULL_TRACER, Tracer
-from shared.infra.web.api_keys import Authenticator, Caller
+from shared.infra.web.api_keys import Caller
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.infra.web.request_body import Body, BodyLimits
-from shared.ports.jobs import JobStore
-from shared.ports.keys import AuditLog, IdempotencyStore
-from shared.ports.uploads import UploadStore
-from shared.ports.webhooks import DeliveryStore, EndpointStore
 
 Result = TypeVar("Result")
 POLL_SECONDS = 0.05  # seconds
@@ -39,26 +39,26 @@ POLL_SECONDS = 0.05  # seconds
 @dataclass(frozen=True, slots=True)
 class Context:
     settings: GatewaySettings
-    authenticator: Authenticator
-    jobs: JobStore
+    jobs: SqlJobStore
     intake: JobIntake
-    requests: IdempotencyStore
-    uploads: UploadStore
+    requests: SqlIdempotencyStore
+    uploads: FolderUploads
     outbound: Outbound
     callbacks: CallbackEndpoints
-    endpoints: EndpointStore
-    deliveries: DeliveryStore
-    audit: AuditLog
+    endpoints: SqlEndpointStore
+    deliveries: SqlDeliveryStore
+    audit: SqlAuditLog
     queue_notifier: QueueNotifier
     disk: DiskSpace
-    metrics: GatewayMetrics
     checks: Mapping[str, ReadinessCheck]
     clock: Callable[[], datetime]
     uploads_per_key: ConcurrencyLimit
     uploads_in_total: ConcurrencyLimit
     event_streams: ConcurrencyLimit
     upload_threads: anyio.CapacityLimiter
-    tracer: Tracer = NULL_TRACER
+    uploads_in_progress: Gauge
+    queued_jobs: Counter
+    work_metrics: Collector
 
     @property
     def max_bytes(self) -> int:
@@ -83,7 +83,7 @@ class Context:
 
     async def upload(self, caller: Caller, work: Callable[[], Result]) -> Result:
         """Run code that reads a large body in the upload threads, so that uploads never delay other requests."""
-        with await self._acquire_upload_slot(caller), self.metrics.track_upload():
+        with await self._acquire_upload_slot(caller), self.uploads_in_progress.track_inprogress():
             return await anyio.to_thread.run_sync(work, limiter=self.upload_threads)
 
     async def _acquire_upload_slot(self, caller: Caller) -> ExitStack:
@@ -100,16 +100,5 @@ class Context:
                     raise
             await anyio.sleep(POLL_SECONDS)
 
-    def record_audit(self, caller: Caller, action: str, subject: str, **facts: str | bool | list[str] | None) -> None:
-        """Write one entry of the audit log; facts never contain a recording's content."""
-        self.audit.record(
-            AuditEntry(
-                tenant=caller.tenant,
-                at=self.clock(),
-                key_id=caller.key_id,
-                action=action,
-                subject=subject,
-                details=facts,
-                address=caller.address,
-            )
-        )
+    def record_audit(self, caller: Caller, action: str, subject: str, **details: JsonValue) -> None:
+        self.audit.record(caller.audit_entry(self.clock(), action, subject, **details))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,15 +22,15 @@ from shared.domain.job_blobs import job_folder, platform_transcript_key, recordi
 from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
-from shared.domain.tenant import AuditEntry
+from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.requests import SqlAuditLog
 from shared.infra.settings import GovernanceSettings
 from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
-from shared.ports.incoming_uploads import IncomingUploadStore
-from shared.ports.jobs import JobStore
-from shared.ports.keys import AuditLog
 
 MAX_TRANSCRIPT = 20 << 20
+HEARTBEAT_SECONDS = 20.0
 ABANDONED_AFTER = timedelta(minutes=15)  # without a heartbeat
 
 
@@ -41,10 +42,10 @@ class SubmittedJob:
 
 @dataclass(frozen=True, slots=True)
 class JobIntake:
-    jobs: JobStore
+    jobs: SqlJobStore
     blobs: BlobStore
-    incoming_uploads: IncomingUploadStore
-    audit: AuditLog
+    incoming_uploads: SqlIncomingUploadStore
+    audit: SqlAuditLog
     callbacks: CallbackEndpoints
     governance: GovernanceSettings
     clock: Callable[[], datetime]
@@ -107,6 +108,15 @@ class IncomingUpload:
     platform_transcript: Source | None = None
     submitted: SubmittedJob | None = None
     size: int = 0  # bytes received
+
+    def with_heartbeat(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The blocks, with a periodic heartbeat: without it a long upload would count as abandoned."""
+        last = time.monotonic()
+        for block in blocks:
+            if time.monotonic() - last > HEARTBEAT_SECONDS:
+                self.intake.incoming_uploads.heartbeat(self.job_id)
+                last = time.monotonic()
+            yield block
 
     def put_recording(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.recording is not None:
@@ -179,27 +189,18 @@ class IncomingUpload:
         with self.intake.callbacks.adding(self.caller.tenant, self.job_id, request.callback_url) as secret:
             record = self.intake.jobs.add(self.caller.tenant, new, max_stored=self.intake.max_stored_bytes)
             self.submitted = SubmittedJob(record, secret)
-        self._record_audit(options, consent)
-        return self.submitted
-
-    def _record_audit(self, options: JobOptions, consent: Consent | None) -> None:
-        refused = [modality for modality in Modality if modality not in options.modalities]
         self.intake.audit.record(
-            AuditEntry(
-                tenant=self.caller.tenant,
-                at=self.intake.clock(),
-                key_id=self.caller.key_id,
-                action="job.created",
-                subject=self.job_id,
-                details={
-                    "granted": list(options.modalities),
-                    "not_granted": list(refused),
-                    "purpose": options.purpose,
-                    "informed": consent.participants_informed if consent else None,
-                },
-                address=self.caller.address,
+            self.caller.audit_entry(
+                self.intake.clock(),
+                "job.created",
+                self.job_id,
+                granted=list(options.modalities),
+                not_granted=[modality for modality in Modality if modality not in options.modalities],
+                purpose=options.purpose,
+                informed=consent.participants_informed if consent else None,
             )
         )
+        return self.submitted
 
 
 def grant_options(

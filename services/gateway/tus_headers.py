@@ -42,6 +42,10 @@ def number(headers: Headers, name: str) -> int:
     return int(text)
 
 
+def content_type_of(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip()
+
+
 class BadHeader(InvalidRequest):
     """tus requires status 400 where our own API uses 422."""
 

@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.infra.telemetry import NULL_TRACER, Tracer, TraceSpan, TraceSpanKind
+from shared.infra.telemetry import Tracer, TraceSpan, TraceSpanKind
 from shared.infra.web.problems import problem_response
 
 log = structlog.get_logger()
@@ -30,9 +30,9 @@ def start_job_trace(request: Request, job_id: str) -> None:
 
 
 class AccessLog:
-    """Outermost middleware; logs routes, never paths, and the type and location of an exception, never its text."""
+    """Logs routes, never paths, and the type and location of an exception, never its text."""
 
-    def __init__(self, app: ASGIApp, *, observe: ObserveRequest, tracer: Tracer = NULL_TRACER) -> None:
+    def __init__(self, app: ASGIApp, *, observe: ObserveRequest, tracer: Tracer) -> None:
         self._app = app
         self._observe = observe
         self._tracer = tracer
@@ -48,9 +48,7 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request=request_id):
