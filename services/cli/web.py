@@ -9,7 +9,7 @@ import structlog
 from fastapi import FastAPI
 
 from services.gateway.app import gateway_service
-from services.gateway.assemble import Deployment, assemble, require_key
+from services.gateway.context import Context, Deployment, require_key
 from services.results.app import results_service
 from shared.domain.governance import NOTICE
 from shared.infra.database.engine import Database
@@ -29,7 +29,7 @@ def create_web(deployment: Deployment, database: Database, queue: TicketQueue, t
     """The application of one machine; the gateway's settings apply to all routes."""
     require_key(deployment.gateway, database)
     services = [
-        gateway_service(assemble(deployment, database, queue)),
+        gateway_service(Context(deployment, database, queue)),
         results_service(database, open_blob_store(deployment.storage)),
     ]
     redis_url = deployment.redis.url.get_secret_value()
@@ -37,7 +37,7 @@ def create_web(deployment: Deployment, database: Database, queue: TicketQueue, t
 
 
 def main() -> int:
-    deployment = Deployment.from_environment()
+    deployment = Deployment()
     with (
         closing(CeleryQueue(deployment.redis, deployment.queue)) as queue,
         closing(open_database_for(DatabaseSettings(), deployment.storage)) as database,

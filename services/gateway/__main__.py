@@ -9,7 +9,7 @@ from functools import partial
 import structlog
 
 from services.gateway.app import gateway_service
-from services.gateway.assemble import Deployment, assemble, require_key
+from services.gateway.context import Context, Deployment, require_key
 from services.gateway.first_key import ARGUMENT, make_first_key, show_in_log
 from shared.domain.governance import NOTICE
 from shared.infra.queue_celery import CeleryQueue
@@ -24,14 +24,14 @@ log = structlog.get_logger()
 
 
 def main(arguments: list[str]) -> int:
-    deployment = Deployment.from_environment()
+    deployment = Deployment()
     settings = deployment.gateway
     with (
         closing(CeleryQueue(deployment.redis, deployment.queue)) as queue,
         closing(open_database_for(DatabaseSettings(), deployment.storage)) as database,
         closing(make_tracer(TelemetrySettings(), "gateway")) as tracer,
     ):
-        service = gateway_service(assemble(deployment, database, queue))
+        service = gateway_service(Context(deployment, database, queue))
         app = create_application(
             [service], settings, database, redis_url=deployment.redis.url.get_secret_value(), tracer=tracer
         )

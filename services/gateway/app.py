@@ -27,7 +27,7 @@ def gateway_service(context: Context) -> WebService:
         context=context,
         routers=ROUTERS,
         checks=context.checks,
-        collectors=(context.uploads_in_progress, context.queued_jobs, context.work_metrics),
+        collectors=context.collectors,
         open_paths=(service_routes.SCHEMA,),
         body_limits={recordings.PATH: None, PREFIX: None},
         exposed_headers=EXPOSED,

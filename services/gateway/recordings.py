@@ -14,27 +14,7 @@ from services.gateway.dependencies import Gateway, Writer
 from services.gateway.idempotency import RequestKeyHeader, process_once
 from services.gateway.job_view import AcceptedView, view
 from services.gateway.openapi import RECORDING_BODIES
-from shared.domain.error import (
-    AddressBlocked,
-    BodyTimeout,
-    EmptyFile,
-    IdempotencyKeyInUse,
-    IdempotencyKeyReused,
-    InvalidTranscript,
-    MalformedBody,
-    ModalityNotAllowed,
-    NotFound,
-    OutboundFailed,
-    PurposeProhibited,
-    QuotaExceeded,
-    StateConflict,
-    StorageFull,
-    StorageUnavailable,
-    UnsupportedContentType,
-    UnsupportedMedia,
-    UploadExpired,
-    UploadLocked,
-)
+from shared.domain import error as errors
 from shared.domain.idempotency import RequestKey, StoredResponse
 from shared.infra.web.access_log import start_job_trace
 from shared.infra.web.api_keys import Caller
@@ -44,12 +24,12 @@ from shared.infra.web.request_body import Body
 PATH = "/v1/recordings"
 ACCEPTED = 202
 REPLAYED = "Idempotency-Replayed"
-UPLOAD_ERRORS = (
-    *(MalformedBody, BodyTimeout, UnsupportedContentType, UnsupportedMedia, EmptyFile, InvalidTranscript),
-    *(IdempotencyKeyInUse, IdempotencyKeyReused, ModalityNotAllowed, PurposeProhibited, AddressBlocked),
-    *(NotFound, StateConflict, UploadExpired, UploadLocked, OutboundFailed),
-    *(StorageUnavailable, StorageFull, QuotaExceeded),
-)
+BODY_ERRORS = (errors.MalformedBody, errors.BodyTimeout, errors.UnsupportedContentType, errors.AddressBlocked)
+MEDIA_ERRORS = (errors.UnsupportedMedia, errors.EmptyFile, errors.InvalidTranscript, errors.OutboundFailed)
+UPLOAD_ERRORS = (errors.NotFound, errors.StateConflict, errors.UploadExpired, errors.UploadLocked)
+OPTION_ERRORS = (errors.ModalityNotAllowed, errors.PurposeProhibited)
+REPEAT_ERRORS = (errors.IdempotencyKeyInUse, errors.IdempotencyKeyReused)
+STORAGE_ERRORS = (errors.StorageUnavailable, errors.StorageFull, errors.QuotaExceeded)
 
 router = APIRouter(tags=["recordings"])
 
@@ -58,7 +38,9 @@ router = APIRouter(tags=["recordings"])
     PATH,
     status_code=ACCEPTED,
     response_model=AcceptedView,
-    responses=error_responses(*UPLOAD_ERRORS),
+    responses=error_responses(
+        *BODY_ERRORS, *MEDIA_ERRORS, *UPLOAD_ERRORS, *OPTION_ERRORS, *REPEAT_ERRORS, *STORAGE_ERRORS
+    ),
     openapi_extra=RECORDING_BODIES,
     summary="Upload a recording",
 )

@@ -23,26 +23,14 @@ from services.gateway.tus_headers import (
     number,
     read_metadata,
 )
-from shared.domain.error import (
-    BodyTimeout,
-    MalformedBody,
-    NotFound,
-    QuotaExceeded,
-    StateConflict,
-    StorageFull,
-    StorageUnavailable,
-    UnsupportedContentType,
-    UnsupportedProtocolVersion,
-    UploadExpired,
-    UploadLocked,
-    UploadTooLarge,
-)
+from shared.domain import error as errors
+from shared.domain.error import UnsupportedContentType, UploadTooLarge
 from shared.domain.upload import Upload
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.openapi import error_responses
 
-FIND_ERRORS = (NotFound, UploadExpired, UnsupportedProtocolVersion, StorageUnavailable)
-WRITE_ERRORS = (BadHeader, MalformedBody, BodyTimeout, UnsupportedContentType, StorageFull, *FIND_ERRORS)
+FIND_ERRORS = (errors.NotFound, errors.UploadExpired, errors.UnsupportedProtocolVersion, errors.StorageUnavailable)
+BODY_ERRORS = (BadHeader, errors.MalformedBody, errors.BodyTimeout, UnsupportedContentType, errors.StorageFull)
 
 router = APIRouter(tags=["uploads"])
 
@@ -57,7 +45,7 @@ async def show_protocol(gateway: Gateway) -> Response:
 @router.post(
     PREFIX,
     status_code=201,
-    responses=error_responses(*WRITE_ERRORS, QuotaExceeded),
+    responses=error_responses(*FIND_ERRORS, *BODY_ERRORS, errors.QuotaExceeded),
     openapi_extra=TUS_CREATE,
     summary="Create an upload",
 )
@@ -80,7 +68,7 @@ async def create_upload(request: Request, gateway: Gateway, caller: Writer) -> R
 @router.head(PREFIX + "/{upload_id}", responses=error_responses(*FIND_ERRORS), summary="Show the offset of an upload")
 def show_upload(gateway: Gateway, caller: Writer, upload_id: str) -> Response:
     upload = gateway.uploads.find(caller.tenant, upload_id)
-    headers = _offset_headers(upload) | {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
+    headers = _offset_headers(upload) | {"Upload-Length": str(upload.length)}
     if upload.metadata:
         headers["Upload-Metadata"] = upload.metadata
     return Response(status_code=200, headers=headers)
@@ -89,7 +77,7 @@ def show_upload(gateway: Gateway, caller: Writer, upload_id: str) -> Response:
 @router.patch(
     PREFIX + "/{upload_id}",
     status_code=204,
-    responses=error_responses(*WRITE_ERRORS, StateConflict, UploadLocked),
+    responses=error_responses(*FIND_ERRORS, *BODY_ERRORS, errors.StateConflict, errors.UploadLocked),
     openapi_extra=TUS_APPEND,
     summary="Append bytes to an upload",
 )

@@ -8,7 +8,6 @@ from shared.infra.checks import ReadinessCheck
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.web.application import WebService
@@ -20,11 +19,7 @@ MAX_CORRECTION = 128 * 1024  # bytes; the longest utterance text fits in any esc
 
 
 def results_service(database: Database, blobs: BlobStore) -> WebService:
-    keys = SqlKeyStore(database)
-    checks = {
-        "database": ReadinessCheck("database", lambda: keys.find("readyz")),
-        "storage": ReadinessCheck("storage", blobs.probe),
-    }
+    storage = ReadinessCheck("storage", blobs.probe)
     return WebService(
         name="results",
         context=TranscriptReader(
@@ -34,10 +29,10 @@ def results_service(database: Database, blobs: BlobStore) -> WebService:
             index=SqlTranscriptIndex(database),
             audit=SqlAuditLog(database),
             clock=database.clock,
-            storage=checks["storage"],
+            storage=storage,
         ),
         routers=ROUTERS,
-        checks=checks,
+        checks={"storage": storage},
         body_limits={views.COLLECTION: MAX_CORRECTION},
         exposed_headers=("ETag", "Content-Range", "Content-Disposition"),
     )

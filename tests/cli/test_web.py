@@ -9,7 +9,7 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.cli.web import create_web
-from services.gateway.assemble import Deployment
+from services.gateway.context import Deployment
 from services.gateway.settings import GatewaySettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.engine import Database, open_database

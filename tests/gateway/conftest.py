@@ -12,7 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.gateway.app import gateway_service
-from services.gateway.assemble import Deployment, assemble
+from services.gateway.context import Context, Deployment
 from services.gateway.settings import GatewaySettings
 from shared.domain.tenant import Scope
 from shared.infra.address_rule import OutboundSettings
@@ -64,7 +64,7 @@ def opened(tmp_path: Path) -> Open:
             texts[tenant], key = make_key(tenant, scopes, database.now)
             keys.add(key)
         queue = MemoryQueue()
-        context = assemble(deployment, database, queue)
+        context = Context(deployment, database, queue)
         app = create_application([gateway_service(context)], deployment.gateway, database, tracer=tracer)
         with running(app) as address:
             yield Gateway(

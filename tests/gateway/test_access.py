@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi.routing import APIRoute
 
-from services.gateway.assemble import require_key
+from services.gateway.context import require_key
 from services.gateway.service_routes import SCHEMA
 from services.gateway.settings import GatewaySettings
 from shared.domain.error import InvalidSetting

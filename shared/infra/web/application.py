@@ -18,6 +18,7 @@ from starlette.middleware.cors import CORSMiddleware
 
 from shared.infra.checks import ReadinessCheck
 from shared.infra.database.engine import Database
+from shared.infra.database.keys import SqlKeyStore
 from shared.infra.telemetry import NULL_TRACER, Tracer
 from shared.infra.web.access_log import AccessLog
 from shared.infra.web.api_keys import make_authenticator
@@ -41,7 +42,7 @@ class WebService:
     name: str
     context: object  # what `context_of(name)` returns to a route
     routers: Sequence[APIRouter]
-    checks: Mapping[str, ReadinessCheck]
+    checks: Mapping[str, ReadinessCheck]  # besides that of the database
     collectors: Sequence[Collector] = ()  # of metrics
     open_paths: Collection[str] = ()  # without a key
     body_limits: Mapping[str, int | None] = field(default_factory=dict)  # see BodySizeLimit
@@ -103,7 +104,10 @@ def create_application(
         setattr(app.state, service.name, service.context)
         for router in service.routers:
             app.include_router(router, responses=error_responses())
-    checks = {name: check for service in services for name, check in service.checks.items()}
+    keys = SqlKeyStore(database)
+    checks = {"database": ReadinessCheck("database", lambda: keys.find("readyz"))}
+    for service in services:
+        checks.update(service.checks)
     app.include_router(system_routes(checks, registry))
     models = [model for service in services for model in service.models]
     app.openapi = lambda: describe(app, models)  # type: ignore[method-assign] # the framework's own hook
