@@ -9,17 +9,18 @@ from typing import TypeVar
 
 import anyio
 import anyio.to_thread
+import structlog
 from prometheus_client import Counter, Gauge
 from pydantic import JsonValue
 from starlette.requests import Request
 
 from services.gateway.callbacks import CallbackEndpoints
 from services.gateway.job_intake import JobIntake
-from services.gateway.queue_notifier import QueueNotifier
 from services.gateway.settings import GatewaySettings
 from services.gateway.uploads_folder import FolderUploads
 from services.gateway.work_metrics import WorkMetricsCollector
 from shared.domain.error import InvalidSetting, TooManyRequests
+from shared.domain.stage_plan import QUEUES
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.blobs_counted import storage_full, storage_unavailable
 from shared.infra.checks import ReadinessCheck
@@ -42,6 +43,8 @@ from shared.infra.web.api_keys import Caller
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.infra.web.request_body import Body, BodyLimits
 from shared.ports.queue import TicketQueue
+
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
 POLL_SECONDS = 0.05
@@ -93,9 +96,9 @@ class Context:
             gpu=deployment.queue.gpu,
             max_stored_bytes=settings.quota_mb << 20 if settings.quota_mb else None,
         )
-        self.queue_notifier = QueueNotifier(TicketSender(SqlWorkQueue(database), queue, deployment.queue.max_waiting))
+        self._tickets = TicketSender(SqlWorkQueue(database), queue, deployment.queue.max_waiting)
         self.checks = {
-            "queue": ReadinessCheck("queue", self.queue_notifier.is_reachable),
+            "queue": ReadinessCheck("queue", lambda: queue.waiting(QUEUES[0])),
             "disk": ReadinessCheck("disk", self.disk.has_space),
             "storage": ReadinessCheck("storage", blobs.probe),
         }
@@ -143,6 +146,14 @@ class Context:
                 if anyio.current_time() >= until:
                     raise
             await anyio.sleep(POLL_SECONDS)
+
+    def send_tickets(self) -> None:
+        """Send the first stages of a new job. This only reduces latency: the dispatcher sends what is not sent now."""
+        try:
+            self._tickets.send_pending()
+        # Any error of the broker's client: the job is stored in the database, and the client has its response.
+        except Exception as error:  # noqa: BLE001
+            log.warning("gateway.queue_unreachable", error=type(error).__name__)
 
     def record_audit(self, caller: Caller, action: str, subject: str, **details: JsonValue) -> None:
         self.audit.record(caller.audit_entry(self.clock(), action, subject, **details))

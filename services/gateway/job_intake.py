@@ -35,12 +35,6 @@ ABANDONED_AFTER = timedelta(minutes=15)  # without a heartbeat
 
 
 @dataclass(frozen=True, slots=True)
-class SubmittedJob:
-    record: JobRecord
-    callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown only once
-
-
-@dataclass(frozen=True, slots=True)
 class JobIntake:
     jobs: SqlJobStore
     blobs: BlobStore
@@ -65,7 +59,7 @@ class JobIntake:
         try:
             yield incoming
         finally:
-            if incoming.submitted is not None or self._discard(incoming):
+            if incoming.record is not None or self._discard(incoming):
                 self.incoming_uploads.end(incoming.job_id)
 
     def _discard(self, incoming: IncomingUpload) -> bool:
@@ -106,7 +100,8 @@ class IncomingUpload:
     recording: Source | None = None
     tracks: list[Source] = field(default_factory=list)
     platform_transcript: Source | None = None
-    submitted: SubmittedJob | None = None
+    record: JobRecord | None = None  # of the submitted job
+    callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown only once
     size: int = 0  # bytes received
 
     def with_heartbeat(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
@@ -161,7 +156,7 @@ class IncomingUpload:
         parts = (self.recording, *self.tracks, self.platform_transcript)
         return " ".join(f"{part.sha256}:{part.name}" if part in self.tracks else part.sha256 for part in parts if part)
 
-    def submit(self, request: JobRequest) -> SubmittedJob:
+    def submit(self, request: JobRequest) -> JobRecord:
         """Queues the job with its stages and callback; the files are then kept."""
         if self.recording is None:
             raise InvalidRequest(
@@ -188,7 +183,7 @@ class IncomingUpload:
         new.check()
         with self.intake.callbacks.adding(self.caller.tenant, self.job_id, request.callback_url) as secret:
             record = self.intake.jobs.add(self.caller.tenant, new, max_stored=self.intake.max_stored_bytes)
-            self.submitted = SubmittedJob(record, secret)
+            self.record, self.callback_secret = record, secret
         self.intake.audit.record(
             self.caller.audit_entry(
                 self.intake.clock(),
@@ -200,7 +195,7 @@ class IncomingUpload:
                 informed=consent.participants_informed if consent else None,
             )
         )
-        return self.submitted
+        return record
 
 
 def grant_options(

@@ -70,5 +70,5 @@ def retry_job(
     record = gateway.jobs.retry(caller.tenant, job_id)
     gateway.record_audit(caller, "job.retried", job_id)
     response.headers["Location"] = f"/v1/jobs/{job_id}"
-    after_response.add_task(gateway.queue_notifier.notify)
+    after_response.add_task(gateway.send_tickets)
     return view(record, gateway.clock())

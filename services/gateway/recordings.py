@@ -49,7 +49,7 @@ async def add_recording(request: Request, gateway: Gateway, caller: Writer, key:
     answer = await gateway.upload(caller, partial(_submit, gateway, request, caller, key, body))
     if REPLAYED not in answer.headers:
         start_job_trace(request, answer.headers["Location"].rpartition("/")[2])
-    answer.background = BackgroundTask(gateway.queue_notifier.notify)
+    answer.background = BackgroundTask(gateway.send_tickets)
     return answer
 
 
@@ -64,14 +64,14 @@ def _submit(gateway: Context, request: Request, caller: Caller, key: RequestKey 
             if first.stored is not None:
                 return _repeated(first.stored)
             submission.fetch()
-            submitted = upload.submit(submission.options)
-            shown = AcceptedView.model_validate(view(submitted.record, gateway.clock()).model_dump())
+            record = upload.submit(submission.options)
+            shown = AcceptedView.model_validate(view(record, gateway.clock()).model_dump())
             # The secret is returned once and stored only encrypted.
             first.response = StoredResponse(status=ACCEPTED, body=shown.model_dump_json().encode())
             first.job_id = upload.job_id
     submission.delete_upload()
     gateway.queued_jobs.inc()
-    accepted = shown.model_copy(update={"callback_secret": submitted.callback_secret})
+    accepted = shown.model_copy(update={"callback_secret": upload.callback_secret})
     return _accepted(accepted.model_dump_json().encode(), upload.job_id)
 
 

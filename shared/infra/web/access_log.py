@@ -60,21 +60,13 @@ class AccessLog:
                 if status == 0:
                     detail = "An internal error occurred; the operator's log has the cause."
                     await problem_response("internal_error", SERVER_ERROR, detail)(scope, receive, send_recorded)
-            self._log(scope, status, time.monotonic() - began)
+            method, route = _names(scope)
+            seconds = time.monotonic() - began
+            self._observe(method, route, status, seconds)
+            caller = scope.get("state", {}).get("caller")
+            key = caller.id if caller else None
+            log.info("request.answered", method=method, route=route, status=status, seconds=round(seconds, 3), key=key)
             self._trace(scope, status, at, request_id)
-
-    def _log(self, scope: Scope, status: int, seconds: float) -> None:
-        method, route = _names(scope)
-        self._observe(method, route, status, seconds)
-        caller = scope.get("state", {}).get("caller")
-        log.info(
-            "request.answered",
-            method=method,
-            route=route,
-            status=status,
-            seconds=round(seconds, 3),
-            key=caller.id if caller else None,
-        )
 
     def _trace(self, scope: Scope, status: int, began: int, request_id: str) -> None:
         method, route = _names(scope)
