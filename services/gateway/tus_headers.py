@@ -29,7 +29,6 @@ EXPOSED = (
     "Tus-Version",
     "Tus-Extension",
     "Tus-Max-Size",
-    "Retry-After",
     "Idempotency-Replayed",
 )
 _KEY = re.compile(r"[!-+\--~]{1,64}")
