@@ -26,7 +26,7 @@ PROGRAMS = {
     "courier": ("services.courier",),
     "dispatcher": ("services.worker.dispatcher",),
     "worker": ("services.worker",),
-    "front": ("services.cli.combined_app",),
+    "front": ("services.cli.web",),
     "container": ("services.container", "results"),
 }
 

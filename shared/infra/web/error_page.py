@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from html import escape
 from http import HTTPStatus
 
-from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
-
 from shared.domain import error as errors
 from shared.domain.error import UndertoneError
 
@@ -69,14 +66,3 @@ def _entry(error: type[UndertoneError], by_class: dict[str, str]) -> str:
     meaning = by_class.get(error.__name__, "The service failed; the operator's log names the reason")
     again = ", may be repeated" if error.retryable or error.http_status == HTTPStatus.SERVICE_UNAVAILABLE else ""
     return ENTRY.format(code=error.code, status=error.http_status, again=again, meaning=escape(meaning))
-
-
-def error_page_routes() -> APIRouter:
-    router = APIRouter(tags=["service"])
-    page = render_error_page()
-
-    @router.get(PATH, summary="Every error code", response_class=HTMLResponse)
-    def error_page() -> Response:
-        return HTMLResponse(page, headers={"Cache-Control": "public, max-age=3600"})
-
-    return router
