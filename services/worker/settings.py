@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import tempfile
 from pathlib import Path
-from typing import Annotated
 
 from pydantic import Field, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.domain.stage_plan import CPU, QUEUES
+from shared.infra.comma_list import CommaList
 
 
 def default_scratch() -> Path:
@@ -19,7 +19,7 @@ def default_scratch() -> Path:
 class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WORKER__", frozen=True)
 
-    queues: Annotated[tuple[str, ...], NoDecode] = (CPU,)
+    queues: CommaList[str] = (CPU,)
     """Queues that this worker serves: cpu, gpu, or both, separated by a comma."""
 
     processes: int = Field(default=1, ge=1)
@@ -45,14 +45,6 @@ class WorkerSettings(BaseSettings):
 
     memory_per_process_mb: int = Field(default=6144, ge=0)
     """A process that uses more memory than this after a stage is replaced; 0 means never."""
-
-    @field_validator("queues", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        """Split a comma-separated environment variable."""
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
     @field_validator("queues")
     @classmethod

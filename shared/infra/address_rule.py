@@ -11,12 +11,14 @@ from typing import Annotated
 from urllib.parse import quote
 
 import idna
-from pydantic import field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import StringConstraints
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.domain.error import AddressBlocked
+from shared.infra.comma_list import CommaList
 
 Address = IPv4Address | IPv6Address
+LowerCase = Annotated[str, StringConstraints(to_lower=True)]
 
 # `is_global` alone lets through NAT64, IPv4-compatible, site-local and, in some versions of Python, 6to4 addresses.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
@@ -39,22 +41,14 @@ _NAME = re.compile(r"[a-z0-9_]([a-z0-9_.-]*[a-z0-9_])?")
 class OutboundSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="OUTBOUND__", frozen=True)
 
-    allow: Annotated[tuple[str, ...], NoDecode] = ()
+    allow: CommaList[LowerCase] = ()
     """Private hosts, addresses or networks that may be called, such as your own platform servers."""
 
     plain_http: bool = False
     """Allow http in addition to https; the traffic is then not encrypted."""
 
-    own_hosts: Annotated[tuple[str, ...], NoDecode] = ()
+    own_hosts: CommaList[LowerCase] = ()
     """The deployment's public host name and the names of its services; they are never called."""
-
-    @field_validator("allow", "own_hosts", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        """Splits a comma-separated list from the environment."""
-        if isinstance(value, str):
-            return tuple(part.strip().lower() for part in value.split(",") if part.strip())
-        return value
 
 
 @dataclass(frozen=True, slots=True)

@@ -3,18 +3,19 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Literal
+from typing import Literal
 
-from pydantic import Field, SecretStr, field_validator
-from pydantic_settings import BaseSettings, NoDecode, SettingsConfigDict
+from pydantic import Field, SecretStr
+from pydantic_settings import BaseSettings, SettingsConfigDict
 
 from shared.domain.emotion import Modality
+from shared.infra.comma_list import CommaList
 
 
 class GovernanceSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="GOVERNANCE__", frozen=True)
 
-    modalities: Annotated[tuple[Modality, ...], NoDecode] = tuple(Modality)
+    modalities: CommaList[Modality] = tuple(Modality)
     """The modalities that this deployment allows; a job may request fewer, but not more.
     In the EU, inferring emotions from voice or face at work or in education is prohibited (AI Act, Art. 5(1)(f))."""
 
@@ -23,14 +24,6 @@ class GovernanceSettings(BaseSettings):
 
     require_purpose: bool = False
     """Reject a job without a purpose."""
-
-    @field_validator("modalities", mode="before")
-    @classmethod
-    def _split(cls, value: object) -> object:
-        """Splits a comma-separated list from the environment."""
-        if isinstance(value, str):
-            return tuple(part.strip() for part in value.split(",") if part.strip())
-        return value
 
 
 class StorageSettings(BaseSettings):
