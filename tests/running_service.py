@@ -129,7 +129,7 @@ class Service:
         self.processes["redis"] = process
 
     def start_dispatcher(self) -> None:
-        self.start("dispatch", "services.worker.dispatcher")
+        self.start("dispatch", "services.dispatcher")
 
     def start_worker(self, name: str = "worker") -> subprocess.Popen[bytes]:
         return self.start(name, "services.worker")

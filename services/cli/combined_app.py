@@ -24,7 +24,6 @@ from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import NULL_TRACER, TelemetrySettings, Tracer, make_tracer
 from shared.infra.web.listener import make_server
-from shared.ports.queue import TicketQueue
 
 log = structlog.get_logger()
 
@@ -57,7 +56,7 @@ class CombinedApp:
 
 
 def combine(
-    deployment: Deployment, database: Database, queue: TicketQueue, tracer: Tracer = NULL_TRACER
+    deployment: Deployment, database: Database, queue: CeleryQueue, tracer: Tracer = NULL_TRACER
 ) -> CombinedApp:
     """Build both applications with one authenticator and one OpenAPI document."""
     context = assemble(deployment, database, queue, tracer)

@@ -27,6 +27,7 @@ from shared.infra.disk import DiskSpace
 from shared.infra.job_intake import JobIntake
 from shared.infra.keys import ApiKeyVerifier
 from shared.infra.outbound import Outbound
+from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretCipher, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
@@ -37,7 +38,6 @@ from shared.infra.uploads_folder import FolderUploads
 from shared.infra.web.api_keys import KEYLESS_TENANT, Authenticator
 from shared.infra.web.loopback import is_loopback
 from shared.infra.web.rate_limit import ConcurrencyLimit
-from shared.ports.queue import TicketQueue
 
 MAX_EVENT_STREAMS = 32  # concurrent event streams per key
 
@@ -70,7 +70,7 @@ class Deployment:
 def assemble(
     deployment: Deployment,
     database: Database,
-    queue: TicketQueue,
+    queue: CeleryQueue,
     tracer: Tracer = NULL_TRACER,
     *,
     first_key: bool = False,

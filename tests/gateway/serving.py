@@ -19,6 +19,7 @@ from services.gateway.app import create_app
 from services.gateway.context import Context
 from shared.domain.work import Ticket
 from shared.infra.database.engine import Database
+from shared.infra.queue_celery import CeleryQueue
 from shared.infra.web.listener import make_server
 
 # The beginning of an MP4: enough for the content check at the upload.
@@ -27,7 +28,7 @@ WAV = b"RIFF\x24\x10\0\0WAVEfmt " + bytes(4096)
 
 
 @dataclass
-class MemoryQueue:
+class MemoryQueue(CeleryQueue):
     sent: list[Ticket] = field(default_factory=list)
     broken: bool = False
 
