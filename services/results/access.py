@@ -10,11 +10,11 @@ from services.results.settings import ResultsSettings
 from shared.domain.error import InvalidSetting
 from shared.domain.tenant import Scope
 from shared.infra.database.engine import Clock
+from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import ApiKeyVerifier
 from shared.infra.web.api_keys import KEYLESS_TENANT, Authenticator, Caller
 from shared.infra.web.auth_middleware import caller_of
 from shared.infra.web.loopback import is_loopback
-from shared.ports.keys import KeyStore
 
 
 def require_scopes(*scopes: Scope) -> Callable[[Request], Caller]:
@@ -29,7 +29,7 @@ def require_scopes(*scopes: Scope) -> Callable[[Request], Caller]:
     return caller
 
 
-def make_authenticator(settings: ResultsSettings, keys: KeyStore, clock: Clock) -> Authenticator:
+def make_authenticator(settings: ResultsSettings, keys: SqlKeyStore, clock: Clock) -> Authenticator:
     if not settings.keyless:
         return Authenticator(ApiKeyVerifier(keys, clock))
     if not is_loopback(settings.host):

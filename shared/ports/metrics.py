@@ -8,6 +8,4 @@ from shared.domain.metrics import ServiceMetrics
 
 
 class MetricsSource(Protocol):
-    def read(self) -> ServiceMetrics:
-        """The current metrics; frequent callers should cache them."""
-        ...
+    def read(self) -> ServiceMetrics: ...

@@ -25,6 +25,7 @@ class SqlCorrectionStore:
         self._database = database
 
     def list(self, tenant: str, job_id: str) -> tuple[Correction, ...]:
+        """The corrections in the order in which they were made."""
         own = (corrections.c.tenant == tenant, corrections.c.job_id == job_id)
         query = select(corrections).where(*own).order_by(corrections.c.number)
         with self._database.reading() as connection:
@@ -44,6 +45,8 @@ class SqlCorrectionStore:
     def add(
         self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
     ) -> tuple[Correction, ...]:
+        """Store the changes, the updated search index and the audit entry, in one transaction.
+        `shown` is the corrected transcript. Raises PreconditionFailed unless exactly `after` corrections exist."""
         with self._database.writing() as connection:
             row = lock_job(connection, job_id, tenant)
             if row is None or JobStatus(row["status"]).deleted:

@@ -34,10 +34,16 @@ MAX_PER_PAGE = 200
 
 
 class SqlJobStore:
+    """A tenant's operations on its jobs; another tenant's job is NotFound, like one that does not exist."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, tenant: str, new: NewJob, *, max_stored: int | None = None) -> JobRecord:
+        """Store the job and its stages as queued, in one transaction.
+
+        Raises QuotaExceeded if the tenant's recordings would exceed `max_stored` bytes, also with concurrent calls.
+        """
         new.check()
         now = self._database.now
         rows = [
@@ -70,6 +76,7 @@ class SqlJobStore:
             return load_job(connection, new.job.id)
 
     def stored_bytes(self, tenant: str) -> int:
+        """Total bytes of the tenant's recordings and additional files that are not erased yet."""
         with self._database.reading() as connection:
             return _stored(connection, tenant)
 
@@ -81,6 +88,7 @@ class SqlJobStore:
     def list(
         self, tenant: str, *, only: JobFilter | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[JobRecord]:
+        """The jobs, newest first."""
         limit = max(1, min(limit, MAX_PER_PAGE))
         query = _filtered(_visible(tenant), only or JobFilter())
         if cursor is not None:
@@ -96,6 +104,7 @@ class SqlJobStore:
         return Page(items=items, next_cursor=str(Cursor(at=items[-1].created_at, id=items[-1].id)) if more else None)
 
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
+        """Cancel the job; raises StateConflict if it has already ended."""
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if not JobStatus(row["status"]).active:
@@ -105,6 +114,7 @@ class SqlJobStore:
             return load_job(connection, job_id)
 
     def retry(self, tenant: str, job_id: str) -> JobRecord:
+        """Run the unfinished stages of a failed or cancelled job again."""
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
@@ -122,6 +132,7 @@ class SqlJobStore:
             return load_job(connection, job_id)
 
     def caption(self, tenant: str, job_id: str) -> JobRecord:
+        """Request the captioned video of a finished job; idempotent, and retries a failed caption stage."""
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if row["status"] != JobStatus.DONE:
@@ -140,6 +151,7 @@ class SqlJobStore:
             return load_job(connection, job_id)
 
     def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> ErasureRecord:
+        """Hide the job from its tenant immediately; the sweep erases its data later. Idempotent."""
         now = self._database.now
         with self._database.writing() as connection:
             row = lock_job(connection, job_id, tenant)

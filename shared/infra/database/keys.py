@@ -21,6 +21,7 @@ class SqlKeyStore:
         self._database = database
 
     def ensure_tenant(self, tenant: str, name: str = "") -> Tenant:
+        """The tenant, created if it does not exist."""
         query = select(tenants).where(tenants.c.id == tenant)
         with self._database.writing_exclusively("tenants") as connection:
             row = connection.execute(query).mappings().one_or_none()
@@ -48,17 +49,20 @@ class SqlKeyStore:
                 raise NotFound(f"The tenant {key.tenant} does not exist, or the key id is already used.") from None
 
     def find(self, key_id: str) -> ApiKey | None:
+        """The key with this id, of any tenant; it determines the tenant of a request."""
         with self._database.reading() as connection:
             row = connection.execute(select(keys).where(keys.c.id == key_id)).mappings().one_or_none()
             return None if row is None else _read(row)
 
     def any_usable(self) -> bool:
+        """Whether any usable key exists."""
         valid = or_(keys.c.expires_at.is_(None), keys.c.expires_at > self._database.now)
         query = select(keys.c.id).where(keys.c.revoked_at.is_(None), valid).limit(1)
         with self._database.reading() as connection:
             return connection.execute(query).first() is not None
 
     def record_use(self, key_id: str) -> None:
+        """Store the time of the last use, to the minute."""
         now = self._database.now
         stale = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at <= now - LAST_USED_RESOLUTION)
         with self._database.reading() as connection:
@@ -73,6 +77,7 @@ class SqlKeyStore:
             return tuple(_read(row) for row in connection.execute(query).mappings())
 
     def revoke(self, tenant: str, key_id: str) -> ApiKey:
+        """Revoke the key; raises NotFound for another tenant's key. Idempotent."""
         own = (keys.c.tenant == tenant, keys.c.id == key_id)
         with self._database.writing() as connection:
             connection.execute(

@@ -22,6 +22,8 @@ MAX_DURATION = timedelta(hours=2)  # no request runs longer; a request without a
 
 
 class SqlAuditLog:
+    """Append-only audit log; entries are deleted only by retention, never by a request."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -50,10 +52,13 @@ class SqlAuditLog:
 
 
 class SqlIdempotencyStore:
+    """Stores the responses for repeated requests, for one day."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin(self, request: RequestKey, fingerprint: str) -> RequestState:
+        """Reserve the key or return its state; raises IdempotencyKeyReused if it was used for another request."""
         now = self._database.now
         row = request.model_dump() | {"fingerprint": fingerprint, "created_at": now}
         stale = (*_same(request), idempotency.c.status.is_(None), idempotency.c.created_at < now - MAX_DURATION)
@@ -78,12 +83,14 @@ class SqlIdempotencyStore:
         return RequestState(new=False, response=StoredResponse(status=row["status"], body=row["body"]))
 
     def store_response(self, request: RequestKey, answer: StoredResponse, *, job_id: str | None = None) -> None:
+        """Store the response; the erasure of the job deletes it."""
         with self._database.writing() as connection:
             connection.execute(
                 update(idempotency).where(*_same(request)).values(status=answer.status, body=answer.body, job_id=job_id)
             )
 
     def release(self, request: RequestKey) -> None:
+        """Release the key without a response, so that a repeated request is processed again."""
         with self._database.writing() as connection:
             connection.execute(delete(idempotency).where(*_same(request), idempotency.c.status.is_(None)))
 

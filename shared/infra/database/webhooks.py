@@ -38,6 +38,8 @@ def delivery_id() -> str:
 
 
 class SqlEndpointStore:
+    """A tenant's webhook endpoints; another tenant's endpoint is NotFound, like one that does not exist."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -61,6 +63,7 @@ class SqlEndpointStore:
             return _endpoint(connection, tenant, endpoint_id)
 
     def list(self, tenant: str) -> tuple[WebhookEndpoint, ...]:
+        """All endpoints except the callbacks of single jobs."""
         query = select(endpoints).where(endpoints.c.tenant == tenant, endpoints.c.job_id.is_(None))
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(endpoints.c.created_at, endpoints.c.id)).mappings()
@@ -98,6 +101,7 @@ class SqlEndpointStore:
             return _present(connection, tenant, endpoint_id)
 
     def delete(self, tenant: str, endpoint_id: str) -> None:
+        """Delete the endpoint and its deliveries."""
         with self._database.writing() as connection:
             _present(connection, tenant, endpoint_id)
             for table in (attempts, deliveries):
@@ -108,6 +112,8 @@ class SqlEndpointStore:
 
 
 class SqlDeliveryStore:
+    """The deliveries to a tenant's endpoints."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -141,6 +147,7 @@ class SqlDeliveryStore:
             return tuple(read_attempt(row) for row in connection.execute(query).mappings())
 
     def replay(self, tenant: str, delivery_id: str) -> Delivery:
+        """Send the same id and bytes in a new series; raises StateConflict while a series is still running."""
         query = _own(tenant).where(deliveries.c.id == delivery_id)
         with self._database.writing() as connection:
             row = connection.execute(query.with_for_update()).mappings().one_or_none()
@@ -155,6 +162,7 @@ class SqlDeliveryStore:
             return read_delivery(connection.execute(query).mappings().one())
 
     def ping(self, tenant: str, endpoint_id: str) -> Delivery:
+        """Send a `webhook.test` event, whatever the endpoint's event types."""
         now = self._database.now
         test = build_event(EventType.TEST, now, {"endpoint_id": endpoint_id})
         with self._database.writing() as connection:

@@ -18,16 +18,20 @@ ACTIVE_STATUSES = tuple(status for status in JobStatus if status.active)
 
 
 class SqlWorkQueue:
+    """Queue maintenance for all tenants; every call may run on any process, at any time, and repeatedly."""
+
     def __init__(self, database: Database, *, public_url: str = "") -> None:
         self._database = database
         self._public_url = public_url
 
     def any_ready(self, queues: Sequence[str]) -> bool:
+        """Whether `next_tickets` could return something if the queue had capacity; a cheap read-only query."""
         ready = exists().where(jobs.c.id == stages.c.job_id, stages.c.queue.in_(queues), _unsent(self._database.now))
         with self._database.reading() as connection:
             return bool(connection.execute(select(ready)).scalar_one())
 
     def next_tickets(self, queue: str, *, max_waiting: int) -> tuple[Ticket, ...]:
+        """The tickets to enqueue up to about `max_waiting` waiting messages, round-robin by tenant, marked as sent."""
         now = self._database.now
         with self._database.writing_exclusively(f"queue {queue}") as connection:
             waiting = connection.execute(
@@ -40,6 +44,7 @@ class SqlWorkQueue:
             return tuple(ticket for ticket in chosen if _mark_sent(connection, ticket, now))
 
     def sweep(self, *, lost_after: timedelta) -> SweepResult:
+        """Free stages with expired leases, fail poisonous jobs, and resend tickets that the queue lost."""
         now = self._database.now
         with self._database.writing() as connection:
             connection.execute(
