@@ -26,10 +26,11 @@ from shared.domain.stage_plan import plan_stages
 from shared.domain.transcript import Transcript
 from shared.infra.artifacts_blobs import blocks_of
 from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.child_process import start_child
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.redis_server import RedisServer, end_with_parent
+from shared.infra.redis_server import RedisServer
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "samples" / "standup.mp4"
@@ -108,22 +109,20 @@ class Service:
 
     def start(self, name: str, *module: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as out:
-            process = subprocess.Popen(
+            process = start_child(
                 [sys.executable, "-m", *module],
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=out,
                 stderr=out,
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - the test has no threads
             )
         self.processes[name] = process
         return process
 
     def start_redis(self) -> None:
-        process = subprocess.Popen(
+        process = start_child(
             self.redis.command(),
             stdout=subprocess.DEVNULL,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 - the test has no threads
         )
         self.redis.wait_until_ready(process)
         self.processes["redis"] = process

