@@ -6,12 +6,12 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, literal, select, tuple_, update
+from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from shared.domain.error import MediaDeleted, NotFound, QuotaExceeded, StateConflict
 from shared.domain.job_record import ErasureRecord, JobFilter, JobRecord, JobStatus, NewJob
-from shared.domain.page import Cursor, Page
+from shared.domain.page import Page
 from shared.domain.stage_plan import AFTER_PUBLISH
 from shared.domain.webhook import DeliveryStatus
 from shared.domain.work import PlannedStage, StageStatus
@@ -27,6 +27,7 @@ from shared.infra.database.job_rows import (
     set_stage,
     stages_of,
 )
+from shared.infra.database.rows import read_page
 from shared.infra.database.schema import deliveries, jobs, outbox, stages
 
 DELETED_STATUSES = tuple(status for status in JobStatus if status.deleted)
@@ -89,19 +90,11 @@ class SqlJobStore:
         self, tenant: str, *, only: JobFilter | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[JobRecord]:
         """The jobs, newest first."""
-        limit = max(1, min(limit, MAX_PER_PAGE))
-        query = _filtered(_visible(tenant), only or JobFilter())
-        if cursor is not None:
-            last = Cursor.parse(cursor)
-            query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*_values(last)))
-        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit + 1)
+        query, limit = _filtered(_visible(tenant), only or JobFilter()), min(limit, MAX_PER_PAGE)
         with self._database.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-            shown = rows[:limit]
-            by_job = stages_of(connection, [row["id"] for row in shown])
-        items = tuple(read_job(row, by_job[row["id"]]) for row in shown)
-        more = len(rows) > limit
-        return Page(items=items, next_cursor=str(Cursor(at=items[-1].created_at, id=items[-1].id)) if more else None)
+            rows, following = read_page(connection, query, jobs.c.created_at, jobs.c.id, cursor=cursor, limit=limit)
+            by_job = stages_of(connection, [row["id"] for row in rows])
+        return Page(items=tuple(read_job(row, by_job[row["id"]]) for row in rows), next_cursor=following)
 
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
         """Cancel the job; raises StateConflict if it has already ended."""
@@ -205,10 +198,6 @@ def _filtered(query: Select[Any], only: JobFilter) -> Select[Any]:
     if only.digest is not None:
         query = query.where(jobs.c.digest == only.digest)
     return query
-
-
-def _values(cursor: Cursor) -> tuple[Any, Any]:
-    return literal(cursor.at, jobs.c.created_at.type), literal(cursor.id, jobs.c.id.type)
 
 
 def _present(connection: Connection, tenant: str, job_id: str) -> RowMapping:

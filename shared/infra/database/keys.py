@@ -9,8 +9,9 @@ from sqlalchemy import RowMapping, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.domain.error import NotFound
-from shared.domain.tenant import ApiKey, Scope, Tenant
+from shared.domain.tenant import ApiKey, Tenant
 from shared.infra.database.engine import Database
+from shared.infra.database.rows import read_row
 from shared.infra.database.schema import keys, tenants
 
 LAST_USED_RESOLUTION = timedelta(minutes=1)  # avoids a write on every request
@@ -90,10 +91,4 @@ class SqlKeyStore:
 
 
 def _read(row: RowMapping) -> ApiKey:
-    return ApiKey(
-        **{
-            **row,
-            "scopes": frozenset(Scope(word) for word in row["scopes"].split()),
-            "defaults": json.loads(row["defaults"]),
-        }
-    )
+    return read_row(ApiKey, row, scopes=row["scopes"].split(), defaults=json.loads(row["defaults"]))

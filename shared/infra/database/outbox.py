@@ -21,10 +21,11 @@ from sqlalchemy import (
     update,
 )
 
-from shared.domain.webhook import Attempt, DeliveryOutcome, DeliveryStatus, DueDelivery, EventType
+from shared.domain.webhook import Attempt, Delivery, DeliveryOutcome, DeliveryStatus, DueDelivery, EventType
 from shared.infra.database.engine import Database
+from shared.infra.database.rows import read_row
 from shared.infra.database.schema import attempts, deliveries, endpoints, outbox
-from shared.infra.database.webhook_rows import disable, read_delivery, read_endpoint
+from shared.infra.database.webhook_rows import disable, read_endpoint
 from shared.infra.database.webhooks import delivery_id
 
 # Concurrent deliveries to one endpoint, so that a slow endpoint cannot occupy all threads.
@@ -197,7 +198,7 @@ def _lease(connection: Connection, delivery: str, until: datetime) -> DueDeliver
     connection.execute(update(deliveries).where(own).values(lease=lease, lease_until=until))
     row = connection.execute(select(deliveries).where(own)).mappings().one()
     endpoint = connection.execute(select(endpoints).where(endpoints.c.id == row["endpoint_id"])).mappings().one()
-    return DueDelivery(delivery=read_delivery(row), endpoint=read_endpoint(endpoint), lease=lease)
+    return DueDelivery(delivery=read_row(Delivery, row), endpoint=read_endpoint(endpoint), lease=lease)
 
 
 def _health(endpoint: RowMapping, attempt: Attempt, outcome: DeliveryOutcome) -> dict[str, Any]:
