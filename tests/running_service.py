@@ -31,6 +31,7 @@ from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.redis_server import RedisServer
+from tests.local_redis import start_redis
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "samples" / "standup.mp4"
@@ -120,12 +121,7 @@ class Service:
         return process
 
     def start_redis(self) -> None:
-        process = start_child(
-            self.redis.command(),
-            stdout=subprocess.DEVNULL,
-        )
-        self.redis.wait_until_ready(process)
-        self.processes["redis"] = process
+        self.processes["redis"] = start_redis(self.redis)
 
     def start_dispatcher(self) -> None:
         self.start("dispatch", "services.dispatcher")

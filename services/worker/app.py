@@ -111,12 +111,6 @@ def runner() -> StageRunner:
     )
 
 
-@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # Celery has no types
-def _send_traces(**_: object) -> None:
-    if runner.cache_info().currsize:
-        runner().tracer.close()
-
-
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # Celery has no types
 def _sweep(**_: object) -> None:
     if count := Scratch(WorkerSettings().scratch).sweep():

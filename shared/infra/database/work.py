@@ -7,7 +7,7 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Update, exists, select, update
 
-from shared.domain.error import LeaseLost, StateConflict
+from shared.domain.error import LeaseLost, Poisoned, StateConflict
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus, stage_may_run
 from shared.domain.work import MAX_ATTEMPTS, STAGES_AFTER_JOB, Claim, Refusal, StageStatus, Ticket
 from shared.infra.database.engine import Database
@@ -162,7 +162,7 @@ class SqlWorkStore:
 
 def poisoned(stage: str) -> JobFailure:
     message = f"The stage {stage} ended its worker {MAX_ATTEMPTS} times and is not tried again."
-    return JobFailure(code="poisoned", message=message, stage=stage)
+    return JobFailure(code=Poisoned.code, message=message, stage=stage)
 
 
 def _stage(connection: Connection, job_id: str, stage: str) -> RowMapping | None:
