@@ -76,7 +76,7 @@ class ServeConfig:
         module = (sys.executable, "-m")
         yield ChildProcess("web", (*module, "services.cli.web"), ready=partial(listens, self.host, self.port))
         yield ChildProcess("courier", (*module, "services.courier", *(["--loopback"] if self.loopback else [])))
-        yield ChildProcess("dispatch", (*module, "services.worker.dispatcher"))
+        yield ChildProcess("dispatch", (*module, "services.dispatcher"))
         for number in range(self.workers):
             yield ChildProcess(f"worker-{number + 1}", (*module, "services.worker"), grace_seconds=WORKER_GRACE)
 

@@ -20,12 +20,11 @@ from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import NULL_TRACER, TelemetrySettings, Tracer, make_tracer
 from shared.infra.web.application import create_application
 from shared.infra.web.listener import make_server
-from shared.ports.queue import TicketQueue
 
 log = structlog.get_logger()
 
 
-def create_web(deployment: Deployment, database: Database, queue: TicketQueue, tracer: Tracer = NULL_TRACER) -> FastAPI:
+def create_web(deployment: Deployment, database: Database, queue: CeleryQueue, tracer: Tracer = NULL_TRACER) -> FastAPI:
     """The application of one machine; the gateway's settings apply to all routes."""
     require_key(deployment.gateway, database)
     services = [

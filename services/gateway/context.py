@@ -34,6 +34,7 @@ from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.disk import DiskSpace
 from shared.infra.outbound import Outbound
+from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretCipher, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
@@ -42,7 +43,6 @@ from shared.infra.ticket_sender import TicketSender
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.infra.web.request_body import Body, BodyLimits
-from shared.ports.queue import TicketQueue
 
 log = structlog.get_logger()
 
@@ -67,7 +67,7 @@ class Deployment:
 class Context:
     """The stores and limits of one process, and what several routes do with them."""
 
-    def __init__(self, deployment: Deployment, database: Database, queue: TicketQueue) -> None:
+    def __init__(self, deployment: Deployment, database: Database, queue: CeleryQueue) -> None:
         settings, folder = deployment.gateway, deployment.storage.folder.expanduser()
         folder.mkdir(parents=True, exist_ok=True, mode=0o700)
         sealed = deployment.secrets.keys.get_secret_value()

@@ -31,11 +31,12 @@ from shared.domain.transcript import Transcript
 from shared.domain.work import MAX_ATTEMPTS, Claim, Refusal
 from shared.engines.catalog import Setup
 from shared.infra.artifacts_blobs import blocks_of
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.work import SqlWorkStore
 from shared.infra.telemetry import NULL_TRACER, Tracer, TraceSpan, TraceSpanKind
 from shared.pipeline.annotate import ensure, read_record
 from shared.pipeline.stage import fingerprint
 from shared.ports.blobs import BlobStore
-from shared.ports.jobs import JobStore, WorkStore
 
 log = structlog.get_logger()
 
@@ -59,8 +60,8 @@ class StageRunner:
     """The resources that one process needs to run stages; created after the fork, which connections do not survive."""
 
     worker: str
-    work: WorkStore
-    jobs: JobStore
+    work: SqlWorkStore
+    jobs: SqlJobStore
     blobs: BlobStore
     engines: EngineCache
     setup: Setup

@@ -130,6 +130,7 @@ def test_a_secret_is_mounted_only_where_it_is_needed() -> None:
         }
 
     assert holders("sealing") == {"secrets", "gateway", "courier"}
+    assert holders("objects") == {"secrets", "objects", "gateway", "results", "dispatcher", "worker-cpu", "worker-gpu"}
     assert holders("redis") == {"secrets", "redis", "gateway", "dispatcher", "worker-cpu", "worker-gpu"}
     for name, service in SERVICES.items():
         if name != "secrets":

@@ -19,6 +19,7 @@ from fastapi import FastAPI
 from services.gateway.context import Context
 from shared.domain.work import Ticket
 from shared.infra.database.engine import Database
+from shared.infra.queue_celery import CeleryQueue
 from shared.infra.web.listener import make_server
 from shared.infra.web.settings import WebSettings
 
@@ -28,7 +29,7 @@ WAV = b"RIFF\x24\x10\0\0WAVEfmt " + bytes(4096)
 
 
 @dataclass
-class MemoryQueue:
+class MemoryQueue(CeleryQueue):
     sent: list[Ticket] = field(default_factory=list)
     broken: bool = False
 

@@ -8,7 +8,8 @@ from typing import Any
 
 from pydantic_settings import BaseSettings
 
-from services.courier.settings import CourierSettings, RetentionSettings
+from services.courier.settings import CourierSettings
+from services.dispatcher.settings import RetentionSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
 from services.worker.settings import WorkerSettings

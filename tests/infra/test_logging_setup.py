@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.infra.redis_server import redis_running
+from tests.local_redis import redis_running
 
 ROOT = Path(__file__).parents[2]
 

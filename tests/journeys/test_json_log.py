@@ -24,7 +24,7 @@ PROGRAMS = {
     "gateway": ("services.gateway",),
     "results": ("services.results",),
     "courier": ("services.courier",),
-    "dispatcher": ("services.worker.dispatcher",),
+    "dispatcher": ("services.dispatcher",),
     "worker": ("services.worker",),
     "front": ("services.cli.web",),
     "container": ("services.container", "results"),

@@ -13,9 +13,9 @@ from shared.domain.retention import RetentionCategory
 from shared.domain.stage_plan import CAPTION
 from shared.domain.tenant import Scope
 from shared.domain.work import StageStatus, Ticket
+from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog
-from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.exports.sample import transcript
@@ -104,14 +104,14 @@ def test_a_recording_without_video_cannot_be_captioned(harness: ResultsHarness) 
 
 
 def test_the_video_is_deleted_with_its_recording_and_not_rendered_again(harness: ResultsHarness) -> None:
-    job_id, expiry = harness.done().job_id, SqlRetentionStore(harness.database)
+    job_id, expiry = harness.done().job_id, SqlErasureStore(harness.database)
     expiry.mark_deleted(RetentionCategory.MEDIA, "ours", job_id)
     for answer in (harness.web().post(at(job_id, "/video")), harness.web().get(at(job_id, ".mp4"))):
         assert (answer.status_code, answer.json()["code"]) == (409, "media_deleted")
 
 
 def test_the_recording_is_kept_until_the_requested_video_is_rendered(harness: ResultsHarness) -> None:
-    job_id, expiry = harness.done().job_id, SqlRetentionStore(harness.database)
+    job_id, expiry = harness.done().job_id, SqlErasureStore(harness.database)
     harness.web().post(at(job_id, "/video"))
     harness.clock.move(timedelta(days=2))
     assert expiry.expired(RetentionCategory.MEDIA, timedelta(days=1)) == ()

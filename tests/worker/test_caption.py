@@ -119,7 +119,7 @@ def test_a_video_of_a_job_erased_meanwhile_is_not_stored(harness: WorkerHarness,
         def finish_stage(self, *args: Any, **more: Any) -> Any:
             harness.jobs.erase(TENANT, job_id, by="test", reason="requested")
             harness.later(600)
-            harness.dispatcher.finish_erasures()
+            harness.finish_erasures()
             harness.blobs.put(TENANT, captioned_key(job_id), [b"too late"])
             return self._work.finish_stage(*args, **more)
 

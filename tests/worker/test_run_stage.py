@@ -262,7 +262,7 @@ def test_data_of_a_job_erased_during_a_stage_does_not_reappear(tmp_path: Path, s
         def publish(self, *args: Any, **more: Any) -> Any:
             harness.jobs.erase(TENANT, job_id, by="test", reason="requested")
             harness.later(600)
-            harness.dispatcher.finish_erasures()
+            harness.finish_erasures()
             harness.blobs.put(TENANT, transcript_key(job_id), [b"too late"])
             return self._work.publish(*args, **more)
 
@@ -322,13 +322,13 @@ def test_a_missing_output_is_computed_again_by_its_stage(harness: WorkerHarness,
 def test_repeatedly_missing_outputs_fail_the_job(harness: WorkerHarness) -> None:
     job_id = harness.submit()
     runs: Counter[str] = Counter()
-    harness.dispatcher.enqueue_pending()
+    harness.tickets.send_pending()
     while (ticket := harness.next_ticket()) is not None:
         if ticket.stage == "compose":
             harness.blobs.delete_prefix(TENANT, f"{artifacts_folder(job_id)}/transcribe")
         harness.runner.run(job_id, ticket.stage)
         harness.later(60)
-        harness.dispatcher.enqueue_pending()
+        harness.tickets.send_pending()
         runs[ticket.stage] += 1
     error = harness.record(job_id).error
     assert error is not None and (error.code, error.stage) == ("stored_data_missing", "compose")
@@ -355,7 +355,7 @@ def test_a_stage_downloads_only_what_its_row_opens(tmp_path: Path, setup: Setup)
     harness, reads = WorkerHarness.at(tmp_path, setup), RecordsReads(tmp_path / "blobs")
     job_id, worker = harness.submit(transcript=transcript), harness.changed(blobs=reads)
     opened: dict[str, set[str]] = {}
-    harness.dispatcher.enqueue_pending()
+    harness.tickets.send_pending()
     while (ticket := harness.next_ticket()) is not None:
         reads.names.clear()
         assert worker.run(job_id, ticket.stage) is StageOutcome.DONE

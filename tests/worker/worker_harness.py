@@ -11,7 +11,8 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from services.worker.dispatcher import Dispatcher
+from services.dispatcher.erasure import Erasure
+from services.dispatcher.settings import RetentionSettings
 from services.worker.engine_cache import EngineCache
 from services.worker.run_stage import StageOutcome, StageRunner
 from services.worker.scratch import Scratch
@@ -30,6 +31,8 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.queue_celery import CeleryQueue
+from shared.infra.ticket_sender import TicketSender
 from shared.ports.blobs import BlobStore
 from tests.fakes import ScriptedDecoder, ScriptedDetector, ScriptedEncoder, ScriptedTranscriber, tone, word
 from tests.service_fakes import MovableClock
@@ -39,7 +42,7 @@ MEDIA = b"a recording"
 
 
 @dataclass
-class MemoryQueue:
+class MemoryQueue(CeleryQueue):
     """Stores sent tickets, in order."""
 
     tickets: list[Ticket] = field(default_factory=list)
@@ -78,7 +81,7 @@ class WorkerHarness:
     blobs: BlobStore
     runner: StageRunner
     queue: MemoryQueue
-    dispatcher: Dispatcher
+    tickets: TicketSender
     jobs: SqlJobStore
 
     @classmethod
@@ -91,7 +94,7 @@ class WorkerHarness:
             SqlKeyStore(database).ensure_tenant(tenant)
         blobs = FolderBlobs(folder / "blobs")
         queue, jobs = MemoryQueue(), SqlJobStore(database)
-        dispatcher = Dispatcher(SqlWorkQueue(database), queue, blobs, max_waiting=4)
+        tickets = TicketSender(SqlWorkQueue(database), queue, max_waiting=4)
         filled = engines() if slots is None else slots
 
         def load(slot: Slot[Any], requested: str | None, machine: Setup) -> Any:
@@ -108,9 +111,9 @@ class WorkerHarness:
             scratch=Scratch(folder / "scratch"),
             settings=WorkerSettings(poll_seconds=0.05, scratch=folder / "scratch"),
             max_seconds=max_seconds,
-            send_pending=dispatcher.enqueue_pending,
+            send_pending=tickets.send_pending,
         )
-        made = cls(database, clock, blobs, runner, queue, dispatcher, jobs)
+        made = cls(database, clock, blobs, runner, queue, tickets, jobs)
         weakref.finalize(made, database.close)  # a test may create several
         return made
 
@@ -143,14 +146,14 @@ class WorkerHarness:
 
     def until(self, stage: str) -> None:
         """Run every stage before this one."""
-        self.dispatcher.enqueue_pending()
+        self.tickets.send_pending()
         while self.queue.tickets and (ticket := self._next(lambda one: one.stage != stage)) is not None:
             assert self.runner.run(ticket.job_id, ticket.stage) is StageOutcome.DONE
 
     def run_all(self) -> list[str]:
         """Run until no stage is left; return the stages in the order in which they ran."""
         ran: list[str] = []
-        self.dispatcher.enqueue_pending()
+        self.tickets.send_pending()
         while (ticket := self.next_ticket()) is not None:
             self.runner.run(ticket.job_id, ticket.stage)
             ran.append(ticket.stage)
@@ -164,6 +167,9 @@ class WorkerHarness:
         if found is not None:
             self.queue.tickets.remove(found)
         return found
+
+    def finish_erasures(self) -> None:
+        Erasure(self.database, self.blobs, RetentionSettings().periods).finish_erasures()
 
     def record(self, job_id: str) -> JobRecord:
         found = self.jobs.find(TENANT, job_id)

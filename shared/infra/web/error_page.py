@@ -20,7 +20,7 @@ BARE_STATUS = {
     413: ("upload_too_large", "The request body is too large for this call."),
     415: ("unsupported_content_type", "This call does not accept that content type."),
 }
-# A line of the tree in the module of the errors: a name, then what it means.
+# A line of the tree in the package of the errors: a name, then what it means.
 TREE_LINE = re.compile(r"^[│├└─ ]+(\w+) {2,}(.+)$", re.MULTILINE)
 PAGE = """<!doctype html>
 <html lang="en">
@@ -45,7 +45,7 @@ def type_reference(code: str) -> str:
 def error_classes(base: type[UndertoneError] = UndertoneError) -> Iterator[type[UndertoneError]]:
     yield base
     for subclass in base.__subclasses__():
-        if subclass.__module__ == errors.__name__:
+        if subclass.__module__.startswith(errors.__name__):
             yield from error_classes(subclass)
 
 

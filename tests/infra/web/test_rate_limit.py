@@ -12,10 +12,10 @@ from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 
 from shared.domain.error import HostNotAllowed, TooManyRequests
 from shared.domain.file_label import safe_file_label
-from shared.infra.redis_server import redis_running
 from shared.infra.web import rate_limit
 from shared.infra.web.loopback import check_local, is_loopback
 from shared.infra.web.rate_limit import ConcurrencyLimit, RateLimiter, client_network
+from tests.local_redis import redis_running
 
 
 def takes(limiter: RateLimiter, name: str = "a") -> int:
