@@ -47,7 +47,7 @@ def test_the_platforms_words_are_used(cache: Path, tmp_path: Path) -> None:
 
 def test_standard_output_contains_only_the_format(cache: Path) -> None:
     done = run("--transcript", CAPTIONS, "--modalities", "text,voice", "--cache", cache, "--format", "json", "-q")
-    assert json.loads(done.stdout)["schema_version"] == 1
+    assert json.loads(done.stdout)["schema_version"] == 2
 
 
 def test_without_modalities_there_are_words_and_no_emotion(cache: Path) -> None:

@@ -117,7 +117,7 @@ def test_confidence_grows_with_the_margin() -> None:
     close = turns_of([window(0, 2, 0.9, 0.85)], [span(0, 2)])[0].confidence
     alone = turns_of([window(0, 2, 0.4)], [span(0, 2)])[0].confidence
     assert alone == 1.0
-    assert close < clear
+    assert close is not None and clear is not None and close < clear
 
 
 def test_frames_without_window_use_the_nearest_scores() -> None:

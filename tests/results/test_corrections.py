@@ -190,7 +190,7 @@ def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: Re
 
     def name(new: str, if_match: str | None = None) -> str:
         plan = _correct(reader, caller, made.job_id, if_match, lambda current: rename_changes(current, "S1", new))
-        return plan.transcript.name_of("S1")
+        return plan.transcript.names["S1"]
 
     store.times = ATTEMPTS - 1
     assert name("Anna") == "Anna"
@@ -198,4 +198,4 @@ def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: Re
         store.times = times
         with pytest.raises(PreconditionFailed):
             name("Zoe", condition)
-    assert reader.read(caller, made.job_id).transcript.name_of("S1") == "Anna"
+    assert reader.read(caller, made.job_id).transcript.names["S1"] == "Anna"

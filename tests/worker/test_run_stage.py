@@ -344,7 +344,7 @@ def test_tracks_and_a_platform_transcript_are_downloaded_for_their_stages(tmp_pa
     record = harness.record(job_id)
     assert record.status is JobStatus.DONE, record.error
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
-    assert [(made.name_of(one.speaker), one.text) for one in made.utterances] == [
+    assert [(made.names[one.speaker], one.text) for one in made.utterances] == [
         ("Ana", "good morning"), ("Ben", "good bye"),
     ]  # fmt: skip
     assert slots["decoder"].opened == [MEDIA, b"ana alone"]

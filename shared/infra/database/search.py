@@ -84,6 +84,7 @@ class SqlTranscriptIndex:
 def write_utterances(connection: Connection, tenant: str, transcript: Transcript) -> None:
     """Replaces the job's utterances in the index, in the caller's transaction, which must have locked the job's row."""
     connection.execute(delete(search_utterances).where(search_utterances.c.job_id == transcript.job_id))
+    names = transcript.names
     rows = [
         {
             "tenant": tenant,
@@ -92,8 +93,8 @@ def write_utterances(connection: Connection, tenant: str, transcript: Transcript
             "start": utterance.start,
             "end": utterance.end,
             "speaker": _storable(utterance.speaker),
-            "name": _storable(transcript.name_of(utterance.speaker)),
-            "folded_name": fold(transcript.name_of(utterance.speaker)),
+            "name": _storable(names[utterance.speaker]),
+            "folded_name": fold(names[utterance.speaker]),
             "text": _storable(utterance.text),
             "folded": fold(utterance.text),
             "emotion": str(utterance.emotion.label) if utterance.emotion else None,
