@@ -35,6 +35,7 @@ lint: $(VENV)/.dev $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/vulture
 	$(BIN)/hadolint docker/Dockerfile
 
 # Domain, pipeline and exports need full branch coverage; the rest, which wraps machines and libraries, needs 90 %.

@@ -59,10 +59,6 @@ class LeaseKeeper:
     def claim(self) -> Claim:
         return self._claim
 
-    @property
-    def cancel_reason(self) -> CancelReason | None:
-        return self._cancel_reason
-
     def limit(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds
 

@@ -15,7 +15,6 @@ from shared.ports.media import Floats
 
 STEP = 0.1  # seconds per decision
 CHANGE = 0.5  # cost of a speaker change, in total similarity
-MIN_TURN = 0.3
 
 
 @dataclass(frozen=True, slots=True)
