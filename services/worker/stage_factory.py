@@ -11,7 +11,6 @@ from shared.domain.emotion import Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.job import Job, JobOptions
 from shared.engines.catalog import CATALOG, Setup, choose
-from shared.engines.segmentation_none import NoSegmentation
 from shared.pipeline.compose import Compose
 from shared.pipeline.decode import Decode
 from shared.pipeline.detect_speech import DetectSpeech
@@ -103,11 +102,7 @@ def _turns(job: Job, inputs: Inputs, engines: Engines) -> Stage:
         return TurnsFromWords()
     if job.tracks or options.separate_channels:
         return DiarizeTracks()
-    segmenter = engines("segmentation")
-    return Diarize(
-        engines("speaker"), engines("clusterer"), options.speakers, options.max_speakers,
-        segmenter=None if isinstance(segmenter, NoSegmentation) else segmenter,
-    )  # fmt: skip
+    return Diarize(engines("segmentation"), engines("speaker"), options.speakers, options.max_speakers)
 
 
 def _cues(inputs: Inputs) -> tuple[Cue, ...]:

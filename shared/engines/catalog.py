@@ -23,10 +23,9 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
         "ge2e-moods": "shared.engines.speaker_ge2e:MoodsEncoder",
         "ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder",
     },
-    "clusterer": {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"},
     "segmentation": {
+        "pyannet": "shared.engines.segmenter_pyannet:PyanNetSegmenter",
         "powerset": "shared.engines.segmenter_powerset:PowersetSegmenter",
-        "none": "shared.engines.segmentation_none:NoSegmentation",
     },
     "faces": {
         "yunet": "shared.engines.faces_yunet:YuNet",
