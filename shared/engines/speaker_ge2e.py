@@ -59,7 +59,7 @@ class MoodsEncoder(Ge2eEncoder):
 
     name = "ge2e-moods"
     weights = "speaker_ge2e_moods"
-    same_voice = 0.66
+    same_voice = 0.64
     note = None
 
 

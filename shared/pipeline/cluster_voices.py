@@ -13,7 +13,7 @@ from shared.ports.media import Floats
 
 MAX_ROWS = 800  # more are first merged block by block, so that cost grows linearly with the recording
 LEFT = 4  # of so many rows of a block, one is left
-CONFLICT = 1.0  # similarity that two groups lose if every row of the smaller one conflicts with the other group
+CONFLICT = 0.5  # similarity that two groups lose if every row of the smaller one conflicts with the other group
 MIN_SHARE = 0.02  # of all speech; a smaller group is noise or laughter, not a participant
 MIN_SECONDS = 1.6  # of speech; the same
 
