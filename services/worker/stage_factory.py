@@ -80,11 +80,7 @@ def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader) -> Mapp
             cues, uploaded.sha256 if uploaded else "", options.language
         ),
         Diarize.spec: lambda: Diarize(
-            engines(catalog.SPEAKER),
-            engines(catalog.CLUSTERER),
-            options.speakers,
-            options.max_speakers,
-            engines(catalog.SEGMENTATION),
+            engines(catalog.SEGMENTATION), engines(catalog.SPEAKER), options.speakers, options.max_speakers
         ),
         DiarizeTracks.spec: DiarizeTracks,
         TurnsFromWords.spec: TurnsFromWords,

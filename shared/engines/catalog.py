@@ -71,15 +71,12 @@ SPEAKER = Slot[ports.SpeakerEncoder](
         "ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder",
     },
 )
-CLUSTERER = Slot[ports.SpeakerClusterer](
-    "clusterer", "counting speakers", {"prototypes": "shared.engines.clusterer_prototypes:PrototypeClusterer"}
-)
-SEGMENTATION = Slot[ports.SpeechSegmenter | None](
+SEGMENTATION = Slot[ports.SpeechSegmenter](
     "segmentation",
-    "detecting overlapping speech",
+    "finding speakers in short windows",
     {
+        "pyannet": "shared.engines.segmentation_pyannet:PyanNetSegmenter",
         "powerset": "shared.engines.segmentation_powerset:PowersetSegmenter",
-        "none": "shared.engines.segmentation_none:NoSegmentation",
     },
 )
 FACES = Slot[ports.FaceDetector](
@@ -111,7 +108,7 @@ FUSION = Slot[ports.FusionModel](
 
 ENCODERS = {Modality.TEXT: TEXT, Modality.VOICE: VOICE, Modality.FACE: FACE}
 SLOTS: Mapping[str, Slot[object]] = {
-    slot.name: slot for slot in (DECODER, VAD, ASR, SPEAKER, CLUSTERER, SEGMENTATION, FACES, TEXT, VOICE, FACE, FUSION)
+    slot.name: slot for slot in (DECODER, VAD, ASR, SPEAKER, SEGMENTATION, FACES, TEXT, VOICE, FACE, FUSION)
 }
 
 

@@ -34,7 +34,15 @@ from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.ticket_sender import TicketSender
 from shared.ports.blobs import BlobStore
-from tests.fakes import ScriptedDecoder, ScriptedDetector, ScriptedEncoder, ScriptedTranscriber, tone, word
+from tests.fakes import (
+    ScriptedDecoder,
+    ScriptedDetector,
+    ScriptedEncoder,
+    ScriptedSegmenter,
+    ScriptedTranscriber,
+    tone,
+    word,
+)
 from tests.service_fakes import MovableClock
 
 TENANT = "ours"
@@ -54,23 +62,13 @@ class MemoryQueue(CeleryQueue):
         return sum(ticket.queue == queue for ticket in self.tickets)
 
 
-class OneSpeaker:
-    name = "scripted-clusterer"
-    fingerprint = "1"
-
-    def cluster(
-        self, embeddings: Any, *, same_voice: float, speakers: int | None, max_speakers: int | None
-    ) -> list[int]:
-        return [0] * len(embeddings)
-
-
 def engines() -> dict[str, Any]:
     return {
         "decoder": ScriptedDecoder(tone(3.0)),
         "vad": ScriptedDetector([span(0.2, 2.8)]),
         "asr": ScriptedTranscriber([word("hello", 0.5, 1.0), word("there", 1.0, 1.5)]),
         "speaker": ScriptedEncoder(),
-        "clusterer": OneSpeaker(),
+        "segmentation": ScriptedSegmenter([[span(0.2, 2.8)]]),
     }
 
 
