@@ -11,10 +11,12 @@ LONGEST_GAP = 1.5  # seconds of speech without a word that are still normal: a h
 
 def speech_without_words(speech: Sequence[Span], words: Sequence[Span]) -> tuple[Span, ...]:
     """The stretches of speech longer than `LONGEST_GAP` without a word."""
-    return tuple(gap for gap in _gaps(speech, union(words)) if gap.duration > LONGEST_GAP)
+    return tuple(gap for gap in uncovered(speech, words) if gap.duration > LONGEST_GAP)
 
 
-def _gaps(speech: Sequence[Span], spoken: Sequence[Span]) -> Iterator[Span]:
+def uncovered(speech: Sequence[Span], words: Sequence[Span]) -> Iterator[Span]:
+    """All stretches of speech without a word."""
+    spoken = union(words)
     first = 0
     for span in speech:
         while first < len(spoken) and spoken[first].end <= span.start:

@@ -18,25 +18,34 @@ def times(words: list[Word]) -> list[tuple[str, float, float]]:
 def test_word_does_not_last_over_a_pause() -> None:
     speech = [span(0, 2), span(4, 6)]
     words = [word("before", 1.5, 3.8), word("after", 3.0, 4.6), word("again", 4.6, 6.5)]
-    assert times(tighten(words, speech, span(0, 7))) == [("before", 1.5, 2), ("after", 4, 4.6), ("again", 4.6, 5.8)]
+    assert times(tighten(words, speech, span(0, 7))) == [
+        ("before", 1.5, 1.9), ("after", 4.1, 4.6), ("again", 4.6, 5.9),
+    ]  # fmt: skip
 
 
 def test_word_in_silence_moves_to_the_nearest_speech() -> None:
     speech = [span(0, 2), span(4, 16)]
     (late, early) = tighten([word("late", 2.1, 2.5), word("early", 3.6, 3.9)], speech, span(0, 16))
-    assert (late.end, early.start) == (2.02, 4)
+    assert (late.end, early.start) == (1.92, 4.1)
 
 
 def test_stretched_word_is_shortened_and_an_empty_one_has_a_duration() -> None:
     words = [word("no", 0, 3), word("a", 3, 3), word("b", 3, 3), word("day", 3, 3.4)]
     assert times(tighten(words, [span(0, 5)], span(0, 5))) == [
-        ("no", 0, 0.84), ("a", 3, 3.02), ("b", 3.02, 3.04), ("day", 3.04, 3.4),
+        ("no", 0.1, 0.94), ("a", 3, 3.02), ("b", 3.02, 3.04), ("day", 3.04, 3.4),
     ]  # fmt: skip
 
 
 def test_words_after_the_end_are_moved_inside() -> None:
     words = [word("a", 4.99, 5), word("b", 5, 5), word("c", 5, 5)]
-    assert times(tighten(words, [span(0, 5)], span(0, 5))) == [("a", 4.94, 4.96), ("b", 4.96, 4.98), ("c", 4.98, 5)]
+    assert times(tighten(words, [span(0, 5)], span(0, 5))) == [("a", 4.9, 4.92), ("b", 4.92, 4.94), ("c", 4.94, 4.96)]
+    assert times(tighten(words, [span(0, 9)], span(0, 5))) == [("a", 4.94, 4.96), ("b", 4.96, 4.98), ("c", 4.98, 5)]
+
+
+def test_last_word_before_a_pause_lasts_until_the_end_of_speech() -> None:
+    speech = [span(0, 2), span(4, 6)]
+    words = [word("good", 0.2, 0.9), word("day", 0.9, 1.6), word("bye", 4.1, 5.2)]
+    assert times(tighten(words, speech, span(0, 7))) == [("good", 0.2, 0.9), ("day", 0.9, 1.9), ("bye", 4.1, 5.06)]
 
 
 TIMES = st.lists(st.tuples(st.floats(0, 30), st.floats(0, 5)), max_size=60)
