@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.domain.coverage import speech_without_words
 from shared.domain.span import Span
 from shared.domain.speech import Speech, Transcription, Word
 from shared.domain.stage_plan import TRANSCRIBE
@@ -15,6 +16,7 @@ from shared.ports.engines import Transcriber
 
 PART = 600.0  # seconds; the maximum loss of a killed run
 SPLIT_FROM = 900.0  # seconds; a shorter recording is not split
+MAX_LISTED = 10  # stretches of speech whose times a warning lists
 
 
 @dataclass(frozen=True, slots=True)
@@ -49,6 +51,7 @@ class Transcribe:
         if words and self.transcriber.note:
             work.warn("recogniser", self.transcriber.note)
         self._warn_about_vocabulary(work)
+        _warn_about_lost_speech(work, words)
         work.write(found[0].model_copy(update={"words": words}))
 
     def _transcribe_span(self, work: Workspace, part: Span | None) -> Transcription:
@@ -88,6 +91,22 @@ class Transcribe:
         number, longest = max(enumerate(tracks), key=lambda pair: sum(span.duration for span in pair[1].spans))
         audio = open_audio(work.inputs["decode"], None if longest.track is None else number)
         return self.transcriber.identify_language(audio, longest.spans)
+
+
+def _warn_about_lost_speech(work: Workspace, words: Sequence[Word]) -> None:
+    lost = [
+        gap
+        for track in work.read("detect_speech", SpeechMap).tracks
+        for gap in speech_without_words(track.spans, [word for word in words if word.speaker == track.track])
+    ]
+    if lost:
+        listed = ", ".join(f"{_clock(gap.start)} to {_clock(gap.end)}" for gap in lost[:MAX_LISTED])
+        more = f" and {len(lost) - MAX_LISTED} more" if len(lost) > MAX_LISTED else ""
+        work.warn("speech_without_words", f"No words were recognised in detected speech: {listed}{more}.")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{seconds % 60:04.1f}"
 
 
 def in_time_order(words: Sequence[Word]) -> tuple[Word, ...]:
