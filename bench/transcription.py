@@ -111,8 +111,8 @@ def peak_megabytes() -> float:
 
 def main() -> None:
     if len(sys.argv) > 1 and sys.argv[1] in MODES:
-        mode, model, path, repeats = sys.argv[1:]
-        print(json.dumps(measure(mode, model, Path(path), int(repeats))))
+        mode, model, recording, times = sys.argv[1:]
+        print(json.dumps(measure(mode, model, Path(recording), int(times))))
         return
     if len(sys.argv) < 2 or not Path(sys.argv[1], "model.bin").is_file():
         print("skipped: the first argument must be the folder of a converted Whisper model")
