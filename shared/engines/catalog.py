@@ -20,8 +20,8 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
         "pocketsphinx": "shared.engines.asr_pocketsphinx:PocketSphinx",
     },
     "speaker": {
-        "ge2e-moods": "shared.engines.speaker_ge2e:MoodsEncoder",
         "ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder",
+        "ge2e-moods": "shared.engines.speaker_ge2e:MoodsEncoder",
     },
     "segmentation": {
         "pyannet": "shared.engines.segmenter_pyannet:PyanNetSegmenter",
