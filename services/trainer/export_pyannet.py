@@ -68,7 +68,7 @@ class PyanNet(nn.Module):
 
 def normalize(features: Tensor, norm: nn.Module) -> Tensor:
     """Instance norm without the module's check of its input, which cannot be traced."""
-    return torch.instance_norm(features, norm.weight, norm.bias, None, None, True, 0.1, 1e-5, False)  # type: ignore[arg-type]
+    return torch.instance_norm(features, norm.weight, norm.bias, None, None, True, 0.1, 1e-5, False)
 
 
 def sinc_filters(low: Tensor, band: Tensor) -> Tensor:  # (filter, 1) each -> (2 * filter, 1, WIDTH)
