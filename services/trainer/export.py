@@ -42,6 +42,10 @@ def write_graph(
         warnings.filterwarnings("ignore", category=DeprecationWarning)
         # The exporter warns that an LSTM's batch may be fixed; the parity check covers three batch sizes.
         warnings.filterwarnings("ignore", message="Exporting a model to ONNX with a batch_size other than 1")
+        # Instance norm uses the statistics of its input in evaluation too, which the exporter reports.
+        warnings.filterwarnings(
+            "ignore", message="ONNX export mode is set to TrainingMode.EVAL, but operator 'instance"
+        )
         # torch's check of an LSTM's input also warns; in our own modules a data-dependent branch remains an error.
         warnings.filterwarnings("ignore", category=torch.jit.TracerWarning, module=r"torch\.nn\.modules\.rnn")
         torch.onnx.export(

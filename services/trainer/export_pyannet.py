@@ -53,15 +53,22 @@ class PyanNet(nn.Module):
         self.classifier = nn.Linear(HIDDEN, VOICES)
 
     def forward(self, sound: Tensor) -> tuple[Tensor]:
-        features = self.norms[0](sound[:, None])
+        features = normalize(sound[:, None], self.norms[0])
         for number, convolution in enumerate(self.convolutions):
             features = convolution(features)
             features = features.abs() if number == 0 else features
-            features = nn.functional.leaky_relu(self.norms[number + 1](nn.functional.max_pool1d(features, 3)))
+            features = nn.functional.leaky_relu(
+                normalize(nn.functional.max_pool1d(features, 3), self.norms[number + 1])
+            )
         frames, _ = self.lstm(features.transpose(1, 2))
         for layer in self.linear:
             frames = nn.functional.leaky_relu(layer(frames))
         return (torch.sigmoid(self.classifier(frames)),)
+
+
+def normalize(features: Tensor, norm: nn.Module) -> Tensor:
+    """Instance norm without the module's check of its input, which cannot be traced."""
+    return torch.instance_norm(features, norm.weight, norm.bias, None, None, True, 0.1, 1e-5, False)
 
 
 def sinc_filters(low: Tensor, band: Tensor) -> Tensor:  # (filter, 1) each -> (2 * filter, 1, WIDTH)

@@ -67,8 +67,8 @@ SPEAKER = Slot[ports.SpeakerEncoder](
     "speaker",
     "distinguishing voices",
     {
-        "ge2e-moods": "shared.engines.speaker_ge2e:MoodsEncoder",
         "ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder",
+        "ge2e-moods": "shared.engines.speaker_ge2e:MoodsEncoder",
     },
 )
 SEGMENTATION = Slot[ports.SpeechSegmenter](

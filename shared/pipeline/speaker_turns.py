@@ -16,7 +16,7 @@ from shared.ports.media import Floats
 
 SPEECH = 0.6  # mean activity of a frame that is speech
 FAINT = 0.1  # the same within a span of the speech detector
-EDGES = 0.1, 0.15  # seconds at the start and the end of these spans that are padding
+EDGES = 0.15, 0.2  # seconds at the start and the end of these spans that are padding
 SHARPNESS = 10.0  # of the votes; a second of speech with a similarity higher by 0.1 gets 2.7 times the votes
 MIN_SECONDS, MAX_SECONDS = 0.2, 1.6  # range of the speech that a vote is based on
 PAUSE = 0.4  # seconds; a shorter silence does not split a turn

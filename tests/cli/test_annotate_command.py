@@ -84,7 +84,7 @@ def stages(setup: Setup, options: JobOptions, inputs: Inputs | None = None, **so
 def test_a_job_gets_the_stages_that_fit_it(setup: Setup) -> None:
     plain = stages(setup, JobOptions())
     assert list(plain)[-1] == "publish"
-    assert plain["diarize"].engine == "pyannet+ge2e-moods"
+    assert plain["diarize"].engine == "pyannet+ge2e"
     assert plain["track_faces"].engine == "cascade"
     track = Source(name="Ana", sha256="b" * 64)
     apart = stages(setup, JobOptions(), Inputs(SAMPLE, tracks=(SAMPLE,)), tracks=(track,))

@@ -7,7 +7,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.domain.error import InvalidRequest
+from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.span import Span
 from shared.engines.catalog import SPEAKER, Setup, choose
 from shared.engines.decoder.sound import decode_sound
@@ -53,10 +53,12 @@ def test_empty_and_silent_input_has_finite_embeddings(encoder: SpeakerEncoder) -
     assert np.isfinite(encoder.embed([silent(1.6), tone(0.8)])).all()
 
 
-def test_commercial_only_selects_the_published_encoder(setup: Setup) -> None:
+def test_published_encoder_is_the_default_and_allows_commercial_use(setup: Setup) -> None:
     commercial = Setup(EngineSettings(commercial_only=True), setup.media)
-    assert choose(SPEAKER, None, setup).name == "ge2e-moods"
-    assert choose(SPEAKER, None, commercial).name == "ge2e"
+    assert choose(SPEAKER, None, setup).name == "ge2e"
+    assert choose(SPEAKER, "ge2e-moods", setup).name == "ge2e-moods"
+    with pytest.raises(EngineUnavailable):
+        choose(SPEAKER, "ge2e-moods", commercial)
     with pytest.raises(InvalidRequest, match="no option 'tempers'"):
         choose(SPEAKER, "ge2e:tempers", setup)
 

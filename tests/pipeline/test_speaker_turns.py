@@ -84,8 +84,8 @@ def test_faint_activity_counts_within_detected_speech_only() -> None:
     active = loud.windows[0].active + np.float32(0.3) * (loud.windows[0].active == 0)
     faint = Segmentation(0.0, STEP, (LocalSpeakers(0, active),))
     assert placed(turns(faint, [[0.9]])) == [("S1", 1, 2)]
-    assert placed(turns(faint, [[0.9]], [span(0.4, 2.65)])) == [("S1", 0.5, 2.5)]
-    assert placed(turns(loud, [[0.9]], [span(0.4, 2.65)])) == [("S1", 1, 2)]
+    assert placed(turns(faint, [[0.9]], [span(0.35, 2.7)])) == [("S1", 0.5, 2.5)]
+    assert placed(turns(loud, [[0.9]], [span(0.35, 2.7)])) == [("S1", 1, 2)]
 
 
 def test_confidence_grows_with_the_difference_in_similarity() -> None:
