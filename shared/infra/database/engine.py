@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Update, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, Pool
@@ -22,6 +22,7 @@ Clock = Callable[[], datetime]
 BUSY_MS = 30_000
 UNPOOLED_SECONDS = 5  # connection timeout in seconds of an unpooled connection
 WRITES = "undertone_writes"
+ALONE = "undertone_alone"
 
 
 def utc_now() -> datetime:
@@ -48,6 +49,18 @@ class Database:
     def writing(self) -> Iterator[Connection]:
         with self._engine.execution_options(**{WRITES: True}).begin() as connection:
             yield connection
+
+    def execute_alone(self, change: Update) -> int:
+        """Runs one statement as a transaction of its own, and returns the number of changed rows.
+
+        The driver commits it in the same call, in which it does not hold the interpreter lock. A thread that must wait
+        for that lock therefore never keeps the database locked.
+        """
+        options: dict[str, Any] = {ALONE: True}
+        if self._engine.dialect.name == "postgresql":
+            options["isolation_level"] = "AUTOCOMMIT"
+        with self._engine.execution_options(**options).begin() as connection:
+            return connection.execute(change).rowcount
 
     @contextmanager
     def writing_exclusively(self, what: str) -> Iterator[Connection]:
@@ -125,8 +138,11 @@ def _sqlite(engine: Engine) -> Engine:
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get(ALONE, False):
+            return
         # A read transaction that starts writing fails if another one wrote in the meantime, so lock for writing first.
-        writes = connection.get_execution_options().get(WRITES, False)
+        writes = options.get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine
