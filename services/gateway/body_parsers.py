@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,7 @@ from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_
 from services.gateway.tus_headers import read_metadata
 from shared.domain.error import InvalidRequest, OutboundFailed, UnsupportedContentType, UploadTooLarge
 from shared.domain.job_request import JobRequest, JobRequestByUrl
+from shared.infra.address_rule import parse
 from shared.infra.web.request_body import Body
 
 MAX_JSON = 64 * 1024
@@ -115,7 +116,7 @@ def _download(
     """The size limit of one request applies to a recording and its tracks together."""
     try:
         with gateway.outbound.fetching(url, {}, max_bytes=gateway.max_bytes - incoming.size) as download:
-            put(name or unquote(urlsplit(url).path), incoming.with_heartbeat(download.blocks))
+            put(name or unquote(parse(url).path.partition("?")[0]), incoming.with_heartbeat(download.blocks))
     except OutboundFailed as error:
         if error.reason == "too_large":
             raise UploadTooLarge(error.message) from None

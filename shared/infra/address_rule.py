@@ -23,6 +23,7 @@ LowerCase = Annotated[str, StringConstraints(to_lower=True)]
 # `is_global` alone lets through NAT64, IPv4-compatible, site-local and, in some versions of Python, 6to4 addresses.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 NOT_PUBLIC = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
+RELAYS_6TO4 = IPv4Network("192.88.99.0/24")  # deprecated; `is_global` is true for it
 # Ports of databases, brokers, caches, directories, remote desktops and control planes; none of them takes webhooks.
 _DENIED = (
     "1433 1521 2049 2375 2376 2379 2380 3268 3306 3389 4369 5432 5672 5900 5984 6000 6379 6443 8500 "
@@ -88,7 +89,10 @@ def parse(url: str) -> Target:
 
 def _host(text: str) -> str:
     if text.startswith("["):
-        return text[1:-1]
+        try:
+            return str(IPv6Address(text[1:-1]))
+        except ValueError:
+            raise AddressBlocked("The host name is not valid.") from None
     try:
         name = (text if text.isascii() else idna.encode(text, uts46=True).decode()).lower().removesuffix(".")
     except idna.IDNAError:
@@ -104,7 +108,7 @@ def is_public(address: Address) -> bool:
         if address.ipv4_mapped is None:
             return address in GLOBAL_UNICAST and not any(address in network for network in NOT_PUBLIC)
         address = address.ipv4_mapped
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and address not in RELAYS_6TO4
 
 
 class AddressPolicy:

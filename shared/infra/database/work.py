@@ -91,8 +91,9 @@ class SqlWorkStore:
         changes: dict[str, Any] = {"lease_until": now + lease}
         if progress is not None:
             changes["progress"] = progress
-        # The lease thread waits for the interpreter lock that the stage may hold; it must not lock the database meanwhile.
-        if self._database.execute_alone(update(stages).where(*_claim_is_valid(claim)).values(**changes)) != 1:
+        # The lease thread may wait long for the interpreter lock; it must not lock the database meanwhile.
+        change = update(stages).where(*_claim_is_valid(claim)).values(**changes)
+        if self._database.execute_alone(change) != 1:
             raise _lost(claim)
         return claim.model_copy(update={"lease_until": now + lease})
 
