@@ -20,6 +20,7 @@ from shared.infra.database.waiting import wait_for_server
 
 Clock = Callable[[], datetime]
 BUSY_MS = 30_000
+CHECKPOINT_BUSY_MS = 200  # a checkpoint that waits for readers blocks writers
 UNPOOLED_SECONDS = 5  # connection timeout in seconds of an unpooled connection
 WRITES = "undertone_writes"
 ALONE = "undertone_alone"
@@ -68,6 +69,22 @@ class Database:
         with self.writing() as connection:
             acquire_named_lock(connection, what)
             yield connection
+
+    def purge_deleted(self) -> bool:
+        """Removes deleted rows from the files of SQLite; returns False while another transaction needs them.
+
+        `secure_delete` writes zeros over deleted rows, but only in new versions of their pages, which are in the log:
+        until a checkpoint the database file has the old versions, and until it is truncated so has the log.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True  # PostgreSQL does it itself (autovacuum)
+        with self._engine.execution_options(**{ALONE: True}).connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={CHECKPOINT_BUSY_MS}")
+            try:
+                blocked: int = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MS}")
+        return not blocked
 
     def ask(self) -> None:
         """Raises the driver's error if the database does not respond."""
@@ -133,7 +150,8 @@ def _sqlite(engine: Engine) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver starts its own transactions too late and excludes DDL
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        waits = f"busy_timeout={BUSY_MS}"
+        for pragma in (waits, "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
