@@ -25,6 +25,7 @@ from services.cli.terminal import print_transcript
 from shared.domain.error import InvalidSetting, StateConflict, UndertoneError
 from shared.domain.stage_plan import QUEUES
 from shared.infra.logging_setup import configure_logging
+from shared.infra.private_files import make_private_folder
 from shared.infra.queue_settings import RedisSettings
 from shared.infra.redis_server import RedisServer
 from shared.infra.secret_encryption import SecretSettings, new_key
@@ -101,10 +102,10 @@ def serve(
     configure_logging(LogSettings())
     folder = (data or StorageSettings().folder).expanduser().resolve()
     config = ServeConfig(folder, host, port, workers or max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder)
     logs = None if verbose else folder / "logs"
     if logs is not None:
-        logs.mkdir(exist_ok=True, mode=0o700)
+        make_private_folder(logs)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup

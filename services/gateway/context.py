@@ -34,6 +34,7 @@ from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.disk import DiskSpace
 from shared.infra.outbound import Outbound
+from shared.infra.private_files import make_private_folder
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretCipher, SecretSettings
@@ -69,7 +70,7 @@ class Context:
 
     def __init__(self, deployment: Deployment, database: Database, queue: CeleryQueue) -> None:
         settings, folder = deployment.gateway, deployment.storage.folder.expanduser()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(folder)
         sealed = deployment.secrets.keys.get_secret_value()
         blobs = open_blob_store(deployment.storage)
         self.settings, self.clock = settings, database.clock

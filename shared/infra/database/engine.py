@@ -17,6 +17,7 @@ from sqlalchemy.pool import NullPool, Pool
 from shared.domain.error import InvalidSetting
 from shared.infra.database.migrate import migrate
 from shared.infra.database.waiting import wait_for_server
+from shared.infra.private_files import FILE_MODE, make_private_file, restrict
 
 Clock = Callable[[], datetime]
 BUSY_MS = 30_000
@@ -132,7 +133,9 @@ def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | Non
     match address.get_backend_name():
         case "sqlite":
             if address.database:
-                Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+                make_private_file(Path(address.database))
+                for log in ("-wal", "-shm"):  # SQLite creates them with the permissions of the database file
+                    restrict(Path(address.database + log), FILE_MODE)
             waits = {"timeout": seconds or BUSY_MS / 1000}
             return _sqlite(create_engine(address, hide_parameters=True, connect_args=waits, poolclass=poolclass))
         case "postgresql":
