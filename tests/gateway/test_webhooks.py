@@ -62,7 +62,7 @@ def test_a_test_event_is_sent_logged_and_replayed(gateway: Gateway, client: http
     path = f"/v1/deliveries/{sent.json()['id']}"
     assert client.post(f"{path}/replay").status_code == 409, "it is still pending"
     outbox, now = SqlOutbox(gateway.database), gateway.context.clock()
-    (going,) = outbox.due(limit=5, lease=timedelta(minutes=1))
+    (going,) = outbox.due(limit=5, lease=timedelta(minutes=1), slots=100)
     attempt = Attempt(
         delivery_id=going.delivery.id,
         endpoint_id=made["id"],
