@@ -18,7 +18,7 @@ from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_
 from services.gateway.tus_headers import read_metadata
 from shared.domain.error import InvalidRequest, OutboundFailed, UnsupportedContentType, UploadTooLarge
 from shared.domain.job_request import JobRequest, JobRequestByUrl
-from shared.infra.address_rule import parse
+from shared.infra.address_rule import not_callable, parse
 from shared.infra.web.request_body import Body
 
 MAX_JSON = 64 * 1024
@@ -95,11 +95,12 @@ def _read_json(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByU
 
 def _fetch(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByUrl) -> None:
     for track in wanted.tracks:  # fail before the download of the recording; each URL is checked again when fetched
-        gateway.outbound.check(track.url)
+        gateway.callbacks.check(track.url)
     if wanted.upload is None:
         _download(gateway, incoming, incoming.put_recording, wanted.url or "", wanted.name)
     else:
         with gateway.uploads.reading(incoming.caller.tenant, wanted.upload) as (upload, blocks):
+            incoming.release(upload)
             label = wanted.name or read_metadata(upload.metadata).get("filename")
             incoming.put_recording(label, incoming.with_heartbeat(blocks))
     for track in wanted.tracks:
@@ -120,6 +121,8 @@ def _download(
     except OutboundFailed as error:
         if error.reason == "too_large":
             raise UploadTooLarge(error.message) from None
+        if error.reason == "dns":
+            raise not_callable() from None
         raise
 
 

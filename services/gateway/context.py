@@ -94,6 +94,7 @@ class Context:
             governance=deployment.governance,
             clock=self.clock,
             max_bytes=self.max_bytes,
+            reserved_bytes=self.uploads.reserved_bytes,
             gpu=deployment.queue.gpu,
             max_stored_bytes=settings.quota_mb << 20 if settings.quota_mb else None,
         )

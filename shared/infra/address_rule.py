@@ -52,6 +52,14 @@ class OutboundSettings(BaseSettings):
     """The deployment's public host name and the names of its services; they are never called."""
 
 
+def not_callable() -> AddressBlocked:
+    """The same error for a blocked host and for one that does not exist, so that internal names cannot be probed."""
+    return AddressBlocked(
+        "The host name cannot be resolved, or calls to its address are not allowed.",
+        hint="Check the host name; the operator can add an internal host to OUTBOUND__ALLOW.",
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Target:
     """The parts of a parsed URL; requests are built from these parts, never from the original text."""
@@ -124,12 +132,9 @@ class AddressPolicy:
         """Raises unless every resolved address is allowed, because a client may connect to any of them."""
         # An address with a scope, such as fe80::1%eth0, names a local interface and is never public.
         addresses = [ip_address(answer.partition("%")[0]) for answer in answers]
-        if target.host in self._settings.own_hosts:
-            raise AddressBlocked("The host belongs to this deployment.")
-        if not addresses or not all(self._allowed(target.host, address) for address in addresses):
-            raise AddressBlocked(
-                "Calls to that address are not allowed.", hint="The operator can add it to OUTBOUND__ALLOW."
-            )
+        own = target.host in self._settings.own_hosts
+        if own or not addresses or not all(self._allowed(target.host, address) for address in addresses):
+            raise not_callable()
         local = self._loopback and all(_is_loopback(address) for address in addresses)
         if target.scheme == "http" and not self._settings.plain_http and not local:
             raise AddressBlocked("Only https URLs are allowed.", hint="OUTBOUND__PLAIN_HTTP=true also allows http.")

@@ -22,6 +22,7 @@ from shared.infra.web.access_log import AccessLog
 from tests.gateway.serving import MP4, Gateway, logged
 from tests.gateway.test_attacks import head
 from tests.local_server import Reply, serving
+from tests.results.conftest import ResultsHarness
 
 ID = "0" * 32
 NOW = "2026-11-02T12:00:00Z"
@@ -42,9 +43,13 @@ def encoded(cursor: dict[str, object]) -> str:
 
 
 @pytest.mark.parametrize("cursor", CURSORS)
-def test_a_forged_cursor_is_an_invalid_request(client: httpx.Client, cursor: dict[str, object]) -> None:
+def test_a_forged_cursor_is_an_invalid_request(
+    client: httpx.Client, results: ResultsHarness, cursor: dict[str, object]
+) -> None:
     with pytest.raises(InvalidRequest):
         Cursor.parse(encoded(cursor))
+    searched = results.web().get("/v1/search", params={"q": "x", "cursor": encoded(cursor)})
+    assert (searched.status_code, searched.json()["code"]) == (422, "invalid_request")
     for path in LISTS:
         answer = client.get(path, params={"cursor": encoded(cursor)})
         assert (answer.status_code, answer.json()["code"]) == (422, "invalid_request"), path

@@ -137,5 +137,5 @@ def test_loopback_option_allows_only_loopback_addresses() -> None:
 def test_own_hosts_are_blocked() -> None:
     rule = AddressPolicy(DEFAULT.model_copy(update={"own_hosts": ("our.example", "redis")}), loopback=True)
     for host in ("our.example", "OUR.example.", "redis"):
-        with pytest.raises(AddressBlocked, match="belongs to this deployment"):
+        with pytest.raises(AddressBlocked, match="not allowed"):
             rule.check(parse(f"https://{host}/"), ["8.8.8.8"])
