@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import httpx
 import pytest
 
@@ -20,7 +22,7 @@ def test_a_repeated_request_shows_a_secret_only_to_the_key_that_created_it(
 ) -> None:
     text, key = make_key("ours", {Scope.WEBHOOKS_WRITE}, gateway.context.clock())
     SqlKeyStore(gateway.database).add(key)
-    request = {"json": {"url": "http://127.0.0.1:9999/"}, "headers": {"Idempotency-Key": "same"}}
+    request: dict[str, Any] = {"json": {"url": "http://127.0.0.1:9999/"}, "headers": {"Idempotency-Key": "same"}}
     created = client.post("/v1/webhooks", **request)
     assert created.status_code == 201 and client.post("/v1/webhooks", **request).json() == created.json()
     with httpx.Client(base_url=gateway.url, headers={"Authorization": f"Bearer {text}"}, timeout=20) as other:

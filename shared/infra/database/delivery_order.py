@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from datetime import datetime, timedelta
+from typing import Any
 
 from sqlalchemy import ColumnElement, Select, Subquery, and_, case, exists, func, or_, select
 
@@ -16,21 +17,21 @@ SLOW_SECONDS = 3.0  # an endpoint is slow after an attempt that took longer,
 SLOW_FOR = timedelta(minutes=15)  # for this time
 
 
-def due_deliveries(now: datetime, slots: int) -> Select[tuple[str]]:
+def due_deliveries(now: datetime, slots: int) -> Select[Any]:
     """Ids of the deliveries that may be attempted now, those of tenants with the fewest attempts in progress first."""
     due = _due(now)
     busy_tenants, busy_slow = _in_progress(now, deliveries.c.tenant), _slow_in_progress(now)
     # A tenant's slow deliveries come last, so that they do not use up its share while they wait for a slow slot.
-    order = (due.c.slow, due.c.turn, due.c.next_attempt_at, due.c.id)
-    rank = func.row_number().over(partition_by=due.c.tenant, order_by=order)
+    next_of_tenant = (due.c.slow, due.c.turn, due.c.next_attempt_at, due.c.id)
+    rank = func.row_number().over(partition_by=due.c.tenant, order_by=next_of_tenant)
     by_tenant = (
         select(due, (rank + func.coalesce(busy_tenants.c.number, 0)).label("tenant_turn"))
         .outerjoin(busy_tenants, busy_tenants.c.name == due.c.tenant)
         .where(due.c.turn <= MAX_PARALLEL_PER_ENDPOINT)
         .subquery()
     )
-    order = (by_tenant.c.tenant_turn, by_tenant.c.next_attempt_at, by_tenant.c.id)
-    rank = func.row_number().over(partition_by=by_tenant.c.slow, order_by=order)
+    next_in_lane = (by_tenant.c.tenant_turn, by_tenant.c.next_attempt_at, by_tenant.c.id)
+    rank = func.row_number().over(partition_by=by_tenant.c.slow, order_by=next_in_lane)
     by_lane = (
         select(by_tenant, (rank + busy_slow).label("slow_turn"))
         .where(by_tenant.c.tenant_turn <= max(1, slots // TENANT_SHARE))
