@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -32,6 +32,7 @@ from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import LogSettings, StorageSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+GRACE = 10.0  # seconds for a shutdown
 WORKER_GRACE = 20.0
 
 
@@ -76,10 +77,14 @@ class ServeConfig:
     def child_processes(self) -> Iterator[ChildProcess]:
         module = (sys.executable, "-m")
         yield ChildProcess("web", (*module, "services.cli.web"), ready=partial(listens, self.host, self.port))
-        yield ChildProcess("courier", (*module, "services.courier", *(["--loopback"] if self.loopback else [])))
-        yield ChildProcess("dispatch", (*module, "services.dispatcher"))
+        arguments = ("--loopback",) if self.loopback else ()
+        yield self._background("courier", (*module, "services.courier", *arguments))
+        yield self._background("dispatch", (*module, "services.dispatcher"))
         for number in range(self.workers):
-            yield ChildProcess(f"worker-{number + 1}", (*module, "services.worker"), grace_seconds=WORKER_GRACE)
+            yield self._background(f"worker-{number + 1}", (*module, "services.worker"), WORKER_GRACE)
+
+    def _background(self, name: str, command: Sequence[str], grace: float = GRACE) -> ChildProcess:
+        return ChildProcess(name, command, grace_seconds=grace, heartbeat=self.data / f"{name}.alive")
 
 
 def serve(
