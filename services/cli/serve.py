@@ -7,7 +7,7 @@ import os
 import signal
 import socket
 import sys
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
 from dataclasses import dataclass
 from functools import partial
@@ -25,12 +25,14 @@ from services.cli.terminal import print_transcript
 from shared.domain.error import InvalidSetting, StateConflict, UndertoneError
 from shared.domain.stage_plan import QUEUES
 from shared.infra.logging_setup import configure_logging
+from shared.infra.private_files import make_private_folder
 from shared.infra.queue_settings import RedisSettings
 from shared.infra.redis_server import RedisServer
 from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import LogSettings, StorageSettings
 
 LOOPBACK = ("127.0.0.1", "::1", "localhost")
+GRACE = 10.0  # seconds for a shutdown
 WORKER_GRACE = 20.0
 
 
@@ -75,10 +77,14 @@ class ServeConfig:
     def child_processes(self) -> Iterator[ChildProcess]:
         module = (sys.executable, "-m")
         yield ChildProcess("web", (*module, "services.cli.web"), ready=partial(listens, self.host, self.port))
-        yield ChildProcess("courier", (*module, "services.courier", *(["--loopback"] if self.loopback else [])))
-        yield ChildProcess("dispatch", (*module, "services.dispatcher"))
+        arguments = ("--loopback",) if self.loopback else ()
+        yield self._background("courier", (*module, "services.courier", *arguments))
+        yield self._background("dispatch", (*module, "services.dispatcher"))
         for number in range(self.workers):
-            yield ChildProcess(f"worker-{number + 1}", (*module, "services.worker"), grace_seconds=WORKER_GRACE)
+            yield self._background(f"worker-{number + 1}", (*module, "services.worker"), WORKER_GRACE)
+
+    def _background(self, name: str, command: Sequence[str], grace: float = GRACE) -> ChildProcess:
+        return ChildProcess(name, command, grace_seconds=grace, heartbeat=self.data / f"{name}.alive")
 
 
 def serve(
@@ -101,10 +107,10 @@ def serve(
     configure_logging(LogSettings())
     folder = (data or StorageSettings().folder).expanduser().resolve()
     config = ServeConfig(folder, host, port, workers or max(1, min(4, len(os.sched_getaffinity(0)) // 2)))
-    folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+    make_private_folder(folder)
     logs = None if verbose else folder / "logs"
     if logs is not None:
-        logs.mkdir(exist_ok=True, mode=0o700)
+        make_private_folder(logs)
     stop = Event()
     for number in (signal.SIGTERM, signal.SIGINT, signal.SIGHUP):
         if signal.getsignal(number) is not signal.SIG_IGN:  # nohup

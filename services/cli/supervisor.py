@@ -14,6 +14,7 @@ import structlog
 
 from shared.domain.error import InvalidSetting
 from shared.infra.child_process import start_child, stop_child
+from shared.infra.heartbeat import HEARTBEAT_FILE_VARIABLE
 
 log = structlog.get_logger()
 
@@ -22,17 +23,22 @@ FIRST_RESTART_DELAY = 0.5
 MAX_PAUSE = 30.0
 STABLE_SECONDS = 60.0  # after this long a child's restart delay is reset
 READY_TIMEOUT_SECONDS = 60.0
+SILENCE_SECONDS = 180.0  # without a heartbeat; a program touches its file at least every 15 s
 MAX_LOG = 16 << 20
 
 
 @dataclass(frozen=True, slots=True)
 class ChildProcess:
-    """`grace_seconds` limits its shutdown; `ready` returns whether the next program may start."""
+    """`grace_seconds` limits its shutdown; `ready` returns whether the next program may start.
+
+    `heartbeat` is the file that it touches after successful work; it is killed when it stops to do so.
+    """
 
     name: str
     command: Sequence[str]
     grace_seconds: float = 10.0
     ready: Callable[[], bool] = lambda: True
+    heartbeat: Path | None = None
 
 
 @dataclass(slots=True)
@@ -45,6 +51,12 @@ class _RunningChild:
 
     def has_exited(self) -> bool:
         return self.process is not None and self.process.poll() is not None
+
+    def seconds_without_heartbeat(self) -> float:
+        path, running = self.program.heartbeat, time.monotonic() - self.started
+        if path is None:
+            return 0.0
+        return min(running, time.time() - path.stat().st_mtime) if path.exists() else running
 
 
 @dataclass(slots=True)
@@ -86,6 +98,10 @@ class Supervisor:
                 self._launch(child)
             return
         if not child.has_exited():
+            if child.seconds_without_heartbeat() > SILENCE_SECONDS:
+                log.error("serve.child_silent", child=child.program.name, seconds=SILENCE_SECONDS)
+                child.process.kill()
+                child.process.wait()
             return
         status = child.process.returncode
         if status == InvalidSetting.exit_status:
@@ -100,12 +116,13 @@ class Supervisor:
 
     def _launch(self, child: _RunningChild) -> None:
         child.started = time.monotonic()
-        name = child.program.name
+        name, path = child.program.name, child.program.heartbeat
+        heartbeat = {} if path is None else {HEARTBEAT_FILE_VARIABLE: str(path)}
         out = None if self.logs is None else _log_file(self.logs / f"{name}.log")
         try:
             child.process = start_child(
                 child.program.command,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **heartbeat},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

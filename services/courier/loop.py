@@ -72,7 +72,7 @@ class Courier:
             due: tuple[DueDelivery, ...] = ()
             if self._outbox.any_due():
                 self._outbox.fan_out()
-                due = self._outbox.due(limit=free, lease=LEASE)
+                due = self._outbox.due(limit=free, lease=LEASE, slots=self._settings.max_parallel)
         # A database outage must not end the courier. A traceback could contain an address.
         except Exception as error:  # noqa: BLE001
             log.error(  # noqa: TRY400

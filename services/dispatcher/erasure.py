@@ -54,6 +54,11 @@ class Erasure:
         SqlIdempotencyStore(self.database).delete_before(now - RESPONSE_RETENTION)
         SqlAuditLog(self.database).delete_before(now - AUDIT_RETENTION)
 
+    def purge_deleted(self) -> None:
+        """Remove what was deleted from the database's files too; the next run retries while they are in use."""
+        if not self.database.purge_deleted():
+            log.info("dispatcher.purge_postponed")
+
     def _delete(self, tenant: str, folder: str) -> bool:
         """Delete the folder; return False if storage could not delete everything, and the next run retries."""
         self.blobs.delete_prefix(tenant, folder)

@@ -31,6 +31,7 @@ class Dispatcher:
             (RETENTION_SECONDS, self.erasure.delete_expired),
             (self.sweep_seconds, self.erasure.finish_erasures),
             (OLD_ROWS_SECONDS, self.erasure.delete_old_rows),
+            (self.sweep_seconds, self.erasure.purge_deleted),
             (HEARTBEAT_SECONDS, self.send),
             (0.0, self.send_if_ready),
         )

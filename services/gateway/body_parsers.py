@@ -6,7 +6,7 @@ from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from functools import partial
 from typing import Any, TypeVar
-from urllib.parse import unquote, urlsplit
+from urllib.parse import unquote
 
 from fastapi import Request
 from fastapi.exceptions import RequestValidationError
@@ -18,6 +18,7 @@ from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_
 from services.gateway.tus_headers import read_metadata
 from shared.domain.error import InvalidRequest, OutboundFailed, UnsupportedContentType, UploadTooLarge
 from shared.domain.job_request import JobRequest, JobRequestByUrl
+from shared.infra.address_rule import not_callable, parse
 from shared.infra.web.request_body import Body
 
 MAX_JSON = 64 * 1024
@@ -94,11 +95,12 @@ def _read_json(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByU
 
 def _fetch(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByUrl) -> None:
     for track in wanted.tracks:  # fail before the download of the recording; each URL is checked again when fetched
-        gateway.outbound.check(track.url)
+        gateway.callbacks.check(track.url)
     if wanted.upload is None:
         _download(gateway, incoming, incoming.put_recording, wanted.url or "", wanted.name)
     else:
         with gateway.uploads.reading(incoming.caller.tenant, wanted.upload) as (upload, blocks):
+            incoming.release(upload)
             label = wanted.name or read_metadata(upload.metadata).get("filename")
             incoming.put_recording(label, incoming.with_heartbeat(blocks))
     for track in wanted.tracks:
@@ -115,10 +117,12 @@ def _download(
     """The size limit of one request applies to a recording and its tracks together."""
     try:
         with gateway.outbound.fetching(url, {}, max_bytes=gateway.max_bytes - incoming.size) as download:
-            put(name or unquote(urlsplit(url).path), incoming.with_heartbeat(download.blocks))
+            put(name or unquote(parse(url).path.partition("?")[0]), incoming.with_heartbeat(download.blocks))
     except OutboundFailed as error:
         if error.reason == "too_large":
             raise UploadTooLarge(error.message) from None
+        if error.reason == "dns":
+            raise not_callable() from None
         raise
 
 

@@ -7,8 +7,9 @@ from contextlib import contextmanager
 from datetime import datetime
 from uuid import uuid4
 
-from shared.domain.error import InvalidRequest, InvalidSetting, OutboundFailed
+from shared.domain.error import InvalidSetting, OutboundFailed
 from shared.domain.webhook import EncryptedSecret, EventType, WebhookEndpoint
+from shared.infra.address_rule import not_callable
 from shared.infra.database.webhooks import SqlEndpointStore
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_webhook_secret
@@ -72,7 +73,7 @@ class CallbackEndpoints:
         try:
             self._outbound.check(url)
         except OutboundFailed:
-            raise InvalidRequest("The callback's host name cannot be resolved.", hint="Check the host name.") from None
+            raise not_callable() from None
 
     @property
     def cipher(self) -> SecretCipher:

@@ -34,6 +34,7 @@ from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.disk import DiskSpace
 from shared.infra.outbound import Outbound
+from shared.infra.private_files import make_private_folder
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretCipher, SecretSettings
@@ -69,7 +70,7 @@ class Context:
 
     def __init__(self, deployment: Deployment, database: Database, queue: CeleryQueue) -> None:
         settings, folder = deployment.gateway, deployment.storage.folder.expanduser()
-        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        make_private_folder(folder)
         sealed = deployment.secrets.keys.get_secret_value()
         blobs = open_blob_store(deployment.storage)
         self.settings, self.clock = settings, database.clock
@@ -93,6 +94,7 @@ class Context:
             governance=deployment.governance,
             clock=self.clock,
             max_bytes=self.max_bytes,
+            reserved_bytes=self.uploads.reserved_bytes,
             gpu=deployment.queue.gpu,
             max_stored_bytes=settings.quota_mb << 20 if settings.quota_mb else None,
         )

@@ -22,6 +22,7 @@ from shared.domain.job_blobs import job_folder, platform_transcript_key, recordi
 from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
+from shared.domain.upload import Upload
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog
@@ -44,6 +45,7 @@ class JobIntake:
     governance: GovernanceSettings
     clock: Callable[[], datetime]
     max_bytes: int
+    reserved_bytes: Callable[[str], int]  # bytes of a tenant's resumable uploads, which count towards its quota
     gpu: bool = False
     max_stored_bytes: int | None = None  # bytes for one tenant
 
@@ -74,7 +76,7 @@ class JobIntake:
         """Returns the bytes that the tenant may still store (None: no limit); raises if `size` exceeds them."""
         if self.max_stored_bytes is None:
             return None
-        bytes_left = self.max_stored_bytes - self.jobs.stored_bytes(tenant)
+        bytes_left = self.max_stored_bytes - self.jobs.stored_bytes(tenant) - self.reserved_bytes(tenant)
         if size > bytes_left:
             raise QuotaExceeded(self.max_stored_bytes)
         return bytes_left
@@ -103,6 +105,13 @@ class IncomingUpload:
     record: JobRecord | None = None  # of the submitted job
     callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown only once
     size: int = 0  # bytes received
+    released: int = 0  # bytes of the resumable upload that becomes this recording
+
+    def release(self, upload: Upload) -> None:
+        """Use the bytes that the upload has reserved in the quota."""
+        self.released = upload.length
+        if self.bytes_left is not None:
+            self.bytes_left += upload.length
 
     def with_heartbeat(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
         """The blocks, with a periodic heartbeat: without it a long upload would count as abandoned."""
@@ -182,7 +191,12 @@ class IncomingUpload:
         )
         new.check()
         with self.intake.callbacks.adding(self.caller.tenant, self.job_id, request.callback_url) as secret:
-            record = self.intake.jobs.add(self.caller.tenant, new, max_stored=self.intake.max_stored_bytes)
+            record = self.intake.jobs.add(
+                self.caller.tenant,
+                new,
+                max_stored=self.intake.max_stored_bytes,
+                reserved=self.intake.reserved_bytes(self.caller.tenant) - self.released,
+            )
             self.record, self.callback_secret = record, secret
         self.intake.audit.record(
             self.caller.audit_entry(

@@ -57,12 +57,16 @@ async def create_upload(request: Request, gateway: Gateway, caller: Writer) -> R
         raise UploadTooLarge(f"The upload is larger than the limit of {gateway.max_bytes} bytes.")
     metadata = request.headers.get("upload-metadata", "")
     read_metadata(metadata)
-    await anyio.to_thread.run_sync(gateway.intake.bytes_left, caller.tenant, length)
-    made = partial(gateway.uploads.create, caller.tenant, length, metadata, _expiry(gateway))
-    upload = await anyio.to_thread.run_sync(made)
+    upload = await anyio.to_thread.run_sync(_create, gateway, caller.tenant, length, metadata)
     if content_type_of(request.headers) == CONTENT_TYPE:
         upload = await _append(gateway, request, caller, upload.id, 0)
     return Response(status_code=201, headers=_offset_headers(upload) | {"Location": f"{PREFIX}/{upload.id}"})
+
+
+def _create(gateway: Context, tenant: str, length: int, metadata: str) -> Upload:
+    with gateway.uploads.reserving(tenant):
+        gateway.intake.bytes_left(tenant, length)
+        return gateway.uploads.create(tenant, length, metadata, _expiry(gateway))
 
 
 @router.head(PREFIX + "/{upload_id}", responses=error_responses(*FIND_ERRORS), summary="Show the offset of an upload")

@@ -36,6 +36,23 @@ class FolderUploads:
         self._clock = clock
         root.mkdir(parents=True, exist_ok=True, mode=0o700)
 
+    def reserved_bytes(self, tenant: str) -> int:
+        """The announced lengths of the tenant's uploads that have not expired."""
+        return sum(upload.length for upload in self._stored(tenant) if upload.expires_at > self._clock())
+
+    @contextmanager
+    def reserving(self, tenant: str) -> Iterator[None]:
+        """Excludes other processes that create uploads of the tenant, while its quota is checked."""
+        folder = self._folder(tenant, "quota").parent
+        with raising_storage_unavailable():
+            folder.mkdir(exist_ok=True, mode=0o700)
+            lock = os.open(folder, os.O_RDONLY | os.O_CLOEXEC)
+        try:
+            fcntl.flock(lock, fcntl.LOCK_EX)
+            yield
+        finally:
+            os.close(lock)
+
     def create(self, tenant: str, length: int, metadata: str, expires_at: datetime) -> Upload:
         if not self._disk.has_space(length):
             raise storage_full()
@@ -113,15 +130,20 @@ class FolderUploads:
 
     def sweep(self) -> int:
         count = 0
-        for metadata in self._root.glob(f"*/*/{METADATA_FILE}"):
+        for upload in self._stored("*"):
+            folder = self._folder(upload.tenant, upload.id)
             with suppress(FileNotFoundError):
-                upload = Upload.model_validate_json(metadata.read_bytes())
                 if upload.expires_at <= self._clock():
-                    os.truncate(metadata.parent / CONTENT, 0)
+                    os.truncate(folder / CONTENT, 0)
                     count += 1
                 if upload.expires_at + EXPIRED_KEPT_FOR <= self._clock():
-                    shutil.rmtree(metadata.parent, ignore_errors=True)
+                    shutil.rmtree(folder, ignore_errors=True)
         return count
+
+    def _stored(self, tenant: str) -> Iterator[Upload]:
+        for metadata in self._root.glob(f"{tenant}/*/{METADATA_FILE}"):
+            with suppress(FileNotFoundError):
+                yield Upload.model_validate_json(metadata.read_bytes())
 
     @contextmanager
     def _locked(self, tenant: str, upload_id: str) -> Iterator[Upload]:

@@ -96,7 +96,8 @@ def find_endpoint(context: Context, tenant: str, endpoint_id: str) -> WebhookEnd
     summary="Create an endpoint",
 )
 def add_endpoint(gateway: Gateway, caller: WebhookWriter, key: RequestKeyHeader, wanted: EndpointRequest) -> Response:
-    fingerprint = digest_of(wanted.url, " ".join(sorted(wanted.events)), wanted.description)
+    # The response contains a secret, which another key of the tenant must not read by repeating the request.
+    fingerprint = digest_of(caller.id, wanted.url, " ".join(sorted(wanted.events)), wanted.description)
     cipher = gateway.callbacks.cipher
     with process_once(gateway.requests, key, fingerprint) as first:
         if first.stored is not None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
@@ -9,7 +10,7 @@ from pydantic import Field
 
 from services.results.dependencies import Reader, Transcripts
 from shared.domain.emotion import Emotion
-from shared.domain.search import SearchQuery, highlight
+from shared.domain.search import SearchQuery, SearchResult, highlight
 from shared.domain.tenant import Scope
 from shared.domain.value import Value
 
@@ -44,6 +45,11 @@ class SearchPage(Value):
     next_cursor: str | None
 
 
+def found_job(job: str | None, found: Sequence[SearchResult]) -> str:
+    """The subject of the audit entry: the id of a job that exists, because any other text is the client's own."""
+    return job if job is not None and found else ""
+
+
 @router.get("/v1/search", summary="Utterances, of the newest job first.")
 def search(
     transcripts: Transcripts,
@@ -61,7 +67,7 @@ def search(
     query = SearchQuery.parse(q, emotion=emotion, speaker=speaker, job=job)
     page = transcripts.index.search(caller.tenant, query, cursor=cursor, limit=limit)
     transcripts.record_audit(
-        caller, "transcripts.searched", job or "", found=len(page.items), emotion=emotion is not None
+        caller, "transcripts.searched", found_job(job, page.items), found=len(page.items), emotion=emotion is not None
     )
     hits = tuple(SearchHit(**hit.model_dump(), highlighted=highlight(hit.text, query.phrases)) for hit in page.items)
     return SearchPage(items=hits, next_cursor=page.next_cursor)

@@ -13,9 +13,11 @@ from celery import Celery, signals
 
 from services.worker.engine_cache import EngineCache
 from services.worker.heartbeat_step import HeartbeatStep
+from services.worker.progress import PROGRESS
 from services.worker.run_stage import StageRunner
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
+from services.worker.stall_step import StallStep
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.database.jobs import SqlJobStore
@@ -63,12 +65,13 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
         }
     )
     celery_app.task(run_stage, name=TASK)
-    celery_app.steps["consumer"].add(HeartbeatStep)
+    celery_app.steps["consumer"].update((HeartbeatStep, StallStep))
     return celery_app
 
 
 def run_stage(job_id: str, stage: str) -> None:
     """The Celery task; its result is stored in the database."""
+    PROGRESS.mark()
     runner().run(job_id, stage)
 
 

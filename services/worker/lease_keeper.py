@@ -14,13 +14,14 @@ from types import FrameType
 
 import structlog
 
+from services.worker.progress import PROGRESS
 from shared.domain.error import LeaseLost
 from shared.domain.work import Claim
 from shared.infra.database.work import SqlWorkStore
 
 log = structlog.get_logger()
 
-UNRESPONSIVE_SECONDS = 60.0  # seconds after which a process stuck in native code is killed
+UNRESPONSIVE_SECONDS = 60.0  # seconds after which a process that does not react is killed
 WAKE_SIGNAL = signal.SIGUSR2  # interrupts a system call of the stage's thread
 SHUTDOWN_SIGNALS = (signal.SIGTERM, signal.SIGQUIT)  # the worker shuts down, or lost its broker connection
 
@@ -80,12 +81,15 @@ class LeaseKeeper:
         """Handle signals and extend the lease inside the block; the stage is only cancelled within `stoppable`."""
         thread = threading.Thread(target=self._heartbeat_loop, name="lease-keeper", daemon=True)
         before = {number: signal.signal(number, self._on_signal) for number in (WAKE_SIGNAL, *SHUTDOWN_SIGNALS)}
+        before[signal.SIGALRM] = signal.signal(signal.SIGALRM, signal.SIG_DFL)
+        self._restart_kill_timer()
         thread.start()
         try:
             yield
         finally:
             self._finished.set()
             thread.join()
+            signal.setitimer(signal.ITIMER_REAL, 0)
             for number, handler in before.items():
                 signal.signal(number, handler)
 
@@ -115,6 +119,7 @@ class LeaseKeeper:
     def _heartbeat_loop(self) -> None:
         extended = time.monotonic()
         while not self._finished.wait(self._poll_seconds):
+            self._restart_kill_timer()
             now = time.monotonic()
             due = now - extended >= self._lease.total_seconds() / 3
             try:
@@ -132,6 +137,15 @@ class LeaseKeeper:
             if self._deadline is not None and now > self._deadline:
                 self._stop(CancelReason.TIMED_OUT)
             self._kill_if_unresponsive(now)
+
+    def _restart_kill_timer(self) -> None:
+        """Let the kernel end this process, with SIGALRM, if this is not called again for the length of a lease.
+
+        Native code that keeps the interpreter lock stops every thread of this process, including this one, so nothing
+        inside the process could end it. Celery starts a new process; the lease expires and is swept.
+        """
+        PROGRESS.mark()
+        signal.setitimer(signal.ITIMER_REAL, max(UNRESPONSIVE_SECONDS, self._lease.total_seconds()))
 
     def _stop(self, reason: CancelReason) -> None:
         self._request_stop(reason)

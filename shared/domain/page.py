@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import base64
 import binascii
-from datetime import datetime
-from typing import Generic, TypeVar
+from typing import Annotated, Generic, TypeVar
+
+from pydantic import AwareDatetime, StringConstraints
 
 from shared.domain.error import InvalidRequest
 from shared.domain.value import Value
@@ -16,8 +17,8 @@ Item = TypeVar("Item")
 class Cursor(Value):
     """The last item of a page; lists are sorted from new to old, then by id."""
 
-    at: datetime
-    id: str
+    at: AwareDatetime
+    id: Annotated[str, StringConstraints(pattern=r"^[A-Za-z0-9_-]{1,64}(:[0-9]{1,9})?$")]  # with a position in the job
 
     def __str__(self) -> str:
         return base64.urlsafe_b64encode(self.model_dump_json().encode()).decode().rstrip("=")

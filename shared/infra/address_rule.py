@@ -23,6 +23,7 @@ LowerCase = Annotated[str, StringConstraints(to_lower=True)]
 # `is_global` alone lets through NAT64, IPv4-compatible, site-local and, in some versions of Python, 6to4 addresses.
 GLOBAL_UNICAST = IPv6Network("2000::/3")
 NOT_PUBLIC = tuple(map(IPv6Network, ("2001::/23", "2001:db8::/32", "2002::/16", "3fff::/20")))
+RELAYS_6TO4 = IPv4Network("192.88.99.0/24")  # deprecated; `is_global` is true for it
 # Ports of databases, brokers, caches, directories, remote desktops and control planes; none of them takes webhooks.
 _DENIED = (
     "1433 1521 2049 2375 2376 2379 2380 3268 3306 3389 4369 5432 5672 5900 5984 6000 6379 6443 8500 "
@@ -49,6 +50,14 @@ class OutboundSettings(BaseSettings):
 
     own_hosts: CommaList[LowerCase] = ()
     """The deployment's public host name and the names of its services; they are never called."""
+
+
+def not_callable() -> AddressBlocked:
+    """The same error for a blocked host and for one that does not exist, so that internal names cannot be probed."""
+    return AddressBlocked(
+        "The host name cannot be resolved, or calls to its address are not allowed.",
+        hint="Check the host name; the operator can add an internal host to OUTBOUND__ALLOW.",
+    )
 
 
 @dataclass(frozen=True, slots=True)
@@ -88,7 +97,10 @@ def parse(url: str) -> Target:
 
 def _host(text: str) -> str:
     if text.startswith("["):
-        return text[1:-1]
+        try:
+            return str(IPv6Address(text[1:-1]))
+        except ValueError:
+            raise AddressBlocked("The host name is not valid.") from None
     try:
         name = (text if text.isascii() else idna.encode(text, uts46=True).decode()).lower().removesuffix(".")
     except idna.IDNAError:
@@ -104,7 +116,7 @@ def is_public(address: Address) -> bool:
         if address.ipv4_mapped is None:
             return address in GLOBAL_UNICAST and not any(address in network for network in NOT_PUBLIC)
         address = address.ipv4_mapped
-    return address.is_global and not address.is_multicast
+    return address.is_global and not address.is_multicast and address not in RELAYS_6TO4
 
 
 class AddressPolicy:
@@ -120,12 +132,9 @@ class AddressPolicy:
         """Raises unless every resolved address is allowed, because a client may connect to any of them."""
         # An address with a scope, such as fe80::1%eth0, names a local interface and is never public.
         addresses = [ip_address(answer.partition("%")[0]) for answer in answers]
-        if target.host in self._settings.own_hosts:
-            raise AddressBlocked("The host belongs to this deployment.")
-        if not addresses or not all(self._allowed(target.host, address) for address in addresses):
-            raise AddressBlocked(
-                "Calls to that address are not allowed.", hint="The operator can add it to OUTBOUND__ALLOW."
-            )
+        own = target.host in self._settings.own_hosts
+        if own or not addresses or not all(self._allowed(target.host, address) for address in addresses):
+            raise not_callable()
         local = self._loopback and all(_is_loopback(address) for address in addresses)
         if target.scheme == "http" and not self._settings.plain_http and not local:
             raise AddressBlocked("Only https URLs are allowed.", hint="OUTBOUND__PLAIN_HTTP=true also allows http.")

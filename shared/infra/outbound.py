@@ -123,7 +123,7 @@ class Outbound:
             with self._request("GET", target, sent, None, limits) as response:
                 found = _headers(response)
                 if response.status in REDIRECTS and "location" in found:
-                    following = parse(urljoin(target.url, found["location"]))
+                    following = parse(_joined(target.url, found["location"]))
                     if (following.scheme, following.authority) != (target.scheme, target.authority):
                         sent = {name: value for name, value in sent.items() if name.lower() not in PRIVATE_HEADERS}
                     target = following
@@ -163,6 +163,13 @@ class Outbound:
             connection.stream(method, url, headers=sent, content=body, extensions={"timeout": waits}) as response,
         ):
             yield response
+
+
+def _joined(base: str, location: str) -> str:
+    try:
+        return urljoin(base, location)
+    except ValueError:
+        raise OutboundFailed("The server redirected to an invalid URL.", reason="redirect") from None
 
 
 def _headers(response: httpcore.Response) -> dict[str, str]:

@@ -9,6 +9,9 @@ from typing import Any
 
 import httpcore
 
+GRACE_SECONDS = 60.0  # before the mean rate is checked
+MIN_BYTES_PER_SECOND = 4096
+
 
 class PinnedBackend(httpcore.NetworkBackend):
     """Connects to addresses that were resolved and checked before, and ignores the host from the HTTP library."""
@@ -44,11 +47,13 @@ class PinnedBackend(httpcore.NetworkBackend):
 
 
 class _DeadlineStream(httpcore.NetworkStream):
-    """Stream whose reads and writes end at the deadline, so that a slow server cannot keep it open for hours."""
+    """Stream that ends at the deadline or below the minimum rate, so that a slow server cannot keep it open."""
 
     def __init__(self, stream: httpcore.NetworkStream, deadline: float) -> None:
         self._stream = stream
         self._deadline = deadline
+        self._began = time.monotonic()
+        self._received = 0
 
     def _left(self, timeout: float | None, error: type[httpcore.TimeoutException]) -> float:
         left = self._deadline - time.monotonic()
@@ -57,7 +62,12 @@ class _DeadlineStream(httpcore.NetworkStream):
         return left if timeout is None else min(left, timeout)
 
     def read(self, max_bytes: int, timeout: float | None = None) -> bytes:
-        return self._stream.read(max_bytes, self._left(timeout, httpcore.ReadTimeout))
+        block = self._stream.read(max_bytes, self._left(timeout, httpcore.ReadTimeout))
+        self._received += len(block)
+        seconds = time.monotonic() - self._began
+        if block and seconds > GRACE_SECONDS and self._received < seconds * MIN_BYTES_PER_SECOND:
+            raise httpcore.ReadTimeout
+        return block
 
     def write(self, buffer: bytes, timeout: float | None = None) -> None:
         self._stream.write(buffer, self._left(timeout, httpcore.WriteTimeout))

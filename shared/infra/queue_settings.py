@@ -6,11 +6,20 @@ from pydantic import Field, SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
+def client_url(url: str) -> str:
+    """The URL for the Redis client: Celery names a socket `redis+socket`, and its database `virtual_host`."""
+    return url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+
+
 class RedisSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="REDIS__", frozen=True)
 
     url: SecretStr = SecretStr("")
     """redis://:password@host:6379/0, rediss:// or redis+socket:///path; empty: `undertone serve` starts its own."""
+
+    @property
+    def client_url(self) -> str:
+        return client_url(self.url.get_secret_value())
 
 
 class QueueSettings(BaseSettings):

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database, unpooled_database
+from shared.infra.private_files import make_private_folder
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.ports.blobs import BlobStore
 
@@ -17,12 +20,18 @@ def open_unpooled_database(settings: DatabaseSettings, storage: StorageSettings)
 
 
 def _address(settings: DatabaseSettings, storage: StorageSettings) -> str:
-    return settings.url.get_secret_value() or f"sqlite:///{storage.folder.expanduser() / 'undertone.db'}"
+    return settings.url.get_secret_value() or f"sqlite:///{_folder(storage) / 'undertone.db'}"
+
+
+def _folder(storage: StorageSettings) -> Path:
+    folder = storage.folder.expanduser()
+    make_private_folder(folder)
+    return folder
 
 
 def open_blob_store(storage: StorageSettings) -> BlobStore:
     if not storage.bucket:
-        return FolderBlobs(storage.folder.expanduser() / "blobs", reserve=storage.reserve_mb << 20)
+        return FolderBlobs(_folder(storage) / "blobs", reserve=storage.reserve_mb << 20)
     from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - load the S3 client only if a bucket is set
 
     return s3_blobs(

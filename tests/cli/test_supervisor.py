@@ -11,6 +11,7 @@ from threading import Event
 
 import pytest
 
+from services.cli import supervisor as supervisor_module
 from services.cli.supervisor import ChildProcess, Supervisor
 from shared.domain.error import InvalidSetting
 
@@ -97,3 +98,42 @@ def test_children_get_the_settings_and_a_long_log_is_rotated(supervisor: Supervi
     until(begun(log))
     assert log.read_text().startswith("blue")
     assert (tmp_path / "env.log.1").stat().st_size == 20 << 20
+
+
+@pytest.mark.parametrize("touched_before", [True, False])
+def test_a_program_without_a_heartbeat_is_killed_and_restarted(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, touched_before: bool
+) -> None:
+    monkeypatch.setattr(supervisor_module, "SILENCE_SECONDS", 1.0)
+    log, heartbeat = tmp_path / "stuck.log", tmp_path / "stuck.alive"
+    if touched_before:
+        heartbeat.touch()
+        os.utime(heartbeat, (0, 0))
+    supervisor.start(ChildProcess("stuck", WAITING, ready=begun(log), heartbeat=heartbeat))
+    first, stop = pid_of("stuck", supervisor), Event()
+
+    def wait_for_restart() -> None:
+        until(begun(log, times=2))
+        stop.set()
+
+    waiting = threading.Thread(target=wait_for_restart)
+    waiting.start()
+    supervisor.watch(stop)
+    waiting.join()
+    assert pid_of("stuck", supervisor) != first and not Path("/proc", str(first)).exists()
+
+
+def test_a_program_with_a_heartbeat_goes_on(
+    supervisor: Supervisor, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr(supervisor_module, "SILENCE_SECONDS", 1.5)
+    beating = (
+        "import os, pathlib, time\nwhile True:\n    pathlib.Path(os.environ['UNDERTONE_HEARTBEAT_FILE']).touch()\n"
+    )
+    command = (sys.executable, "-c", beating + "    print('begun', flush=True); time.sleep(0.05)")
+    log = tmp_path / "beats.log"
+    supervisor.start(ChildProcess("beats", command, ready=begun(log), heartbeat=tmp_path / "beats.alive"))
+    first, stop = pid_of("beats", supervisor), Event()
+    threading.Timer(4, stop.set).start()
+    supervisor.watch(stop)
+    assert pid_of("beats", supervisor) == first

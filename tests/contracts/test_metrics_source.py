@@ -118,7 +118,7 @@ def test_webhooks_are_counted_while_pending_and_by_outcome(
     metrics = source.read()
     assert (metrics.events_pending, metrics.deliveries_pending, metrics.deliveries_due) == (0, 2, 2)
     assert metrics.oldest_due_seconds == 10
-    sent, later = outbox.due(limit=5, lease=MINUTE)
+    sent, later = outbox.due(limit=5, lease=MINUTE, slots=100)
     for outgoing, outcome in (
         (sent, DeliveryOutcome(status=DeliveryStatus.DELIVERED)),
         (later, DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=clock.now + MINUTE)),

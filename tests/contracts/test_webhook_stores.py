@@ -18,10 +18,11 @@ from shared.domain.webhook import (
     EventType,
     WebhookEndpoint,
 )
+from shared.infra.database.delivery_order import MAX_PARALLEL_PER_ENDPOINT
 from shared.infra.database.engine import Database
 from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.outbox import MAX_PARALLEL_PER_ENDPOINT, SqlOutbox
+from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
 from tests.contracts.test_database_races import run_concurrently
@@ -76,7 +77,7 @@ def publish(database: Database, tenant: str = "ours") -> str:
 
 def due(outbox: SqlOutbox, limit: int = 50) -> tuple[DueDelivery, ...]:
     outbox.fan_out()
-    return outbox.due(limit=limit, lease=MINUTE)
+    return outbox.due(limit=limit, lease=MINUTE, slots=100)
 
 
 def attempt(outgoing: DueDelivery, clock: MovableClock, **fields: object) -> Attempt:
@@ -107,7 +108,7 @@ def test_event_is_delivered_once_to_each_subscribed_endpoint(
     add_endpoint(endpoints, job_id="another job")
     add_endpoint(endpoints, tenant="theirs")
     assert sum(run_concurrently(*[outbox.fan_out] * 4)) == 3
-    found = outbox.due(limit=50, lease=MINUTE)
+    found = outbox.due(limit=50, lease=MINUTE, slots=100)
     assert {outgoing.endpoint for outgoing in found} == set(subscribed)
     assert len({outgoing.delivery.id for outgoing in found}) == 3
     assert len({outgoing.delivery.body for outgoing in found}) == 1
@@ -123,11 +124,11 @@ def test_any_due_reports_pending_events_and_due_deliveries(
     assert outbox.any_due(), "an event"
     outbox.fan_out()
     assert outbox.any_due(), "a delivery"
-    (taken,) = outbox.due(limit=5, lease=MINUTE)
+    (taken,) = outbox.due(limit=5, lease=MINUTE, slots=100)
     assert not outbox.any_due(), "the delivery is leased"
     clock.move(MINUTE)
     assert outbox.any_due()
-    (taken,) = outbox.due(limit=5, lease=MINUTE)
+    (taken,) = outbox.due(limit=5, lease=MINUTE, slots=100)
     later = DeliveryOutcome(status=DeliveryStatus.PENDING, next_attempt_at=clock.now + MINUTE)
     outbox.record(taken, attempt(taken, clock), later)
     assert not outbox.any_due(), "its next attempt is not due yet"
@@ -141,10 +142,12 @@ def test_leased_delivery_is_not_returned_until_the_lease_expires(
     add_endpoint(endpoints)
     publish(database)
     outbox.fan_out()
-    taken = [one for batch in run_concurrently(*[lambda: outbox.due(limit=5, lease=MINUTE)] * 4) for one in batch]
+    taken = [
+        one for batch in run_concurrently(*[lambda: outbox.due(limit=5, lease=MINUTE, slots=100)] * 4) for one in batch
+    ]
     assert len(taken) == 1
     clock.move(MINUTE)
-    (again,) = outbox.due(limit=5, lease=MINUTE)
+    (again,) = outbox.due(limit=5, lease=MINUTE, slots=100)
     assert outbox.record(taken[0], attempt(taken[0], clock), DONE) is False, "the lease has expired"
     assert outbox.record(again, attempt(again, clock), DONE) is True
 

@@ -68,7 +68,7 @@ class CourierHarness:
     def run_once(self) -> list[DeliveryOutcome]:
         """Run one iteration of the courier's loop."""
         self.outbox.fan_out()
-        return [self.deliverer.deliver(one) for one in self.outbox.due(limit=50, lease=MINUTE)]
+        return [self.deliverer.deliver(one) for one in self.outbox.due(limit=50, lease=MINUTE, slots=100)]
 
 
 def verify(request: ReceivedRequest, secret: str) -> Any:

@@ -57,7 +57,7 @@ def test_the_loop_survives_failures_and_finishes_attempts_in_progress(
 
     outbox = FlakyOutbox(harness.database)
     heart = Heartbeat(harness.folder / "healthy")
-    settings = CourierSettings(max_parallel=2, poll_seconds=0.02)
+    settings = CourierSettings(max_parallel=4, poll_seconds=0.02)
     courier = Courier(outbox, harness.deliverer, settings, harness.clock, heart)
     stop = Event()
     with serving(Reply(raw=slowly)) as server:

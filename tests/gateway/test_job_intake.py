@@ -58,6 +58,7 @@ def intake(database: Database, tmp_path: Path, clock: MovableClock) -> JobIntake
         governance=GovernanceSettings(),
         clock=clock,
         max_bytes=10_000,
+        reserved_bytes=lambda _tenant: 0,
     )
 
 

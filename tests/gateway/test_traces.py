@@ -79,7 +79,7 @@ def test_one_trace_follows_a_job_from_the_upload_to_its_webhook(opened: Open, tm
                 outbox, outbound, gateway.context.callbacks.cipher, gateway.database.clock, tracer=courier_tracer
             )
             outbox.fan_out()
-            for outgoing in outbox.due(limit=9, lease=MINUTE):
+            for outgoing in outbox.due(limit=9, lease=MINUTE, slots=100):
                 deliverer.deliver(outgoing)
             harness.database.close()
         for tracer in (gateway_tracer, worker_tracer, courier_tracer):

@@ -14,7 +14,7 @@ NOT_PUBLIC = (
     "224.0.0.1 ff02::1 ::127.0.0.1 64:ff9b::a9fe:a9fe 64:ff9b::808:808 fec0::1 3fff::1 2002:7f00:1:: "
     "64:ff9b:1::1 127.0.0.1 10.0.0.1 100.64.0.1 169.254.169.254 198.18.0.1 240.0.0.1 0.0.0.0 ::1 fc00::1 fe80::1 "
     "::ffff:127.0.0.1 ::ffff:10.0.0.1 ::ffff:169.254.169.254 :: 172.16.0.1 192.168.1.1 255.255.255.255 "
-    "192.0.2.1 2001::1 2001:db8::1 fd00:ec2::254"
+    "192.0.2.1 192.88.99.1 2001::1 2001:db8::1 fd00:ec2::254"
 )
 PUBLIC = ["8.8.8.8", "1.1.1.1", "::ffff:8.8.8.8", "2606:4700:4700::1111", "2a00:1450:4001::1"]
 DEFAULT = OutboundSettings(_env_file=None)
@@ -137,5 +137,5 @@ def test_loopback_option_allows_only_loopback_addresses() -> None:
 def test_own_hosts_are_blocked() -> None:
     rule = AddressPolicy(DEFAULT.model_copy(update={"own_hosts": ("our.example", "redis")}), loopback=True)
     for host in ("our.example", "OUR.example.", "redis"):
-        with pytest.raises(AddressBlocked, match="belongs to this deployment"):
+        with pytest.raises(AddressBlocked, match="not allowed"):
             rule.check(parse(f"https://{host}/"), ["8.8.8.8"])

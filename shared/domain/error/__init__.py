@@ -25,6 +25,7 @@ UndertoneError
 │   ├── QuotaExceeded           more bytes than one tenant may store
 │   ├── MalformedBody           the body is truncated, or does not match its headers
 │   ├── BodyTimeout             the body arrives too slowly
+│   ├── RequestTimeout          the service needs too long for the response
 │   ├── UnsupportedContentType  a content type that this endpoint does not accept
 │   ├── IdempotencyKeyInUse     the first request with this key is still running
 │   ├── UploadExpired           a resumable upload that expired

@@ -100,6 +100,12 @@ class BodyTimeout(RequestError):
     retryable = True
 
 
+class RequestTimeout(RequestError):
+    code = "request_timeout"
+    http_status = 503
+    retryable = True
+
+
 class UnsupportedContentType(RequestError):
     code = "unsupported_content_type"
     http_status = 415

@@ -9,7 +9,7 @@ from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
-from sqlalchemy import Connection, Engine, create_engine, event, text
+from sqlalchemy import Connection, Engine, Update, create_engine, event, text
 from sqlalchemy.engine import make_url
 from sqlalchemy.exc import ArgumentError
 from sqlalchemy.pool import NullPool, Pool
@@ -17,11 +17,14 @@ from sqlalchemy.pool import NullPool, Pool
 from shared.domain.error import InvalidSetting
 from shared.infra.database.migrate import migrate
 from shared.infra.database.waiting import wait_for_server
+from shared.infra.private_files import FILE_MODE, make_private_file, restrict
 
 Clock = Callable[[], datetime]
 BUSY_MS = 30_000
+CHECKPOINT_BUSY_MS = 200  # a checkpoint that waits for readers blocks writers
 UNPOOLED_SECONDS = 5  # connection timeout in seconds of an unpooled connection
 WRITES = "undertone_writes"
+ALONE = "undertone_alone"
 
 
 def utc_now() -> datetime:
@@ -49,12 +52,40 @@ class Database:
         with self._engine.execution_options(**{WRITES: True}).begin() as connection:
             yield connection
 
+    def execute_alone(self, change: Update) -> int:
+        """Runs one statement as a transaction of its own, and returns the number of changed rows.
+
+        The driver commits it in the same call, in which it does not hold the interpreter lock. A thread that must wait
+        for that lock therefore never keeps the database locked.
+        """
+        options: dict[str, Any] = {ALONE: True}
+        if self._engine.dialect.name == "postgresql":
+            options["isolation_level"] = "AUTOCOMMIT"
+        with self._engine.execution_options(**options).begin() as connection:
+            return connection.execute(change).rowcount
+
     @contextmanager
     def writing_exclusively(self, what: str) -> Iterator[Connection]:
         """Opens a write transaction that excludes other transactions with the same name."""
         with self.writing() as connection:
             acquire_named_lock(connection, what)
             yield connection
+
+    def purge_deleted(self) -> bool:
+        """Removes deleted rows from the files of SQLite; returns False while another transaction needs them.
+
+        `secure_delete` writes zeros over deleted rows, but only in new versions of their pages, which are in the log:
+        until a checkpoint the database file has the old versions, and until it is truncated so has the log.
+        """
+        if self._engine.dialect.name != "sqlite":
+            return True  # PostgreSQL does it itself (autovacuum)
+        with self._engine.execution_options(**{ALONE: True}).connect() as connection:
+            connection.exec_driver_sql(f"PRAGMA busy_timeout={CHECKPOINT_BUSY_MS}")
+            try:
+                blocked: int = connection.exec_driver_sql("PRAGMA wal_checkpoint(TRUNCATE)").scalar_one()
+            finally:
+                connection.exec_driver_sql(f"PRAGMA busy_timeout={BUSY_MS}")
+        return not blocked
 
     def ask(self) -> None:
         """Raises the driver's error if the database does not respond."""
@@ -102,7 +133,9 @@ def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | Non
     match address.get_backend_name():
         case "sqlite":
             if address.database:
-                Path(address.database).parent.mkdir(parents=True, exist_ok=True)
+                make_private_file(Path(address.database))
+                for log in ("-wal", "-shm"):  # SQLite creates them with the permissions of the database file
+                    restrict(Path(address.database + log), FILE_MODE)
             waits = {"timeout": seconds or BUSY_MS / 1000}
             return _sqlite(create_engine(address, hide_parameters=True, connect_args=waits, poolclass=poolclass))
         case "postgresql":
@@ -120,13 +153,17 @@ def _sqlite(engine: Engine) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver starts its own transactions too late and excludes DDL
-        for pragma in ("journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", f"busy_timeout={BUSY_MS}"):
+        waits = f"busy_timeout={BUSY_MS}"
+        for pragma in (waits, "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
     def _begun(connection: Connection) -> None:
+        options = connection.get_execution_options()
+        if options.get(ALONE, False):
+            return
         # A read transaction that starts writing fails if another one wrote in the meantime, so lock for writing first.
-        writes = connection.get_execution_options().get(WRITES, False)
+        writes = options.get(WRITES, False)
         connection.exec_driver_sql("BEGIN IMMEDIATE" if writes else "BEGIN")
 
     return engine

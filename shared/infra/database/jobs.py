@@ -40,10 +40,11 @@ class SqlJobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, new: NewJob, *, max_stored: int | None = None) -> JobRecord:
+    def add(self, tenant: str, new: NewJob, *, max_stored: int | None = None, reserved: int = 0) -> JobRecord:
         """Store the job and its stages as queued, in one transaction.
 
-        Raises QuotaExceeded if the tenant's recordings would exceed `max_stored` bytes, also with concurrent calls.
+        Raises QuotaExceeded if the tenant's recordings and `reserved` bytes would exceed `max_stored` bytes, also with
+        concurrent calls.
         """
         new.check()
         now = self._database.now
@@ -56,7 +57,7 @@ class SqlJobStore:
             self._database.writing() if max_stored is None else self._database.writing_exclusively(f"stored {tenant}")
         )
         with writing as connection:
-            if max_stored is not None and _stored(connection, tenant) + new.media_bytes > max_stored:
+            if max_stored is not None and _stored(connection, tenant) + reserved + new.media_bytes > max_stored:
                 raise QuotaExceeded(max_stored)
             connection.execute(
                 insert(jobs).values(

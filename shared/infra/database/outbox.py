@@ -7,14 +7,11 @@ from typing import Any
 from uuid import uuid4
 
 from sqlalchemy import (
-    ColumnElement,
     Connection,
     RowMapping,
-    Subquery,
     and_,
     delete,
     exists,
-    func,
     insert,
     or_,
     select,
@@ -22,14 +19,12 @@ from sqlalchemy import (
 )
 
 from shared.domain.webhook import Attempt, Delivery, DeliveryOutcome, DeliveryStatus, DueDelivery, EventType
+from shared.infra.database.delivery_order import due_deliveries, not_leased
 from shared.infra.database.engine import Database
 from shared.infra.database.rows import read_row
 from shared.infra.database.schema import attempts, deliveries, endpoints, outbox
 from shared.infra.database.webhook_rows import disable, read_endpoint
 from shared.infra.database.webhooks import delivery_id
-
-# Concurrent deliveries to one endpoint, so that a slow endpoint cannot occupy all threads.
-MAX_PARALLEL_PER_ENDPOINT = 4
 
 
 class SqlOutbox:
@@ -43,7 +38,7 @@ class SqlOutbox:
         now = self._database.now
         pending_events = exists().where(outbox.c.fanned_out_at.is_(None))
         pending_deliveries = exists().where(
-            deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_attempt_at <= now, _free(now)
+            deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_attempt_at <= now, not_leased(now)
         )
         with self._database.reading() as connection:
             return bool(connection.execute(select(or_(pending_events, pending_deliveries))).scalar_one())
@@ -59,30 +54,11 @@ class SqlOutbox:
             connection.execute(update(outbox).where(outbox.c.id.in_(done)).values(fanned_out_at=now))
             return made
 
-    def due(self, *, limit: int, lease: timedelta) -> tuple[DueDelivery, ...]:
-        """Deliveries to attempt now, round-robin by endpoint, leased to this caller."""
+    def due(self, *, limit: int, lease: timedelta, slots: int) -> tuple[DueDelivery, ...]:
+        """Deliveries to attempt now, leased to this caller, which can make `slots` attempts at the same time."""
         now = self._database.now
-        in_progress = _in_progress(now)
-        order = (deliveries.c.next_attempt_at, deliveries.c.id)
-        rank = func.row_number().over(partition_by=deliveries.c.endpoint_id, order_by=order)
-        turn = (rank + func.coalesce(in_progress.c.number, 0)).label("turn")
-        due = (
-            select(deliveries.c.id, deliveries.c.next_attempt_at, turn)
-            .join(endpoints, endpoints.c.id == deliveries.c.endpoint_id)
-            .outerjoin(in_progress, in_progress.c.endpoint_id == deliveries.c.endpoint_id)
-            .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.next_attempt_at <= now, _free(now))
-            .where(endpoints.c.disabled_at.is_(None))
-            .where(or_(endpoints.c.slow_until.is_(None), endpoints.c.slow_until <= now))
-            .subquery()
-        )
-        chosen = (
-            select(due.c.id)
-            .where(due.c.turn <= MAX_PARALLEL_PER_ENDPOINT)
-            .order_by(due.c.turn, due.c.next_attempt_at)
-            .limit(limit)
-        )
         with self._database.writing_exclusively("deliveries") as connection:
-            found = connection.execute(chosen).scalars().all()
+            found = connection.execute(due_deliveries(now, slots).limit(limit)).scalars().all()
             return tuple(_lease(connection, one, now + lease) for one in found)
 
     def record(self, outgoing: DueDelivery, attempt: Attempt, outcome: DeliveryOutcome) -> bool:
@@ -142,20 +118,6 @@ class SqlOutbox:
                 delete(endpoints).where(endpoints.c.job_id.is_not(None), endpoints.c.created_at < before, unused)
             )
             return deleted
-
-
-def _free(now: datetime) -> ColumnElement[bool]:
-    return or_(deliveries.c.lease_until.is_(None), deliveries.c.lease_until <= now)
-
-
-def _in_progress(now: datetime) -> Subquery:
-    """Counts the leased deliveries of each endpoint."""
-    return (
-        select(deliveries.c.endpoint_id, func.count().label("number"))
-        .where(deliveries.c.status == DeliveryStatus.PENDING, deliveries.c.lease_until > now)
-        .group_by(deliveries.c.endpoint_id)
-        .subquery()
-    )
 
 
 def _create_deliveries(connection: Connection, event: RowMapping, now: datetime) -> int:

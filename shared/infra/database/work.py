@@ -91,8 +91,10 @@ class SqlWorkStore:
         changes: dict[str, Any] = {"lease_until": now + lease}
         if progress is not None:
             changes["progress"] = progress
-        with self._database.writing() as connection:
-            _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(**changes), claim)
+        # The lease thread may wait long for the interpreter lock; it must not lock the database meanwhile.
+        change = update(stages).where(*_claim_is_valid(claim)).values(**changes)
+        if self._database.execute_alone(change) != 1:
+            raise _lost(claim)
         return claim.model_copy(update={"lease_until": now + lease})
 
     def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:

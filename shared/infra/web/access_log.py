@@ -9,7 +9,7 @@ from uuid import uuid4
 
 import structlog
 from starlette.datastructures import MutableHeaders
-from starlette.requests import Request
+from starlette.requests import ClientDisconnect, Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
 from shared.infra.telemetry import Tracer, TraceSpan, TraceSpanKind
@@ -54,6 +54,8 @@ class AccessLog:
         with structlog.contextvars.bound_contextvars(request=request_id):
             try:
                 await self._app(scope, receive, send_recorded)
+            except ClientDisconnect:
+                log.info("request.disconnected")
             # The server would log the exception's text, which may contain transcript text.
             except Exception as error:  # noqa: BLE001
                 log.error("request.failed", error=type(error).__name__, location=_error_location(error))  # noqa: TRY400

@@ -24,6 +24,7 @@ from shared.infra.web.access_log import AccessLog
 from shared.infra.web.api_keys import make_authenticator
 from shared.infra.web.authentication import Authentication
 from shared.infra.web.body_limit import BodySizeLimit
+from shared.infra.web.handler_limit import HandlerLimit
 from shared.infra.web.metrics import RequestMetrics
 from shared.infra.web.openapi import describe, error_responses
 from shared.infra.web.problems import install_error_handlers
@@ -74,6 +75,7 @@ def create_application(
     requests = RequestMetrics(registry)
     for collector in (one for service in services for one in service.collectors):
         registry.register(collector)
+    body_limits = {path: limit for service in services for path, limit in service.body_limits.items()}
     app = FastAPI(
         title="Undertone",
         version="1",
@@ -93,10 +95,8 @@ def create_application(
                 rates=RateLimiter(RateLimitItemPerMinute(settings.requests_per_minute), redis_url),
                 open_paths={*OPEN_PATHS, *(path for service in services for path in service.open_paths)},
             ),
-            Middleware(
-                BodySizeLimit,
-                limits={path: limit for service in services for path, limit in service.body_limits.items()},
-            ),
+            Middleware(HandlerLimit, unlimited=[path for path, limit in body_limits.items() if limit is None]),
+            Middleware(BodySizeLimit, limits=body_limits),
         ],
     )
     install_error_handlers(app)

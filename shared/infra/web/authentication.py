@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Collection, Coroutine
 from typing import Any
 
+import anyio
 import anyio.to_thread
 from fastapi import Request
 from starlette.datastructures import Headers
@@ -18,6 +19,8 @@ from shared.infra.web.loopback import check_local
 from shared.infra.web.problems import error_response
 from shared.infra.web.rate_limit import RateLimiter, client_network
 
+THREADS = 8  # apart from those of the handlers, so that slow handlers do not delay authentication
+
 
 class Authentication:
     """Sets the caller of each request, except on open paths, or responds with the error."""
@@ -29,6 +32,7 @@ class Authentication:
         self._authenticator = authenticator
         self._rates = rates
         self._open = frozenset(open_paths)
+        self._threads = anyio.CapacityLimiter(THREADS)
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -40,7 +44,9 @@ class Authentication:
             if self._authenticator.keyless:
                 check_local(headers, address)
             if scope["path"] not in self._open:
-                caller = await anyio.to_thread.run_sync(self._admit, scope["method"], headers, address)
+                caller = await anyio.to_thread.run_sync(
+                    self._admit, scope["method"], headers, address, limiter=self._threads
+                )
                 scope.setdefault("state", {})["caller"] = caller
         except UndertoneError as error:
             response = error_response(error, scope["path"])

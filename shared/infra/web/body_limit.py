@@ -13,7 +13,7 @@ from shared.domain.error import UploadTooLarge
 from shared.infra.web.problems import error_response
 
 MAX_BODY = 64 * 1024
-BODY_TIMEOUT_SECONDS = 30.0  # maximum seconds between chunks of a body
+BODY_TIMEOUT_SECONDS = 30.0  # for the whole body, so that a client cannot keep it open with single bytes
 
 
 class BodySizeLimit:
@@ -40,14 +40,14 @@ class BodySizeLimit:
             response.headers["Connection"] = "close"
             await response(scope, receive, send)
             return
-        size, ended = 0, False
+        size, ended, until = 0, False, anyio.current_time() + BODY_TIMEOUT_SECONDS
 
         async def counted() -> Message:
             nonlocal size, ended
             if ended:  # now waiting for the disconnect, which may take long
                 return await receive()
             try:
-                with anyio.fail_after(BODY_TIMEOUT_SECONDS):
+                with anyio.fail_after(until - anyio.current_time()):
                     message = await receive()
             except TimeoutError:
                 raise HTTPException(408, headers={"Connection": "close"}) from None

@@ -15,6 +15,7 @@ from shared.domain.error import (
     InsufficientScope,
     InvalidApiKey,
     InvalidRequest,
+    RequestTimeout,
     TooManyRequests,
     UndertoneError,
     UploadTooLarge,
@@ -31,6 +32,7 @@ COMMON_ERRORS: tuple[type[UndertoneError], ...] = (
     UploadTooLarge,
     InvalidRequest,
     TooManyRequests,
+    RequestTimeout,
     UndertoneError,
 )
 REF = "#/components/schemas/{model}"

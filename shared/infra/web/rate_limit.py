@@ -19,6 +19,7 @@ from redis.backoff import NoBackoff
 from redis.retry import Retry
 
 from shared.domain.error import TooManyRequests
+from shared.infra.queue_settings import client_url
 
 log = structlog.get_logger()
 
@@ -71,8 +72,7 @@ class RateLimiter:
 
 
 def _shared_limiter(redis_url: str) -> SlidingWindowCounterRateLimiter:
-    # Celery names a socket `redis+socket`, and its database `virtual_host`.
-    url = redis_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+    url = client_url(redis_url)
     pool = ConnectionPool.from_url(
         url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
     )

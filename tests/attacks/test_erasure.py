@@ -1,0 +1,140 @@
+"""After the erasure of a job no byte of the data folder contains its words, whatever happened to the job before."""
+
+from __future__ import annotations
+
+import hashlib
+import signal
+from collections.abc import Callable
+from dataclasses import replace
+from pathlib import Path
+from typing import Any
+from uuid import uuid4
+
+import pytest
+
+from services.dispatcher.erasure import Erasure
+from services.dispatcher.settings import RetentionSettings
+from services.worker.run_stage import StageOutcome
+from shared.domain.correction import Change, CorrectedField
+from shared.domain.error import EngineFailed
+from shared.domain.governance import Consent
+from shared.domain.idempotency import RequestKey, StoredResponse
+from shared.domain.job import Job, JobOptions, Source
+from shared.domain.job_blobs import recording_key, transcript_key
+from shared.domain.job_record import JobStatus, NewJob
+from shared.domain.stage_plan import plan_stages
+from shared.domain.tenant import AuditEntry
+from shared.domain.transcript import Transcript
+from shared.domain.webhook import EventType, WebhookEndpoint
+from shared.engines.catalog import Setup
+from shared.infra.database.corrections import SqlCorrectionStore
+from shared.infra.database.outbox import SqlOutbox
+from shared.infra.database.requests import SqlIdempotencyStore
+from shared.infra.database.webhooks import SqlEndpointStore
+from tests.fakes import ScriptedTranscriber, word
+from tests.worker.worker_harness import TENANT, OneSpeaker, WorkerHarness, engines
+
+# Lower case, like the words in the search index. Each is unique, so that no other content contains it.
+SPOKEN = [f"quokka{number}zyx" for number in range(200)]
+METADATA, CONSENT, FILE, CALLBACK, ANSWER, MEDIA, CORRECTED = (f"canary{number}zyx" for number in range(7))
+CANARIES = [text.encode() for text in (*SPOKEN, METADATA, CONSENT, FILE, CALLBACK, ANSWER, MEDIA, CORRECTED)]
+
+
+def found(folder: Path) -> set[bytes]:
+    """The canaries in any file of the folder, with the database's log and temporary files."""
+    contents = [path.read_bytes().lower() for path in folder.rglob("*") if path.is_file()]
+    return {canary for canary in CANARIES if any(canary in content for content in contents)}
+
+
+class Terminating(OneSpeaker):
+    """The worker receives SIGTERM and its grace ends while the stage runs."""
+
+    def cluster(self, *args: Any, **more: Any) -> list[int]:
+        signal.raise_signal(signal.SIGTERM)
+        return super().cluster(*args, **more)
+
+
+def harness_at(folder: Path, setup: Setup, **slots: Any) -> WorkerHarness:
+    words = [word(text, 0.3 + 0.01 * number, 0.31 + 0.01 * number) for number, text in enumerate(SPOKEN)]
+    return WorkerHarness.at(folder, setup, {**engines(), "asr": ScriptedTranscriber(words), **slots})
+
+
+def submit(harness: WorkerHarness) -> str:
+    """A job with a canary in each field that a client fills."""
+    job = Job(
+        id=uuid4().hex,
+        recording=Source(name=FILE, sha256=hashlib.sha256(MEDIA.encode()).hexdigest()),
+        options=JobOptions(modalities=()),
+    )
+    harness.blobs.put(TENANT, recording_key(job.id), [MEDIA.encode()])
+    consent = Consent(reference=CONSENT)
+    harness.jobs.add(TENANT, NewJob(job=job, stages=plan_stages(job), metadata={"x": METADATA}, consent=consent))
+    endpoint = WebhookEndpoint(
+        id=uuid4().hex,
+        tenant=TENANT,
+        url=f"https://hook.example/{CALLBACK}",
+        event_types=frozenset(EventType),
+        job_id=job.id,
+        created_at=harness.clock.now,
+    )
+    SqlEndpointStore(harness.database).add(endpoint)
+    request = RequestKey(tenant=TENANT, method="POST", path="/v1/recordings", key=job.id)
+    answers = SqlIdempotencyStore(harness.database)
+    answers.begin(request, "f")
+    answers.store_response(request, StoredResponse(status=202, body=ANSWER.encode()), job_id=job.id)
+    return job.id
+
+
+def finished(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
+    """A job that is done, with a correction and a webhook."""
+    harness = harness_at(folder, setup)
+    job_id = submit(harness)
+    harness.run_all()
+    assert harness.record(job_id).status is JobStatus.DONE
+    SqlOutbox(harness.database).fan_out()
+    shown = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
+    change = Change(field=CorrectedField.TEXT, target="0", old=shown.utterances[0].text, new=CORRECTED)
+    entry = AuditEntry(tenant=TENANT, at=harness.clock.now, key_id=None, action="transcript.corrected", subject=job_id)
+    SqlCorrectionStore(harness.database).add(TENANT, job_id, [change], after=0, shown=shown, entry=entry)
+    return harness, job_id
+
+
+def failed(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
+    """A job whose last stage failed after its words were stored and indexed."""
+    harness = harness_at(folder, setup)
+    index = harness.runner.index_transcript
+    assert index is not None
+
+    def index_and_fail(tenant: str, transcript: Transcript) -> None:
+        index(tenant, transcript)
+        raise EngineFailed("The stage failed.")
+
+    job_id = submit(harness)
+    harness.runner = replace(harness.runner, index_transcript=index_and_fail)
+    while harness.record(job_id).status.active:
+        harness.run_all()
+        harness.later(3600)
+    assert harness.record(job_id).status is JobStatus.FAILED
+    return harness, job_id
+
+
+def stopped(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
+    """A job whose worker was stopped after the words were transcribed."""
+    harness = harness_at(folder, setup, clusterer=Terminating())
+    job_id = submit(harness)
+    harness.until("diarize")
+    assert harness.runner.run(job_id, "diarize") is StageOutcome.REQUEUED
+    return harness, job_id
+
+
+@pytest.mark.parametrize("prepare", [finished, failed, stopped])
+def test_no_byte_of_an_erased_job_remains(
+    tmp_path: Path, setup: Setup, prepare: Callable[[Path, Setup], tuple[WorkerHarness, str]]
+) -> None:
+    harness, job_id = prepare(tmp_path, setup)
+    assert len(found(tmp_path)) > len(SPOKEN), "the words are stored before"
+    harness.jobs.erase(TENANT, job_id, by="test", reason="asked")
+    erasure = Erasure(harness.database, harness.blobs, RetentionSettings().periods)
+    erasure.finish_erasures()
+    erasure.purge_deleted()
+    assert found(tmp_path) == set()
