@@ -96,16 +96,16 @@ def _fetch(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByUrl) 
     for track in wanted.tracks:  # fail before the download of the recording; each URL is checked again when fetched
         gateway.outbound.check(track.url)
     if wanted.upload is None:
-        _download(gateway, incoming, incoming.put_recording, wanted.url or "", wanted.name)
+        download(gateway, incoming, incoming.put_recording, wanted.url or "", wanted.name)
     else:
         with gateway.uploads.reading(incoming.caller.tenant, wanted.upload) as (upload, blocks):
             label = wanted.name or read_metadata(upload.metadata).get("filename")
             incoming.put_recording(label, incoming.with_heartbeat(blocks))
     for track in wanted.tracks:
-        _download(gateway, incoming, incoming.put_track, track.url, track.name)
+        download(gateway, incoming, incoming.put_track, track.url, track.name)
 
 
-def _download(
+def download(
     gateway: Context,
     incoming: IncomingUpload,
     put: Callable[[str | None, Iterator[bytes]], None],

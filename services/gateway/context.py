@@ -40,6 +40,7 @@ from shared.infra.secret_encryption import SecretCipher, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.storage_factory import open_blob_store
 from shared.infra.ticket_sender import TicketSender
+from shared.infra.transcript_reader import open_transcripts
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.infra.web.request_body import Body, BodyLimits
@@ -77,6 +78,7 @@ class Context:
         self.disk = DiskSpace(folder, deployment.storage.reserve_mb << 20)
         self.outbound = Outbound(deployment.outbound, loopback=settings.keyless)
         self.jobs = SqlJobStore(database)
+        self.transcripts = open_transcripts(database, blobs)
         self.audit = SqlAuditLog(database)
         self.requests = SqlIdempotencyStore(database)
         self.endpoints = SqlEndpointStore(database)
@@ -100,7 +102,7 @@ class Context:
         self.checks = {
             "queue": ReadinessCheck("queue", lambda: queue.waiting(QUEUES[0])),
             "disk": ReadinessCheck("disk", self.disk.has_space),
-            "storage": ReadinessCheck("storage", blobs.probe),
+            "storage": self.transcripts.storage,
         }
         self.event_streams = ConcurrencyLimit(MAX_EVENT_STREAMS, "event streams")
         self._uploads_per_key = ConcurrencyLimit(settings.max_uploads_per_key, "uploads")
