@@ -23,7 +23,7 @@ from services.cli.first_recording import annotate_over_http
 from services.cli.supervisor import ChildProcess, Supervisor
 from services.cli.terminal import print_transcript
 from shared.domain.error import InvalidSetting, StateConflict, UndertoneError
-from shared.domain.stage_plan import QUEUES
+from shared.domain.stage_plan import FAST, QUEUES
 from shared.infra.logging_setup import configure_logging
 from shared.infra.queue_settings import RedisSettings
 from shared.infra.redis_server import RedisServer
@@ -79,6 +79,12 @@ class ServeConfig:
         yield ChildProcess("dispatch", (*module, "services.dispatcher"))
         for number in range(self.workers):
             yield ChildProcess(f"worker-{number + 1}", (*module, "services.worker"), grace_seconds=WORKER_GRACE)
+        yield ChildProcess(
+            "worker-fast",
+            (*module, "services.worker"),
+            grace_seconds=WORKER_GRACE,
+            environment={"WORKER__QUEUES": FAST},
+        )
 
 
 def serve(

@@ -33,6 +33,7 @@ class ChildProcess:
     command: Sequence[str]
     grace_seconds: float = 10.0
     ready: Callable[[], bool] = lambda: True
+    environment: Mapping[str, str] = field(default_factory=dict)  # besides the supervisor's
 
 
 @dataclass(slots=True)
@@ -105,7 +106,7 @@ class Supervisor:
         try:
             child.process = start_child(
                 child.program.command,
-                env={**os.environ, **self.environment},
+                env={**os.environ, **self.environment, **child.program.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -51,7 +51,7 @@ def read_submission(gateway: Context, request: Request, body: Body, incoming: In
     if kind == "multipart/form-data":
         return Submission(_read_form(incoming, boundary_of(content_type), blocks), incoming.hashes)
     if kind == "application/json":
-        return _read_json(gateway, incoming, validate(JobRequestByUrl, _read_whole(blocks)))
+        return _read_json(gateway, incoming, validate(JobRequestByUrl, read_whole(blocks)))
     if kind in ("", "application/octet-stream") or kind.startswith(("audio/", "video/")):
         fields = _unique_fields(request.query_params.multi_items())
         name = fields.pop("name", None)
@@ -133,7 +133,7 @@ def validate(model: type[Model], fields: Mapping[str, Any] | bytes) -> Model:
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in errors]) from None
 
 
-def _read_whole(blocks: Iterator[bytes]) -> bytes:
+def read_whole(blocks: Iterator[bytes]) -> bytes:
     content = bytearray()
     for block in blocks:
         content += block

@@ -49,6 +49,7 @@ log = structlog.get_logger()
 
 Result = TypeVar("Result")
 POLL_SECONDS = 0.05
+MAX_WAITING_REQUESTS = 32  # per key
 MAX_EVENT_STREAMS = 32  # concurrent event streams per key
 
 
@@ -104,6 +105,7 @@ class Context:
             "disk": ReadinessCheck("disk", self.disk.has_space),
             "storage": self.transcripts.storage,
         }
+        self.waiting_requests = ConcurrencyLimit(MAX_WAITING_REQUESTS, "requests that wait for a transcript")
         self.event_streams = ConcurrencyLimit(MAX_EVENT_STREAMS, "event streams")
         self._uploads_per_key = ConcurrencyLimit(settings.max_uploads_per_key, "uploads")
         self._uploads_in_total = ConcurrencyLimit(settings.max_uploads, "uploads")

@@ -11,7 +11,7 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from services.gateway.callbacks import Callback, CallbackEndpoints
-from services.gateway.media_sniffing import checked_media, checked_transcript
+from services.gateway.media_sniffing import checked_media, checked_transcript, is_short_clip
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, QuotaExceeded, StorageUnavailable, UploadTooLarge
@@ -167,7 +167,11 @@ class IncomingUpload:
         )
         return next(iter(self.intake.jobs.list(self.caller.tenant, only=only, limit=1).items), None)
 
-    def submit(self, request: JobRequest, callback: Callback | None = None) -> JobRecord:
+    def is_short_clip(self) -> bool:
+        blocks = self.intake.blobs.read(self.caller.tenant, recording_key(self.job_id))
+        return not self.tracks and is_short_clip(next(iter(blocks), b""), self.size)
+
+    def submit(self, request: JobRequest, callback: Callback | None = None, *, fast: bool = False) -> JobRecord:
         """Queues the job with its stages and callback; the files are then kept."""
         if callback is None and request.callback_url is not None:
             callback = Callback(request.callback_url)
@@ -185,7 +189,7 @@ class IncomingUpload:
         )
         new = NewJob(
             job=job,
-            stages=plan_stages(job, gpu=self.intake.gpu),
+            stages=plan_stages(job, gpu=self.intake.gpu, fast=fast),
             metadata=request.metadata,
             consent=consent,
             retention=request.retention,

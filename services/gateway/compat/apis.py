@@ -6,9 +6,10 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from services.gateway.compat.api import CompatibleApi
 from services.gateway.compat.assemblyai import api as assemblyai
+from services.gateway.compat.openai import api as openai
 from shared.domain.error import InvalidSetting
 
-APIS: Mapping[str, CompatibleApi] = {"assemblyai": assemblyai.API}
+APIS: Mapping[str, CompatibleApi] = {"assemblyai": assemblyai.API, "openai": openai.API}
 
 
 def enabled_apis(names: Iterable[str]) -> Sequence[CompatibleApi]:

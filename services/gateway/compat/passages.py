@@ -27,11 +27,11 @@ class Passage:
 
     @property
     def start(self) -> float:
-        return self.words[0].start
+        return round(self.words[0].start, 3)
 
     @property
     def end(self) -> float:
-        return max(word.end for word in self.words)
+        return round(max(word.end for word in self.words), 3)
 
     @property
     def confidence(self) -> float:
@@ -74,6 +74,20 @@ def paragraphs(passages: Sequence[Passage]) -> list[Passage]:
         for first in range(0, len(own), SENTENCES_PER_PARAGRAPH):
             words = tuple(word for one in own[first : first + SENTENCES_PER_PARAGRAPH] for word in one.words)
             found.append(Passage(speaker, words, _joined(words)))
+    return found
+
+
+def split_at_pauses(passages: Sequence[Passage], seconds: float) -> list[Passage]:
+    found: list[Passage] = []
+    for passage in passages:
+        first = 0
+        for number, word in enumerate(passage.words, start=1):
+            ends = number == len(passage.words) or passage.words[number].start - word.end >= seconds
+            if ends:
+                words = passage.words[first:number]
+                text = passage.text if words == passage.words else _joined(words)
+                found.append(Passage(passage.speaker, words, text, passage.emotion))
+                first = number
     return found
 
 

@@ -9,8 +9,9 @@ from fastapi import APIRouter, Query
 from starlette.responses import PlainTextResponse
 
 from services.gateway.compat.api import UnsupportedOption
-from services.gateway.compat.assemblyai.transcripts import TRANSCRIPTS, read_transcript
+from services.gateway.compat.assemblyai.transcripts import TRANSCRIPTS
 from services.gateway.compat.assemblyai.views import (
+    METADATA,
     confidence_of,
     milliseconds,
     model_of,
@@ -26,6 +27,7 @@ from services.gateway.compat.passages import (
     render_vtt,
     sentences,
 )
+from services.gateway.compat.synchronous import read_transcript
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, Reader
 from services.gateway.jobs import find_job
@@ -80,7 +82,7 @@ def show_redacted_audio(caller: Reader, job_id: str) -> None:
 
 
 def _passages(gateway: Context, caller: Caller, job_id: str) -> tuple[list[Passage], VisibleTranscript]:
-    record, shown = find_job(gateway, caller.tenant, job_id), read_transcript(gateway, caller, job_id)
+    record, shown = find_job(gateway, caller.tenant, job_id), read_transcript(gateway, caller, job_id, METADATA)
     return passages_of(record, shown), shown
 
 

@@ -15,6 +15,7 @@ from services.gateway.body_parsers import download
 from services.gateway.compat.api import read_options
 from services.gateway.compat.assemblyai import views
 from services.gateway.compat.assemblyai.request import TranscriptRequest
+from services.gateway.compat.synchronous import read_transcript
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, Reader, Writer
 from services.gateway.job_intake import IncomingUpload
@@ -23,7 +24,6 @@ from shared.domain.error import InsufficientScope, NotFound
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus
 from shared.domain.job_request import JobRequest
 from shared.domain.page import Cursor
-from shared.infra.transcript_reader import VisibleTranscript
 from shared.infra.web.access_log import start_job_trace
 from shared.infra.web.api_keys import Caller
 
@@ -140,7 +140,9 @@ def show(request: Request, gateway: Gateway, caller: Reader, job_id: str) -> dic
     if record.status is not JobStatus.DONE:
         return views.show_unfinished(record, base_of(request))
     webhook = gateway.deliveries.callback_status(caller.tenant, job_id)
-    return views.show_transcript(record, read_transcript(gateway, caller, job_id), base_of(request), webhook)
+    return views.show_transcript(
+        record, read_transcript(gateway, caller, job_id, views.METADATA), base_of(request), webhook
+    )
 
 
 @router.delete(TRANSCRIPTS + "/{job_id}")
@@ -151,12 +153,6 @@ def delete(gateway: Gateway, caller: Writer, job_id: str) -> dict[str, Any]:
         with suppress(NotFound):
             gateway.uploads.delete(caller.tenant, own[1])
     return views.show_deleted(job_id)
-
-
-def read_transcript(gateway: Context, caller: Caller, job_id: str) -> VisibleTranscript:
-    shown = gateway.transcripts.read(caller, job_id)
-    gateway.transcripts.record_audit(caller, "transcript.read", job_id, format="assemblyai", emotion=shown.emotion)
-    return shown
 
 
 def base_of(request: Request) -> str:
