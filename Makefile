@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo weights test test-slow check lint coverage compose-test audit bench lock train-setup test-train clean
+.PHONY: help install run demo weights sdks test test-slow check lint coverage compose-test audit bench lock train-setup test-train clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,7 +25,7 @@ weights: $(VENV)/.default ## Fetch Whisper base once (148 MB); go on without it 
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(VENV)/.dev ## Run the tests that start whole services and kill them
+test-slow: $(VENV)/.dev $(VENV)/.sdks ## Run the tests that start whole services and kill them
 	$(BIN)/python -m pytest -m slow
 
 check: lint coverage ## Check format, lint, types, import contracts and the required test coverage
@@ -39,7 +39,7 @@ lint: $(VENV)/.dev $(VENV)/.lint
 	$(BIN)/hadolint docker/Dockerfile
 
 # Domain, pipeline and exports need full branch coverage; the rest, which wraps machines and libraries, needs 90 %.
-coverage: $(VENV)/.dev $(VENV)/.oracles
+coverage: $(VENV)/.dev $(VENV)/.oracles $(VENV)/.sdks
 	$(BIN)/python -m pytest -n 2 -m "not slow" --cov --cov-report=
 	$(BIN)/coverage report --fail-under=90 --skip-covered
 	$(BIN)/coverage report --fail-under=100 --show-missing --skip-covered --include='shared/domain/*,shared/pipeline/*,shared/exports/*'
@@ -52,6 +52,8 @@ audit: $(VENV)/.dev $(VENV)/.compose ## Check the locked packages for known vuln
 
 bench: $(VENV)/.dev ## Run the benchmarks (minutes)
 	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
+
+sdks: $(VENV)/.sdks ## Install the SDKs of other services, for the tests of the compatible APIs
 
 lock: ## Regenerate the lock files (needs uv)
 	requirements/lock
@@ -82,6 +84,10 @@ $(VENV)/.lint: requirements/lint.txt $(VENV)/.default
 	@touch $@
 
 $(VENV)/.compose: requirements/compose.txt $(VENV)/.default
+	@$(INSTALL) $<
+	@touch $@
+
+$(VENV)/.sdks: requirements/sdks.txt $(VENV)/.dev
 	@$(INSTALL) $<
 	@touch $@
 

@@ -9,7 +9,7 @@ import socket
 import sys
 from collections.abc import Iterator, Sequence
 from contextlib import ExitStack, contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import partial
 from pathlib import Path
 from threading import Event, Thread
@@ -23,7 +23,7 @@ from services.cli.first_recording import annotate_over_http
 from services.cli.supervisor import ChildProcess, Supervisor
 from services.cli.terminal import print_transcript
 from shared.domain.error import InvalidSetting, StateConflict, UndertoneError
-from shared.domain.stage_plan import QUEUES
+from shared.domain.stage_plan import FAST, QUEUES
 from shared.infra.logging_setup import configure_logging
 from shared.infra.private_files import make_private_folder
 from shared.infra.queue_settings import RedisSettings
@@ -82,6 +82,8 @@ class ServeConfig:
         yield self._background("dispatch", (*module, "services.dispatcher"))
         for number in range(self.workers):
             yield self._background(f"worker-{number + 1}", (*module, "services.worker"), WORKER_GRACE)
+        fast = self._background("worker-fast", (*module, "services.worker"), WORKER_GRACE)
+        yield replace(fast, environment={"WORKER__QUEUES": FAST})
 
     def _background(self, name: str, command: Sequence[str], grace: float = GRACE) -> ChildProcess:
         return ChildProcess(name, command, grace_seconds=grace, heartbeat=self.data / f"{name}.alive")

@@ -39,6 +39,7 @@ class ChildProcess:
     grace_seconds: float = 10.0
     ready: Callable[[], bool] = lambda: True
     heartbeat: Path | None = None
+    environment: Mapping[str, str] = field(default_factory=dict)  # besides the supervisor's
 
 
 @dataclass(slots=True)
@@ -122,7 +123,7 @@ class Supervisor:
         try:
             child.process = start_child(
                 child.program.command,
-                env={**os.environ, **self.environment, **heartbeat},
+                env={**os.environ, **self.environment, **child.program.environment, **heartbeat},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,

@@ -10,7 +10,7 @@ from datetime import datetime
 from services.courier.delivery_outcome import BLOCKED, AttemptResult, decide_outcome
 from services.courier.signing import signed_headers
 from shared.domain.error import AddressBlocked, OutboundFailed
-from shared.domain.webhook import Attempt, Delivery, DeliveryOutcome, DueDelivery
+from shared.domain.webhook import Attempt, Delivery, DeliveryOutcome, DueDelivery, WebhookEndpoint
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher
@@ -42,7 +42,8 @@ class Deliverer:
         # A secret that cannot be decrypted is an error on our side: it is raised and uses up no attempt.
         secrets = [self._sealer.decrypt(sealed, endpoint.id) for sealed in endpoint.signing_secrets(at)]
         began = time.time_ns()
-        result = self._send(endpoint.url, delivery.body, signed_headers(delivery.id, at, delivery.body, secrets))
+        headers = self._own_header(endpoint) | signed_headers(delivery.id, at, delivery.body, secrets)
+        result = self._send(endpoint.url, delivery.body, headers)
         number = delivery.attempts + 1
         self._tracer.record(_trace_span(delivery, number, began, result))
         outcome = decide_outcome(number, at, result, self._chance())
@@ -62,6 +63,12 @@ class Deliverer:
         )
         self._outbox.record(outgoing, attempt, outcome)
         return outcome
+
+    def _own_header(self, endpoint: WebhookEndpoint) -> dict[str, str]:
+        if endpoint.header is None:
+            return {}
+        name, _, value = self._sealer.decrypt(endpoint.header, endpoint.id).partition(": ")
+        return {name: value}
 
     def _send(self, url: str, body: bytes, headers: dict[str, str]) -> AttemptResult:
         began = time.monotonic()

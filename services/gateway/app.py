@@ -10,6 +10,7 @@ import structlog
 from starlette.middleware import Middleware
 
 from services.gateway import deliveries, events, jobs, recordings, service_routes, uploads, webhooks
+from services.gateway.compat.apis import enabled_apis
 from services.gateway.context import Context
 from services.gateway.tus_headers import EXPOSED, PREFIX, TusProtocol
 from shared.domain.job_request import JobRequestByUrl
@@ -22,14 +23,20 @@ SWEEP_SECONDS = 300.0
 
 
 def gateway_service(context: Context) -> WebService:
+    apis = enabled_apis(context.settings.compatible_apis)
     return WebService(
         name="gateway",
         context=context,
-        routers=ROUTERS,
+        routers=(*ROUTERS, *(api.router for api in apis)),
         checks=context.checks,
         collectors=context.collectors,
         open_paths=(service_routes.SCHEMA,),
-        body_limits={recordings.PATH: None, PREFIX: None},
+        body_limits={
+            recordings.PATH: None,
+            PREFIX: None,
+            **{path: limit for api in apis for path, limit in api.body_limits.items()},
+        },
+        dialects=[api.dialect for api in apis],
         exposed_headers=EXPOSED,
         middleware=(Middleware(TusProtocol),),
         models=(JobRequestByUrl,),

@@ -52,7 +52,7 @@ def read_submission(gateway: Context, request: Request, body: Body, incoming: In
     if kind == "multipart/form-data":
         return Submission(_read_form(incoming, boundary_of(content_type), blocks), incoming.hashes)
     if kind == "application/json":
-        return _read_json(gateway, incoming, validate(JobRequestByUrl, _read_whole(blocks)))
+        return _read_json(gateway, incoming, validate(JobRequestByUrl, read_whole(blocks)))
     if kind in ("", "application/octet-stream") or kind.startswith(("audio/", "video/")):
         fields = _unique_fields(request.query_params.multi_items())
         name = fields.pop("name", None)
@@ -97,17 +97,17 @@ def _fetch(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByUrl) 
     for track in wanted.tracks:  # fail before the download of the recording; each URL is checked again when fetched
         gateway.callbacks.check(track.url)
     if wanted.upload is None:
-        _download(gateway, incoming, incoming.put_recording, wanted.url or "", wanted.name)
+        download(gateway, incoming, incoming.put_recording, wanted.url or "", wanted.name)
     else:
         with gateway.uploads.reading(incoming.caller.tenant, wanted.upload) as (upload, blocks):
             incoming.release(upload)
             label = wanted.name or read_metadata(upload.metadata).get("filename")
             incoming.put_recording(label, incoming.with_heartbeat(blocks))
     for track in wanted.tracks:
-        _download(gateway, incoming, incoming.put_track, track.url, track.name)
+        download(gateway, incoming, incoming.put_track, track.url, track.name)
 
 
-def _download(
+def download(
     gateway: Context,
     incoming: IncomingUpload,
     put: Callable[[str | None, Iterator[bytes]], None],
@@ -137,7 +137,7 @@ def validate(model: type[Model], fields: Mapping[str, Any] | bytes) -> Model:
         raise RequestValidationError([{**one, "loc": ("body", *one["loc"])} for one in errors]) from None
 
 
-def _read_whole(blocks: Iterator[bytes]) -> bytes:
+def read_whole(blocks: Iterator[bytes]) -> bytes:
     content = bytearray()
     for block in blocks:
         content += block

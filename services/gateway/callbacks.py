@@ -4,15 +4,25 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from dataclasses import dataclass
 from datetime import datetime
 from uuid import uuid4
 
 from shared.domain.error import InvalidSetting, OutboundFailed
-from shared.domain.webhook import EncryptedSecret, EventType, WebhookEndpoint
+from shared.domain.webhook import EncryptedSecret, EventType, PayloadFormat, WebhookEndpoint
 from shared.infra.address_rule import not_callable
 from shared.infra.database.webhooks import SqlEndpointStore
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_webhook_secret
+
+
+@dataclass(frozen=True, slots=True)
+class Callback:
+    """Where one job reports its end, and in which form."""
+
+    url: str
+    payload: PayloadFormat = PayloadFormat.EVENT
+    header: str | None = None  # `name: value`
 
 
 class CallbackEndpoints:
@@ -29,14 +39,13 @@ class CallbackEndpoints:
         self._clock = clock
 
     @contextmanager
-    def adding(self, tenant: str, job_id: str, url: str | None) -> Iterator[str | None]:
+    def adding(self, tenant: str, job_id: str, callback: Callback | None) -> Iterator[str | None]:
         """Adds the endpoint before its job, which could end immediately, and deletes it if the job is not created."""
-        if url is None:
+        if callback is None:
             yield None
             return
-        endpoint, secret = self.make(
-            tenant, url, frozenset({EventType.TRANSCRIPT_READY, EventType.JOB_FAILED}), job_id=job_id
-        )
+        types = frozenset({EventType.TRANSCRIPT_READY, EventType.JOB_FAILED})
+        endpoint, secret = self.make(tenant, callback.url, types, job_id=job_id, callback=callback)
         try:
             yield secret
         except BaseException:
@@ -51,6 +60,7 @@ class CallbackEndpoints:
         *,
         job_id: str | None = None,
         description: str = "",
+        callback: Callback | None = None,
     ) -> tuple[WebhookEndpoint, str]:
         """Creates an endpoint and returns it with its secret, which is shown only once."""
         self.check(url)
@@ -63,6 +73,8 @@ class CallbackEndpoints:
             description=description,
             secrets=(EncryptedSecret(ciphertext=self.cipher.encrypt(secret, endpoint_id)),),
             job_id=job_id,
+            payload=callback.payload if callback else PayloadFormat.EVENT,
+            header=self.cipher.encrypt(callback.header, endpoint_id) if callback and callback.header else None,
             created_at=self._clock(),
         )
         self._endpoints.add(endpoint)

@@ -41,6 +41,7 @@ from shared.infra.secret_encryption import SecretCipher, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.storage_factory import open_blob_store
 from shared.infra.ticket_sender import TicketSender
+from shared.infra.transcript_reader import open_transcripts
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.infra.web.request_body import Body, BodyLimits
@@ -49,6 +50,7 @@ log = structlog.get_logger()
 
 Result = TypeVar("Result")
 POLL_SECONDS = 0.05
+MAX_WAITING_REQUESTS = 32  # per key
 MAX_EVENT_STREAMS = 32  # concurrent event streams per key
 
 
@@ -78,6 +80,7 @@ class Context:
         self.disk = DiskSpace(folder, deployment.storage.reserve_mb << 20)
         self.outbound = Outbound(deployment.outbound, loopback=settings.keyless)
         self.jobs = SqlJobStore(database)
+        self.transcripts = open_transcripts(database, blobs)
         self.audit = SqlAuditLog(database)
         self.requests = SqlIdempotencyStore(database)
         self.endpoints = SqlEndpointStore(database)
@@ -102,8 +105,9 @@ class Context:
         self.checks = {
             "queue": ReadinessCheck("queue", lambda: queue.waiting(QUEUES[0])),
             "disk": ReadinessCheck("disk", self.disk.has_space),
-            "storage": ReadinessCheck("storage", blobs.probe),
+            "storage": self.transcripts.storage,
         }
+        self.waiting_requests = ConcurrencyLimit(MAX_WAITING_REQUESTS, "requests that wait for a transcript")
         self.event_streams = ConcurrencyLimit(MAX_EVENT_STREAMS, "event streams")
         self._uploads_per_key = ConcurrencyLimit(settings.max_uploads_per_key, "uploads")
         self._uploads_in_total = ConcurrencyLimit(settings.max_uploads, "uploads")

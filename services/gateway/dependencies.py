@@ -14,6 +14,7 @@ from shared.infra.web.authentication import caller_of, require_scopes
 
 Gateway = Annotated[Context, context_of("gateway")]
 Writer = Annotated[Caller, Depends(require_scopes(Scope.RECORDINGS_WRITE))]
+Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 WebhookWriter = Annotated[Caller, Depends(require_scopes(Scope.WEBHOOKS_WRITE))]
 
 

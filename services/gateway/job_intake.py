@@ -10,8 +10,8 @@ from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
 
-from services.gateway.callbacks import CallbackEndpoints
-from services.gateway.media_sniffing import checked_media, checked_transcript
+from services.gateway.callbacks import Callback, CallbackEndpoints
+from services.gateway.media_sniffing import checked_media, checked_transcript, is_short_clip
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, QuotaExceeded, StorageUnavailable, UploadTooLarge
@@ -19,7 +19,7 @@ from shared.domain.file_label import safe_file_label
 from shared.domain.governance import Consent, allowed_modalities, parse_purpose
 from shared.domain.job import Job, JobOptions, Source
 from shared.domain.job_blobs import job_folder, platform_transcript_key, recording_key, track_key
-from shared.domain.job_record import JobRecord, NewJob
+from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
 from shared.domain.upload import Upload
@@ -32,6 +32,7 @@ from shared.ports.blobs import BlobStore
 
 MAX_TRANSCRIPT = 20 << 20
 HEARTBEAT_SECONDS = 20.0
+REPEATED_WITHIN = timedelta(hours=1)
 ABANDONED_AFTER = timedelta(minutes=15)  # without a heartbeat
 
 
@@ -165,8 +166,24 @@ class IncomingUpload:
         parts = (self.recording, *self.tracks, self.platform_transcript)
         return " ".join(f"{part.sha256}:{part.name}" if part in self.tracks else part.sha256 for part in parts if part)
 
-    def submit(self, request: JobRequest) -> JobRecord:
+    def find_repeated(self, request: JobRequest) -> JobRecord | None:
+        """The job that the same request started recently: a client that repeats an upload waits for it."""
+        options, _ = grant_options(request, self.caller, self.intake.governance)
+        only = JobFilter(
+            statuses=frozenset({JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE}),
+            created_from=self.intake.clock() - REPEATED_WITHIN,
+            digest=digest_of(self.hashes, options.model_dump_json()),
+        )
+        return next(iter(self.intake.jobs.list(self.caller.tenant, only=only, limit=1).items), None)
+
+    def is_short_clip(self) -> bool:
+        blocks = self.intake.blobs.read(self.caller.tenant, recording_key(self.job_id))
+        return not self.tracks and is_short_clip(next(iter(blocks), b""), self.size)
+
+    def submit(self, request: JobRequest, callback: Callback | None = None, *, fast: bool = False) -> JobRecord:
         """Queues the job with its stages and callback; the files are then kept."""
+        if callback is None and request.callback_url is not None:
+            callback = Callback(request.callback_url)
         if self.recording is None:
             raise InvalidRequest(
                 "The request has no recording.", hint="Send it as the part `file`, as the body, or as a URL."
@@ -181,7 +198,7 @@ class IncomingUpload:
         )
         new = NewJob(
             job=job,
-            stages=plan_stages(job, gpu=self.intake.gpu),
+            stages=plan_stages(job, gpu=self.intake.gpu, fast=fast),
             metadata=request.metadata,
             consent=consent,
             retention=request.retention,
@@ -190,7 +207,7 @@ class IncomingUpload:
             digest=digest_of(self.hashes, options.model_dump_json()),
         )
         new.check()
-        with self.intake.callbacks.adding(self.caller.tenant, self.job_id, request.callback_url) as secret:
+        with self.intake.callbacks.adding(self.caller.tenant, self.job_id, callback) as secret:
             record = self.intake.jobs.add(
                 self.caller.tenant,
                 new,

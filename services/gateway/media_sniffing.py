@@ -9,6 +9,8 @@ from shared.domain.error import EmptyFile, InvalidTranscript, UnsupportedMedia
 
 HEAD = 4096
 TS_PACKET = 188
+SHORT_SECONDS = 30
+SHORT_BYTES = 240_000  # 30 seconds at 64 kbit/s; at lower rates a clip may last longer
 _ATOMS = (b"ftyp", b"moov", b"mdat", b"free", b"wide", b"skip", b"pnot", b"styp")
 _MAGIC = (b"\x1aE\xdf\xa3", b"fLaC", b"OggS", b"ID3")
 _RIFF = (b"RIFF", b"RF64", b"BW64")
@@ -50,6 +52,14 @@ def is_media(head: bytes) -> bool:
         or trimmed.startswith(b"ID3")
         or _is_mpeg_audio(trimmed)
     )
+
+
+def is_short_clip(head: bytes, size: int) -> bool:
+    """Whether a recording lasts 30 seconds at most: by the header of a WAV, otherwise by its size."""
+    if head.startswith(_RIFF) and head[12:16] == b"fmt ":
+        bytes_per_second = int.from_bytes(head[28:32], "little")
+        return bool(bytes_per_second) and size <= SHORT_SECONDS * bytes_per_second + HEAD
+    return size <= SHORT_BYTES
 
 
 def _is_mpeg_audio(head: bytes) -> bool:

@@ -5,6 +5,7 @@ from __future__ import annotations
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.infra.comma_list import CommaList
 from shared.infra.web.settings import WebSettings
 
 
@@ -37,6 +38,9 @@ class GatewaySettings(WebSettings, BaseSettings):
 
     secret_overlap_hours: float = Field(default=24.0, ge=0)
     """Hours for which the old secret of a webhook still signs after a rotation."""
+
+    compatible_apis: CommaList[str] = ("assemblyai", "openai")
+    """APIs of other services that clients may use unchanged; empty: the native API alone."""
 
     events_poll_seconds: float = Field(default=1.0, gt=0)
     """Seconds between database polls for each open event stream."""

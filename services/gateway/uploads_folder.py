@@ -80,6 +80,18 @@ class FolderUploads:
             raise UploadExpired("The upload has expired.", hint="Start a new upload.")
         return stored.model_copy(update={"offset": offset})
 
+    def receive(self, tenant: str, blocks: Iterable[bytes], max_bytes: int, expires_at: datetime) -> Upload:
+        """Store an upload whose length is known only when it has ended."""
+        upload = self.create(tenant, max_bytes, "", expires_at)
+        try:
+            received = self.append(tenant, upload.id, 0, blocks, expires_at)
+        except BaseException:
+            self.delete(tenant, upload.id)
+            raise
+        complete = received.model_copy(update={"length": received.offset})
+        _write_metadata(self._folder(tenant, upload.id), complete)
+        return complete
+
     def append(self, tenant: str, upload_id: str, offset: int, blocks: Iterable[bytes], expires_at: datetime) -> Upload:
         folder = self._folder(tenant, upload_id)
         with self._locked(tenant, upload_id) as upload:

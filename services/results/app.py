@@ -3,13 +3,8 @@
 from __future__ import annotations
 
 from services.results import corrections, search, videos, views
-from services.results.transcript_reader import TranscriptReader
-from shared.infra.checks import ReadinessCheck
-from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
-from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
-from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.transcript_reader import open_transcripts
 from shared.infra.web.application import WebService
 from shared.ports.blobs import BlobStore
 
@@ -19,20 +14,12 @@ MAX_CORRECTION = 128 * 1024  # bytes; the longest utterance text fits in any esc
 
 
 def results_service(database: Database, blobs: BlobStore) -> WebService:
-    storage = ReadinessCheck("storage", blobs.probe)
+    transcripts = open_transcripts(database, blobs)
     return WebService(
         name="results",
-        context=TranscriptReader(
-            jobs=SqlJobStore(database),
-            blobs=blobs,
-            corrections=SqlCorrectionStore(database),
-            index=SqlTranscriptIndex(database),
-            audit=SqlAuditLog(database),
-            clock=database.clock,
-            storage=storage,
-        ),
+        context=transcripts,
         routers=ROUTERS,
-        checks={"storage": storage},
+        checks={"storage": transcripts.storage},
         body_limits={views.COLLECTION: MAX_CORRECTION},
         exposed_headers=("ETag", "Content-Range", "Content-Disposition"),
     )

@@ -12,7 +12,6 @@ from starlette.responses import Response
 from services.results.content_response import etag_of, matches
 from services.results.dependencies import Editor, Reader, Transcripts
 from services.results.openapi import transcript_responses
-from services.results.transcript_reader import TranscriptReader, VisibleTranscript, visible_corrections
 from services.results.views import PATH
 from shared.domain.correction import (
     Change,
@@ -30,6 +29,7 @@ from shared.domain.transcript import Speaker, Transcript
 from shared.domain.value import Value
 from shared.exports.captions import plain
 from shared.exports.document import render_json
+from shared.infra.transcript_reader import TranscriptReader, VisibleTranscript, visible_corrections
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.openapi import Responses
 

@@ -6,8 +6,8 @@ from typing import Annotated
 
 from fastapi import Depends
 
-from services.results.transcript_reader import TranscriptReader
 from shared.domain.tenant import Scope
+from shared.infra.transcript_reader import TranscriptReader
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.application import context_of
 from shared.infra.web.authentication import require_scopes

@@ -15,7 +15,6 @@ from services.results.content_response import Content, tag
 from services.results.dependencies import Editor, Reader, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import transcript_responses
-from services.results.transcript_reader import VisibleTranscript
 from services.results.views import PATH, Emotion, Original, add_view, deliver_audited
 from shared.domain.error import MediaDeleted, NoVideo, StoredDataMissing, VideoNotRequested
 from shared.domain.job_blobs import captioned_key
@@ -24,6 +23,7 @@ from shared.domain.stage_plan import CAPTION
 from shared.domain.transcript import Transcript
 from shared.domain.value import Value
 from shared.domain.work import StageStatus
+from shared.infra.transcript_reader import VisibleTranscript
 from shared.ports.blobs import BlobStore
 
 VIDEO = "video/mp4"

@@ -12,10 +12,10 @@ from services.results.content_response import Content, deliver, unchanged
 from services.results.dependencies import Reader, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import content_responses
-from services.results.transcript_reader import TranscriptReader, VisibleTranscript
 from shared.domain.error import RangeNotSatisfiable, UndertoneError
 from shared.exports.formats import FORMATS, Format
 from shared.exports.summary import render_summary
+from shared.infra.transcript_reader import TranscriptReader, VisibleTranscript
 from shared.infra.web.api_keys import Caller
 
 Emotion = Annotated[

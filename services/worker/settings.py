@@ -8,7 +8,7 @@ from pathlib import Path
 from pydantic import Field, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.domain.stage_plan import CPU, QUEUES
+from shared.domain.stage_plan import CPU, FAST, QUEUES
 from shared.infra.comma_list import CommaList
 
 
@@ -19,8 +19,8 @@ def default_scratch() -> Path:
 class WorkerSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WORKER__", frozen=True)
 
-    queues: CommaList[str] = (CPU,)
-    """Queues that this worker serves: cpu, gpu, or both, separated by a comma."""
+    queues: CommaList[str] = (CPU, FAST)
+    """Queues that this worker serves: cpu, gpu, fast, or several, separated by commas."""
 
     processes: int = Field(default=1, ge=1)
     """Stages that run concurrently in this worker; leave it at 1 on a GPU."""

@@ -11,7 +11,8 @@ from shared.domain.work import PlannedStage
 
 CPU = "cpu"
 GPU = "gpu"
-QUEUES = (CPU, GPU)
+FAST = "fast"  # short clips whose clients wait for the answer; some workers serve only this queue
+QUEUES = (CPU, GPU, FAST)
 
 
 class Opens(StrEnum):
@@ -79,15 +80,15 @@ def stage_specs(job: Job, *, speakers_named: bool = False) -> Mapping[str, Stage
     return {spec.name: spec for spec in specs}
 
 
-def plan_stages(job: Job, *, gpu: bool = False) -> tuple[PlannedStage, ...]:
-    """The stages of a job for the queue; `gpu` means that the deployment has GPU workers."""
+def plan_stages(job: Job, *, gpu: bool = False, fast: bool = False) -> tuple[PlannedStage, ...]:
+    """The stages of a job for the queue; `gpu` means that the deployment has GPU workers, `fast` a short clip."""
     # Whether a platform transcript names its speakers is known only after it is read: wait for the needs of both cases.
     named = stage_specs(job, speakers_named=job.platform_transcript is not None)
     stages = tuple(
         PlannedStage(
             name=name,
             needs=tuple(dict.fromkeys((*spec.needs, *named[name].needs))),
-            queue=spec.queue if gpu else CPU,
+            queue=FAST if fast else spec.queue if gpu else CPU,
         )
         for name, spec in stage_specs(job).items()
     )

@@ -9,7 +9,7 @@ from enum import StrEnum
 
 from pydantic import Field
 
-from shared.domain.job_record import JobRecord
+from shared.domain.job_record import JobRecord, JobStatus
 from shared.domain.value import Value
 
 
@@ -17,6 +17,13 @@ class EventType(StrEnum):
     TRANSCRIPT_READY = "transcript.ready"
     JOB_FAILED = "job.failed"
     TEST = "webhook.test"
+
+
+class PayloadFormat(StrEnum):
+    """The body that an endpoint expects: our event, or what a compatible API sends."""
+
+    EVENT = "event"
+    ASSEMBLYAI = "assemblyai"
 
 
 class EncryptedSecret(Value):
@@ -34,6 +41,8 @@ class WebhookEndpoint(Value):
     description: str = ""
     secrets: tuple[EncryptedSecret, ...] = ()  # the newest first
     job_id: str | None = None  # set for a callback that belongs to one job
+    payload: PayloadFormat = PayloadFormat.EVENT
+    header: str | None = Field(default=None, repr=False)  # `name: value`, encrypted; the client's proof of origin
     created_at: datetime
     disabled_at: datetime | None = None
     disabled_reason: str | None = None
@@ -123,6 +132,15 @@ def job_ended_event(record: JobRecord, at: datetime, public_url: str = "") -> We
         return build_event(EventType.JOB_FAILED, at, data)
     data["transcript_url"] = f"{public_url}/v1/transcripts/{record.id}"
     return build_event(EventType.TRANSCRIPT_READY, at, data)
+
+
+def payload_of(event: bytes, payload: PayloadFormat) -> bytes:
+    """The body of a delivery, from the body of the event that ended a job."""
+    if payload is PayloadFormat.EVENT:
+        return event
+    data = json.loads(event)["data"]
+    status = "completed" if data["status"] == JobStatus.DONE else "error"
+    return json.dumps({"transcript_id": data["job_id"], "status": status}).encode()
 
 
 def rotate_secrets(

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import signal
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from dataclasses import replace
 from pathlib import Path
 from typing import Any
@@ -31,8 +31,9 @@ from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.requests import SqlIdempotencyStore
 from shared.infra.database.webhooks import SqlEndpointStore
-from tests.fakes import ScriptedTranscriber, word
-from tests.worker.worker_harness import TENANT, OneSpeaker, WorkerHarness, engines
+from shared.ports.media import Floats
+from tests.fakes import ScriptedEncoder, ScriptedTranscriber, word
+from tests.worker.worker_harness import TENANT, WorkerHarness, engines
 
 # Lower case, like the words in the search index. Each is unique, so that no other content contains it.
 SPOKEN = [f"quokka{number}zyx" for number in range(200)]
@@ -46,12 +47,12 @@ def found(folder: Path) -> set[bytes]:
     return {canary for canary in CANARIES if any(canary in content for content in contents)}
 
 
-class Terminating(OneSpeaker):
+class Terminating(ScriptedEncoder):
     """The worker receives SIGTERM and its grace ends while the stage runs."""
 
-    def cluster(self, *args: Any, **more: Any) -> list[int]:
+    def embed(self, clips: Sequence[Floats]) -> Floats:
         signal.raise_signal(signal.SIGTERM)
-        return super().cluster(*args, **more)
+        return super().embed(clips)
 
 
 def harness_at(folder: Path, setup: Setup, **slots: Any) -> WorkerHarness:
@@ -120,7 +121,7 @@ def failed(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
 
 def stopped(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
     """A job whose worker was stopped after the words were transcribed."""
-    harness = harness_at(folder, setup, clusterer=Terminating())
+    harness = harness_at(folder, setup, speaker=Terminating())
     job_id = submit(harness)
     harness.until("diarize")
     assert harness.runner.run(job_id, "diarize") is StageOutcome.REQUEUED

@@ -19,7 +19,7 @@ def test_on_loopback_no_key_is_needed_and_local_callbacks_are_allowed(tmp_path: 
     assert here.environment("redis://r")["GATEWAY__KEYLESS"] == "true"
     commands = {program.name: program.command for program in here.child_processes()}
     assert commands["courier"][-1] == "--loopback"
-    assert [name for name in commands if name.startswith("worker")] == ["worker-1", "worker-2"]
+    assert [name for name in commands if name.startswith("worker")] == ["worker-1", "worker-2", "worker-fast"]
 
 
 def test_on_other_addresses_keys_are_needed_and_local_callbacks_are_not_allowed(tmp_path: Path) -> None:

@@ -10,6 +10,7 @@ import pytest
 from shared.domain.error import InvalidRequest, LeaseLost, NotFound, QuotaExceeded, StateConflict
 from shared.domain.governance import Consent
 from shared.domain.job_record import JobFailure, JobFilter, JobRecord, JobStatus
+from shared.domain.page import Cursor
 from shared.domain.retention import RetentionCategory
 from shared.domain.work import Refusal, StageStatus
 from shared.infra.database.engine import Database
@@ -86,6 +87,21 @@ def test_pages_list_every_job_once_from_newest_to_oldest(store: SqlJobStore, clo
     assert seen == expected
     with pytest.raises(InvalidRequest):
         store.list("ours", cursor="invalid")
+
+
+def test_newer_jobs_are_the_nearest_ones(store: SqlJobStore, clock: MovableClock) -> None:
+    records = []
+    for number in range(5):
+        records.append(store.add("ours", new_job(ONE_STAGE)))
+        if number % 2:
+            clock.move(timedelta(microseconds=1))
+    store.add("theirs", new_job(ONE_STAGE))
+    oldest, *newer = sorted(records, key=lambda record: (record.created_at, record.id))
+    than = Cursor(at=oldest.created_at, id=oldest.id)
+    assert [one.id for one in store.list_newer("ours", than, JobFilter(), 2)] == [newer[1].id, newer[0].id]
+    store.cancel("ours", newer[2].id)
+    cancelled = JobFilter(statuses=frozenset({JobStatus.CANCELLED}))
+    assert [one.id for one in store.list_newer("ours", than, cancelled, 2)] == [newer[2].id]
 
 
 def test_list_is_filtered_by_status_time_and_digest(store: SqlJobStore, clock: MovableClock) -> None:

@@ -47,7 +47,7 @@ class CourierHarness:
         self.deliverer = Deliverer(self.outbox, outbound, self.sealer, self.clock, chance=lambda: 0.5)
         self.courier = Courier(self.outbox, self.deliverer, CourierSettings(), self.clock)
 
-    def hook(self, url: str, secret: str | None = None) -> WebhookEndpoint:
+    def hook(self, url: str, secret: str | None = None, **changes: Any) -> WebhookEndpoint:
         sealed = (EncryptedSecret(ciphertext=self.sealer.encrypt(secret, "hook")),) if secret else ()
         made = WebhookEndpoint(
             id="hook",
@@ -56,6 +56,7 @@ class CourierHarness:
             event_types=frozenset(EventType),
             secrets=sealed,
             created_at=self.clock.now,
+            **changes,
         )
         self.endpoints.add(made)
         return made

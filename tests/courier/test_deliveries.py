@@ -9,7 +9,7 @@ import pytest
 from services.courier.deliver import Deliverer
 from shared.domain.error import InvalidSetting
 from shared.domain.job_record import JobFailure
-from shared.domain.webhook import DeliveryOutcome, DeliveryStatus, rotate_secrets
+from shared.domain.webhook import DeliveryOutcome, DeliveryStatus, PayloadFormat, rotate_secrets
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_key, new_webhook_secret
@@ -31,6 +31,17 @@ def test_a_finished_job_is_delivered_signed_and_once(harness: CourierHarness) ->
     assert (event["type"], event["data"]["job_id"]) == ("transcript.ready", job_id)
     assert event["data"]["metadata"] == {"meeting": "Zoë"}
     assert b"secret-name" not in request.body
+
+
+def test_a_callback_of_a_compatible_api_has_its_body_and_its_header(harness: CourierHarness) -> None:
+    header, secret = harness.sealer.encrypt("X-Proof: a: b", "hook"), new_webhook_secret()
+    with serving() as server:
+        harness.hook(server.url, secret, payload=PayloadFormat.ASSEMBLYAI, header=header)
+        job_id = harness.publish()
+        harness.run_once()
+    (request,) = server.asked
+    assert verify(request, secret) == {"transcript_id": job_id, "status": "completed"}
+    assert request.headers["x-proof"] == "a: b"
 
 
 def test_a_failed_job_is_delivered_with_its_code(harness: CourierHarness) -> None:

@@ -9,7 +9,7 @@ import av
 import numpy as np
 import pytest
 
-from services.gateway.media_sniffing import checked_media, checked_transcript
+from services.gateway.media_sniffing import checked_media, checked_transcript, is_short_clip
 from shared.domain.error import EmptyFile, InvalidTranscript, UnsupportedMedia
 
 CONTAINERS = {
@@ -71,6 +71,25 @@ def test_only_the_head_is_read_before_the_check(tmp_path: Path) -> None:
         checked_media(endless())
     with pytest.raises(EmptyFile):
         checked_media([b"", b""])
+
+
+def wav_head(bytes_per_second: int) -> bytes:
+    return b"RIFF\0\0\0\0WAVEfmt " + bytes(12) + bytes_per_second.to_bytes(4, "little") + bytes(12)
+
+
+@pytest.mark.parametrize(
+    ("head", "size", "short"),
+    [
+        (wav_head(32_000), 32_000 * 30 + 44, True),
+        (wav_head(32_000), 32_000 * 31, False),
+        (wav_head(192_000), 192_000 * 30, True),
+        (wav_head(0), 100, False),
+        (b"ID3\x04", 240_000, True),
+        (b"ID3\x04", 240_001, False),
+    ],
+)
+def test_a_clip_of_30_seconds_is_short(head: bytes, size: int, short: bool) -> None:
+    assert is_short_clip(head, size) is short
 
 
 @pytest.mark.parametrize(

@@ -9,7 +9,6 @@ from concurrent.futures import ThreadPoolExecutor
 import pytest
 
 from services.results.corrections import ATTEMPTS, _correct
-from services.results.transcript_reader import TranscriptReader
 from shared.domain.correction import Change, CorrectedField, Correction, rename_changes
 from shared.domain.error import PreconditionFailed
 from shared.domain.tenant import AuditEntry
@@ -20,6 +19,7 @@ from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.transcript_reader import TranscriptReader
 from shared.infra.web.api_keys import Caller
 from tests.exports.sample import ANA
 from tests.results.conftest import ALL, FEEL, READ, ResultsHarness

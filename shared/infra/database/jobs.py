@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, select, update
+from sqlalchemy import RowMapping, Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.engine import Connection
 
 from shared.domain.error import MediaDeleted, NotFound, QuotaExceeded, StateConflict
 from shared.domain.job_record import ErasureRecord, JobFilter, JobRecord, JobStatus, NewJob
-from shared.domain.page import Page
+from shared.domain.page import Cursor, Page
 from shared.domain.stage_plan import CAPTION
 from shared.domain.webhook import DeliveryStatus
 from shared.domain.work import PlannedStage, StageStatus
@@ -96,6 +97,16 @@ class SqlJobStore:
             rows, following = read_page(connection, query, jobs.c.created_at, jobs.c.id, cursor=cursor, limit=limit)
             by_job = stages_of(connection, [row["id"] for row in rows])
         return Page(items=tuple(read_job(row, by_job[row["id"]]) for row in rows), next_cursor=following)
+
+    def list_newer(self, tenant: str, than: Cursor, only: JobFilter, limit: int) -> Sequence[JobRecord]:
+        """The jobs created next after this position, newest first."""
+        at, key = jobs.c.created_at, jobs.c.id
+        later = tuple_(at, key) > tuple_(literal(than.at, at.type), literal(than.id, key.type))
+        query = _filtered(_visible(tenant), only).where(later).order_by(at, key).limit(min(limit, MAX_PER_PAGE))
+        with self._database.reading() as connection:
+            rows = connection.execute(query).mappings().all()
+            by_job = stages_of(connection, [row["id"] for row in rows])
+        return [read_job(row, by_job[row["id"]]) for row in reversed(rows)]
 
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
         """Cancel the job; raises StateConflict if it has already ended."""

@@ -18,7 +18,15 @@ from sqlalchemy import (
     update,
 )
 
-from shared.domain.webhook import Attempt, Delivery, DeliveryOutcome, DeliveryStatus, DueDelivery, EventType
+from shared.domain.webhook import (
+    Attempt,
+    Delivery,
+    DeliveryOutcome,
+    DeliveryStatus,
+    DueDelivery,
+    EventType,
+    payload_of,
+)
 from shared.infra.database.delivery_order import due_deliveries, not_leased
 from shared.infra.database.engine import Database
 from shared.infra.database.rows import read_row
@@ -139,7 +147,7 @@ def _create_deliveries(connection: Connection, event: RowMapping, now: datetime)
             "event_id": event["id"],
             "job_id": event["job_id"],
             "event_type": event["event_type"],
-            "body": event["body"],
+            "body": payload_of(event["body"], endpoint.payload),
             "status": DeliveryStatus.DROPPED if endpoint.disabled_at else DeliveryStatus.PENDING,
             "series": 1,
             "attempts": 0,

@@ -159,6 +159,8 @@ endpoints = Table(
     Column("description", Text, nullable=False),
     Column("secrets", Text, nullable=False),  # JSON; encrypted
     Column("job_id", String(64)),
+    Column("payload", String(16), nullable=False),
+    Column("header", Text),  # encrypted
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
     Column("disabled_reason", Text),

@@ -53,6 +53,8 @@ class SqlEndpointStore:
                     description=endpoint.description,
                     secrets=write_secrets(endpoint.secrets),
                     job_id=endpoint.job_id,
+                    payload=endpoint.payload,
+                    header=endpoint.header,
                     created_at=endpoint.created_at,
                 )
             )
@@ -139,6 +141,19 @@ class SqlDeliveryStore:
         query = select(attempts).where(*own).order_by(attempts.c.at, attempts.c.series, attempts.c.number)
         with self._database.reading() as connection:
             return tuple(read_row(Attempt, row) for row in connection.execute(query).mappings())
+
+    def callback_status(self, tenant: str, job_id: str) -> int | None:
+        """The status of the newest response to the callback of a job."""
+        query = (
+            select(attempts.c.response_status)
+            .join(deliveries, deliveries.c.id == attempts.c.delivery_id)
+            .join(endpoints, endpoints.c.id == deliveries.c.endpoint_id)
+            .where(deliveries.c.tenant == tenant, endpoints.c.job_id == job_id)
+            .order_by(attempts.c.at.desc())
+            .limit(1)
+        )
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar_one_or_none()
 
     def replay(self, tenant: str, delivery_id: str) -> Delivery:
         """Send the same id and bytes in a new series; raises StateConflict while a series is still running."""

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass, field
 from datetime import datetime
 
@@ -57,9 +57,10 @@ class Caller:
         )
 
 
-def bearer(authorization: str | None) -> str:
-    scheme, _, token = (authorization or "").partition(" ")
-    if scheme.lower() != "bearer" or not token.strip() or len(token) > MAX_LENGTH:
+def key_in(header: str | None, schemes: Sequence[str]) -> str:
+    """The key in a header with one of these schemes, which compare without case; without schemes it is the header."""
+    scheme, _, token = (header or "").partition(" ") if schemes else ("", "", header or "")
+    if (schemes and scheme.lower() not in schemes) or not token.strip() or len(token) > MAX_LENGTH:
         raise InvalidApiKey("This call requires an API key.", hint="Send the header `Authorization: Bearer ut_…`.")
     return token.strip()
 

@@ -24,6 +24,7 @@ from shared.infra.web.access_log import AccessLog
 from shared.infra.web.api_keys import make_authenticator
 from shared.infra.web.authentication import Authentication
 from shared.infra.web.body_limit import BodySizeLimit
+from shared.infra.web.dialect import Dialect, DialectErrors
 from shared.infra.web.handler_limit import HandlerLimit
 from shared.infra.web.metrics import RequestMetrics
 from shared.infra.web.openapi import describe, error_responses
@@ -49,6 +50,7 @@ class WebService:
     body_limits: Mapping[str, int | None] = field(default_factory=dict)  # see BodySizeLimit
     exposed_headers: Sequence[str] = ()  # to pages of the allowed origins
     middleware: Sequence[Middleware] = ()  # around authentication
+    dialects: Sequence[Dialect] = ()  # of compatible APIs
     models: Sequence[type[BaseModel]] = ()  # that only hand-written parts of the OpenAPI description refer to
     background: Sequence[Callable[[], Coroutine[Any, Any, None]]] = ()  # run while the application runs
 
@@ -72,6 +74,7 @@ def create_application(
 ) -> FastAPI:
     """Without a Redis URL the rate limit applies to this process alone."""
     registry = CollectorRegistry()
+    dialects = [dialect for service in services for dialect in service.dialects]
     requests = RequestMetrics(registry)
     for collector in (one for service in services for one in service.collectors):
         registry.register(collector)
@@ -86,6 +89,7 @@ def create_application(
         lifespan=_lifespan([task for service in services for task in service.background]),
         middleware=[  # the outermost first
             Middleware(SecurityHeaders),
+            Middleware(DialectErrors, dialects=dialects),  # also for what the access log answers
             Middleware(AccessLog, observe=requests.observe, tracer=tracer),
             *_cors(settings, [name for service in services for name in service.exposed_headers]),
             *(one for service in services for one in service.middleware),
@@ -94,6 +98,7 @@ def create_application(
                 authenticator=make_authenticator(settings, database),
                 rates=RateLimiter(RateLimitItemPerMinute(settings.requests_per_minute), redis_url),
                 open_paths={*OPEN_PATHS, *(path for service in services for path in service.open_paths)},
+                dialects=dialects,
             ),
             Middleware(HandlerLimit, unlimited=[path for path, limit in body_limits.items() if limit is None]),
             Middleware(BodySizeLimit, limits=body_limits),

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Collection, Coroutine
+from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
 
 import anyio
@@ -14,7 +14,8 @@ from starlette.types import Scope as ASGIScope
 
 from shared.domain.error import UndertoneError
 from shared.domain.tenant import Scope
-from shared.infra.web.api_keys import Authenticator, Caller, bearer
+from shared.infra.web.api_keys import Authenticator, Caller, key_in
+from shared.infra.web.dialect import Dialect, dialect_of
 from shared.infra.web.loopback import check_local
 from shared.infra.web.problems import error_response
 from shared.infra.web.rate_limit import RateLimiter, client_network
@@ -26,13 +27,20 @@ class Authentication:
     """Sets the caller of each request, except on open paths, or responds with the error."""
 
     def __init__(
-        self, app: ASGIApp, *, authenticator: Authenticator, rates: RateLimiter, open_paths: Collection[str]
+        self,
+        app: ASGIApp,
+        *,
+        authenticator: Authenticator,
+        rates: RateLimiter,
+        open_paths: Collection[str],
+        dialects: Sequence[Dialect] = (),
     ) -> None:
         self._app = app
         self._authenticator = authenticator
         self._rates = rates
         self._open = frozenset(open_paths)
         self._threads = anyio.CapacityLimiter(THREADS)
+        self._dialects = dialects
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
         if scope["type"] != "http":
@@ -44,9 +52,7 @@ class Authentication:
             if self._authenticator.keyless:
                 check_local(headers, address)
             if scope["path"] not in self._open:
-                caller = await anyio.to_thread.run_sync(
-                    self._admit, scope["method"], headers, address, limiter=self._threads
-                )
+                caller = await anyio.to_thread.run_sync(self._admit, scope, headers, address, limiter=self._threads)
                 scope.setdefault("state", {})["caller"] = caller
         except UndertoneError as error:
             response = error_response(error, scope["path"])
@@ -55,11 +61,13 @@ class Authentication:
             return
         await self._app(scope, receive, send)
 
-    def _admit(self, method: str, headers: Headers, address: str | None) -> Caller | None:
+    def _admit(self, scope: ASGIScope, headers: Headers, address: str | None) -> Caller | None:
         self._rates.take("address", client_network(address))
-        if method == "OPTIONS":  # browsers send no key with a preflight request
+        if scope["method"] == "OPTIONS":  # browsers send no key with a preflight request
             return None
-        token = "" if self._authenticator.keyless else bearer(headers.get("authorization"))
+        dialect = dialect_of(scope["path"], self._dialects)
+        keyless = self._authenticator.keyless
+        token = "" if keyless else key_in(headers.get(dialect.key_header), dialect.key_schemes)
         caller = self._authenticator.authenticate(token, address)
         self._rates.take("key", caller.id)
         return caller

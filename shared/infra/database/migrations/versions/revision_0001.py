@@ -70,6 +70,8 @@ def upgrade() -> None:
         sa.Column("description", sa.Text(), nullable=False),
         sa.Column("secrets", sa.Text(), nullable=False),
         sa.Column("job_id", sa.String(64)),
+        sa.Column("payload", sa.String(16), nullable=False),
+        sa.Column("header", sa.Text()),
         sa.Column("created_at", schema.Instant(), nullable=False),
         sa.Column("disabled_at", schema.Instant()),
         sa.Column("disabled_reason", sa.Text()),

@@ -18,7 +18,7 @@ from shared.domain.transcript import Transcript
 from shared.infra.blobs_counted import storage_unavailable
 from shared.infra.checks import ReadinessCheck
 from shared.infra.database.corrections import SqlCorrectionStore
-from shared.infra.database.engine import Clock
+from shared.infra.database.engine import Clock, Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
@@ -84,6 +84,19 @@ class TranscriptReader:
     def record_audit(self, caller: Caller, action: str, subject: str, **details: JsonValue) -> None:
         """Write the audit entry before the response: data whose access cannot be logged is not returned."""
         self.audit.record(caller.audit_entry(self.clock(), action, subject, **details))
+
+
+def open_transcripts(database: Database, blobs: BlobStore) -> TranscriptReader:
+    """The reader over this deployment's database and blob store."""
+    return TranscriptReader(
+        jobs=SqlJobStore(database),
+        blobs=blobs,
+        corrections=SqlCorrectionStore(database),
+        index=SqlTranscriptIndex(database),
+        audit=SqlAuditLog(database),
+        clock=database.clock,
+        storage=ReadinessCheck("storage", blobs.probe),
+    )
 
 
 def visible_corrections(corrections: Sequence[Correction], *, emotion: bool) -> tuple[Correction, ...]:

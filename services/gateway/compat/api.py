@@ -1,0 +1,56 @@
+"""What a compatible API consists of, and what all of them translate in the same way."""
+
+from __future__ import annotations
+
+from collections.abc import Collection, Mapping
+from dataclasses import dataclass, field
+from typing import Any
+
+from fastapi import APIRouter
+from starlette.datastructures import Headers
+
+from services.gateway.body_parsers import validate
+from shared.domain.error import InvalidRequest
+from shared.domain.job_request import JobRequest
+from shared.infra.web.dialect import Dialect
+
+# Headers for what no client of these APIs has a field for.
+GOVERNANCE_HEADERS = ("purpose", "consent", "modalities")
+
+
+@dataclass(frozen=True, slots=True)
+class CompatibleApi:
+    router: APIRouter
+    dialect: Dialect
+    body_limits: Mapping[str, int | None] = field(default_factory=dict)
+
+
+class UnsupportedOption(InvalidRequest):
+    """An option that this service does not have; the message names it."""
+
+    http_status = 400
+
+
+def read_options(headers: Headers, fields: Mapping[str, Any]) -> JobRequest:
+    """The native options, with purpose, consent and modalities from the headers `Undertone-…`."""
+    given = {name: headers[f"undertone-{name}"] for name in GOVERNANCE_HEADERS if f"undertone-{name}" in headers}
+    return validate(JobRequest, {name: value for name, value in fields.items() if value is not None} | given)
+
+
+def check_options(given: Mapping[str, Any], *, supported: Collection[str], ignored: Collection[str]) -> list[str]:
+    """Warnings about options that only tune the vendor's model; raises for every other unsupported option."""
+    requested = {name for name, value in given.items() if value not in (None, False, "", [], {}, "false")}
+    if unknown := sorted(requested - set(supported) - set(ignored)):
+        names = ", ".join(unknown)
+        raise UnsupportedOption(f"Not supported: {names}.", hint="Leave it out; docs/compatible-apis.md has the list.")
+    return [f"The option {name} has no effect here." for name in sorted(requested & set(ignored))]
+
+
+def first_part(language: str | None) -> str | None:
+    """The language of a code such as `en_us` or `de-CH`."""
+    return language.replace("_", "-").partition("-")[0] if language else None
+
+
+def letter(index: int) -> str:
+    """The label of a speaker: A, B, … Z, AA."""
+    return (letter(index // 26 - 1) if index >= 26 else "") + chr(ord("A") + index % 26)

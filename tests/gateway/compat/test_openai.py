@@ -1,0 +1,222 @@
+"""The unmodified Python SDK of OpenAI against the gateway."""
+
+from __future__ import annotations
+
+import io
+import threading
+import wave
+from collections.abc import Callable, Iterator
+from concurrent.futures import Future, ThreadPoolExecutor
+from typing import Any
+
+import httpx
+import openai
+import pytest
+from openai import OpenAI
+
+from shared.domain.tenant import Scope
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.keys import make_key
+from tests.gateway.compat.finished_jobs import fail, finish
+from tests.gateway.conftest import Open
+from tests.gateway.serving import MP4, Gateway, eventually
+from tests.service_fakes import ONE_STAGE, new_job
+
+PATH = "/v1/audio/transcriptions"
+Ends = Callable[[Gateway, str], None]
+
+
+@pytest.fixture
+def sdk(gateway: Gateway) -> Iterator[OpenAI]:
+    with OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.keys["ours"]) as client:
+        yield client
+
+
+@pytest.fixture
+def pool() -> Iterator[ThreadPoolExecutor]:
+    with ThreadPoolExecutor(4) as threads:
+        yield threads
+
+
+def job_ids(gateway: Gateway) -> list[str]:
+    return [record.id for record in gateway.context.jobs.list("ours").items]
+
+
+def transcribed(gateway: Gateway, sdk: OpenAI, end: Ends = finish, **options: Any) -> Any:
+    """What the client gets when the job ends while it waits."""
+
+    def end_first() -> None:
+        assert eventually(lambda: bool(job_ids(gateway)), 20)
+        end(gateway, job_ids(gateway)[0])
+
+    worker = threading.Thread(target=end_first)
+    worker.start()
+    try:
+        return sdk.audio.transcriptions.create(file=("a.mp4", MP4), **{"model": "undertone-1", **options})
+    finally:
+        worker.join()
+
+
+def test_the_default_is_the_text(gateway: Gateway, sdk: OpenAI) -> None:
+    said = transcribed(gateway, sdk, extra_headers={"Undertone-Purpose": "research"}, language="en")
+    assert said.text.startswith("We lost the customer")
+    record = gateway.context.jobs.find("ours", said.undertone["job_id"])
+    assert record is not None and record.job.recording.name == "a.mp4"
+    assert (record.job.options.purpose, record.job.options.language) == ("research", "en")
+
+
+@pytest.mark.parametrize(
+    ("response_format", "beginning"),
+    [("text", "We lost"), ("srt", "1\n00:00:00,480 --> 00:00:03,920\nWe lost"), ("vtt", "WEBVTT\n\n00:00:00.480")],
+)
+def test_text_formats_are_bare_text(gateway: Gateway, sdk: OpenAI, response_format: str, beginning: str) -> None:
+    assert transcribed(gateway, sdk, response_format=response_format).startswith(beginning)
+
+
+def test_verbose_json_has_every_field_that_clients_require(gateway: Gateway, sdk: OpenAI) -> None:
+    said = transcribed(
+        gateway, sdk, response_format="verbose_json", timestamp_granularities=["word", "segment"], prompt="Hello"
+    )
+    assert (said.language, said.duration, len(said.words), len(said.segments)) == ("en", 60.0, 14, 2)
+    first = said.segments[0]
+    assert (first.id, first.seek, first.start, first.end, first.tokens) == (0, 0, 0.48, 3.92, [])
+    assert first.avg_logprob < 0 and first.no_speech_prob == 0.0 and first.compression_ratio == 1.0
+    assert first.emotion["label"] == "sadness" and said.words[0].word == "We"
+    assert said.undertone["warnings"][0] == "The option prompt has no effect here."
+
+
+def test_diarized_json_names_speakers_by_letters(gateway: Gateway, sdk: OpenAI) -> None:
+    said = transcribed(gateway, sdk, response_format="diarized_json", chunking_strategy="auto")
+    assert [(one.speaker, one.start) for one in said.segments] == [("A", 0.48), ("B", 3.5)]
+    assert said.segments[0].emotion["label"] == "sadness" and said.usage.seconds == 60.0
+
+
+def test_a_stream_sends_segments_and_ends(gateway: Gateway, sdk: OpenAI) -> None:
+    events = list(transcribed(gateway, sdk, response_format="diarized_json", stream=True))
+    kinds = [one.type.removeprefix("transcript.text.") for one in events]
+    assert kinds == ["segment", "delta", "segment", "delta", "done"]
+    assert "".join(one.delta for one in events if one.type.endswith("delta")) == events[-1].text
+    assert events[0].speaker == "A" and events[0].emotion["label"] == "sadness"
+
+
+def test_models_of_the_vendor_are_transcribed_without_emotion(gateway: Gateway, sdk: OpenAI) -> None:
+    transcribed(gateway, sdk, model="whisper-1", extra_body={"keywords": ["Undertone"]})
+    record = gateway.context.jobs.find("ours", job_ids(gateway)[0])
+    assert record is not None and record.job.options.modalities == ()
+    assert record.job.options.vocabulary == ("Undertone",)
+
+
+def test_a_failed_job_is_final(gateway: Gateway, sdk: OpenAI) -> None:
+    with pytest.raises(openai.UnprocessableEntityError) as failed:
+        transcribed(gateway, sdk, fail)
+    assert (failed.value.code, "no sound" in failed.value.message) == ("no_audio", True)
+    assert len(job_ids(gateway)) == 1, "the client does not repeat it"
+
+
+def test_a_failed_job_ends_its_stream_with_an_error(gateway: Gateway, sdk: OpenAI) -> None:
+    with pytest.raises(openai.APIError, match="no sound"):
+        list(transcribed(gateway, sdk, fail, stream=True))
+
+
+def test_a_repeated_upload_joins_the_running_job(gateway: Gateway, sdk: OpenAI, pool: ThreadPoolExecutor) -> None:
+    impatient = sdk.with_options(timeout=0.4, max_retries=3)
+
+    def ask(client: OpenAI, **more: Any) -> Any:
+        return client.audio.transcriptions.create(file=("a.mp4", MP4), model="undertone-1", **more)
+
+    waiting: list[Future[Any]] = [pool.submit(ask, impatient)]
+    assert eventually(lambda: bool(job_ids(gateway)), 20)
+    waiting.append(pool.submit(ask, sdk, response_format="diarized_json"))
+    with pytest.raises(openai.APITimeoutError):
+        waiting.pop(0).result()
+    (job_id,) = job_ids(gateway)
+    finish(gateway, job_id)
+    assert waiting[0].result().undertone["job_id"] == job_id
+    assert ask(impatient.with_options(timeout=20)).undertone["job_id"] == job_id, "also when it has just ended"
+    other = pool.submit(ask, sdk, language="de")
+    assert eventually(lambda: len(job_ids(gateway)) == 2, 20), "other options are another job"
+    finish(gateway, job_ids(gateway)[0])
+    other.result()
+
+
+def test_parts_may_come_in_any_order(gateway: Gateway) -> None:
+    body = b"".join(
+        b'--x\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\n' + value + b"\r\n"
+        for name, value in ((b'file"; filename="a.mp4', MP4), (b"model", b"nothing"))
+    )
+    headers = {**gateway.headers(), "content-type": "multipart/form-data; boundary=x"}
+    answer = httpx.post(gateway.url + PATH, content=body + b"--x--\r\n", headers=headers)
+    assert (answer.status_code, answer.json()["error"]["code"]) == (404, "model_not_found")
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"response_format": "xml"}, "response_format"),
+        ({"include": ["logprobs"]}, "include"),
+        ({"extra_body": {"known_speaker_names": ["Ana"]}}, "known_speaker_names"),
+        ({"extra_body": {"known_speaker_references": ["data:audio/wav;base64," + "A" * 200_000]}}, "known_speaker"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(sdk: OpenAI, options: dict[str, Any], named: str) -> None:
+    with pytest.raises(openai.BadRequestError, match=named):
+        sdk.audio.transcriptions.create(file=("a.mp4", MP4), model="undertone-1", **options)
+
+
+def test_errors_have_the_vendors_form(gateway: Gateway, sdk: OpenAI, opened: Open) -> None:
+    with pytest.raises(openai.UnprocessableEntityError) as unreadable:
+        sdk.audio.transcriptions.create(file=("a.txt", b"hello"), model="undertone-1")
+    assert (unreadable.value.code, unreadable.value.type) == ("unsupported_media", "invalid_request_error")
+    assert unreadable.value.request_id
+    # The SDK's own method is deprecated.
+    translated = httpx.post(f"{gateway.url}/v1/audio/translations", files={"file": MP4}, headers=gateway.headers())
+    assert translated.status_code == 400 and "translations" in translated.json()["error"]["message"]
+    with pytest.raises(openai.AuthenticationError):
+        sdk.with_options(api_key="ut_wrong").models.list()
+    text, key = make_key("ours", {Scope.TRANSCRIPTS_READ}, gateway.context.clock())
+    SqlKeyStore(gateway.database).add(key)
+    with pytest.raises(openai.PermissionDeniedError, match="recordings:write"):
+        sdk.with_options(api_key=text).audio.transcriptions.create(file=("a.mp4", MP4), model="whisper-1")
+    assert job_ids(gateway) == []
+
+
+def test_a_full_quota_is_final_too(opened: Open) -> None:
+    with opened(quota_mb=1) as gateway, OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.keys["ours"]) as sdk:
+        with pytest.raises(openai.APIStatusError) as full:
+            sdk.audio.transcriptions.create(file=("a.mp4", MP4 + bytes(1 << 20)), model="undertone-1")
+        assert (full.value.status_code, full.value.code) == (413, "quota_exceeded")
+
+
+def test_models_are_listed(sdk: OpenAI) -> None:
+    assert [model.id for model in sdk.models.list()][:2] == ["undertone-1", "whisper-1"]
+    assert sdk.models.retrieve("whisper-1").owned_by == "undertone"
+    with pytest.raises(openai.NotFoundError):
+        sdk.models.retrieve("gpt-5")
+
+
+@pytest.mark.parametrize(("seconds", "queue"), [(29.0, "fast"), (31.0, "cpu")])
+def test_a_short_clip_passes_the_full_queue(
+    gateway: Gateway, sdk: OpenAI, pool: ThreadPoolExecutor, seconds: float, queue: str
+) -> None:
+    for _ in range(12):
+        gateway.context.jobs.add("ours", new_job(ONE_STAGE))
+    gateway.context.send_tickets()
+    assert len(gateway.queue.sent) == 8, "the batch queue is full"
+    answer = pool.submit(sdk.audio.transcriptions.create, file=("a.wav", clip(seconds)), model="whisper-1")
+    assert eventually(lambda: len(job_ids(gateway)) == 13, 20)
+    record = gateway.context.jobs.find("ours", job_ids(gateway)[0])
+    assert record is not None and {stage.queue for stage in record.stages} == {queue}
+    sent = [(ticket.stage, ticket.queue) for ticket in gateway.queue.sent if ticket.job_id == record.id]
+    assert sent == ([("decode", "fast"), ("track_faces", "fast")] if queue == "fast" else [])
+    finish(gateway, record.id)
+    answer.result()
+
+
+def clip(seconds: float) -> bytes:
+    content = io.BytesIO()
+    with wave.open(content, "wb") as file:
+        file.setnchannels(1)
+        file.setsampwidth(2)
+        file.setframerate(16_000)
+        file.writeframes(bytes(round(seconds * 32_000)))
+    return content.getvalue()

@@ -1,0 +1,53 @@
+"""A recording goes through a running service with the unmodified SDKs of other services."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+from openai import OpenAI
+
+from tests.journeys.test_serve import Served, served, until
+from tests.running_service import cut, spread
+
+__all__ = ["served"]
+# The SDK calls pydantic by its old names.
+pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")]
+
+
+@pytest.fixture
+def recording(served: Served, tmp_path: Path) -> Path:
+    until(lambda: "services.worker" in served.children(), "the worker")
+    return cut(tmp_path / "short.mp4", seconds=4.0)
+
+
+def test_openai(served: Served, recording: Path, tmp_path: Path) -> None:
+    """A short clip is answered while the other worker is busy with a batch."""
+    long = spread(tmp_path / "long.wav", starts=range(0, 600, 5), length=600.0).read_bytes()
+    clip = spread(tmp_path / "clip.wav", starts=[0.5], length=6.0)
+    with httpx.Client(base_url=served.address, timeout=30) as native:
+        for _ in range(3):
+            native.post("/v1/recordings", content=long, headers={"content-type": "audio/wav"}).raise_for_status()
+        with OpenAI(base_url=f"{served.address}/v1", api_key="any") as client, clip.open("rb") as file:
+            assert client.audio.transcriptions.create(file=file, model="whisper-1", response_format="text").strip()
+        unfinished = native.get("/v1/jobs", params={"status": ["queued", "running"]}).json()["items"]
+        assert len(unfinished) == 3, "before the batch is done"
+        for one in unfinished:
+            native.delete(f"/v1/jobs/{one['id']}").raise_for_status()
+    with OpenAI(base_url=f"{served.address}/v1", api_key="any") as client, recording.open("rb") as file:
+        said: Any = client.audio.transcriptions.create(file=file, model="undertone-1", response_format="diarized_json")
+    assert said.text and said.segments[0].speaker == "A" and said.segments[0].emotion["label"]
+    assert said.duration == pytest.approx(4.0, abs=0.2)
+
+
+def test_assemblyai(served: Served, recording: Path) -> None:
+    aai: Any = pytest.importorskip("assemblyai", reason="the SDKs are missing (make sdks)")
+    client = aai.Client(settings=aai.Settings(base_url=served.address, api_key="any", polling_interval=0.5))
+    config = aai.TranscriptionConfig(speaker_labels=True, sentiment_analysis=True)
+    done = aai.Transcriber(client=client, config=config).transcribe(str(recording))
+    assert done.status is aai.TranscriptStatus.completed, done.error
+    assert done.text and done.utterances and done.sentiment_analysis and done.audio_duration == 4
+    assert done.export_subtitles_vtt().startswith("WEBVTT")
+    client.http_client.close()
