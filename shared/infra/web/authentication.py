@@ -17,6 +17,7 @@ from shared.infra.web.api_keys import Authenticator, Caller, bearer
 from shared.infra.web.loopback import check_local
 from shared.infra.web.problems import error_response
 from shared.infra.web.rate_limit import RateLimiter, client_network
+from shared.infra.web.sessions import SAFE_METHODS, check_same_origin, session_token
 
 
 class Authentication:
@@ -42,6 +43,8 @@ class Authentication:
             if scope["path"] not in self._open:
                 caller = await anyio.to_thread.run_sync(self._admit, scope["method"], headers, address)
                 scope.setdefault("state", {})["caller"] = caller
+            elif scope["method"] not in SAFE_METHODS:  # signing in
+                await anyio.to_thread.run_sync(self._rates.take, "address", client_network(address))
         except UndertoneError as error:
             response = error_response(error, scope["path"])
             response.headers["Connection"] = "close"
@@ -53,10 +56,18 @@ class Authentication:
         self._rates.take("address", client_network(address))
         if method == "OPTIONS":  # browsers send no key with a preflight request
             return None
-        token = "" if self._authenticator.keyless else bearer(headers.get("authorization"))
-        caller = self._authenticator.authenticate(token, address)
+        caller = self._caller(method, headers, address)
         self._rates.take("key", caller.id)
         return caller
+
+    def _caller(self, method: str, headers: Headers, address: str | None) -> Caller:
+        if self._authenticator.keyless:
+            return self._authenticator.authenticate("", address)
+        authorization, session = headers.get("authorization"), session_token(headers)
+        if authorization is None and session is not None:
+            check_same_origin(method, headers)
+            return self._authenticator.resume(session, address)
+        return self._authenticator.authenticate(bearer(authorization), address)
 
 
 def caller_of(request: Request) -> Caller:
