@@ -20,17 +20,15 @@ function update(page) {
   if (!fresh) return;
   localise(fresh);
   const known = new Map([...list.children].map((row) => [row.id, row]));
-  for (const row of [...fresh.children]) {
+  const rows = [...fresh.children].map((row) => {
     const old = known.get(row.id);
-    if (old?.isEqualNode(row)) row.replaceWith(old);
-    else if (old?.contains(document.activeElement) && old.getAttribute("data-status") === row.getAttribute("data-status")) {
-      old.querySelector(".state")?.replaceWith(row.querySelector(".state") ?? "");
-      row.replaceWith(old);
-    }
-  }
-  if (![...list.children].every((row, at) => row === fresh.children[at]) || list.children.length !== fresh.children.length) {
-    list.replaceChildren(...fresh.children);
-  }
+    if (!old?.isEqualNode(row) && !old?.contains(document.activeElement)) return row;
+    if (old.getAttribute("data-status") !== row.getAttribute("data-status")) return row;
+    old.querySelector(".state")?.replaceWith(row.querySelector(".state") ?? "");
+    return old;
+  });
+  rows.forEach((row, at) => list.children[at] === row || list.insertBefore(row, list.children[at] ?? null));
+  while (list.children.length > rows.length) list.lastElementChild?.remove();
 }
 
 async function refresh() {

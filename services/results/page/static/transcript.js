@@ -6,7 +6,7 @@ export const meeting = byId("meeting");
 export const duration = Number(meeting.dataset.duration);
 
 /** @type {HTMLLIElement[]} */
-export const lines = /** @type {any} */ ([...list.children]);
+export const lines = /** @type {any} */ ([...list.querySelectorAll("li[data-start]")]);
 export const starts = Float64Array.from(lines, (line) => Number(line.dataset.start));
 const ends = Float64Array.from(lines, (line) => Number(line.dataset.end));
 const positions = new Map(lines.map((line, at) => [line, at]));
@@ -16,7 +16,7 @@ const positions = new Map(lines.map((line, at) => [line, at]));
 const words = new WeakMap();
 
 /** @param {Element | null} element @returns {number} the position of the utterance that contains the element, or -1 */
-export const positionOf = (element) => positions.get(/** @type {any} */ (element?.closest("#lines > li"))) ?? -1;
+export const positionOf = (element) => positions.get(/** @type {any} */ (element?.closest("#lines li[data-start]"))) ?? -1;
 
 export const endOf = (/** @type {number} */ at) => ends[at];
 
