@@ -10,7 +10,7 @@ from fastapi import FastAPI
 
 from services.gateway.app import gateway_service
 from services.gateway.context import Context, Deployment, require_key
-from services.results.app import results_service
+from services.results.app import results_services
 from shared.domain.governance import NOTICE
 from shared.infra.database.engine import Database
 from shared.infra.queue_celery import CeleryQueue
@@ -29,7 +29,7 @@ def create_web(deployment: Deployment, database: Database, queue: CeleryQueue, t
     require_key(deployment.gateway, database)
     services = [
         gateway_service(Context(deployment, database, queue)),
-        results_service(database, open_blob_store(deployment.storage)),
+        *results_services(database, open_blob_store(deployment.storage), keyless=deployment.gateway.keyless),
     ]
     redis_url = deployment.redis.url.get_secret_value()
     return create_application(services, deployment.gateway, database, redis_url=redis_url, tracer=tracer)

@@ -7,7 +7,7 @@ from contextlib import closing
 
 import structlog
 
-from services.results.app import results_service
+from services.results.app import results_services
 from services.results.settings import ResultsSettings
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.infra.startup import run_service
@@ -25,8 +25,8 @@ def main() -> int:
         closing(open_database_for(DatabaseSettings(), storage)) as database,
         closing(make_tracer(TelemetrySettings(), "results")) as tracer,
     ):
-        service = results_service(database, open_blob_store(storage))
-        app = create_application([service], settings, database, tracer=tracer)
+        services = results_services(database, open_blob_store(storage), keyless=settings.keyless)
+        app = create_application(services, settings, database, tracer=tracer)
         log.info("results.started", keyless=settings.keyless)
         make_server(app, settings).run()
     return 0

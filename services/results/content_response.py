@@ -60,7 +60,7 @@ def deliver(request: Request, content: Content) -> Response:
     headers = {
         "ETag": content.etag,
         "Cache-Control": "private, no-cache",  # the client stores it and revalidates each time
-        "Vary": "Authorization",
+        "Vary": "Authorization, Cookie",
         "Accept-Ranges": "bytes",
         "Content-Disposition": disposition(content.name, inline=content.inline),
         "Content-Type": f"{kind}; charset=utf-8" if kind.startswith("text/") else kind,

@@ -247,10 +247,13 @@ def test_every_mount_is_declared_and_used() -> None:
 
 def test_the_edge_routes_every_path_to_its_service() -> None:
     conf = (ROOT / "docker" / "edge" / "nginx.conf").read_text()
-    routes = dict(re.findall(r"location (= \S+|\S+) \{ proxy_pass \$(\w+); \}", conf))
+    routes = dict(re.findall(r"location ((?:[=~] )?\S+) \{ proxy_pass \$(\w+); \}", conf))
     assert routes.pop("/") == "gateway"
     assert set(routes.values()) == {"results"}
-    assert {"/v1/transcripts", "= /v1/search"} <= set(routes)
+    assert {"/v1/transcripts", "= /v1/search", "= /", "/meetings/", "/page/"} <= set(routes)
+    media = next(route for route in routes if route.startswith("~")).removeprefix("~ ")
+    assert re.search(media, "/v1/jobs/0a1b/media")
+    assert not re.search(media, "/v1/jobs/0a1b/events")
     logged = re.search(r"log_format(.*?);", conf, re.DOTALL)
     assert logged and not re.search(r"\$(request\b|request_uri|uri|args|http_)", logged[1]), (
         "a log line contains request data"

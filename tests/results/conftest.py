@@ -10,7 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from services.results.app import results_service
+from services.results.app import results_services
 from services.results.settings import ResultsSettings
 from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobFailure
@@ -77,7 +77,7 @@ def opened_app(
     settings = ResultsSettings.model_validate(
         {"keyless": keyless, "cors_origins": origins, "requests_per_minute": per_minute}
     )
-    return create_application([results_service(database, blobs)], settings, database)
+    return create_application(results_services(database, blobs, keyless=keyless), settings, database)
 
 
 @pytest.fixture

@@ -12,6 +12,9 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.results import __main__ as main
+from services.results.page.render import FILES
+from services.results.page.render import HEADERS as PAGE_HEADERS
+from services.results.page.sign_in import SIGN_IN
 from shared.domain.error import InvalidSetting
 from shared.domain.job_blobs import captioned_key
 from shared.infra.web.api_keys import KEYLESS_TENANT
@@ -79,15 +82,21 @@ def test_another_tenants_transcript_looks_missing_on_every_route(harness: Result
 def test_without_a_key_only_health_and_the_description_respond(harness: ResultsHarness) -> None:
     web = TestClient(harness.app)
     for method, path in routes(harness):
-        answer = web.request(method, filled_path(path, "0" * 32), json=body_for(path))
-        if path in OPEN_PATHS:
+        answer = web.request(method, filled_path(path, "0" * 32), json=body_for(path), follow_redirects=False)
+        if path in {*OPEN_PATHS, *FILES}:
             assert answer.status_code == 200 or method == "HEAD"
+        elif path == SIGN_IN:
+            assert answer.status_code == (200 if method == "GET" else 403)
+        elif path in {"/", "/meetings/{job_id}"}:
+            assert (answer.status_code, answer.headers["location"][:8]) == (303, "/sign-in")
         else:
             assert answer.status_code == 401, path
             assert answer.headers["www-authenticate"] == "Bearer"
         assert answer.headers.items() >= {
-            (name.lower(), value) for name, value in HEADERS.items() if name != "Cache-Control"
+            (name.lower(), value) for name, value in HEADERS.items() if name not in {"Cache-Control", *PAGE_HEADERS}
         }
+        policy = answer.headers["content-security-policy"]
+        assert "default-src 'none'" in policy and "frame-ancestors 'none'" in policy and "unsafe" not in policy
 
 
 def test_every_response_is_described(harness: ResultsHarness) -> None:

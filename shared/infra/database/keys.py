@@ -53,7 +53,7 @@ class SqlKeyStore:
         """The key with this id, of any tenant; it determines the tenant of a request."""
         with self._database.reading() as connection:
             row = connection.execute(select(keys).where(keys.c.id == key_id)).mappings().one_or_none()
-            return None if row is None else _read(row)
+            return None if row is None else read_key(row)
 
     def any_usable(self) -> bool:
         """Whether any usable key exists."""
@@ -75,7 +75,7 @@ class SqlKeyStore:
     def list(self, tenant: str) -> tuple[ApiKey, ...]:
         query = select(keys).where(keys.c.tenant == tenant).order_by(keys.c.created_at, keys.c.id)
         with self._database.reading() as connection:
-            return tuple(_read(row) for row in connection.execute(query).mappings())
+            return tuple(read_key(row) for row in connection.execute(query).mappings())
 
     def revoke(self, tenant: str, key_id: str) -> ApiKey:
         """Revoke the key; raises NotFound for another tenant's key. Idempotent."""
@@ -87,8 +87,8 @@ class SqlKeyStore:
             row = connection.execute(select(keys).where(*own)).mappings().one_or_none()
             if row is None:
                 raise NotFound("There is no such key.", hint="`undertone keys list` lists the keys.")
-            return _read(row)
+            return read_key(row)
 
 
-def _read(row: RowMapping) -> ApiKey:
+def read_key(row: RowMapping) -> ApiKey:
     return read_row(ApiKey, row, scopes=row["scopes"].split(), defaults=json.loads(row["defaults"]))

@@ -81,6 +81,15 @@ keys = Table(
     Index(None, "tenant", "created_at"),
 )
 
+sessions = Table(  # of signed-in browsers
+    "sessions",
+    metadata,
+    Column("token_sha256", String(64), primary_key=True),
+    Column("key_id", String(64), ForeignKey("keys.id"), nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    Index(None, "expires_at"),
+)
+
 jobs = Table(
     "jobs",
     metadata,

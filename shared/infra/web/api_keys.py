@@ -1,4 +1,4 @@
-"""Authenticates callers by API key; in keyless mode every caller is the local tenant."""
+"""Authenticates callers by API key or session; in keyless mode every caller is the local tenant."""
 
 from __future__ import annotations
 
@@ -9,9 +9,10 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from shared.domain.error import InsufficientScope, InvalidApiKey, InvalidSetting
-from shared.domain.tenant import AuditEntry, Scope
+from shared.domain.tenant import ApiKey, AuditEntry, Scope
 from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.sessions import SqlSessionStore
 from shared.infra.keys import ApiKeyVerifier
 from shared.infra.web.loopback import is_loopback
 from shared.infra.web.settings import WebSettings
@@ -66,10 +67,11 @@ def key_in(header: str | None, schemes: Sequence[str]) -> str:
 
 
 class Authenticator:
-    """Returns the caller of a key. Without a verifier every caller is the local tenant with all scopes."""
+    """Returns the caller of a key or a session. Without a verifier every caller is the local tenant with all scopes."""
 
-    def __init__(self, verifier: ApiKeyVerifier | None) -> None:
+    def __init__(self, verifier: ApiKeyVerifier | None, sessions: SqlSessionStore | None = None) -> None:
         self._verifier = verifier
+        self._sessions = sessions
 
     @property
     def keyless(self) -> bool:
@@ -78,15 +80,25 @@ class Authenticator:
     def authenticate(self, token: str, address: str | None) -> Caller:
         if self._verifier is None:
             return Caller(tenant=KEYLESS_TENANT, key_id=None, scopes=frozenset(Scope), address=address)
-        key = self._verifier.verify(token)
-        return Caller(tenant=key.tenant, key_id=key.id, scopes=key.scopes, address=address, defaults=key.defaults)
+        return caller_with(self._verifier.verify(token), address)
+
+    def resume(self, session: str, address: str | None) -> Caller:
+        """The caller of a session; it has the rights of the key that started the session."""
+        key = self._sessions.find(session) if self._sessions is not None else None
+        if key is None:
+            raise InvalidApiKey("The session has ended.", hint="Sign in again.")
+        return caller_with(key, address)
+
+
+def caller_with(key: ApiKey, address: str | None) -> Caller:
+    return Caller(tenant=key.tenant, key_id=key.id, scopes=key.scopes, address=address, defaults=key.defaults)
 
 
 def make_authenticator(settings: WebSettings, database: Database) -> Authenticator:
     """Build the authenticator; refuse a configuration that is open to everybody."""
     keys = SqlKeyStore(database)
     if not settings.keyless:
-        return Authenticator(ApiKeyVerifier(keys, database.clock))
+        return Authenticator(ApiKeyVerifier(keys, database.clock), SqlSessionStore(database))
     if not is_loopback(settings.host):
         prefix = settings.model_config.get("env_prefix", "")
         raise InvalidSetting(

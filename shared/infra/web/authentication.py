@@ -19,6 +19,7 @@ from shared.infra.web.dialect import Dialect, dialect_of
 from shared.infra.web.loopback import check_local
 from shared.infra.web.problems import error_response
 from shared.infra.web.rate_limit import RateLimiter, client_network
+from shared.infra.web.sessions import SAFE_METHODS, check_same_origin, session_token
 
 THREADS = 8  # apart from those of the handlers, so that slow handlers do not delay authentication
 
@@ -54,6 +55,8 @@ class Authentication:
             if scope["path"] not in self._open:
                 caller = await anyio.to_thread.run_sync(self._admit, scope, headers, address, limiter=self._threads)
                 scope.setdefault("state", {})["caller"] = caller
+            elif scope["method"] not in SAFE_METHODS:  # signing in
+                await anyio.to_thread.run_sync(self._rates.take, "address", client_network(address))
         except UndertoneError as error:
             response = error_response(error, scope["path"])
             response.headers["Connection"] = "close"
@@ -65,12 +68,19 @@ class Authentication:
         self._rates.take("address", client_network(address))
         if scope["method"] == "OPTIONS":  # browsers send no key with a preflight request
             return None
-        dialect = dialect_of(scope["path"], self._dialects)
-        keyless = self._authenticator.keyless
-        token = "" if keyless else key_in(headers.get(dialect.key_header), dialect.key_schemes)
-        caller = self._authenticator.authenticate(token, address)
+        caller = self._caller(scope, headers, address)
         self._rates.take("key", caller.id)
         return caller
+
+    def _caller(self, scope: ASGIScope, headers: Headers, address: str | None) -> Caller:
+        if self._authenticator.keyless:
+            return self._authenticator.authenticate("", address)
+        dialect = dialect_of(scope["path"], self._dialects)
+        key, session = headers.get(dialect.key_header), session_token(headers)
+        if key is None and session is not None:
+            check_same_origin(scope["method"], headers)
+            return self._authenticator.resume(session, address)
+        return self._authenticator.authenticate(key_in(key, dialect.key_schemes), address)
 
 
 def caller_of(request: Request) -> Caller:

@@ -1,0 +1,43 @@
+"""What the pages depend on, and who sees them."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Annotated
+
+from fastapi import Depends
+
+from shared.domain.error import InvalidApiKey
+from shared.domain.tenant import Scope
+from shared.infra.database.sessions import SqlSessionStore
+from shared.infra.keys import ApiKeyVerifier
+from shared.infra.transcript_reader import TranscriptReader
+from shared.infra.web.api_keys import Caller, caller_with
+from shared.infra.web.application import context_of
+from shared.infra.web.authentication import require_scopes
+
+
+@dataclass(frozen=True, slots=True)
+class PageContext:
+    transcripts: TranscriptReader
+    sessions: SqlSessionStore
+    verifier: ApiKeyVerifier | None  # None: the service needs no keys
+
+    @property
+    def keyless(self) -> bool:
+        return self.verifier is None
+
+    def sign_in(self, text: str, address: str | None) -> str:
+        """The token of a new session with the rights of this API key."""
+        if self.verifier is None:
+            raise InvalidApiKey("This service needs no sign-in.")
+        key = self.verifier.verify(text)
+        caller = caller_with(key, address)
+        caller.require_scope(Scope.TRANSCRIPTS_READ)
+        token = self.sessions.start(key)
+        self.transcripts.record_audit(caller, "session.started", key.id)
+        return token
+
+
+Pages = Annotated[PageContext, context_of("page")]
+Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]

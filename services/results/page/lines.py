@@ -1,0 +1,60 @@
+"""The utterances of a transcript as a page shows them: with the times of words, and who speaks at the same time."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass
+
+from shared.domain.emotion import EmotionReading
+from shared.domain.speech import Utterance, Word
+from shared.domain.transcript import Transcript
+
+MIN_OVERLAP = 0.1  # seconds; shorter ones are the precision of the times
+
+
+@dataclass(frozen=True, slots=True)
+class Line:
+    utterance: Utterance
+    name: str
+    lane: int  # the position of the speaker, for its colour
+    times: str  # start of each word after the start of the utterance, in hundredths of a second
+    offsets: str  # start of each word in the text, in UTF-16 units; empty where words are separated by spaces
+    overlaps: str  # who already speaks when this utterance begins
+    reading: EmotionReading | None
+
+
+def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
+    names = {one.id: one.name for one in transcript.speakers}
+    lanes = {one.id: number for number, one in enumerate(transcript.speakers)}
+    open_until: dict[str, float] = {}
+    for one in transcript.utterances:
+        before = [
+            names.get(speaker, speaker)
+            for speaker, end in open_until.items()
+            if speaker != one.speaker and end - one.start > MIN_OVERLAP
+        ]
+        open_until[one.speaker] = max(open_until.get(one.speaker, 0.0), one.end)
+        offsets = word_offsets(one.text, one.words)
+        yield Line(
+            utterance=one,
+            name=names.get(one.speaker, one.speaker),
+            lane=lanes.get(one.speaker, 0),
+            times="" if offsets is None else " ".join(str(round((word.start - one.start) * 100)) for word in one.words),
+            offsets=offsets or "",
+            overlaps=", ".join(before),
+            reading=one.emotion if emotion else None,
+        )
+
+
+def word_offsets(text: str, words: Sequence[Word]) -> str | None:
+    """The positions of words that are not simply the parts between spaces; None if one is not in the text."""
+    if [word.text for word in words] == text.split():
+        return ""
+    found, edge = [], 0
+    for word in words:
+        position = text.find(word.text, edge)
+        if position < 0:
+            return None
+        found.append(str(len(text[:position].encode("utf-16-le")) // 2))
+        edge = position + len(word.text)
+    return " ".join(found)

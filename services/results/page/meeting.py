@@ -1,0 +1,80 @@
+"""The page of one meeting: the recording, the transcript and the perceived emotion."""
+
+from __future__ import annotations
+
+from fastapi import APIRouter
+from starlette.responses import Response
+
+from services.results.content_response import etag_of
+from services.results.media import media_type_of
+from services.results.page.context import Pages, Reader
+from services.results.page.lines import lines_of
+from services.results.page.render import page
+from services.results.page.ribbon import duration_of, lanes_of
+from shared.domain.correction import utterance_of
+from shared.domain.emotion import EMOTIONS
+from shared.domain.error import UndertoneError
+from shared.domain.job_blobs import recording_key
+from shared.domain.tenant import Scope
+from shared.exports.document import render_json
+from shared.exports.formats import FORMATS
+
+# Why a modality gave no reading, by the reason in the transcript.
+REASONS = {
+    "no_video": "the recording has no picture",
+    "no_face": "no face is visible",
+    "no_face_of_speaker": "no face of this speaker",
+    "too_short": "the utterance is too short",
+}
+
+router = APIRouter(include_in_schema=False)
+
+
+@router.get("/meetings/{job_id}")
+def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
+    transcripts = pages.transcripts
+    try:
+        shown = transcripts.read(caller, job_id)
+        media = transcripts.blobs.size(caller.tenant, recording_key(job_id))
+        kind = media_type_of(transcripts.blobs, caller.tenant, job_id) if media else None
+    except UndertoneError as error:
+        return page("error.html", status=error.http_status, error=error, keyless=pages.keyless)
+    transcripts.record_audit(caller, "transcript.read", job_id, format="page", emotion=shown.emotion)
+    transcript = shown.transcript
+    return page(
+        "meeting.html",
+        job_id=job_id,
+        transcript=transcript,
+        lines=lines_of(transcript, emotion=shown.emotion),
+        lanes=lanes_of(transcript, emotion=shown.emotion),
+        duration=duration_of(transcript),
+        etag=etag_of(render_json(transcript, emotion=shown.emotion)),
+        media=kind,
+        may_edit=caller.has_scope(Scope.RECORDINGS_WRITE),
+        emotion=shown.emotion,
+        emotions=EMOTIONS,
+        formats=list(FORMATS),
+        keyless=pages.keyless,
+    )
+
+
+@router.get("/meetings/{job_id}/utterances/{index}")
+def show_reading(pages: Pages, caller: Reader, job_id: str, index: int) -> Response:
+    """The readings of one utterance: a page of its own, of which a script shows the main part within the transcript."""
+    transcripts = pages.transcripts
+    try:
+        shown = transcripts.read(caller, job_id)
+        utterance = utterance_of(shown.transcript, index)
+    except UndertoneError as error:
+        return page("error.html", status=error.http_status, error=error, keyless=pages.keyless)
+    transcripts.record_audit(caller, "transcript.read", job_id, format="page", emotion=shown.emotion)
+    return page(
+        "reading.html",
+        job_id=job_id,
+        transcript=shown.transcript,
+        utterance=utterance,
+        reading=utterance.emotion if shown.emotion else None,
+        emotions=EMOTIONS,
+        reasons=REASONS,
+        keyless=pages.keyless,
+    )

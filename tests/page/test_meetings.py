@@ -1,0 +1,169 @@
+"""The list of meetings: uploads, live state, failures, deletion, search and signing in."""
+
+from __future__ import annotations
+
+from pathlib import Path
+
+import httpx
+from playwright.sync_api import Page, Route, expect
+
+from shared.infra.database.keys import SqlKeyStore
+from tests.page.conftest import SAMPLE, OpenSite, Site, Tab, standup
+
+
+def choose(page: Page, files: Path | list[Path]) -> None:
+    expect(page.locator("#upload")).to_be_visible()  # the script has started
+    page.get_by_label("Choose recordings").set_input_files(files)
+
+
+def test_recordings_are_uploaded_side_by_side_with_options(site: Site, tab: Tab, tmp_path: Path) -> None:
+    other = tmp_path / "Besprechung ä.mp4"
+    other.write_bytes(SAMPLE.read_bytes())
+    page = tab.page
+    page.goto(site.url)
+    page.get_by_text("Options for the next recordings").click()
+    page.get_by_label("Number of speakers").fill("4")
+    page.get_by_label("Names and special words").fill("Sara, Marc")
+    page.get_by_label("face", exact=True).uncheck()
+    choose(page, [SAMPLE, other])
+    for name in ("standup.mp4", "Besprechung ä.mp4"):
+        expect(page.locator("#meetings").get_by_text(name)).to_be_visible()
+    expect(page.locator("#uploads li")).to_have_count(0)
+    expect(page.locator("#meetings li")).to_have_count(2)
+    expect(page.locator("#meetings progress")).to_have_count(2)
+    assert page.evaluate("localStorage.getItem('undertone-uploads')") == "{}"
+    assert [job["status"] for job in httpx.get(f"{site.url}/v1/jobs").json()["items"]] == ["queued", "queued"]
+
+
+def test_an_upload_is_paused_and_continues_after_a_reload(site: Site, tab: Tab, tmp_path: Path) -> None:
+    """The second part waits until the test has paused the upload; what was sent is not sent again."""
+    large, page, offsets = tmp_path / "long.mp4", tab.page, list[str]()
+    large.write_bytes(SAMPLE.read_bytes() + bytes(9 << 20))
+
+    def hold_second(route: Route) -> None:
+        if route.request.method == "PATCH":
+            offsets.append(route.request.headers["upload-offset"])
+        if route.request.method != "PATCH" or len(offsets) != 2:  # the second part never arrives
+            route.continue_()
+
+    page.route("**/v1/uploads/*", hold_second)
+    page.goto(site.url)
+    choose(page, large)
+    expect(page.locator("#uploads")).to_contain_text("long.mp4")
+    while len(offsets) < 2:
+        page.wait_for_timeout(20)
+    page.get_by_role("button", name="Pause long.mp4").click()
+    expect(page.locator("#uploads")).to_contain_text("paused")
+    page.reload()
+    choose(page, large)
+    expect(page.locator("#meetings")).to_contain_text("long.mp4")
+    assert offsets[0] == "0" and offsets[-1] == str(8 << 20), offsets
+
+
+def test_a_refused_recording_is_sent_again_with_what_the_deployment_requires(opened_site: OpenSite, tab: Tab) -> None:
+    with opened_site(governance={"require_purpose": True}) as site:
+        page = tab.page
+        page.goto(site.url)
+        choose(page, SAMPLE)
+        expect(page.get_by_role("alert")).to_contain_text("requires a purpose")
+        page.get_by_label("Purpose", exact=True).select_option("research")
+        page.get_by_role("button", name="Try again standup.mp4").click()
+        expect(page.locator("#meetings")).to_contain_text("standup.mp4")
+    tab.problems[:] = [one for one in tab.problems if "422" not in one]  # the browser logs the refused request
+
+
+def test_a_file_that_is_no_recording_is_explained(site: Site, tab: Tab, tmp_path: Path) -> None:
+    notes, page = tmp_path / "notes.mp4", tab.page
+    notes.write_text("no recording")
+    page.goto(site.url)
+    choose(page, notes)
+    expect(page.locator("#uploads .failure")).to_contain_text("not a supported recording")
+    page.get_by_role("button", name="Cancel notes.mp4").click()
+    expect(page.locator("#uploads li")).to_have_count(0)
+    tab.problems[:] = [one for one in tab.problems if "422" not in one]
+
+
+def test_a_failure_says_what_helps_and_is_retried(site: Site, tab: Tab) -> None:
+    job_id = site.add_failed()
+    page = tab.page
+    page.goto(site.url)
+    row = page.locator(f"#job-{job_id}")
+    expect(row).to_contain_text("The recording has no sound.")
+    expect(row).to_contain_text("Choose a recording with sound.")
+    row.get_by_role("button", name="Retry").click()
+    expect(row).to_contain_text("Waiting")
+    assert httpx.get(f"{site.url}/v1/jobs/{job_id}").json()["status"] == "queued"
+
+
+def test_the_state_is_live(site: Site, tab: Tab) -> None:
+    page = tab.page
+    page.goto(site.url)
+    expect(page.locator("#meetings")).to_contain_text("There is no meeting yet.")
+    job_id = site.add(standup())
+    page.evaluate("document.dispatchEvent(new Event('visibilitychange'))")  # as when the reader comes back to the tab
+    expect(page.locator(f"#job-{job_id} a")).to_be_visible()
+    expect(page.locator("#meetings > li")).to_have_count(1)
+
+
+def test_a_meeting_is_deleted_only_after_confirmation(site: Site, tab: Tab) -> None:
+    job_id = site.add(standup())
+    page = tab.page
+    page.goto(site.url)
+    row = page.locator(f"#job-{job_id}")
+    row.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Keep it").click()
+    assert httpx.get(f"{site.url}/v1/jobs/{job_id}").status_code == 200
+    row.get_by_role("button", name="Delete").click()
+    page.get_by_role("button", name="Delete it").click()
+    expect(row).to_have_count(0)
+    assert httpx.get(f"{site.url}/v1/jobs/{job_id}").status_code == 404
+
+
+def test_search_finds_the_moment_and_back_returns_to_the_hits(site: Site, tab: Tab) -> None:
+    site.add(standup())
+    page = tab.page
+    page.goto(site.url)
+    page.get_by_label("Search all transcripts").fill("customer friday")
+    page.keyboard.press("Enter")
+    expect(page.locator("#hits mark").first).to_have_text("customer")
+    page.locator("#hits a").click()
+    expect(page.locator("#u3")).to_be_in_viewport()
+    page.go_back()
+    expect(page.locator("#hits mark").first).to_have_text("customer")
+    assert not [address for address in tab.requested if "friday" in address.lower()]
+
+
+def test_a_browser_signs_in_edits_and_signs_out(opened_site: OpenSite, tab: Tab) -> None:
+    with opened_site(keyless=False) as site:
+        job_id, page = site.add(standup()), tab.page
+        page.goto(f"{site.url}/meetings/{job_id}")
+        page.get_by_label("API key").fill(site.key())
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"**/meetings/{job_id}")
+        page.get_by_role("button", name="Rename Ben").click()
+        page.get_by_label("Name", exact=True).fill("Benjamin")
+        page.keyboard.press("Enter")
+        expect(page.locator("#u1 .name")).to_have_text("Benjamin")
+        assert page.evaluate("document.cookie") == ""
+        page.get_by_role("link", name="All meetings").click()
+        choose(page, SAMPLE)
+        expect(page.locator("#meetings")).to_contain_text("standup.mp4")
+        page.get_by_role("button", name="Sign out").click()
+        page.wait_for_url("**/sign-in")
+        page.goto(site.url)
+        expect(page.get_by_label("API key")).to_be_visible()
+
+
+def test_revoking_the_key_leads_back_to_the_sign_in(opened_site: OpenSite, tab: Tab) -> None:
+    with opened_site(keyless=False) as site:
+        site.add(standup())
+        page, text = tab.page, site.key()
+        page.goto(site.url)
+        page.get_by_label("API key").fill(text)
+        page.get_by_role("button", name="Sign in").click()
+        page.wait_for_url(f"{site.url}/")
+        SqlKeyStore(site.database).revoke(site.tenant, text.split("_")[1])
+        page.get_by_role("button", name="Delete").click()
+        page.get_by_role("button", name="Delete it").click()
+        page.wait_for_url("**/sign-in?next=*")
+    tab.problems[:] = [one for one in tab.problems if "401" not in one]
