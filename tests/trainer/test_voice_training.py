@@ -15,7 +15,7 @@ torch = pytest.importorskip("torch", reason="torch is not installed; make train-
 from services.trainer import bundle  # noqa: E402
 from services.trainer.voice import export as voice_export  # noqa: E402
 from services.trainer.voice.spectrogram_cache import read_spectrograms  # noqa: E402
-from services.trainer.voice.train import ALL_DATA, _parts, recipe_of, train  # noqa: E402
+from services.trainer.voice.train import ALL_DATA, fold_parts, recipe_of, train  # noqa: E402
 from shared.engines.runtime import open_session  # noqa: E402
 from shared.engines.weights.model_cards import Card  # noqa: E402
 
@@ -52,7 +52,7 @@ def data(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def test_no_speaker_is_in_both_train_and_held_out(data: Path, tmp_path: Path) -> None:
     spectrograms = read_spectrograms(data, tmp_path / "pictures.npz")
-    parts = _parts(spectrograms)
+    parts = fold_parts(spectrograms.clips)
     for name, part in parts.items():
         speakers = [{spectrograms.clips[clip].speaker for clip in clips} for clips in (part.train, part.held_out)]
         assert speakers[0].isdisjoint(speakers[1])
