@@ -34,6 +34,8 @@ CATALOG: Mapping[str, Mapping[str, str]] = {
     },
     "text": {"minilm": "shared.engines.text_minilm:MiniLmText"},
     "voice": {
+        "whisper": "shared.engines.voice_whisper:VoiceWhisper",
+        "whisper-emodb": "shared.engines.voice_whisper:VoiceWhisperEmodb",
         "cnn": "shared.engines.voice_cnn:VoiceCnn",
         "cnn-emodb": "shared.engines.voice_cnn:VoiceCnnEmodb",
     },
