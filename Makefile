@@ -6,18 +6,21 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo test test-slow check lint coverage compose-test audit bench lock train-setup test-train clean
+.PHONY: help install run demo weights test test-slow check lint coverage compose-test audit bench lock train-setup test-train clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
 
 install: $(VENV)/.default ## Install the locked dependencies into .venv
 
-run: $(VENV)/.default ## Start the service on this machine and annotate the sample meeting over HTTP
+run: weights ## Start the service on this machine and annotate the sample meeting over HTTP
 	$(BIN)/undertone serve --first samples/standup.mp4
 
-demo: $(VENV)/.default ## Annotate the sample meeting and print its transcript
+demo: weights ## Annotate the sample meeting and print its transcript
 	$(BIN)/undertone annotate samples/standup.mp4
+
+weights: $(VENV)/.default ## Fetch Whisper base once (148 MB); go on without it if no source answers
+	@$(BIN)/undertone models fetch --optional
 
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/python -m pytest -n 2 -m "not slow"
@@ -32,6 +35,7 @@ lint: $(VENV)/.dev $(VENV)/.lint
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
+	$(BIN)/vulture
 	$(BIN)/hadolint docker/Dockerfile
 
 # Domain, pipeline and exports need full branch coverage; the rest, which wraps machines and libraries, needs 90 %.

@@ -1,6 +1,8 @@
-"""Measures the diarization error rate on simulated meetings and the AMI clips, collar 0, overlap scored.
+"""Measures the diarization error rate on recordings and simulated meetings, collar 0, overlap scored.
 
-python bench/diarization.py [FOLDER WITH THE SHARED DATA]
+python bench/diarization.py [FOLDER WITH THE SHARED DATA] [FOLDER WITH CLIPS AND THEIR RTTM …] [-v]
+
+A set whose folder is missing is skipped. Every set is measured with each segmentation engine.
 """
 
 from __future__ import annotations
@@ -9,26 +11,29 @@ import os
 import sys
 import tempfile
 from collections.abc import Iterator
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
-from scipy.signal import fftconvolve
+from scipy.signal import butter, fftconvolve, sosfilt
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from services.trainer.datasets.voices import HELD_OUT_SPEAKERS, held_out_speakers, reader
 from services.trainer.segmentation.simulate import add_reverberation, background_noise
 from shared.domain.speech import SpeakerTurn
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import SEGMENTATION, SPEAKER, VAD, Setup, choose
 from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.pipeline.diarize import Diarize
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
-DATA = Path(sys.argv[1] if len(sys.argv) > 1 else os.environ.get("UNDERTONE_SHARED_DATA", "../shared/data"))
+FOLDERS = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("-")]
+DATA = FOLDERS[0] if FOLDERS else Path(os.environ.get("UNDERTONE_SHARED_DATA", "../shared/data"))
+SAMPLES = Path(__file__).parents[1] / "samples"
+SOUNDS = (".flac", ".wav", ".opus", ".mp3", ".mp4")
 
 
 @dataclass(frozen=True)
@@ -129,13 +134,24 @@ def acted(actors: int, seed: int) -> Meeting:
     return stage.meeting(f"{actors} actors, seed {seed}")
 
 
-def ami() -> Iterator[Meeting]:
+def telephone(seed: int) -> Meeting:
+    """Two of the held-out readers in turns of 2 to 8 s, in the band of a telephone."""
+    meeting = simulated(2, seed, overlap=0.2)
+    band = butter(4, (300, 3400), "bandpass", fs=SAMPLE_RATE, output="sos")
+    return Meeting(meeting.name, Audio(sosfilt(band, meeting.audio.samples).astype(np.float32)), meeting.turns)
+
+
+def recordings(folder: Path) -> Iterator[Meeting]:
+    """The clips of a folder that its RTTM files describe."""
     reference: dict[str, list[tuple[float, float, str]]] = {}
-    for line in (DATA / "speech" / "ami" / "reference.rttm").read_text(encoding="utf-8").splitlines():
-        _, name, _, start, duration, _, _, who, *_ = line.split()
-        reference.setdefault(name, []).append((float(start), float(start) + float(duration), who))
+    for path in sorted(folder.glob("*.rttm")):
+        for line in path.read_text(encoding="utf-8").splitlines():
+            _, name, _, start, duration, _, _, who, *_ = line.split()
+            reference.setdefault(name, []).append((float(start), float(start) + float(duration), who))
     for name, turns in sorted(reference.items()):
-        yield Meeting(name, Audio(load(DATA / "speech" / "ami" / f"{name}.flac")), turns)
+        for path in sorted(folder.glob(f"{name}.*")):
+            if path.suffix in SOUNDS:
+                yield Meeting(name, Audio(load(path)), turns)
 
 
 def annotation(turns: list[tuple[float, float, str]]) -> Annotation:
@@ -150,29 +166,34 @@ def speech_turns(turns: list[SpeakerTurn]) -> list[tuple[float, float, str]]:
 
 
 def main() -> None:
-    if not DATA.is_dir():
-        print(f"skipped: there is no {DATA}; UNDERTONE_SHARED_DATA names the folder of the shared data")
-        return
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
-    detector = choose("vad", None, setup).engine
-    plain = Diarize(choose("speaker", None, setup).engine, choose("clusterer", None, setup).engine)
-    stages = {"without": plain, "with": replace(plain, segmenter=choose("segmentation", "powerset", setup).engine)}
-    sets = {
-        "AMI clips": list(ami()),
-        "2-4 speakers": [simulated(2 + seed % 3, seed) for seed in range(12)],
-        "5-8 speakers": [simulated(5 + seed % 4, 100 + seed) for seed in range(8)],
-        "2-4 speakers, overlap": [simulated(2 + seed % 3, 200 + seed, overlap=0.4) for seed in range(6)],
-        "2-4 speakers, far": [simulated(2 + seed % 3, 400 + seed, far=True) for seed in range(12)],
-        "2-4 actors in every mood": [acted(2 + seed % 3, 300 + seed) for seed in range(9)],
-    }
-    for title, meetings in sets.items():
+    detector, encoder = choose(VAD, None, setup), choose(SPEAKER, None, setup)
+    stages = [Diarize(choose(SEGMENTATION, name, setup), encoder) for name in SEGMENTATION.classes]
+    for title, meetings in sets():
         speech = [detector.detect(meeting.audio, lambda _: None) for meeting in meetings]
-        for name, stage in stages.items():
+        for stage in stages:
             found = [
                 stage.diarize(meeting.audio, spans, lambda _: None)
                 for meeting, spans in zip(meetings, speech, strict=True)
             ]
-            print_scores(f"{title}, {name} segmenter", meetings, found)
+            print_scores(f"{title}, {stage.engine}", meetings, found)
+
+
+def sets() -> Iterator[tuple[str, list[Meeting]]]:
+    for folder in (SAMPLES, DATA / "speech" / "ami", *FOLDERS[1:]):
+        if folder.is_dir():
+            yield f"clips of {folder.name}", list(recordings(folder))
+        else:
+            print(f"skipped: there is no {folder}")
+    if not DATA.is_dir():
+        print(f"skipped: there is no {DATA}; UNDERTONE_SHARED_DATA names the folder of the shared data")
+        return
+    yield "2-4 speakers", [simulated(2 + seed % 3, seed) for seed in range(12)]
+    yield "5-8 speakers", [simulated(5 + seed % 4, 100 + seed) for seed in range(8)]
+    yield "2-4 speakers, overlap", [simulated(2 + seed % 3, 200 + seed, overlap=0.4) for seed in range(6)]
+    yield "2-4 speakers, far", [simulated(2 + seed % 3, 400 + seed, far=True) for seed in range(12)]
+    yield "2-4 actors in every mood", [acted(2 + seed % 3, 300 + seed) for seed in range(9)]
+    yield "2 speakers, telephone", [telephone(500 + seed) for seed in range(4)]
 
 
 def print_scores(title: str, meetings: list[Meeting], found: list[list[SpeakerTurn]]) -> None:
@@ -191,7 +212,7 @@ def print_scores(title: str, meetings: list[Meeting], found: list[list[SpeakerTu
         for key in ("missed detection", "false alarm", "confusion")
     }
     print(
-        f"{title:40} DER {abs(metric):.3f}  "
+        f"{title:50} DER {abs(metric):.3f}  "
         + "  ".join(f"{key} {value:.3f}" for key, value in parts.items())
         + f"  count right {counted}/{len(meetings)}"
     )

@@ -76,7 +76,7 @@ class Receiver:
 
 def start(folder: Path, key: str) -> subprocess.Popen[bytes]:
     environment = {**os.environ, "SECRETS__KEYS": key, "GATEWAY__REQUESTS_PER_MINUTE": "1000000"}
-    environment |= {"WORKER__LEASE_SECONDS": "10", "COURIER__SWEEP_SECONDS": "2"}
+    environment |= {"WORKER__LEASE_SECONDS": "10", "QUEUE__SWEEP_SECONDS": "2"}
     process = subprocess.Popen(
         serve_command(folder, PORT, "--workers", "2"), env=environment, stderr=subprocess.DEVNULL
     )

@@ -55,7 +55,7 @@ def web_memory(process: subprocess.Popen[bytes]) -> tuple[int, int]:
     for path in Path("/proc").glob("[0-9]*/status"):
         text = path.read_text()
         command = path.with_name("cmdline").read_bytes()
-        if b"services.cli.combined_app" in command and f"PPid:\t{process.pid}\n" in text:
+        if b"services.cli.web" in command and f"PPid:\t{process.pid}\n" in text:
             kilobytes = {
                 line.split(":")[0]: int(line.split()[1]) for line in text.splitlines() if line.startswith("Vm")
             }

@@ -1,8 +1,6 @@
 """Measures clustering and composing for a six-hour meeting, where cost could grow faster than the recording.
 
 python bench/six_hours.py
-
-Clustering is compared with scikit-learn's average linkage at a size that both can process.
 """
 
 from __future__ import annotations
@@ -14,22 +12,20 @@ from collections.abc import Callable
 from pathlib import Path
 
 import numpy as np
-from sklearn.cluster import AgglomerativeClustering
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from shared.domain.speech import SpeakerTurn, Word
-from shared.engines.clusterer_prototypes import PrototypeClusterer
 from shared.pipeline.assign_speakers import assign_speakers
+from shared.pipeline.cluster_voices import find_voices
 from shared.pipeline.compose import compose
 from shared.ports.media import Floats
 
-SAME_VOICE = 0.65  # a typical encoder threshold
-WINDOWS, WORDS, TURNS = 40_000, 70_000, 10_000
+PIECES, WORDS, TURNS = 40_000, 70_000, 10_000
 
 
 def voices(count: int, speakers: int = 8) -> Floats:
-    """Random windows around speaker centres, with the distances of encoder embeddings."""
+    """Random embeddings around speaker centres, with the distances of encoder embeddings."""
     draw = np.random.default_rng(0)
     centres = draw.normal(size=(speakers, 256))
     rows = centres[draw.integers(0, speakers, count)] + 0.6 * draw.normal(size=(count, 256))
@@ -51,21 +47,20 @@ def timed(work: Callable[[], object]) -> float:
 
 def main() -> None:
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
-    rows = voices(WINDOWS)
-    clusterer = PrototypeClusterer()
-    found: list[int] = []
+    rows = voices(PIECES)
+    weights = np.full(PIECES, 0.5, dtype=np.float32)
+    draw = np.random.default_rng(1)
+    first = draw.integers(0, PIECES - 1, PIECES // 10)
+    found: list[Floats] = []
     seconds = timed(
-        lambda: found.extend(clusterer.cluster(rows, same_voice=SAME_VOICE, speakers=None, max_speakers=None))
+        lambda: found.append(
+            find_voices(
+                rows, weights, np.stack([first, first + 1], 1), same_voice=0.3, speakers=None, max_speakers=None
+            )
+        )
     )
     grown = (resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before) // 1024
-    print(f"cluster {WINDOWS} windows: {seconds:.2f} s, {len(set(found))} of 8 voices, {grown} MB more")
-    small = voices(4_000)
-    linkage = AgglomerativeClustering(n_clusters=8, metric="cosine", linkage="average")
-    mine, theirs = (
-        timed(lambda: clusterer.cluster(small, same_voice=SAME_VOICE, speakers=8, max_speakers=None)),
-        timed(lambda: linkage.fit(small)),
-    )
-    print(f"cluster 4000 windows: {mine:.2f} s, scikit-learn's average linkage {theirs:.2f} s")
+    print(f"cluster {PIECES} pieces: {seconds:.2f} s, {len(found[0])} voices, {grown} MB more")
     words, turns = meeting()
     made: list[object] = []
     seconds = timed(lambda: made.extend(compose(assign_speakers(words, turns), apart=False)))

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -10,7 +11,28 @@ from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
+from shared.engines.weights.description import DEFAULT, find_weights
+from shared.engines.weights.installed import is_intact
 from tests.fakes import WORD_PIECES
+
+HERE = EngineSettings()  # the weights of this machine, which only `whisper` uses
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_fetched_weights(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    """`auto` gives the same engines on every machine, without fetched weights."""
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("ENGINES__MODELS_DIR", str(tmp_path_factory.mktemp("no_models")))
+        yield
+
+
+@pytest.fixture
+def whisper(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Whisper base from this machine's weights; `auto` finds it, also in child processes."""
+    if not is_intact(find_weights(DEFAULT), HERE):
+        assert not os.environ.get("UNDERTONE_TEST_REQUIRE_WEIGHTS"), f"{DEFAULT} is not in {HERE.models_dir}"
+        pytest.skip(f"{DEFAULT} is not on this machine: {find_weights(DEFAULT).hint}")
+    monkeypatch.setenv("ENGINES__MODELS_DIR", str(HERE.models_dir.expanduser()))
 
 
 @pytest.fixture(scope="session")

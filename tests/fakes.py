@@ -13,8 +13,9 @@ from shared.domain.recording import Probe
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn, Transcription, Utterance, Word
 from shared.domain.stage_event import StageEvent
+from shared.domain.stage_plan import StageSpec
 from shared.domain.value import Value
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import LocalSpeakers, Segmentation
 from shared.ports.media import SAMPLE_RATE, Audio, Floats, Frame, Progress
 
@@ -89,10 +90,13 @@ class ScriptedStage(WholeStage):
     name: str
     needs: tuple[str, ...] = ()
     version: int = 1
-    queue: Queue = "cpu"
     engine: str = "scripted"
     runs: int = 0
     act: Callable[[Workspace], None] = lambda work: None
+
+    @property
+    def spec(self) -> StageSpec:
+        return StageSpec(name=self.name, needs=self.needs)
 
     def identity(self) -> Mapping[str, object]:
         return {"version": self.version}
@@ -122,7 +126,6 @@ class ScriptedTranscriber:
     name: str = "scripted-asr"
     fingerprint: str = "1"
     note: str | None = None
-    on_gpu: bool = False
     language: str | None = "en"
     languages: list[str | None] = field(default_factory=list)
     capacity: int = 100
@@ -154,7 +157,6 @@ class ScriptedTranscriber:
 class ScriptedEncoder:
     """Identifies voices by pitch: the embedding of a clip depends on its loudest frequency."""
 
-    window: float = 1.6
     same_voice: float = 0.65
     name: str = "scripted-encoder"
     fingerprint: str = "1"
@@ -172,19 +174,28 @@ class ScriptedEncoder:
 
 @dataclass
 class ScriptedSegmenter:
-    """Reports speech and overlapped speech in the given spans."""
+    """Reports every voice in its spans, in overlapping windows; the numbers of the voices differ between windows."""
 
-    speech: Sequence[Span]
-    overlap: Sequence[Span] = ()
-    local: tuple[LocalSpeakers, ...] = ()
+    voices: Sequence[Sequence[Span]]
+    length: int = 100  # frames of a window
+    hop: int = 20  # frames
     step: float = 0.05
     name: str = "scripted-segmenter"
     fingerprint: str = "1"
 
-    def segment(self, audio: Audio, progress: Progress) -> Segmentation:
+    def segment(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> Segmentation:
         times = (np.arange(round(audio.duration / self.step)) + 0.5) * self.step
+        active = np.stack([_inside(times, spans) for spans in self.voices], axis=1)
+        firsts = range(0, max(1, len(active) - self.length + self.hop), self.hop) if len(active) else ()
         progress(1.0)
-        return Segmentation(0.0, self.step, _inside(times, self.speech), _inside(times, self.overlap), self.local)
+        return Segmentation(
+            audio.start,
+            self.step,
+            tuple(
+                LocalSpeakers(first, np.roll(active[first : first + self.length], number, axis=1))
+                for number, first in enumerate(firsts)
+            ),
+        )
 
 
 def _inside(times: np.ndarray, spans: Sequence[Span]) -> Floats:

@@ -26,10 +26,12 @@ from shared.domain.stage_plan import plan_stages
 from shared.domain.transcript import Transcript
 from shared.infra.artifacts_blobs import blocks_of
 from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.child_process import start_child
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.redis_server import RedisServer, end_with_parent
+from shared.infra.redis_server import RedisServer
+from tests.local_redis import start_redis
 
 ROOT = Path(__file__).parents[1]
 SAMPLE = ROOT / "samples" / "standup.mp4"
@@ -108,28 +110,21 @@ class Service:
 
     def start(self, name: str, *module: str) -> subprocess.Popen[bytes]:
         with (self.folder / f"{name}.log").open("ab") as out:
-            process = subprocess.Popen(
+            process = start_child(
                 [sys.executable, "-m", *module],
                 cwd=ROOT,
                 env=self.environment(),
                 stdout=out,
                 stderr=out,
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - the test has no threads
             )
         self.processes[name] = process
         return process
 
     def start_redis(self) -> None:
-        process = subprocess.Popen(
-            self.redis.command(),
-            stdout=subprocess.DEVNULL,
-            preexec_fn=end_with_parent,  # noqa: PLW1509 - the test has no threads
-        )
-        self.redis.wait_until_ready(process)
-        self.processes["redis"] = process
+        self.processes["redis"] = start_redis(self.redis)
 
     def start_dispatcher(self) -> None:
-        self.start("dispatch", "services.worker.dispatcher")
+        self.start("dispatch", "services.dispatcher")
 
     def start_worker(self, name: str = "worker") -> subprocess.Popen[bytes]:
         return self.start(name, "services.worker")

@@ -10,7 +10,7 @@ from uuid import uuid4
 from shared.domain.job import Job, Source
 from shared.domain.job_record import NewJob
 from shared.domain.work import Claim, PlannedStage
-from shared.ports.jobs import WorkStore
+from shared.infra.database.work import SqlWorkStore
 
 MINUTE = timedelta(minutes=1)
 
@@ -40,7 +40,7 @@ def new_job(stages: tuple[PlannedStage, ...] = PLAN, **changes: Any) -> NewJob:
     return NewJob(job=Job(id=uuid4().hex, recording=recording), stages=stages, **changes)
 
 
-def held(work: WorkStore, job_id: str, stage: str, worker: str = "w1", lease: timedelta = MINUTE) -> Claim:
+def held(work: SqlWorkStore, job_id: str, stage: str, worker: str = "w1", lease: timedelta = MINUTE) -> Claim:
     claim = work.claim(job_id, stage, worker, lease)
     assert isinstance(claim, Claim), claim
     return claim

@@ -13,23 +13,9 @@ from rich.table import Table
 
 from shared.domain.error import EngineUnavailable
 from shared.domain.governance import NOTICE
-from shared.engines.catalog import CATALOG, Setup, find_class
+from shared.engines.catalog import SLOTS, Setup, Slot
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.settings import GovernanceSettings
-
-PURPOSES = {
-    "decoder": "opening recordings",
-    "vad": "detecting speech",
-    "asr": "transcribing",
-    "speaker": "distinguishing voices",
-    "clusterer": "counting speakers",
-    "segmentation": "detecting overlapping speech",
-    "faces": "detecting faces",
-    "text": "emotion in the words",
-    "voice": "emotion in the voice",
-    "face": "emotion in the face",
-    "fusion": "weighting the modalities",
-}
 
 
 @dataclass(frozen=True, slots=True)
@@ -47,7 +33,7 @@ def doctor(
 ) -> None:
     """List the engines of this machine and how to install missing ones; exit status 1 if a slot has no engine."""
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
-    findings = {slot: check_slot(slot, setup) for slot in CATALOG}
+    findings = {name: check_slot(slot, setup) for name, slot in SLOTS.items()}
     if as_json:
         rows = {slot: [asdict(finding) for finding in found] for slot, found in findings.items()}
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
@@ -57,17 +43,19 @@ def doctor(
         raise typer.Exit(1)
 
 
-def check_slot(slot: str, setup: Setup) -> list[Finding]:
+def check_slot(slot: Slot[object], setup: Setup) -> list[Finding]:
     """Try to load every engine of the slot, in the order of `auto`."""
     findings: list[Finding] = []
     state = "used"
-    for name in CATALOG[slot]:
+    for name in slot.classes:
+        found = slot.find_class(name)
         try:
-            engine = find_class(slot, name).load(None, setup)
+            engine = found.load(None, setup)
         except EngineUnavailable as error:
             findings.append(Finding(name, "missing", error.message, error.hint))
             continue
-        findings.append(Finding(engine.name, state, getattr(engine, "note", None) or ""))
+        described = found if engine is None else engine  # the choice of no engine is described by its class
+        findings.append(Finding(getattr(described, "name", name), state, getattr(described, "note", None) or ""))
         state = "ready"
     return findings
 
@@ -81,7 +69,7 @@ def _print(findings: dict[str, list[Finding]]) -> None:
     for slot, found in findings.items():
         for number, finding in enumerate(found):
             detail = finding.detail + (f"\n[bold]→[/bold] {finding.hint}" if finding.hint else "")
-            work = PURPOSES[slot] if number == 0 else ""
+            work = SLOTS[slot].work if number == 0 else ""
             table.add_row(work, f"{slot}={finding.engine}", f"[{styles[finding.status]}]{finding.status}[/]", detail)
     console.print(table)
     allowed = ", ".join(GovernanceSettings().modalities) or "none"

@@ -40,7 +40,7 @@ def score(
     # A transcript that ends too early must not hide the turns that it misses.
     end = max(transcript.recording.duration, *(turn.end for turn in turns))
     within = read_uem(uem, names) if uem else (Span(start=0, end=end),)
-    speakers = score_speakers(transcript.utterances, turns, within, collar=collar)
+    speakers = score_speakers(transcript.turns, turns, within, collar=collar)
     words = score_words(transcript.utterances, read_stm(stm, names)) if stm else None
     agreement = score_emotions(transcript.utterances, read_intentions(emotions)) if emotions else None
     if as_json:

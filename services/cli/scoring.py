@@ -52,9 +52,9 @@ class EmotionScore(Value):
 
 
 def score_speakers(
-    utterances: Sequence[Utterance], reference: Sequence[SpeakerTurn], scored: Sequence[Span], *, collar: float
+    turns: Sequence[SpeakerTurn], reference: Sequence[SpeakerTurn], scored: Sequence[Span], *, collar: float
 ) -> SpeakerScore:
-    truth, guess = _annotation(reference), _annotation(utterances)
+    truth, guess = _annotation(reference), _annotation(turns)
     within = Timeline([Segment(span.start, span.end) for span in scored])
     # pyannote's collar is the total width; ours, like md-eval's, is the width on each side of a boundary.
     metrics = DiarizationErrorRate(collar=2 * collar)(truth, guess, uem=within, detailed=True)
@@ -71,7 +71,7 @@ def score_speakers(
     )
 
 
-def _annotation(turns: Iterable[SpeakerTurn | Utterance]) -> Annotation:
+def _annotation(turns: Iterable[SpeakerTurn]) -> Annotation:
     annotation = Annotation()
     for number, turn in enumerate(turns):
         if turn.duration > 0:

@@ -74,9 +74,9 @@ class ServeConfig:
 
     def child_processes(self) -> Iterator[ChildProcess]:
         module = (sys.executable, "-m")
-        yield ChildProcess("web", (*module, "services.cli.combined_app"), ready=partial(listens, self.host, self.port))
+        yield ChildProcess("web", (*module, "services.cli.web"), ready=partial(listens, self.host, self.port))
         yield ChildProcess("courier", (*module, "services.courier", *(["--loopback"] if self.loopback else [])))
-        yield ChildProcess("dispatch", (*module, "services.worker.dispatcher"))
+        yield ChildProcess("dispatch", (*module, "services.dispatcher"))
         for number in range(self.workers):
             yield ChildProcess(f"worker-{number + 1}", (*module, "services.worker"), grace_seconds=WORKER_GRACE)
 

@@ -13,7 +13,7 @@ from threading import Event
 import structlog
 
 from shared.domain.error import InvalidSetting
-from shared.infra.redis_server import end_with_parent
+from shared.infra.child_process import start_child, stop_child
 
 log = structlog.get_logger()
 
@@ -76,13 +76,8 @@ class Supervisor:
             process = child.process
             if process is None or process.poll() is not None:
                 continue
-            process.terminate()
-            try:
-                process.wait(child.program.grace_seconds)
-            except subprocess.TimeoutExpired:
+            if not stop_child(process, child.program.grace_seconds):
                 log.warning("serve.child_killed", child=child.program.name)
-                process.kill()
-                process.wait()
 
     def _check(self, child: _RunningChild) -> None:
         now = time.monotonic()
@@ -108,14 +103,13 @@ class Supervisor:
         name = child.program.name
         out = None if self.logs is None else _log_file(self.logs / f"{name}.log")
         try:
-            child.process = subprocess.Popen(
-                list(child.program.command),
+            child.process = start_child(
+                child.program.command,
                 env={**os.environ, **self.environment},
                 stdin=subprocess.DEVNULL,
                 stdout=out,
                 stderr=out,
                 start_new_session=True,  # only this process receives Ctrl-C and stops them one by one
-                preexec_fn=end_with_parent,  # noqa: PLW1509 - this process has no threads
             )
         finally:
             if out is not None:

@@ -57,10 +57,11 @@ def _utterances(transcript: Transcript) -> Table:
     colours = {
         speaker.id: SPEAKER_COLOURS[number % len(SPEAKER_COLOURS)] for number, speaker in enumerate(transcript.speakers)
     }
+    names = transcript.names
     for utterance in transcript.utterances:
         row: list[str | Text] = [
             clock(utterance.start),
-            Text(transcript.name_of(utterance.speaker), style=colours.get(utterance.speaker, "")),
+            Text(names[utterance.speaker], style=colours.get(utterance.speaker, "")),
             Text(utterance.text),
         ]
         if utterance.emotion is not None:

@@ -18,7 +18,7 @@ MODULES = {
     "gateway": "services.gateway",
     "results": "services.results",
     "courier": "services.courier",
-    "dispatcher": "services.worker.dispatcher",
+    "dispatcher": "services.dispatcher",
     "worker": "services.worker",
     "keys": "services.cli.keys",
     "models": "services.cli.models",

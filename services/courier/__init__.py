@@ -1,1 +1,1 @@
-"""Delivers signed webhooks with retries, and sweeps expired leases, erasures and old data."""
+"""Delivers signed webhooks with retries."""

@@ -11,10 +11,10 @@ from services.courier.delivery_outcome import BLOCKED, AttemptResult, decide_out
 from services.courier.signing import signed_headers
 from shared.domain.error import AddressBlocked, OutboundFailed
 from shared.domain.webhook import Attempt, Delivery, DeliveryOutcome, DueDelivery
+from shared.infra.database.outbox import SqlOutbox
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher
 from shared.infra.telemetry import NULL_TRACER, Tracer, TraceSpan, TraceSpanKind
-from shared.ports.webhooks import Outbox
 
 REFUSED = 300  # redirects are not followed
 
@@ -22,7 +22,7 @@ REFUSED = 300  # redirects are not followed
 class Deliverer:
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: SqlOutbox,
         outbound: Outbound,
         cipher: SecretCipher,
         clock: Callable[[], datetime],

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from concurrent.futures import FIRST_COMPLETED, Future, ThreadPoolExecutor, wait
 from datetime import timedelta
 from threading import Event
@@ -10,14 +9,18 @@ from threading import Event
 import structlog
 
 from services.courier.deliver import Deliverer
-from services.courier.maintenance import Maintenance
 from services.courier.settings import CourierSettings
 from shared.domain.webhook import DeliveryOutcome, DueDelivery
+from shared.infra.database.engine import Clock
+from shared.infra.database.outbox import SqlOutbox
 from shared.infra.heartbeat import Heartbeat
-from shared.ports.webhooks import Outbox
+from shared.infra.periodic import PeriodicTasks
 
 log = structlog.get_logger()
 
+NO_SUCCESS = timedelta(days=5)
+RECENT = timedelta(days=1)
+REASON = "no_success_for_5_days"
 # Longer than an attempt may take, so that no other courier sends the same delivery meanwhile.
 LEASE = timedelta(seconds=120)
 
@@ -25,29 +28,39 @@ LEASE = timedelta(seconds=120)
 class Courier:
     def __init__(
         self,
-        outbox: Outbox,
+        outbox: SqlOutbox,
         deliverer: Deliverer,
-        maintenance: Maintenance,
         settings: CourierSettings,
+        clock: Clock,
         heartbeat: Heartbeat | None = None,
     ) -> None:
         self._heartbeat = heartbeat or Heartbeat()
         self._outbox = outbox
         self._deliverer = deliverer
-        self._maintenance = maintenance
         self._settings = settings
+        self._clock = clock
         self._in_progress: set[Future[DeliveryOutcome | None]] = set()
 
     def run(self, stop: Event) -> None:
         """Run until `stop` is set; attempts in progress are finished first."""
-        next_sweep = 0.0
+        tasks = PeriodicTasks(
+            "courier.task_failed",
+            (self._settings.sweep_seconds, self.disable_failing_endpoints),
+            (self._settings.sweep_seconds, self.delete_old_deliveries),
+        )
         with ThreadPoolExecutor(self._settings.max_parallel, thread_name_prefix="courier") as pool:
             while not stop.is_set():
-                if time.monotonic() >= next_sweep:
-                    self._maintenance.run()
-                    next_sweep = time.monotonic() + self._settings.sweep_seconds
+                tasks.run_due()
                 if not self._start_deliveries(pool):
                     self._wait(stop)
+
+    def disable_failing_endpoints(self) -> None:
+        count = self._outbox.disable_failing(reason=REASON, after=NO_SUCCESS, recent=RECENT)
+        if count:
+            log.warning("courier.endpoints_disabled", count=count, reason=REASON)
+
+    def delete_old_deliveries(self) -> None:
+        self._outbox.delete_before(self._clock() - timedelta(days=self._settings.log_days))
 
     def _start_deliveries(self, pool: ThreadPoolExecutor) -> int:
         """Start as many due deliveries as there are free threads; return their number."""

@@ -9,14 +9,18 @@ from uuid import uuid4
 
 from shared.domain.error import InvalidRequest, InvalidSetting, OutboundFailed
 from shared.domain.webhook import EncryptedSecret, EventType, WebhookEndpoint
+from shared.infra.database.webhooks import SqlEndpointStore
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_webhook_secret
-from shared.ports.webhooks import EndpointStore
 
 
 class CallbackEndpoints:
     def __init__(
-        self, endpoints: EndpointStore, outbound: Outbound, cipher: SecretCipher | None, clock: Callable[[], datetime]
+        self,
+        endpoints: SqlEndpointStore,
+        outbound: Outbound,
+        cipher: SecretCipher | None,
+        clock: Callable[[], datetime],
     ) -> None:
         self._endpoints = endpoints
         self._outbound = outbound

@@ -1,68 +1,115 @@
-"""The dependencies of the gateway's routes, passed by the composition root or by a test."""
+"""What the gateway's routes share, made from the deployment's settings."""
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable
 from contextlib import ExitStack
-from dataclasses import dataclass
-from datetime import datetime
+from dataclasses import dataclass, field
 from typing import TypeVar
 
 import anyio
 import anyio.to_thread
+import structlog
+from prometheus_client import Counter, Gauge
+from pydantic import JsonValue
 from starlette.requests import Request
 
 from services.gateway.callbacks import CallbackEndpoints
 from services.gateway.job_intake import JobIntake
-from services.gateway.metrics import GatewayMetrics
-from services.gateway.queue_notifier import QueueNotifier
 from services.gateway.settings import GatewaySettings
-from shared.domain.error import TooManyRequests
-from shared.domain.tenant import AuditEntry
+from services.gateway.uploads_folder import FolderUploads
+from services.gateway.work_metrics import WorkMetricsCollector
+from shared.domain.error import InvalidSetting, TooManyRequests
+from shared.domain.stage_plan import QUEUES
+from shared.infra.address_rule import OutboundSettings
 from shared.infra.blobs_counted import storage_full, storage_unavailable
 from shared.infra.checks import ReadinessCheck
+from shared.infra.database.engine import Database
+from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.metrics import SqlMetricsSource
+from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
+from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
+from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.disk import DiskSpace
 from shared.infra.outbound import Outbound
-from shared.infra.telemetry import NULL_TRACER, Tracer
-from shared.infra.web.api_keys import Authenticator, Caller
+from shared.infra.queue_celery import CeleryQueue
+from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.secret_encryption import SecretCipher, SecretSettings
+from shared.infra.settings import GovernanceSettings, StorageSettings
+from shared.infra.storage_factory import open_blob_store
+from shared.infra.ticket_sender import TicketSender
+from shared.infra.web.api_keys import Caller
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.infra.web.request_body import Body, BodyLimits
-from shared.ports.jobs import JobStore
-from shared.ports.keys import AuditLog, IdempotencyStore
-from shared.ports.uploads import UploadStore
-from shared.ports.webhooks import DeliveryStore, EndpointStore
+
+log = structlog.get_logger()
 
 Result = TypeVar("Result")
-POLL_SECONDS = 0.05  # seconds
+POLL_SECONDS = 0.05
+MAX_EVENT_STREAMS = 32  # concurrent event streams per key
 
 
 @dataclass(frozen=True, slots=True)
-class Context:
-    settings: GatewaySettings
-    authenticator: Authenticator
-    jobs: JobStore
-    intake: JobIntake
-    requests: IdempotencyStore
-    uploads: UploadStore
-    outbound: Outbound
-    callbacks: CallbackEndpoints
-    endpoints: EndpointStore
-    deliveries: DeliveryStore
-    audit: AuditLog
-    queue_notifier: QueueNotifier
-    disk: DiskSpace
-    metrics: GatewayMetrics
-    checks: Mapping[str, ReadinessCheck]
-    clock: Callable[[], datetime]
-    uploads_per_key: ConcurrencyLimit
-    uploads_in_total: ConcurrencyLimit
-    event_streams: ConcurrencyLimit
-    upload_threads: anyio.CapacityLimiter
-    tracer: Tracer = NULL_TRACER
+class Deployment:
+    """The settings that the gateway reads; by default from the environment."""
 
-    @property
-    def max_bytes(self) -> int:
-        return self.settings.max_upload_mb << 20
+    gateway: GatewaySettings = field(default_factory=GatewaySettings)
+    storage: StorageSettings = field(default_factory=StorageSettings)
+    governance: GovernanceSettings = field(default_factory=GovernanceSettings)
+    outbound: OutboundSettings = field(default_factory=OutboundSettings)
+    secrets: SecretSettings = field(default_factory=SecretSettings)
+    redis: RedisSettings = field(default_factory=RedisSettings)
+    queue: QueueSettings = field(default_factory=QueueSettings)
+
+
+class Context:
+    """The stores and limits of one process, and what several routes do with them."""
+
+    def __init__(self, deployment: Deployment, database: Database, queue: CeleryQueue) -> None:
+        settings, folder = deployment.gateway, deployment.storage.folder.expanduser()
+        folder.mkdir(parents=True, exist_ok=True, mode=0o700)
+        sealed = deployment.secrets.keys.get_secret_value()
+        blobs = open_blob_store(deployment.storage)
+        self.settings, self.clock = settings, database.clock
+        self.max_bytes = settings.max_upload_mb << 20
+        self.disk = DiskSpace(folder, deployment.storage.reserve_mb << 20)
+        self.outbound = Outbound(deployment.outbound, loopback=settings.keyless)
+        self.jobs = SqlJobStore(database)
+        self.audit = SqlAuditLog(database)
+        self.requests = SqlIdempotencyStore(database)
+        self.endpoints = SqlEndpointStore(database)
+        self.deliveries = SqlDeliveryStore(database)
+        self.uploads = FolderUploads(folder / "uploads", self.disk, self.clock)
+        cipher = SecretCipher.from_settings(deployment.secrets) if sealed else None
+        self.callbacks = CallbackEndpoints(self.endpoints, self.outbound, cipher, self.clock)
+        self.intake = JobIntake(
+            jobs=self.jobs,
+            blobs=blobs,
+            incoming_uploads=SqlIncomingUploadStore(database),
+            audit=self.audit,
+            callbacks=self.callbacks,
+            governance=deployment.governance,
+            clock=self.clock,
+            max_bytes=self.max_bytes,
+            gpu=deployment.queue.gpu,
+            max_stored_bytes=settings.quota_mb << 20 if settings.quota_mb else None,
+        )
+        self._tickets = TicketSender(SqlWorkQueue(database), queue, deployment.queue.max_waiting)
+        self.checks = {
+            "queue": ReadinessCheck("queue", lambda: queue.waiting(QUEUES[0])),
+            "disk": ReadinessCheck("disk", self.disk.has_space),
+            "storage": ReadinessCheck("storage", blobs.probe),
+        }
+        self.event_streams = ConcurrencyLimit(MAX_EVENT_STREAMS, "event streams")
+        self._uploads_per_key = ConcurrencyLimit(settings.max_uploads_per_key, "uploads")
+        self._uploads_in_total = ConcurrencyLimit(settings.max_uploads, "uploads")
+        self._upload_threads = anyio.CapacityLimiter(settings.max_uploads)
+        self._uploads_in_progress = Gauge("undertone_gateway_uploads", "Uploads in progress", registry=None)
+        self.queued_jobs = Counter("undertone_gateway_jobs", "Jobs that were queued", registry=None)
+        work_metrics = WorkMetricsCollector(SqlMetricsSource(database).read)
+        self.collectors = (self._uploads_in_progress, self.queued_jobs, work_metrics)
 
     def body_of(self, request: Request) -> Body:
         """The request's body within this deployment's limits; rejected immediately if Content-Length exceeds them."""
@@ -83,8 +130,8 @@ class Context:
 
     async def upload(self, caller: Caller, work: Callable[[], Result]) -> Result:
         """Run code that reads a large body in the upload threads, so that uploads never delay other requests."""
-        with await self._acquire_upload_slot(caller), self.metrics.track_upload():
-            return await anyio.to_thread.run_sync(work, limiter=self.upload_threads)
+        with await self._acquire_upload_slot(caller), self._uploads_in_progress.track_inprogress():
+            return await anyio.to_thread.run_sync(work, limiter=self._upload_threads)
 
     async def _acquire_upload_slot(self, caller: Caller) -> ExitStack:
         """Wait for a free upload slot; the body stays unread while the request waits, which costs almost nothing."""
@@ -92,24 +139,29 @@ class Context:
         while True:
             try:
                 with ExitStack() as stack:
-                    stack.enter_context(self.uploads_per_key.acquire(caller.id))
-                    stack.enter_context(self.uploads_in_total.acquire("all"))
+                    stack.enter_context(self._uploads_per_key.acquire(caller.id))
+                    stack.enter_context(self._uploads_in_total.acquire("all"))
                     return stack.pop_all()
             except TooManyRequests:
                 if anyio.current_time() >= until:
                     raise
             await anyio.sleep(POLL_SECONDS)
 
-    def record_audit(self, caller: Caller, action: str, subject: str, **facts: str | bool | list[str] | None) -> None:
-        """Write one entry of the audit log; facts never contain a recording's content."""
-        self.audit.record(
-            AuditEntry(
-                tenant=caller.tenant,
-                at=self.clock(),
-                key_id=caller.key_id,
-                action=action,
-                subject=subject,
-                details=facts,
-                address=caller.address,
-            )
+    def send_tickets(self) -> None:
+        """Send the first stages of a new job. This only reduces latency: the dispatcher sends what is not sent now."""
+        try:
+            self._tickets.send_pending()
+        # Any error of the broker's client: the job is stored in the database, and the client has its response.
+        except Exception as error:  # noqa: BLE001
+            log.warning("gateway.queue_unreachable", error=type(error).__name__)
+
+    def record_audit(self, caller: Caller, action: str, subject: str, **details: JsonValue) -> None:
+        self.audit.record(caller.audit_entry(self.clock(), action, subject, **details))
+
+
+def require_key(settings: GatewaySettings, database: Database) -> None:
+    """Raise if nobody could use the gateway."""
+    if not settings.keyless and not SqlKeyStore(database).any_usable():
+        raise InvalidSetting(
+            "There is no API key, so nobody could use the gateway.", hint="Create one with `undertone keys create`."
         )

@@ -2,32 +2,37 @@
 
 from __future__ import annotations
 
-import time
-from collections.abc import Callable, Iterable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass
+from typing import Annotated
 
+from fastapi import Depends, Header, Request
 from pydantic import ValidationError
-from starlette.requests import Request
 
 from shared.domain.error import IdempotencyKeyInUse, InvalidRequest
 from shared.domain.idempotency import RequestKey, StoredResponse
-from shared.infra.web.api_keys import Caller
-from shared.ports.keys import IdempotencyStore
+from shared.infra.database.requests import SqlIdempotencyStore
+from shared.infra.web.authentication import caller_of
 
-HEARTBEAT_SECONDS = 20.0
+ABOUT = "The same key with the same request gets the same response for 24 hours; 1 to 255 visible ASCII characters"
 
 
-def request_key(request: Request, caller: Caller) -> RequestKey | None:
+async def _request_key(
+    request: Request, idempotency_key: Annotated[str | None, Header(description=ABOUT)] = None
+) -> RequestKey | None:
     """Accepts the key with quotation marks, as the draft standard writes it, and without, as clients send it."""
-    text = request.headers.get("idempotency-key")
+    text = idempotency_key
     if text is None:
         return None
     bare = text[1:-1] if len(text) > 2 and text[0] == text[-1] == '"' else text
     try:
-        return RequestKey(tenant=caller.tenant, method=request.method, path=request.url.path, key=bare)
+        return RequestKey(tenant=caller_of(request).tenant, method=request.method, path=request.url.path, key=bare)
     except ValidationError:
         raise InvalidRequest("An Idempotency-Key has 1 to 255 visible ASCII characters.") from None
+
+
+RequestKeyHeader = Annotated[RequestKey | None, Depends(_request_key)]
 
 
 @dataclass(slots=True)
@@ -40,7 +45,9 @@ class IdempotentRequest:
 
 
 @contextmanager
-def process_once(requests: IdempotencyStore, key: RequestKey | None, fingerprint: str) -> Iterator[IdempotentRequest]:
+def process_once(
+    requests: SqlIdempotencyStore, key: RequestKey | None, fingerprint: str
+) -> Iterator[IdempotentRequest]:
     """Reserves the key before the first lasting effect, and releases it when the request fails."""
     if key is None:
         yield IdempotentRequest()
@@ -58,13 +65,3 @@ def process_once(requests: IdempotencyStore, key: RequestKey | None, fingerprint
             requests.store_response(key, one.response, job_id=one.job_id)
         elif one.stored is None:
             requests.release(key)
-
-
-def with_heartbeat(blocks: Iterable[bytes], heartbeat: Callable[[], None]) -> Iterator[bytes]:
-    """The blocks, with a periodic heartbeat: without it a long upload would count as dead."""
-    last = time.monotonic()
-    for block in blocks:
-        if time.monotonic() - last > HEARTBEAT_SECONDS:
-            heartbeat()
-            last = time.monotonic()
-        yield block

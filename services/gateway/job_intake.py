@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import time
 from collections.abc import Callable, Iterable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, field
@@ -21,30 +22,24 @@ from shared.domain.job_blobs import job_folder, platform_transcript_key, recordi
 from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
-from shared.domain.tenant import AuditEntry
+from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.requests import SqlAuditLog
 from shared.infra.settings import GovernanceSettings
 from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
-from shared.ports.incoming_uploads import IncomingUploadStore
-from shared.ports.jobs import JobStore
-from shared.ports.keys import AuditLog
 
 MAX_TRANSCRIPT = 20 << 20
+HEARTBEAT_SECONDS = 20.0
 ABANDONED_AFTER = timedelta(minutes=15)  # without a heartbeat
 
 
 @dataclass(frozen=True, slots=True)
-class SubmittedJob:
-    record: JobRecord
-    callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown only once
-
-
-@dataclass(frozen=True, slots=True)
 class JobIntake:
-    jobs: JobStore
+    jobs: SqlJobStore
     blobs: BlobStore
-    incoming_uploads: IncomingUploadStore
-    audit: AuditLog
+    incoming_uploads: SqlIncomingUploadStore
+    audit: SqlAuditLog
     callbacks: CallbackEndpoints
     governance: GovernanceSettings
     clock: Callable[[], datetime]
@@ -64,7 +59,7 @@ class JobIntake:
         try:
             yield incoming
         finally:
-            if incoming.submitted is not None or self._discard(incoming):
+            if incoming.record is not None or self._discard(incoming):
                 self.incoming_uploads.end(incoming.job_id)
 
     def _discard(self, incoming: IncomingUpload) -> bool:
@@ -105,8 +100,18 @@ class IncomingUpload:
     recording: Source | None = None
     tracks: list[Source] = field(default_factory=list)
     platform_transcript: Source | None = None
-    submitted: SubmittedJob | None = None
+    record: JobRecord | None = None  # of the submitted job
+    callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown only once
     size: int = 0  # bytes received
+
+    def with_heartbeat(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        """The blocks, with a periodic heartbeat: without it a long upload would count as abandoned."""
+        last = time.monotonic()
+        for block in blocks:
+            if time.monotonic() - last > HEARTBEAT_SECONDS:
+                self.intake.incoming_uploads.heartbeat(self.job_id)
+                last = time.monotonic()
+            yield block
 
     def put_recording(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.recording is not None:
@@ -151,7 +156,7 @@ class IncomingUpload:
         parts = (self.recording, *self.tracks, self.platform_transcript)
         return " ".join(f"{part.sha256}:{part.name}" if part in self.tracks else part.sha256 for part in parts if part)
 
-    def submit(self, request: JobRequest) -> SubmittedJob:
+    def submit(self, request: JobRequest) -> JobRecord:
         """Queues the job with its stages and callback; the files are then kept."""
         if self.recording is None:
             raise InvalidRequest(
@@ -178,28 +183,19 @@ class IncomingUpload:
         new.check()
         with self.intake.callbacks.adding(self.caller.tenant, self.job_id, request.callback_url) as secret:
             record = self.intake.jobs.add(self.caller.tenant, new, max_stored=self.intake.max_stored_bytes)
-            self.submitted = SubmittedJob(record, secret)
-        self._record_audit(options, consent)
-        return self.submitted
-
-    def _record_audit(self, options: JobOptions, consent: Consent | None) -> None:
-        refused = [modality for modality in Modality if modality not in options.modalities]
+            self.record, self.callback_secret = record, secret
         self.intake.audit.record(
-            AuditEntry(
-                tenant=self.caller.tenant,
-                at=self.intake.clock(),
-                key_id=self.caller.key_id,
-                action="job.created",
-                subject=self.job_id,
-                details={
-                    "granted": list(options.modalities),
-                    "not_granted": list(refused),
-                    "purpose": options.purpose,
-                    "informed": consent.participants_informed if consent else None,
-                },
-                address=self.caller.address,
+            self.caller.audit_entry(
+                self.intake.clock(),
+                "job.created",
+                self.job_id,
+                granted=list(options.modalities),
+                not_granted=[modality for modality in Modality if modality not in options.modalities],
+                purpose=options.purpose,
+                informed=consent.participants_informed if consent else None,
             )
         )
+        return record
 
 
 def grant_options(

@@ -5,18 +5,16 @@ from __future__ import annotations
 from datetime import datetime
 from typing import Annotated
 
-from fastapi import APIRouter, Query, Request
-from starlette.background import BackgroundTask
-from starlette.responses import Response
+from fastapi import APIRouter, BackgroundTasks, Query, Response
 
 from services.gateway.context import Context
+from services.gateway.dependencies import Gateway, JobReader, Writer
 from services.gateway.job_view import JobPage, JobView, view
-from shared.domain.error import InvalidRequest, NotFound
+from shared.domain.error import InvalidRequest, NotFound, StateConflict
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus
-from shared.domain.tenant import Scope
-from shared.infra.web.api_keys import Caller
-from shared.infra.web.auth_middleware import caller_of
-from shared.infra.web.problems import problem_responses
+from shared.infra.web.openapi import error_responses
+
+router = APIRouter(tags=["jobs"])
 
 
 def find_job(context: Context, tenant: str, job_id: str) -> JobRecord:
@@ -27,68 +25,50 @@ def find_job(context: Context, tenant: str, job_id: str) -> JobRecord:
     return record
 
 
-def require_reader(request: Request) -> Caller:
-    """Both scopes may see jobs: writing recordings and reading transcripts."""
-    caller = caller_of(request)
-    caller.require_scope(Scope.RECORDINGS_WRITE, Scope.TRANSCRIPTS_READ)
-    return caller
+@router.get("/v1/jobs/{job_id}", responses=error_responses(NotFound), summary="Show a job")
+def show_job(gateway: Gateway, caller: JobReader, job_id: str) -> JobView:
+    return view(find_job(gateway, caller.tenant, job_id), gateway.clock())
 
 
-def routes(context: Context) -> APIRouter:
-    router = APIRouter(tags=["jobs"])
+@router.get("/v1/jobs", summary="List the jobs, newest first")
+def list_jobs(
+    gateway: Gateway,
+    caller: JobReader,
+    status: Annotated[list[JobStatus] | None, Query(description="Only these; repeat for several")] = None,
+    created_from: datetime | None = None,
+    created_before: datetime | None = None,
+    cursor: Annotated[str | None, Query(max_length=500)] = None,
+    limit: Annotated[int, Query(ge=1, le=200)] = 50,
+) -> JobPage:
+    if any(at is not None and at.tzinfo is None for at in (created_from, created_before)):
+        raise InvalidRequest("A time needs a time zone.", hint="Write 2026-11-02T12:00:00Z.")
+    only = JobFilter(statuses=frozenset(status or ()), created_from=created_from, created_before=created_before)
+    page = gateway.jobs.list(caller.tenant, only=only, cursor=cursor, limit=limit)
+    now = gateway.clock()
+    return JobPage(items=tuple(view(record, now) for record in page.items), next_cursor=page.next_cursor)
 
-    @router.get("/v1/jobs/{job_id}", responses=problem_responses(404, 422), summary="Show a job")
-    def look(job_id: str, request: Request) -> JobView:
-        caller = require_reader(request)
-        return view(find_job(context, caller.tenant, job_id), context.clock())
 
-    @router.get("/v1/jobs", responses=problem_responses(422), summary="List the jobs, newest first")
-    def list_jobs(
-        request: Request,
-        status: Annotated[list[JobStatus] | None, Query(description="Only these; repeat for several")] = None,
-        created_from: datetime | None = None,
-        created_before: datetime | None = None,
-        cursor: Annotated[str | None, Query(max_length=500)] = None,
-        limit: Annotated[int, Query(ge=1, le=200)] = 50,
-    ) -> JobPage:
-        caller = require_reader(request)
-        if any(at is not None and at.tzinfo is None for at in (created_from, created_before)):
-            raise InvalidRequest("A time needs a time zone.", hint="Write 2026-11-02T12:00:00Z.")
-        only = JobFilter(statuses=frozenset(status or ()), created_from=created_from, created_before=created_before)
-        page = context.jobs.list(caller.tenant, only=only, cursor=cursor, limit=limit)
-        now = context.clock()
-        return JobPage(items=tuple(view(record, now) for record in page.items), next_cursor=page.next_cursor)
+@router.delete(
+    "/v1/jobs/{job_id}", status_code=204, responses=error_responses(NotFound), summary="Cancel and erase a job"
+)
+def erase_job(gateway: Gateway, caller: Writer, job_id: str) -> None:
+    before = gateway.jobs.find(caller.tenant, job_id)
+    gateway.jobs.erase(caller.tenant, job_id, by=caller.id, reason="asked")
+    if before is not None:  # a repeated DELETE has the same response, but one audit entry
+        gateway.record_audit(caller, "job.erased", job_id, was=before.status)
 
-    @router.delete(
-        "/v1/jobs/{job_id}",
-        status_code=204,
-        responses=problem_responses(404, 422),
-        summary="Cancel and erase a job",
-    )
-    def erase(job_id: str, request: Request) -> Response:
-        caller = caller_of(request)
-        caller.require_scope(Scope.RECORDINGS_WRITE)
-        before = context.jobs.find(caller.tenant, job_id)
-        context.jobs.erase(caller.tenant, job_id, by=caller.id, reason="asked")
-        if before is not None:  # a repeated DELETE has the same response, but one audit entry
-            context.record_audit(caller, "job.erased", job_id, was=before.status)
-        return Response(status_code=204)
 
-    @router.post(
-        "/v1/jobs/{job_id}/retry",
-        status_code=202,
-        response_model=JobView,
-        responses=problem_responses(404, 409, 422),
-        summary="Retry the unfinished stages of a failed job",
-    )
-    def retry(job_id: str, request: Request) -> Response:
-        caller = caller_of(request)
-        caller.require_scope(Scope.RECORDINGS_WRITE)
-        record = context.jobs.retry(caller.tenant, job_id)
-        context.record_audit(caller, "job.retried", job_id)
-        body = view(record, context.clock()).model_dump_json()
-        answer = Response(body, 202, {"Location": f"/v1/jobs/{job_id}"}, "application/json")
-        answer.background = BackgroundTask(context.queue_notifier.notify)
-        return answer
-
-    return router
+@router.post(
+    "/v1/jobs/{job_id}/retry",
+    status_code=202,
+    responses=error_responses(NotFound, StateConflict),
+    summary="Retry the unfinished stages of a failed job",
+)
+def retry_job(
+    gateway: Gateway, caller: Writer, job_id: str, response: Response, after_response: BackgroundTasks
+) -> JobView:
+    record = gateway.jobs.retry(caller.tenant, job_id)
+    gateway.record_audit(caller, "job.retried", job_id)
+    response.headers["Location"] = f"/v1/jobs/{job_id}"
+    after_response.add_task(gateway.send_tickets)
+    return view(record, gateway.clock())

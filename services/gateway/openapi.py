@@ -1,16 +1,12 @@
-"""Adds to /openapi.json what FastAPI cannot derive: streamed bodies, keys, and problem responses."""
+"""The parts of /openapi.json that FastAPI cannot derive: streamed bodies and the headers of tus."""
 
 from __future__ import annotations
 
 from typing import Any
 
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-
 from shared.domain.job_request import JobRequest, JobRequestByUrl
-from shared.infra.web.problems import Problem
+from shared.infra.web.openapi import REF
 
-REF = "#/components/schemas/{model}"
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FIELDS = (*JobRequest.model_fields,)
 
@@ -30,37 +26,26 @@ def _form() -> dict[str, Any]:
     return {"type": "object", "required": ["file"], "properties": {**files, **words}, "additionalProperties": False}
 
 
-IDEMPOTENCY_KEY: dict[str, Any] = {
-    "name": "Idempotency-Key",
-    "in": "header",
-    "required": False,
-    "schema": {"type": "string", "minLength": 1, "maxLength": 255},
-    "description": "The same key with the same request gets the same response for 24 hours",
-}
-
 RECORDING_BODIES: dict[str, Any] = {
     "requestBody": {
         "required": True,
         "content": {
             "multipart/form-data": {"schema": _form()},
-            "application/json": {"schema": {"$ref": REF.format(model="JobRequestByUrl")}},
+            "application/json": {"schema": {"$ref": REF.format(model=JobRequestByUrl.__name__)}},
             "application/octet-stream": BINARY,
             "audio/*": BINARY,
             "video/*": BINARY,
         },
     },
     "parameters": [
-        IDEMPOTENCY_KEY,
-        *(
-            {
-                "name": name,
-                "in": "query",
-                "required": False,
-                "schema": {"type": "string"},
-                "description": "With a raw body only",
-            }
-            for name in ("name", *_FIELDS)
-        ),
+        {
+            "name": name,
+            "in": "query",
+            "required": False,
+            "schema": {"type": "string"},
+            "description": "With a raw body only",
+        }
+        for name in ("name", *_FIELDS)
     ],
 }
 
@@ -82,18 +67,3 @@ TUS_APPEND: dict[str, Any] = {
     "requestBody": {**_BYTES, "required": True},
     "parameters": [_header("Tus-Resumable", "string"), _header("Upload-Offset", "integer")],
 }
-
-
-def add_openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        parts = described.setdefault("components", {})
-        schemas = parts.setdefault("schemas", {})
-        for model in (Problem, JobRequestByUrl):
-            schema = model.model_json_schema(ref_template=REF)
-            schemas.update(schema.pop("$defs", {}))
-            schemas[model.__name__] = schema
-        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "ut_<id>_<secret>"}}
-        described["security"] = [{"key": []}]
-        app.openapi_schema = described
-    return app.openapi_schema

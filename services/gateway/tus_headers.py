@@ -29,7 +29,6 @@ EXPOSED = (
     "Tus-Version",
     "Tus-Extension",
     "Tus-Max-Size",
-    "Retry-After",
     "Idempotency-Replayed",
 )
 _KEY = re.compile(r"[!-+\--~]{1,64}")
@@ -40,6 +39,10 @@ def number(headers: Headers, name: str) -> int:
     if not (text.isascii() and text.isdigit() and len(text) <= 18):
         raise BadHeader(f"The header {name} is missing or not a number.")
     return int(text)
+
+
+def content_type_of(headers: Headers) -> str:
+    return headers.get("content-type", "").partition(";")[0].strip()
 
 
 class BadHeader(InvalidRequest):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
+from datetime import datetime, timedelta
 from functools import partial
 
 import anyio.to_thread
@@ -10,6 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.gateway.context import Context
+from services.gateway.dependencies import Gateway, Writer
 from services.gateway.openapi import TUS_APPEND, TUS_CREATE
 from services.gateway.tus_headers import (
     CONTENT_TYPE,
@@ -17,105 +18,92 @@ from services.gateway.tus_headers import (
     PREFIX,
     VERSION,
     BadHeader,
+    content_type_of,
     http_date,
     number,
     read_metadata,
 )
+from shared.domain import error as errors
 from shared.domain.error import UnsupportedContentType, UploadTooLarge
-from shared.domain.tenant import Scope
 from shared.domain.upload import Upload
 from shared.infra.web.api_keys import Caller
-from shared.infra.web.auth_middleware import caller_of
-from shared.infra.web.problems import problem_responses
+from shared.infra.web.openapi import error_responses
+
+FIND_ERRORS = (errors.NotFound, errors.UploadExpired, errors.UnsupportedProtocolVersion, errors.StorageUnavailable)
+BODY_ERRORS = (BadHeader, errors.MalformedBody, errors.BodyTimeout, UnsupportedContentType, errors.StorageFull)
+
+router = APIRouter(tags=["uploads"])
 
 
-def routes(context: Context) -> APIRouter:
-    router = APIRouter(tags=["uploads"])
-    patience = timedelta(hours=context.settings.upload_hours)
+@router.options(PREFIX, status_code=204, summary="The supported tus version and extensions")
+@router.options(PREFIX + "/{upload_id}", status_code=204, include_in_schema=False)
+async def show_protocol(gateway: Gateway) -> Response:
+    headers = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(gateway.max_bytes)}
+    return Response(status_code=204, headers=headers)
 
-    @router.options(PREFIX, status_code=204, summary="The supported tus version and extensions")
-    @router.options(PREFIX + "/{upload_id}", status_code=204, include_in_schema=False)
-    async def tell(request: Request) -> Response:
-        del request
-        headers = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(context.max_bytes)}
-        return Response(status_code=204, headers=headers)
 
-    @router.post(
-        PREFIX,
-        status_code=201,
-        responses=problem_responses(400, 412, 413, 415, 422, 503, 507),
-        openapi_extra=TUS_CREATE,
-        summary="Create an upload",
+@router.post(
+    PREFIX,
+    status_code=201,
+    responses=error_responses(*FIND_ERRORS, *BODY_ERRORS, errors.QuotaExceeded),
+    openapi_extra=TUS_CREATE,
+    summary="Create an upload",
+)
+async def create_upload(request: Request, gateway: Gateway, caller: Writer) -> Response:
+    if "upload-defer-length" in request.headers:
+        raise BadHeader("The length of an upload must be known when it is created.", hint="Send Upload-Length.")
+    length = number(request.headers, "upload-length")
+    if length > gateway.max_bytes:
+        raise UploadTooLarge(f"The upload is larger than the limit of {gateway.max_bytes} bytes.")
+    metadata = request.headers.get("upload-metadata", "")
+    read_metadata(metadata)
+    await anyio.to_thread.run_sync(gateway.intake.bytes_left, caller.tenant, length)
+    made = partial(gateway.uploads.create, caller.tenant, length, metadata, _expiry(gateway))
+    upload = await anyio.to_thread.run_sync(made)
+    if content_type_of(request.headers) == CONTENT_TYPE:
+        upload = await _append(gateway, request, caller, upload.id, 0)
+    return Response(status_code=201, headers=_offset_headers(upload) | {"Location": f"{PREFIX}/{upload.id}"})
+
+
+@router.head(PREFIX + "/{upload_id}", responses=error_responses(*FIND_ERRORS), summary="Show the offset of an upload")
+def show_upload(gateway: Gateway, caller: Writer, upload_id: str) -> Response:
+    upload = gateway.uploads.find(caller.tenant, upload_id)
+    headers = _offset_headers(upload) | {"Upload-Length": str(upload.length)}
+    if upload.metadata:
+        headers["Upload-Metadata"] = upload.metadata
+    return Response(status_code=200, headers=headers)
+
+
+@router.patch(
+    PREFIX + "/{upload_id}",
+    status_code=204,
+    responses=error_responses(*FIND_ERRORS, *BODY_ERRORS, errors.StateConflict, errors.UploadLocked),
+    openapi_extra=TUS_APPEND,
+    summary="Append bytes to an upload",
+)
+async def append_to_upload(request: Request, gateway: Gateway, caller: Writer, upload_id: str) -> Response:
+    if content_type_of(request.headers) != CONTENT_TYPE:
+        raise UnsupportedContentType(f"The Content-Type of upload data must be {CONTENT_TYPE}.")
+    upload = await _append(gateway, request, caller, upload_id, number(request.headers, "upload-offset"))
+    return Response(status_code=204, headers=_offset_headers(upload))
+
+
+async def _append(gateway: Context, request: Request, caller: Caller, upload_id: str, offset: int) -> Upload:
+    blocks, until = gateway.body_of(request).blocks(), _expiry(gateway)
+    return await gateway.upload(
+        caller, partial(gateway.uploads.append, caller.tenant, upload_id, offset, blocks, until)
     )
-    async def create(request: Request) -> Response:
-        caller = _writer(request)
-        if "upload-defer-length" in request.headers:
-            raise BadHeader("The length of an upload must be known when it is created.", hint="Send Upload-Length.")
-        length = number(request.headers, "upload-length")
-        if length > context.max_bytes:
-            raise UploadTooLarge(f"The upload is larger than the limit of {context.max_bytes} bytes.")
-        metadata = request.headers.get("upload-metadata", "")
-        read_metadata(metadata)
-        with_content = request.headers.get("content-type", "").partition(";")[0].strip() == CONTENT_TYPE
-        await anyio.to_thread.run_sync(context.intake.bytes_left, caller.tenant, length)
-        made = partial(context.uploads.create, caller.tenant, length, metadata, context.clock() + patience)
-        upload = await anyio.to_thread.run_sync(made)
-        if with_content:
-            upload = await _append(request, caller, upload.id, 0)
-        answer = Response(status_code=201, headers=_offset_headers(upload))
-        answer.headers["Location"] = f"{PREFIX}/{upload.id}"
-        return answer
-
-    @router.head(
-        PREFIX + "/{upload_id}", responses=problem_responses(404, 410, 412, 503), summary="Show the offset of an upload"
-    )
-    def look(upload_id: str, request: Request) -> Response:
-        upload = context.uploads.find(_writer(request).tenant, upload_id)
-        headers = _offset_headers(upload) | {"Upload-Length": str(upload.length), "Cache-Control": "no-store"}
-        if upload.metadata:
-            headers["Upload-Metadata"] = upload.metadata
-        return Response(status_code=200, headers=headers)
-
-    @router.patch(
-        PREFIX + "/{upload_id}",
-        status_code=204,
-        responses=problem_responses(400, 404, 408, 409, 410, 412, 413, 415, 423, 503, 507),
-        openapi_extra=TUS_APPEND,
-        summary="Append bytes to an upload",
-    )
-    async def append(upload_id: str, request: Request) -> Response:
-        caller = _writer(request)
-        if request.headers.get("content-type", "").partition(";")[0].strip() != CONTENT_TYPE:
-            raise UnsupportedContentType(f"The Content-Type of upload data must be {CONTENT_TYPE}.")
-        upload = await _append(request, caller, upload_id, number(request.headers, "upload-offset"))
-        return Response(status_code=204, headers=_offset_headers(upload))
-
-    async def _append(request: Request, caller: Caller, upload_id: str, offset: int) -> Upload:
-        body = context.body_of(request)
-        until = context.clock() + patience
-
-        def work() -> Upload:
-            return context.uploads.append(caller.tenant, upload_id, offset, body.blocks(), until)
-
-        return await context.upload(caller, work)
-
-    @router.delete(
-        PREFIX + "/{upload_id}",
-        status_code=204,
-        responses=problem_responses(404, 410, 412, 503),
-        summary="Delete an upload",
-    )
-    def delete(upload_id: str, request: Request) -> Response:
-        context.uploads.delete(_writer(request).tenant, upload_id)
-        return Response(status_code=204)
-
-    return router
 
 
-def _writer(request: Request) -> Caller:
-    caller = caller_of(request)
-    caller.require_scope(Scope.RECORDINGS_WRITE)
-    return caller
+@router.delete(
+    PREFIX + "/{upload_id}", status_code=204, responses=error_responses(*FIND_ERRORS), summary="Delete an upload"
+)
+def delete_upload(gateway: Gateway, caller: Writer, upload_id: str) -> None:
+    gateway.uploads.delete(caller.tenant, upload_id)
+
+
+def _expiry(gateway: Context) -> datetime:
+    return gateway.clock() + timedelta(hours=gateway.settings.upload_hours)
 
 
 def _offset_headers(upload: Upload) -> dict[str, str]:

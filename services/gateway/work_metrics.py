@@ -2,18 +2,18 @@
 
 from __future__ import annotations
 
+import threading
+import time
 from collections.abc import Callable, Iterator, Mapping
 
 import structlog
 from prometheus_client.core import GaugeMetricFamily
 from prometheus_client.registry import Collector
 
-from services.gateway.ttl_cache import ttl_cache
 from shared.domain.job_record import JobStatus
 from shared.domain.metrics import ServiceMetrics
 from shared.domain.stage_plan import QUEUES
 from shared.domain.webhook import DeliveryStatus
-from shared.ports.metrics import MetricsSource
 
 log = structlog.get_logger()
 
@@ -24,8 +24,11 @@ FINISHED_STATUSES = tuple(state for state in DeliveryStatus if state is not Deli
 class WorkMetricsCollector(Collector):
     """All are gauges: retention and erasure delete rows, and a counter must never decrease."""
 
-    def __init__(self, source: MetricsSource, *, seconds: float = CACHE_SECONDS) -> None:
-        self._read: Callable[[], ServiceMetrics | None] = ttl_cache(lambda: _read_or_none(source), seconds)
+    def __init__(self, read: Callable[[], ServiceMetrics]) -> None:
+        self._read_database = read
+        self._lock = threading.Lock()
+        self._metrics: ServiceMetrics | None = None
+        self._expires = 0.0
 
     def describe(self) -> Iterator[GaugeMetricFamily]:
         """Describes nothing, so that registration does not read the database."""
@@ -40,14 +43,17 @@ class WorkMetricsCollector(Collector):
             yield from _jobs(metrics)
             yield from _webhooks(metrics)
 
-
-def _read_or_none(source: MetricsSource) -> ServiceMetrics | None:
-    try:
-        return source.read()
-    # The metrics page has other metrics too, and is needed most during an outage.
-    except Exception as error:  # noqa: BLE001
-        log.warning("gateway.metrics_unavailable", error=type(error).__name__)
-        return None
+    def _read(self) -> ServiceMetrics | None:
+        with self._lock:
+            if time.monotonic() >= self._expires:
+                try:
+                    self._metrics = self._read_database()
+                # The metrics page has other metrics too, and is needed most during an outage.
+                except Exception as error:  # noqa: BLE001
+                    log.warning("gateway.metrics_unavailable", error=type(error).__name__)
+                    self._metrics = None
+                self._expires = time.monotonic() + CACHE_SECONDS
+            return self._metrics
 
 
 def _queues(metrics: ServiceMetrics) -> Iterator[GaugeMetricFamily]:

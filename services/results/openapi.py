@@ -1,56 +1,19 @@
-"""Documents every error response in /openapi.json."""
+"""The responses of routes that read a transcript, for /openapi.json."""
 
 from __future__ import annotations
 
-from http import HTTPStatus
-from typing import Any
-
-from fastapi import FastAPI
-from fastapi.openapi.utils import get_openapi
-
 from shared.domain.error import (
-    HostNotAllowed,
-    InsufficientScope,
-    InvalidApiKey,
-    InvalidRequest,
     JobFailed,
     NotFound,
     NotReady,
     StateConflict,
     StorageUnavailable,
     StoredDataMissing,
-    TooManyRequests,
-    UndertoneError,
-    UploadTooLarge,
-)
-from shared.infra.web.problems import MEDIA_TYPE, SCHEMA, Problem
-
-Responses = dict[int | str, dict[str, Any]]
-
-COMMON_ERRORS = (
-    InvalidApiKey,
-    HostNotAllowed,
-    InsufficientScope,
-    UploadTooLarge,
-    InvalidRequest,
-    TooManyRequests,
     UndertoneError,
 )
+from shared.infra.web.openapi import Responses, error_responses
+
 TRANSCRIPT_ERRORS = (NotFound, NotReady, JobFailed, StateConflict, StoredDataMissing, StorageUnavailable)
-REF = "#/components/schemas/{model}"
-
-
-def error_responses(*errors: type[UndertoneError]) -> Responses:
-    """Problem responses by status, each with its codes; those of all routes are included."""
-    codes: dict[int, list[str]] = {}
-    every: tuple[type[UndertoneError], ...] = (*errors, *COMMON_ERRORS)
-    for error in every:
-        codes.setdefault(error.http_status, []).append(f"`{error.code}`")
-    content = {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}}
-    return {
-        status: {"description": f"{HTTPStatus(status).phrase}: {', '.join(named)}", "content": content}
-        for status, named in sorted(codes.items())
-    }
 
 
 def transcript_responses(*more: type[UndertoneError]) -> Responses:
@@ -69,15 +32,3 @@ def content_responses(media_type: str, *more: type[UndertoneError]) -> Responses
         304: {"description": "Unchanged since the response whose ETag is in `If-None-Match`."},
         **transcript_responses(*more),
     }
-
-
-def add_openapi(app: FastAPI) -> dict[str, Any]:
-    if app.openapi_schema is None:
-        described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
-        parts = described.setdefault("components", {})
-        schema = Problem.model_json_schema(ref_template=REF)
-        parts.setdefault("schemas", {}).update({**schema.pop("$defs", {}), Problem.__name__: schema})
-        parts["securitySchemes"] = {"key": {"type": "http", "scheme": "bearer", "bearerFormat": "ut_<id>_<secret>"}}
-        described["security"] = [{"key": []}]
-        app.openapi_schema = described
-    return app.openapi_schema

@@ -4,20 +4,15 @@ from __future__ import annotations
 
 from typing import Annotated
 
-from fastapi import APIRouter, Depends, Query
+from fastapi import APIRouter, Query
 from pydantic import Field
 
-from services.results.access import require_scopes
-from services.results.openapi import error_responses
-from services.results.transcript_reader import TranscriptReader
+from services.results.dependencies import Reader, Transcripts
 from shared.domain.emotion import Emotion
 from shared.domain.search import SearchQuery, highlight
 from shared.domain.tenant import Scope
 from shared.domain.value import Value
-from shared.infra.web.api_keys import Caller
-from shared.ports.transcripts import TranscriptIndex
 
-Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 Words = Annotated[
     str | None,
     Query(
@@ -29,6 +24,8 @@ SpeakerFilter = Annotated[str | None, Query(max_length=200, description="A speak
 Job = Annotated[str | None, Query(max_length=64, description="Within one transcript only.")]
 Cursor = Annotated[str | None, Query(max_length=400, description="`next_cursor` of the previous page.")]
 Limit = Annotated[int, Query(ge=1, le=100)]
+
+router = APIRouter(tags=["search"])
 
 
 class SearchHit(Value):
@@ -47,30 +44,24 @@ class SearchPage(Value):
     next_cursor: str | None
 
 
-def search_routes(reader: TranscriptReader, index: TranscriptIndex) -> APIRouter:
-    routes = APIRouter(tags=["search"])
-
-    @routes.get("/v1/search", summary="Utterances, of the newest job first.", responses=error_responses())
-    def search(
-        caller: Reader,
-        q: Words = None,
-        emotion: Perceived = None,
-        speaker: SpeakerFilter = None,
-        job: Job = None,
-        cursor: Cursor = None,
-        limit: Limit = 20,
-    ) -> SearchPage:
-        """All given filters must match; at least one of q, emotion, speaker and job is required."""
-        if emotion is not None:
-            caller.require_scope(Scope.EMOTIONS_READ)
-        query = SearchQuery.parse(q, emotion=emotion, speaker=speaker, job=job)
-        page = index.search(caller.tenant, query, cursor=cursor, limit=limit)
-        reader.record_audit(
-            caller, "transcripts.searched", job or "", found=len(page.items), emotion=emotion is not None
-        )
-        hits = tuple(
-            SearchHit(**hit.model_dump(), highlighted=highlight(hit.text, query.phrases)) for hit in page.items
-        )
-        return SearchPage(items=hits, next_cursor=page.next_cursor)
-
-    return routes
+@router.get("/v1/search", summary="Utterances, of the newest job first.")
+def search(
+    transcripts: Transcripts,
+    caller: Reader,
+    q: Words = None,
+    emotion: Perceived = None,
+    speaker: SpeakerFilter = None,
+    job: Job = None,
+    cursor: Cursor = None,
+    limit: Limit = 20,
+) -> SearchPage:
+    """All given filters must match; at least one of q, emotion, speaker and job is required."""
+    if emotion is not None:
+        caller.require_scope(Scope.EMOTIONS_READ)
+    query = SearchQuery.parse(q, emotion=emotion, speaker=speaker, job=job)
+    page = transcripts.index.search(caller.tenant, query, cursor=cursor, limit=limit)
+    transcripts.record_audit(
+        caller, "transcripts.searched", job or "", found=len(page.items), emotion=emotion is not None
+    )
+    hits = tuple(SearchHit(**hit.model_dump(), highlighted=highlight(hit.text, query.phrases)) for hit in page.items)
+    return SearchPage(items=hits, next_cursor=page.next_cursor)

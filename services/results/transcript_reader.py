@@ -13,16 +13,17 @@ from shared.domain.correction import CorrectedField, Correction, apply_changes
 from shared.domain.error import JobFailed, NotFound, NotReady, StateConflict, StoredDataMissing
 from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobRecord, JobStatus
-from shared.domain.tenant import AuditEntry, Scope
+from shared.domain.tenant import Scope
 from shared.domain.transcript import Transcript
 from shared.infra.blobs_counted import storage_unavailable
 from shared.infra.checks import ReadinessCheck
+from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Clock
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.requests import SqlAuditLog
+from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
-from shared.ports.jobs import JobStore
-from shared.ports.keys import AuditLog
-from shared.ports.transcripts import CorrectionStore
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")
 
@@ -38,10 +39,11 @@ class VisibleTranscript:
 
 @dataclass(frozen=True, slots=True)
 class TranscriptReader:
-    jobs: JobStore
+    jobs: SqlJobStore
     blobs: BlobStore
-    corrections: CorrectionStore
-    audit: AuditLog
+    corrections: SqlCorrectionStore
+    index: SqlTranscriptIndex
+    audit: SqlAuditLog
     clock: Clock
     storage: ReadinessCheck
 
@@ -79,20 +81,9 @@ class TranscriptReader:
             raise NotFound("There is no such transcript.")
         return record
 
-    def audit_entry(self, caller: Caller, action: str, subject: str, **facts: JsonValue) -> AuditEntry:
-        return AuditEntry(
-            tenant=caller.tenant,
-            at=self.clock(),
-            key_id=caller.key_id,
-            action=action,
-            subject=subject,
-            details=facts,
-            address=caller.address,
-        )
-
-    def record_audit(self, caller: Caller, action: str, subject: str, **facts: JsonValue) -> None:
+    def record_audit(self, caller: Caller, action: str, subject: str, **details: JsonValue) -> None:
         """Write the audit entry before the response: data whose access cannot be logged is not returned."""
-        self.audit.record(self.audit_entry(caller, action, subject, **facts))
+        self.audit.record(caller.audit_entry(self.clock(), action, subject, **details))
 
 
 def visible_corrections(corrections: Sequence[Correction], *, emotion: bool) -> tuple[Correction, ...]:

@@ -5,30 +5,32 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Iterator
 from functools import lru_cache
-from typing import Annotated, NoReturn
+from typing import NoReturn
 
-from fastapi import APIRouter, Depends, Request
+from fastapi import APIRouter, Request
 from pydantic import Field
 from starlette.responses import Response
 
-from services.results.access import require_scopes
 from services.results.content_response import Content, tag
+from services.results.dependencies import Editor, Reader, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import transcript_responses
-from services.results.transcript_reader import TranscriptReader, VisibleTranscript
-from services.results.views import PATH, Emotion, Original, Reader, View, add_view, deliver_audited
+from services.results.transcript_reader import VisibleTranscript
+from services.results.views import PATH, Emotion, Original, add_view, deliver_audited
 from shared.domain.error import MediaDeleted, NoVideo, StoredDataMissing, VideoNotRequested
 from shared.domain.job_blobs import captioned_key
 from shared.domain.job_record import JobRecord
-from shared.domain.tenant import Scope
+from shared.domain.stage_plan import CAPTION
 from shared.domain.transcript import Transcript
 from shared.domain.value import Value
-from shared.domain.work import CAPTION, StageStatus
-from shared.infra.web.api_keys import Caller
+from shared.domain.work import StageStatus
+from shared.ports.blobs import BlobStore
 
 VIDEO = "video/mp4"
 SUMMARY = "The recording with captions, after a worker has rendered it."
-VideoRequester = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ, Scope.RECORDINGS_WRITE))]
+VIDEO_ERRORS = (VideoNotRequested, NoVideo, MediaDeleted)
+
+router = APIRouter(tags=["transcripts"])
 
 
 class VideoStatus(Value):
@@ -37,66 +39,65 @@ class VideoStatus(Value):
     video_url: str = Field(description="Returns the video after the stage is `done`")
 
 
-def video_routes(reader: TranscriptReader) -> APIRouter:
-    """Include these routes before the other views, which would parse `.mp4` as the end of an id."""
-    routes = APIRouter(tags=["transcripts"])
-    add_view(routes, f"{PATH}.mp4", _view(reader), VIDEO, SUMMARY, VideoNotRequested, NoVideo, MediaDeleted)
+# The bytes of a job's blob never change, so they are hashed once; the size guards against a violation of that.
+@lru_cache(maxsize=1024)
+def _sha256(blobs: BlobStore, tenant: str, key: str, size: int) -> str:
+    del size
+    digest = hashlib.sha256()
+    for block in blobs.read(tenant, key):
+        digest.update(block)
+    return digest.hexdigest()
 
-    @routes.post(
-        f"{PATH}/video",
-        status_code=202,
-        response_model=VideoStatus,
-        responses=transcript_responses(VideoNotRequested, NoVideo, MediaDeleted),
-        summary="Request the captioned video.",
+
+def view_video(
+    request: Request,
+    transcripts: Transcripts,
+    caller: Reader,
+    job_id: str,
+    emotion: Emotion = None,
+    original: Original = False,
+) -> Response:
+    """The video of the transcript as published, without processing media here."""
+    shown = transcripts.read(caller, job_id, emotion=emotion, original=original)
+    key = captioned_key(job_id)
+    size = transcripts.blobs.size(caller.tenant, key)
+    if size is None:
+        _raise_not_available(transcripts.record(caller, job_id), shown.transcript)
+    _check_shows(shown)
+
+    def read(start: int, end: int) -> Iterator[bytes]:
+        return transcripts.blobs.read(caller.tenant, key, start=start, end=end)
+
+    name = file_name(shown.transcript.recording.name, "captioned.mp4")
+    sha256 = _sha256(transcripts.blobs, caller.tenant, key, size)  # type: ignore[arg-type] # stores hash by identity
+    content = Content(size, tag(sha256), VIDEO, name, read)
+    return deliver_audited(transcripts, request, caller, job_id, content, "mp4", shown)
+
+
+add_view(router, f"{PATH}.mp4", view_video, VIDEO, SUMMARY, *VIDEO_ERRORS)
+
+
+@router.post(
+    f"{PATH}/video",
+    status_code=202,
+    response_model=VideoStatus,
+    responses=transcript_responses(*VIDEO_ERRORS),
+    summary="Request the captioned video.",
+)
+def request_video(transcripts: Transcripts, caller: Editor, job_id: str) -> Response:
+    """Repeating the request has no effect, except that a failed rendering is retried.
+
+    Needs `transcripts:read` and `recordings:write`, and `emotions:read` if the transcript has readings.
+    """
+    shown = transcripts.read(caller, job_id, original=True)
+    _check_may_see(shown)
+    _check_has_picture(shown.transcript)
+    record = transcripts.jobs.caption(caller.tenant, job_id)
+    transcripts.record_audit(caller, "video.requested", job_id)
+    status = VideoStatus(
+        status=_caption_status(record) or StageStatus.PENDING, job_url=f"/v1/jobs/{job_id}", video_url=_url(job_id)
     )
-    def make(caller: VideoRequester, job_id: str) -> Response:
-        """Repeating the request has no effect, except that a failed rendering is retried.
-
-        Needs `transcripts:read` and `recordings:write`, and `emotions:read` if the transcript has readings.
-        """
-        shown = reader.read(caller, job_id, original=True)
-        _check_may_see(shown)
-        _check_has_picture(shown.transcript)
-        record = reader.jobs.caption(caller.tenant, job_id)
-        reader.record_audit(caller, "video.requested", job_id)
-        status = VideoStatus(
-            status=_caption_status(record) or StageStatus.PENDING, job_url=f"/v1/jobs/{job_id}", video_url=_url(job_id)
-        )
-        return Response(status.model_dump_json(), 202, {"Location": status.job_url}, "application/json")
-
-    return routes
-
-
-def _view(reader: TranscriptReader) -> View:
-    """Serves the video of the transcript as published, without processing media here."""
-
-    # The bytes of a job's blob never change, so they are hashed once; the size guards against a violation of that.
-    @lru_cache(maxsize=1024)
-    def hashed(tenant: str, key: str, size: int) -> str:
-        del size
-        digest = hashlib.sha256()
-        for block in reader.blobs.read(tenant, key):
-            digest.update(block)
-        return digest.hexdigest()
-
-    def view(
-        request: Request, caller: Reader, job_id: str, emotion: Emotion = None, original: Original = False
-    ) -> Response:
-        shown = reader.read(caller, job_id, emotion=emotion, original=original)
-        key = captioned_key(job_id)
-        size = reader.blobs.size(caller.tenant, key)
-        if size is None:
-            _raise_not_available(reader.record(caller, job_id), shown.transcript)
-        _check_shows(shown)
-
-        def read(start: int, end: int) -> Iterator[bytes]:
-            return reader.blobs.read(caller.tenant, key, start=start, end=end)
-
-        name = file_name(shown.transcript.recording.name, "captioned.mp4")
-        content = Content(size, tag(hashed(caller.tenant, key, size)), VIDEO, name, read)
-        return deliver_audited(reader, request, caller, job_id, content, "mp4", shown)
-
-    return view
+    return Response(status.model_dump_json(), 202, {"Location": status.job_url}, "application/json")
 
 
 def _url(job_id: str) -> str:
@@ -104,7 +105,7 @@ def _url(job_id: str) -> str:
 
 
 def _caption_status(record: JobRecord) -> StageStatus | None:
-    return next((stage.status for stage in record.stages if stage.name == CAPTION), None)
+    return next((stage.status for stage in record.stages if stage.name == CAPTION.name), None)
 
 
 def _raise_not_available(record: JobRecord, transcript: Transcript) -> NoReturn:
@@ -121,7 +122,7 @@ def _raise_not_available(record: JobRecord, transcript: Transcript) -> NoReturn:
             raise StoredDataMissing("The captioned video is no longer in storage.")
     raise VideoNotRequested(
         "The captioned video is being rendered.",
-        hint=f"GET /v1/jobs/{record.id} returns the progress of its stage `{CAPTION}`; try again when it is done.",
+        hint=f"GET /v1/jobs/{record.id} returns the progress of its stage `{CAPTION.name}`; try again when it is done.",
     )
 
 

@@ -17,7 +17,7 @@ from services.trainer.metrics import classification_metrics
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import InvalidRequest
 from shared.domain.speech import Utterance, Word
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import ENCODERS, FACES, Setup, choose
 from shared.engines.fusion_loglinear import evidence_of
 from shared.ports.engines import Encoding, FaceClip, ModalityEncoder, UtteranceClip
 from shared.ports.media import Audio, Floats, Progress
@@ -39,7 +39,7 @@ def evaluate_emotion(
         raise InvalidRequest(f"There is no layout {layout!r} for {modality}; there is {', '.join(LAYOUTS[modality])}.")
     if not data.exists():
         raise InvalidRequest(f"{str(data)!r} does not exist.")
-    encoder: ModalityEncoder = choose(modality, engine, setup).engine
+    encoder = choose(ENCODERS[modality], engine, setup)
     predict = {Modality.TEXT: _text, Modality.VOICE: _voice, Modality.FACE: _face}[modality]
     posterior, truth, unavailable = predict(encoder, data, layout, setup, progress)
     metrics = classification_metrics(posterior, truth)
@@ -110,7 +110,7 @@ def _voice_clip(index: int, sound: Floats) -> UtteranceClip:
 
 
 def _face(encoder: ModalityEncoder, data: Path, layout: str, setup: Setup, progress: Progress) -> Predictions:
-    crops, truth = read_faces(data, layout, choose("faces", None, setup).engine)
+    crops, truth = read_faces(data, layout, choose(FACES, None, setup))
     ones = np.ones(FRAMES, dtype=np.float32)
     clips = [
         UtteranceClip(

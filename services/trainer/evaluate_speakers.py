@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from pathlib import Path
 from typing import Any
 
@@ -9,10 +10,12 @@ import numpy as np
 
 from services.trainer.datasets.voices import SOUNDS, load_sound
 from shared.domain.error import InvalidRequest
-from shared.engines.catalog import Setup, choose
-from shared.pipeline.diarize import embed_windows, windows_over
+from shared.domain.span import Span
+from shared.engines.catalog import SPEAKER, VAD, Setup, choose
 from shared.ports.engines import SpeakerEncoder, SpeechDetector
 from shared.ports.media import Audio, Floats, Progress
+
+WINDOW, HOP = 1.6, 0.4  # seconds
 
 
 def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Progress) -> dict[str, Any]:
@@ -29,8 +32,8 @@ def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Pr
         raise InvalidRequest(
             f"{str(data)!r} needs one folder per speaker, two speakers or more, one of them with two files or more."
         )
-    encoder: SpeakerEncoder = choose("speaker", engine, setup).engine
-    detector: SpeechDetector = choose("vad", None, setup).engine
+    encoder = choose(SPEAKER, engine, setup)
+    detector = choose(VAD, None, setup)
     rows = []
     for number, (_, path) in enumerate(files):
         rows.append(voice_of(encoder, detector, load_sound(path)))
@@ -48,14 +51,20 @@ def evaluate_speakers(data: Path, engine: str | None, setup: Setup, progress: Pr
 
 
 def voice_of(encoder: SpeakerEncoder, detector: SpeechDetector, sound: Floats) -> Floats:
-    """One unit vector per file: the mean over its speech windows, embedded as in diarization."""
+    """One unit vector per file: the mean over windows of its speech, or of the whole file if no speech is detected."""
     audio = Audio(sound)
-    speech = detector.detect(audio, lambda _: None)
-    windows = list(windows_over(speech, encoder.window))
-    if not windows:  # no speech detected: use the whole file
-        return np.asarray(encoder.embed([sound])[0])
-    mean = embed_windows(encoder, audio, windows, lambda _: None).mean(axis=0)
+    speech = detector.detect(audio, lambda _: None) or [Span(start=0.0, end=audio.duration)]
+    clips = [np.asarray(audio.cut(window).samples) for span in speech for window in windows(span)]
+    mean = np.concatenate([encoder.embed([clip]) for clip in clips]).mean(axis=0)  # one call would pad short clips
     return np.asarray(mean / max(float(np.linalg.norm(mean)), 1e-9))
+
+
+def windows(span: Span) -> Iterator[Span]:
+    """Windows of at most `WINDOW` seconds that cover the span."""
+    count = max(1, round((span.duration - WINDOW) / HOP) + 1)
+    for number in range(count):
+        start = span.start + number * max(0.0, span.duration - WINDOW) / max(1, count - 1)
+        yield Span(start=start, end=min(span.end, start + WINDOW))
 
 
 def equal_error_rate(same: np.ndarray, different: np.ndarray) -> tuple[float, float]:

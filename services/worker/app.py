@@ -11,7 +11,6 @@ from uuid import uuid4
 import structlog
 from celery import Celery, signals
 
-from services.worker.dispatcher import Dispatcher
 from services.worker.engine_cache import EngineCache
 from services.worker.heartbeat_step import HeartbeatStep
 from services.worker.run_stage import StageRunner
@@ -28,6 +27,7 @@ from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.settings import DatabaseSettings, PublicSettings, StorageSettings
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import TelemetrySettings, make_tracer
+from shared.infra.ticket_sender import TicketSender
 
 log = structlog.get_logger()
 
@@ -93,9 +93,7 @@ def runner() -> StageRunner:
     blobs = open_blob_store(storage)
     scratch = Scratch(worker.scratch)
     scratch.sweep()  # the replaced process may have been killed
-    dispatcher = Dispatcher(
-        SqlWorkQueue(database), CeleryQueue(RedisSettings(), queue), blobs, max_waiting=queue.max_waiting
-    )
+    tickets = TicketSender(SqlWorkQueue(database), CeleryQueue(RedisSettings(), queue), queue.max_waiting)
     return StageRunner(
         worker=f"{socket.gethostname()}:{os.getpid()}:{uuid4().hex[:8]}",
         work=SqlWorkStore(database, public_url=PublicSettings().url),
@@ -107,16 +105,10 @@ def runner() -> StageRunner:
         scratch=scratch,
         settings=worker,
         max_seconds=queue.max_stage_seconds,
-        send_pending=dispatcher.enqueue_pending,
+        send_pending=tickets.send_pending,
         tracer=tracer,
         close=closing.close,
     )
-
-
-@signals.worker_process_shutdown.connect  # type: ignore[untyped-decorator]  # Celery has no types
-def _send_traces(**_: object) -> None:
-    if runner.cache_info().currsize:
-        runner().tracer.close()
 
 
 @signals.worker_init.connect  # type: ignore[untyped-decorator]  # Celery has no types

@@ -7,7 +7,7 @@ from services.worker.stage_files import StageFiles
 from services.worker.stage_timeout import max_attempt_seconds
 from shared.domain.error import NoVideo
 from shared.domain.job_blobs import captioned_key
-from shared.domain.work import CAPTION
+from shared.domain.stage_plan import CAPTION
 from shared.engines.captions.video import caption_video
 from shared.engines.settings import MediaSettings
 from shared.exports.video import lines_of
@@ -26,7 +26,7 @@ def make_captioned_video(files: StageFiles, lease: LeaseKeeper, media: MediaSett
     lease.limit(seconds)
     video = files.workdir / "captioned.mp4"
     caption_video(
-        files.files(CAPTION).recording,
+        files.files(CAPTION.opens).recording,
         lines_of(transcript, emotion=True),
         transcript.disclosure.notice,
         video,

@@ -7,34 +7,42 @@ import threading
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager
-from typing import Any
+from pathlib import Path
+from typing import TypeVar, cast
 
 import structlog
 
-from services.worker.stage_factory import Loader, load_engine
-from shared.engines.catalog import Setup
+from services.worker.stage_factory import Loader
+from shared.engines.catalog import Setup, Slot, choose
 
 log = structlog.get_logger()
+
+T = TypeVar("T")
 
 
 class EngineCache:
     """Created in the forked process that uses it: models opened before a fork would rely on threads that fork drops."""
 
-    def __init__(self, idle_seconds: float, load: Loader = load_engine) -> None:
+    def __init__(self, idle_seconds: float, load: Loader = choose) -> None:
         self._load = load
         self._idle = idle_seconds
         self._lock = threading.Lock()
-        self._engines: dict[tuple[str, str | None], Any] = {}
+        self._engines: dict[tuple[str, str | None], object] = {}
+        self._weights_changed: int | None = None
         self._users = 0
         self._since = time.monotonic()
         self._watch: threading.Thread | None = None
 
-    def load(self, slot: str, requested: str | None, setup: Setup) -> Any:
-        """The setup is constant per machine, so it is not part of the cache key."""
-        key = (slot, requested)
+    def load(self, slot: Slot[T], requested: str | None, setup: Setup, /) -> T:
+        """The setup is constant per machine, so it is not part of the cache key; fetched weights change the choice."""
+        changed = _modified(setup.engines.models_dir)
+        if changed != self._weights_changed:
+            self._engines.clear()
+            self._weights_changed = changed
+        key = (slot.name, requested)
         if key not in self._engines:
             self._engines[key] = self._load(slot, requested, setup)
-        return self._engines[key]
+        return cast("T", self._engines[key])  # loaded from this slot
 
     @contextmanager
     def in_use(self) -> Iterator[None]:
@@ -63,3 +71,10 @@ class EngineCache:
                 self._engines.clear()
                 gc.collect()
             log.info("worker.engines_unloaded", count=count)
+
+
+def _modified(folder: Path) -> int | None:
+    try:
+        return folder.expanduser().stat().st_mtime_ns
+    except FileNotFoundError:
+        return None

@@ -16,7 +16,7 @@ import structlog
 
 from shared.domain.error import LeaseLost
 from shared.domain.work import Claim
-from shared.ports.jobs import WorkStore
+from shared.infra.database.work import SqlWorkStore
 
 log = structlog.get_logger()
 
@@ -42,7 +42,7 @@ class StageCancelled(BaseException):
 class LeaseKeeper:
     """A thread beside the stage's own thread, which native code may block for minutes."""
 
-    def __init__(self, work: WorkStore, claim: Claim, *, lease: timedelta, poll_seconds: float) -> None:
+    def __init__(self, work: SqlWorkStore, claim: Claim, *, lease: timedelta, poll_seconds: float) -> None:
         self._work = work
         self._claim = claim
         self._lease = lease
@@ -58,10 +58,6 @@ class LeaseKeeper:
     @property
     def claim(self) -> Claim:
         return self._claim
-
-    @property
-    def cancel_reason(self) -> CancelReason | None:
-        return self._cancel_reason
 
     def limit(self, seconds: float) -> None:
         self._deadline = time.monotonic() + seconds

@@ -8,6 +8,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from datetime import timedelta
 from enum import StrEnum
+from functools import partial
 from pathlib import Path
 
 import structlog
@@ -25,19 +26,20 @@ from shared.domain.error import LeaseLost, StorageFull, StorageUnavailable, Stor
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobFailure, JobRecord
 from shared.domain.stage_event import StageEvent, StageProgressed, StageWarned
+from shared.domain.stage_plan import CAPTION, PUBLISH, stage_specs
 from shared.domain.transcript import Transcript
-from shared.domain.work import CAPTION, MAX_ATTEMPTS, Claim, Refusal
+from shared.domain.work import MAX_ATTEMPTS, Claim, Refusal
 from shared.engines.catalog import Setup
 from shared.infra.artifacts_blobs import blocks_of
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.work import SqlWorkStore
 from shared.infra.telemetry import NULL_TRACER, Tracer, TraceSpan, TraceSpanKind
 from shared.pipeline.annotate import ensure, read_record
-from shared.pipeline.stage import Stage, fingerprint
+from shared.pipeline.stage import fingerprint
 from shared.ports.blobs import BlobStore
-from shared.ports.jobs import JobStore, WorkStore
 
 log = structlog.get_logger()
 
-PUBLISH = "publish"
 RETRY_DELAY = timedelta(seconds=10)  # multiplied by the number of attempts
 DISK_FULL_RETRY_DELAY = timedelta(seconds=60)
 NO_DELAY = timedelta(0)
@@ -58,8 +60,8 @@ class StageRunner:
     """The resources that one process needs to run stages; created after the fork, which connections do not survive."""
 
     worker: str
-    work: WorkStore
-    jobs: JobStore
+    work: SqlWorkStore
+    jobs: SqlJobStore
     blobs: BlobStore
     engines: EngineCache
     setup: Setup
@@ -135,18 +137,22 @@ class StageRunner:
         return outcome
 
     def _run_stage(self, lease: LeaseKeeper, record: JobRecord, workdir: Path, parts: list[str]) -> None:
-        claim = lease.claim
-        files = StageFiles.open(self.blobs, claim.tenant, record.job, workdir, lease.check)
-        if claim.stage == CAPTION:
+        claim, job = lease.claim, record.job
+        files = StageFiles.open(self.blobs, claim.tenant, job, workdir, lease.check)
+        if claim.stage == CAPTION.name:
             self._caption(lease, files)
             return
         with lease.stoppable():
-            stage = stage_builders(record.job, files.files(claim.stage), self.setup, self.engines.load)[claim.stage]()
+            uploads = files.files(stage_specs(job)[claim.stage].opens)
+            stage = stage_builders(job, uploads, self.setup, self.engines.load)[claim.stage]()
             fingerprints, inputs = files.inputs(stage)
-            lease.limit(max_attempt_seconds(stage.name, files.duration(inputs), max_seconds=self.max_seconds))
-            stage_fingerprint = fingerprint(stage, fingerprints)
-            output = self._ensure(stage, stage_fingerprint, inputs, files, lease, parts)
-            files.publish_output(stage.name, stage_fingerprint)
+            lease.limit(max_attempt_seconds(stage.spec, files.duration(inputs), max_seconds=self.max_seconds))
+            key = fingerprint(stage, fingerprints)
+            try:
+                output = ensure(stage, f"{claim.stage}/{key}", inputs, files.store, partial(_report, lease))
+            finally:
+                parts += [made for made in files.store.made if ".parts/" in made]
+            files.publish_output(claim.stage, key)
         self._finish(lease, output)
 
     def _caption(self, lease: LeaseKeeper, files: StageFiles) -> None:
@@ -156,32 +162,11 @@ class StageRunner:
         lease.check()
         self.work.finish_stage(lease.claim, seconds=round(time.monotonic() - began, 3))
 
-    def _ensure(
-        self,
-        stage: Stage,
-        print_: str,
-        inputs: dict[str, Path],
-        files: StageFiles,
-        lease: LeaseKeeper,
-        parts: list[str],
-    ) -> Path:
-        def emit(event: StageEvent) -> None:
-            match event:
-                case StageProgressed():
-                    lease.progress(event.fraction)
-                case StageWarned():  # its message may contain the name of a participant's track
-                    log.warning("worker.stage_warned", job=files.job.id, stage=event.stage, code=event.code)
-
-        try:
-            return ensure(stage, f"{stage.name}/{print_}", inputs, files.store, emit)
-        finally:
-            parts += [key for key in files.store.made if ".parts/" in key]
-
     def _finish(self, lease: LeaseKeeper, output: Path) -> None:
         claim = lease.claim
         seconds = read_record(output).provenance.seconds
         lease.check()
-        if claim.stage == PUBLISH:
+        if claim.stage == PUBLISH.name:
             transcript = self._publish(claim, output / "transcript.json")
             self.work.publish(claim, seconds=seconds, recording_seconds=transcript.recording.duration)
         else:
@@ -225,6 +210,14 @@ class StageRunner:
             return self._requeue(claim, RETRY_DELAY * claim.attempt, code)
         self.work.fail(claim, JobFailure(code=code, message=message, stage=claim.stage))
         return StageOutcome.FAILED
+
+
+def _report(lease: LeaseKeeper, event: StageEvent) -> None:
+    match event:
+        case StageProgressed():
+            lease.progress(event.fraction)
+        case StageWarned():  # its message may contain the name of a participant's track
+            log.warning("worker.stage_warned", job=lease.claim.job_id, stage=event.stage, code=event.code)
 
 
 def _trace_span(claim: Claim, ended: StageOutcome, began: int) -> TraceSpan:

@@ -5,20 +5,20 @@ from __future__ import annotations
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Protocol, TypeVar
 
 from shared.domain.emotion import Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.domain.job import Job, JobOptions
-from shared.engines.catalog import CATALOG, Setup, choose
-from shared.engines.segmentation_none import NoSegmentation
+from shared.domain.stage_plan import StageSpec, stage_specs
+from shared.engines import catalog
+from shared.engines.catalog import SLOTS, Setup, Slot, choose
 from shared.pipeline.compose import Compose
 from shared.pipeline.decode import Decode
 from shared.pipeline.detect_speech import DetectSpeech
 from shared.pipeline.diarize import Diarize
 from shared.pipeline.diarize_tracks import DiarizeTracks
 from shared.pipeline.emotion_reader import EncodeThenFuse
-from shared.pipeline.platform.cue import Cue
 from shared.pipeline.platform.parse_transcript import names_speakers, read_platform_transcript
 from shared.pipeline.platform.stages import ReadPlatformTranscript, TurnsFromWords
 from shared.pipeline.publish import Publish
@@ -27,6 +27,8 @@ from shared.pipeline.stage import Stage
 from shared.pipeline.track_faces import NoFaces, TrackFaces
 from shared.pipeline.transcribe import Transcribe
 from shared.ports.engines import ModalityEncoder
+
+T = TypeVar("T")
 
 
 @dataclass(frozen=True, slots=True)
@@ -38,12 +40,11 @@ class Inputs:
     platform_transcript: Path | None = None
 
 
-Loader = Callable[[str, str | None, Setup], Any]
 StageBuilder = Callable[[], Stage]
 
 
-def load_engine(slot: str, requested: str | None, setup: Setup) -> Any:
-    return choose(slot, requested, setup).engine
+class Loader(Protocol):
+    def __call__(self, slot: Slot[T], requested: str | None, setup: Setup, /) -> T: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -54,70 +55,42 @@ class Engines:
     setup: Setup
     load: Loader
 
-    def __call__(self, slot: str) -> Any:
-        return self.load(slot, self.requested.get(slot), self.setup)
+    def __call__(self, slot: Slot[T]) -> T:
+        return self.load(slot, self.requested.get(slot.name), self.setup)
 
 
-def assemble(job: Job, inputs: Inputs, setup: Setup, load: Loader = load_engine) -> tuple[Stage, ...]:
+def assemble(job: Job, inputs: Inputs, setup: Setup) -> tuple[Stage, ...]:
     """Build every stage of this job with its engine; the last one publishes the transcript."""
-    return tuple(build() for build in stage_builders(job, inputs, setup, load).values())
+    return tuple(build() for build in stage_builders(job, inputs, setup, choose).values())
 
 
-def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader = load_engine) -> Mapping[str, StageBuilder]:
+def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader) -> Mapping[str, StageBuilder]:
     """Builders of the stages, in order, so that a worker loads only the engines of the stage it runs."""
-    unknown = set(job.options.engines) - set(CATALOG)
-    if unknown:
-        raise InvalidRequest(
-            f"There is no engine slot {', '.join(sorted(unknown))}; the slots are {', '.join(CATALOG)}."
-        )
-    engines = Engines(job.options.engines, setup, load)
-    stages: dict[str, StageBuilder] = {
-        "decode": lambda: Decode(engines("decoder"), job, inputs.recording, inputs.tracks),
-        "detect_speech": lambda: DetectSpeech(engines("vad")),
-        "transcribe": lambda: _words(job, inputs, engines),
-        "diarize": lambda: _turns(job, inputs, engines),
-        "track_faces": lambda: _faces(job.options, inputs, engines),
-        "compose": Compose,
-        "read_emotions": lambda: ReadEmotions(_emotions(job.options, engines)),
-    }
-    return {**stages, "publish": lambda: Publish(job, needs=tuple(stages))}
-
-
-def _words(job: Job, inputs: Inputs, engines: Engines) -> Stage:
-    """Words from the platform's transcript, or from speech recognition."""
-    if job.platform_transcript:
-        return ReadPlatformTranscript(_cues(inputs), job.platform_transcript.sha256, job.options.language)
-    transcriber = engines("asr")
-    return Transcribe(
-        transcriber,
-        job.options.language,
-        "gpu" if transcriber.on_gpu else "cpu",
-        vocabulary=job.options.vocabulary,
-    )
-
-
-def _turns(job: Job, inputs: Inputs, engines: Engines) -> Stage:
-    """Turns from the platform's speaker names, from one track per participant, or from diarization."""
     options = job.options
-    if names_speakers(_cues(inputs)):
-        return TurnsFromWords()
-    if job.tracks or options.separate_channels:
-        return DiarizeTracks()
-    segmenter = engines("segmentation")
-    return Diarize(
-        engines("speaker"), engines("clusterer"), options.speakers, options.max_speakers,
-        segmenter=None if isinstance(segmenter, NoSegmentation) else segmenter,
-    )  # fmt: skip
-
-
-def _cues(inputs: Inputs) -> tuple[Cue, ...]:
-    return read_platform_transcript(inputs.platform_transcript.read_bytes()) if inputs.platform_transcript else ()
-
-
-def _faces(options: JobOptions, inputs: Inputs, engines: Engines) -> Stage:
-    if Modality.FACE not in options.modalities:
-        return NoFaces("off")
-    return TrackFaces(inputs.recording, engines("decoder"), engines("faces"))
+    if unknown := set(options.engines) - set(SLOTS):
+        raise InvalidRequest(f"There is no engine slot {', '.join(sorted(unknown))}; the slots are {', '.join(SLOTS)}.")
+    engines = Engines(options.engines, setup, load)
+    uploaded, path = job.platform_transcript, inputs.platform_transcript
+    cues = read_platform_transcript(path.read_bytes()) if path else ()
+    builders: Mapping[StageSpec, StageBuilder] = {
+        Decode.spec: lambda: Decode(engines(catalog.DECODER), job, inputs.recording, inputs.tracks),
+        DetectSpeech.spec: lambda: DetectSpeech(engines(catalog.VAD)),
+        Transcribe.spec: lambda: Transcribe(engines(catalog.ASR), options.language, options.vocabulary),
+        ReadPlatformTranscript.spec: lambda: ReadPlatformTranscript(
+            cues, uploaded.sha256 if uploaded else "", options.language
+        ),
+        Diarize.spec: lambda: Diarize(
+            engines(catalog.SEGMENTATION), engines(catalog.SPEAKER), options.speakers, options.max_speakers
+        ),
+        DiarizeTracks.spec: DiarizeTracks,
+        TurnsFromWords.spec: TurnsFromWords,
+        TrackFaces.spec: lambda: TrackFaces(inputs.recording, engines(catalog.DECODER), engines(catalog.FACES)),
+        NoFaces.spec: lambda: NoFaces("off"),
+        Compose.spec: Compose,
+        ReadEmotions.spec: lambda: ReadEmotions(_emotions(options, engines)),
+        Publish.spec: lambda: Publish(job),
+    }
+    return {name: builders[spec] for name, spec in stage_specs(job, speakers_named=names_speakers(cues)).items()}
 
 
 def _emotions(options: JobOptions, engines: Engines) -> EncodeThenFuse:
@@ -129,9 +102,9 @@ def _emotions(options: JobOptions, engines: Engines) -> EncodeThenFuse:
             absent[modality] = None
             continue
         try:
-            encoders[modality] = engines(modality)
+            encoders[modality] = engines(catalog.ENCODERS[modality])
         except EngineUnavailable as error:
             if modality in options.engines:
                 raise
             absent[modality] = error.code
-    return EncodeThenFuse(encoders, engines("fusion"), absent)
+    return EncodeThenFuse(encoders, engines(catalog.FUSION), absent)

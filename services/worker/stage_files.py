@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -17,17 +17,12 @@ from shared.domain.job_blobs import (
     transcript_key,
 )
 from shared.domain.recording import Probe
+from shared.domain.stage_plan import DECODE, Opens
 from shared.domain.transcript import Transcript
 from shared.domain.value import Value
-from shared.domain.work import CAPTION
 from shared.infra.artifacts_blobs import BlobArtifacts, download
 from shared.pipeline.stage import Stage
 from shared.ports.blobs import BlobStore
-
-OPENS_RECORDING = frozenset({"decode", "track_faces", CAPTION})
-OPENS_TRACKS = frozenset({"decode"})
-READS_TRANSCRIPT = frozenset({"transcribe", "diarize"})
-READS_VALUES_ONLY = frozenset({"publish"})  # skips the download of audio samples and images
 
 
 class CurrentOutput(Value):
@@ -50,24 +45,25 @@ class StageFiles:
         store = BlobArtifacts(blobs, tenant, artifacts_folder(job.id), workdir / "artifacts", check)
         return cls(blobs, tenant, job, workdir, check, store)
 
-    def files(self, stage: str) -> Inputs:
-        """Download the uploads that this stage opens; the other paths do not exist."""
+    def files(self, opens: Collection[Opens]) -> Inputs:
+        """Download the uploads that a stage opens; the other paths do not exist."""
         recording = self.workdir / "recording"
         tracks = tuple(self.workdir / f"track-{number}" for number in range(len(self.job.tracks)))
-        transcript = self.workdir / "platform-transcript" if self.job.platform_transcript else None
-        if stage in OPENS_RECORDING:
+        transcript = None
+        if Opens.RECORDING in opens:
             self._download(recording_key(self.job.id), recording, self.job.recording.sha256)
-        if stage in OPENS_TRACKS:
+        if Opens.TRACKS in opens:
             for number, (path, track) in enumerate(zip(tracks, self.job.tracks, strict=True)):
                 self._download(track_key(self.job.id, number), path, track.sha256)
-        if transcript and self.job.platform_transcript and stage in READS_TRANSCRIPT:
+        if Opens.TRANSCRIPT in opens and self.job.platform_transcript:
+            transcript = self.workdir / "platform-transcript"
             self._download(platform_transcript_key(self.job.id), transcript, self.job.platform_transcript.sha256)
         return Inputs(recording, tracks, transcript)
 
     def inputs(self, stage: Stage) -> tuple[dict[str, str], dict[str, Path]]:
         """The fingerprints and the folders of the outputs that this stage needs."""
-        ending = ".json" if stage.name in READS_VALUES_ONLY else ""
-        fingerprints = {need: self._current(need) for need in stage.needs}
+        ending = "" if Opens.ARRAYS in stage.spec.opens else ".json"
+        fingerprints = {need: self._current(need) for need in stage.spec.needs}
         folders: dict[str, Path] = {}
         for need, fingerprint in fingerprints.items():
             try:
@@ -88,9 +84,8 @@ class StageFiles:
         return Transcript.model_validate_json(content)
 
     def duration(self, folders: dict[str, Path]) -> float | None:
-        if "decode" not in folders:
-            return None
-        return Probe.model_validate_json((folders["decode"] / "decode.json").read_bytes()).duration
+        decoded = folders.get(DECODE.name)
+        return Probe.model_validate_json((decoded / "decode.json").read_bytes()).duration if decoded else None
 
     def publish_output(self, stage: str, fingerprint: str) -> None:
         """Make this output the current one of its stage."""

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Iterable, Sequence
 from datetime import datetime
 from enum import StrEnum
@@ -20,7 +21,8 @@ from shared.domain.emotion import (
 )
 from shared.domain.error import InvalidRequest, NoEmotionReading, NotFound
 from shared.domain.speech import Utterance
-from shared.domain.transcript import Speaker, Transcript
+from shared.domain.transcript import Transcript, talk_seconds
+from shared.domain.turn_reassignment import reassign_turns
 from shared.domain.value import Value
 from shared.domain.word_alignment import align_words
 
@@ -110,24 +112,24 @@ def apply_changes(transcript: Transcript, changes: Sequence[Change]) -> Transcri
             names[change.target] = change.new
         else:
             utterances[change.target] = _apply_change(utterances[change.target], change)
-    speakers = tuple(one.model_copy(update={"name": names[one.id]}) for one in transcript.speakers)
+    corrected = tuple(utterances.values())
+    turns = transcript.turns
+    updates: dict[str, dict[str, object]] = {one.id: {"name": names[one.id]} for one in transcript.speakers}
     if any(change.field is CorrectedField.SPEAKER for change in changes):
-        speakers = tuple(_with_talk_time(one, tuple(utterances.values())) for one in speakers)
+        turns = reassign_turns(turns, transcript.utterances, corrected)
+        talked, counts = talk_seconds(turns), Counter(one.speaker for one in corrected)
+        for speaker, update in updates.items():
+            update |= {"talk_seconds": talked.get(speaker, 0.0), "utterances": counts[speaker]}
     number = len({(change.field, change.target) for change in changes})
     warning = f"{number} {'value was' if number == 1 else 'values were'} corrected manually."
     return transcript.model_copy(
         update={
-            "speakers": speakers,
-            "utterances": tuple(utterances.values()),
+            "speakers": tuple(one.model_copy(update=updates[one.id]) for one in transcript.speakers),
+            "utterances": corrected,
+            "turns": turns,
             "warnings": (*transcript.warnings, warning),
         }
     )
-
-
-def _with_talk_time(speaker: Speaker, utterances: Sequence[Utterance]) -> Speaker:
-    own = [one for one in utterances if one.speaker == speaker.id]
-    seconds = round(sum(one.duration for one in own), 3)
-    return speaker.model_copy(update={"talk_seconds": seconds, "utterances": len(own)})
 
 
 def _apply_change(utterance: Utterance, change: Change) -> Utterance:

@@ -12,8 +12,9 @@ from shared.domain.error import InvalidRequest
 from shared.domain.governance import Consent
 from shared.domain.job import Job
 from shared.domain.retention import Retention
+from shared.domain.stage_plan import STAGES_AFTER_JOB
 from shared.domain.value import Value
-from shared.domain.work import STAGES_AFTER_JOB, PlannedStage, StageRow, StageStatus, check_plan
+from shared.domain.work import PlannedStage, StageRow, StageStatus, check_plan
 
 MAX_METADATA = 8192  # bytes as JSON: every webhook contains it, and must stay under 20 kB
 

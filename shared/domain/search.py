@@ -10,6 +10,7 @@ from typing import NamedTuple
 
 from shared.domain.emotion import Emotion
 from shared.domain.error import InvalidRequest
+from shared.domain.normalisation import nfc
 from shared.domain.value import Value
 
 Phrase = tuple[str, ...]
@@ -67,12 +68,12 @@ def tokens(text: str) -> Iterator[Token]:
 
 def fold(text: str) -> str:
     """The normalized words, joined by single spaces, as stored in the search index."""
-    return " ".join(token.word for token in tokens(unicodedata.normalize("NFC", text)))
+    return " ".join(token.word for token in tokens(nfc(text)))
 
 
 def parse_phrases(words: str) -> Iterator[Phrase]:
     """The phrases of a query: single words, quoted text, and words with a hyphen or an apostrophe."""
-    for quoted, single in _PART.findall(unicodedata.normalize("NFC", words)):
+    for quoted, single in _PART.findall(nfc(words)):
         phrase = tuple(token.word for token in tokens(quoted or single))
         if phrase:
             yield phrase
@@ -80,7 +81,7 @@ def parse_phrases(words: str) -> Iterator[Phrase]:
 
 def highlight(text: str, phrases: Sequence[Phrase]) -> str:
     """The text as escaped HTML, with matches between <mark> and </mark>."""
-    text = unicodedata.normalize("NFC", text)
+    text = nfc(text)
     found = list(tokens(text))
     hits: set[int] = set()
     for phrase in phrases:

@@ -29,8 +29,12 @@ class SpeakerTurn(Span):
     """One turn of a speaker; turns of different speakers may overlap."""
 
     speaker: str
-    # Confidence of the diarization; where turns overlap, it decides which speaker a word is assigned to.
-    confidence: float = Field(default=1.0, ge=0, le=1)
+    confidence: float | None = Field(
+        default=None,
+        ge=0,
+        le=1,
+        description="How clearly the voice is this speaker's, from the diarization; null if the source does not say",
+    )
 
 
 class Transcription(Value):

@@ -1,42 +1,94 @@
-"""The stages of a job as data, planned without loading engines: names, queues and dependencies."""
+"""The table of stages, and the stages of a job; both drivers follow them, and planning needs no engine."""
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+from enum import StrEnum
+
 from shared.domain.emotion import Modality
 from shared.domain.job import Job
-from shared.domain.work import CAPTION, PlannedStage
+from shared.domain.work import PlannedStage
 
 CPU = "cpu"
 GPU = "gpu"
 QUEUES = (CPU, GPU)
 
-AFTER_PUBLISH = PlannedStage(name=CAPTION, needs=("publish",))
+
+class Opens(StrEnum):
+    """The files that a stage opens besides the values of the stages that it needs; a worker downloads no others."""
+
+    RECORDING = "recording"
+    TRACKS = "tracks"
+    TRANSCRIPT = "transcript"  # of the platform, if the job has one
+    ARRAYS = "arrays"  # audio samples and images of the stages that it needs
+
+
+class StageSpec(PlannedStage):
+    """One row of the table; `queue` is the queue in a deployment that has GPU workers."""
+
+    opens: frozenset[Opens] = frozenset()
+    # Seconds of work for each second of recording, on a slow processor; several times the measured values.
+    time_factor: float = 0.0
+
+
+DECODE = StageSpec(name="decode", opens={Opens.RECORDING, Opens.TRACKS})
+DETECT_SPEECH = StageSpec(name="detect_speech", needs=("decode",), opens={Opens.ARRAYS}, time_factor=1.0)
+TRANSCRIBE = StageSpec(
+    name="transcribe", needs=("decode", "detect_speech"), queue=GPU, opens={Opens.ARRAYS}, time_factor=8.0
+)
+READ_TRANSCRIPT = StageSpec(
+    name="transcribe", needs=("decode", "detect_speech"), opens={Opens.TRANSCRIPT}, time_factor=8.0
+)
+DIARIZE = StageSpec(
+    name="diarize", needs=("decode", "detect_speech"), opens={Opens.ARRAYS, Opens.TRANSCRIPT}, time_factor=2.0
+)
+DIARIZE_TRACKS = StageSpec(name="diarize", needs=("detect_speech",), opens={Opens.TRANSCRIPT}, time_factor=2.0)
+TURNS_FROM_WORDS = StageSpec(name="diarize", needs=("transcribe",), opens={Opens.TRANSCRIPT}, time_factor=2.0)
+TRACK_FACES = StageSpec(name="track_faces", needs=("decode", "detect_speech"), opens={Opens.RECORDING}, time_factor=4.0)
+NO_FACES = StageSpec(name="track_faces")
+COMPOSE = StageSpec(name="compose", needs=("detect_speech", "transcribe", "diarize"))
+READ_EMOTIONS = StageSpec(
+    name="read_emotions",
+    needs=("decode", "transcribe", "diarize", "compose", "track_faces"),
+    opens={Opens.ARRAYS},
+    time_factor=2.0,
+)
+PUBLISH = StageSpec(  # needs every other stage, for the provenance
+    name="publish",
+    needs=("decode", "detect_speech", "transcribe", "diarize", "track_faces", "compose", "read_emotions"),
+)
+CAPTION = StageSpec(name="caption", needs=("publish",), opens={Opens.RECORDING}, time_factor=6.0)
+
+# Stages that run after the end of the job. The job stays done even if one of them fails.
+STAGES_AFTER_JOB = frozenset({CAPTION.name})
+
+
+def stage_specs(job: Job, *, speakers_named: bool = False) -> Mapping[str, StageSpec]:
+    """The stages until the job's end, in order; `speakers_named`: its platform transcript names the speakers."""
+    turns = DIARIZE_TRACKS if job.tracks or job.options.separate_channels else DIARIZE
+    specs = (
+        DECODE,
+        DETECT_SPEECH,
+        READ_TRANSCRIPT if job.platform_transcript else TRANSCRIBE,
+        TURNS_FROM_WORDS if speakers_named else turns,
+        TRACK_FACES if Modality.FACE in job.options.modalities else NO_FACES,
+        COMPOSE,
+        READ_EMOTIONS,
+        PUBLISH,
+    )
+    return {spec.name: spec for spec in specs}
 
 
 def plan_stages(job: Job, *, gpu: bool = False) -> tuple[PlannedStage, ...]:
-    """The stages that the worker's composition root builds; `gpu` means that the deployment has GPU workers."""
-    recognised = job.platform_transcript is None
-    stages = (
-        PlannedStage(name="decode"),
-        PlannedStage(name="detect_speech", needs=("decode",)),
-        PlannedStage(name="transcribe", needs=("decode", "detect_speech"), queue=GPU if recognised and gpu else CPU),
-        PlannedStage(name="diarize", needs=_diarize_needs(job)),
-        PlannedStage(name="track_faces", needs=("decode", "detect_speech") if _uses_faces(job) else ()),
-        PlannedStage(name="compose", needs=("detect_speech", "transcribe", "diarize")),
-        PlannedStage(name="read_emotions", needs=("decode", "transcribe", "diarize", "compose", "track_faces")),
+    """The stages of a job for the queue; `gpu` means that the deployment has GPU workers."""
+    # Whether a platform transcript names its speakers is known only after it is read: wait for the needs of both cases.
+    named = stage_specs(job, speakers_named=job.platform_transcript is not None)
+    stages = tuple(
+        PlannedStage(
+            name=name,
+            needs=tuple(dict.fromkeys((*spec.needs, *named[name].needs))),
+            queue=spec.queue if gpu else CPU,
+        )
+        for name, spec in stage_specs(job).items()
     )
-    publish = PlannedStage(name="publish", needs=tuple(stage.name for stage in stages))
-    return (*stages, publish, *((AFTER_PUBLISH,) if job.options.captions else ()))
-
-
-def _diarize_needs(job: Job) -> tuple[str, ...]:
-    if job.platform_transcript is not None:
-        # Whether it names its speakers is known only after it is read, so turns wait for words and audio.
-        return ("decode", "detect_speech", "transcribe")
-    if job.tracks or job.options.separate_channels:
-        return ("detect_speech",)
-    return ("decode", "detect_speech")
-
-
-def _uses_faces(job: Job) -> bool:
-    return Modality.FACE in job.options.modalities
+    return (*stages, CAPTION) if job.options.captions else stages

@@ -2,23 +2,25 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
+from typing import Any
 
-from pydantic import Field
+from pydantic import Field, field_validator
 
 from shared.domain.emotion import Modality
 from shared.domain.governance import Purpose
 from shared.domain.recording import Recording
-from shared.domain.speech import Utterance
+from shared.domain.span import Span, union
+from shared.domain.speech import SpeakerTurn, Utterance
 from shared.domain.value import Value
 
-SCHEMA_VERSION = 1
+SCHEMA_VERSION = 2
 
 
 class Speaker(Value):
     id: str
     name: str
-    talk_seconds: float = Field(ge=0)
+    talk_seconds: float = Field(ge=0, description="Seconds within the speaker's turns")
     utterances: int = Field(ge=0)
 
 
@@ -42,19 +44,64 @@ class Disclosure(Value):
     purpose: Purpose | None = None
 
 
+def turns_of(utterances: Iterable[Utterance]) -> tuple[SpeakerTurn, ...]:
+    """One turn for each utterance, where nothing better is known."""
+    turns = (SpeakerTurn(start=one.start, end=one.end, speaker=one.speaker) for one in utterances)
+    return tuple(sorted(turns, key=lambda turn: turn.start))
+
+
+def joined_turns(turns: Iterable[tuple[str, Span]]) -> dict[str, tuple[Span, ...]]:
+    """The disjoint spans in which each speaker speaks, in order."""
+    spans: dict[str, list[Span]] = {}
+    for speaker, span in turns:
+        spans.setdefault(speaker, []).append(span)
+    return {speaker: union(own) for speaker, own in spans.items()}
+
+
+def talk_seconds(turns: Iterable[SpeakerTurn]) -> dict[str, float]:
+    """Each speaker's talk time; overlapping turns of one speaker count once."""
+    joined = joined_turns((turn.speaker, turn) for turn in turns)
+    return {speaker: round(sum(span.duration for span in spans), 3) for speaker, spans in joined.items()}
+
+
+class SpeakerNames(dict[str, str]):
+    """Names by speaker id; an unknown id is its own name."""
+
+    def __missing__(self, speaker: str) -> str:
+        return speaker
+
+
+def _derived_turns(fields: Mapping[str, Any]) -> tuple[SpeakerTurn, ...]:
+    return turns_of(fields["utterances"])
+
+
 class Transcript(Value):
     job_id: str
     recording: Recording
     language: str | None
     speakers: tuple[Speaker, ...]
     utterances: tuple[Utterance, ...]
+    turns: tuple[SpeakerTurn, ...] = Field(
+        default_factory=_derived_turns,
+        description="Who speaks when, in order of start; turns may overlap. Version 1 had none: one for each utterance",
+    )
     provenance: tuple[Provenance, ...]
     warnings: tuple[str, ...] = ()
     disclosure: Disclosure
     schema_version: int = SCHEMA_VERSION
 
-    def name_of(self, speaker: str) -> str:
-        return next((known.name for known in self.speakers if known.id == speaker), speaker)
+    @field_validator("schema_version")
+    @classmethod
+    def _upgraded(cls, version: int) -> int:
+        """Version 1 differs only in the missing turns, which the default adds."""
+        if not 1 <= version <= SCHEMA_VERSION:
+            raise ValueError(f"this is schema version {version}; versions 1 to {SCHEMA_VERSION} are supported")
+        return SCHEMA_VERSION
+
+    @property
+    def names(self) -> SpeakerNames:
+        """Built on each access, so loops must keep it."""
+        return SpeakerNames((speaker.id, speaker.name) for speaker in self.speakers)
 
 
 NOTICE = (

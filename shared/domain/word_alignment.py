@@ -2,11 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
+from itertools import takewhile
 
 from shared.domain.span import Span
 from shared.domain.speech import Word
+
+# The comparison takes cubic time in the worst case. Utterances have at most 15 seconds, so about 50 words.
+MAX_COMPARED = 100
 
 
 def align_words(words: Sequence[Word], text: str, within: Span) -> tuple[Word, ...]:
@@ -14,9 +18,8 @@ def align_words(words: Sequence[Word], text: str, within: Span) -> tuple[Word, .
     if not words:
         return ()
     tokens = text.split()
-    matcher = SequenceMatcher(None, [word.text for word in words], tokens, autojunk=False)
     made: list[Word] = []
-    for same, first, last, new_first, new_last in _matching_blocks(matcher):
+    for same, first, last, new_first, new_last in _blocks([word.text for word in words], tokens):
         if same:
             made += words[first:last]
         else:
@@ -26,9 +29,24 @@ def align_words(words: Sequence[Word], text: str, within: Span) -> tuple[Word, .
     return tuple(made)
 
 
-def _matching_blocks(matcher: SequenceMatcher[str]) -> Iterator[tuple[bool, int, int, int, int]]:
-    for tag, first, last, new_first, new_last in matcher.get_opcodes():
-        yield tag == "equal", first, last, new_first, new_last
+def _blocks(old: Sequence[str], new: Sequence[str]) -> Iterator[tuple[bool, int, int, int, int]]:
+    """Equal and replaced ranges; a replaced part of too many words is one range."""
+    start = _equal(zip(old, new, strict=False))
+    end = _equal(zip(reversed(old[start:]), reversed(new[start:]), strict=False))
+    last, new_last = len(old) - end, len(new) - end
+    yield True, 0, start, 0, start
+    if max(last, new_last) - start > MAX_COMPARED:
+        yield False, start, last, start, new_last
+    else:
+        matcher = SequenceMatcher(None, old[start:last], new[start:new_last], autojunk=False)
+        for tag, first, after, new_first, new_after in matcher.get_opcodes():
+            yield tag == "equal", start + first, start + after, start + new_first, start + new_after
+    yield True, last, len(old), new_last, len(new)
+
+
+def _equal(pairs: Iterable[tuple[str, str]]) -> int:
+    """The number of equal pairs before the first difference."""
+    return sum(1 for _ in takewhile(lambda pair: pair[0] == pair[1], pairs))
 
 
 def _spread(tokens: Sequence[str], start: float, end: float, speaker: str | None) -> Iterator[Word]:

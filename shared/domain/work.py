@@ -11,10 +11,6 @@ from pydantic import Field
 from shared.domain.error import InvalidRequest
 from shared.domain.value import Value
 
-CAPTION = "caption"
-# Stages that run after the end of the job. The job stays done even if one of them fails.
-STAGES_AFTER_JOB = frozenset({CAPTION})
-
 MAX_ATTEMPTS = 3  # after this many unfinished claims, a recording counts as poisonous
 
 

@@ -3,32 +3,37 @@
 from __future__ import annotations
 
 import zlib
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 from functools import cached_property
 from pathlib import Path
 from typing import Any
 
 import ctranslate2
-import numpy as np
-from faster_whisper import BatchedInferencePipeline, WhisperModel
+from faster_whisper import WhisperModel
 from tokenizers import Tokenizer
 
+from shared.domain.coverage import speech_without_words
 from shared.domain.error import EngineUnavailable, InvalidRequest
-from shared.domain.span import Span
+from shared.domain.span import Span, union
 from shared.domain.speech import Transcription, Word
+from shared.engines.asr_faster_whisper_batch import BatchDecoder, encode
 from shared.engines.catalog import Setup
 from shared.engines.hallucination import is_plausible, without_loops
 from shared.engines.speech_chunks import chunk_speech
-from shared.engines.weights.installed import require
+from shared.engines.weights.description import Weights, find_weights
+from shared.engines.weights.installed import best_here, require
+from shared.engines.word_times import tighten
 from shared.ports.media import Audio, Progress
 
+MAX_SECONDS = 15.0  # of a window: in longer ones Whisper skips speech, and the encoder takes more time
+MAX_SECONDS_AGAIN = 8.0  # of a window that is transcribed again because no words were found in it
 BRIDGE = 1.0  # seconds; shorter pauses do not split a window
+PADDING = 0.3  # seconds around speech that is transcribed again
+FIRST_PASS = 0.95  # share of the progress before speech is transcribed again
 WINDOWS = 5  # number of windows, spread over the recording, that decide on the language
-BATCH = 8
-BEAM = 5
+BATCH = 4  # windows; larger batches take more memory and are hardly faster on a CPU
 MAX_VOCABULARY_TOKENS = 448 // 2 - 1  # vocabulary tokens that Whisper reads: half of its decoder context
-DEFAULT = "small"
 
 
 @dataclass(frozen=True)
@@ -44,8 +49,10 @@ class FasterWhisper:
 
     @classmethod
     def load(cls, option: str | None, setup: Setup) -> FasterWhisper:
-        """Load a model by its name or by the path of a converted model's folder."""
-        size = option or (DEFAULT if not ctranslate2.get_cuda_device_count() else "large-v3-turbo")
+        """Load the best model on this machine, one by its name, or one by the path of a converted model's folder."""
+        if option is None:
+            return cls._of(best_here("asr", setup.engines), setup)
+        size = option
         if (Path(size) / "model.bin").is_file():
             if not (Path(size) / "tokenizer.json").is_file():  # faster-whisper would download one that may not match
                 raise EngineUnavailable(
@@ -62,8 +69,11 @@ class FasterWhisper:
             )
         if "/" in size:
             raise EngineUnavailable(f"There is no converted Whisper model in {size!r}.", hint="undertone models list")
-        folder, fingerprint = require(f"faster-whisper:{size}", setup.engines)
-        return cls(folder, fingerprint, f"faster-whisper:{size}", setup.threads)
+        return cls._of(find_weights(f"faster-whisper:{size}"), setup)
+
+    @classmethod
+    def _of(cls, weights: Weights, setup: Setup) -> FasterWhisper:
+        return cls(require(weights, setup.engines), weights.fingerprint, weights.name, setup.threads)
 
     @cached_property
     def _model(self) -> Any:
@@ -78,16 +88,16 @@ class FasterWhisper:
         """Vote over windows spread over the recording, weighted by probability and duration."""
         if not self._model.model.is_multilingual:
             return "en", 1.0
-        windows = list(chunk_speech(audio, speech, max_seconds=self._max_window_seconds, bridge=BRIDGE))
+        windows = list(chunk_speech(audio, speech, max_seconds=MAX_SECONDS, bridge=BRIDGE))
         if not windows:
             return None, None
         chosen = sorted(windows, key=lambda window: -window.duration)[: 4 * WINDOWS]
         chosen = sorted(chosen, key=lambda window: window.start)[:: max(1, len(chosen) // WINDOWS)]
         votes: dict[str, float] = {}
         for window in chosen:
-            samples = np.asarray(audio.cut(window).samples, dtype=np.float32)
-            _, _, shares = self._model.detect_language(samples)
-            for language, share in shares:
+            encoded = encode(self._model, [audio.cut(window)], on_gpu=self.on_gpu)
+            for token, share in self._model.model.detect_language(encoded)[0]:
+                language = token.removeprefix("<|").removesuffix("|>")
                 votes[language] = votes.get(language, 0.0) + share * window.duration
         best = max(votes, key=lambda language: votes[language])
         return best, round(min(1.0, votes[best] / sum(votes.values())), 4)
@@ -116,75 +126,39 @@ class FasterWhisper:
         progress: Progress,
         vocabulary: Sequence[str] = (),
     ) -> Transcription:
+        """Transcribe the speech in batches of windows, and once more the speech in which no words were found."""
         if language is not None and language not in self._model.supported_languages:
             raise InvalidRequest(f"{self.name} does not support the language {language!r}.")
-        windows = list(chunk_speech(audio, speech, max_seconds=self._max_window_seconds, bridge=BRIDGE))
-        words: list[Word] = []
-        for first in range(0, len(windows), BATCH):
-            batch = windows[first : first + BATCH]
-            words += self._transcribe_windows(audio, batch, language, _hotwords(vocabulary) or None)
-            audio.release()
-            progress((first + len(batch)) / len(windows))
-        return Transcription(words=tuple(without_loops(words)), language=language)
+        language = language or self.identify_language(audio, speech)[0]
+        if language is None:
+            return Transcription(words=())
+        decoder = BatchDecoder.create(self._model, language, _hotwords(vocabulary) or None, on_gpu=self.on_gpu)
+        windows = list(chunk_speech(audio, speech, max_seconds=MAX_SECONDS, bridge=BRIDGE))
+        words = _heard(decoder, audio, windows, speech, lambda share: progress(share * FIRST_PASS))
+        missed = speech_without_words(speech, words)
+        around = union(Span(start=max(0.0, gap.start - PADDING), end=gap.end + PADDING) for gap in missed)
+        windows = list(chunk_speech(audio, around, max_seconds=MAX_SECONDS_AGAIN, bridge=0.0))
+        again = _heard(decoder, audio, windows, speech, lambda share: progress(FIRST_PASS + share * (1 - FIRST_PASS)))
+        words += [word for word in again if any(gap.start <= word.middle <= gap.end for gap in missed)]
+        progress(1.0)
+        return Transcription(words=tuple(without_loops(sorted(words, key=lambda word: word.start))), language=language)
 
-    @property
-    def _max_window_seconds(self) -> float:
-        return float(self._model.feature_extractor.chunk_length)
 
-    def _transcribe_windows(
-        self, audio: Audio, windows: Sequence[Span], language: str | None, hotwords: str | None
-    ) -> Iterator[Word]:
-        """Transcribe all windows in one batch; retry a window with implausible text with temperature fallback."""
-        around = Span(start=windows[0].start, end=windows[-1].end)
-        sound = audio.cut(around)
-        samples = np.asarray(sound.samples, dtype=np.float32)
-        clips = [{"start": w.start - sound.start, "end": min(w.end - sound.start, sound.duration)} for w in windows]
-        segments, _ = BatchedInferencePipeline(self._model).transcribe(
-            samples,
-            language=language,
-            beam_size=BEAM,
-            batch_size=len(clips),
-            clip_timestamps=clips,
-            word_timestamps=True,
-            hotwords=hotwords,
-        )
-        for segment in segments:
-            if is_plausible(segment):
-                yield from _words(segment, sound.start, windows)
-                continue
-            # Redo the whole window: the timestamps of an implausible segment are unreliable too.
-            window = max(windows, key=_placed(segment, sound.start).overlap)
-            again, _ = self._model.transcribe(
-                np.asarray(audio.cut(window).samples, dtype=np.float32),
-                language=language,
-                beam_size=BEAM,
-                word_timestamps=True,
-                condition_on_previous_text=False,
-                hotwords=hotwords,
-            )
-            for retried in again:
-                if is_plausible(retried):
-                    yield from _words(retried, window.start, windows)
+def _heard(
+    decoder: BatchDecoder, audio: Audio, windows: Sequence[Span], speech: Sequence[Span], progress: Progress
+) -> list[Word]:
+    """The plausible words in the windows; windows of similar length are in the same batch."""
+    words: list[Word] = []
+    ordered = sorted(windows, key=lambda window: window.duration)
+    for first in range(0, len(ordered), BATCH):
+        batch = ordered[first : first + BATCH]
+        for window, heard in zip(batch, decoder.decode([audio.cut(window) for window in batch]), strict=True):
+            if is_plausible(heard):
+                words += tighten(heard.words, speech, window)
+        audio.release()
+        progress((first + len(batch)) / len(ordered))
+    return sorted(words, key=lambda word: word.start)
 
 
 def _hotwords(vocabulary: Sequence[str]) -> str:
     return ", ".join(vocabulary)
-
-
-def _placed(segment: Any, offset: float) -> Span:
-    return Span(start=float(segment.start) + offset, end=float(segment.end) + offset)
-
-
-def _words(segment: Any, offset: float, windows: Sequence[Span]) -> Iterator[Word]:
-    """Yield the words inside a speech window; the alignment sometimes puts one into the silence after it."""
-    for word in segment.words or ():
-        text = word.word.strip()
-        start, end = float(word.start) + offset, float(word.end) + offset
-        if not text or not any(window.start - 0.5 <= start <= window.end for window in windows):
-            continue
-        yield Word(
-            text=text,
-            start=round(max(0.0, start), 3),
-            end=round(max(0.0, start, end), 3),
-            confidence=round(min(1.0, max(0.0, float(word.probability))), 4),
-        )

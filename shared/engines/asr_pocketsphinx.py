@@ -21,6 +21,7 @@ from shared.domain.span import Span
 from shared.domain.speech import Transcription, Word
 from shared.engines.catalog import Setup
 from shared.engines.speech_chunks import chunk_speech
+from shared.engines.weights.description import DEFAULT, find_weights
 from shared.ports.media import Audio, Floats, Progress
 
 ROOT = Path(__file__).parents[2]
@@ -29,7 +30,7 @@ BRIDGE = 0.3  # seconds; a shorter pause does not end a segment: the language mo
 MARGIN = 0.15  # seconds of silence around a segment; the recogniser expects some
 LOUDNESS = 0.7  # peak level that the samples are scaled to
 SILENCE_LEVEL = 10 ** (-70 / 20)  # peak below which there is no speech and the recogniser would invent words
-GET_WHISPER = "undertone models fetch faster-whisper:small"
+GET_WHISPER = find_weights(DEFAULT).hint
 
 
 @dataclass(frozen=True, slots=True)
@@ -41,7 +42,6 @@ class PocketSphinx:
     # 2: no second pass, at most 3,000 states, 2 Gaussians: twice as fast as the defaults, with the same accuracy.
     # 3: the decoder state is reset before each segment.
     fingerprint: str = "pocketsphinx-5-en-us-3"
-    on_gpu: bool = False
     note: str = f"pocketsphinx is a fallback: about every third word of real speech is wrong. Better: {GET_WHISPER}"
 
     @classmethod

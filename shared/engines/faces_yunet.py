@@ -14,7 +14,8 @@ from onnxruntime.capi.onnxruntime_pybind11_state import Fail
 from shared.domain.error import EngineFailed, InvalidRequest
 from shared.engines.catalog import Setup
 from shared.engines.runtime import open_session
-from shared.engines.weights.installed import fetched, folder_of, hub_model, require
+from shared.engines.weights.description import find_weights
+from shared.engines.weights.installed import folder_of, require
 from shared.ports.engines import FaceBox
 from shared.ports.media import Bytes, Floats, Frame
 
@@ -36,11 +37,12 @@ class YuNet:
     def load(cls, option: str | None, setup: Setup) -> Self:
         if option:
             raise InvalidRequest(f"YuNet has no option {option!r}.")
-        own = next(iter(sorted(folder_of("yunet", setup.engines).glob("*.onnx"))), None)
-        # An operator's own file needs no manifest; fetched weights are verified against theirs.
-        if own is None or fetched("yunet", setup.engines):
-            own = require("yunet", setup.engines)[0] / hub_model("yunet").weights
-        return cls(own, setup.threads)
+        weights = find_weights("yunet")
+        (file,) = weights.files
+        own = [
+            path for path in sorted(folder_of("yunet", setup.engines).glob("*.onnx")) if path.name != file.path
+        ]  # an operator's own network
+        return cls(own[0] if own else require(weights, setup.engines) / file.path, setup.threads)
 
     def detect(self, frame: Frame) -> Sequence[FaceBox]:
         picture, scale = _fitted(frame.pixels)

@@ -32,7 +32,7 @@ from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats
 
 BATCH = 8
-CARD, WEIGHTS = "card", "model.onnx"
+CARD = "card"
 
 
 class NetworkFusion:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Sequence
 from typing import Protocol
 
@@ -11,15 +12,19 @@ MAX_COMPRESSION_RATIO = 2.4  # text with a higher compression ratio is repetitiv
 MAX_NO_SPEECH_PROBABILITY = 0.6  # a higher no-speech probability rejects a segment …
 MIN_LOG_PROBABILITY = -1.0  # … if its mean log probability is also lower than this
 MAX_LOOP = 8  # words
+LOOP_IN_WORD = re.compile(r"(\D{1,8}?)\1{7,}")  # "Bzzzzzzzz"; digits may repeat
 MAX_REPEATS = 3  # "no, no, no" is speech; a fourth repetition is a loop
 
 
 class SegmentScores(Protocol):
     """Scores that a recogniser reports for a segment."""
 
-    avg_logprob: float
-    no_speech_prob: float
-    compression_ratio: float
+    @property
+    def avg_logprob(self) -> float: ...
+    @property
+    def no_speech_prob(self) -> float: ...
+    @property
+    def compression_ratio(self) -> float: ...
 
 
 def is_plausible(segment: SegmentScores) -> bool:
@@ -29,7 +34,8 @@ def is_plausible(segment: SegmentScores) -> bool:
 
 
 def without_loops(words: Sequence[Word]) -> list[Word]:
-    """Keep one copy of a phrase that is repeated more than three times in a row."""
+    """Keep one copy of a phrase that is repeated more than three times in a row, and no word that is a loop itself."""
+    words = [word for word in words if not LOOP_IN_WORD.search(word.text)]
     kept: list[Word] = []
     position = 0
     while position < len(words):

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 from pathlib import Path
+from typing import Literal
 
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
@@ -24,8 +26,11 @@ class EngineSettings(BaseSettings):
     commercial_only: bool = False
     """Refuse weights whose licence or training data forbid commercial use."""
 
-    hub_url: str = "https://huggingface.co"
-    """The hub of `undertone models fetch`; a mirror inside your network works as well."""
+    hub_url: str = Field(default_factory=lambda: os.environ.get("HF_ENDPOINT") or "https://huggingface.co")
+    """The hub of `undertone models fetch`, or a mirror of it; by default HF_ENDPOINT."""
+
+    fetch: Literal["auto", "never"] = "auto"
+    """`never`: weights come only from `undertone models import`."""
 
 
 class MediaSettings(BaseSettings):

@@ -25,11 +25,10 @@ class Ge2eEncoder:
 
     session: Any
     fingerprint: str
-    window: float = 1.6
 
     name: ClassVar[str] = "ge2e"
     weights: ClassVar[str] = "speaker_ge2e"
-    same_voice: ClassVar[float] = 0.65
+    same_voice: ClassVar[float] = 0.64
     note: ClassVar[str | None] = "Emotional speech of one person may be detected as another speaker."
 
     @classmethod
@@ -60,7 +59,7 @@ class MoodsEncoder(Ge2eEncoder):
 
     name = "ge2e-moods"
     weights = "speaker_ge2e_moods"
-    same_voice = 0.67
+    same_voice = 0.64
     note = None
 
 

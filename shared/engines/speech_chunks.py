@@ -1,8 +1,9 @@
-"""Splits speech into chunks for a recogniser: at pauses if there are any, else at the quietest point."""
+"""Splits speech into chunks for a recogniser: at the longest pauses if there are any, else at the quietest point."""
 
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from itertools import pairwise
 
 import numpy as np
 
@@ -10,34 +11,43 @@ from shared.domain.span import Span
 from shared.ports.media import SAMPLE_RATE, Audio
 
 WINDOW = SAMPLE_RATE // 20  # 50 ms: the unit of the search for quiet points
+QUIET = 5  # windows that must be quiet together: a single one can be inside a word
+SHORTEST = 0.6  # share of the maximum length before which a chunk is not cut
 
 
 def chunk_speech(audio: Audio, speech: Sequence[Span], *, max_seconds: float, bridge: float) -> Iterator[Span]:
-    """Join spans less than `bridge` apart up to `max_seconds`, and cut longer ones."""
-    current: Span | None = None
+    """Join spans at most `bridge` apart, and cut what is longer than `max_seconds`."""
+    joined: list[Span] = []
     for span in speech:
-        if current is None:
-            current = span
-        elif span.start - current.end <= bridge and span.end - current.start <= max_seconds:
-            current = Span(start=current.start, end=span.end)
+        if joined and span.start - joined[-1].end > bridge:
+            yield from _cut(audio, joined, max_seconds)
+            joined = []
+        joined.append(span)
+    if joined:
+        yield from _cut(audio, joined, max_seconds)
+
+
+def _cut(audio: Audio, spans: Sequence[Span], max_seconds: float) -> Iterator[Span]:
+    start, end = spans[0].start, spans[-1].end
+    pauses = [Span(start=before.end, end=after.start) for before, after in pairwise(spans)]
+    while end - start > max_seconds:
+        earliest, latest = start + SHORTEST * max_seconds, start + max_seconds
+        reached = [pause for pause in pauses if start < pause.start <= latest]
+        late = [pause for pause in reached if pause.start >= earliest]
+        if reached:
+            pause = max(late, key=lambda pause: pause.duration) if late else reached[-1]
         else:
-            yield from _cut(audio, current, max_seconds)
-            current = span
-    if current is not None:
-        yield from _cut(audio, current, max_seconds)
-
-
-def _cut(audio: Audio, span: Span, max_seconds: float) -> Iterator[Span]:
-    while span.duration > max_seconds:
-        middle = _quietest(audio, Span(start=span.start + max_seconds / 2, end=span.start + max_seconds))
-        yield Span(start=span.start, end=middle)
-        span = Span(start=middle, end=span.end)
-    yield span
+            quietest = _quietest(audio, Span(start=earliest, end=latest))
+            pause = Span(start=quietest, end=quietest)
+        yield Span(start=start, end=pause.start)
+        start = pause.end
+    yield Span(start=start, end=end)
 
 
 def _quietest(audio: Audio, within: Span) -> float:
     samples = np.asarray(audio.cut(within).samples)
     windows = samples[: len(samples) // WINDOW * WINDOW].reshape(-1, WINDOW)
-    if len(windows) == 0:
+    if len(windows) < QUIET:
         return within.end
-    return within.start + (float(np.square(windows).mean(axis=1).argmin()) + 0.5) * WINDOW / SAMPLE_RATE
+    levels = np.convolve(np.square(windows).mean(axis=1), np.ones(QUIET), mode="valid")
+    return within.start + (float(levels.argmin()) + QUIET / 2) * WINDOW / SAMPLE_RATE

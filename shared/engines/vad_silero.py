@@ -29,6 +29,10 @@ PADDING = 0.15
 
 # A room damps the high frequencies that distinguish speech from rumble: without this, quiet speakers are missed.
 EMPHASIS = np.float32(0.8)
+# Telephone audio has nothing above its band, and the network misses a tenth of its speech: with noise, half as much.
+TELEPHONE_BAND = 4_100  # hertz; nothing above it in telephone audio
+EMPTY_BAND = 1e-5  # share of the power: at most this much is above
+NOISE = 0.1  # of the mean level
 LOUD = 10 ** (-23 / 20)  # target level of loud speech; room recordings are 20 dB below
 MAX_GAIN = 10 ** (45 / 20)
 FAINTEST = 10 ** (-70 / 20)  # quieter audio is not amplified: a muted line is silence
@@ -53,7 +57,7 @@ class SileroVad:
         # The network is a chain of small steps: one thread is the fastest.
         options.intra_op_num_threads = options.inter_op_num_threads = 1
         session = onnxruntime.InferenceSession(str(weights), options, providers=["CPUExecutionProvider"])
-        return cls(session, f"{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}-emphasis1")
+        return cls(session, f"{hashlib.sha256(weights.read_bytes()).hexdigest()[:16]}-emphasis2")
 
     def detect(self, audio: Audio, progress: Progress) -> Sequence[Span]:
         blocks: list[Floats] = []
@@ -83,11 +87,22 @@ class SileroVad:
 
 
 def emphasised(samples: Floats, first: int) -> Floats:
-    """Return one block with pre-emphasis, padded to whole frames."""
-    previous = samples[first - 1] if first else np.float32(0.0)
-    block = np.asarray(samples[first : first + BLOCK], dtype=np.float32)
-    filtered = block - EMPHASIS * np.concatenate([[previous], block[:-1]])
+    """Return one block with pre-emphasis, padded to whole frames; noise fills the empty band of telephone audio."""
+    block = np.asarray(samples[max(0, first - 1) : first + BLOCK], dtype=np.float32)
+    if is_narrow_band(block):
+        level = NOISE * float(np.sqrt(np.square(block).mean()))
+        block = block + np.random.default_rng(first).normal(0, level, len(block)).astype(np.float32)
+    previous, block = (block[:1], block[1:]) if first else (np.zeros(1, dtype=np.float32), block)
+    filtered = block - EMPHASIS * np.concatenate([previous, block[:-1]])
     return np.pad(filtered, (0, -len(filtered) % FRAME)).astype(np.float32, copy=False)
+
+
+def is_narrow_band(block: Floats) -> bool:
+    """Whether there is sound, but almost none above the telephone band; measured on every eighth frame."""
+    frames = block[: len(block) // FRAME * FRAME].reshape(-1, FRAME)[::8]
+    power = np.square(np.abs(np.fft.rfft(frames * np.hanning(FRAME)))).sum(axis=0)
+    above = power[round(TELEPHONE_BAND / SAMPLE_RATE * FRAME) :].sum()
+    return bool(above < EMPTY_BAND * power.sum())
 
 
 def gain_for(block: Floats) -> np.float32:

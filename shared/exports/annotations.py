@@ -4,28 +4,31 @@ from __future__ import annotations
 
 import re
 import tempfile
-from collections.abc import Iterator, Sequence
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from pathlib import Path
 
 import pympi
-from praatio.data_classes.interval_tier import IntervalTier
-from praatio.data_classes.textgrid import Textgrid
 
+from shared.domain.span import Span
 from shared.domain.speech import Utterance
-from shared.domain.transcript import Transcript
+from shared.domain.transcript import Transcript, joined_turns
 from shared.exports.captions import plain
+from shared.exports.textgrid import Interval, textgrid_lines
 
 UNDATED = "1970-01-01T00:00:00+00:00"  # the format requires a date; a constant one keeps the output deterministic
 MIN_SECONDS = 0.001  # seconds; parsers reject anything shorter
 
 
 def render_rttm(transcript: Transcript, *, emotion: bool) -> bytes:  # noqa: ARG001  (the format has no field for it)
-    file = _word(Path(transcript.recording.name).stem)
+    """One line for each turn; touching turns of one name are joined, as scoring tools require."""
+    file, names = _word(Path(transcript.recording.name).stem), transcript.names
+    turns = joined_turns((_word(names[turn.speaker]), turn) for turn in transcript.turns)
+    lines = sorted((span.start, span.duration, name) for name, spans in turns.items() for span in spans)
     return _lines(
-        f"SPEAKER {file} 1 {utterance.start:.3f} {utterance.duration:.3f} <NA> <NA> "
-        f"{_word(transcript.name_of(utterance.speaker))} <NA> <NA>"
-        for utterance in transcript.utterances
-        if utterance.duration >= MIN_SECONDS
+        f"SPEAKER {file} 1 {start:.3f} {duration:.3f} <NA> <NA> {name} <NA> <NA>"
+        for start, duration, name in lines
+        if duration >= MIN_SECONDS
     )
 
 
@@ -42,9 +45,9 @@ def render_ctm(transcript: Transcript, *, emotion: bool) -> bytes:  # noqa: ARG0
 
 
 def render_stm(transcript: Transcript, *, emotion: bool) -> bytes:  # noqa: ARG001
-    file = _word(Path(transcript.recording.name).stem)
+    file, names = _word(Path(transcript.recording.name).stem), transcript.names
     return _lines(
-        f"{file} 1 {_word(transcript.name_of(utterance.speaker))} {utterance.start:.3f} {utterance.end:.3f} "
+        f"{file} 1 {_word(names[utterance.speaker])} {utterance.start:.3f} {utterance.end:.3f} "
         f"{plain(utterance.text).replace('<', '‹').replace('>', '›')}".rstrip()
         for utterance in transcript.utterances
         if utterance.duration >= MIN_SECONDS
@@ -61,20 +64,16 @@ def _word(text: str) -> str:
 
 
 def render_textgrid(transcript: Transcript, *, emotion: bool) -> bytes:
-    duration = max(
-        [transcript.recording.duration, *(utterance.end for utterance in transcript.utterances), MIN_SECONDS]
-    )
-    grid = Textgrid(0, duration)
-    for name, utterances in _tiers(transcript):
-        spans = list(_apart(utterances))
-        grid.addTier(IntervalTier(name, [(start, end, plain(u.text) or " ") for start, end, u in spans], 0, duration))
-        if emotion and any(u.emotion for _, _, u in spans):
-            labels = [(start, end, str(u.emotion.label)) for start, end, u in spans if u.emotion]
-            grid.addTier(IntervalTier(f"{name}-emotion", labels, 0, duration))
-    with tempfile.TemporaryDirectory() as folder:
-        path = Path(folder, "out.TextGrid")
-        grid.save(str(path), format="long_textgrid", includeBlankSpaces=True)
-        return path.read_bytes()
+    ends = (one.end for one in (*transcript.utterances, *transcript.turns))
+    duration = max(transcript.recording.duration, *ends, MIN_SECONDS)
+    tiers: dict[str, list[Interval]] = {}
+    for name, utterances, turns in _tiers(transcript):
+        tiers[name] = [(start, end, plain(one.text) or " ") for start, end, one in utterances]
+        if emotion and any(one.emotion for _, _, one in utterances):
+            labels = [(start, end, str(one.emotion.label)) for start, end, one in utterances if one.emotion]
+            tiers[f"{name}-emotion"] = labels
+        tiers[f"{name}-turns"] = [(turn.start, turn.end, name) for turn in turns]
+    return _lines(textgrid_lines(tiers, duration))
 
 
 def render_eaf(transcript: Transcript, *, emotion: bool) -> bytes:
@@ -82,34 +81,55 @@ def render_eaf(transcript: Transcript, *, emotion: bool) -> bytes:
     file.adocument["DATE"] = UNDATED
     file.remove_tier("default")
     file.add_linguistic_type("emotion", constraints="Symbolic_Association", timealignable=False)
-    for name, utterances in _tiers(transcript):
+    for name, utterances, turns in _tiers(transcript):
         file.add_tier(name)
-        tier = f"{name}-emotion"
+        for start, end, utterance in utterances:
+            file.add_annotation(name, *_milliseconds(start, end), plain(utterance.text))
         if emotion:
+            tier = f"{name}-emotion"
             file.add_tier(tier, ling="emotion", parent=name)
-        for start, end, utterance in _apart(utterances):
-            first, last = round(start * 1000), round(end * 1000)
-            file.add_annotation(name, first, last, plain(utterance.text))
-            if emotion and utterance.emotion:
-                file.add_ref_annotation(tier, name, (first + last) // 2, str(utterance.emotion.label))
+            # Not add_ref_annotation, which searches the whole tier for the annotation at a time.
+            for annotation, (_, _, utterance) in zip(file.tiers[name][0], utterances, strict=True):
+                if utterance.emotion:
+                    reference = (annotation, str(utterance.emotion.label), None, None)
+                    file.tiers[tier][1][file.generate_annotation_id()] = reference
+        file.add_tier(f"{name}-turns")
+        for turn in turns:
+            file.add_annotation(f"{name}-turns", *_milliseconds(turn.start, turn.end), name)
     with tempfile.TemporaryDirectory() as folder:
         path = Path(folder, "out.eaf")
         file.to_file(str(path), pretty=True)
         return path.read_bytes()
 
 
-def _tiers(transcript: Transcript) -> Iterator[tuple[str, list[Utterance]]]:
-    """One tier for each speaker; duplicate names get a number."""
+def _milliseconds(start: float, end: float) -> tuple[int, int]:
+    """Rounded to at least one millisecond: an annotation without duration is invalid."""
+    first = round(start * 1000)
+    return first, max(first + 1, round(end * 1000))
+
+
+Entry = tuple[float, float, Utterance]
+
+
+def _tiers(transcript: Transcript) -> Iterator[tuple[str, list[Entry], list[Span]]]:
+    """The name, utterances and turns of each speaker; duplicate names get a number."""
+    turns = joined_turns((turn.speaker, turn) for turn in transcript.turns)
+    utterances: dict[str, list[Utterance]] = {}
+    for utterance in transcript.utterances:
+        utterances.setdefault(utterance.speaker, []).append(utterance)
     taken: set[str] = set()
+    numbers: Counter[str] = Counter()
     for speaker in transcript.speakers:
-        name, number = plain(speaker.name) or speaker.id, 2
-        while name in taken or f"{name}-emotion" in taken:
-            name, number = f"{plain(speaker.name)} {number}", number + 1
-        taken |= {name, f"{name}-emotion"}
-        yield name, [utterance for utterance in transcript.utterances if utterance.speaker == speaker.id]
+        name = base = plain(speaker.name) or speaker.id
+        while taken & (tiers := {name, f"{name}-emotion", f"{name}-turns"}):
+            numbers[base] += 1
+            name = f"{base} {numbers[base] + 1}"
+        taken |= tiers
+        own = [turn for turn in turns.get(speaker.id, ()) if turn.duration >= MIN_SECONDS]
+        yield name, list(_apart(utterances.get(speaker.id, ()))), own
 
 
-def _apart(utterances: Sequence[Utterance]) -> Iterator[tuple[float, float, Utterance]]:
+def _apart(utterances: Iterable[Utterance]) -> Iterator[Entry]:
     """The utterances clipped so that none overlap, without those that become too short: a tier allows neither."""
     edge = 0.0
     for utterance in sorted(utterances, key=lambda one: one.start):

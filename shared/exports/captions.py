@@ -3,10 +3,10 @@
 from __future__ import annotations
 
 import re
-import unicodedata
 from collections.abc import Iterator
 
 from shared.domain.emotion import EmotionReading
+from shared.domain.normalisation import nfc
 from shared.domain.span import Span
 from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript
@@ -24,12 +24,13 @@ class Caption(Span):
 
 
 def captions(transcript: Transcript, *, emotion: bool) -> Iterator[Caption]:
+    names = transcript.names
     for utterance in transcript.utterances:
         for start, end, text in _pieces(utterance):
             yield Caption(
                 start=start,
                 end=max(end, start),
-                speaker=transcript.name_of(utterance.speaker),
+                speaker=names[utterance.speaker],
                 text=text,
                 emotion=utterance.emotion if emotion else None,
             )
@@ -41,19 +42,20 @@ def _pieces(utterance: Utterance) -> Iterator[tuple[float, float, str]]:
     if plain(" ".join(word.text for word in words)) != plain(utterance.text):
         yield utterance.start, utterance.end, plain(utterance.text)
         return
-    first = 0
-    for number in range(1, len(words) + 1):
-        text = plain(" ".join(word.text for word in words[first:number]))
+    first, length = 0, 0
+    for number, word in enumerate(words, start=1):
+        length += len(plain(word.text)) + 1
         full = number == len(words)
         if not full:
-            longer = len(text) + 1 + len(words[number].text) > MAX_CHARACTERS
+            longer = length + len(words[number].text) > MAX_CHARACTERS
             full = longer or words[number].end - words[first].start > MAX_SECONDS
         if full:
-            yield words[first].start, max(word.end for word in words[first:number]), text
-            first = number
+            piece = words[first:number]
+            yield piece[0].start, max(one.end for one in piece), plain(" ".join(one.text for one in piece))
+            first, length = number, 0
 
 
 def plain(text: str) -> str:
     """One line of NFC text without control characters."""
-    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]", "", unicodedata.normalize("NFC", text))
+    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]", "", nfc(text))
     return " ".join(text.split())

@@ -23,12 +23,13 @@ def transcript_schema() -> dict[str, Any]:
 
 
 def render_txt(transcript: Transcript, *, emotion: bool) -> bytes:
+    names = transcript.names
     lines = [plain(transcript.recording.name), plain(transcript.disclosure.notice), ""]
     for utterance in transcript.utterances:
         label = (
             f"  [{utterance.emotion.label} {utterance.emotion.confidence:.0%}]" if emotion and utterance.emotion else ""
         )
-        name = plain(transcript.name_of(utterance.speaker))
+        name = plain(names[utterance.speaker])
         lines.append(f"{clock(utterance.start, '.')[:8]}  {name}: {plain(utterance.text)}{label}")
     return ("\n".join(lines) + "\n").encode()
 
@@ -39,10 +40,11 @@ def render_markdown(transcript: Transcript, *, emotion: bool) -> bytes:
         lines += ["| time | speaker | words | perceived |", "|---|---|---|---|"]
     else:
         lines += ["| time | speaker | words |", "|---|---|---|"]
+    names = transcript.names
     for utterance in transcript.utterances:
         cells = [
             clock(utterance.start, ".")[:8],
-            _escaped(transcript.name_of(utterance.speaker)),
+            _escaped(names[utterance.speaker]),
             _escaped(utterance.text),
         ]
         if emotion:

@@ -3,14 +3,15 @@
 from __future__ import annotations
 
 import math
+from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Sequence
 
 from pydantic import Field
 
 from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Sentiment
 from shared.domain.span import Span
-from shared.domain.speech import Utterance
-from shared.domain.transcript import Disclosure, Speaker, Transcript
+from shared.domain.speech import SpeakerTurn, Utterance
+from shared.domain.transcript import Disclosure, Transcript, joined_turns, talk_seconds
 from shared.domain.value import Value
 
 WINDOW = 60.0  # seconds
@@ -47,7 +48,7 @@ class SpeakerSummary(Value):
     name: str
     talk_seconds: float
     share: float = Field(ge=0, le=1, description="Share of the sum of all speakers' talk time")
-    turns: int = Field(description="Number of turns; consecutive utterances of one speaker are one turn")
+    turns: int = Field(description="Number of turns; consecutive turns of one speaker count once")
     interruptions: int = Field(description="How often the speaker started while another speaker was speaking")
     words: int
     perceived: Distribution | None = Field(description="The mean of the utterances' scores, weighted by duration")
@@ -59,6 +60,7 @@ class Summary(Value):
 
     job_id: str
     duration: float
+    overlap_seconds: float = Field(description="Seconds in which several speakers speak")
     speakers: tuple[SpeakerSummary, ...]
     valence: tuple[ValencePoint, ...] | None
     turning_points: tuple[TurningPoint, ...] | None
@@ -68,15 +70,34 @@ class Summary(Value):
 def summarize(transcript: Transcript, *, emotion: bool) -> Summary:
     """Compute the summary; `emotion=False` omits everything derived from readings."""
     utterances = sorted(transcript.utterances, key=lambda one: (one.start, one.index))
-    duration = max([transcript.recording.duration, *(one.end for one in utterances)])
+    turns = sorted(transcript.turns, key=lambda one: one.start)
+    duration = max([transcript.recording.duration, *(one.end for one in (*utterances, *turns))])
+    spoken: defaultdict[str, list[Utterance]] = defaultdict(list)
+    for one in utterances:
+        spoken[one.speaker].append(one)
     whole = Span(start=0, end=duration)
     windows = tuple(_windows(duration)) if emotion else ()
     valence = tuple(_valence(utterances, windows))
-    talked = sum(one.duration for one in utterances)
+    seconds, numbers, interruptions = talk_seconds(turns), _numbers_of_turns(turns), _interruptions(turns)
+    talked = sum(seconds.values())
     return Summary(
         job_id=transcript.job_id,
         duration=round(duration, 3),
-        speakers=tuple(_speaker(one, utterances, whole, windows, talked, emotion) for one in transcript.speakers),
+        overlap_seconds=_overlap(turns),
+        speakers=tuple(
+            SpeakerSummary(
+                speaker=one.id,
+                name=one.name,
+                talk_seconds=seconds.get(one.id, 0.0),
+                share=round(seconds.get(one.id, 0.0) / talked, 4) if talked else 0.0,
+                turns=numbers[one.id],
+                interruptions=interruptions[one.id],
+                words=sum(len(said.words) or len(said.text.split()) for said in spoken[one.id]),
+                perceived=_mean(_read(spoken[one.id], whole)) if emotion else None,
+                course=tuple(_course(spoken[one.id], windows)) if emotion else None,
+            )
+            for one in transcript.speakers
+        ),
         valence=valence if emotion else None,
         turning_points=tuple(_turning_points(valence, utterances)) if emotion else None,
         disclosure=transcript.disclosure,
@@ -93,52 +114,41 @@ def _windows(duration: float) -> Iterator[Span]:
         yield Span(start=round(duration * index / number, 3), end=round(duration * (index + 1) / number, 3))
 
 
-def _speaker(
-    speaker: Speaker,
-    utterances: Sequence[Utterance],
-    whole: Span,
-    windows: Sequence[Span],
-    talked: float,
-    emotion: bool,
-) -> SpeakerSummary:
-    own = [one for one in utterances if one.speaker == speaker.id]
-    seconds = sum(one.duration for one in own)
-    return SpeakerSummary(
-        speaker=speaker.id,
-        name=speaker.name,
-        talk_seconds=round(seconds, 3),
-        share=round(seconds / talked, 4) if talked else 0.0,
-        turns=_turns(utterances, speaker.id),
-        interruptions=_interruptions(utterances, speaker.id),
-        words=sum(len(one.words) or len(one.text.split()) for one in own),
-        perceived=_mean(_read(own, whole)) if emotion else None,
-        course=tuple(
-            EmotionPoint(start=window.start, end=window.end, perceived=_mean(_read(own, window))) for window in windows
-        )
-        if emotion
-        else None,
-    )
+def _numbers_of_turns(turns: Sequence[SpeakerTurn]) -> Counter[str]:
+    speakers = [turn.speaker for turn in turns]
+    return Counter(speaker for before, speaker in zip([None, *speakers], speakers, strict=False) if speaker != before)
 
 
-def _turns(utterances: Sequence[Utterance], speaker: str) -> int:
-    before = None
-    turns = 0
-    for one in utterances:
-        turns += one.speaker == speaker != before
-        before = one.speaker
-    return turns
+def _interruptions(turns: Iterable[SpeakerTurn]) -> Counter[str]:
+    """Each turn counts once, however many others it overlaps."""
+    counts: Counter[str] = Counter()
+    longest: SpeakerTurn | None = None  # the turn so far that ends last
+    other: SpeakerTurn | None = None  # the same among all other speakers
+    for turn in turns:
+        against = longest if longest and longest.speaker != turn.speaker else other
+        if against and against.start < turn.start and turn.overlap(against) >= OVERLAP:
+            counts[turn.speaker] += 1
+        if longest is None or turn.end > longest.end:
+            other = longest if longest and longest.speaker != turn.speaker else other
+            longest = turn
+        elif turn.speaker != longest.speaker and (other is None or turn.end > other.end):
+            other = turn
+    return counts
 
 
-def _interruptions(utterances: Sequence[Utterance], speaker: str) -> int:
-    """Each utterance counts once, however many others it overlaps."""
-    count = 0
-    longest: Utterance | None = None  # the other speakers' utterance so far that ends last
-    for one in utterances:
-        if one.speaker != speaker:
-            longest = one if longest is None or one.end > longest.end else longest
-        elif longest is not None and longest.start < one.start and one.overlap(longest) >= OVERLAP:
-            count += 1
-    return count
+def _overlap(turns: Iterable[SpeakerTurn]) -> float:
+    joined = joined_turns((turn.speaker, turn) for turn in turns)
+    spans = [span for own in joined.values() for span in own]
+    total, before, speaking = 0.0, 0.0, 0
+    for time, step in sorted([(span.start, 1) for span in spans] + [(span.end, -1) for span in spans]):
+        total += time - before if speaking > 1 else 0.0
+        before, speaking = time, speaking + step
+    return round(total, 3)
+
+
+def _course(utterances: Sequence[Utterance], windows: Iterable[Span]) -> Iterator[EmotionPoint]:
+    for window in windows:
+        yield EmotionPoint(start=window.start, end=window.end, perceived=_mean(_read(utterances, window)))
 
 
 def _read(utterances: Iterable[Utterance], within: Span) -> Iterator[tuple[float, EmotionReading]]:

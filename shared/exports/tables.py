@@ -17,9 +17,10 @@ def render_csv(transcript: Transcript, *, emotion: bool) -> bytes:
     out = io.StringIO()
     writer = csv.writer(out)
     writer.writerow(COLUMNS + EMOTION_COLUMNS if emotion else COLUMNS)
+    names = transcript.names
     for utterance in transcript.utterances:
-        name = transcript.name_of(utterance.speaker)
-        row = [utterance.index, f"{utterance.start:.3f}", f"{utterance.end:.3f}", _cell(name), _cell(utterance.text)]
+        times = [f"{utterance.start:.3f}", f"{utterance.end:.3f}"]
+        row = [utterance.index, *times, _cell(names[utterance.speaker]), _cell(utterance.text)]
         if emotion:
             row += _reading(utterance.emotion) if utterance.emotion else [""] * len(EMOTION_COLUMNS)
         writer.writerow(row)

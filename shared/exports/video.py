@@ -21,16 +21,15 @@ EMOTION_COLOURS: dict[str, Colour] = {
 
 
 def lines_of(transcript: Transcript, *, emotion: bool) -> tuple[Line, ...]:
-    speakers = [speaker.name for speaker in transcript.speakers]
+    numbers = {speaker.name: number for number, speaker in reversed(list(enumerate(transcript.speakers)))}
     made = []
     for caption in captions(transcript, emotion=emotion):
-        number = speakers.index(caption.speaker) if caption.speaker in speakers else 0
         line = Line(
             start=caption.start,
             end=caption.end,
             speaker=caption.speaker,
             text=caption.text,
-            colour=SPEAKER_COLOURS[number % len(SPEAKER_COLOURS)],
+            colour=SPEAKER_COLOURS[numbers.get(caption.speaker, 0) % len(SPEAKER_COLOURS)],
         )
         if caption.emotion is not None:
             reading = {"emotion": str(caption.emotion.label), "confidence": caption.emotion.confidence}

@@ -10,7 +10,7 @@ from datetime import datetime
 
 from shared.domain.error import InsufficientScope, InvalidApiKey
 from shared.domain.tenant import ApiKey, Scope
-from shared.ports.keys import KeyStore
+from shared.infra.database.keys import SqlKeyStore
 
 PREFIX = "ut"
 SECRET_BYTES = 32  # enough entropy that a fast hash is safe
@@ -37,7 +37,7 @@ def make_key(
 class ApiKeyVerifier:
     """Verifies API keys; unknown and wrong keys fail with the same message in constant time."""
 
-    def __init__(self, store: KeyStore, clock: Callable[[], datetime]) -> None:
+    def __init__(self, store: SqlKeyStore, clock: Callable[[], datetime]) -> None:
         self._store = store
         self._clock = clock
 

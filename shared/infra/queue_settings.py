@@ -23,7 +23,7 @@ class QueueSettings(BaseSettings):
     """Maximum messages waiting in Redis; the rest waits in the database, which schedules tenants fairly."""
 
     sweep_seconds: float = Field(default=5.0, gt=0)
-    """Seconds between sweeps for stages with expired leases and lost messages."""
+    """Seconds between sweeps for stages with expired leases, lost messages and unfinished erasures."""
 
     max_stage_seconds: int = Field(default=3600, ge=120)
     """Maximum seconds of one attempt at a stage; Redis redelivers a message after twice this time."""

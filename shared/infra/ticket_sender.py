@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from shared.domain.stage_plan import QUEUES
-from shared.ports.jobs import WorkQueue
-from shared.ports.queue import TicketQueue
+from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.queue_celery import CeleryQueue
 
 
 @dataclass(frozen=True, slots=True)
 class TicketSender:
-    work: WorkQueue
-    queue: TicketQueue
+    work: SqlWorkQueue
+    queue: CeleryQueue
     max_waiting: int
     queues: Sequence[str] = QUEUES
 

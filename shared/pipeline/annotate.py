@@ -9,9 +9,10 @@ from pathlib import Path
 
 from shared.domain.error import StoredDataMissing
 from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed, StageStarted, StageWarned
+from shared.domain.stage_plan import PUBLISH
 from shared.domain.transcript import Provenance, Transcript
 from shared.domain.value import Value
-from shared.pipeline.stage import Stage, Workspace, fingerprint, topological_order
+from shared.pipeline.stage import Stage, Workspace, fingerprint
 from shared.ports.artifacts import ArtifactStore
 
 
@@ -23,16 +24,15 @@ class StageRecord(Value):
 
 
 def annotate(stages: Sequence[Stage], store: ArtifactStore, emit: Callable[[StageEvent], None]) -> Transcript:
-    """Run every stage whose output is missing, and return the transcript from the last stage."""
+    """Run every stage whose output is missing, in the given order, and return the transcript."""
     folders: dict[str, Path] = {}
     keys: dict[str, str] = {}
-    ordered = topological_order(stages)
-    for stage in ordered:
-        keys[stage.name] = fingerprint(stage, {need: keys[need] for need in stage.needs})
-        inputs = {need: folders[need] for need in stage.needs}
-        folders[stage.name] = ensure(stage, f"{stage.name}/{keys[stage.name]}", inputs, store, emit)
-    last = ordered[-1].name
-    return Transcript.model_validate_json((folders[last] / "transcript.json").read_bytes())
+    for stage in stages:
+        name, needs = stage.spec.name, stage.spec.needs
+        keys[name] = fingerprint(stage, {need: keys[need] for need in needs})
+        inputs = {need: folders[need] for need in needs}
+        folders[name] = ensure(stage, f"{name}/{keys[name]}", inputs, store, emit)
+    return Transcript.model_validate_json((folders[PUBLISH.name] / "transcript.json").read_bytes())
 
 
 def ensure(
@@ -40,21 +40,21 @@ def ensure(
 ) -> Path:
     """The stage's output folder; runs the stage if it does not exist."""
     found = store.find(key)
-    emit(StageStarted(stage=stage.name))
+    emit(StageStarted(stage=stage.spec.name))
     if found is not None:
         record = read_record(found)
         for warning in record.warnings:
             emit(warning)
-        emit(StageFinished(stage=stage.name, seconds=record.provenance.seconds, reused=True))
+        emit(StageFinished(stage=stage.spec.name, seconds=record.provenance.seconds, reused=True))
         return found
     began = time.monotonic()
     with store.making(key) as folder:
-        work, warnings = _recording_warnings(Workspace(stage=stage.name, inputs=inputs, folder=folder, emit=emit))
+        work, warnings = _recording_warnings(Workspace(stage=stage.spec.name, inputs=inputs, folder=folder, emit=emit))
         parts = _ensure_parts(stage, key, work, store)
         stage.run(work, parts)
         seconds = time.monotonic() - began
         _write_record(folder, stage, seconds, warnings)
-    emit(StageFinished(stage=stage.name, seconds=seconds))
+    emit(StageFinished(stage=stage.spec.name, seconds=seconds))
     return _stored(store, key)
 
 
@@ -108,7 +108,7 @@ def _stored(store: ArtifactStore, key: str) -> Path:
 
 
 def _write_record(folder: Path, stage: Stage, seconds: float, warnings: Sequence[StageWarned]) -> None:
-    provenance = Provenance(stage=stage.name, engine=stage.engine, seconds=round(seconds, 3))
+    provenance = Provenance(stage=stage.spec.name, engine=stage.engine, seconds=round(seconds, 3))
     record = StageRecord(provenance=provenance, warnings=tuple(warnings))
     (folder / "record.json").write_text(record.model_dump_json())
 

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from heapq import heappop, heappush
 
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn, Word
@@ -28,33 +29,36 @@ def assign_speakers(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> list
 
 
 def _sweep(words: Sequence[Word], turns: Sequence[SpeakerTurn]) -> Iterator[Word]:
-    active: list[SpeakerTurn] = []
+    active: dict[int, SpeakerTurn] = {}  # in order of start; as many as speakers that speak at the same time
+    ends: list[tuple[float, int]] = []  # a heap
     upcoming = 0
     past: SpeakerTurn | None = None  # the turn that ended last before this word
     speaker: str | None = None
     for word in words:
         while upcoming < len(turns) and turns[upcoming].start < word.end:
-            active.append(turns[upcoming])
+            active[upcoming] = turns[upcoming]
+            heappush(ends, (turns[upcoming].end, upcoming))
             upcoming += 1
-        ended = [turn for turn in active if turn.end <= word.start]
-        past = max((turn for turn in (past, *ended) if turn), key=lambda turn: turn.end, default=None)
-        active = [turn for turn in active if turn.end > word.start]
+        while ends and ends[0][0] <= word.start:
+            ended = active.pop(heappop(ends)[1])
+            past = ended if past is None or ended.end > past.end else past
         if word.speaker is None:
             following = turns[upcoming] if upcoming < len(turns) else None
-            speaker = _best(word, active, speaker) or _nearest(word, past, following) or DEFAULT_SPEAKER
+            speaker = _best(word, active.values(), speaker) or _nearest(word, past, following) or DEFAULT_SPEAKER
             yield _with(word, speaker)
         else:
             speaker = word.speaker
             yield word
 
 
-def _best(word: Word, active: Sequence[SpeakerTurn], previous: str | None) -> str | None:
+def _best(word: Word, active: Iterable[SpeakerTurn], previous: str | None) -> str | None:
     evidence: dict[str, float] = {}
     for turn in active:
         # A word without duration counts as a hundredth of a second.
         overlap = word.overlap(turn) or (0.01 if turn.start <= word.start < turn.end else 0.0)
+        confidence = 1.0 if turn.confidence is None else turn.confidence
         if overlap > 0:
-            evidence[turn.speaker] = evidence.get(turn.speaker, 0.0) + overlap * (0.1 + turn.confidence)
+            evidence[turn.speaker] = evidence.get(turn.speaker, 0.0) + overlap * (0.1 + confidence)
     if previous in evidence:
         evidence[previous] += CONTINUITY * word.duration
     return max(evidence, key=lambda speaker: evidence[speaker], default=None)

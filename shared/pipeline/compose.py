@@ -8,9 +8,10 @@ from pathlib import Path
 
 from shared.domain.span import union
 from shared.domain.speech import Transcription, Utterance, Word
+from shared.domain.stage_plan import COMPOSE
 from shared.pipeline.artifacts import SpeechMap, Turns, Utterances
 from shared.pipeline.assign_speakers import assign_speakers, within_speech
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 
 PAUSE = 0.9  # seconds of silence that end an utterance
 SENTENCE_PAUSE = 0.25  # seconds of silence that end an utterance after a full stop
@@ -21,10 +22,8 @@ SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
 
 @dataclass(frozen=True, slots=True)
 class Compose(WholeStage):
+    spec = COMPOSE
     engine: str = "undertone"
-    name: str = "compose"
-    needs: tuple[str, ...] = ("detect_speech", "transcribe", "diarize")
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
         return {"rules": 1}
@@ -83,14 +82,18 @@ def _ends(run: Sequence[Word], following: Word) -> bool:
 
 def _short_enough(run: list[Word]) -> Iterator[list[Word]]:
     """Split a run that is too long at its longest pause, but not near its start."""
-    while len(run) > 1 and run[-1].end - run[0].start > MAX_SECONDS:
-        limit = run[0].start + MAX_SECONDS
-        reach = max(1, next((n for n, word in enumerate(run) if word.end > limit), len(run) - 1))
-        first = max(1, reach // 2)
+    begin = 0
+    while len(run) - begin > 1 and run[-1].end - run[begin].start > MAX_SECONDS:
+        limit = run[begin].start + MAX_SECONDS
+        reach = begin
+        while reach < len(run) - 1 and run[reach].end <= limit:
+            reach += 1
+        reach = max(begin + 1, reach)
+        first = max(begin + 1, (begin + reach) // 2)
         cut = max(range(first, reach + 1), key=lambda n: (run[n].start - run[n - 1].end, n))
-        yield run[:cut]
-        run = run[cut:]
-    yield run
+        yield run[begin:cut]
+        begin = cut
+    yield run[begin:]
 
 
 def _utterance(index: int, words: Sequence[Word]) -> Utterance:

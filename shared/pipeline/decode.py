@@ -7,19 +7,18 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.domain.job import Job
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.domain.stage_plan import DECODE
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.media import MediaDecoder
 
 
 @dataclass(frozen=True, slots=True)
 class Decode(WholeStage):
+    spec = DECODE
     decoder: MediaDecoder
     job: Job
     media: Path
     tracks: tuple[Path, ...] = ()
-    name: str = "decode"
-    needs: tuple[str, ...] = ()
-    queue: Queue = "cpu"
 
     @property
     def engine(self) -> str:

@@ -8,18 +8,17 @@ from pathlib import Path
 
 from shared.domain.recording import Probe
 from shared.domain.speech import Speech
+from shared.domain.stage_plan import DETECT_SPEECH
 from shared.pipeline.artifacts import SpeechMap, open_audio
 from shared.pipeline.crosstalk import without_crosstalk
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import SpeechDetector
 
 
 @dataclass(frozen=True, slots=True)
 class DetectSpeech(WholeStage):
+    spec = DETECT_SPEECH
     detector: SpeechDetector
-    name: str = "detect_speech"
-    needs: tuple[str, ...] = ("decode",)
-    queue: Queue = "cpu"
 
     @property
     def engine(self) -> str:

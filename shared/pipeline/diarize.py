@@ -1,121 +1,94 @@
-"""The diarize stage: embeds windows of speech, clusters them, and resegments every tenth of a second."""
+"""The diarize stage: finds local voices in short windows, and recognises the same person across windows."""
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
+from itertools import combinations, groupby
 from pathlib import Path
 
 import numpy as np
-import numpy.typing as npt
 
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn
+from shared.domain.stage_plan import DIARIZE
 from shared.pipeline.artifacts import SpeechMap, Turns, open_audio
-from shared.pipeline.overlapped_speech import CLEARER, apply_segmentation, single_voice_windows
-from shared.pipeline.resegment import Window, named, voice_turns
-from shared.pipeline.stage import Queue, WholeStage, Workspace
-from shared.ports.engines import Segmentation, SpeakerClusterer, SpeakerEncoder, SpeechSegmenter
-from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
+from shared.pipeline.cluster_voices import Pairs, find_voices
+from shared.pipeline.local_speech import Piece, embed_pieces, pieces_of, seconds_alone
+from shared.pipeline.speaker_turns import find_turns
+from shared.pipeline.stage import WholeStage, Workspace
+from shared.ports.engines import SpeakerEncoder, SpeechSegmenter
+from shared.ports.media import Audio, Floats, Progress
 
-HOP = 0.4  # seconds between windows of the first pass
-MIN_SECONDS = 0.4  # seconds; a shorter span is too short for an embedding
-COUNTABLE = 1.0  # seconds; only windows at least this long are clustered; shorter ones are assigned later
-BATCH = 256
+COUNTABLE = 1.0  # seconds alone; only pieces with at least as much are clustered, the others are assigned later
+CONTRADICTING = 0.5  # seconds alone; two voices of one window are two people if both have as much
+CONTEXT = 0.2  # weight of the rest of a voice's speech in its window, when one of its pieces is assigned
 
 
 @dataclass(frozen=True, slots=True)
 class Diarize(WholeStage):
+    spec = DIARIZE
+    segmenter: SpeechSegmenter
     encoder: SpeakerEncoder
-    clusterer: SpeakerClusterer
     speakers: int | None = None
     max_speakers: int | None = None
-    name: str = "diarize"
-    needs: tuple[str, ...] = ("decode", "detect_speech")
-    queue: Queue = "cpu"
-    segmenter: SpeechSegmenter | None = None  # None: turns keep the detector's boundaries and do not overlap
 
     @property
     def engine(self) -> str:
-        engines = [self.encoder, self.clusterer, *([self.segmenter] if self.segmenter else [])]
-        return "+".join(engine.name for engine in engines)
+        return f"{self.segmenter.name}+{self.encoder.name}"
 
     def identity(self) -> Mapping[str, object]:
         return {
+            "segmenter": self.segmenter.fingerprint,
             "encoder": self.encoder.fingerprint,
-            "clusterer": self.clusterer.fingerprint,
             "same_voice": self.encoder.same_voice,
             "speakers": self.speakers,
             "max_speakers": self.max_speakers,
-            **({"segmenter": self.segmenter.fingerprint, "overlap": 2} if self.segmenter else {}),
+            "rules": 3,
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         speech = work.read("detect_speech", SpeechMap).tracks[0].spans
         audio = open_audio(work.inputs["decode"])
-        turns = self.diarize(audio, speech, work.progress)
-        work.write(Turns(turns=tuple(turns)))
+        work.write(Turns(turns=tuple(self.diarize(audio, speech, work.progress))))
 
     def diarize(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> list[SpeakerTurn]:
-        windows = list(windows_over(speech, self.encoder.window))
-        if not windows:  # no speech, so the segmenter is not run on a possibly long recording
+        segmentation = self.segmenter.segment(audio, speech, lambda done: progress(done / 2))
+        pieces = list(pieces_of(segmentation))
+        if not pieces:
             return []
-        share = 0.5 if self.segmenter else 1.0
-        embeddings = embed_windows(self.encoder, audio, windows, lambda done: progress(done * share))
-        segmentation = self.segmenter.segment(audio, lambda done: progress((1 + done) / 2)) if self.segmenter else None
-        countable = _countable(windows, segmentation)
-        same_voice = self.encoder.same_voice + (CLEARER if segmentation else 0)
-        labels = self.clusterer.cluster(
-            embeddings[countable], same_voice=same_voice, speakers=self.speakers, max_speakers=self.max_speakers
+        embeddings = embed_pieces(self.encoder, audio, segmentation, pieces, lambda done: progress((1 + done) / 2))
+        alone = np.array([len(piece.alone) for piece in pieces], dtype=np.float32) * np.float32(segmentation.step)
+        countable = alone >= min(COUNTABLE, float(alone.max()))
+        voices = find_voices(
+            embeddings[countable],
+            seconds_alone(segmentation, pieces)[countable],
+            conflicts([piece for piece, counts in zip(pieces, countable, strict=True) if counts], segmentation.step),
+            same_voice=self.encoder.same_voice,
+            speakers=self.speakers,
+            max_speakers=self.max_speakers,
         )
-        voices = np.stack([_mean(embeddings[countable][np.array(labels) == voice]) for voice in range(max(labels) + 1)])
-        compared = [Window(span, similarity) for span, similarity in zip(windows, embeddings @ voices.T, strict=True)]
-        turns = voice_turns(compared, speech)
-        return named(apply_segmentation(turns, compared, segmentation) if segmentation else turns)
+        similarity = with_context(embeddings, pieces, np.maximum(alone, np.float32(0.1))) @ voices.T
+        return find_turns(segmentation, pieces, similarity, speech)
 
 
-def _countable(windows: Sequence[Span], segmentation: Segmentation | None) -> npt.NDArray[np.bool_]:  # (window,)
-    """The windows used for clustering: long ones with a single voice if there are any, else the best available."""
-    found = np.array([window.duration >= COUNTABLE for window in windows], dtype=bool)
-    if segmentation is not None and (single := found & single_voice_windows(windows, segmentation)).any():
-        found = single
-    return found if found.any() else np.ones(len(windows), dtype=bool)
+def conflicts(pieces: Sequence[Piece], step: float) -> Pairs:
+    """The pairs of pieces that are two people: long enough, and of two voices of one window."""
+    long_enough = [number for number, piece in enumerate(pieces) if len(piece.alone) * step >= CONTRADICTING]
+    found = [
+        pair
+        for _, window in groupby(long_enough, lambda number: pieces[number].window)
+        for pair in combinations(window, 2)
+        if pieces[pair[0]].voice != pieces[pair[1]].voice
+    ]
+    return np.array(found, dtype=np.intp).reshape(-1, 2)
 
 
-def windows_over(speech: Sequence[Span], length: float) -> Iterator[Span]:
-    """Sliding windows over each span of speech; a span shorter than one window is one window."""
-    for span in speech:
-        if span.duration < MIN_SECONDS:
-            continue
-        count = max(1, round((span.duration - length) / HOP) + 1)
-        for number in range(count):
-            start = span.start + number * max(0.0, span.duration - length) / max(1, count - 1)
-            yield Span(start=start, end=min(span.end, start + length))
-
-
-def embed_windows(encoder: SpeakerEncoder, audio: Audio, windows: Sequence[Span], progress: Progress) -> Floats:
-    """Embed the windows in batches of similar length, to keep padding with silence short."""
-    order = sorted(range(len(windows)), key=lambda number: (round(windows[number].duration, 1), number))
-    found: dict[int, Floats] = {}
-    for first in range(0, len(order), BATCH):
-        batch = order[first : first + BATCH]
-        clips = [np.asarray(audio.cut(windows[number]).samples) for number in batch]
-        found |= dict(zip(batch, _embed_by_length(encoder, clips), strict=True))
-        audio.release()
-        progress((first + len(batch)) / len(order))
-    return np.stack([found[number] for number in range(len(windows))]) if windows else np.zeros((0, 1), np.float32)
-
-
-def _embed_by_length(encoder: SpeakerEncoder, clips: Sequence[Floats]) -> Iterator[Floats]:
-    """Embed runs of clips whose lengths differ by at most a fifth of a second."""
-    first = 0
-    for number in range(1, len(clips) + 1):
-        if number == len(clips) or abs(len(clips[number]) - len(clips[first])) > SAMPLE_RATE // 5:
-            yield from encoder.embed(clips[first:number])
-            first = number
-
-
-def _mean(vectors: Floats) -> Floats:
-    mean = vectors.mean(axis=0)
-    unit: Floats = mean / max(float(np.linalg.norm(mean)), 1e-9)
-    return unit
+def with_context(embeddings: Floats, pieces: Sequence[Piece], seconds: Floats) -> Floats:  # (piece, dim)
+    """The embeddings with a part of what the same voice says in the rest of its window, of unit length."""
+    weighted = embeddings * seconds[:, None]
+    mixed = np.empty_like(weighted)
+    for _, group in groupby(range(len(pieces)), lambda number: (pieces[number].window, pieces[number].voice)):
+        numbers = list(group)
+        mixed[numbers] = (1 - CONTEXT) * weighted[numbers] + CONTEXT * weighted[numbers].sum(axis=0)
+    return np.asarray(mixed / np.maximum(np.linalg.norm(mixed, axis=1, keepdims=True), 1e-9), dtype=np.float32)

@@ -7,18 +7,17 @@ from dataclasses import dataclass
 from pathlib import Path
 
 from shared.domain.speech import SpeakerTurn
+from shared.domain.stage_plan import DIARIZE_TRACKS
 from shared.pipeline.artifacts import SpeechMap, Turns
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class DiarizeTracks(WholeStage):
     """Replaces `diarize` if every participant has a separate track."""
 
+    spec = DIARIZE_TRACKS
     engine: str = "tracks"
-    name: str = "diarize"
-    needs: tuple[str, ...] = ("detect_speech",)
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
         return {"rules": 1}

@@ -2,45 +2,48 @@
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
 from shared.domain.job import Job
 from shared.domain.recording import Probe, Recording
-from shared.domain.speech import Transcription, Utterance
-from shared.domain.transcript import Speaker, Transcript, disclose
+from shared.domain.speech import SpeakerTurn, Transcription, Utterance
+from shared.domain.stage_plan import PUBLISH
+from shared.domain.transcript import SCHEMA_VERSION, Speaker, Transcript, disclose, talk_seconds, turns_of
 from shared.pipeline.annotate import StageRecord, read_record
 from shared.pipeline.artifacts import Readings, Turns, Utterances
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 
 
 @dataclass(frozen=True, slots=True)
 class Publish(WholeStage):
+    spec = PUBLISH
     job: Job
-    needs: tuple[str, ...]  # all other stages, for the provenance
     engine: str = "undertone"
-    name: str = "publish"
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
-        return {"job": self.job.model_dump(mode="json")}
+        return {"job": self.job.model_dump(mode="json"), "schema_version": SCHEMA_VERSION}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         probe = work.read("decode", Probe)
-        names = work.read("diarize", Turns).names
+        diarized = work.read("diarize", Turns)
         readings = work.read("read_emotions", Readings)
         utterances = work.read("compose", Utterances).utterances
         if readings.readings:
             pairs = zip(utterances, readings.readings, strict=True)
             utterances = tuple(utterance.model_copy(update={"emotion": reading}) for utterance, reading in pairs)
-        records = [read_record(work.inputs[need]) for need in self.needs]
+        recording = _recording(self.job, probe)
+        turns = published_turns(diarized.turns, utterances, recording.duration)
+        records = [read_record(folder) for folder in work.inputs.values()]
         transcript = Transcript(
             job_id=self.job.id,
-            recording=_recording(self.job, probe),
+            recording=recording,
             language=work.read("transcribe", Transcription).language,
-            speakers=speakers_of(utterances, names),
+            speakers=speakers_of(utterances, turns, diarized.names),
             utterances=utterances,
+            turns=turns,
             provenance=tuple(record.provenance for record in records),
             warnings=_warnings(records),
             disclosure=disclose(readings.used, self.job.options.purpose),
@@ -64,19 +67,30 @@ def _warnings(records: Sequence[StageRecord]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(warning.message for record in records for warning in record.warnings))
 
 
-def speakers_of(utterances: Sequence[Utterance], names: Mapping[str, str]) -> tuple[Speaker, ...]:
-    """The speakers with their talk time, in the order of their first utterance."""
-    seconds: dict[str, float] = {}
-    counts: dict[str, int] = {}
-    for utterance in utterances:
-        seconds[utterance.speaker] = seconds.get(utterance.speaker, 0.0) + utterance.duration
-        counts[utterance.speaker] = counts.get(utterance.speaker, 0) + 1
+def published_turns(
+    turns: Sequence[SpeakerTurn], utterances: Sequence[Utterance], duration: float
+) -> tuple[SpeakerTurn, ...]:
+    """The turns inside the recording, in order; a speaker of words without any turn has their utterances as turns."""
+    known = {turn.speaker for turn in turns}
+    every = (*turns, *turns_of(utterance for utterance in utterances if utterance.speaker not in known))
+    rounded = (
+        turn.model_copy(update={"start": round(turn.start, 3), "end": round(min(turn.end, duration), 3)})
+        for turn in every
+    )
+    return tuple(sorted((turn for turn in rounded if turn.start < turn.end), key=lambda turn: turn.start))
+
+
+def speakers_of(
+    utterances: Sequence[Utterance], turns: Sequence[SpeakerTurn], names: Mapping[str, str]
+) -> tuple[Speaker, ...]:
+    """The speakers in the order of their first utterance, then those whose turns have no words."""
+    talked, counts = talk_seconds(turns), Counter(utterance.speaker for utterance in utterances)
     return tuple(
         Speaker(
             id=speaker,
-            name=names.get(speaker, f"Speaker {number + 1}"),
-            talk_seconds=round(talked, 3),
+            name=names.get(speaker, f"Speaker {number}"),
+            talk_seconds=talked.get(speaker, 0.0),
             utterances=counts[speaker],
         )
-        for number, (speaker, talked) in enumerate(seconds.items())
+        for number, speaker in enumerate(dict.fromkeys((*counts, *talked)), start=1)
     )

@@ -9,17 +9,16 @@ from typing import overload
 from shared.domain.emotion import EmotionReading, Modality, ModalityStatus
 from shared.domain.recording import Probe
 from shared.domain.speech import Transcription, Utterance
+from shared.domain.stage_plan import READ_EMOTIONS
 from shared.pipeline.artifacts import DetectedFaces, Readings, Turns, Utterances, open_audio, open_faces
 from shared.pipeline.faces_of_speakers import FacesOfSpeakers
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import EmotionReader, UtteranceClip
 from shared.ports.media import Audio
 
 
 class ReadEmotions(WholeStage):
-    name = "read_emotions"
-    needs: tuple[str, ...] = ("decode", "transcribe", "diarize", "compose", "track_faces")
-    queue: Queue = "cpu"
+    spec = READ_EMOTIONS
 
     def __init__(self, reader: EmotionReader) -> None:
         self._reader = reader

@@ -7,13 +7,13 @@ import json
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Literal, Protocol, TypeVar
+from typing import Protocol, TypeVar
 
 from shared.domain.span import Span
 from shared.domain.stage_event import StageEvent, StageProgressed, StageWarned
+from shared.domain.stage_plan import StageSpec
 from shared.domain.value import Value
 
-Queue = Literal["cpu", "gpu"]
 V = TypeVar("V", bound=Value)
 
 
@@ -44,11 +44,7 @@ class Stage(Protocol):
     """One step of the pipeline; it must be restartable, because it runs again after a kill."""
 
     @property
-    def name(self) -> str: ...
-    @property
-    def needs(self) -> tuple[str, ...]: ...
-    @property
-    def queue(self) -> Queue: ...
+    def spec(self) -> StageSpec: ...
     @property
     def engine(self) -> str:
         """The engine name for the provenance."""
@@ -83,23 +79,5 @@ class WholeStage:
 
 def fingerprint(stage: Stage, inputs: Mapping[str, str]) -> str:
     """The key of a stage's output; the same identity and inputs always give the same key."""
-    facts = {"stage": stage.name, "identity": stage.identity(), "inputs": dict(inputs)}
+    facts = {"stage": stage.spec.name, "identity": stage.identity(), "inputs": dict(inputs)}
     return hashlib.sha256(json.dumps(facts, sort_keys=True).encode()).hexdigest()[:32]
-
-
-def topological_order(stages: Sequence[Stage]) -> tuple[Stage, ...]:
-    """The stages in topological order; ties keep the given order."""
-    known = {stage.name for stage in stages}
-    ready: list[Stage] = []
-    waiting = list(stages)
-    while waiting:
-        done = {stage.name for stage in ready}
-        following = next((stage for stage in waiting if (set(stage.needs) & known) <= done), None)
-        if following is None:
-            raise ValueError(f"stages need each other in a cycle: {', '.join(stage.name for stage in waiting)}")
-        waiting.remove(following)
-        ready.append(following)
-    missing = {need for stage in stages for need in stage.needs} - known
-    if missing:
-        raise ValueError(f"no stage provides {', '.join(sorted(missing))}")
-    return tuple(ready)

@@ -11,11 +11,12 @@ import numpy as np
 from shared.domain.error import EngineError, RecordingError
 from shared.domain.recording import Probe
 from shared.domain.span import Span, union
+from shared.domain.stage_plan import NO_FACES, TRACK_FACES
 from shared.pipeline.artifacts import FACE, FaceTracks, SpeechMap
 from shared.pipeline.face_crop import CROP, cut_square, mouth_motion, sharpness
 from shared.pipeline.follow_faces import FaceFollower, tiles_of
 from shared.pipeline.growing_array import GrowingArray
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import FaceDetector
 from shared.ports.media import Frame, MediaDecoder
 
@@ -27,9 +28,7 @@ PAUSE = 1.0  # seconds; shorter silences are processed too, to keep frames conse
 class NoFaces(WholeStage):
     """Replaces `track_faces` if the face is not used, and writes an empty output with the reason."""
 
-    name = "track_faces"
-    needs: tuple[str, ...] = ()
-    queue: Queue = "cpu"
+    spec = NO_FACES
 
     def __init__(self, reason: str) -> None:
         self._reason = reason
@@ -44,9 +43,7 @@ class NoFaces(WholeStage):
 
 
 class TrackFaces(WholeStage):
-    name = "track_faces"
-    needs: tuple[str, ...] = ("decode", "detect_speech")
-    queue: Queue = "cpu"
+    spec = TRACK_FACES
 
     def __init__(self, media: Path, decoder: MediaDecoder, detector: FaceDetector) -> None:
         self._media = media

@@ -6,23 +6,24 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.domain.coverage import speech_without_words
 from shared.domain.span import Span
 from shared.domain.speech import Speech, Transcription, Word
+from shared.domain.stage_plan import TRANSCRIBE
 from shared.pipeline.artifacts import SpeechMap, open_audio
-from shared.pipeline.stage import Queue, Workspace
+from shared.pipeline.stage import Workspace
 from shared.ports.engines import Transcriber
 
 PART = 600.0  # seconds; the maximum loss of a killed run
 SPLIT_FROM = 900.0  # seconds; a shorter recording is not split
+MAX_LISTED = 10  # stretches of speech whose times a warning lists
 
 
 @dataclass(frozen=True, slots=True)
 class Transcribe:
+    spec = TRANSCRIBE
     transcriber: Transcriber
     language: str | None = None
-    queue: Queue = "cpu"
-    name: str = "transcribe"
-    needs: tuple[str, ...] = ("decode", "detect_speech")
     vocabulary: tuple[str, ...] = ()
 
     @property
@@ -44,12 +45,13 @@ class Transcribe:
         work.write(self._transcribe_span(work, part))
 
     def run(self, work: Workspace, parts: Sequence[Path], /) -> None:
-        found = [Transcription.model_validate_json((part / f"{self.name}.json").read_bytes()) for part in parts]
+        found = [Transcription.model_validate_json((part / f"{work.stage}.json").read_bytes()) for part in parts]
         found = found or [self._transcribe_span(work, None)]
         words = in_time_order([word for transcription in found for word in transcription.words])
         if words and self.transcriber.note:
             work.warn("recogniser", self.transcriber.note)
         self._warn_about_vocabulary(work)
+        _warn_about_lost_speech(work, words)
         work.write(found[0].model_copy(update={"words": words}))
 
     def _transcribe_span(self, work: Workspace, part: Span | None) -> Transcription:
@@ -89,6 +91,22 @@ class Transcribe:
         number, longest = max(enumerate(tracks), key=lambda pair: sum(span.duration for span in pair[1].spans))
         audio = open_audio(work.inputs["decode"], None if longest.track is None else number)
         return self.transcriber.identify_language(audio, longest.spans)
+
+
+def _warn_about_lost_speech(work: Workspace, words: Sequence[Word]) -> None:
+    lost = [
+        gap
+        for track in work.read("detect_speech", SpeechMap).tracks
+        for gap in speech_without_words(track.spans, [word for word in words if word.speaker == track.track])
+    ]
+    if lost:
+        listed = ", ".join(f"{_clock(gap.start)} to {_clock(gap.end)}" for gap in lost[:MAX_LISTED])
+        more = f" and {len(lost) - MAX_LISTED} more" if len(lost) > MAX_LISTED else ""
+        work.warn("speech_without_words", f"No words were recognised in detected speech: {listed}{more}.")
+
+
+def _clock(seconds: float) -> str:
+    return f"{int(seconds) // 3600}:{int(seconds) // 60 % 60:02}:{seconds % 60:04.1f}"
 
 
 def in_time_order(words: Sequence[Word]) -> tuple[Word, ...]:

@@ -32,28 +32,26 @@ class SpeechDetector(Engine, Protocol):
 class LocalSpeakers:
     """Speaker activity in one window; voice numbers are local to the window."""
 
-    start: float  # in seconds of the recording
+    first: int  # the number of the window's first frame in the recording
     active: Floats  # (frame, voice), 0 to 1: probability that the voice speaks
 
 
 @dataclass(frozen=True, slots=True)
 class Segmentation:
-    """Probabilities of speech and of overlapped speech for each frame."""
+    """Overlapping windows in order, with frames at common times; the caller matches their voices."""
 
-    start: float  # in seconds of the recording
+    start: float  # of the recording's first frame, in seconds
     step: float  # seconds that one frame covers
-    speech: Floats  # (frame,), probability of speech
-    overlap: Floats  # (frame,), probability of overlapped speech
-    local: tuple[LocalSpeakers, ...] = ()  # overlapping windows in order; the caller matches their voices
+    windows: tuple[LocalSpeakers, ...]
 
 
 class SpeechSegmenter(Engine, Protocol):
-    def segment(self, audio: Audio, progress: Progress) -> Segmentation: ...
+    def segment(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> Segmentation:
+        """The speakers of the windows that contain speech."""
+        ...
 
 
 class Transcriber(Engine, Protocol):
-    @property
-    def on_gpu(self) -> bool: ...
     @property
     def note(self) -> str | None:
         """A remark about this recogniser for the readers of the transcript."""
@@ -84,22 +82,12 @@ class Transcriber(Engine, Protocol):
 
 
 class SpeakerEncoder(Engine, Protocol):
-    window: float  # preferred seconds of speech per embedding
-
     @property
     def same_voice(self) -> float:
         """The mean cosine similarity above which two clusters of embeddings are the same voice."""
         ...
 
     def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, dim), unit length
-        ...
-
-
-class SpeakerClusterer(Engine, Protocol):
-    def cluster(
-        self, embeddings: Floats, *, same_voice: float, speakers: int | None, max_speakers: int | None
-    ) -> Sequence[int]:
-        """One label for each row; labels are numbered from 0 in order of first appearance."""
         ...
 
 

@@ -47,7 +47,7 @@ def test_the_platforms_words_are_used(cache: Path, tmp_path: Path) -> None:
 
 def test_standard_output_contains_only_the_format(cache: Path) -> None:
     done = run("--transcript", CAPTIONS, "--modalities", "text,voice", "--cache", cache, "--format", "json", "-q")
-    assert json.loads(done.stdout)["schema_version"] == 1
+    assert json.loads(done.stdout)["schema_version"] == 2
 
 
 def test_without_modalities_there_are_words_and_no_emotion(cache: Path) -> None:
@@ -78,13 +78,13 @@ def test_an_interrupted_run_explains_how_to_resume(monkeypatch: pytest.MonkeyPat
 def stages(setup: Setup, options: JobOptions, inputs: Inputs | None = None, **sources: object) -> dict[str, Stage]:
     source = Source(name="a.mp4", sha256="a" * 64)
     job = Job.model_validate({"id": "job", "recording": source, "options": options, **sources})
-    return {stage.name: stage for stage in assemble(job, inputs or Inputs(SAMPLE), setup)}
+    return {stage.spec.name: stage for stage in assemble(job, inputs or Inputs(SAMPLE), setup)}
 
 
 def test_a_job_gets_the_stages_that_fit_it(setup: Setup) -> None:
     plain = stages(setup, JobOptions())
     assert list(plain)[-1] == "publish"
-    assert plain["diarize"].engine == "ge2e-moods+prototypes+powerset"
+    assert plain["diarize"].engine == "pyannet+ge2e-moods"
     assert plain["track_faces"].engine == "cascade"
     track = Source(name="Ana", sha256="b" * 64)
     apart = stages(setup, JobOptions(), Inputs(SAMPLE, tracks=(SAMPLE,)), tracks=(track,))

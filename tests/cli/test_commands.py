@@ -10,7 +10,7 @@ from typer.testing import CliRunner
 
 from services.cli.main import app, explain, main
 from shared.domain.error import EngineUnavailable, InvalidRequest, NoAudio
-from shared.engines.catalog import CATALOG
+from shared.engines.catalog import SLOTS
 
 runner = CliRunner()
 
@@ -25,11 +25,11 @@ def test_doctor_lists_engines_in_use_and_hints_for_missing_ones() -> None:
     result = runner.invoke(app, ["doctor", "--json"])
     assert result.exit_code == 0
     found = json.loads(result.stdout)
-    assert set(found) == set(CATALOG)
+    assert set(found) == set(SLOTS)
     assert {row["engine"]: row["status"] for row in found["asr"]} == {
         "faster-whisper": "missing", "pocketsphinx:5-en-us": "used",
     }  # fmt: skip
-    assert found["asr"][0]["hint"] == "undertone models fetch faster-whisper:small"
+    assert found["asr"][0]["hint"] == "undertone models fetch faster-whisper:base"
 
 
 def test_doctor_explains_the_ban_in_plain_words() -> None:
@@ -68,11 +68,40 @@ def test_options_of_a_training_run_depend_on_its_data(arguments: list[str], said
     assert said in result.exception.message
 
 
-def test_an_unreachable_hub_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
+def test_an_unreachable_source_is_reported(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("ENGINES__HUB_URL", "http://127.0.0.1:9")
     result = runner.invoke(app, ["models", "fetch", "faster-whisper:tiny"])
     assert isinstance(result.exception, EngineUnavailable)
     assert "resumes the download" in (result.exception.hint or "")
+
+
+def test_an_optional_fetch_says_in_one_line_that_it_failed(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("ENGINES__FETCH", "never")
+    result = runner.invoke(app, ["models", "fetch", "--optional"])
+    assert result.exit_code == 0
+    (line,) = result.stderr.splitlines()
+    assert line.startswith("faster-whisper:base is not fetched, because ENGINES__FETCH is `never`.")
+    assert isinstance(runner.invoke(app, ["models", "fetch"]).exception, EngineUnavailable)
+
+
+def test_nothing_is_exported_where_no_weights_are(tmp_path: Path) -> None:
+    result = runner.invoke(app, ["models", "export", str(tmp_path / "weights.tar")])
+    assert isinstance(result.exception, EngineUnavailable)
+    assert result.exception.hint == "undertone models fetch faster-whisper:base"
+
+
+@pytest.mark.weights
+def test_whisper_is_exported_imported_and_used(whisper: None, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    archive = tmp_path / "weights.tar"
+    assert runner.invoke(app, ["models", "export", str(archive), "faster-whisper:base"]).exit_code == 0
+    monkeypatch.setenv("ENGINES__MODELS_DIR", str(tmp_path / "elsewhere"))
+    assert "faster-whisper:base is in" in runner.invoke(app, ["models", "import", str(archive)]).stderr
+    rows = json.loads(runner.invoke(app, ["models", "list", "--json"]).stdout)
+    assert {row["name"]: row.get("source") for row in rows}["faster-whisper:base"] == "weights.tar"
+    found = json.loads(runner.invoke(app, ["doctor", "--json"]).stdout)["asr"]
+    assert [(row["engine"], row["status"]) for row in found] == [
+        ("faster-whisper:base", "used"), ("pocketsphinx:5-en-us", "ready"),
+    ]  # fmt: skip
 
 
 def test_an_error_has_a_message_a_code_and_an_exit_status(capsys: pytest.CaptureFixture[str]) -> None:

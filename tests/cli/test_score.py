@@ -30,6 +30,8 @@ from shared.domain.error import InvalidRequest, InvalidTranscript, NotFound, Und
 from shared.domain.recording import Recording
 from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript, disclose
+from shared.exports.formats import FORMATS
+from tests.fakes import turn
 
 APP = typer.Typer()
 APP.command()(score)
@@ -118,6 +120,26 @@ def test_overlapped_speech_is_scored_for_both_speakers(tmp_path: Path) -> None:
     scores = metrics(tmp_path, transcript(TWO), rttm=rttm)
     assert scores["speakers"]["missed_seconds"] == 2
     assert scores["speakers"]["speech_seconds"] == 12
+
+
+def test_der_is_that_of_the_turns(tmp_path: Path) -> None:
+    """Words leave out pauses and overlaps, so they say nothing exact about who speaks when."""
+    turns = (turn("A", 0, 4), turn("B", 4, 9), turn("A", 8, 9))
+    scores = metrics(tmp_path, transcript(TWO).model_copy(update={"turns": turns}))
+    parts = scores["speakers"]
+    assert (parts["missed_seconds"], parts["false_alarm_seconds"], parts["confusion_seconds"]) == (1, 1, 0)
+
+
+def test_exported_rttm_has_no_errors_against_its_own_transcript(tmp_path: Path) -> None:
+    hyp = transcript(TWO).model_copy(update={"turns": (turn("A", 0, 4), turn("B", 3, 8.5), turn("A", 6, 7))})
+    rttm = FORMATS["rttm"].render(hyp, emotion=False).decode()
+    assert metrics(tmp_path, hyp, rttm=rttm)["der"] == 0
+    assert metrics(tmp_path, transcript(TWO), rttm=rttm)["der"] > 0
+
+
+def test_transcript_of_version_1_is_scored(tmp_path: Path) -> None:
+    fields = json.loads(transcript(TWO).model_dump_json(exclude={"turns"})) | {"schema_version": 1}
+    assert json.loads(run(tmp_path, json.dumps(fields), "--json"))["der"] == 0
 
 
 def test_a_speaker_who_overlaps_with_themselves_counts_once(tmp_path: Path) -> None:

@@ -55,10 +55,8 @@ def of_kind(kind: str, name: str = "base") -> dict[str, Manifest]:
 
 def pods(name: str = ALL) -> dict[str, Manifest]:
     """The pod template of every workload, with its labels."""
-    found = {each: thing["spec"]["template"] for each, thing in of_kind("Deployment", name).items()}
-    for each, thing in of_kind("CronJob", name).items():
-        found[each] = thing["spec"]["jobTemplate"]["spec"]["template"]
-    return found
+    workloads = of_kind("Deployment", name) | of_kind("Job", name)
+    return {each: thing["spec"]["template"] for each, thing in workloads.items()}
 
 
 def container(pod: Manifest) -> Manifest:

@@ -7,7 +7,8 @@ from collections.abc import Mapping
 
 from pydantic_settings import BaseSettings
 
-from services.courier.settings import CourierSettings, RetentionSettings
+from services.courier.settings import CourierSettings
+from services.dispatcher.settings import RetentionSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
 from services.worker.settings import WorkerSettings
@@ -19,14 +20,15 @@ from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSetti
 from shared.infra.telemetry import TelemetrySettings
 from tests.container.compose_file import ROOT
 
-STATE = (DatabaseSettings, StorageSettings, LogSettings, TelemetrySettings)
+DATABASE = (DatabaseSettings, LogSettings, TelemetrySettings)
+STATE = (*DATABASE, StorageSettings)
 QUEUE = (RedisSettings, QueueSettings)
 OUTBOUND = (OutboundSettings, SecretSettings)
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
     "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings),
     "results": (*STATE, ResultsSettings),
-    "courier": (*STATE, *OUTBOUND, PublicSettings, CourierSettings, RetentionSettings),
-    "dispatcher": (*STATE, *QUEUE, PublicSettings),
+    "courier": (*DATABASE, *OUTBOUND, CourierSettings),
+    "dispatcher": (*STATE, *QUEUE, PublicSettings, RetentionSettings),
     "worker-cpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),
     "worker-gpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),
 }
@@ -35,6 +37,7 @@ ELSEWHERE = {
     "STORAGE__FOLDER",
     "ENGINES__MODELS_DIR",
     "ENGINES__HUB_URL",
+    "ENGINES__FETCH",
     "WORKER__SCRATCH",
     "GATEWAY__KEYLESS",
     "RESULTS__KEYLESS",

@@ -6,6 +6,7 @@ import os
 import re
 import shutil
 import subprocess
+import sys
 import time
 from pathlib import Path
 
@@ -129,6 +130,7 @@ def test_a_secret_is_mounted_only_where_it_is_needed() -> None:
         }
 
     assert holders("sealing") == {"secrets", "gateway", "courier"}
+    assert holders("objects") == {"secrets", "objects", "gateway", "results", "dispatcher", "worker-cpu", "worker-gpu"}
     assert holders("redis") == {"secrets", "redis", "gateway", "dispatcher", "worker-cpu", "worker-gpu"}
     for name, service in SERVICES.items():
         if name != "secrets":
@@ -145,6 +147,36 @@ def test_containers_start_existing_services() -> None:
             if name not in ("secrets", "models"):
                 check = ["CMD", "python", "-I", "-S", "services/container/health.py", whole[3]]
                 assert service["healthcheck"]["test"] == check
+
+
+def test_only_the_fetch_of_weights_writes_them_and_workers_start_after_it() -> None:
+    for name, service in SERVICES.items():
+        mounts = [volume for volume in service.get("volumes", ()) if volume.startswith("models:")]
+        if name in ("worker-cpu", "worker-gpu"):
+            assert mounts == ["models:/models:ro"]
+            assert service["depends_on"]["models"] == {"condition": "service_completed_successfully"}
+        elif name not in ("models", "secrets"):
+            assert not mounts and "models" not in service.get("depends_on", {})
+    assert SERVICES["models"]["restart"] == "no" and "profiles" not in SERVICES["models"]
+
+
+@pytest.mark.parametrize("fetch", ["auto", "never"])
+def test_the_fetch_of_weights_succeeds_without_a_source(fetch: str, tmp_path: Path) -> None:
+    """Otherwise no worker would start on a machine without a network."""
+    (_, *command), closed = SERVICES["models"]["entrypoint"], "http://127.0.0.1:9"
+    sources = {"ENGINES__HUB_URL": closed, "PIP_INDEX_URL": closed, "PIP_CONFIG_FILE": os.devnull}
+    folders = {"HOME": str(tmp_path), "ENGINES__MODELS_DIR": str(tmp_path / "models")}
+    done = subprocess.run(
+        [sys.executable, *command, *SERVICES["models"]["command"]],
+        cwd=ROOT,
+        env={"PATH": os.defpath, "ENGINES__FETCH": fetch, **sources, **folders},
+        check=False,
+        capture_output=True,
+        text=True,
+        timeout=60,
+    )
+    assert done.returncode == 0, done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "Undertone goes on without it" in done.stderr
 
 
 def test_redis_is_persistent_and_requires_a_password() -> None:

@@ -142,7 +142,9 @@ def test_workers_read_the_models_and_one_job_writes_them() -> None:
         mounts = {mount["name"]: mount for mount in container(pods()[name])["volumeMounts"]}
         assert mounts["models"]["mountPath"] == "/models"
         assert mounts["models"].get("readOnly", False) == (name != "models")
-    assert of_kind("CronJob", ALL)["models"]["spec"]["suspend"] is True
+    job = of_kind("Job", ALL)["models"]["spec"]
+    assert job["ttlSecondsAfterFinished"] < 3600, "the next `kubectl apply` replaces it"
+    assert container(pods()["models"])["args"] == ["models", *SERVICES["models"]["command"]]
 
 
 def test_the_example_uses_images_of_a_registry() -> None:

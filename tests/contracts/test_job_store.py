@@ -13,31 +13,29 @@ from shared.domain.job_record import JobFailure, JobFilter, JobRecord, JobStatus
 from shared.domain.retention import RetentionCategory
 from shared.domain.work import Refusal, StageStatus
 from shared.infra.database.engine import Database
+from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.schema import metadata
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.database.work_queue import SqlWorkQueue
-from shared.ports.jobs import JobStore, WorkQueue, WorkStore
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 
 @pytest.fixture
-def store(database: Database) -> JobStore:
+def store(database: Database) -> SqlJobStore:
     return SqlJobStore(database)
 
 
 @pytest.fixture
-def work(database: Database) -> WorkStore:
+def work(database: Database) -> SqlWorkStore:
     return SqlWorkStore(database)
 
 
 @pytest.fixture
-def queue(database: Database) -> WorkQueue:
-    return SqlWorkQueue(database)
+def erasures(database: Database) -> SqlErasureStore:
+    return SqlErasureStore(database)
 
 
-def test_job_is_returned_as_submitted(store: JobStore) -> None:
+def test_job_is_returned_as_submitted(store: SqlJobStore) -> None:
     new = new_job(metadata={"meeting": 7}, consent=Consent(participants_informed=True), key_id="k1", digest="d")
     record = store.add("ours", new)
     assert store.find("ours", record.id) == record
@@ -52,7 +50,7 @@ def test_job_is_returned_as_submitted(store: JobStore) -> None:
     assert [stage.needs for stage in record.stages] == [stage.needs for stage in new.stages]
 
 
-def test_another_tenants_job_is_reported_as_not_found(store: JobStore) -> None:
+def test_another_tenants_job_is_reported_as_not_found(store: SqlJobStore) -> None:
     record = store.add("theirs", new_job())
     assert store.find("ours", record.id) is None
     assert store.erasure_record("ours", record.id) is None
@@ -68,7 +66,7 @@ def test_another_tenants_job_is_reported_as_not_found(store: JobStore) -> None:
     assert store.find("theirs", record.id) == record
 
 
-def test_pages_list_every_job_once_from_newest_to_oldest(store: JobStore, clock: MovableClock) -> None:
+def test_pages_list_every_job_once_from_newest_to_oldest(store: SqlJobStore, clock: MovableClock) -> None:
     records = []
     for number in range(7):
         records.append(store.add("ours", new_job(ONE_STAGE)))
@@ -90,7 +88,7 @@ def test_pages_list_every_job_once_from_newest_to_oldest(store: JobStore, clock:
         store.list("ours", cursor="invalid")
 
 
-def test_list_is_filtered_by_status_time_and_digest(store: JobStore, clock: MovableClock) -> None:
+def test_list_is_filtered_by_status_time_and_digest(store: SqlJobStore, clock: MovableClock) -> None:
     old = store.add("ours", new_job(digest="same"))
     clock.move(MINUTE)
     new = store.add("ours", new_job(digest="other"))
@@ -107,7 +105,7 @@ def test_list_is_filtered_by_status_time_and_digest(store: JobStore, clock: Mova
     assert listed(digest="same") == [old.id]
 
 
-def test_cancelled_job_revokes_leases_and_cannot_be_cancelled_again(store: JobStore, work: WorkStore) -> None:
+def test_cancelled_job_revokes_leases_and_cannot_be_cancelled_again(store: SqlJobStore, work: SqlWorkStore) -> None:
     record = store.add("ours", new_job())
     claim = held(work, record.id, "decode")
     assert store.cancel("ours", record.id).status is JobStatus.CANCELLED
@@ -120,7 +118,7 @@ def test_cancelled_job_revokes_leases_and_cannot_be_cancelled_again(store: JobSt
         store.cancel("ours", record.id)
 
 
-def test_retry_keeps_finished_stages(store: JobStore, work: WorkStore) -> None:
+def test_retry_keeps_finished_stages(store: SqlJobStore, work: SqlWorkStore) -> None:
     record = store.add("ours", new_job())
     with pytest.raises(StateConflict, match="queued"):
         store.retry("ours", record.id)
@@ -139,7 +137,7 @@ def test_retry_keeps_finished_stages(store: JobStore, work: WorkStore) -> None:
 
 
 def test_erasure_waits_for_the_last_lease_and_leaves_an_erasure_record(
-    store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock, database: Database
+    store: SqlJobStore, work: SqlWorkStore, erasures: SqlErasureStore, clock: MovableClock, database: Database
 ) -> None:
     record = store.add("ours", new_job(metadata={"topic": "secret-topic"}, digest="secret-digest"))
     claim = held(work, record.id, "decode")
@@ -151,20 +149,20 @@ def test_erasure_waits_for_the_last_lease_and_leaves_an_erasure_record(
         store.retry("ours", record.id)
     with pytest.raises(LeaseLost):
         work.publish(claim, seconds=1)
-    assert queue.pending_erasures() == (), "a worker may still be writing"
+    assert erasures.pending() == (), "a worker may still be writing"
     clock.move(2 * MINUTE)
-    assert [erasure.id for erasure in queue.pending_erasures()] == [record.id]
-    queue.finish_erasure("ours", record.id)
-    queue.finish_erasure("ours", record.id)
-    assert queue.pending_erasures() == ()
+    assert [erasure.id for erasure in erasures.pending()] == [record.id]
+    erasures.finish("ours", record.id)
+    erasures.finish("ours", record.id)
+    assert erasures.pending() == ()
     remaining = store.erasure_record("ours", record.id)
     assert remaining is not None and remaining.erased_at == clock.now
     assert "secret" not in dump(database)
 
 
-def test_finish_erasure_ignores_jobs_that_are_not_being_erased(store: JobStore, queue: WorkQueue) -> None:
+def test_finish_erasure_ignores_jobs_that_are_not_being_erased(store: SqlJobStore, erasures: SqlErasureStore) -> None:
     record = store.add("ours", new_job())
-    queue.finish_erasure("ours", record.id)
+    erasures.finish("ours", record.id)
     assert store.find("ours", record.id) == record
     assert store.erasure_record("ours", record.id) is None
 
@@ -175,7 +173,7 @@ def dump(database: Database) -> str:
 
 
 def test_quota_counts_stored_bytes_until_they_are_deleted(
-    store: JobStore, queue: WorkQueue, database: Database
+    store: SqlJobStore, erasures: SqlErasureStore, database: Database
 ) -> None:
     first, second = (store.add("ours", new_job(ONE_STAGE, media_bytes=40), max_stored=100).id for _ in range(2))
     with pytest.raises(QuotaExceeded):
@@ -183,15 +181,15 @@ def test_quota_counts_stored_bytes_until_they_are_deleted(
     store.add("theirs", new_job(ONE_STAGE, media_bytes=100), max_stored=100)
     store.add("ours", new_job(ONE_STAGE, media_bytes=20), max_stored=100)
     assert (store.stored_bytes("ours"), store.stored_bytes("theirs"), store.stored_bytes("nobody")) == (100, 100, 0)
-    SqlRetentionStore(database).mark_deleted(RetentionCategory.MEDIA, "ours", first)
+    erasures.mark_deleted(RetentionCategory.MEDIA, "ours", first)
     assert store.stored_bytes("ours") == 60
     store.erase("ours", second, by="k1", reason="requested")
     assert store.stored_bytes("ours") == 60, "its bytes are still stored"
-    queue.finish_erasure("ours", second)
+    erasures.finish("ours", second)
     assert store.stored_bytes("ours") == 20
 
 
-def test_concurrent_jobs_do_not_share_the_last_quota_bytes(store: JobStore) -> None:
+def test_concurrent_jobs_do_not_share_the_last_quota_bytes(store: SqlJobStore) -> None:
     def add(_number: int) -> bool:
         try:
             store.add("ours", new_job(ONE_STAGE, media_bytes=40), max_stored=100)

@@ -8,9 +8,9 @@ import pytest
 
 from shared.domain.job_record import JobFailure, JobStatus
 from shared.domain.metrics import RECENT_WINDOW, FinishedStages, QueueMetrics, ServiceMetrics
-from shared.domain.stage_plan import AFTER_PUBLISH
+from shared.domain.stage_plan import CAPTION
 from shared.domain.webhook import Attempt, DeliveryOutcome, DeliveryStatus, EventType, WebhookEndpoint
-from shared.domain.work import CAPTION, StageStatus
+from shared.domain.work import StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.metrics import SqlMetricsSource
@@ -18,12 +18,11 @@ from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.webhooks import SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
-from shared.ports.metrics import MetricsSource
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 
 @pytest.fixture
-def source(database: Database) -> MetricsSource:
+def source(database: Database) -> SqlMetricsSource:
     return SqlMetricsSource(database)
 
 
@@ -37,12 +36,12 @@ def work(database: Database) -> SqlWorkStore:
     return SqlWorkStore(database)
 
 
-def test_metrics_of_an_empty_database_are_zero(source: MetricsSource) -> None:
+def test_metrics_of_an_empty_database_are_zero(source: SqlMetricsSource) -> None:
     assert source.read() == ServiceMetrics()
 
 
 def test_open_work_is_counted_by_queue_with_its_oldest_age(
-    database: Database, source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
+    database: Database, source: SqlMetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
     first = store.add("ours", new_job())
     clock.move(MINUTE)
@@ -71,7 +70,7 @@ def test_open_work_is_counted_by_queue_with_its_oldest_age(
 
 
 def test_age_of_a_requeued_stage_counts_from_its_delay(
-    source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
+    source: SqlMetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
     job = store.add("ours", new_job(ONE_STAGE))
     clock.move(30 * MINUTE)
@@ -82,18 +81,18 @@ def test_age_of_a_requeued_stage_counts_from_its_delay(
 
 
 def test_recently_finished_jobs_give_processing_speed(
-    source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
+    source: SqlMetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
-    job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
+    job = store.add("ours", new_job((*ONE_STAGE, CAPTION)))
     clock.move(MINUTE)
     work.publish(held(work, job.id, "publish"), seconds=6, recording_seconds=60)
-    work.fail(held(work, job.id, CAPTION), JobFailure(code="no_video", message="There is no video."))
+    work.fail(held(work, job.id, CAPTION.name), JobFailure(code="no_video", message="There is no video."))
     unmeasured = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, unmeasured.id, "publish"), seconds=100)
     metrics = source.read()
     assert (metrics.jobs_done, metrics.turnaround_seconds) == (2, 60)
     assert (metrics.work_seconds, metrics.recording_seconds) == (6, 60), "jobs without a length are not counted"
-    assert metrics.finished_stages[CAPTION, StageStatus.FAILED] == FinishedStages(count=1, attempts=1)
+    assert metrics.finished_stages[CAPTION.name, StageStatus.FAILED] == FinishedStages(count=1, attempts=1)
     clock.move(RECENT_WINDOW)
     metrics = source.read()
     assert (metrics.jobs_done, metrics.work_seconds, metrics.finished_stages) == (0, 0, {})
@@ -101,7 +100,7 @@ def test_recently_finished_jobs_give_processing_speed(
 
 
 def test_webhooks_are_counted_while_pending_and_by_outcome(
-    database: Database, source: MetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
+    database: Database, source: SqlMetricsSource, store: SqlJobStore, work: SqlWorkStore, clock: MovableClock
 ) -> None:
     event_types = frozenset({EventType.TRANSCRIPT_READY})
     SqlEndpointStore(database).add(

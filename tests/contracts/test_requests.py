@@ -10,10 +10,9 @@ from shared.domain.error import IdempotencyKeyReused
 from shared.domain.idempotency import RequestKey, RequestState, StoredResponse
 from shared.domain.tenant import AuditEntry
 from shared.infra.database.engine import Database
+from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
-from shared.infra.database.work_queue import SqlWorkQueue
-from shared.ports.keys import AuditLog, IdempotencyStore
 from tests.contracts.test_database_races import run_concurrently
 from tests.service_fakes import MINUTE, MovableClock, new_job
 
@@ -22,16 +21,16 @@ ANSWER = StoredResponse(status=202, body=b'{"id": "j"}')
 
 
 @pytest.fixture
-def audit_log(database: Database) -> AuditLog:
+def audit_log(database: Database) -> SqlAuditLog:
     return SqlAuditLog(database)
 
 
 @pytest.fixture
-def requests(database: Database) -> IdempotencyStore:
+def requests(database: Database) -> SqlIdempotencyStore:
     return SqlIdempotencyStore(database)
 
 
-def test_audit_log_is_listed_newest_first_for_its_tenant_only(audit_log: AuditLog, clock: MovableClock) -> None:
+def test_audit_log_is_listed_newest_first_for_its_tenant_only(audit_log: SqlAuditLog, clock: MovableClock) -> None:
     entries = []
     for number in range(5):
         clock.move(MINUTE)
@@ -49,7 +48,7 @@ def test_audit_log_is_listed_newest_first_for_its_tenant_only(audit_log: AuditLo
     assert len(audit_log.list("ours").items) == 3
 
 
-def test_repeated_request_gets_the_stored_response(requests: IdempotencyStore) -> None:
+def test_repeated_request_gets_the_stored_response(requests: SqlIdempotencyStore) -> None:
     assert requests.begin(ONE, "same") == RequestState(new=True)
     assert requests.begin(ONE, "same") == RequestState(new=False), "the first request is still running"
     requests.store_response(ONE, ANSWER)
@@ -60,7 +59,7 @@ def test_repeated_request_gets_the_stored_response(requests: IdempotencyStore) -
         assert requests.begin(ONE.model_copy(update=other), "other").new
 
 
-def test_request_without_a_response_is_processed_again(requests: IdempotencyStore, clock: MovableClock) -> None:
+def test_request_without_a_response_is_processed_again(requests: SqlIdempotencyStore, clock: MovableClock) -> None:
     requests.begin(ONE, "same")
     requests.release(ONE)
     assert requests.begin(ONE, "other").new
@@ -73,7 +72,7 @@ def test_request_without_a_response_is_processed_again(requests: IdempotencyStor
 
 
 def test_killed_request_releases_its_key_after_the_maximum_duration(
-    requests: IdempotencyStore, clock: MovableClock
+    requests: SqlIdempotencyStore, clock: MovableClock
 ) -> None:
     requests.begin(ONE, "same")
     clock.move(timedelta(hours=3))
@@ -83,16 +82,16 @@ def test_killed_request_releases_its_key_after_the_maximum_duration(
     assert requests.begin(ONE, "same").response == ANSWER
 
 
-def test_only_one_of_concurrent_repeats_is_processed(requests: IdempotencyStore) -> None:
+def test_only_one_of_concurrent_repeats_is_processed(requests: SqlIdempotencyStore) -> None:
     states = run_concurrently(*[lambda: requests.begin(ONE, "same")] * 6)
     assert [state.new for state in states].count(True) == 1
 
 
-def test_erasing_a_job_deletes_its_stored_response(requests: IdempotencyStore, database: Database) -> None:
+def test_erasing_a_job_deletes_its_stored_response(requests: SqlIdempotencyStore, database: Database) -> None:
     jobs = SqlJobStore(database)
     job = jobs.add("ours", new_job())
     requests.begin(ONE, "same")
     requests.store_response(ONE, ANSWER, job_id=job.id)
     jobs.erase("ours", job.id, by="k", reason="requested")
-    SqlWorkQueue(database).finish_erasure("ours", job.id)
+    SqlErasureStore(database).finish("ours", job.id)
     assert requests.begin(ONE, "same").new

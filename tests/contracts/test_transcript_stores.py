@@ -16,11 +16,11 @@ from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
+from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.database.work_queue import SqlWorkQueue
 from tests.exports.sample import transcript
 from tests.fakes import utterance
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
@@ -172,7 +172,7 @@ def test_corrections_are_numbered_and_update_index_and_audit_log(
 
 
 def test_erasure_deletes_all_words(database: Database, index: SqlTranscriptIndex, clock: MovableClock) -> None:
-    jobs, store, queue = SqlJobStore(database), SqlCorrectionStore(database), SqlWorkQueue(database)
+    jobs, store, erasures = SqlJobStore(database), SqlCorrectionStore(database), SqlErasureStore(database)
     kept = done(database, saying("quite ordinary"))
     made = done(database, saying("xylophone marmalade"))
     change = (Change(field=CorrectedField.TEXT, target="0", old="xylophone marmalade", new="zeppelin"),)
@@ -185,7 +185,7 @@ def test_erasure_deletes_all_words(database: Database, index: SqlTranscriptIndex
     with pytest.raises(NotFound):
         store.add("ours", made.job_id, change, after=1, shown=shown, entry=entry(made.job_id, clock))
     clock.move(timedelta(hours=1))
-    queue.finish_erasure("ours", made.job_id)
+    erasures.finish("ours", made.job_id)
     with database.reading() as connection:
         names = ["corrections", "search_utterances"]
         if connection.dialect.name == "sqlite":

@@ -19,12 +19,11 @@ from shared.domain.webhook import (
     WebhookEndpoint,
 )
 from shared.infra.database.engine import Database
+from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.outbox import MAX_PARALLEL_PER_ENDPOINT, SqlOutbox
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.database.work_queue import SqlWorkQueue
-from shared.ports.webhooks import DeliveryStore, EndpointStore, Outbox
 from tests.contracts.test_database_races import run_concurrently
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
@@ -33,17 +32,17 @@ DONE = DeliveryOutcome(status=DeliveryStatus.DELIVERED)
 
 
 @pytest.fixture
-def endpoints(database: Database) -> EndpointStore:
+def endpoints(database: Database) -> SqlEndpointStore:
     return SqlEndpointStore(database)
 
 
 @pytest.fixture
-def deliveries(database: Database) -> DeliveryStore:
+def deliveries(database: Database) -> SqlDeliveryStore:
     return SqlDeliveryStore(database)
 
 
 @pytest.fixture
-def outbox(database: Database) -> Outbox:
+def outbox(database: Database) -> SqlOutbox:
     return SqlOutbox(database)
 
 
@@ -61,7 +60,7 @@ def endpoint(
     )
 
 
-def add_endpoint(endpoints: EndpointStore, **fields: object) -> WebhookEndpoint:
+def add_endpoint(endpoints: SqlEndpointStore, **fields: object) -> WebhookEndpoint:
     made = endpoint(**fields)  # type: ignore[arg-type]
     endpoints.add(made)
     return made
@@ -75,7 +74,7 @@ def publish(database: Database, tenant: str = "ours") -> str:
     return job.id
 
 
-def due(outbox: Outbox, limit: int = 50) -> tuple[DueDelivery, ...]:
+def due(outbox: SqlOutbox, limit: int = 50) -> tuple[DueDelivery, ...]:
     outbox.fan_out()
     return outbox.due(limit=limit, lease=MINUTE)
 
@@ -96,7 +95,7 @@ def attempt(outgoing: DueDelivery, clock: MovableClock, **fields: object) -> Att
 
 
 def test_event_is_delivered_once_to_each_subscribed_endpoint(
-    endpoints: EndpointStore, outbox: Outbox, database: Database
+    endpoints: SqlEndpointStore, outbox: SqlOutbox, database: Database
 ) -> None:
     job_id = publish(database)
     subscribed = [
@@ -116,7 +115,7 @@ def test_event_is_delivered_once_to_each_subscribed_endpoint(
 
 
 def test_any_due_reports_pending_events_and_due_deliveries(
-    database: Database, endpoints: EndpointStore, outbox: Outbox, clock: MovableClock
+    database: Database, endpoints: SqlEndpointStore, outbox: SqlOutbox, clock: MovableClock
 ) -> None:
     assert not outbox.any_due()
     add_endpoint(endpoints)
@@ -137,7 +136,7 @@ def test_any_due_reports_pending_events_and_due_deliveries(
 
 
 def test_leased_delivery_is_not_returned_until_the_lease_expires(
-    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore, outbox: SqlOutbox, database: Database, clock: MovableClock
 ) -> None:
     add_endpoint(endpoints)
     publish(database)
@@ -151,7 +150,11 @@ def test_leased_delivery_is_not_returned_until_the_lease_expires(
 
 
 def test_delivery_log_has_each_attempt_and_its_outcome(
-    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore,
+    deliveries: SqlDeliveryStore,
+    outbox: SqlOutbox,
+    database: Database,
+    clock: MovableClock,
 ) -> None:
     add_endpoint(endpoints)
     publish(database)
@@ -172,7 +175,7 @@ def test_delivery_log_has_each_attempt_and_its_outcome(
     assert (found.status, found.attempts, found.finished_at) == (DeliveryStatus.FAILED, 2, clock.now)
 
 
-def deliver_event(outbox: Outbox, database: Database, clock: MovableClock) -> Delivery:
+def deliver_event(outbox: SqlOutbox, database: Database, clock: MovableClock) -> Delivery:
     publish(database)
     (outgoing,) = due(outbox)
     outbox.record(outgoing, attempt(outgoing, clock, response_status=200), DONE)
@@ -180,7 +183,11 @@ def deliver_event(outbox: Outbox, database: Database, clock: MovableClock) -> De
 
 
 def test_replay_sends_the_same_body_in_a_new_series(
-    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore,
+    deliveries: SqlDeliveryStore,
+    outbox: SqlOutbox,
+    database: Database,
+    clock: MovableClock,
 ) -> None:
     hook = add_endpoint(endpoints)
     delivery = deliver_event(outbox, database, clock)
@@ -198,7 +205,7 @@ def test_replay_sends_the_same_body_in_a_new_series(
 
 
 def test_ping_is_sent_regardless_of_subscribed_event_types(
-    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox
+    endpoints: SqlEndpointStore, deliveries: SqlDeliveryStore, outbox: SqlOutbox
 ) -> None:
     hook = add_endpoint(endpoints, event_types=set())
     add_endpoint(endpoints)
@@ -212,7 +219,11 @@ def test_ping_is_sent_regardless_of_subscribed_event_types(
 
 
 def test_disabled_endpoint_drops_deliveries_that_can_be_replayed(
-    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore,
+    deliveries: SqlDeliveryStore,
+    outbox: SqlOutbox,
+    database: Database,
+    clock: MovableClock,
 ) -> None:
     hook = add_endpoint(endpoints)
     publish(database)
@@ -239,7 +250,7 @@ def test_disabled_endpoint_drops_deliveries_that_can_be_replayed(
 
 
 def test_rate_limited_endpoint_gets_no_deliveries_until_its_delay_ends(
-    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore, outbox: SqlOutbox, database: Database, clock: MovableClock
 ) -> None:
     add_endpoint(endpoints)
     publish(database)
@@ -254,7 +265,7 @@ def test_rate_limited_endpoint_gets_no_deliveries_until_its_delay_ends(
 
 
 def test_slow_endpoint_does_not_occupy_all_workers(
-    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore, outbox: SqlOutbox, database: Database, clock: MovableClock
 ) -> None:
     slow = add_endpoint(endpoints)
     for _ in range(MAX_PARALLEL_PER_ENDPOINT + 2):
@@ -268,7 +279,7 @@ def test_slow_endpoint_does_not_occupy_all_workers(
 
 
 def fail_daily(
-    endpoints_store: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock, days: int
+    endpoints_store: SqlEndpointStore, outbox: SqlOutbox, database: Database, clock: MovableClock, days: int
 ) -> str:
     hook = add_endpoint(endpoints_store)
     for _ in range(days):
@@ -282,7 +293,7 @@ def fail_daily(
 
 
 def test_endpoint_is_disabled_after_days_without_success(
-    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore, outbox: SqlOutbox, database: Database, clock: MovableClock
 ) -> None:
     def disabled() -> int:
         return outbox.disable_failing(reason="no success", after=5 * DAY, recent=DAY)
@@ -306,7 +317,7 @@ def test_endpoint_is_disabled_after_days_without_success(
 
 
 def test_endpoint_without_recent_attempts_is_not_disabled_and_success_resets_the_period(
-    endpoints: EndpointStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore, outbox: SqlOutbox, database: Database, clock: MovableClock
 ) -> None:
     fail_daily(endpoints, outbox, database, clock, 5)
     clock.move(2 * DAY)
@@ -325,7 +336,11 @@ def test_endpoint_without_recent_attempts_is_not_disabled_and_success_resets_the
 
 
 def test_old_deliveries_are_deleted_after_the_retention_period(
-    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore,
+    deliveries: SqlDeliveryStore,
+    outbox: SqlOutbox,
+    database: Database,
+    clock: MovableClock,
 ) -> None:
     add_endpoint(endpoints)
     callback = add_endpoint(endpoints, job_id="an old job")
@@ -340,7 +355,11 @@ def test_old_deliveries_are_deleted_after_the_retention_period(
 
 
 def test_another_tenants_endpoint_is_reported_as_not_found(
-    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore,
+    deliveries: SqlDeliveryStore,
+    outbox: SqlOutbox,
+    database: Database,
+    clock: MovableClock,
 ) -> None:
     hook = add_endpoint(endpoints)
     delivery = deliver_event(outbox, database, clock)
@@ -361,7 +380,11 @@ def test_another_tenants_endpoint_is_reported_as_not_found(
 
 
 def test_endpoint_is_changed_listed_and_deleted_with_its_log(
-    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore,
+    deliveries: SqlDeliveryStore,
+    outbox: SqlOutbox,
+    database: Database,
+    clock: MovableClock,
 ) -> None:
     hook = add_endpoint(endpoints)
     add_endpoint(endpoints, job_id="j")
@@ -387,7 +410,7 @@ def test_endpoint_is_changed_listed_and_deleted_with_its_log(
 
 
 def test_deliveries_are_listed_in_pages(
-    endpoints: EndpointStore, deliveries: DeliveryStore, clock: MovableClock
+    endpoints: SqlEndpointStore, deliveries: SqlDeliveryStore, clock: MovableClock
 ) -> None:
     hook = add_endpoint(endpoints)
     sent = []
@@ -401,20 +424,24 @@ def test_deliveries_are_listed_in_pages(
 
 
 def test_erasing_a_job_deletes_its_deliveries_and_pending_events(
-    endpoints: EndpointStore, deliveries: DeliveryStore, outbox: Outbox, database: Database, clock: MovableClock
+    endpoints: SqlEndpointStore,
+    deliveries: SqlDeliveryStore,
+    outbox: SqlOutbox,
+    database: Database,
+    clock: MovableClock,
 ) -> None:
     add_endpoint(endpoints)
     first = publish(database)
     callback = add_endpoint(endpoints, job_id=first)
     outgoing, _other = due(outbox)
     second = publish(database)
-    jobs, queue = SqlJobStore(database), SqlWorkQueue(database)
+    jobs, erasures = SqlJobStore(database), SqlErasureStore(database)
     for job_id in (first, second):
         jobs.erase("ours", job_id, by="k1", reason="requested")
     assert due(outbox) == (), "neither pending deliveries nor events are sent"
     assert outbox.record(outgoing, attempt(outgoing, clock), DONE) is False
     for job_id in (first, second):
-        queue.finish_erasure("ours", job_id)
+        erasures.finish("ours", job_id)
     assert deliveries.list("ours").items == ()
     assert deliveries.attempts("ours", outgoing.delivery.id) == ()
     assert endpoints.find("ours", callback.id) is None

@@ -11,37 +11,36 @@ from sqlalchemy import select
 from shared.domain.error import LeaseLost, MediaDeleted, StateConflict
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus
 from shared.domain.retention import RetentionCategory
-from shared.domain.stage_plan import AFTER_PUBLISH
-from shared.domain.work import CAPTION, MAX_ATTEMPTS, PlannedStage, Refusal, StageStatus, SweepResult
+from shared.domain.stage_plan import CAPTION
+from shared.domain.work import MAX_ATTEMPTS, PlannedStage, Refusal, StageStatus, SweepResult
 from shared.infra.database.engine import Database
+from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.schema import outbox
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
-from shared.ports.jobs import JobStore, WorkQueue, WorkStore
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
 LOST = timedelta(hours=1)
 
 
 @pytest.fixture
-def store(database: Database) -> JobStore:
+def store(database: Database) -> SqlJobStore:
     return SqlJobStore(database)
 
 
 @pytest.fixture
-def work(database: Database) -> WorkStore:
+def work(database: Database) -> SqlWorkStore:
     return SqlWorkStore(database, public_url="https://our.example")
 
 
 @pytest.fixture
-def queue(database: Database) -> WorkQueue:
+def queue(database: Database) -> SqlWorkQueue:
     return SqlWorkQueue(database)
 
 
 @pytest.fixture
-def job(store: JobStore) -> JobRecord:
+def job(store: SqlJobStore) -> JobRecord:
     return store.add("ours", new_job(metadata={"meeting": 7}))
 
 
@@ -51,7 +50,7 @@ def events(database: Database) -> list[dict[str, object]]:
 
 
 def test_claim_counts_an_attempt_and_starts_the_job(
-    store: JobStore, work: WorkStore, job: JobRecord, clock: MovableClock
+    store: SqlJobStore, work: SqlWorkStore, job: JobRecord, clock: MovableClock
 ) -> None:
     claim = held(work, job.id, "decode")
     found = store.find("ours", job.id)
@@ -69,7 +68,7 @@ def test_claim_counts_an_attempt_and_starts_the_job(
 
 
 def test_active_lease_is_refused_and_expired_lease_is_taken_over(
-    work: WorkStore, job: JobRecord, clock: MovableClock
+    work: SqlWorkStore, job: JobRecord, clock: MovableClock
 ) -> None:
     first = held(work, job.id, "decode", "w1")
     assert work.claim(job.id, "decode", "w2", MINUTE) is Refusal.HELD
@@ -93,7 +92,7 @@ def test_active_lease_is_refused_and_expired_lease_is_taken_over(
     assert work.finish_stage(second, seconds=1)
 
 
-def test_refused_claim_returns_the_reason(work: WorkStore, job: JobRecord) -> None:
+def test_refused_claim_returns_the_reason(work: SqlWorkStore, job: JobRecord) -> None:
     assert work.claim("0" * 32, "decode", "w1", MINUTE) is Refusal.UNKNOWN
     assert work.claim(job.id, "nonsense", "w1", MINUTE) is Refusal.UNKNOWN
     assert work.claim(job.id, "publish", "w1", MINUTE) is Refusal.NOT_READY
@@ -101,7 +100,7 @@ def test_refused_claim_returns_the_reason(work: WorkStore, job: JobRecord) -> No
     assert work.claim(job.id, "decode", "w1", MINUTE) is Refusal.DONE
 
 
-def test_finished_stage_makes_its_dependents_ready(store: JobStore, work: WorkStore, job: JobRecord) -> None:
+def test_finished_stage_makes_its_dependents_ready(store: SqlJobStore, work: SqlWorkStore, job: JobRecord) -> None:
     def finish(stage: str) -> list[str]:
         return [ticket.stage for ticket in work.finish_stage(held(work, job.id, stage), seconds=2.5)]
 
@@ -113,7 +112,7 @@ def test_finished_stage_makes_its_dependents_ready(store: JobStore, work: WorkSt
 
 
 def test_publishing_finishes_the_job_and_adds_its_event_in_one_transaction(
-    store: JobStore, work: WorkStore, database: Database, clock: MovableClock
+    store: SqlJobStore, work: SqlWorkStore, database: Database, clock: MovableClock
 ) -> None:
     job = store.add("ours", new_job(ONE_STAGE, metadata={"meeting": 7}))
     claim = held(work, job.id, "publish")
@@ -136,7 +135,7 @@ def test_publishing_finishes_the_job_and_adds_its_event_in_one_transaction(
 
 @pytest.mark.parametrize("ended", ["cancelled", "erasing"])
 def test_cancelled_or_erased_job_is_not_published(
-    store: JobStore, work: WorkStore, database: Database, ended: str
+    store: SqlJobStore, work: SqlWorkStore, database: Database, ended: str
 ) -> None:
     job = store.add("ours", new_job(ONE_STAGE))
     claim = held(work, job.id, "publish")
@@ -150,7 +149,7 @@ def test_cancelled_or_erased_job_is_not_published(
 
 
 def test_publishing_before_all_stages_are_done_changes_nothing(
-    store: JobStore, work: WorkStore, database: Database
+    store: SqlJobStore, work: SqlWorkStore, database: Database
 ) -> None:
     job = store.add("ours", new_job((PlannedStage(name="a"), PlannedStage(name="b"))))
     claim = held(work, job.id, "a")
@@ -160,7 +159,7 @@ def test_publishing_before_all_stages_are_done_changes_nothing(
     assert work.job(claim).stages[0].status is StageStatus.RUNNING, "the whole transaction was rolled back"
 
 
-def test_failed_stage_fails_the_job_and_adds_an_event(work: WorkStore, job: JobRecord, database: Database) -> None:
+def test_failed_stage_fails_the_job_and_adds_an_event(work: SqlWorkStore, job: JobRecord, database: Database) -> None:
     record = work.fail(held(work, job.id, "decode"), JobFailure(code="no_audio", message="There is no audio."))
     assert record.error == JobFailure(code="no_audio", message="There is no audio.", stage="decode")
     assert record.stages[0].status is StageStatus.FAILED
@@ -169,9 +168,9 @@ def test_failed_stage_fails_the_job_and_adds_an_event(work: WorkStore, job: JobR
 
 @pytest.mark.parametrize("trigger", ["next claim", "sweep"])
 def test_stage_that_kills_its_worker_three_times_is_poisoned(
-    store: JobStore,
-    work: WorkStore,
-    queue: WorkQueue,
+    store: SqlJobStore,
+    work: SqlWorkStore,
+    queue: SqlWorkQueue,
     job: JobRecord,
     clock: MovableClock,
     database: Database,
@@ -193,7 +192,7 @@ def test_stage_that_kills_its_worker_three_times_is_poisoned(
 
 
 def test_stage_with_lost_output_runs_again_and_its_dependents_wait(
-    store: JobStore, work: WorkStore, queue: WorkQueue, job: JobRecord
+    store: SqlJobStore, work: SqlWorkStore, queue: SqlWorkQueue, job: JobRecord
 ) -> None:
     for attempt in range(1, MAX_ATTEMPTS + 1):
         again = held(work, job.id, "decode")
@@ -217,7 +216,7 @@ def test_stage_with_lost_output_runs_again_and_its_dependents_wait(
 
 
 def test_requeued_stage_waits_and_counts_an_attempt_only_if_requested(
-    work: WorkStore, queue: WorkQueue, job: JobRecord, clock: MovableClock
+    work: SqlWorkStore, queue: SqlWorkQueue, job: JobRecord, clock: MovableClock
 ) -> None:
     for _ in range(MAX_ATTEMPTS + 1):  # a full disk must not poison a stage
         claim = held(work, job.id, "decode")
@@ -231,7 +230,7 @@ def test_requeued_stage_waits_and_counts_an_attempt_only_if_requested(
 
 
 def test_sweep_frees_expired_leases_and_resends_lost_messages(
-    work: WorkStore, queue: WorkQueue, job: JobRecord, clock: MovableClock
+    work: SqlWorkStore, queue: SqlWorkQueue, job: JobRecord, clock: MovableClock
 ) -> None:
     assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=5)] == ["decode"]
     assert queue.next_tickets("cpu", max_waiting=5) == (), "the message was sent"
@@ -247,7 +246,7 @@ def test_sweep_frees_expired_leases_and_resends_lost_messages(
 
 
 def test_many_jobs_of_one_tenant_do_not_delay_another_tenant(
-    store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock
+    store: SqlJobStore, work: SqlWorkStore, queue: SqlWorkQueue, clock: MovableClock
 ) -> None:
     """The tenant with the least work in progress is scheduled next."""
     many = []
@@ -267,7 +266,7 @@ def test_many_jobs_of_one_tenant_do_not_delay_another_tenant(
     assert [ticket.job_id for ticket in queue.next_tickets("cpu", max_waiting=4)] == many[4:8]
 
 
-def test_each_queue_has_its_own_stages(work: WorkStore, queue: WorkQueue, job: JobRecord) -> None:
+def test_each_queue_has_its_own_stages(work: SqlWorkStore, queue: SqlWorkQueue, job: JobRecord) -> None:
     assert queue.next_tickets("gpu", max_waiting=5) == ()
     work.finish_stage(held(work, job.id, "decode"), seconds=1)
     assert [ticket.stage for ticket in queue.next_tickets("gpu", max_waiting=5)] == ["transcribe"]
@@ -275,7 +274,7 @@ def test_each_queue_has_its_own_stages(work: WorkStore, queue: WorkQueue, job: J
 
 
 def test_any_ready_reports_whether_a_stage_can_be_sent(
-    store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock
+    store: SqlJobStore, work: SqlWorkStore, queue: SqlWorkQueue, clock: MovableClock
 ) -> None:
     assert not queue.any_ready(("cpu", "gpu"))
     job = store.add("ours", new_job())
@@ -291,7 +290,7 @@ def test_any_ready_reports_whether_a_stage_can_be_sent(
 
 
 def test_any_ready_includes_a_video_requested_after_the_job_is_done(
-    store: JobStore, work: WorkStore, queue: WorkQueue
+    store: SqlJobStore, work: SqlWorkStore, queue: SqlWorkQueue
 ) -> None:
     job = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, job.id, "publish"), seconds=1)
@@ -300,101 +299,107 @@ def test_any_ready_includes_a_video_requested_after_the_job_is_done(
     assert queue.any_ready(("cpu",))
 
 
-def test_cancelled_work_is_not_enqueued(store: JobStore, queue: WorkQueue, job: JobRecord) -> None:
+def test_cancelled_work_is_not_enqueued(store: SqlJobStore, queue: SqlWorkQueue, job: JobRecord) -> None:
     store.cancel("ours", job.id)
     assert queue.next_tickets("cpu", max_waiting=5) == ()
 
 
-def state_of(store: JobStore, job_id: str, stage: str) -> StageStatus:
+def state_of(store: SqlJobStore, job_id: str, stage: str) -> StageStatus:
     found = store.find("ours", job_id)
     assert found is not None
     return next(row.status for row in found.stages if row.name == stage)
 
 
 @pytest.fixture
-def done_job(store: JobStore, work: WorkStore) -> JobRecord:
+def done_job(store: SqlJobStore, work: SqlWorkStore) -> JobRecord:
     """A finished job whose video stage is ready."""
-    job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
-    assert work.claim(job.id, CAPTION, "w1", MINUTE) is Refusal.NOT_READY
+    job = store.add("ours", new_job((*ONE_STAGE, CAPTION)))
+    assert work.claim(job.id, CAPTION.name, "w1", MINUTE) is Refusal.NOT_READY
     return work.publish(held(work, job.id, "publish"), seconds=1)
 
 
 def test_video_stage_does_not_block_the_job_and_adds_no_event(
-    store: JobStore, work: WorkStore, queue: WorkQueue, database: Database, done_job: JobRecord
+    store: SqlJobStore, work: SqlWorkStore, queue: SqlWorkQueue, database: Database, done_job: JobRecord
 ) -> None:
     assert (done_job.status, done_job.progress) == (JobStatus.DONE, 1)
-    assert state_of(store, done_job.id, CAPTION) is StageStatus.PENDING
-    assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=5)] == [CAPTION]
-    claim = held(work, done_job.id, CAPTION)
+    assert state_of(store, done_job.id, CAPTION.name) is StageStatus.PENDING
+    assert [ticket.stage for ticket in queue.next_tickets("cpu", max_waiting=5)] == [CAPTION.name]
+    claim = held(work, done_job.id, CAPTION.name)
     assert work.job(work.extend(claim, MINUTE, progress=0.5)).status is JobStatus.DONE
     assert work.finish_stage(claim, seconds=2) == ()
-    assert state_of(store, done_job.id, CAPTION) is StageStatus.DONE
-    assert work.claim(done_job.id, CAPTION, "w1", MINUTE) is Refusal.DONE
+    assert state_of(store, done_job.id, CAPTION.name) is StageStatus.DONE
+    assert work.claim(done_job.id, CAPTION.name, "w1", MINUTE) is Refusal.DONE
     assert [event["type"] for event in events(database)] == ["transcript.ready"]
 
 
 @pytest.mark.parametrize("how", ["failed", "poisoned by a sweep", "poisoned by a claim"])
 def test_failed_video_stage_does_not_fail_the_job(
-    how: str, store: JobStore, work: WorkStore, queue: WorkQueue, database: Database, done_job: JobRecord,
+    how: str, store: SqlJobStore, work: SqlWorkStore, queue: SqlWorkQueue, database: Database, done_job: JobRecord,
     clock: MovableClock,
 ) -> None:  # fmt: skip
     if how == "failed":
-        work.fail(held(work, done_job.id, CAPTION), JobFailure(code="decode_failed", message="It broke."))
+        work.fail(held(work, done_job.id, CAPTION.name), JobFailure(code="decode_failed", message="It broke."))
     else:
         for _ in range(MAX_ATTEMPTS):
-            held(work, done_job.id, CAPTION)
+            held(work, done_job.id, CAPTION.name)
             clock.move(2 * MINUTE)
         if how == "poisoned by a sweep":
             assert queue.sweep(lost_after=LOST) == SweepResult(poisoned=1)
         else:
-            assert work.claim(done_job.id, CAPTION, "w1", MINUTE) is Refusal.POISONED
-    assert state_of(store, done_job.id, CAPTION) is StageStatus.FAILED
+            assert work.claim(done_job.id, CAPTION.name, "w1", MINUTE) is Refusal.POISONED
+    assert state_of(store, done_job.id, CAPTION.name) is StageStatus.FAILED
     found = store.find("ours", done_job.id)
     assert found is not None
     assert (found.status, found.error, found.finished_at) == (JobStatus.DONE, None, done_job.finished_at)
     assert [event["type"] for event in events(database)] == ["transcript.ready"]
-    assert work.claim(done_job.id, CAPTION, "w1", MINUTE) is Refusal.NOT_READY
+    assert work.claim(done_job.id, CAPTION.name, "w1", MINUTE) is Refusal.NOT_READY
     again = store.caption("ours", done_job.id)
     assert (again.stages[-1].status, again.stages[-1].attempts) == (StageStatus.PENDING, 0)
-    assert work.finish_stage(held(work, done_job.id, CAPTION), seconds=1) == ()
+    assert work.finish_stage(held(work, done_job.id, CAPTION.name), seconds=1) == ()
 
 
 def test_video_stage_of_a_killed_worker_is_freed_and_of_an_erased_job_is_stopped(
-    store: JobStore, work: WorkStore, queue: WorkQueue, clock: MovableClock, done_job: JobRecord
+    store: SqlJobStore,
+    work: SqlWorkStore,
+    queue: SqlWorkQueue,
+    clock: MovableClock,
+    database: Database,
+    done_job: JobRecord,
 ) -> None:
-    held(work, done_job.id, CAPTION)
+    held(work, done_job.id, CAPTION.name)
     clock.move(2 * MINUTE)
     assert queue.sweep(lost_after=LOST) == SweepResult(freed=1)
-    claim = held(work, done_job.id, CAPTION)
+    claim = held(work, done_job.id, CAPTION.name)
     store.erase("ours", done_job.id, by="k1", reason="requested")
     with pytest.raises(LeaseLost):
         work.job(claim)
-    assert queue.pending_erasures() == (), "the lease holder may still be writing"
+    erasures = SqlErasureStore(database)
+    assert erasures.pending() == (), "the lease holder may still be writing"
     clock.move(2 * MINUTE)
-    assert [erasure.id for erasure in queue.pending_erasures()] == [done_job.id]
+    assert [erasure.id for erasure in erasures.pending()] == [done_job.id]
 
 
 def test_video_is_created_once_and_only_for_finished_jobs(
-    store: JobStore, work: WorkStore, queue: WorkQueue, database: Database, job: JobRecord
+    store: SqlJobStore, work: SqlWorkStore, database: Database, job: JobRecord
 ) -> None:
     with pytest.raises(StateConflict, match="queued"):
         store.caption("ours", job.id)
     done = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, done.id, "publish"), seconds=1)
     first = store.caption("ours", done.id)
-    assert [(row.name, row.status) for row in first.stages][-1] == (CAPTION, StageStatus.PENDING)
-    held(work, done.id, CAPTION)
+    assert [(row.name, row.status) for row in first.stages][-1] == (CAPTION.name, StageStatus.PENDING)
+    held(work, done.id, CAPTION.name)
     assert store.caption("ours", done.id).stages[-1].status is StageStatus.RUNNING
     other = store.add("ours", new_job(ONE_STAGE))
     work.publish(held(work, other.id, "publish"), seconds=1)
-    SqlRetentionStore(database).mark_deleted(RetentionCategory.MEDIA, "ours", other.id)
+    SqlErasureStore(database).mark_deleted(RetentionCategory.MEDIA, "ours", other.id)
     with pytest.raises(MediaDeleted):
         store.caption("ours", other.id)
 
 
-def test_video_of_a_failed_job_waits_for_its_retry(store: JobStore, work: WorkStore) -> None:
-    job = store.add("ours", new_job((*ONE_STAGE, AFTER_PUBLISH)))
+def test_video_of_a_failed_job_waits_for_its_retry(store: SqlJobStore, work: SqlWorkStore) -> None:
+    job = store.add("ours", new_job((*ONE_STAGE, CAPTION)))
     work.fail(held(work, job.id, "publish"), JobFailure(code="no_audio", message="There is no audio."))
-    assert work.claim(job.id, CAPTION, "w1", MINUTE) is Refusal.JOB_ENDED
+    assert work.claim(job.id, CAPTION.name, "w1", MINUTE) is Refusal.JOB_ENDED
     store.retry("ours", job.id)
-    assert state_of(store, job.id, CAPTION) is StageStatus.WAITING
+    assert state_of(store, job.id, CAPTION.name) is StageStatus.WAITING

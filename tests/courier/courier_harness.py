@@ -11,20 +11,15 @@ from openai import OpenAI
 from standardwebhooks import Webhook
 
 from services.courier.deliver import Deliverer
-from services.courier.maintenance import Maintenance
-from shared.domain.retention import RetentionCategory
+from services.courier.loop import Courier
+from services.courier.settings import CourierSettings
 from shared.domain.webhook import DeliveryOutcome, EncryptedSecret, EventType, WebhookEndpoint
-from shared.domain.work import StageStatus
 from shared.infra.address_rule import OutboundSettings
-from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.outbox import SqlOutbox
-from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
-from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_key
 from tests.local_server import ReceivedRequest
@@ -48,26 +43,9 @@ class CourierHarness:
         self.deliveries = SqlDeliveryStore(self.database)
         self.jobs = SqlJobStore(self.database)
         self.work = SqlWorkStore(self.database)
-        self.blobs = FolderBlobs(self.folder / "blobs")
         outbound = Outbound(OutboundSettings(_env_file=None), loopback=True)
         self.deliverer = Deliverer(self.outbox, outbound, self.sealer, self.clock, chance=lambda: 0.5)
-        self.maintenance = Maintenance(
-            work=SqlWorkQueue(self.database),
-            outbox=self.outbox,
-            audit=SqlAuditLog(self.database),
-            requests=SqlIdempotencyStore(self.database),
-            blobs=self.blobs,
-            clock=self.clock,
-            lost_after=timedelta(hours=1),
-            log_retention=30 * DAY,
-            jobs=self.jobs,
-            expiry=SqlRetentionStore(self.database),
-            retention_periods={
-                RetentionCategory.MEDIA: DAY,
-                RetentionCategory.ARTIFACTS: 7 * DAY,
-                RetentionCategory.TRANSCRIPT: None,
-            },
-        )
+        self.courier = Courier(self.outbox, self.deliverer, CourierSettings(), self.clock)
 
     def hook(self, url: str, secret: str | None = None) -> WebhookEndpoint:
         sealed = (EncryptedSecret(ciphertext=self.sealer.encrypt(secret, "hook")),) if secret else ()
@@ -86,12 +64,6 @@ class CourierHarness:
         job = self.jobs.add("ours", new_job(ONE_STAGE, metadata={"meeting": "Zoë"}))
         self.work.publish(held(self.work, job.id, "publish"), seconds=1)
         return job.id
-
-    def state(self, job_id: str) -> StageStatus:
-        """The status of the job's first stage."""
-        record = self.jobs.find("ours", job_id)
-        assert record is not None
-        return record.stages[0].status
 
     def run_once(self) -> list[DeliveryOutcome]:
         """Run one iteration of the courier's loop."""

@@ -57,9 +57,8 @@ def test_the_loop_survives_failures_and_finishes_attempts_in_progress(
 
     outbox = FlakyOutbox(harness.database)
     heart = Heartbeat(harness.folder / "healthy")
-    courier = Courier(
-        outbox, harness.deliverer, harness.maintenance, CourierSettings(max_parallel=2, poll_seconds=0.02), heart
-    )
+    settings = CourierSettings(max_parallel=2, poll_seconds=0.02)
+    courier = Courier(outbox, harness.deliverer, settings, harness.clock, heart)
     stop = Event()
     with serving(Reply(raw=slowly)) as server:
         harness.hook(server.url)

@@ -2,7 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
 
 from shared.domain.correction import (
     Change,
@@ -16,11 +20,13 @@ from shared.domain.correction import (
 )
 from shared.domain.emotion import Emotion, Sentiment
 from shared.domain.error import InvalidRequest, NoEmotionReading, NotFound
+from shared.domain.span import Span
 from shared.domain.speech import Word
 from shared.domain.transcript import Transcript
 from shared.domain.word_alignment import align_words
 from tests.exports.sample import ANA, transcript
 from tests.fakes import reading, utterance
+from tests.scaling import LIMIT, growth
 
 
 def patched(given: Transcript, index: int, **patch: object) -> Transcript:
@@ -31,7 +37,7 @@ def test_speaker_is_renamed() -> None:
     changes = rename_changes(transcript(), "S1", "Anna")
     assert changes == (Change(field=CorrectedField.NAME, target="S1", old=ANA, new="Anna"),)
     made = apply_changes(transcript(), changes)
-    assert made.name_of("S1") == "Anna"
+    assert made.names["S1"] == "Anna"
     assert made.warnings == ("1 value was corrected manually.",)
     assert made.utterances == transcript().utterances
     assert rename_changes(made, "S1", "Anna") == ()
@@ -133,3 +139,29 @@ def test_unchanged_words_keep_their_times(before: str, after: str, times: list[t
     made = align_words(words(*before.split()), after, within)
     assert [(word.start, word.end) for word in made] == times
     assert [word.text for word in made] == (after.split() if before else [])
+
+
+def test_words_of_a_long_utterance_are_aligned_in_bounded_time() -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        given = words(*["a"] * size)
+        return lambda: align_words(given, "a b " * (size // 2), Span(start=0, end=size + 2))
+
+    assert growth(prepare, 500) < LIMIT
+
+
+def test_unchanged_words_around_a_long_change_keep_their_times() -> None:
+    given = words("first", *["old"] * 300, "last")
+    made = align_words(given, " ".join(["first", *["new"] * 500, "last"]), Span(start=0, end=400))
+    assert (made[0], made[-1]) == (given[0], given[-1])
+    assert [one.text for one in made[1:-1]] == ["new"] * 500
+    assert (made[1].start, made[-2].end) == (given[1].start, given[-2].end)
+
+
+@given(st.lists(st.sampled_from("abc"), max_size=12), st.lists(st.sampled_from("abcd"), max_size=12))
+def test_aligned_words_are_the_new_text_in_order_of_time(before: list[str], after: list[str]) -> None:
+    given = words(*before)
+    made = align_words(given, " ".join(after), Span(start=0, end=20))
+    assert [one.text for one in made] == (after if before else [])
+    times = [time for one in made for time in (one.start, one.end)]
+    assert times == sorted(times)
+    assert {one for one in made if one.confidence is not None} <= set(given)

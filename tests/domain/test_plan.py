@@ -7,8 +7,8 @@ import pytest
 from services.worker.stage_factory import Inputs, assemble
 from shared.domain.emotion import Modality
 from shared.domain.job import Job, JobOptions, Source
-from shared.domain.stage_plan import plan_stages
-from shared.domain.work import STAGES_AFTER_JOB, PlannedStage, check_plan
+from shared.domain.stage_plan import STAGES_AFTER_JOB, plan_stages, stage_specs
+from shared.domain.work import PlannedStage, check_plan
 from shared.engines.catalog import Setup
 
 RECORDING = Source(name="meeting.mp4", sha256="0" * 64)
@@ -31,12 +31,13 @@ READ = {
 def built(job: Job, setup: Setup, transcript: Path | None = None) -> tuple[PlannedStage, ...]:
     """The plan of the stages that the worker builds."""
     stages = assemble(job, Inputs(Path("recording"), (Path("track"),) * len(job.tracks), transcript), setup)
-    return tuple(PlannedStage(name=stage.name, needs=stage.needs, queue=stage.queue) for stage in stages)
+    specs = [stage.spec for stage in stages]
+    return tuple(PlannedStage(name=spec.name, needs=spec.needs, queue=spec.queue) for spec in specs)
 
 
 @pytest.mark.parametrize("kind", KINDS)
 def test_plan_equals_the_stages_that_the_worker_builds(kind: str, setup: Setup) -> None:
-    assert plan_stages(KINDS[kind]) == built(KINDS[kind], setup)
+    assert plan_stages(KINDS[kind], gpu=True) == built(KINDS[kind], setup)
 
 
 def test_caption_stage_runs_after_the_job() -> None:
@@ -54,7 +55,7 @@ def test_plan_with_platform_transcript_includes_all_possible_needs(
 ) -> None:
     transcript = tmp_path / "transcript.vtt"
     transcript.write_text(content)
-    planned, actual = plan_stages(READ[kind]), built(READ[kind], setup, transcript)
+    planned, actual = plan_stages(READ[kind], gpu=True), built(READ[kind], setup, transcript)
     assert [stage.name for stage in planned] == [stage.name for stage in actual]
     for plan, stage in zip(planned, actual, strict=True):
         assert set(stage.needs) <= set(plan.needs)
@@ -67,3 +68,15 @@ def test_every_plan_is_valid_and_only_transcription_uses_the_gpu(job: Job) -> No
     check_plan(plan)
     recognised = job.platform_transcript is None
     assert [stage.name for stage in plan if stage.queue == "gpu"] == (["transcribe"] if recognised else [])
+    assert {stage.queue for stage in plan_stages(job)} == {"cpu"}
+
+
+@pytest.mark.parametrize("speakers_named", [False, True])
+@pytest.mark.parametrize("job", [*KINDS.values(), *READ.values()], ids=[*KINDS, *READ])
+def test_a_stage_needs_only_stages_before_it_and_the_last_needs_all(job: Job, speakers_named: bool) -> None:
+    """The driver in one process runs the stages in this order."""
+    specs = stage_specs(job, speakers_named=speakers_named)
+    names = list(specs)
+    for position, name in enumerate(names):
+        assert set(specs[name].needs) <= set(names[:position])
+    assert specs[names[-1]].needs == tuple(names[:-1])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import json
 import shutil
 from collections.abc import Sequence
+from dataclasses import replace
 from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-import ctranslate2
 import numpy as np
 import pytest
 from faster_whisper import WhisperModel
@@ -22,7 +22,8 @@ from shared.domain.span import Span, span
 from shared.domain.speech import Word
 from shared.domain.transcript import Transcript
 from shared.engines import asr_faster_whisper
-from shared.engines.asr_faster_whisper import BRIDGE, FasterWhisper
+from shared.engines.asr_faster_whisper import BRIDGE, PADDING, FasterWhisper
+from shared.engines.asr_faster_whisper_batch import BatchDecoder, Heard
 from shared.engines.catalog import Setup
 from shared.engines.decoder.sound import decode_sound
 from shared.engines.hallucination import MAX_COMPRESSION_RATIO, is_plausible
@@ -92,7 +93,8 @@ def test_transcript_has_a_low_word_error_rate(engine: FasterWhisper, meeting: Au
     result = engine.transcribe(meeting, speech, language="en", progress=shares.append)
     assert wer(TRUTH, plain(result.words)) <= 0.05
     assert result.language == "en"
-    assert len(shares) == 2 and shares[-1] == 1.0, "nine windows are two batches"
+    assert len(shares) == 4 and shares == sorted(shares), "nine windows are three batches"
+    assert shares[-1] == 1.0
     assert all(word.confidence is not None and 0 < word.confidence <= 1 for word in result.words)
     assert result.words[3].text == "ready.", "punctuation is part of the last word"
 
@@ -130,16 +132,6 @@ def test_batched_windows_give_the_same_words_as_single_windows(
     assert [word.start for word in together] == pytest.approx([word.start for word in alone], abs=0.1)
 
 
-def test_retry_gives_the_same_plausible_words(engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...]) -> None:
-    """The retry of implausible windows: sequential, with timestamps."""
-    found: list[Any] = []
-    for part in speech:
-        samples = np.asarray(meeting.cut(part).samples, dtype=np.float32)
-        found += engine._model.transcribe(samples, language="en", word_timestamps=True)[0]
-    assert wer(TRUTH, " ".join(segment.text.strip(" .") for segment in found)) <= 0.05
-    assert all(is_plausible(segment) for segment in found)
-
-
 def test_implausible_segment_is_transcribed_again(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -156,14 +148,24 @@ def test_implausible_segment_is_transcribed_again(
     assert all(speech[3].start - 0.1 <= word.start <= speech[3].end for word in transcribed)
 
 
-def test_retry_uses_the_window_of_the_segment(
+def test_speech_without_words_is_transcribed_again_on_its_own(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """The words of a window with long silence are closer to the middle of the previous window."""
-    windows = (speech[3], span(speech[4].start, speech[5].start - 1))
-    doubts = iter([True, False])
-    monkeypatch.setattr(asr_faster_whisper, "is_plausible", lambda segment: next(doubts, True))
-    assert plain(transcribe(engine, meeting, windows)) == "nobody breaks promises please send letters on Friday"
+    """The words of the other windows stay as they are."""
+    expected = plain(transcribe(engine, meeting, speech))
+    windows: list[list[Audio]] = []
+    own = BatchDecoder.decode
+
+    def deaf_at_first(decoder: BatchDecoder, batch: Sequence[Audio]) -> list[Heard]:
+        windows.append(list(batch))
+        return [replace(heard, words=()) if len(windows) == 2 else heard for heard in own(decoder, batch)]
+
+    monkeypatch.setattr(BatchDecoder, "decode", deaf_at_first)
+    assert plain(transcribe(engine, meeting, speech)) == expected
+    first, again = windows[1], windows[3]
+    assert len(windows) == 4
+    assert [len(batch) for batch in windows] == [4, 4, 1, 4]
+    assert {round(window.start, 2) for window in again} == {round(window.start - PADDING, 2) for window in first}
 
 
 def test_window_can_contain_several_sentences(engine: FasterWhisper, talk: Audio, setup: Setup) -> None:
@@ -192,7 +194,7 @@ def test_names_are_spelled_as_in_the_vocabulary(
 def test_vocabulary_is_in_the_prompt_of_every_window(
     engine: FasterWhisper, meeting: Audio, speech: tuple[Span, ...], monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """In batches and in retries."""
+    """Also when a window is transcribed again."""
     prompts: list[list[int]] = []
     own = WhisperModel.get_prompt
 
@@ -201,12 +203,13 @@ def test_vocabulary_is_in_the_prompt_of_every_window(
         return prompts[-1]
 
     monkeypatch.setattr(WhisperModel, "get_prompt", recorded)
-    doubts = iter([False])
+    doubts = iter([False] * len(speech))
     monkeypatch.setattr(asr_faster_whisper, "is_plausible", lambda segment: next(doubts, True))
-    engine.transcribe(meeting, speech, language="en", vocabulary=("Sara", "Marc"), progress=lambda share: None)
-    assert len(prompts) > 2, "two batches and one retry"
+    hints = ("Sara", "Marc")
+    result = engine.transcribe(meeting, speech, language="en", vocabulary=hints, progress=lambda share: None)
     tokens = engine._model.hf_tokenizer.encode(" Sara, Marc").ids
     assert all(prompt[1 : 1 + len(tokens)] == tokens for prompt in prompts)
+    assert "Sara" in plain(result.words).split()
 
 
 def test_vocabulary_capacity_is_the_number_of_words_that_whisper_reads(engine: FasterWhisper) -> None:
@@ -242,12 +245,11 @@ def test_loop_is_transcribed_again_and_remaining_loops_are_dropped(
 ) -> None:
     checked: list[float] = []
 
-    def recorded(segment: Any) -> bool:
-        checked.append(segment.compression_ratio)
-        return is_plausible(segment)
+    def recorded(heard: Heard) -> bool:
+        checked.append(heard.compression_ratio)
+        return is_plausible(heard)
 
     monkeypatch.setattr(asr_faster_whisper, "is_plausible", recorded)
-    ctranslate2.set_random_seed(0)  # the retry samples at higher temperatures
     word = next(one for one in SAID if one[0] == "ready")
     audio = Audio(np.tile(np.asarray(meeting.cut(span(word[1], word[2])).samples), 20))
     transcribed = transcribe(engine, audio, (span(0, audio.duration),))

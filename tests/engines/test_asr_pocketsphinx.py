@@ -70,7 +70,7 @@ def test_other_languages_are_rejected(meeting: Audio, setup: Setup) -> None:
     assert engine.identify_language(meeting, []) == ("en", None)
     with pytest.raises(EngineUnavailable) as caught:
         engine.transcribe(meeting, [span(0, 1)], language="de", progress=lambda share: None)
-    assert caught.value.hint == "undertone models fetch faster-whisper:small"
+    assert caught.value.hint == "undertone models fetch faster-whisper:base"
 
 
 def children() -> list[int]:

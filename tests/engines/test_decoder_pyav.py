@@ -14,14 +14,14 @@ import pytest
 
 from shared.domain.error import DecodeFailed, InvalidRequest, NoAudio
 from shared.domain.span import span
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import DECODER, Setup, choose
 from shared.engines.decoder.protocol import SoundRequest
 from shared.engines.decoder.sandbox import sandboxed_child
 from shared.engines.decoder_pyav import PyAvDecoder
 from shared.engines.settings import EngineSettings, MediaSettings
 from tests.media_files import Picture, silence, tone, write_media
 
-DECODER = PyAvDecoder(MediaSettings())
+PYAV = PyAvDecoder(MediaSettings())
 ROOT = Path(__file__).parents[2]
 
 
@@ -41,7 +41,7 @@ def scratch(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     return folder
 
 
-def decode(media: Path, into: Path, decoder: PyAvDecoder = DECODER) -> None:
+def decode(media: Path, into: Path, decoder: PyAvDecoder = PYAV) -> None:
     decoder.decode(media, into, tracks=(), separate_channels=False, progress=lambda _: None)
 
 
@@ -51,7 +51,7 @@ def children() -> set[int]:
 
 
 def test_catalog_selects_pyav() -> None:
-    chosen = choose("decoder", None, Setup(EngineSettings(), MediaSettings())).engine
+    chosen = choose(DECODER, None, Setup(EngineSettings(), MediaSettings()))
     assert isinstance(chosen, PyAvDecoder)
     assert chosen.name.startswith("pyav:")
     assert chosen.fingerprint.startswith(chosen.name)
@@ -61,7 +61,7 @@ def test_mix_and_named_tracks_are_written(tmp_path: Path, into: Path, scratch: P
     shares: list[float] = []
     tracks = [("Ana", write_media(tmp_path / "1.ogg", tone(2))), ("Ben", write_media(tmp_path / "2.mp3", tone(1)))]
     media = write_media(tmp_path / "a.mp4", tone(2), picture=Picture(2))
-    probe = DECODER.decode(media, into, tracks=tracks, separate_channels=False, progress=shares.append)
+    probe = PYAV.decode(media, into, tracks=tracks, separate_channels=False, progress=shares.append)
     assert [track.name for track in probe.tracks] == ["Ana", "Ben"]
     assert [round(track.seconds, 1) for track in probe.tracks] == [2.0, 1.0]
     assert {file.name for file in into.iterdir()} == {"mix.f32", "track-0.f32", "track-1.f32"}
@@ -73,7 +73,7 @@ def test_mix_and_named_tracks_are_written(tmp_path: Path, into: Path, scratch: P
 def test_error_in_a_track_contains_the_track_name(tmp_path: Path, into: Path) -> None:
     video = write_media(tmp_path / "b.mp4", picture=Picture(1))
     with pytest.raises(NoAudio, match="Track 'Ben'"):
-        DECODER.decode(
+        PYAV.decode(
             write_media(tmp_path / "a.wav", tone(1)),
             into,
             tracks=[("Ben", video)],
@@ -85,12 +85,12 @@ def test_error_in_a_track_contains_the_track_name(tmp_path: Path, into: Path) ->
 def test_tracks_and_separate_channels_are_rejected_together(tmp_path: Path, into: Path) -> None:
     media = write_media(tmp_path / "a.wav", tone(1))
     with pytest.raises(InvalidRequest):
-        DECODER.decode(media, into, tracks=[("Ana", media)], separate_channels=True, progress=lambda _: None)
+        PYAV.decode(media, into, tracks=[("Ana", media)], separate_channels=True, progress=lambda _: None)
 
 
 def test_frames_have_the_requested_rate_and_size(tmp_path: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(4), picture=Picture(4))
-    frames = list(DECODER.frames(media, [span(1, 3)], per_second=4, longest_side=80))
+    frames = list(PYAV.frames(media, [span(1, 3)], per_second=4, longest_side=80))
     assert len(frames) == 8
     assert frames[0].pixels.shape == (60, 80, 3)
     assert frames[0].pixels.dtype == np.uint8
@@ -99,13 +99,13 @@ def test_frames_have_the_requested_rate_and_size(tmp_path: Path) -> None:
 def test_more_spans_than_fit_in_a_command_line(tmp_path: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(1), picture=Picture(1))
     spans = [span(0, 0.5), *(span(1000 + n / 3, 1000 + n / 3 + 0.1) for n in range(20_000))]
-    assert len(list(DECODER.frames(media, spans, per_second=4, longest_side=80))) == 2
+    assert len(list(PYAV.frames(media, spans, per_second=4, longest_side=80))) == 2
 
 
 def test_closing_the_iterator_early_ends_the_child(tmp_path: Path, scratch: Path) -> None:
     media = write_media(tmp_path / "a.mp4", tone(20), picture=Picture(20, width=640, height=480))
     before = children()
-    frames = DECODER.frames(media, [span(0, 60)], per_second=10, longest_side=640)
+    frames = PYAV.frames(media, [span(0, 60)], per_second=10, longest_side=640)
     next(iter(frames))
     assert len(children() - before) == 1
     frames.close()  # type: ignore[attr-defined]
@@ -116,7 +116,7 @@ def test_closing_the_iterator_early_ends_the_child(tmp_path: Path, scratch: Path
 def test_frames_of_an_unreadable_video_fail(tmp_path: Path) -> None:
     (tmp_path / "a.mp4").write_bytes(b"\x00\x00\x00\x20ftypisom" + bytes(100))
     with pytest.raises(DecodeFailed):
-        list(DECODER.frames(tmp_path / "a.mp4", [span(0, 1)], per_second=4, longest_side=80))
+        list(PYAV.frames(tmp_path / "a.mp4", [span(0, 1)], per_second=4, longest_side=80))
 
 
 def test_decoding_ends_after_the_time_limit(tmp_path: Path, into: Path, scratch: Path) -> None:

@@ -14,7 +14,7 @@ import pytest
 
 from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, ModalityStatus, Sentiment
 from shared.domain.error import EngineFailed, EngineUnavailable, InvalidRequest
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import FUSION, Setup, choose
 from shared.engines.fusion_loglinear import LogLinearFusion
 from shared.engines.fusion_network import NetworkFusion
 from shared.engines.weights.model_cards import Card
@@ -180,27 +180,27 @@ def write_run(folder: Path, **changes: object) -> Path:
 
 def test_untrusted_run_is_rejected(tmp_path: Path, setup: Setup) -> None:
     with pytest.raises(EngineUnavailable, match="do not match the hash") as refused:
-        choose("fusion", f"network:{write_run(tmp_path / 'a', sha256='0' * 64)}", setup)
+        choose(FUSION, f"network:{write_run(tmp_path / 'a', sha256='0' * 64)}", setup)
     assert refused.value.hint == "Export the run again."
     strict = replace(setup, engines=setup.engines.model_copy(update={"commercial_only": True}))
     with pytest.raises(EngineUnavailable, match="may not be used commercially"):
-        choose("fusion", f"network:{write_run(tmp_path / 'b')}", strict)
+        choose(FUSION, f"network:{write_run(tmp_path / 'b')}", strict)
     for changes in ({"slot": "text"}, {"name": "somebody-elses"}):
         with pytest.raises(InvalidRequest, match="not for fusion"):
-            choose("fusion", f"network:{write_run(tmp_path / str(changes), **changes)}", setup)
+            choose(FUSION, f"network:{write_run(tmp_path / str(changes), **changes)}", setup)
 
 
 def test_name_is_resolved_in_the_models_folder(setup: Setup, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
     write_run(tmp_path / "here")
     with pytest.raises(EngineUnavailable, match="no trained run"):
-        choose("fusion", "network:here", setup)
+        choose(FUSION, "network:here", setup)
     write_run(setup.engines.models_dir / "there", slot="text")
     with pytest.raises(InvalidRequest, match="not for fusion"):
-        choose("fusion", "network:there", setup)
+        choose(FUSION, "network:there", setup)
 
 
 def test_auto_does_not_select_the_network_fusion(setup: Setup) -> None:
-    assert choose("fusion", None, setup).engine.name == "loglinear"
+    assert choose(FUSION, None, setup).name == "loglinear"
     with pytest.raises(EngineUnavailable, match="needs a trained run"):
-        choose("fusion", "network", setup)
+        choose(FUSION, "network", setup)

@@ -36,6 +36,7 @@ def test_implausible_segments_are_rejected(segment: Segment, kept: bool) -> None
         ("no No, no. no yes", "no yes"),
         ("thank you thank you thank you thank you thank you bye", "thank you bye"),
         ("a b c", "a b c"),
+        ("myth Bzzzzzzzzzzz hahahahahahahahaha haha 1000000000", "myth haha 1000000000"),
         ("", ""),
     ],
 )

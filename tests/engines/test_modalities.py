@@ -9,19 +9,23 @@ import pytest
 
 from shared.domain.emotion import EMOTIONS, Emotion, Modality
 from shared.domain.error import EngineUnavailable
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import ENCODERS, VOICE, Setup, choose
 from shared.engines.features.mel import filters, mel_power, to_hertz, to_mel
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.text_minilm import reliability_of
-from shared.engines.weights.model_cards import BUNDLED, list_cards, load_card, trusted_weights
+from shared.engines.weights.model_cards import (
+    BUNDLED,
+    list_cards,
+    load_card,
+    trusted_weights,
+)
 from shared.ports.engines import FaceClip, ModalityEncoder, UtteranceClip
 from shared.ports.media import Audio, Floats
 from tests.fakes import silent, tone, utterance, word
 
 
 def encoder(modality: Modality, setup: Setup) -> ModalityEncoder:
-    made: ModalityEncoder = choose(modality, None, setup).engine
-    return made
+    return choose(ENCODERS[modality], None, setup)
 
 
 def clip(text: str = "hello", audio: Floats | None = None, face: FaceClip | str = "no_video") -> UtteranceClip:
@@ -117,7 +121,7 @@ def test_commercial_only_rejects_noncommercial_weights(setup: Setup) -> None:
     with pytest.raises(EngineUnavailable, match="may not be used commercially"):
         trusted_weights("face_cnn", strict)
     commercial = Setup(strict, MediaSettings())
-    assert choose(Modality.VOICE, None, commercial).engine.name == "voice-cnn-emodb"
+    assert choose(VOICE, None, commercial).name == "voice-cnn-emodb"
 
 
 def test_weights_that_do_not_match_their_card_are_rejected(

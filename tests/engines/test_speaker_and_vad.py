@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.error import InvalidRequest
 from shared.domain.span import Span
-from shared.engines.catalog import CATALOG, Setup, choose
+from shared.engines.catalog import SPEAKER, Setup, choose
 from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.vad_silero import SileroVad
@@ -33,10 +33,9 @@ def turns() -> list[tuple[float, float, str]]:
     return [(float(part[3]), float(part[3]) + float(part[4]), part[7]) for part in parts]
 
 
-@pytest.fixture(params=CATALOG["speaker"])
+@pytest.fixture(params=SPEAKER.classes)
 def encoder(request: pytest.FixtureRequest, setup: Setup) -> SpeakerEncoder:
-    made: SpeakerEncoder = choose("speaker", request.param, setup).engine
-    return made
+    return choose(SPEAKER, request.param, setup)
 
 
 def test_nearest_embedding_is_of_the_same_speaker(meeting: Audio, encoder: SpeakerEncoder) -> None:
@@ -56,10 +55,10 @@ def test_empty_and_silent_input_has_finite_embeddings(encoder: SpeakerEncoder) -
 
 def test_commercial_only_selects_the_published_encoder(setup: Setup) -> None:
     commercial = Setup(EngineSettings(commercial_only=True), setup.media)
-    assert choose("speaker", None, setup).engine.name == "ge2e-moods"
-    assert choose("speaker", None, commercial).engine.name == "ge2e"
+    assert choose(SPEAKER, None, setup).name == "ge2e-moods"
+    assert choose(SPEAKER, None, commercial).name == "ge2e"
     with pytest.raises(InvalidRequest, match="no option 'tempers'"):
-        choose("speaker", "ge2e:tempers", setup)
+        choose(SPEAKER, "ge2e:tempers", setup)
 
 
 def test_detected_speech_matches_the_reference(meeting: Audio, setup: Setup) -> None:

@@ -12,7 +12,7 @@ from shared.domain.span import Span, span, union
 from shared.engines.catalog import Setup
 from shared.engines.decoder_pyav import PyAvDecoder
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.engines.vad_silero import BLOCK, EMPHASIS, SileroVad, emphasised, gain_for, spans_of
+from shared.engines.vad_silero import BLOCK, EMPHASIS, SileroVad, emphasised, gain_for, is_narrow_band, spans_of
 from shared.pipeline.artifacts import open_audio
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
@@ -65,6 +65,32 @@ def test_quiet_blocks_are_amplified_and_muted_ones_are_not() -> None:
     assert gain_for(noise) == 1.0
     assert gain_for(noise * np.float32(1e-3)) == pytest.approx(10 ** (37 / 20), rel=0.1)
     assert gain_for(noise * np.float32(1e-5)) == 1.0
+
+
+def test_telephone_audio_is_recognised_by_its_band() -> None:
+    noise = NOISE.astype(np.float32)
+    assert is_narrow_band(telephone(noise))
+    assert not is_narrow_band(noise)
+    assert not is_narrow_band(telephone(noise) + np.float32(0.01) * noise)
+    assert not is_narrow_band(np.zeros(BLOCK, dtype=np.float32))
+
+
+def test_telephone_speech_is_detected_like_the_same_speech_with_all_frequencies(
+    vad: SileroVad, tmp_path: Path, shared_data: Path
+) -> None:
+    readers = sorted((shared_data / "speech" / "librispeech_speakers").glob("*.opus"))[20:34]
+    samples = np.concatenate([np.array(_decoded(path, tmp_path).samples) for path in readers])
+    wide, narrow = detected(vad, samples), detected(vad, telephone(samples))
+    both = sum(one.overlap(two) for one in wide for two in narrow)
+    assert both > 0.93 * sum(one.duration for one in wide)
+
+
+def telephone(samples: Floats) -> Floats:
+    """The band from 300 to 3,400 Hz."""
+    spectrum = np.fft.rfft(samples)
+    hertz = np.fft.rfftfreq(len(samples), 1 / SAMPLE_RATE)
+    spectrum[(hertz < 300) | (hertz > 3_400)] = 0
+    return np.fft.irfft(spectrum, len(samples)).astype(np.float32)
 
 
 def test_pre_emphasis_is_continuous_across_blocks() -> None:

@@ -9,9 +9,9 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from shared.domain.emotion import EMOTIONS, Modality
+from shared.domain.emotion import EMOTIONS
 from shared.domain.error import EngineUnavailable
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import VOICE, Setup, choose
 from shared.engines.features.whisper_encoder import WhisperEncoder
 from shared.engines.voice_whisper import FEW, Head, VoiceWhisper, centred
 from shared.engines.weights.model_cards import load_card
@@ -95,11 +95,10 @@ def test_another_whisper_is_refused(setup: Setup) -> None:
 
 
 def test_without_whisper_the_bundled_network_is_chosen(setup: Setup) -> None:
-    chosen = choose(Modality.VOICE, None, setup)
-    assert chosen.engine.name == "voice-cnn"
-    assert chosen.unavailable[0].hint == "undertone models fetch faster-whisper:base"
-    with pytest.raises(EngineUnavailable, match="not on this machine"):
-        choose(Modality.VOICE, "whisper", setup)
+    assert choose(VOICE, None, setup).name == "voice-cnn"
+    with pytest.raises(EngineUnavailable, match="not on this machine") as caught:
+        choose(VOICE, "whisper", setup)
+    assert caught.value.hint == "undertone models fetch faster-whisper:base"
 
 
 @pytest.fixture(scope="module")
@@ -112,7 +111,7 @@ def whisper_base() -> str:
 
 @pytest.mark.parametrize("name", ["whisper", "whisper-emodb"])
 def test_whisper_base_reads_a_voice(whisper_base: str, setup: Setup, name: str) -> None:
-    engine = choose(Modality.VOICE, f"{name}:{whisper_base}", setup).engine
+    engine = choose(VOICE, f"{name}:{whisper_base}", setup)
     found = engine.encode([clip_of(voice(2), "S1"), clip_of(voice(3, 300), "S2")], quiet)
     assert found.unavailable == (None, None)
     assert np.isfinite(found.logits).all() and np.abs(found.logits[0] - found.logits[1]).max() > 0.1

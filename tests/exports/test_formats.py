@@ -6,6 +6,7 @@ import csv
 import io
 import json
 import time
+from collections.abc import Iterator
 from importlib import import_module
 from importlib.util import find_spec
 from pathlib import Path
@@ -24,7 +25,7 @@ from shared.domain.transcript import Transcript
 from shared.exports.document import transcript_schema
 from shared.exports.formats import FORMATS
 from tests.exports.sample import ANA, BEN, EVE, transcript
-from tests.fakes import utterance
+from tests.fakes import turn, utterance
 
 # meeteval has no wheels and needs a C++ compiler, so only `make check` installs it.
 needs_meeteval = pytest.mark.skipif(find_spec("meeteval") is None, reason="make check installs meeteval")
@@ -109,10 +110,49 @@ def test_csv_is_parsed_and_no_cell_is_a_formula() -> None:
     }  # fmt: skip
 
 
-def test_rttm_has_a_turn_for_each_utterance(tmp_path: Path) -> None:
-    path = saved(tmp_path, "rttm")
-    turns = load_rttm(path)["stand_up"]
-    assert [label for _, _, label in turns.itertracks(yield_label=True)][:2] == ["Ana_<Ops>_&_Co", "Ben_Müller"]
+def with_turns() -> Transcript:
+    """Ana speaks on while Ben interrupts, and another device records her, too."""
+    turns = (turn("S1", 0, 9), turn("S1", 4, 10), turn("S2", 3, 5), turn("S2", 7.0, 7.0))
+    return transcript().model_copy(update={"turns": turns})
+
+
+TURNS = {ANA: [(0.0, 10.0)], BEN: [(3.0, 5.0)], EVE: []}
+
+
+def test_rttm_has_the_turns_with_their_overlaps(tmp_path: Path) -> None:
+    path = saved(tmp_path, "rttm", given=with_turns())
+    turns = [(segment.start, segment.end, name) for segment, _, name in tracks_of(path)]
+    assert turns == [(0.0, 10.0, "Ana_<Ops>_&_Co"), (3.0, 5.0, "Ben_Müller")]
+
+
+def tracks_of(path: Path) -> Iterator[Any]:
+    yield from load_rttm(path)["stand_up"].itertracks(yield_label=True)
+
+
+def test_rttm_of_version_1_has_a_turn_for_each_utterance(tmp_path: Path) -> None:
+    names = [name for _, _, name in tracks_of(saved(tmp_path, "rttm"))]
+    assert names[:2] == ["Ana_<Ops>_&_Co", "Ben_Müller"]
+
+
+def test_textgrid_has_a_tier_of_turns_for_each_speaker(tmp_path: Path) -> None:
+    grid = textgrid.openTextgrid(
+        str(saved(tmp_path, "TextGrid", given=with_turns(), emotion=False)), includeEmptyIntervals=False
+    )
+    found = {name: [entry[:2] for entry in grid.getTier(f"{name}-turns").entries] for name in TURNS}
+    assert found == TURNS
+    assert grid.getTier(f"{BEN}-turns").entries[0].label == BEN
+
+
+def test_eaf_has_a_tier_of_turns_for_each_speaker(tmp_path: Path) -> None:
+    file = pympi.Elan.Eaf(str(saved(tmp_path, "eaf", given=with_turns(), emotion=False)))
+    for name, spans in TURNS.items():
+        expected = [(round(start * 1000), round(end * 1000), name) for start, end in spans]
+        assert file.get_annotation_data_for_tier(f"{name}-turns") == expected
+
+
+@pytest.mark.parametrize("name", sorted(set(FORMATS) - {"json", "rttm", "TextGrid", "eaf"}))
+def test_other_formats_do_not_depend_on_turns(name: str) -> None:
+    assert render(name, given=with_turns()) == render(name)
 
 
 @needs_meeteval
@@ -135,9 +175,12 @@ def test_stm_has_words_and_speakers(tmp_path: Path) -> None:
     assert lines[0].speaker_id == "Ana_<Ops>_&_Co"
 
 
-def test_textgrid_has_two_tiers_for_each_speaker(tmp_path: Path) -> None:
+ALL_TIERS = {f"{name}{suffix}" for name in TURNS for suffix in ("", "-emotion", "-turns")}
+
+
+def test_textgrid_has_three_tiers_for_each_speaker(tmp_path: Path) -> None:
     grid = textgrid.openTextgrid(str(saved(tmp_path, "TextGrid")), includeEmptyIntervals=False)
-    assert set(grid.tierNames) == {ANA, f"{ANA}-emotion", BEN, f"{BEN}-emotion", EVE, f"{EVE}-emotion"}
+    assert set(grid.tierNames) == ALL_TIERS
     assert grid.getTier(BEN).entries[0].label == 'She said "no" & left <there> at once.'
     assert grid.getTier(f"{ANA}-emotion").entries[0].label == "sadness"
     assert "-emotion" not in saved(tmp_path, "TextGrid", emotion=False).read_text()
@@ -145,11 +188,11 @@ def test_textgrid_has_two_tiers_for_each_speaker(tmp_path: Path) -> None:
 
 def test_eaf_emotion_annotation_refers_to_the_utterance(tmp_path: Path) -> None:
     file = pympi.Elan.Eaf(str(saved(tmp_path, "eaf")))
-    assert set(file.get_tier_names()) == {ANA, f"{ANA}-emotion", BEN, f"{BEN}-emotion", EVE, f"{EVE}-emotion"}
+    assert set(file.get_tier_names()) == ALL_TIERS
     assert file.get_annotation_data_for_tier(ANA)[0] == (480, 3920, "We lost the customer --> yesterday.")
     assert file.get_ref_annotation_data_for_tier(f"{ANA}-emotion")[0][2] == "sadness"
     bare = pympi.Elan.Eaf(str(saved(tmp_path, "eaf", emotion=False)))
-    assert set(bare.get_tier_names()) == {ANA, BEN, EVE}
+    assert set(bare.get_tier_names()) == ALL_TIERS - {f"{name}-emotion" for name in TURNS}
 
 
 def overlapping() -> tuple[Utterance, ...]:
@@ -171,6 +214,24 @@ def test_annotations_in_a_tier_do_not_overlap(tmp_path: Path) -> None:
     assert [data[:2] for data in file.get_annotation_data_for_tier(ANA)] == [(0, 2000), (2000, 3000)]
 
 
+def test_very_short_annotations_and_gaps_are_rounded_to_a_valid_length(tmp_path: Path) -> None:
+    given = transcript((utterance(0, 0.0015, 0.0025, text="a"), utterance(1, 0.002500001, 60.0, text="b")))
+    file = pympi.Elan.Eaf(str(saved(tmp_path, "eaf", given=given)))
+    assert file.get_annotation_data_for_tier(ANA)[0][:2] == (2, 3)
+    grid = textgrid.openTextgrid(str(saved(tmp_path, "TextGrid", given=given)), includeEmptyIntervals=True)
+    assert [entry[:2] for entry in grid.getTier(ANA).entries] == [(0.0, 0.0015), (0.0015, 0.0025), (0.0025, 60.0)]
+
+
+def test_labels_and_names_with_quotes_are_escaped(tmp_path: Path) -> None:
+    given = transcript((utterance(0, 0, 1, text='She said "no".'),))
+    quoted = tuple(one.model_copy(update={"name": 'Ana "A"'}) for one in given.speakers)
+    grid = textgrid.openTextgrid(
+        str(saved(tmp_path, "TextGrid", given=given.model_copy(update={"speakers": quoted}))),
+        includeEmptyIntervals=False,
+    )
+    assert grid.getTier('Ana "A"').entries[0].label == 'She said "no".'
+
+
 def test_speakers_with_the_same_name_have_separate_tiers(tmp_path: Path) -> None:
     given = transcript(overlapping())
     same_name = tuple(speaker.model_copy(update={"name": "Ana"}) for speaker in given.speakers)
@@ -178,7 +239,7 @@ def test_speakers_with_the_same_name_have_separate_tiers(tmp_path: Path) -> None
         str(saved(tmp_path, "TextGrid", given=given.model_copy(update={"speakers": same_name}), emotion=False)),
         includeEmptyIntervals=False,
     )
-    assert grid.tierNames == ("Ana", "Ana 2")
+    assert grid.tierNames == ("Ana", "Ana-turns", "Ana 2", "Ana 2-turns")
 
 
 def test_markdown_escapes_markup() -> None:

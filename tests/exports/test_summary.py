@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import pytest
+from hypothesis import given as with_examples
+from hypothesis import strategies as st
 
+from shared.domain.correction import UtterancePatch, apply_changes, patch_changes
 from shared.domain.emotion import Emotion, EmotionReading
-from shared.domain.speech import Utterance
+from shared.domain.speech import SpeakerTurn, Utterance
 from shared.domain.transcript import Transcript
 from shared.exports.summary import SpeakerSummary, render_summary, summarize
 from tests.exports.sample import transcript
-from tests.fakes import reading, utterance
+from tests.fakes import reading, turn, utterance
 
 
 def with_emotion(one: Utterance, given: EmotionReading) -> Utterance:
@@ -36,6 +39,55 @@ def test_talk_time_share_turns_and_words() -> None:
     one, two = of(given, "S1"), of(given, "S2")
     assert (one.talk_seconds, one.share, one.turns, one.words) == (18.0, 0.8182, 2, 5)
     assert (two.talk_seconds, two.share, two.turns, two.words) == (4.0, 0.1818, 2, 6)
+
+
+def with_turns(*turns: SpeakerTurn) -> Transcript:
+    given = meeting(*(utterance(n, n, n + 1, f"S{n + 1}") for n in range(3)))
+    return given.model_copy(update={"turns": turns})
+
+
+def test_talk_time_and_overlap_are_those_of_the_turns() -> None:
+    """A second device repeats S1, and all three speak for one second."""
+    given = with_turns(turn("S1", 0, 10), turn("S1", 2, 9), turn("S2", 8, 12), turn("S3", 9, 13), turn("S1", 20, 21))
+    summary = summarize(given, emotion=False)
+    assert [(one.talk_seconds, one.turns) for one in summary.speakers] == [(11.0, 2), (4.0, 1), (4.0, 1)]
+    assert [one.share for one in summary.speakers] == [0.5789, 0.2105, 0.2105]
+    assert summary.overlap_seconds == 4.0
+
+
+def test_interruptions_are_those_of_the_turns() -> None:
+    given = with_turns(
+        turn("S2", 0, 4),
+        turn("S1", 1, 10),  # interrupts S2
+        turn("S1", 3, 3.5),  # interrupts S2, whose turn still lasts, though S1's own ends later
+        turn("S2", 5, 20),  # interrupts S1
+        turn("S1", 11, 12),  # interrupts S2
+        turn("S3", 12, 13),  # interrupts S2
+        turn("S2", 12.5, 14),  # interrupts S3
+        turn("S3", 30, 31),
+    )
+    assert [of(given, speaker).interruptions for speaker in ("S1", "S2", "S3")] == [3, 2, 1]
+
+
+@with_examples(
+    st.lists(st.tuples(st.integers(0, 60), st.integers(0, 20), st.sampled_from(["S1", "S2", "S3"])), max_size=12).map(
+        sorted
+    )
+)
+def test_metrics_of_turns_agree_with_a_count_of_every_second(turns: list[tuple[int, int, str]]) -> None:
+    summary = summarize(with_turns(*(turn(who, start, start + length) for start, length, who in turns)), emotion=False)
+    speaking = [{who for start, length, who in turns if start <= second < start + length} for second in range(90)]
+    assert summary.overlap_seconds == sum(len(speakers) > 1 for speakers in speaking)
+    for one in summary.speakers:
+        assert one.talk_seconds == sum(one.speaker in speakers for speakers in speaking)
+    for one in summary.speakers:
+        expected = 0
+        for number, (start, length, who) in enumerate(turns):
+            others = [other for other in turns[:number] if other[2] != one.speaker]
+            longest = max(others, key=lambda other: other[0] + other[1], default=None)
+            if who == one.speaker and longest and longest[0] < start:
+                expected += min(start + length, longest[0] + longest[1]) - start > 0
+        assert one.interruptions == expected
 
 
 def test_interruption_starts_while_another_speaker_speaks() -> None:
@@ -113,9 +165,10 @@ def test_meeting_without_words_has_a_summary(utterances: tuple[Utterance, ...]) 
 
 def test_speaker_without_remaining_utterances_is_listed() -> None:
     given = meeting(utterance(0, 0, 1, "S1"), utterance(1, 1, 2, "S2"))
-    moved = tuple(one.model_copy(update={"speaker": "S1"}) for one in given.utterances)
-    summary = of(given.model_copy(update={"utterances": moved}), "S2")
+    moved = apply_changes(given, patch_changes(given, 1, UtterancePatch(speaker="S1")))
+    summary = of(moved, "S2")
     assert (summary.talk_seconds, summary.turns, summary.perceived) == (0.0, 0, None)
+    assert of(moved, "S1").talk_seconds == 2.0
 
 
 def test_long_meeting_has_at_most_twenty_time_windows() -> None:

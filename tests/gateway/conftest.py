@@ -11,7 +11,8 @@ import httpx
 import pytest
 from pydantic import SecretStr
 
-from services.gateway.assemble import Deployment, assemble
+from services.gateway.app import gateway_service
+from services.gateway.context import Context, Deployment
 from services.gateway.settings import GatewaySettings
 from shared.domain.tenant import Scope
 from shared.infra.address_rule import OutboundSettings
@@ -22,6 +23,7 @@ from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.telemetry import NULL_TRACER, Tracer
+from shared.infra.web.application import create_application
 from tests.gateway.serving import Gateway, MemoryQueue, running
 
 LOCAL: dict[str, Any] = {"allow": ("127.0.0.0/8",), "plain_http": True}
@@ -37,12 +39,13 @@ def opened(tmp_path: Path) -> Open:
         *,
         governance: dict[str, Any] | None = None,
         outbound: dict[str, Any] | None = None,
+        storage: dict[str, Any] | None = None,
         tracer: Tracer = NULL_TRACER,
         **settings: Any,
     ) -> Iterator[Gateway]:
         deployment = Deployment(
             gateway=GatewaySettings(**{"port": 0, "events_poll_seconds": 0.05, **settings}),
-            storage=StorageSettings(folder=tmp_path / "state", reserve_mb=1),
+            storage=StorageSettings(folder=tmp_path / "state", reserve_mb=1, **(storage or {})),
             governance=GovernanceSettings(**(governance or {})),
             outbound=OutboundSettings(**(LOCAL if outbound is None else outbound)),
             secrets=SecretSettings(keys=SecretStr(new_key())),
@@ -61,12 +64,18 @@ def opened(tmp_path: Path) -> Open:
             texts[tenant], key = make_key(tenant, scopes, database.now)
             keys.add(key)
         queue = MemoryQueue()
-        context = assemble(deployment, database, queue, tracer)
-        with running(context) as address:
-            gateway = Gateway(
-                url=address, context=context, database=database, keys=texts, queue=queue, folder=tmp_path / "state"
+        context = Context(deployment, database, queue)
+        app = create_application([gateway_service(context)], deployment.gateway, database, tracer=tracer)
+        with running(app) as address:
+            yield Gateway(
+                url=address,
+                app=app,
+                context=context,
+                database=database,
+                keys=texts,
+                queue=queue,
+                folder=tmp_path / "state",
             )
-            yield gateway
         database.close()
 
     return open_one

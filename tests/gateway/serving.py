@@ -14,12 +14,14 @@ from pathlib import Path
 
 import httpx
 import pytest
+from fastapi import FastAPI
 
-from services.gateway.app import create_app
 from services.gateway.context import Context
 from shared.domain.work import Ticket
 from shared.infra.database.engine import Database
+from shared.infra.queue_celery import CeleryQueue
 from shared.infra.web.listener import make_server
+from shared.infra.web.settings import WebSettings
 
 # The beginning of an MP4: enough for the content check at the upload.
 MP4 = b"\0\0\0\x18ftypmp42\0\0\0\0mp42isom" + bytes(range(256)) * 64
@@ -27,7 +29,7 @@ WAV = b"RIFF\x24\x10\0\0WAVEfmt " + bytes(4096)
 
 
 @dataclass
-class MemoryQueue:
+class MemoryQueue(CeleryQueue):
     sent: list[Ticket] = field(default_factory=list)
     broken: bool = False
 
@@ -43,6 +45,7 @@ class MemoryQueue:
 @dataclass
 class Gateway:
     url: str
+    app: FastAPI
     context: Context
     database: Database
     keys: Mapping[str, str]
@@ -104,11 +107,11 @@ def logged(capfd: pytest.CaptureFixture[str], event: str, times: int = 1) -> str
 
 
 @contextmanager
-def running(context: Context, host: str = "127.0.0.1") -> Iterator[str]:
+def running(app: FastAPI, host: str = "127.0.0.1") -> Iterator[str]:
     with socket.socket() as line:
         line.bind((host, 0))
         port = line.getsockname()[1]
-        server = make_server(create_app(context), host=host, port=port)
+        server = make_server(app, WebSettings(host=host, port=port))
         server.config.timeout_graceful_shutdown = 1
         thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[line])), daemon=True)
         thread.start()

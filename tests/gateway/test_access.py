@@ -10,27 +10,25 @@ from typing import Any
 import httpx
 import pytest
 from fastapi.routing import APIRoute
-from pydantic import SecretStr
 
-from services.gateway.app import create_app
-from services.gateway.assemble import Deployment, assemble
+from services.gateway.context import require_key
+from services.gateway.service_routes import SCHEMA
 from services.gateway.settings import GatewaySettings
-from services.gateway.system_routes import OPEN_PATHS
 from shared.domain.error import InvalidSetting
 from shared.domain.tenant import Scope
 from shared.domain.webhook import EventType
-from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
-from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.secret_encryption import SecretSettings, new_key
-from shared.infra.settings import GovernanceSettings, StorageSettings
+from shared.infra.web.api_keys import make_authenticator
+from shared.infra.web.application import create_application
+from shared.infra.web.system_routes import OPEN_PATHS as SYSTEM_PATHS
 from tests.gateway.conftest import Open
-from tests.gateway.serving import MP4, Gateway, MemoryQueue
+from tests.gateway.serving import MP4, Gateway
 from tests.service_fakes import new_job
 
 UNKNOWN = "0" * 32
+OPEN_PATHS = (*SYSTEM_PATHS, SCHEMA)
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
     ("PATCH", "/v1/webhooks/{endpoint_id}"): {"json": {"enabled": True}},
     ("PATCH", "/v1/uploads/{upload_id}"): {
@@ -43,15 +41,14 @@ BODIES: dict[tuple[str, str], dict[str, Any]] = {
 def routes_of(gateway: Gateway) -> list[tuple[str, str]]:
     """Every route of the application, including those of included routers."""
     found = []
-    for path, item in create_app(gateway.context).openapi()["paths"].items():
+    for path, item in gateway.app.openapi()["paths"].items():
         found += [(method.upper(), path) for method in item]
     return found
 
 
 def test_every_route_is_described(gateway: Gateway) -> None:
-    app = create_app(gateway.context)
     app_routes: list[APIRoute] = []
-    stack = list(app.routes)
+    stack = list(gateway.app.routes)
     while stack:
         route = stack.pop()
         if isinstance(route, APIRoute):
@@ -146,32 +143,22 @@ def test_requests_over_the_rate_limit_are_rejected_before_the_body_is_read(opene
         assert response.startswith(b"HTTP/1.1 429"), "without a byte of the body"
 
 
-def deployment(folder: Path, **gateway: object) -> Deployment:
-    return Deployment(
-        gateway=GatewaySettings.model_validate(gateway),
-        storage=StorageSettings(folder=folder, reserve_mb=0),
-        governance=GovernanceSettings(),
-        outbound=OutboundSettings(),
-        secrets=SecretSettings(keys=SecretStr(new_key())),
-        redis=RedisSettings(),
-        queue=QueueSettings(),
-    )
-
-
 @pytest.mark.parametrize("host", ["0.0.0.0", "::", "192.168.1.5", "meetings.example", ""])  # noqa: S104 - the test needs it
 def test_keyless_mode_starts_on_loopback_addresses_only(tmp_path: Path, host: str) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'u.db'}")
     with pytest.raises(InvalidSetting, match="loopback"):
-        assemble(deployment(tmp_path, keyless=True, host=host), database, MemoryQueue())
+        create_application([], GatewaySettings(keyless=True, host=host), database)
     with pytest.raises(InvalidSetting, match="no API key"):
-        assemble(deployment(tmp_path, host=host), database, MemoryQueue())
+        require_key(GatewaySettings(host=host), database)
     database.close()
 
 
 @pytest.mark.parametrize("host", ["127.0.0.1", "localhost", "::1", "127.0.0.53"])
 def test_keyless_mode_starts_on_every_loopback_address(tmp_path: Path, host: str) -> None:
     database = open_database(f"sqlite:///{tmp_path / 'u.db'}")
-    assert assemble(deployment(tmp_path, keyless=True, host=host), database, MemoryQueue()).authenticator.keyless
+    settings = GatewaySettings(keyless=True, host=host)
+    require_key(settings, database)
+    assert make_authenticator(settings, database).keyless
     database.close()
 
 

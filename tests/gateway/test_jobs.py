@@ -4,16 +4,20 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 
 import httpx
 import pytest
+from fastapi import routing
 
+from services.gateway import context
 from services.gateway.job_intake import digest_of
 from shared.domain.idempotency import RequestKey
 from shared.domain.job_record import JobFailure
 from shared.domain.job_request import JobRequest
 from shared.infra.database.work import SqlWorkStore
+from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving
 from tests.service_fakes import MINUTE, held, new_job
@@ -114,6 +118,33 @@ def test_a_job_is_followed_to_its_end_and_a_broken_stream_resumes(gateway: Gatew
         rest = list(events(stream.iter_lines()))
     assert [(name, job["status"]) for name, _, job in rest] == [("end", "failed")]
     assert client.get(path, headers={"Last-Event-ID": rest[-1][1]}).status_code == 204
+
+
+def test_a_key_has_a_limited_number_of_event_streams(opened: Open, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(context, "MAX_EVENT_STREAMS", 2)
+    with opened() as gateway, gateway.client() as client, gateway.client("theirs") as stranger, ExitStack() as streams:
+        path = f"/v1/jobs/{submit(client)}/events"
+        for _ in range(2):
+            stream = streams.enter_context(client.stream("GET", path))
+            assert (stream.status_code, stream.headers["x-accel-buffering"]) == (200, "no")
+            assert "no-store" in stream.headers["cache-control"]
+        refused = client.get(path)
+        assert (refused.status_code, refused.json()["code"]) == (429, "too_many_requests")
+        with stranger.stream("GET", f"/v1/jobs/{submit(stranger)}/events") as stream:
+            assert stream.status_code == 200, "another key has its own"
+        streams.close()
+
+        def is_free() -> bool:
+            with client.stream("GET", path) as stream:
+                return stream.status_code == 200
+
+        assert eventually(is_free), "a closed stream frees its place"
+
+
+def test_an_idle_event_stream_is_kept_alive(client: httpx.Client, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(routing, "_PING_INTERVAL", 0.2)
+    with client.stream("GET", f"/v1/jobs/{submit(client)}/events") as stream:
+        assert next(line for line in stream.iter_lines() if line.startswith(":"))
 
 
 def test_the_event_stream_of_an_erased_job_ends_with_gone(gateway: Gateway, client: httpx.Client) -> None:

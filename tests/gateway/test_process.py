@@ -16,9 +16,9 @@ from pathlib import Path
 import httpx
 import pytest
 
-from shared.infra.redis_server import redis_running
 from shared.infra.secret_encryption import new_key
 from tests.gateway.serving import MP4
+from tests.local_redis import redis_running
 
 ROOT = Path(__file__).parents[2]
 TUS = {"Tus-Resumable": "1.0.0"}

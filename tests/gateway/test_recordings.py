@@ -9,7 +9,7 @@ import httpx
 import pytest
 
 from shared.domain.job_record import JobStatus
-from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.database.erasure import SqlErasureStore
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, WAV, Gateway, eventually
 from tests.local_server import Reply, serving
@@ -246,7 +246,7 @@ def test_a_tenants_quota_is_enforced_and_freed_by_erasure(opened: Open) -> None:
             accepted(stranger.post("/v1/recordings", content=large, headers=kind))
         accepted(client.post("/v1/recordings", content=MP4, headers=kind))
         client.delete(f"/v1/jobs/{job_id}")
-        SqlWorkQueue(gateway.database).finish_erasure("ours", job_id)
+        SqlErasureStore(gateway.database).finish("ours", job_id)
         accepted(client.post("/v1/recordings", content=large, headers=kind))
 
 

@@ -9,13 +9,11 @@ from contextlib import ExitStack, contextmanager
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
-from typing import Any
 
 import httpx
 import pytest
 
-from shared.infra.blobs_object import s3_blobs
-from shared.infra.checks import ReadinessCheck
+from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving
 
@@ -99,30 +97,29 @@ def test_a_storage_failure_during_an_upload_leaves_no_job(gateway: Gateway, clie
     assert len(incoming) == 1, "its partial data is swept later"
 
 
-def use(gateway: Gateway, endpoint: str) -> None:
-    """Replace the folder with object storage."""
-    blobs = s3_blobs("bucket", endpoint=endpoint, region="us-east-1", access_key="key", secret_key="secret")  # noqa: S106
-    object.__setattr__(gateway.context.intake, "blobs", blobs)
-    checks: Any = gateway.context.checks
-    checks["storage"] = ReadinessCheck("storage", blobs.probe, timeout_seconds=0.5)
+@contextmanager
+def bucket(opened: Open, endpoint: str) -> Iterator[tuple[Gateway, httpx.Client]]:
+    """A gateway with object storage instead of a folder."""
+    storage = {"bucket": "bucket", "endpoint": endpoint, "access_key": "key", "secret_key": "secret"}
+    with opened(storage=storage) as gateway, gateway.client() as client:
+        yield gateway, client
 
 
-def test_it_is_not_ready_while_object_storage_is_unreachable(gateway: Gateway, client: httpx.Client) -> None:
-    use(gateway, "http://127.0.0.1:9")
-    assert not ready(client)
-    assert refused(client.post("/v1/recordings", content=MP4, headers=VIDEO))
-    begun = gateway.context.intake.incoming_uploads.abandoned(gateway.database.clock() + timedelta(hours=1))
-    assert begun == ()
+def test_it_is_not_ready_while_object_storage_is_unreachable(opened: Open) -> None:
+    with bucket(opened, "http://127.0.0.1:9") as (gateway, client):
+        assert not ready(client)
+        assert refused(client.post("/v1/recordings", content=MP4, headers=VIDEO))
+        begun = gateway.context.intake.incoming_uploads.abandoned(gateway.database.clock() + timedelta(hours=1))
+        assert begun == ()
 
 
-def test_unresponsive_object_storage_does_not_block_requests(gateway: Gateway, client: httpx.Client) -> None:
+def test_unresponsive_object_storage_does_not_block_requests(opened: Open) -> None:
     go_on = threading.Event()
 
     def hang(_: BaseHTTPRequestHandler) -> None:
         go_on.wait(60)
 
-    with serving(Reply(raw=hang)) as storage:
-        use(gateway, storage.url)
+    with serving(Reply(raw=hang)) as storage, bucket(opened, storage.url) as (_, client):
         began = time.monotonic()
         assert not ready(client)
         assert refused(client.post("/v1/recordings", content=MP4, headers=VIDEO))
@@ -131,7 +128,7 @@ def test_unresponsive_object_storage_does_not_block_requests(gateway: Gateway, c
 
 
 @pytest.mark.parametrize("status", [403, 404, 500])
-def test_an_inaccessible_bucket_is_unavailable_storage(gateway: Gateway, client: httpx.Client, status: int) -> None:
-    with serving(Reply(status=status, body=b"<Error><Code>NoSuchBucket</Code></Error>")) as storage:
-        use(gateway, storage.url)
+def test_an_inaccessible_bucket_is_unavailable_storage(opened: Open, status: int) -> None:
+    reply = Reply(status=status, body=b"<Error><Code>NoSuchBucket</Code></Error>")
+    with serving(reply) as storage, bucket(opened, storage.url) as (_, client):
         assert not ready(client)

@@ -7,7 +7,6 @@ import json
 import httpx
 import pytest
 
-from services.gateway.app import create_app
 from shared.exports.document import transcript_schema
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, eventually, logged
@@ -48,7 +47,7 @@ def test_an_internal_error_is_a_problem_without_its_text(
 def test_metrics_contain_routes_and_no_ids(client: httpx.Client, stranger: httpx.Client) -> None:
     client.get("/v1/jobs/some-id")
     page = client.get("/metrics")
-    sample = 'undertone_gateway_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"} 1.0'
+    sample = 'undertone_http_requests_total{method="GET",route="/v1/jobs/{job_id}",status="404"} 1.0'
     assert sample in page.text and "some-id" not in page.text
     assert page.headers["content-type"].startswith("text/plain")
     assert stranger.get("/metrics").status_code == 403
@@ -80,7 +79,7 @@ def test_a_missing_route_is_a_problem_response(client: httpx.Client) -> None:
 
 
 def test_the_openapi_description_contains_every_response_and_problem(gateway: Gateway) -> None:
-    described = create_app(gateway.context).openapi()
+    described = gateway.app.openapi()
     text = json.dumps(described)
     schemas = described["components"]["schemas"]
     for reference in {part.split('"')[0] for part in text.split("#/components/schemas/")[1:]}:

@@ -13,7 +13,7 @@ from pathlib import Path
 
 import pytest
 
-from shared.infra.redis_server import redis_running
+from tests.local_redis import redis_running
 
 ROOT = Path(__file__).parents[2]
 
@@ -78,7 +78,7 @@ def log_of(module: str, folder: Path, redis: str, event: str, **more: str) -> st
     return log.read_text()
 
 
-@pytest.mark.parametrize("module", ["services.cli.combined_app", "services.gateway"])
+@pytest.mark.parametrize("module", ["services.cli.web", "services.gateway"])
 def test_service_reads_its_log_format_setting(module: str, tmp_path: Path) -> None:
     with redis_running(tmp_path / "redis") as redis:
         for line in log_of(module, tmp_path, redis, ".started").splitlines():

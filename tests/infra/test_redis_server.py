@@ -14,7 +14,8 @@ from shared.domain.error import InvalidSetting
 from shared.domain.work import Ticket
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.redis_server import RedisServer, find_server, redis_running
+from shared.infra.redis_server import RedisServer, find_server
+from tests.local_redis import redis_running
 
 TICKET = Ticket(job_id="j", stage="decode")
 
@@ -67,7 +68,7 @@ def test_socket_of_a_folder_with_a_long_path_is_in_a_temporary_folder(tmp_path: 
 def test_server_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import pathlib, sys, time\n"
-        "from shared.infra.redis_server import redis_running\n"
+        "from tests.local_redis import redis_running\n"
         "with redis_running(pathlib.Path(sys.argv[1])):\n    print('up', flush=True)\n    time.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "redis")], stdout=subprocess.PIPE)

@@ -24,9 +24,9 @@ PROGRAMS = {
     "gateway": ("services.gateway",),
     "results": ("services.results",),
     "courier": ("services.courier",),
-    "dispatcher": ("services.worker.dispatcher",),
+    "dispatcher": ("services.dispatcher",),
     "worker": ("services.worker",),
-    "front": ("services.cli.combined_app",),
+    "front": ("services.cli.web",),
     "container": ("services.container", "results"),
 }
 

@@ -17,8 +17,8 @@ import pytest
 from shared.domain.job import JobOptions
 from shared.domain.job_blobs import artifacts_folder, captioned_key, job_folder, transcript_key
 from shared.domain.job_record import JobStatus
-from shared.domain.stage_plan import plan_stages
-from shared.domain.work import CAPTION, StageRow, StageStatus
+from shared.domain.stage_plan import CAPTION, plan_stages
+from shared.domain.work import StageRow, StageStatus
 from tests.running_service import ENGINES, ROOT, TENANT, Service, cut, serving, spread
 
 pytestmark = pytest.mark.slow
@@ -156,15 +156,15 @@ def test_a_video_is_rendered_after_its_worker_was_killed_unless_the_job_is_erase
     service: Service, recording: Path
 ) -> None:
     job_id = service.submit(recording, JobOptions(engines=ENGINES, modalities=(), captions=True))
-    service.wait_for("the video", lambda: running(service, job_id, CAPTION))
+    service.wait_for("the video", lambda: running(service, job_id, CAPTION.name))
     assert service.record(job_id).status is JobStatus.DONE
-    kill_child(stage_of(service, job_id, CAPTION))
-    service.wait_for("the video", lambda: stage_of(service, job_id, CAPTION).status is StageStatus.DONE)
-    assert stage_of(service, job_id, CAPTION).attempts == 2
+    kill_child(stage_of(service, job_id, CAPTION.name))
+    service.wait_for("the video", lambda: stage_of(service, job_id, CAPTION.name).status is StageStatus.DONE)
+    assert stage_of(service, job_id, CAPTION.name).attempts == 2
     assert service.blobs.size(TENANT, captioned_key(job_id))
 
     erased = service.submit(recording, JobOptions(engines=ENGINES, modalities=(), captions=True))
-    service.wait_for("the video", lambda: running(service, erased, CAPTION))
+    service.wait_for("the video", lambda: running(service, erased, CAPTION.name))
     service.jobs.erase(TENANT, erased, by="test", reason="requested")
     service.wait_for("an empty scratch", lambda: nothing_left_in_scratch(service), 5)
     service.wait_for("the erasure", lambda: erased_now(service, erased), 30)

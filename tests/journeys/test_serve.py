@@ -37,7 +37,7 @@ class Served:
         found: dict[str, int] = {}
         for pid in Path(f"/proc/{self.process.pid}/task/{self.process.pid}/children").read_text().split():
             words = Path("/proc", pid, "cmdline").read_bytes().decode().replace("\0", " ")
-            names = (REDIS, "services.cli.combined_app", "services.courier", "services.worker.dispatcher")
+            names = (REDIS, "services.cli.web", "services.courier", "services.dispatcher")
             found[next((name for name in names if name in words), "services.worker")] = int(pid)
         return found
 
@@ -94,7 +94,7 @@ def test_a_recording_is_transcribed_although_children_are_killed(served: Served,
         assert answer.status_code == 202, answer.text
         job = answer.headers["location"]
         before = served.children()
-        for name in (REDIS, "services.cli.combined_app", "services.courier", "services.worker.dispatcher"):
+        for name in (REDIS, "services.cli.web", "services.courier", "services.dispatcher"):
             os.kill(before[name], signal.SIGKILL)
         until(lambda: len(served.children()) == len(before) and served.children() != before, served.logs())
 

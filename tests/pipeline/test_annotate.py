@@ -9,10 +9,11 @@ import pytest
 from shared.domain.error import StoredDataMissing
 from shared.domain.span import Span, span
 from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed, StageStarted, StageWarned
+from shared.domain.stage_plan import StageSpec
 from shared.domain.transcript import Transcript
 from shared.infra.artifacts_folder import FolderArtifacts
 from shared.pipeline.annotate import annotate, ensure
-from shared.pipeline.stage import Queue, WholeStage, Workspace, fingerprint, topological_order
+from shared.pipeline.stage import WholeStage, Workspace, fingerprint
 from tests.exports.sample import transcript
 from tests.fakes import ScriptedStage
 
@@ -33,9 +34,9 @@ def finished(events: Sequence[StageEvent]) -> list[tuple[str, bool]]:
     return [(event.stage, event.reused) for event in events if isinstance(event, StageFinished)]
 
 
-def test_stages_run_in_order_and_the_last_one_returns_the_transcript(tmp_path: Path) -> None:
+def test_stages_run_in_order_and_the_transcript_is_returned(tmp_path: Path) -> None:
     events: list[StageEvent] = []
-    made = annotate(tuple(reversed(graph()[:2])) + graph()[2:], FolderArtifacts(tmp_path), events.append)
+    made = annotate(graph(), FolderArtifacts(tmp_path), events.append)
     assert made == transcript()
     assert isinstance(made, Transcript)
     assert finished(events) == [("decode", False), ("listen", False), ("publish", False)]
@@ -74,13 +75,6 @@ def test_failed_stage_leaves_no_artifact_and_runs_again(tmp_path: Path) -> None:
     assert [stage.runs for stage in stages] == [1, 2, 1]
 
 
-def test_cycle_and_missing_need_are_rejected() -> None:
-    with pytest.raises(ValueError, match="cycle: a, b"):
-        topological_order((ScriptedStage("a", ("b",)), ScriptedStage("b", ("a",))))
-    with pytest.raises(ValueError, match="no stage provides words"):
-        topological_order((ScriptedStage("a", ("words",)),))
-
-
 def test_fingerprint_changes_with_name_version_and_inputs() -> None:
     stage = ScriptedStage("a")
     same = fingerprint(stage, {"decode": "1"})
@@ -99,10 +93,8 @@ class SplitStage(WholeStage):
 
     kill_at: int | None = None
     ran: list[float] = field(default_factory=list)
-    name: str = "words"
-    needs: tuple[str, ...] = ()
-    queue: Queue = "cpu"
     engine: str = "scripted"
+    spec = StageSpec(name="words")
 
     def identity(self) -> dict[str, object]:
         return {}

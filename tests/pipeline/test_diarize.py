@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -7,50 +8,52 @@ import pytest
 
 from shared.domain.span import Span, span
 from shared.domain.speech import SpeakerTurn, Speech
-from shared.engines.clusterer_prototypes import PrototypeClusterer
+from shared.domain.stage_event import StageEvent, StageProgressed
 from shared.pipeline.artifacts import SpeechMap, Turns
-from shared.pipeline.diarize import Diarize, windows_over
+from shared.pipeline.diarize import Diarize, conflicts, with_context
 from shared.pipeline.diarize_tracks import DiarizeTracks
-from shared.pipeline.resegment import Window, turns_of
+from shared.pipeline.local_speech import Piece
 from shared.ports.media import Audio, Floats
-from tests.fakes import ScriptedEncoder, probe, silent, tone, workspace, write_audio
+from tests.fakes import ScriptedEncoder, ScriptedSegmenter, probe, silent, tone, workspace, write_audio
 
 LOW, MIDDLE, HIGH = 150.0, 450.0, 850.0
 
 
-def stage(speakers: int | None = None, max_speakers: int | None = None) -> Diarize:
-    return Diarize(ScriptedEncoder(), PrototypeClusterer(), speakers, max_speakers)
-
-
-def conversation(*parts: tuple[float, float]) -> tuple[Audio, tuple[Span, ...]]:
-    """Voices as tones, with half a second of silence between them."""
+def conversation(*parts: tuple[float, float], pause: float = 0.5) -> tuple[Audio, list[tuple[float, Span]]]:
+    """Voices as tones, with silence between them, and the pitch and span of each turn."""
     sound: list[Floats] = []
-    spans: list[Span] = []
+    turns: list[tuple[float, Span]] = []
     now = 0.0
     for hertz, seconds in parts:
-        sound += [tone(seconds, hertz), silent(0.5)]
-        spans.append(span(now, now + seconds))
-        now += seconds + 0.5
-    return Audio(np.concatenate(sound)), tuple(spans)
+        sound += [tone(seconds, hertz), silent(pause)]
+        turns.append((hertz, span(now, now + seconds)))
+        now += seconds + pause
+    return Audio(np.concatenate(sound)), turns
 
 
-def diarized(audio: Audio, speech: tuple[Span, ...], **options: int) -> list[SpeakerTurn]:
-    return stage(**options).diarize(audio, speech, lambda share: None)
+def stage(turns: list[tuple[float, Span]], speakers: int | None = None, max_speakers: int | None = None) -> Diarize:
+    voices = [[where for hertz, where in turns if hertz == voice] for voice in (LOW, MIDDLE, HIGH)]
+    return Diarize(ScriptedSegmenter(voices), ScriptedEncoder(), speakers, max_speakers)
 
 
-def test_voices_are_separated_and_named_in_order_of_appearance() -> None:
-    audio, speech = conversation((HIGH, 4), (LOW, 4), (HIGH, 4), (MIDDLE, 4))
-    turns = diarized(audio, speech)
-    assert [turn.speaker for turn in turns] == ["S1", "S2", "S1", "S3"]
-    assert [turn.span for turn in turns] == list(speech)
+def diarized(*parts: tuple[float, float], pause: float = 0.5, **options: int) -> list[SpeakerTurn]:
+    audio, turns = conversation(*parts, pause=pause)
+    speech = [where for _, where in turns]
+    return stage(turns, **options).diarize(audio, speech, lambda share: None)
 
 
-def test_speaker_change_within_one_span_is_located() -> None:
-    audio = Audio(np.concatenate([tone(5, LOW), tone(5, HIGH)]))
-    turns = diarized(audio, (span(0, 10),))
-    assert [turn.speaker for turn in turns] == ["S1", "S2"]
-    assert turns[0].end == turns[1].start == pytest.approx(5.0, abs=0.3)
-    assert (turns[0].start, turns[1].end) == (0, 10)
+def placed(turns: list[SpeakerTurn]) -> list[tuple[str, float, float]]:
+    return [(turn.speaker, round(turn.start, 1), round(turn.end, 1)) for turn in turns]
+
+
+def test_voices_are_recognised_across_windows_and_named_in_order_of_appearance() -> None:
+    assert placed(diarized((HIGH, 4), (LOW, 4), (HIGH, 4), (MIDDLE, 4))) == [
+        ("S1", 0, 4), ("S2", 4.5, 8.5), ("S1", 9, 13), ("S3", 13.5, 17.5),
+    ]  # fmt: skip
+
+
+def test_speaker_change_without_a_pause_is_located() -> None:
+    assert placed(diarized((LOW, 5), (HIGH, 5), pause=0.0)) == [("S1", 0, 5), ("S2", 5, 10)]
 
 
 @pytest.mark.parametrize(
@@ -58,37 +61,92 @@ def test_speaker_change_within_one_span_is_located() -> None:
     [({"speakers": 1}, 1), ({"speakers": 2}, 2), ({"max_speakers": 2}, 2), ({"max_speakers": 9}, 3)],
 )
 def test_number_of_speakers_can_be_set(requested: dict[str, int], count: int) -> None:
-    audio, speech = conversation((HIGH, 4), (LOW, 4), (MIDDLE, 4), (HIGH, 3), (LOW, 3))
-    assert len({turn.speaker for turn in diarized(audio, speech, **requested)}) == count
+    turns = diarized((HIGH, 4), (LOW, 4), (MIDDLE, 4), (HIGH, 3), (LOW, 3), **requested)
+    assert len({turn.speaker for turn in turns}) == count
 
 
-def test_no_speech_gives_no_speakers() -> None:
-    assert diarized(Audio(silent(2)), ()) == []
-    assert diarized(Audio(tone(2)), (span(0, 0.2),)) == [], "a click is no voice"
+def test_overlapping_turns_keep_both_speakers() -> None:
+    """The segmenter hears both voices from the fourth to the sixth second."""
+    audio = Audio(np.concatenate([tone(6, LOW), tone(4, HIGH)]))
+    turns = [(LOW, span(0, 6)), (HIGH, span(4, 10))]
+    found = stage(turns).diarize(audio, [span(0, 10)], lambda share: None)
+    assert placed(found) == [("S1", 0, 6), ("S2", 4, 10)]
+
+
+def test_overlap_is_not_a_third_voice() -> None:
+    """Two voices together resemble neither, but what each says alone is clustered."""
+    audio = Audio(np.concatenate([tone(5, LOW), tone(3, MIDDLE), tone(5, HIGH)]))
+    turns = [(LOW, span(0, 8)), (HIGH, span(5, 13))]
+    assert {turn.speaker for turn in stage(turns).diarize(audio, [span(0, 13)], lambda share: None)} == {"S1", "S2"}
+
+
+def test_recording_of_one_speaker_has_one_speaker() -> None:
+    assert {turn.speaker for turn in diarized((LOW, 3), (LOW, 1), (LOW, 0.5), (LOW, 7))} == {"S1"}
 
 
 def test_short_words_are_diarized() -> None:
-    audio, speech = conversation((HIGH, 0.7), (LOW, 0.7), (HIGH, 0.7))
-    assert [turn.speaker for turn in diarized(audio, speech)] != []
+    assert placed(diarized((HIGH, 0.7), (HIGH, 0.7), pause=1.0)) == [("S1", 0, 0.7), ("S1", 1.7, 2.4)]
 
 
-def test_windows_cover_each_span_and_stay_inside() -> None:
-    windows = list(windows_over([span(0, 0.3), span(1, 2), span(5, 10)], 1.6))
-    assert windows[0] == span(1, 2)
-    assert (windows[1].start, windows[-1].end) == (5, 10)
-    assert all(window.duration == pytest.approx(1.6) for window in windows[1:])
+def test_recording_without_voices_has_no_turns() -> None:
+    encoder = ScriptedEncoder()
+    for audio in (Audio(silent(7)), Audio(silent(0))):
+        assert Diarize(ScriptedSegmenter([[]]), encoder).diarize(audio, [], lambda share: None) == []
+    assert encoder.calls == 0
 
 
-def test_stage_writes_turns(tmp_path: Path) -> None:
-    audio, speech = conversation((HIGH, 3), (LOW, 3))
-    work = workspace(tmp_path, "diarize", decode=probe(), detect_speech=SpeechMap(tracks=(Speech(spans=speech),)))
+def test_stage_writes_turns_and_reports_progress(tmp_path: Path) -> None:
+    audio, turns = conversation((HIGH, 3), (LOW, 3))
+    speech = tuple(where for _, where in turns)
+    events: list[StageEvent] = []
+    work = workspace(
+        tmp_path, "diarize", events, decode=probe(), detect_speech=SpeechMap(tracks=(Speech(spans=speech),))
+    )
     write_audio(work, audio.samples)
-    one = stage()
+    one = stage(turns)
     one.run(work, ())
     made = Turns.model_validate_json((work.folder / "diarize.json").read_bytes())
     assert [turn.speaker for turn in made.turns] == ["S1", "S2"]
-    assert one.engine == "scripted-encoder+prototypes"
-    assert one.identity() != stage(speakers=2).identity()
+    shares = [event.fraction for event in events if isinstance(event, StageProgressed)]
+    assert shares == sorted(shares)
+    assert shares[-1] == 1.0
+    assert one.engine == "scripted-segmenter+scripted-encoder"
+
+
+def test_identity_covers_engines_and_options() -> None:
+    one = stage([])
+    others = [
+        stage([], speakers=2),
+        stage([], max_speakers=2),
+        replace(one, encoder=ScriptedEncoder(fingerprint="2")),
+        replace(one, encoder=ScriptedEncoder(same_voice=0.7)),
+        replace(one, segmenter=ScriptedSegmenter([], fingerprint="2")),
+    ]
+    assert all(other.identity() != one.identity() for other in others)
+    assert stage([]).identity() == one.identity()
+
+
+def test_same_recording_gives_the_same_turns() -> None:
+    parts = ((HIGH, 4), (LOW, 4), (MIDDLE, 2), (HIGH, 4))
+    assert diarized(*parts) == diarized(*parts)
+
+
+def piece(window: int, voice: int, seconds: float) -> Piece:
+    return Piece(window, voice, 0, 100, np.arange(round(seconds * 10)))
+
+
+def test_long_pieces_of_two_voices_of_one_window_conflict() -> None:
+    pieces = [piece(0, 0, 2), piece(0, 0, 1), piece(0, 1, 1), piece(0, 2, 0.2), piece(1, 0, 3), piece(1, 1, 0.4)]
+    assert conflicts(pieces, 0.1).tolist() == [[0, 2], [1, 2]]
+    assert conflicts(pieces[:1], 0.1).shape == (0, 2)
+
+
+def test_short_piece_is_assigned_with_the_rest_of_its_voice() -> None:
+    pieces = [piece(0, 0, 4), piece(0, 0, 0.1), piece(0, 1, 0.1)]
+    mixed = with_context(np.eye(3, dtype=np.float32)[[0, 1, 1]], pieces, np.array([4, 0.1, 0.1], np.float32))
+    assert mixed[0].argmax() == mixed[1].argmax() == 0
+    assert mixed[2].tolist() == pytest.approx([0, 1, 0]), "another voice of the window is no context"
+    assert np.linalg.norm(mixed, axis=1) == pytest.approx(np.ones(3))
 
 
 def test_each_track_is_one_speaker(tmp_path: Path) -> None:
@@ -100,34 +158,3 @@ def test_each_track_is_one_speaker(tmp_path: Path) -> None:
     assert [(turn.speaker, turn.start) for turn in made.turns] == [("S2", 0), ("S1", 1)]
     assert made.names == {"S1": "Ana", "S2": "Ben"}
     assert one.identity() == DiarizeTracks().identity()
-
-
-def window(start: float, end: float, *similarity: float) -> Window:
-    return Window(span(start, end), np.array(similarity, dtype=np.float32))
-
-
-def test_single_deviating_window_is_smoothed() -> None:
-    windows = [window(n * 0.4, n * 0.4 + 1.6, 0.9, 0.5) for n in range(10)]
-    windows[5] = window(2.0, 3.6, 0.6, 0.65)
-    assert [turn.speaker for turn in turns_of(windows, [span(0, 5.2)])] == ["S1"]
-
-
-def test_confidence_grows_with_the_margin() -> None:
-    clear = turns_of([window(0, 2, 0.9, 0.3)], [span(0, 2)])[0].confidence
-    close = turns_of([window(0, 2, 0.9, 0.85)], [span(0, 2)])[0].confidence
-    alone = turns_of([window(0, 2, 0.4)], [span(0, 2)])[0].confidence
-    assert alone == 1.0
-    assert close < clear
-
-
-def test_frames_without_window_use_the_nearest_scores() -> None:
-    turns = turns_of([window(0, 1, 0.9, 0.1), window(4, 5, 0.1, 0.9)], [span(0, 5)])
-    assert [turn.speaker for turn in turns] == ["S1", "S2"]
-    assert turns_of([window(0, 1, 0.9)], [span(3, 4)]) == [], "a stretch without a window has no turn"
-
-
-def test_windows_are_embedded_in_batches_of_similar_length() -> None:
-    audio, speech = conversation((HIGH, 0.5), (LOW, 1.0), (HIGH, 4), (LOW, 4))
-    made = stage()
-    made.diarize(audio, speech, lambda share: None)
-    assert made.encoder.calls >= 3  # type: ignore[attr-defined]

@@ -139,7 +139,7 @@ def test_no_faces_has_no_needs(tmp_path: Path) -> None:
     detected, _ = run(tmp_path, stage)
     assert detected.summary.reason == "off"
     assert len(detected.faces) == 0
-    assert (stage.needs, stage.engine) == ((), "off")
+    assert (stage.spec.needs, stage.engine) == ((), "off")
     assert stage.identity() != NoFaces("no_video").identity()
 
 

@@ -64,10 +64,31 @@ def test_long_vocabulary_is_cut_with_a_warning(tmp_path: Path) -> None:
     assert "2 of the 3" in warned.message and "'Jon'" in warned.message
 
 
+def test_speech_without_words_is_a_warning_with_its_time(tmp_path: Path) -> None:
+    events: list[StageEvent] = []
+    late = Speech(track="Ana", spans=(span(0, 2), span(3600, 3663.5), span(3700, 3701)))
+    tracks = (late, Speech(track="Ben", spans=(span(0.4, 1.6),)))
+    words = [word("one", 0.5, 1.5), word("two", 3600.2, 3660)]
+    work = ready(tmp_path, SpeechMap(tracks=tracks), events)
+    Transcribe(ScriptedTranscriber(words)).run(work, ())
+    (warned,) = [event for event in events if isinstance(event, StageWarned)]
+    assert warned.code == "speech_without_words"
+    assert warned.message == "No words were recognised in detected speech: 1:01:00.0 to 1:01:03.5."
+
+
+def test_warning_about_speech_without_words_lists_ten_times(tmp_path: Path) -> None:
+    events: list[StageEvent] = []
+    speech = SpeechMap(tracks=(Speech(spans=tuple(span(start, start + 2) for start in range(0, 36, 3))),))
+    Transcribe(ScriptedTranscriber([])).run(ready(tmp_path, speech, events), ())
+    (warned,) = [event for event in events if isinstance(event, StageWarned)]
+    assert warned.message.count(" to ") == 10
+    assert warned.message.endswith("0:00:27.0 to 0:00:29.0 and 2 more.")
+
+
 def test_empty_transcription_has_no_recogniser_warning(tmp_path: Path) -> None:
     events: list[StageEvent] = []
     Transcribe(ScriptedTranscriber([], note="Only a floor.")).run(ready(tmp_path, MIX, events), ())
-    assert not [event for event in events if isinstance(event, StageWarned)]
+    assert "recogniser" not in [event.code for event in events if isinstance(event, StageWarned)]
 
 
 def test_words_of_a_track_have_its_name(tmp_path: Path) -> None:

@@ -10,8 +10,7 @@ import pytest
 from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
-from services.results.access import make_authenticator
-from services.results.app import results_app
+from services.results.app import results_service
 from services.results.settings import ResultsSettings
 from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobFailure
@@ -25,6 +24,7 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.keys import make_key
+from shared.infra.web.application import create_application
 from shared.ports.blobs import BlobStore
 from tests.exports.sample import transcript
 from tests.service_fakes import ONE_STAGE, MovableClock, held, new_job
@@ -74,11 +74,10 @@ class ResultsHarness:
 def opened_app(
     database: Database, blobs: BlobStore, *, keyless: bool = False, per_minute: int = 100_000, origins: str = ""
 ) -> FastAPI:
-    settings = ResultsSettings.model_validate({"keyless": keyless, "cors_origins": origins})
-    authenticator = make_authenticator(settings, SqlKeyStore(database), database.clock)
-    return results_app(
-        database, blobs, authenticator=authenticator, requests_per_minute=per_minute, cors_origins=settings.cors_origins
+    settings = ResultsSettings.model_validate(
+        {"keyless": keyless, "cors_origins": origins, "requests_per_minute": per_minute}
     )
+    return create_application([results_service(database, blobs)], settings, database)
 
 
 @pytest.fixture

@@ -12,12 +12,12 @@ import pytest
 from fastapi.testclient import TestClient
 
 from services.results import __main__ as main
-from services.results.health import OPEN_PATHS
 from shared.domain.error import InvalidSetting
 from shared.domain.job_blobs import captioned_key
 from shared.infra.web.api_keys import KEYLESS_TENANT
 from shared.infra.web.problems import MEDIA_TYPE
 from shared.infra.web.security_headers import HEADERS
+from shared.infra.web.system_routes import OPEN_PATHS
 from tests.exports.sample import ANA
 from tests.results.conftest import ADMIN, ResultsHarness, opened_app
 

@@ -19,6 +19,7 @@ from shared.infra.checks import ReadinessCheck
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog
+from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.web.api_keys import Caller
 from tests.exports.sample import ANA
 from tests.results.conftest import ALL, FEEL, READ, ResultsHarness
@@ -180,6 +181,7 @@ def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: Re
         SqlJobStore(harness.database),
         harness.blobs,
         store,
+        SqlTranscriptIndex(harness.database),
         SqlAuditLog(harness.database),
         harness.database.clock,
         ReadinessCheck("storage", harness.blobs.probe),
@@ -188,7 +190,7 @@ def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: Re
 
     def name(new: str, if_match: str | None = None) -> str:
         plan = _correct(reader, caller, made.job_id, if_match, lambda current: rename_changes(current, "S1", new))
-        return plan.transcript.name_of("S1")
+        return plan.transcript.names["S1"]
 
     store.times = ATTEMPTS - 1
     assert name("Anna") == "Anna"
@@ -196,4 +198,4 @@ def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: Re
         store.times = times
         with pytest.raises(PreconditionFailed):
             name("Zoe", condition)
-    assert reader.read(caller, made.job_id).transcript.name_of("S1") == "Anna"
+    assert reader.read(caller, made.job_id).transcript.names["S1"] == "Anna"

@@ -10,11 +10,12 @@ import pytest
 from shared.domain.job_blobs import captioned_key
 from shared.domain.job_record import JobFailure, JobStatus
 from shared.domain.retention import RetentionCategory
+from shared.domain.stage_plan import CAPTION
 from shared.domain.tenant import Scope
-from shared.domain.work import CAPTION, StageStatus, Ticket
+from shared.domain.work import StageStatus, Ticket
+from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.requests import SqlAuditLog
-from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.exports.sample import transcript
@@ -28,7 +29,7 @@ VIDEO = bytes(range(256)) * 20
 def make(harness: ResultsHarness, job_id: str) -> None:
     """Render the video as the worker does."""
     work = SqlWorkStore(harness.database)
-    claim = held(work, job_id, CAPTION)
+    claim = held(work, job_id, CAPTION.name)
     harness.blobs.put("ours", captioned_key(job_id), [VIDEO])
     work.finish_stage(claim, seconds=1)
 
@@ -36,7 +37,7 @@ def make(harness: ResultsHarness, job_id: str) -> None:
 def state(harness: ResultsHarness, job_id: str) -> StageStatus:
     record = SqlJobStore(harness.database).find("ours", job_id)
     assert record is not None and record.status is JobStatus.DONE and record.progress == 1
-    return next(stage.status for stage in record.stages if stage.name == CAPTION)
+    return next(stage.status for stage in record.stages if stage.name == CAPTION.name)
 
 
 def test_an_existing_video_is_served(harness: ResultsHarness) -> None:
@@ -68,7 +69,7 @@ def test_the_video_is_rendered_once_on_request(harness: ResultsHarness) -> None:
         assert (answer.status_code, answer.headers["location"]) == (202, f"/v1/jobs/{job_id}")
         assert answer.json() == {"status": "pending", "job_url": f"/v1/jobs/{job_id}", "video_url": path}
     queue = SqlWorkQueue(harness.database)
-    assert queue.next_tickets("cpu", max_waiting=9) == (Ticket(job_id=job_id, stage=CAPTION),)
+    assert queue.next_tickets("cpu", max_waiting=9) == (Ticket(job_id=job_id, stage=CAPTION.name),)
     coming = web.get(path)
     assert (coming.status_code, coming.json()["code"]) == (409, "video_not_available")
     assert "being rendered" in coming.json()["detail"] and f"/v1/jobs/{job_id}" in coming.json()["hint"]
@@ -84,7 +85,9 @@ def test_a_failed_rendering_is_reported_and_retried_and_the_job_stays_done(harne
     job_id, work = harness.done().job_id, SqlWorkStore(harness.database)
     web = harness.web()
     web.post(at(job_id, "/video"))
-    work.fail(held(work, job_id, CAPTION), JobFailure(code="decode_failed", message="It failed.", stage=CAPTION))
+    work.fail(
+        held(work, job_id, CAPTION.name), JobFailure(code="decode_failed", message="It failed.", stage=CAPTION.name)
+    )
     assert state(harness, job_id) is StageStatus.FAILED
     assert "retries it" in web.get(at(job_id, ".mp4")).json()["hint"]
     assert web.post(at(job_id, "/video")).json()["status"] == "pending"
@@ -101,14 +104,14 @@ def test_a_recording_without_video_cannot_be_captioned(harness: ResultsHarness) 
 
 
 def test_the_video_is_deleted_with_its_recording_and_not_rendered_again(harness: ResultsHarness) -> None:
-    job_id, expiry = harness.done().job_id, SqlRetentionStore(harness.database)
+    job_id, expiry = harness.done().job_id, SqlErasureStore(harness.database)
     expiry.mark_deleted(RetentionCategory.MEDIA, "ours", job_id)
     for answer in (harness.web().post(at(job_id, "/video")), harness.web().get(at(job_id, ".mp4"))):
         assert (answer.status_code, answer.json()["code"]) == (409, "media_deleted")
 
 
 def test_the_recording_is_kept_until_the_requested_video_is_rendered(harness: ResultsHarness) -> None:
-    job_id, expiry = harness.done().job_id, SqlRetentionStore(harness.database)
+    job_id, expiry = harness.done().job_id, SqlErasureStore(harness.database)
     harness.web().post(at(job_id, "/video"))
     harness.clock.move(timedelta(days=2))
     assert expiry.expired(RetentionCategory.MEDIA, timedelta(days=1)) == ()

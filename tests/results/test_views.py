@@ -55,6 +55,22 @@ def test_without_the_scope_no_view_contains_readings(harness: ResultsHarness, vi
     assert (refused.status_code, refused.json()["code"]) == (403, "insufficient_scope")
 
 
+def test_a_transcript_of_version_1_is_served_with_turns(harness: ResultsHarness) -> None:
+    """Its turns are its utterances; corrections and every view use them."""
+    made = harness.done()
+    fields = json.loads(made.model_dump_json(exclude={"turns"})) | {"schema_version": 1}
+    harness.blobs.put("ours", transcript_key(made.job_id), [json.dumps(fields).encode()])
+    web = harness.web()
+    shown = web.get(f"/v1/transcripts/{made.job_id}").json()
+    assert shown["schema_version"] == 2
+    assert [turn["speaker"] for turn in shown["turns"]] == [one.speaker for one in made.utterances]
+    assert web.patch(f"/v1/transcripts/{made.job_id}/utterances/0", json={"speaker": "S2"}).status_code == 200
+    rttm = web.get(f"/v1/transcripts/{made.job_id}.rttm").text.splitlines()
+    assert rttm[0].split()[3:5] == ["0.480", "5.520"], "touching and overlapping turns are joined"
+    assert rttm[0].split()[7] == "Ben_Müller"
+    assert web.get(f"/v1/transcripts/{made.job_id}/summary").json()["speakers"][0]["talk_seconds"] == 33.0
+
+
 def test_the_summary_is_a_view(harness: ResultsHarness) -> None:
     made = harness.done()
     answer = harness.web(FEEL).get(at(made.job_id, "/summary"))

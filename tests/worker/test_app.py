@@ -8,6 +8,7 @@ from pydantic import ValidationError
 from services.worker.app import close_runner, make_app, run_stage, runner
 from services.worker.settings import WorkerSettings
 from services.worker.stage_timeout import max_attempt_seconds
+from shared.domain.stage_plan import DECODE, TRANSCRIBE
 from shared.infra.queue_celery import TASK, CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 
@@ -56,11 +57,11 @@ def test_a_worker_accepts_only_known_queues(monkeypatch: pytest.MonkeyPatch) -> 
 
 
 def test_time_limits_grow_with_the_recording_and_stay_below_the_queues() -> None:
-    short, hour = (max_attempt_seconds("transcribe", seconds, max_seconds=36000) for seconds in (60.0, 3600.0))
+    short, hour = (max_attempt_seconds(TRANSCRIBE, seconds, max_seconds=36000) for seconds in (60.0, 3600.0))
     assert short < hour
     assert (
-        max_attempt_seconds("transcribe", 1e6, max_seconds=3600)
-        == max_attempt_seconds("decode", None, max_seconds=3600)
+        max_attempt_seconds(TRANSCRIBE, 1e6, max_seconds=3600)
+        == max_attempt_seconds(DECODE, None, max_seconds=3600)
         == 3480
     )
 

@@ -14,7 +14,8 @@ from services.worker.run_stage import StageOutcome
 from shared.domain.job_blobs import captioned_key, job_folder, media_folder
 from shared.domain.job_record import JobStatus
 from shared.domain.recording import Probe, VideoProbe
-from shared.domain.work import CAPTION, StageStatus
+from shared.domain.stage_plan import CAPTION
+from shared.domain.work import StageStatus
 from shared.engines.catalog import Setup
 from tests.fakes import ScriptedDecoder
 from tests.fakes import tone as samples
@@ -56,11 +57,11 @@ def test_a_requested_video_is_rendered_after_the_job_is_done(
     harness: WorkerHarness, media: bytes, tmp_path: Path
 ) -> None:
     job_id = harness.submit(media=media, captions=True)
-    harness.until(CAPTION)
+    harness.until(CAPTION.name)
     done = harness.record(job_id)
-    assert done.status is JobStatus.DONE and harness.stage(job_id, CAPTION).status is StageStatus.PENDING
-    assert harness.run_all() == [CAPTION]
-    row = harness.stage(job_id, CAPTION)
+    assert done.status is JobStatus.DONE and harness.stage(job_id, CAPTION.name).status is StageStatus.PENDING
+    assert harness.run_all() == [CAPTION.name]
+    row = harness.stage(job_id, CAPTION.name)
     assert (row.status, row.progress, row.attempts) == (StageStatus.DONE, 1, 1)
     assert row.seconds
     assert harness.record(job_id).finished_at == done.finished_at
@@ -75,19 +76,19 @@ def test_a_video_requested_later_is_rendered(harness: WorkerHarness, media: byte
     job_id = harness.submit(media=media)
     harness.run_all()
     harness.jobs.caption(TENANT, job_id)
-    assert harness.run_all() == [CAPTION]
+    assert harness.run_all() == [CAPTION.name]
     assert video_of(harness, job_id)
 
 
 def test_an_existing_video_is_not_rendered_again(harness: WorkerHarness, media: bytes) -> None:
     """If a worker fails between upload and database update, the next one only updates the database."""
     job_id = harness.submit(media=media, captions=True)
-    harness.until(CAPTION)
+    harness.until(CAPTION.name)
     worker = harness.changed(work=ForgetsToFinish(harness.runner.work))
-    assert worker.run(job_id, CAPTION) is StageOutcome.REQUEUED
+    assert worker.run(job_id, CAPTION.name) is StageOutcome.REQUEUED
     harness.blobs.put(TENANT, captioned_key(job_id), [b"this very one"])
     harness.later(60)
-    assert harness.runner.run(job_id, CAPTION) is StageOutcome.DONE
+    assert harness.runner.run(job_id, CAPTION.name) is StageOutcome.DONE
     assert video_of(harness, job_id) == b"this very one"
 
 
@@ -96,14 +97,14 @@ def test_without_video_the_stage_fails_and_the_job_does_not(tmp_path: Path, setu
     job_id = harness.submit(captions=True)
     harness.run_all()
     assert harness.record(job_id).status is JobStatus.DONE
-    assert harness.stage(job_id, CAPTION).status is StageStatus.FAILED
-    assert harness.stage(job_id, CAPTION).attempts == 1
+    assert harness.stage(job_id, CAPTION.name).status is StageStatus.FAILED
+    assert harness.stage(job_id, CAPTION.name).attempts == 1
 
 
 def test_an_invalid_recording_leaves_no_video(harness: WorkerHarness) -> None:
     job_id = harness.submit(media=b"no recording at all", captions=True)
     harness.run_all()
-    assert (harness.record(job_id).status, harness.stage(job_id, CAPTION).status) == (
+    assert (harness.record(job_id).status, harness.stage(job_id, CAPTION.name).status) == (
         JobStatus.DONE,
         StageStatus.FAILED,
     )
@@ -112,15 +113,16 @@ def test_an_invalid_recording_leaves_no_video(harness: WorkerHarness) -> None:
 
 def test_a_video_of_a_job_erased_meanwhile_is_not_stored(harness: WorkerHarness, media: bytes) -> None:
     job_id = harness.submit(media=media, captions=True)
-    harness.until(CAPTION)
+    harness.until(CAPTION.name)
 
     class SleepsThroughItsLease(ForgetsToFinish):
         def finish_stage(self, *args: Any, **more: Any) -> Any:
             harness.jobs.erase(TENANT, job_id, by="test", reason="requested")
             harness.later(600)
-            harness.dispatcher.finish_erasures()
+            harness.finish_erasures()
             harness.blobs.put(TENANT, captioned_key(job_id), [b"too late"])
             return self._work.finish_stage(*args, **more)
 
-    assert harness.changed(work=SleepsThroughItsLease(harness.runner.work)).run(job_id, CAPTION) is StageOutcome.STOPPED
+    worker = harness.changed(work=SleepsThroughItsLease(harness.runner.work))
+    assert worker.run(job_id, CAPTION.name) is StageOutcome.STOPPED
     assert list(harness.blobs.keys(TENANT, job_folder(job_id))) == []

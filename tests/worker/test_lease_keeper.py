@@ -7,13 +7,14 @@ import time
 from collections.abc import Iterator
 from datetime import timedelta
 from pathlib import Path
-from typing import Any
 
 import pytest
 
 from services.worker.lease_keeper import CancelReason, LeaseKeeper, StageCancelled
+from shared.domain.job_record import JobRecord
 from shared.domain.work import Claim
 from shared.engines.catalog import Setup
+from shared.infra.database.work import SqlWorkStore
 from tests.worker.worker_harness import WorkerHarness
 
 LEASE = timedelta(seconds=90)
@@ -31,6 +32,25 @@ def claim(harness: WorkerHarness) -> Claim:
     granted = harness.runner.work.claim(harness.submit(), "decode", "w1", LEASE)
     assert isinstance(granted, Claim)
     return granted
+
+
+class UnavailableStore(SqlWorkStore):
+    """A work store whose database does not respond to the next calls."""
+
+    failures = 1_000_000
+
+    def extend(self, claim: Claim, lease: timedelta, *, progress: float | None = None) -> Claim:
+        self._fail()
+        return super().extend(claim, lease, progress=progress)
+
+    def job(self, claim: Claim) -> JobRecord:
+        self._fail()
+        return super().job(claim)
+
+    def _fail(self) -> None:
+        if self.failures:
+            self.failures -= 1
+            raise ConnectionError
 
 
 def works_until_stopped(lease: LeaseKeeper) -> CancelReason:
@@ -57,12 +77,8 @@ def test_a_lease_is_extended_while_the_stage_runs(harness: WorkerHarness, claim:
 
 def test_a_long_database_outage_loses_the_lease(harness: WorkerHarness, claim: Claim) -> None:
     """After an outage longer than the lease another worker may have the stage, so nothing more is written."""
-
-    class Unavailable:
-        def __getattr__(self, name: str) -> Any:
-            raise ConnectionError
-
-    lease = LeaseKeeper(Unavailable(), claim, lease=timedelta(seconds=0.4), poll_seconds=0.05)
+    store = UnavailableStore(harness.database)
+    lease = LeaseKeeper(store, claim, lease=timedelta(seconds=0.4), poll_seconds=0.05)
     began = time.monotonic()
     assert works_until_stopped(lease) is CancelReason.LEASE_LOST
     assert 0.3 < time.monotonic() - began < 10
@@ -71,19 +87,13 @@ def test_a_long_database_outage_loses_the_lease(harness: WorkerHarness, claim: C
 
 
 def test_a_short_database_outage_keeps_the_lease(harness: WorkerHarness, claim: Claim) -> None:
-    class Flaky:
-        failures = 2
-
-        def __getattr__(self, name: str) -> Any:
-            if self.failures:
-                self.failures -= 1
-                raise ConnectionError
-            return getattr(harness.runner.work, name)
-
-    lease = LeaseKeeper(Flaky(), claim, lease=LEASE, poll_seconds=0.05)
+    store = UnavailableStore(harness.database)
+    store.failures = 2
+    lease = LeaseKeeper(store, claim, lease=LEASE, poll_seconds=0.05)
     with lease.heartbeat(), lease.stoppable():
         time.sleep(0.4)
-    assert lease.cancel_reason is None
+    assert store.failures == 0
+    lease.check()  # raises StageCancelled if the lease was given up
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGQUIT])

@@ -22,6 +22,7 @@ from shared.domain.speech import Transcription
 from shared.domain.transcript import Transcript
 from shared.domain.work import StageStatus
 from shared.engines.catalog import Setup
+from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.metrics import SqlMetricsSource
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.ports.media import Progress
@@ -261,7 +262,7 @@ def test_data_of_a_job_erased_during_a_stage_does_not_reappear(tmp_path: Path, s
         def publish(self, *args: Any, **more: Any) -> Any:
             harness.jobs.erase(TENANT, job_id, by="test", reason="requested")
             harness.later(600)
-            harness.dispatcher.finish_erasures()
+            harness.finish_erasures()
             harness.blobs.put(TENANT, transcript_key(job_id), [b"too late"])
             return self._work.publish(*args, **more)
 
@@ -321,13 +322,13 @@ def test_a_missing_output_is_computed_again_by_its_stage(harness: WorkerHarness,
 def test_repeatedly_missing_outputs_fail_the_job(harness: WorkerHarness) -> None:
     job_id = harness.submit()
     runs: Counter[str] = Counter()
-    harness.dispatcher.enqueue_pending()
+    harness.tickets.send_pending()
     while (ticket := harness.next_ticket()) is not None:
         if ticket.stage == "compose":
             harness.blobs.delete_prefix(TENANT, f"{artifacts_folder(job_id)}/transcribe")
         harness.runner.run(job_id, ticket.stage)
         harness.later(60)
-        harness.dispatcher.enqueue_pending()
+        harness.tickets.send_pending()
         runs[ticket.stage] += 1
     error = harness.record(job_id).error
     assert error is not None and (error.code, error.stage) == ("stored_data_missing", "compose")
@@ -343,10 +344,45 @@ def test_tracks_and_a_platform_transcript_are_downloaded_for_their_stages(tmp_pa
     record = harness.record(job_id)
     assert record.status is JobStatus.DONE, record.error
     made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
-    assert [(made.name_of(one.speaker), one.text) for one in made.utterances] == [
+    assert [(made.names[one.speaker], one.text) for one in made.utterances] == [
         ("Ana", "good morning"), ("Ben", "good bye"),
     ]  # fmt: skip
     assert slots["decoder"].opened == [MEDIA, b"ana alone"]
+
+
+def test_a_stage_downloads_only_what_its_row_opens(tmp_path: Path, setup: Setup) -> None:
+    transcript = b"WEBVTT\n\n00:00.500 --> 00:01.500\ngood morning\n"
+    harness, reads = WorkerHarness.at(tmp_path, setup), RecordsReads(tmp_path / "blobs")
+    job_id, worker = harness.submit(transcript=transcript), harness.changed(blobs=reads)
+    opened: dict[str, set[str]] = {}
+    harness.tickets.send_pending()
+    while (ticket := harness.next_ticket()) is not None:
+        reads.names.clear()
+        assert worker.run(job_id, ticket.stage) is StageOutcome.DONE
+        opened[ticket.stage] = reads.names & {"recording", "platform-transcript", "mix.f32", "crops.npy"}
+    expected = {
+        "decode": {"recording"},
+        "detect_speech": {"mix.f32"},
+        "transcribe": {"platform-transcript"},
+        "diarize": {"platform-transcript", "mix.f32"},
+        "track_faces": set(),
+        "compose": set(),
+        "read_emotions": {"mix.f32", "crops.npy"},
+        "publish": set(),
+    }
+    assert {stage: opened[stage] for stage in expected} == expected
+
+
+class RecordsReads(FolderBlobs):
+    """Records the last part of the keys that are read."""
+
+    def __init__(self, root: Path) -> None:
+        super().__init__(root)
+        self.names: set[str] = set()
+
+    def read(self, tenant: str, key: str, *, start: int = 0, end: int | None = None) -> Iterator[bytes]:
+        self.names.add(key.rsplit("/", 1)[-1])
+        return super().read(tenant, key, start=start, end=end)
 
 
 @dataclass

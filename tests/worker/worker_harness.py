@@ -11,19 +11,19 @@ from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
-from services.worker.dispatcher import Dispatcher
+from services.dispatcher.erasure import Erasure
+from services.dispatcher.settings import RetentionSettings
 from services.worker.engine_cache import EngineCache
 from services.worker.run_stage import StageOutcome, StageRunner
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
-from services.worker.stage_factory import load_engine
 from shared.domain.job import Job, JobOptions, Source
 from shared.domain.job_blobs import platform_transcript_key, recording_key, track_key
 from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.span import span
 from shared.domain.stage_plan import plan_stages
 from shared.domain.work import StageRow, Ticket
-from shared.engines.catalog import Setup
+from shared.engines.catalog import Setup, Slot, choose
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
@@ -31,8 +31,18 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.queue_celery import CeleryQueue
+from shared.infra.ticket_sender import TicketSender
 from shared.ports.blobs import BlobStore
-from tests.fakes import ScriptedDecoder, ScriptedDetector, ScriptedEncoder, ScriptedTranscriber, tone, word
+from tests.fakes import (
+    ScriptedDecoder,
+    ScriptedDetector,
+    ScriptedEncoder,
+    ScriptedSegmenter,
+    ScriptedTranscriber,
+    tone,
+    word,
+)
 from tests.service_fakes import MovableClock
 
 TENANT = "ours"
@@ -40,7 +50,7 @@ MEDIA = b"a recording"
 
 
 @dataclass
-class MemoryQueue:
+class MemoryQueue(CeleryQueue):
     """Stores sent tickets, in order."""
 
     tickets: list[Ticket] = field(default_factory=list)
@@ -52,23 +62,13 @@ class MemoryQueue:
         return sum(ticket.queue == queue for ticket in self.tickets)
 
 
-class OneSpeaker:
-    name = "scripted-clusterer"
-    fingerprint = "1"
-
-    def cluster(
-        self, embeddings: Any, *, same_voice: float, speakers: int | None, max_speakers: int | None
-    ) -> list[int]:
-        return [0] * len(embeddings)
-
-
 def engines() -> dict[str, Any]:
     return {
         "decoder": ScriptedDecoder(tone(3.0)),
         "vad": ScriptedDetector([span(0.2, 2.8)]),
         "asr": ScriptedTranscriber([word("hello", 0.5, 1.0), word("there", 1.0, 1.5)]),
         "speaker": ScriptedEncoder(),
-        "clusterer": OneSpeaker(),
+        "segmentation": ScriptedSegmenter([[span(0.2, 2.8)]]),
     }
 
 
@@ -79,7 +79,7 @@ class WorkerHarness:
     blobs: BlobStore
     runner: StageRunner
     queue: MemoryQueue
-    dispatcher: Dispatcher
+    tickets: TicketSender
     jobs: SqlJobStore
 
     @classmethod
@@ -92,11 +92,11 @@ class WorkerHarness:
             SqlKeyStore(database).ensure_tenant(tenant)
         blobs = FolderBlobs(folder / "blobs")
         queue, jobs = MemoryQueue(), SqlJobStore(database)
-        dispatcher = Dispatcher(SqlWorkQueue(database), queue, blobs, max_waiting=4)
+        tickets = TicketSender(SqlWorkQueue(database), queue, max_waiting=4)
         filled = engines() if slots is None else slots
 
-        def load(slot: str, requested: str | None, machine: Setup) -> Any:
-            return filled[slot] if slot in filled else load_engine(slot, requested, machine)
+        def load(slot: Slot[Any], requested: str | None, machine: Setup) -> Any:
+            return filled[slot.name] if slot.name in filled else choose(slot, requested, machine)
 
         runner = StageRunner(
             worker="w1",
@@ -109,9 +109,9 @@ class WorkerHarness:
             scratch=Scratch(folder / "scratch"),
             settings=WorkerSettings(poll_seconds=0.05, scratch=folder / "scratch"),
             max_seconds=max_seconds,
-            send_pending=dispatcher.enqueue_pending,
+            send_pending=tickets.send_pending,
         )
-        made = cls(database, clock, blobs, runner, queue, dispatcher, jobs)
+        made = cls(database, clock, blobs, runner, queue, tickets, jobs)
         weakref.finalize(made, database.close)  # a test may create several
         return made
 
@@ -144,14 +144,14 @@ class WorkerHarness:
 
     def until(self, stage: str) -> None:
         """Run every stage before this one."""
-        self.dispatcher.enqueue_pending()
+        self.tickets.send_pending()
         while self.queue.tickets and (ticket := self._next(lambda one: one.stage != stage)) is not None:
             assert self.runner.run(ticket.job_id, ticket.stage) is StageOutcome.DONE
 
     def run_all(self) -> list[str]:
         """Run until no stage is left; return the stages in the order in which they ran."""
         ran: list[str] = []
-        self.dispatcher.enqueue_pending()
+        self.tickets.send_pending()
         while (ticket := self.next_ticket()) is not None:
             self.runner.run(ticket.job_id, ticket.stage)
             ran.append(ticket.stage)
@@ -165,6 +165,9 @@ class WorkerHarness:
         if found is not None:
             self.queue.tickets.remove(found)
         return found
+
+    def finish_erasures(self) -> None:
+        Erasure(self.database, self.blobs, RetentionSettings().periods).finish_erasures()
 
     def record(self, job_id: str) -> JobRecord:
         found = self.jobs.find(TENANT, job_id)

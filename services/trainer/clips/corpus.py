@@ -17,7 +17,7 @@ from services.trainer.datasets.clips import read_clip_corpus
 from services.trainer.labels import UNKNOWN
 from services.trainer.networks.contract import Axis, NetworkSpec
 from shared.domain.emotion import Modality
-from shared.engines.catalog import Setup, choose
+from shared.engines.catalog import ENCODERS, FACES, Setup, choose
 from shared.engines.features.network_inputs import READERS, InputSpec
 from shared.engines.settings import EngineSettings, MediaSettings
 
@@ -33,8 +33,8 @@ class Corpus:
     def read(cls, name: str, data: Path, cache: Path, layout: str, engines: Mapping[str, str]) -> Self:
         """Uses the engines configured for serving, unless `engines` names others."""
         setup = Setup(engines=EngineSettings(), media=MediaSettings())
-        encoders = {modality: choose(modality, engines.get(modality), setup).engine for modality in READERS[name]}
-        detector = choose("faces", engines.get("faces"), setup).engine
+        encoders = {modality: choose(ENCODERS[modality], engines.get(modality), setup) for modality in READERS[name]}
+        detector = choose(FACES, engines.get(FACES.name), setup)
         perceive = Perceiver(detector, setup.media, cache / "perceived")
         return cls(read_clip_corpus(data, layout), encoders, perceive, cache)
 

@@ -43,40 +43,6 @@ def dual_head(
     )
 
 
-def adaptive_triplet(anchor: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
-    """M2FNet's triplet loss over unit vectors, with its adaptive margin treated as a constant.
-
-    A gradient through the margin, as published, has its optimum where a positive is farther than a negative.
-    """
-    to_positive = functional.pairwise_distance(anchor, positive)
-    to_negative = functional.pairwise_distance(anchor, negative)
-    between = functional.pairwise_distance(positive, negative)
-    margin = 2 + 2 * torch.exp(-4 * to_positive) + 2 * torch.exp(4 * to_negative - 4)
-    return functional.relu(to_positive - (to_negative + between) / 2 + margin.detach()).mean()
-
-
-def variance(embeddings: torch.Tensor) -> torch.Tensor:
-    """The deviation of each feature's standard deviation from one."""
-    return (1 - (embeddings.var(0) + 1e-6).sqrt()).mean()
-
-
-def covariance(embeddings: torch.Tensor) -> torch.Tensor:
-    """The mean squared off-diagonal covariance of the features."""
-    centred = embeddings - embeddings.mean(0)
-    shared = centred.T @ centred / max(1, len(embeddings) - 1)
-    alone = torch.eye(len(shared), device=shared.device, dtype=torch.bool)
-    return shared.masked_fill(alone, 0.0).square().sum() / len(shared)
-
-
-def m2fnet_extractor(anchor: torch.Tensor, positive: torch.Tensor, negative: torch.Tensor) -> torch.Tensor:
-    """The loss of M2FNet's audio and visual extractors over unnormalised embeddings."""
-    parts = (anchor, positive, negative)
-    triplet = adaptive_triplet(*(functional.normalize(part) for part in parts))
-    # The standard deviation of a unit vector's feature is at most 1/sqrt(width): these two use unnormalised embeddings.
-    together = torch.cat(parts)
-    return 20 * triplet + 5 * covariance(together) + variance(together)
-
-
 def self_distillation(
     fused: torch.Tensor,  # (…, 7)
     heads: torch.Tensor,  # (…, modality, 7)

@@ -19,6 +19,7 @@ from services.trainer.voice_whisper.statistics_cache import CHANNELS, Statistics
 from shared.domain.error import InvalidRequest
 from shared.engines.settings import EngineSettings
 from shared.engines.voice_whisper import SIZE, Head, centred
+from shared.engines.weights.description import find_weights
 from shared.engines.weights.installed import require
 from shared.ports.media import Floats
 
@@ -35,7 +36,7 @@ def train(data: Path, run: Path, recipe: Recipe, start: Initialization = FROM_SC
     """Trains the head and all folds whose metrics the card states; `start` names the folder of a Whisper."""
     if start.freeze:
         raise InvalidRequest("voice-whisper freezes the whole of Whisper; leave out --freeze.")
-    whisper = start.weights or require(f"faster-whisper:{SIZE}", EngineSettings())[0]
+    whisper = start.weights or require(find_weights(f"faster-whisper:{SIZE}"), EngineSettings())
     statistics = read_statistics(data, run / "statistics.npz", whisper / "model.bin")
     parts = fold_parts(statistics.clips)
     fold_metrics: list[dict[str, dict[str, float]]] = []

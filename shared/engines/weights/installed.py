@@ -1,109 +1,92 @@
-"""Weights from a hub: the catalog, the installed files and their verification."""
+"""The weights on this machine: their folders, their verification, and their installation in one step."""
 
 from __future__ import annotations
 
 import hashlib
-import tomllib
+import json
+import os
+import shutil
 from functools import lru_cache
 from pathlib import Path
 
-from shared.domain.error import EngineUnavailable, NotFound
-from shared.domain.value import Value
+from shared.domain.error import EngineUnavailable
 from shared.engines.settings import EngineSettings
+from shared.engines.weights.description import DEFAULT, Weights, WeightsFile, all_weights, find_weights
 
-CATALOG = Path(__file__).with_name("models.toml")
-MANIFEST = "undertone.json"
-
-
-class HubModel(Value):
-    name: str
-    slot: str
-    repository: str
-    weights: str = "model.bin"  # the required file
-    licence: str
-    commercial_use: bool
-    megabytes: int
-
-    @property
-    def hint(self) -> str:
-        return f"undertone models fetch {self.name}"
-
-
-class HubFile(Value):
-    """A file as described by the hub: large files by SHA-256, small ones by git blob id."""
-
-    path: str
-    size: int
-    sha256: str | None = None
-    blob_id: str | None = None
-
-
-class WeightsManifest(Value):
-    """The fetched files; written last, so a folder without it is incomplete."""
-
-    repository: str
-    revision: str
-    files: tuple[HubFile, ...]
-
-
-def hub_models() -> tuple[HubModel, ...]:
-    return tuple(HubModel.model_validate(entry) for entry in tomllib.loads(CATALOG.read_text())["model"])
-
-
-def hub_model(name: str) -> HubModel:
-    for model in hub_models():
-        if model.name == name:
-            return model
-    known = ", ".join(model.name for model in hub_models())
-    raise NotFound(f"There is no model {name!r} to fetch.", hint=f"Choose one of {known}.")
+SOURCE = "source.json"  # says where the files came from; nothing depends on it
 
 
 def folder_of(name: str, settings: EngineSettings) -> Path:
     return settings.models_dir.expanduser() / name.replace(":", "-")
 
 
-def fetched(name: str, settings: EngineSettings) -> WeightsManifest | None:
-    path = folder_of(name, settings) / MANIFEST
-    return WeightsManifest.model_validate_json(path.read_bytes()) if path.is_file() else None
+def is_here(weights: Weights, settings: EngineSettings) -> bool:
+    """Whether every file is there in full size; `require` also checks their content."""
+    folder = folder_of(weights.name, settings)
+    return all(_size(folder / file.path) == file.size for file in weights.files)
 
 
-def require(name: str, settings: EngineSettings) -> tuple[Path, str]:
-    """Return the folder and fingerprint of verified weights; raise with the fetch command if they are missing."""
-    model = hub_model(name)
-    if settings.commercial_only and not model.commercial_use:
+def is_intact(weights: Weights, settings: EngineSettings) -> bool:
+    folder = folder_of(weights.name, settings)
+    return all(matches(folder / file.path, file) for file in weights.files)
+
+
+def best_here(slot: str, settings: EngineSettings) -> Weights:
+    for weights in all_weights():
+        if weights.slot == slot and is_here(weights, settings):
+            return weights
+    raise EngineUnavailable(f"No weights for {slot} are in {settings.models_dir}.", hint=find_weights(DEFAULT).hint)
+
+
+def require(weights: Weights, settings: EngineSettings) -> Path:
+    """Return the folder of verified weights; raise with the fetch command if they are missing or damaged."""
+    weights.check_licence(settings)
+    if not is_here(weights, settings):
         raise EngineUnavailable(
-            f"The weights {name} may not be used commercially, and ENGINES__COMMERCIAL_ONLY is set."
+            f"The weights {weights.name} are not on this machine ({weights.bytes / 1e6:.0f} MB).", hint=weights.hint
         )
-    manifest = fetched(name, settings)
-    if manifest is None:
-        raise EngineUnavailable(f"The weights {name} are not on this machine ({model.megabytes} MB).", hint=model.hint)
-    folder = folder_of(name, settings)
-    for file in manifest.files:
-        path = folder / file.path
-        if not path.is_file() or not _is(path, file):
+    folder = folder_of(weights.name, settings)
+    for file in weights.files:
+        if not matches(folder / file.path, file):
             raise EngineUnavailable(
-                f"The weights {name} are damaged: {file.path} does not match its hash.", hint=model.hint
+                f"The weights {weights.name} are damaged: {file.path} does not match its hash.", hint=weights.hint
             )
-    return folder, hashlib.sha256(manifest.model_dump_json().encode()).hexdigest()[:16]
+    return folder
 
 
-def _is(path: Path, file: HubFile) -> bool:
-    stat = path.stat()
-    return _matches(path, file, stat.st_size, stat.st_mtime_ns)
+def matches(path: Path, file: WeightsFile) -> bool:
+    return _size(path) == file.size and _sha256(path, path.stat().st_mtime_ns) == file.sha256
+
+
+def source_of(weights: Weights, settings: EngineSettings) -> str | None:
+    path = folder_of(weights.name, settings) / SOURCE
+    return str(json.loads(path.read_text())["source"]) if path.is_file() else None
+
+
+def install(weights: Weights, prepared: Path, source: str, settings: EngineSettings) -> Path:
+    """Verify the prepared files and move them into place; a file with other content is deleted."""
+    for file in weights.files:
+        path = prepared / file.path
+        if not matches(path, file):
+            path.unlink(missing_ok=True)
+            raise EngineUnavailable(f"{file.path} from {source} does not match its hash; it was deleted.")
+        with path.open("rb") as content:
+            os.fsync(content.fileno())
+    for extra in set(prepared.iterdir()) - {prepared / file.path for file in weights.files}:
+        shutil.rmtree(extra, ignore_errors=True)  # what a source needed to get them
+    (prepared / SOURCE).write_text(json.dumps({"name": weights.name, "source": source}) + "\n")
+    folder = folder_of(weights.name, settings)
+    shutil.rmtree(folder, ignore_errors=True)
+    prepared.rename(folder)
+    return folder
+
+
+def _size(path: Path) -> int | None:
+    return path.stat().st_size if path.is_file() else None
 
 
 @lru_cache(maxsize=256)
-def _matches(path: Path, file: HubFile, size: int, _modified: int) -> bool:
-    """Hash once per process and change: a gigabyte takes seconds."""
-    if size != file.size:
-        return False
+def _sha256(path: Path, _modified: int) -> str:
+    """Hash a file once per process and change: a gigabyte takes seconds."""
     with path.open("rb") as content:
-        if file.sha256:
-            return hashlib.file_digest(content, "sha256").hexdigest() == file.sha256
-        # A git blob id is the hash of a header and the content; the hub has no other hash for small files.
-        blob = b"blob %d\0" % size + content.read()
-        return hashlib.sha1(blob, usedforsecurity=False).hexdigest() == file.blob_id
-
-
-def verify(path: Path, file: HubFile) -> bool:
-    return path.is_file() and _is(path, file)
+        return hashlib.file_digest(content, "sha256").hexdigest()

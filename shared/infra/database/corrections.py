@@ -8,13 +8,14 @@ from uuid import uuid4
 
 from sqlalchemy import Connection, func, insert, select
 
-from shared.domain.correction import Change, CorrectedField, Correction
+from shared.domain.correction import Change, Correction
 from shared.domain.error import NotFound, PreconditionFailed
 from shared.domain.job_record import JobStatus
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import lock_job
+from shared.infra.database.rows import read_row
 from shared.infra.database.schema import audit
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import write_utterances
@@ -25,25 +26,17 @@ class SqlCorrectionStore:
         self._database = database
 
     def list(self, tenant: str, job_id: str) -> tuple[Correction, ...]:
+        """The corrections in the order in which they were made."""
         own = (corrections.c.tenant == tenant, corrections.c.job_id == job_id)
         query = select(corrections).where(*own).order_by(corrections.c.number)
         with self._database.reading() as connection:
-            return tuple(
-                Correction(
-                    number=row["number"],
-                    field=CorrectedField(row["field"]),
-                    target=row["target"],
-                    old=row["old"],
-                    new=row["new"],
-                    key_id=row["key_id"],
-                    at=row["at"],
-                )
-                for row in connection.execute(query).mappings()
-            )
+            return tuple(read_row(Correction, row) for row in connection.execute(query).mappings())
 
     def add(
         self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
     ) -> tuple[Correction, ...]:
+        """Store the changes, the updated search index and the audit entry, in one transaction.
+        `shown` is the corrected transcript. Raises PreconditionFailed unless exactly `after` corrections exist."""
         with self._database.writing() as connection:
             row = lock_job(connection, job_id, tenant)
             if row is None or JobStatus(row["status"]).deleted:

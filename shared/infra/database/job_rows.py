@@ -14,55 +14,32 @@ from shared.domain.governance import Consent
 from shared.domain.job import Job
 from shared.domain.job_record import ErasureRecord, JobFailure, JobRecord, JobStatus
 from shared.domain.retention import Retention
+from shared.domain.stage_plan import STAGES_AFTER_JOB
 from shared.domain.webhook import WebhookEvent, job_ended_event
-from shared.domain.work import STAGES_AFTER_JOB, StageRow, StageStatus
+from shared.domain.work import StageRow, StageStatus
+from shared.infra.database.rows import read_row
 from shared.infra.database.schema import jobs, outbox, stages
 
 
 def read_job(row: RowMapping, stage_rows: Sequence[StageRow]) -> JobRecord:
-    return JobRecord(
+    return read_row(
+        JobRecord,
+        row,
         job=Job.model_validate_json(row["request"]),
-        tenant=row["tenant"],
-        status=JobStatus(row["status"]),
         stages=tuple(stage_rows),
         metadata=json.loads(row["metadata"] or "{}"),
         consent=Consent.model_validate_json(row["consent"]) if row["consent"] else None,
         retention=Retention.model_validate_json(row["retention"]) if row["retention"] else None,
-        key_id=row["key_id"],
-        digest=row["digest"],
         error=JobFailure.model_validate_json(row["error"]) if row["error"] else None,
-        created_at=row["created_at"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-        media_deleted_at=row["media_deleted_at"],
     )
 
 
 def read_erasure_record(row: RowMapping) -> ErasureRecord:
-    return ErasureRecord(
-        id=row["id"],
-        tenant=row["tenant"],
-        created_at=row["created_at"],
-        erased_at=row["erased_at"],
-        erased_by=row["erased_by"],
-        reason=row["erased_reason"],
-    )
+    return read_row(ErasureRecord, row, reason=row["erased_reason"])
 
 
 def read_stage(row: RowMapping) -> StageRow:
-    return StageRow(
-        name=row["name"],
-        needs=tuple(row["needs"].split()),
-        queue=row["queue"],
-        status=StageStatus(row["status"]),
-        attempts=row["attempts"],
-        worker=row["worker"],
-        lease_until=row["lease_until"],
-        progress=row["progress"],
-        seconds=row["seconds"],
-        started_at=row["started_at"],
-        finished_at=row["finished_at"],
-    )
+    return read_row(StageRow, row, needs=tuple(row["needs"].split()))
 
 
 def stages_of(connection: Connection, job_ids: Sequence[str]) -> dict[str, list[StageRow]]:

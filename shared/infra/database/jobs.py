@@ -6,13 +6,13 @@ import json
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, literal, select, tuple_, update
+from sqlalchemy import RowMapping, Select, func, insert, select, update
 from sqlalchemy.engine import Connection
 
 from shared.domain.error import MediaDeleted, NotFound, QuotaExceeded, StateConflict
 from shared.domain.job_record import ErasureRecord, JobFilter, JobRecord, JobStatus, NewJob
-from shared.domain.page import Cursor, Page
-from shared.domain.stage_plan import AFTER_PUBLISH
+from shared.domain.page import Page
+from shared.domain.stage_plan import CAPTION
 from shared.domain.webhook import DeliveryStatus
 from shared.domain.work import PlannedStage, StageStatus
 from shared.infra.database.engine import Database
@@ -27,6 +27,7 @@ from shared.infra.database.job_rows import (
     set_stage,
     stages_of,
 )
+from shared.infra.database.rows import read_page
 from shared.infra.database.schema import deliveries, jobs, outbox, stages
 
 DELETED_STATUSES = tuple(status for status in JobStatus if status.deleted)
@@ -34,10 +35,16 @@ MAX_PER_PAGE = 200
 
 
 class SqlJobStore:
+    """A tenant's operations on its jobs; another tenant's job is NotFound, like one that does not exist."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def add(self, tenant: str, new: NewJob, *, max_stored: int | None = None) -> JobRecord:
+        """Store the job and its stages as queued, in one transaction.
+
+        Raises QuotaExceeded if the tenant's recordings would exceed `max_stored` bytes, also with concurrent calls.
+        """
         new.check()
         now = self._database.now
         rows = [
@@ -70,6 +77,7 @@ class SqlJobStore:
             return load_job(connection, new.job.id)
 
     def stored_bytes(self, tenant: str) -> int:
+        """Total bytes of the tenant's recordings and additional files that are not erased yet."""
         with self._database.reading() as connection:
             return _stored(connection, tenant)
 
@@ -81,21 +89,15 @@ class SqlJobStore:
     def list(
         self, tenant: str, *, only: JobFilter | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[JobRecord]:
-        limit = max(1, min(limit, MAX_PER_PAGE))
-        query = _filtered(_visible(tenant), only or JobFilter())
-        if cursor is not None:
-            last = Cursor.parse(cursor)
-            query = query.where(tuple_(jobs.c.created_at, jobs.c.id) < tuple_(*_values(last)))
-        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit + 1)
+        """The jobs, newest first."""
+        query, limit = _filtered(_visible(tenant), only or JobFilter()), min(limit, MAX_PER_PAGE)
         with self._database.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-            shown = rows[:limit]
-            by_job = stages_of(connection, [row["id"] for row in shown])
-        items = tuple(read_job(row, by_job[row["id"]]) for row in shown)
-        more = len(rows) > limit
-        return Page(items=items, next_cursor=str(Cursor(at=items[-1].created_at, id=items[-1].id)) if more else None)
+            rows, following = read_page(connection, query, jobs.c.created_at, jobs.c.id, cursor=cursor, limit=limit)
+            by_job = stages_of(connection, [row["id"] for row in rows])
+        return Page(items=tuple(read_job(row, by_job[row["id"]]) for row in rows), next_cursor=following)
 
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
+        """Cancel the job; raises StateConflict if it has already ended."""
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if not JobStatus(row["status"]).active:
@@ -105,6 +107,7 @@ class SqlJobStore:
             return load_job(connection, job_id)
 
     def retry(self, tenant: str, job_id: str) -> JobRecord:
+        """Run the unfinished stages of a failed or cancelled job again."""
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
@@ -122,24 +125,26 @@ class SqlJobStore:
             return load_job(connection, job_id)
 
     def caption(self, tenant: str, job_id: str) -> JobRecord:
+        """Request the captioned video of a finished job; idempotent, and retries a failed caption stage."""
         with self._database.writing() as connection:
             row = _present(connection, tenant, job_id)
             if row["status"] != JobStatus.DONE:
                 raise StateConflict(f"The job is {row['status']}; a video requires a job that is done.")
             if row["media_deleted_at"] is not None:
                 raise MediaDeleted
-            mine = (stages.c.job_id == job_id, stages.c.name == AFTER_PUBLISH.name)
+            mine = (stages.c.job_id == job_id, stages.c.name == CAPTION.name)
             status = connection.execute(select(stages.c.status).where(*mine)).scalar_one_or_none()
             if status is None:
                 last = select(func.max(stages.c.position)).where(stages.c.job_id == job_id)
                 position = (connection.execute(last).scalar() or 0) + 1
-                connection.execute(insert(stages).values(_planned(job_id, AFTER_PUBLISH, position, self._database.now)))
+                connection.execute(insert(stages).values(_planned(job_id, CAPTION, position, self._database.now)))
             elif status == StageStatus.FAILED:
                 again = {**FREE, **ready(self._database.now), "attempts": 0, "not_before": None, "finished_at": None}
                 connection.execute(update(stages).where(*mine).values(**again))
             return load_job(connection, job_id)
 
     def erase(self, tenant: str, job_id: str, *, by: str, reason: str) -> ErasureRecord:
+        """Hide the job from its tenant immediately; the sweep erases its data later. Idempotent."""
         now = self._database.now
         with self._database.writing() as connection:
             row = lock_job(connection, job_id, tenant)
@@ -193,10 +198,6 @@ def _filtered(query: Select[Any], only: JobFilter) -> Select[Any]:
     if only.digest is not None:
         query = query.where(jobs.c.digest == only.digest)
     return query
-
-
-def _values(cursor: Cursor) -> tuple[Any, Any]:
-    return literal(cursor.at, jobs.c.created_at.type), literal(cursor.id, jobs.c.id.type)
 
 
 def _present(connection: Connection, tenant: str, job_id: str) -> RowMapping:

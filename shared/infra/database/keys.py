@@ -9,8 +9,9 @@ from sqlalchemy import RowMapping, insert, or_, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.domain.error import NotFound
-from shared.domain.tenant import ApiKey, Scope, Tenant
+from shared.domain.tenant import ApiKey, Tenant
 from shared.infra.database.engine import Database
+from shared.infra.database.rows import read_row
 from shared.infra.database.schema import keys, tenants
 
 LAST_USED_RESOLUTION = timedelta(minutes=1)  # avoids a write on every request
@@ -21,6 +22,7 @@ class SqlKeyStore:
         self._database = database
 
     def ensure_tenant(self, tenant: str, name: str = "") -> Tenant:
+        """The tenant, created if it does not exist."""
         query = select(tenants).where(tenants.c.id == tenant)
         with self._database.writing_exclusively("tenants") as connection:
             row = connection.execute(query).mappings().one_or_none()
@@ -48,17 +50,20 @@ class SqlKeyStore:
                 raise NotFound(f"The tenant {key.tenant} does not exist, or the key id is already used.") from None
 
     def find(self, key_id: str) -> ApiKey | None:
+        """The key with this id, of any tenant; it determines the tenant of a request."""
         with self._database.reading() as connection:
             row = connection.execute(select(keys).where(keys.c.id == key_id)).mappings().one_or_none()
             return None if row is None else _read(row)
 
     def any_usable(self) -> bool:
+        """Whether any usable key exists."""
         valid = or_(keys.c.expires_at.is_(None), keys.c.expires_at > self._database.now)
         query = select(keys.c.id).where(keys.c.revoked_at.is_(None), valid).limit(1)
         with self._database.reading() as connection:
             return connection.execute(query).first() is not None
 
     def record_use(self, key_id: str) -> None:
+        """Store the time of the last use, to the minute."""
         now = self._database.now
         stale = or_(keys.c.last_used_at.is_(None), keys.c.last_used_at <= now - LAST_USED_RESOLUTION)
         with self._database.reading() as connection:
@@ -73,6 +78,7 @@ class SqlKeyStore:
             return tuple(_read(row) for row in connection.execute(query).mappings())
 
     def revoke(self, tenant: str, key_id: str) -> ApiKey:
+        """Revoke the key; raises NotFound for another tenant's key. Idempotent."""
         own = (keys.c.tenant == tenant, keys.c.id == key_id)
         with self._database.writing() as connection:
             connection.execute(
@@ -85,10 +91,4 @@ class SqlKeyStore:
 
 
 def _read(row: RowMapping) -> ApiKey:
-    return ApiKey(
-        **{
-            **row,
-            "scopes": frozenset(Scope(word) for word in row["scopes"].split()),
-            "defaults": json.loads(row["defaults"]),
-        }
-    )
+    return read_row(ApiKey, row, scopes=row["scopes"].split(), defaults=json.loads(row["defaults"]))

@@ -10,8 +10,9 @@ from sqlalchemy import Connection, Select, and_, func, select
 
 from shared.domain.job_record import JobStatus
 from shared.domain.metrics import RECENT_WINDOW, FinishedStages, QueueMetrics, ServiceMetrics
+from shared.domain.stage_plan import STAGES_AFTER_JOB
 from shared.domain.webhook import DeliveryStatus
-from shared.domain.work import STAGES_AFTER_JOB, StageStatus
+from shared.domain.work import StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import worked_on
 from shared.infra.database.schema import deliveries, jobs, outbox, stages

@@ -21,10 +21,11 @@ from sqlalchemy import (
     update,
 )
 
-from shared.domain.webhook import Attempt, DeliveryOutcome, DeliveryStatus, DueDelivery, EventType
+from shared.domain.webhook import Attempt, Delivery, DeliveryOutcome, DeliveryStatus, DueDelivery, EventType
 from shared.infra.database.engine import Database
+from shared.infra.database.rows import read_row
 from shared.infra.database.schema import attempts, deliveries, endpoints, outbox
-from shared.infra.database.webhook_rows import disable, read_delivery, read_endpoint
+from shared.infra.database.webhook_rows import disable, read_endpoint
 from shared.infra.database.webhooks import delivery_id
 
 # Concurrent deliveries to one endpoint, so that a slow endpoint cannot occupy all threads.
@@ -32,10 +33,13 @@ MAX_PARALLEL_PER_ENDPOINT = 4
 
 
 class SqlOutbox:
+    """The courier's operations for all tenants; every call may run on any process, at any time, and repeatedly."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def any_due(self) -> bool:
+        """Whether `fan_out` or `due` could find something; a cheap read-only query."""
         now = self._database.now
         pending_events = exists().where(outbox.c.fanned_out_at.is_(None))
         pending_deliveries = exists().where(
@@ -45,6 +49,7 @@ class SqlOutbox:
             return bool(connection.execute(select(or_(pending_events, pending_deliveries))).scalar_one())
 
     def fan_out(self, *, limit: int = 100) -> int:
+        """Turn each event into exactly one delivery for each subscribed endpoint."""
         query = select(outbox).where(outbox.c.fanned_out_at.is_(None)).order_by(outbox.c.created_at).limit(limit)
         now = self._database.now
         with self._database.writing() as connection:
@@ -55,6 +60,7 @@ class SqlOutbox:
             return made
 
     def due(self, *, limit: int, lease: timedelta) -> tuple[DueDelivery, ...]:
+        """Deliveries to attempt now, round-robin by endpoint, leased to this caller."""
         now = self._database.now
         in_progress = _in_progress(now)
         order = (deliveries.c.next_attempt_at, deliveries.c.id)
@@ -80,6 +86,7 @@ class SqlOutbox:
             return tuple(_lease(connection, one, now + lease) for one in found)
 
     def record(self, outgoing: DueDelivery, attempt: Attempt, outcome: DeliveryOutcome) -> bool:
+        """Store an attempt and its outcome. Returns False if the lease was lost; then only the log is written."""
         delivery = outgoing.delivery
         at_endpoint = endpoints.c.id == delivery.endpoint_id
         with self._database.writing() as connection:
@@ -103,6 +110,7 @@ class SqlOutbox:
             return lease_valid
 
     def disable_failing(self, *, reason: str, after: timedelta, recent: timedelta) -> int:
+        """Disable endpoints without success for `after`, with an attempt in each of the last two `recent` periods."""
         now = self._database.now
 
         def tried(since: datetime, until: datetime) -> Any:
@@ -123,6 +131,7 @@ class SqlOutbox:
             return len(failing)
 
     def delete_before(self, before: datetime) -> int:
+        """Delete deliveries that finished before this time, with their log."""
         old = select(deliveries.c.id).where(deliveries.c.finished_at < before)
         unused = ~exists().where(deliveries.c.endpoint_id == endpoints.c.id)
         with self._database.writing() as connection:
@@ -189,7 +198,7 @@ def _lease(connection: Connection, delivery: str, until: datetime) -> DueDeliver
     connection.execute(update(deliveries).where(own).values(lease=lease, lease_until=until))
     row = connection.execute(select(deliveries).where(own)).mappings().one()
     endpoint = connection.execute(select(endpoints).where(endpoints.c.id == row["endpoint_id"])).mappings().one()
-    return DueDelivery(delivery=read_delivery(row), endpoint=read_endpoint(endpoint), lease=lease)
+    return DueDelivery(delivery=read_row(Delivery, row), endpoint=read_endpoint(endpoint), lease=lease)
 
 
 def _health(endpoint: RowMapping, attempt: Attempt, outcome: DeliveryOutcome) -> dict[str, Any]:

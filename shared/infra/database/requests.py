@@ -7,14 +7,15 @@ from datetime import datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import RowMapping, delete, insert, literal, select, tuple_, update
+from sqlalchemy import delete, insert, select, update
 from sqlalchemy.exc import IntegrityError
 
 from shared.domain.error import IdempotencyKeyReused
 from shared.domain.idempotency import RequestKey, RequestState, StoredResponse
-from shared.domain.page import Cursor, Page
+from shared.domain.page import Page
 from shared.domain.tenant import AuditEntry
 from shared.infra.database.engine import Database
+from shared.infra.database.rows import read_page, read_row
 from shared.infra.database.schema import audit, idempotency
 
 MAX_PER_PAGE = 1000
@@ -22,6 +23,8 @@ MAX_DURATION = timedelta(hours=2)  # no request runs longer; a request without a
 
 
 class SqlAuditLog:
+    """Append-only audit log; entries are deleted only by retention, never by a request."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -31,18 +34,11 @@ class SqlAuditLog:
             connection.execute(insert(audit).values(**row))
 
     def list(self, tenant: str, *, cursor: str | None = None, limit: int = 100) -> Page[AuditEntry]:
-        limit = max(1, min(limit, MAX_PER_PAGE))
-        query = select(audit).where(audit.c.tenant == tenant)
-        if cursor is not None:
-            last = Cursor.parse(cursor)
-            at = literal(last.at, audit.c.at.type)
-            query = query.where(tuple_(audit.c.at, audit.c.id) < tuple_(at, literal(last.id)))
-        query = query.order_by(audit.c.at.desc(), audit.c.id.desc()).limit(limit + 1)
+        query, limit = select(audit).where(audit.c.tenant == tenant), min(limit, MAX_PER_PAGE)
         with self._database.reading() as connection:
-            rows = connection.execute(query).mappings().all()
-        shown = rows[:limit]
-        following = str(Cursor(at=shown[-1]["at"], id=shown[-1]["id"])) if len(rows) > limit else None
-        return Page(items=tuple(map(_entry, shown)), next_cursor=following)
+            rows, following = read_page(connection, query, audit.c.at, audit.c.id, cursor=cursor, limit=limit)
+        entries = tuple(read_row(AuditEntry, row, details=json.loads(row["details"])) for row in rows)
+        return Page(items=entries, next_cursor=following)
 
     def delete_before(self, before: datetime) -> int:
         with self._database.writing() as connection:
@@ -50,10 +46,13 @@ class SqlAuditLog:
 
 
 class SqlIdempotencyStore:
+    """Stores the responses for repeated requests, for one day."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def begin(self, request: RequestKey, fingerprint: str) -> RequestState:
+        """Reserve the key or return its state; raises IdempotencyKeyReused if it was used for another request."""
         now = self._database.now
         row = request.model_dump() | {"fingerprint": fingerprint, "created_at": now}
         stale = (*_same(request), idempotency.c.status.is_(None), idempotency.c.created_at < now - MAX_DURATION)
@@ -78,12 +77,14 @@ class SqlIdempotencyStore:
         return RequestState(new=False, response=StoredResponse(status=row["status"], body=row["body"]))
 
     def store_response(self, request: RequestKey, answer: StoredResponse, *, job_id: str | None = None) -> None:
+        """Store the response; the erasure of the job deletes it."""
         with self._database.writing() as connection:
             connection.execute(
                 update(idempotency).where(*_same(request)).values(status=answer.status, body=answer.body, job_id=job_id)
             )
 
     def release(self, request: RequestKey) -> None:
+        """Release the key without a response, so that a repeated request is processed again."""
         with self._database.writing() as connection:
             connection.execute(delete(idempotency).where(*_same(request), idempotency.c.status.is_(None)))
 
@@ -94,8 +95,3 @@ class SqlIdempotencyStore:
 
 def _same(request: RequestKey) -> tuple[Any, ...]:
     return tuple(idempotency.c[name] == value for name, value in request.model_dump().items())
-
-
-def _entry(row: RowMapping) -> AuditEntry:
-    fields = {name: value for name, value in row.items() if name != "id"}
-    return AuditEntry.model_validate({**fields, "details": json.loads(row["details"])})

@@ -108,7 +108,6 @@ jobs = Table(
     Column("media_bytes", BigInteger),  # of the recording, its tracks and its platform transcript
     Index(None, "tenant", "created_at", "id"),
     Index(None, "tenant", "digest"),
-    Index(None, "status"),
     Index(None, "status", "finished_at"),
 )
 

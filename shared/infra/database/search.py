@@ -35,10 +35,14 @@ MAX_PER_PAGE = 100
 
 
 class SqlTranscriptIndex:
+    """Search index of a tenant's finished transcripts; erasing a job removes it from the index."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def index_transcript(self, tenant: str, transcript: Transcript) -> None:
+        """Index the transcript in place of the job's previous one; it is found only after the job is done.
+        Raises NotFound if the tenant has no such job or it was erased."""
         with self._database.writing() as connection:
             row = lock_job(connection, transcript.job_id, tenant)
             if row is None or JobStatus(row["status"]).deleted:
@@ -48,6 +52,7 @@ class SqlTranscriptIndex:
     def search(
         self, tenant: str, query: SearchQuery, *, cursor: str | None = None, limit: int = 20
     ) -> Page[SearchResult]:
+        """Matching utterances, newest job first, in order of time within a job."""
         limit = max(1, min(limit, MAX_PER_PAGE))
         with self._database.reading() as connection:
             chosen = _matching(connection.dialect.name, tenant, query)
@@ -79,6 +84,7 @@ class SqlTranscriptIndex:
 def write_utterances(connection: Connection, tenant: str, transcript: Transcript) -> None:
     """Replaces the job's utterances in the index, in the caller's transaction, which must have locked the job's row."""
     connection.execute(delete(search_utterances).where(search_utterances.c.job_id == transcript.job_id))
+    names = transcript.names
     rows = [
         {
             "tenant": tenant,
@@ -87,8 +93,8 @@ def write_utterances(connection: Connection, tenant: str, transcript: Transcript
             "start": utterance.start,
             "end": utterance.end,
             "speaker": _storable(utterance.speaker),
-            "name": _storable(transcript.name_of(utterance.speaker)),
-            "folded_name": fold(transcript.name_of(utterance.speaker)),
+            "name": _storable(names[utterance.speaker]),
+            "folded_name": fold(names[utterance.speaker]),
             "text": _storable(utterance.text),
             "folded": fold(utterance.text),
             "emotion": str(utterance.emotion.label) if utterance.emotion else None,

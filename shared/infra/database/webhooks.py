@@ -6,10 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, delete, insert, literal, select, tuple_, update
+from sqlalchemy import Connection, Select, delete, insert, select, update
 
 from shared.domain.error import NotFound, StateConflict
-from shared.domain.page import Cursor, Page
+from shared.domain.page import Page
 from shared.domain.webhook import (
     Attempt,
     Delivery,
@@ -20,11 +20,10 @@ from shared.domain.webhook import (
     build_event,
 )
 from shared.infra.database.engine import Database
+from shared.infra.database.rows import read_page, read_row
 from shared.infra.database.schema import attempts, deliveries, endpoints
 from shared.infra.database.webhook_rows import (
     disable,
-    read_attempt,
-    read_delivery,
     read_endpoint,
     write_event_types,
     write_secrets,
@@ -38,6 +37,8 @@ def delivery_id() -> str:
 
 
 class SqlEndpointStore:
+    """A tenant's webhook endpoints; another tenant's endpoint is NotFound, like one that does not exist."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
@@ -61,6 +62,7 @@ class SqlEndpointStore:
             return _endpoint(connection, tenant, endpoint_id)
 
     def list(self, tenant: str) -> tuple[WebhookEndpoint, ...]:
+        """All endpoints except the callbacks of single jobs."""
         query = select(endpoints).where(endpoints.c.tenant == tenant, endpoints.c.job_id.is_(None))
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(endpoints.c.created_at, endpoints.c.id)).mappings()
@@ -98,6 +100,7 @@ class SqlEndpointStore:
             return _present(connection, tenant, endpoint_id)
 
     def delete(self, tenant: str, endpoint_id: str) -> None:
+        """Delete the endpoint and its deliveries."""
         with self._database.writing() as connection:
             _present(connection, tenant, endpoint_id)
             for table in (attempts, deliveries):
@@ -108,39 +111,37 @@ class SqlEndpointStore:
 
 
 class SqlDeliveryStore:
+    """The deliveries to a tenant's endpoints."""
+
     def __init__(self, database: Database) -> None:
         self._database = database
 
     def list(
         self, tenant: str, *, endpoint_id: str | None = None, cursor: str | None = None, limit: int = 50
     ) -> Page[Delivery]:
-        limit = max(1, min(limit, MAX_PER_PAGE))
         query = _own(tenant)
         if endpoint_id is not None:
             query = query.where(deliveries.c.endpoint_id == endpoint_id)
-        if cursor is not None:
-            last = Cursor.parse(cursor)
-            at = literal(last.at, deliveries.c.created_at.type)
-            query = query.where(tuple_(deliveries.c.created_at, deliveries.c.id) < tuple_(at, literal(last.id)))
-        query = query.order_by(deliveries.c.created_at.desc(), deliveries.c.id.desc()).limit(limit + 1)
+        limit = min(limit, MAX_PER_PAGE)
         with self._database.reading() as connection:
-            found = [read_delivery(row) for row in connection.execute(query).mappings()]
-        items = tuple(found[:limit])
-        more = len(found) > limit
-        return Page(items=items, next_cursor=str(Cursor(at=items[-1].created_at, id=items[-1].id)) if more else None)
+            rows, following = read_page(
+                connection, query, deliveries.c.created_at, deliveries.c.id, cursor=cursor, limit=limit
+            )
+        return Page(items=tuple(read_row(Delivery, row) for row in rows), next_cursor=following)
 
     def find(self, tenant: str, delivery_id: str) -> Delivery | None:
         with self._database.reading() as connection:
             row = connection.execute(_own(tenant).where(deliveries.c.id == delivery_id)).mappings().one_or_none()
-            return None if row is None else read_delivery(row)
+            return None if row is None else read_row(Delivery, row)
 
     def attempts(self, tenant: str, delivery_id: str) -> tuple[Attempt, ...]:
         own = (attempts.c.tenant == tenant, attempts.c.delivery_id == delivery_id)
         query = select(attempts).where(*own).order_by(attempts.c.at, attempts.c.series, attempts.c.number)
         with self._database.reading() as connection:
-            return tuple(read_attempt(row) for row in connection.execute(query).mappings())
+            return tuple(read_row(Attempt, row) for row in connection.execute(query).mappings())
 
     def replay(self, tenant: str, delivery_id: str) -> Delivery:
+        """Send the same id and bytes in a new series; raises StateConflict while a series is still running."""
         query = _own(tenant).where(deliveries.c.id == delivery_id)
         with self._database.writing() as connection:
             row = connection.execute(query.with_for_update()).mappings().one_or_none()
@@ -152,9 +153,10 @@ class SqlDeliveryStore:
             again: dict[str, Any] = {"status": DeliveryStatus.PENDING, "series": row["series"] + 1, "attempts": 0}
             again |= {"next_attempt_at": self._database.now, "finished_at": None, "lease": None, "lease_until": None}
             connection.execute(update(deliveries).where(deliveries.c.id == delivery_id).values(**again))
-            return read_delivery(connection.execute(query).mappings().one())
+            return read_row(Delivery, connection.execute(query).mappings().one())
 
     def ping(self, tenant: str, endpoint_id: str) -> Delivery:
+        """Send a `webhook.test` event, whatever the endpoint's event types."""
         now = self._database.now
         test = build_event(EventType.TEST, now, {"endpoint_id": endpoint_id})
         with self._database.writing() as connection:
@@ -172,7 +174,7 @@ class SqlDeliveryStore:
                 next_attempt_at=now,
                 created_at=now,
             )
-            return read_delivery(connection.execute(row.returning(deliveries)).mappings().one())
+            return read_row(Delivery, connection.execute(row.returning(deliveries)).mappings().one())
 
 
 def _own(tenant: str) -> Select[Any]:

@@ -7,9 +7,10 @@ from typing import Any
 
 from sqlalchemy import Connection, RowMapping, Update, exists, select, update
 
-from shared.domain.error import LeaseLost, StateConflict
+from shared.domain.error import LeaseLost, Poisoned, StateConflict
 from shared.domain.job_record import JobFailure, JobRecord, JobStatus, stage_may_run
-from shared.domain.work import MAX_ATTEMPTS, STAGES_AFTER_JOB, Claim, Refusal, StageStatus, Ticket
+from shared.domain.stage_plan import STAGES_AFTER_JOB
+from shared.domain.work import MAX_ATTEMPTS, Claim, Refusal, StageStatus, Ticket
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import (
     FREE,
@@ -34,6 +35,7 @@ class SqlWorkStore:
         self._public_url = public_url
 
     def claim(self, job_id: str, stage: str, worker: str, lease: timedelta) -> Claim | Refusal:
+        """Claim the stage if it is free or its lease has expired; the attempt is counted before any work."""
         with self._database.writing() as connection:
             now = self._database.now
             job = lock_job(connection, job_id)
@@ -77,6 +79,7 @@ class SqlWorkStore:
             )
 
     def job(self, claim: Claim) -> JobRecord:
+        """The job of the claim. This and all methods below raise LeaseLost if the claim is no longer valid."""
         with self._database.reading() as connection:
             claimed = connection.execute(select(stages.c.name).where(*_claim_is_valid(claim))).first()
             if claimed is None:
@@ -93,11 +96,13 @@ class SqlWorkStore:
         return claim.model_copy(update={"lease_until": now + lease})
 
     def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
+        """Mark the stage as done; stages whose needs are now met become pending and are returned."""
         with self._database.writing() as connection:
             self._finish(connection, claim, seconds)
             return _ready_dependents(connection, claim.job_id, self._database.now)
 
     def publish(self, claim: Claim, *, seconds: float, recording_seconds: float | None = None) -> JobRecord:
+        """Mark the job as done and add its event to the outbox, in one transaction; stages after the job may run."""
         with self._database.writing() as connection:
             self._finish(connection, claim, seconds)
             rows = stages_of(connection, [claim.job_id])[claim.job_id]
@@ -114,6 +119,7 @@ class SqlWorkStore:
             return end_job(connection, claim.job_id, now, self._public_url)
 
     def requeue(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
+        """Schedule another attempt; not counted if the cause is neither recording nor worker, such as a full disk."""
         with self._database.writing() as connection:
             lock_job(connection, claim.job_id)
             then = self._database.now + delay
@@ -122,6 +128,10 @@ class SqlWorkStore:
             _update_claimed(connection, update(stages).where(*_claim_is_valid(claim)).values(**changes), claim)
 
     def rerun_needed(self, claim: Claim, need: str) -> bool:
+        """Run a needed stage again because its output is lost; the claimed stage waits, and no attempt is counted.
+
+        Returns False and changes nothing if the needed stage has no attempt left.
+        """
         with self._database.writing() as connection:
             lock_job(connection, claim.job_id)
             row = _stage(connection, claim.job_id, need)
@@ -136,6 +146,7 @@ class SqlWorkStore:
             return True
 
     def fail(self, claim: Claim, failure: JobFailure) -> JobRecord:
+        """Mark the job as failed and add its event to the outbox; of the stages after the job, only the stage fails."""
         with self._database.writing() as connection:
             lock_job(connection, claim.job_id)
             now = self._database.now
@@ -152,7 +163,7 @@ class SqlWorkStore:
 
 def poisoned(stage: str) -> JobFailure:
     message = f"The stage {stage} ended its worker {MAX_ATTEMPTS} times and is not tried again."
-    return JobFailure(code="poisoned", message=message, stage=stage)
+    return JobFailure(code=Poisoned.code, message=message, stage=stage)
 
 
 def _stage(connection: Connection, job_id: str, stage: str) -> RowMapping | None:

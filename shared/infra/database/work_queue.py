@@ -1,36 +1,37 @@
-"""Schedules work in the database: fair order between tenants, sweeps of expired leases, and erasures."""
+"""Schedules work in the database: fair order between tenants, and sweeps of expired leases."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
 from datetime import datetime, timedelta
-from typing import Any
 
-from sqlalchemy import ColumnElement, Connection, Subquery, and_, delete, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, exists, func, or_, select, update
 
-from shared.domain.job_record import ErasureRecord, JobStatus, stage_may_run
+from shared.domain.job_record import JobStatus, stage_may_run
 from shared.domain.work import MAX_ATTEMPTS, StageStatus, SweepResult, Ticket
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import FREE, fail_stage, lock_job, read_erasure_record, ready, set_stage, worked_on
-from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
-from shared.infra.database.schema_transcripts import corrections
-from shared.infra.database.search import delete_utterances
+from shared.infra.database.job_rows import FREE, fail_stage, lock_job, ready, set_stage, worked_on
+from shared.infra.database.schema import jobs, stages
 from shared.infra.database.work import poisoned
 
 ACTIVE_STATUSES = tuple(status for status in JobStatus if status.active)
 
 
 class SqlWorkQueue:
+    """Queue maintenance for all tenants; every call may run on any process, at any time, and repeatedly."""
+
     def __init__(self, database: Database, *, public_url: str = "") -> None:
         self._database = database
         self._public_url = public_url
 
     def any_ready(self, queues: Sequence[str]) -> bool:
+        """Whether `next_tickets` could return something if the queue had capacity; a cheap read-only query."""
         ready = exists().where(jobs.c.id == stages.c.job_id, stages.c.queue.in_(queues), _unsent(self._database.now))
         with self._database.reading() as connection:
             return bool(connection.execute(select(ready)).scalar_one())
 
     def next_tickets(self, queue: str, *, max_waiting: int) -> tuple[Ticket, ...]:
+        """The tickets to enqueue up to about `max_waiting` waiting messages, round-robin by tenant, marked as sent."""
         now = self._database.now
         with self._database.writing_exclusively(f"queue {queue}") as connection:
             waiting = connection.execute(
@@ -43,6 +44,7 @@ class SqlWorkQueue:
             return tuple(ticket for ticket in chosen if _mark_sent(connection, ticket, now))
 
     def sweep(self, *, lost_after: timedelta) -> SweepResult:
+        """Free stages with expired leases, fail poisonous jobs, and resend tickets that the queue lost."""
         now = self._database.now
         with self._database.writing() as connection:
             connection.execute(
@@ -80,37 +82,6 @@ class SqlWorkQueue:
                 return "poisoned"
             set_stage(connection, job_id, stage, {**FREE, **ready(now)})
             return "freed"
-
-    def pending_erasures(self, *, limit: int = 100) -> tuple[ErasureRecord, ...]:
-        leased = exists().where(
-            stages.c.job_id == jobs.c.id,
-            stages.c.status == StageStatus.RUNNING,
-            stages.c.lease_until > self._database.now,
-        )
-        query = (
-            select(jobs).where(jobs.c.status == JobStatus.ERASING, ~leased).order_by(jobs.c.finished_at).limit(limit)
-        )
-        with self._database.reading() as connection:
-            return tuple(read_erasure_record(row) for row in connection.execute(query).mappings())
-
-    def finish_erasure(self, tenant: str, job_id: str) -> None:
-        with self._database.writing() as connection:
-            job = lock_job(connection, job_id, tenant)
-            if job is None or job["status"] != JobStatus.ERASING:
-                return
-            own = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
-            connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(own)))
-            delete_utterances(connection, job_id)
-            for table in (deliveries, outbox, endpoints, idempotency, corrections, stages):
-                connection.execute(delete(table).where(table.c.job_id == job_id))
-            empty: dict[str, Any] = dict.fromkeys(
-                ("request", "metadata", "consent", "retention", "error", "digest", "recording_seconds", "media_bytes")
-            )
-            connection.execute(
-                update(jobs)
-                .where(jobs.c.id == job_id)
-                .values(**empty, status=JobStatus.ERASED, erased_at=self._database.now)
-            )
 
 
 def _in_fair_order(connection: Connection, queue: str, now: datetime, limit: int) -> Sequence[Ticket]:

@@ -12,7 +12,7 @@ from starlette.datastructures import MutableHeaders
 from starlette.requests import Request
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from shared.infra.telemetry import NULL_TRACER, Tracer, TraceSpan, TraceSpanKind
+from shared.infra.telemetry import Tracer, TraceSpan, TraceSpanKind
 from shared.infra.web.problems import problem_response
 
 log = structlog.get_logger()
@@ -30,9 +30,9 @@ def start_job_trace(request: Request, job_id: str) -> None:
 
 
 class AccessLog:
-    """Outermost middleware; logs routes, never paths, and the type and location of an exception, never its text."""
+    """Logs routes, never paths, and the type and location of an exception, never its text."""
 
-    def __init__(self, app: ASGIApp, *, observe: ObserveRequest, tracer: Tracer = NULL_TRACER) -> None:
+    def __init__(self, app: ASGIApp, *, observe: ObserveRequest, tracer: Tracer) -> None:
         self._app = app
         self._observe = observe
         self._tracer = tracer
@@ -48,9 +48,7 @@ class AccessLog:
             nonlocal status
             if message["type"] == "http.response.start":
                 status = message["status"]
-                headers = MutableHeaders(scope=message)
-                headers["X-Request-Id"] = request_id
-                headers["X-Content-Type-Options"] = "nosniff"
+                MutableHeaders(scope=message)["X-Request-Id"] = request_id
             await send(message)
 
         with structlog.contextvars.bound_contextvars(request=request_id):
@@ -62,21 +60,13 @@ class AccessLog:
                 if status == 0:
                     detail = "An internal error occurred; the operator's log has the cause."
                     await problem_response("internal_error", SERVER_ERROR, detail)(scope, receive, send_recorded)
-            self._log(scope, status, time.monotonic() - began)
+            method, route = _names(scope)
+            seconds = time.monotonic() - began
+            self._observe(method, route, status, seconds)
+            caller = scope.get("state", {}).get("caller")
+            key = caller.id if caller else None
+            log.info("request.answered", method=method, route=route, status=status, seconds=round(seconds, 3), key=key)
             self._trace(scope, status, at, request_id)
-
-    def _log(self, scope: Scope, status: int, seconds: float) -> None:
-        method, route = _names(scope)
-        self._observe(method, route, status, seconds)
-        caller = scope.get("state", {}).get("caller")
-        log.info(
-            "request.answered",
-            method=method,
-            route=route,
-            status=status,
-            seconds=round(seconds, 3),
-            key=caller.id if caller else None,
-        )
 
     def _trace(self, scope: Scope, status: int, began: int, request_id: str) -> None:
         method, route = _names(scope)

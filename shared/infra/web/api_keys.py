@@ -4,12 +4,17 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass, field
+from datetime import datetime
 
 from pydantic import JsonValue
 
-from shared.domain.error import InsufficientScope, InvalidApiKey
-from shared.domain.tenant import Scope
+from shared.domain.error import InsufficientScope, InvalidApiKey, InvalidSetting
+from shared.domain.tenant import AuditEntry, Scope
+from shared.infra.database.engine import Database
+from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import ApiKeyVerifier
+from shared.infra.web.loopback import is_loopback
+from shared.infra.web.settings import WebSettings
 
 MAX_LENGTH = 300
 KEYLESS_TENANT = "local"
@@ -39,6 +44,18 @@ class Caller:
                 f"This call requires a key with the scope {scopes}.", hint="Create one with `undertone keys create`."
             )
 
+    def audit_entry(self, at: datetime, action: str, subject: str, **details: JsonValue) -> AuditEntry:
+        """The audit entry of an action of this caller; details never contain a recording's content."""
+        return AuditEntry(
+            tenant=self.tenant,
+            at=at,
+            key_id=self.key_id,
+            action=action,
+            subject=subject,
+            details=details,
+            address=self.address,
+        )
+
 
 def bearer(authorization: str | None) -> str:
     scheme, _, token = (authorization or "").partition(" ")
@@ -62,3 +79,18 @@ class Authenticator:
             return Caller(tenant=KEYLESS_TENANT, key_id=None, scopes=frozenset(Scope), address=address)
         key = self._verifier.verify(token)
         return Caller(tenant=key.tenant, key_id=key.id, scopes=key.scopes, address=address, defaults=key.defaults)
+
+
+def make_authenticator(settings: WebSettings, database: Database) -> Authenticator:
+    """Build the authenticator; refuse a configuration that is open to everybody."""
+    keys = SqlKeyStore(database)
+    if not settings.keyless:
+        return Authenticator(ApiKeyVerifier(keys, database.clock))
+    if not is_loopback(settings.host):
+        prefix = settings.model_config.get("env_prefix", "")
+        raise InvalidSetting(
+            "Without keys a service must listen on a loopback address, otherwise anybody could read every meeting.",
+            hint=f"Set {prefix}HOST=127.0.0.1, or {prefix}KEYLESS=false and create keys with `undertone keys create`.",
+        )
+    keys.ensure_tenant(KEYLESS_TENANT, "this machine")
+    return Authenticator(None)

@@ -7,9 +7,6 @@ from collections.abc import Iterator
 from html import escape
 from http import HTTPStatus
 
-from fastapi import APIRouter
-from starlette.responses import HTMLResponse, Response
-
 from shared.domain import error as errors
 from shared.domain.error import UndertoneError
 
@@ -23,7 +20,7 @@ BARE_STATUS = {
     413: ("upload_too_large", "The request body is too large for this call."),
     415: ("unsupported_content_type", "This call does not accept that content type."),
 }
-# A line of the tree in the module of the errors: a name, then what it means.
+# A line of the tree in the package of the errors: a name, then what it means.
 TREE_LINE = re.compile(r"^[│├└─ ]+(\w+) {2,}(.+)$", re.MULTILINE)
 PAGE = """<!doctype html>
 <html lang="en">
@@ -48,7 +45,7 @@ def type_reference(code: str) -> str:
 def error_classes(base: type[UndertoneError] = UndertoneError) -> Iterator[type[UndertoneError]]:
     yield base
     for subclass in base.__subclasses__():
-        if subclass.__module__ == errors.__name__:
+        if subclass.__module__.startswith(errors.__name__):
             yield from error_classes(subclass)
 
 
@@ -69,14 +66,3 @@ def _entry(error: type[UndertoneError], by_class: dict[str, str]) -> str:
     meaning = by_class.get(error.__name__, "The service failed; the operator's log names the reason")
     again = ", may be repeated" if error.retryable or error.http_status == HTTPStatus.SERVICE_UNAVAILABLE else ""
     return ENTRY.format(code=error.code, status=error.http_status, again=again, meaning=escape(meaning))
-
-
-def error_page_routes() -> APIRouter:
-    router = APIRouter(tags=["service"])
-    page = render_error_page()
-
-    @router.get(PATH, summary="Every error code", response_class=HTMLResponse)
-    def error_page() -> Response:
-        return HTMLResponse(page, headers={"Cache-Control": "public, max-age=3600"})
-
-    return router

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import asyncio
 import socket
-from collections.abc import Sequence
 from contextlib import ExitStack
 from types import FrameType
 from typing import Any, cast
@@ -16,6 +15,7 @@ from uvicorn.protocols.http.h11_impl import H11Protocol
 
 from shared.domain.error import InvalidSetting
 from shared.infra.web.drain import DrainingTransport
+from shared.infra.web.settings import WebSettings
 
 HEADER_SECONDS = 20.0
 GRACE_SECONDS = 20
@@ -88,13 +88,13 @@ class QuietServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._ended.set)
 
 
-def make_server(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence[str] = ()) -> uvicorn.Server:
+def make_server(app: ASGIApp, settings: WebSettings) -> uvicorn.Server:
     """Creates the server of an HTTP service; after SIGTERM, running requests get a grace period to end."""
     return QuietServer(
         uvicorn.Config(
             app,
-            host=host,
-            port=port,
+            host=settings.host,
+            port=settings.port,
             http=HeaderTimeoutProtocol,
             ws="none",
             lifespan="on",
@@ -102,8 +102,8 @@ def make_server(app: ASGIApp, *, host: str, port: int, trusted_proxies: Sequence
             log_config=None,  # its lines go through our log handler, which redacts exceptions
             log_level="warning",
             server_header=False,
-            proxy_headers=bool(trusted_proxies),
-            forwarded_allow_ips=list(trusted_proxies),
+            proxy_headers=bool(settings.trusted_proxies),
+            forwarded_allow_ips=list(settings.trusted_proxies),
             timeout_graceful_shutdown=GRACE_SECONDS,
             h11_max_incomplete_event_size=MAX_HEADERS,
             limit_concurrency=MAX_CONNECTIONS,

@@ -12,7 +12,7 @@ from pydantic import BaseModel, Field
 from starlette.exceptions import HTTPException
 from starlette.responses import Response
 
-from shared.domain.error import UndertoneError
+from shared.domain.error import JobFailed, UndertoneError
 from shared.infra.web.error_page import BARE_STATUS, type_reference
 
 MEDIA_TYPE = "application/problem+json"
@@ -64,8 +64,10 @@ def error_response(error: UndertoneError, instance: str | None = None) -> Respon
     """Creates the response of an error; internal errors include only the code, as a message could name a path."""
     internal = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
     message = "An internal error occurred; the operator's log has the cause." if internal else error.message
+    # The job's own code, so that a client can handle it directly.
+    code = error.job_code if isinstance(error, JobFailed) else error.code
     response = problem_response(
-        error.code, error.http_status, message, instance=instance, hint=None if internal else error.hint
+        code, error.http_status, message, instance=instance, hint=None if internal else error.hint
     )
     if error.http_status == HTTPStatus.UNAUTHORIZED:
         response.headers["WWW-Authenticate"] = "Bearer"
@@ -92,6 +94,8 @@ def install_error_handlers(app: FastAPI) -> None:
 
     @app.exception_handler(HTTPException)
     async def _http_exception(request: Request, error: HTTPException) -> Response:
+        if error.status_code == HTTPStatus.NO_CONTENT:
+            return Response(status_code=error.status_code)
         code, detail = BARE_STATUS.get(error.status_code, ("request_error", "The request failed."))
         response = problem_response(code, error.status_code, detail, instance=request.url.path)
         response.headers.update(error.headers or {})
@@ -123,14 +127,3 @@ def validation_problems(found: Sequence[Any], *, within: int = 1) -> list[FieldP
         else:
             problems.append(FieldProblem(field=".".join(path), message=one["msg"]))
     return problems
-
-
-def problem_responses(*statuses: int) -> dict[int | str, dict[str, Any]]:
-    """The problem responses of a route, for OpenAPI."""
-    return {
-        status: {"description": HTTPStatus(status).phrase, "content": {MEDIA_TYPE: {"schema": {"$ref": SCHEMA}}}}
-        for status in sorted({*statuses, 401, 403, 422, 429, 500})
-    }
-
-
-SCHEMA = "#/components/schemas/Problem"

@@ -1,50 +1,82 @@
-"""Rate limits by token bucket for each key and address, and limits on concurrent work for each key."""
+"""Limits on the requests of each key and address, and on concurrent work for each key."""
 
 from __future__ import annotations
 
 import math
 import threading
 import time
-from collections import Counter, OrderedDict
-from collections.abc import Callable, Iterator
+from collections import Counter
+from collections.abc import Iterator
 from contextlib import contextmanager
-from dataclasses import dataclass
 from ipaddress import IPv6Address, ip_address
+
+import structlog
+from limits import RateLimitItem
+from limits.storage import MemoryStorage, RedisStorage
+from limits.strategies import SlidingWindowCounterRateLimiter
+from redis import ConnectionPool, RedisError
+from redis.backoff import NoBackoff
+from redis.retry import Retry
 
 from shared.domain.error import TooManyRequests
 
-MAX_BUCKETS = 20_000
+log = structlog.get_logger()
 
-
-@dataclass(slots=True)
-class _TokenBucket:
-    tokens: float
-    at: float
+MAX_LOCAL_NAMES = 20_000
+TIMEOUT_SECONDS = 0.5  # for Redis
+RETRY_SECONDS = 10.0  # between attempts to reach Redis during an outage
 
 
 class RateLimiter:
-    """Token bucket rate limiter; each process counts separately."""
+    """Counts requests in a sliding window: in Redis for all processes, or in this process while Redis is unreachable.
 
-    def __init__(self, per_minute: int, now: Callable[[], float] = time.monotonic) -> None:
-        self._rate = per_minute / 60
-        self._burst = float(per_minute)
-        self._now = now
-        self._lock = threading.Lock()
-        self._buckets: OrderedDict[str, _TokenBucket] = OrderedDict()
+    An unreachable Redis delays a few requests by the timeout every ten seconds, and fails none.
+    """
 
-    def take(self, name: str) -> None:
-        now = self._now()
-        with self._lock:
-            bucket = self._buckets.pop(name, None) or _TokenBucket(self._burst, now)
-            bucket.tokens = min(self._burst, bucket.tokens + (now - bucket.at) * self._rate)
-            bucket.at = now
-            self._buckets[name] = bucket  # the newest last
-            while len(self._buckets) > MAX_BUCKETS:
-                self._buckets.popitem(last=False)
-            if bucket.tokens < 1:
-                wait = math.ceil((1 - bucket.tokens) / self._rate)
-                raise TooManyRequests("The rate limit of requests per minute is exceeded.", retry_after=wait)
-            bucket.tokens -= 1
+    def __init__(self, limit: RateLimitItem, redis_url: str = "") -> None:
+        self._limit = limit
+        self._counts = MemoryStorage()
+        self._local = SlidingWindowCounterRateLimiter(self._counts)
+        self._shared = _shared_limiter(redis_url) if redis_url else self._local
+        self._retry_at: float | None = None  # during an outage
+
+    def take(self, *name: str) -> None:
+        """Count a request; raises if there are too many. Call it in a thread, because it waits for Redis."""
+        now = time.monotonic()
+        if self._retry_at is not None:
+            if now < self._retry_at:
+                self._take(self._local, name)
+                return
+            self._retry_at = now + RETRY_SECONDS  # only this request waits for the attempt
+        try:
+            self._take(self._shared, name)
+        except RedisError as error:
+            if self._retry_at is None:
+                log.warning("service.shared_rate_limit_unavailable", error=type(error).__name__)
+            self._retry_at = now + RETRY_SECONDS
+            self._take(self._local, name)
+
+    def _take(self, limiter: SlidingWindowCounterRateLimiter, name: tuple[str, ...]) -> None:
+        if len(self._counts.storage) > MAX_LOCAL_NAMES:
+            self._counts.reset()
+        allowed = limiter.hit(self._limit, *name)
+        if limiter is self._shared and self._retry_at is not None:
+            self._retry_at = None
+            log.info("service.shared_rate_limit_available")
+        if not allowed:
+            seconds = limiter.get_window_stats(self._limit, *name).reset_time - time.time()
+            raise TooManyRequests(
+                "The rate limit of requests per minute is exceeded.", retry_after=max(1, math.ceil(seconds))
+            )
+
+
+def _shared_limiter(redis_url: str) -> SlidingWindowCounterRateLimiter:
+    # Celery names a socket `redis+socket`, and its database `virtual_host`.
+    url = redis_url.replace("redis+socket://", "unix://").replace("virtual_host=", "db=")
+    pool = ConnectionPool.from_url(
+        url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS, retry=Retry(NoBackoff(), 0)
+    )
+    return SlidingWindowCounterRateLimiter(RedisStorage(url, connection_pool=pool, key_prefix="undertone:requests"))
 
 
 class ConcurrencyLimit:

@@ -31,13 +31,9 @@ class Body:
         self._size = 0
         self._began: float | None = None  # when it was first read; before that the request may have waited in the queue
         self._ended = False
-        self._claimed = claimed_length(headers)
-        if self._claimed is not None and self._claimed > limits.max_bytes:
+        self.claimed = claimed_length(headers)
+        if self.claimed is not None and self.claimed > limits.max_bytes:
             raise self._too_large()
-
-    @property
-    def claimed(self) -> int | None:
-        return self._claimed
 
     def blocks(self) -> Iterator[bytes]:
         """Yields the blocks; call it from a worker thread, because each block is awaited on the event loop."""
@@ -67,7 +63,7 @@ class Body:
     def _check(self) -> None:
         if self._size > self._limits.max_bytes:
             raise self._too_large()
-        if self._ended and self._claimed is not None and self._size != self._claimed:
+        if self._ended and self.claimed is not None and self._size != self.claimed:
             raise MalformedBody("The body's length differs from its Content-Length.")
         seconds = time.monotonic() - (self._began or time.monotonic())
         if (

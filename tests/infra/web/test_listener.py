@@ -12,11 +12,12 @@ from starlette.applications import Starlette
 
 from shared.infra.web import listener
 from shared.infra.web.listener import make_server
+from shared.infra.web.settings import WebSettings
 
 
 def test_signal_stops_the_server_before_the_next_tick(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(listener, "TICK_SECONDS", 60)
-    server = make_server(Starlette(), host="127.0.0.1", port=0)
+    server = make_server(Starlette(), WebSettings(port=0))
     thread = threading.Thread(target=lambda: asyncio.run(server.serve()), daemon=True)
     thread.start()
     deadline = time.monotonic() + 20

@@ -2,35 +2,97 @@
 
 from __future__ import annotations
 
+import socket
+import time
+import tracemalloc
+from pathlib import Path
+
 import pytest
+from limits import RateLimitItemPerMinute, RateLimitItemPerSecond
 
 from shared.domain.error import HostNotAllowed, TooManyRequests
 from shared.domain.file_label import safe_file_label
+from shared.infra.web import rate_limit
 from shared.infra.web.loopback import check_local, is_loopback
-from shared.infra.web.rate_limit import MAX_BUCKETS, ConcurrencyLimit, RateLimiter, client_network
+from shared.infra.web.rate_limit import ConcurrencyLimit, RateLimiter, client_network
+from tests.local_redis import redis_running
 
 
-def test_token_bucket_refills_over_time() -> None:
-    now = [0.0]
-    limiter = RateLimiter(60, lambda: now[0])
-    for _ in range(60):
-        limiter.take("a")
+def takes(limiter: RateLimiter, name: str = "a") -> int:
+    """How many requests are allowed until one is rejected."""
+    for number in range(1000):
+        try:
+            limiter.take("key", name)
+        except TooManyRequests:
+            return number
+    return 1000
+
+
+def test_each_name_may_send_that_many_requests() -> None:
+    limiter = RateLimiter(RateLimitItemPerMinute(60))
+    assert takes(limiter, "a") == 60
     with pytest.raises(TooManyRequests) as refused:
-        limiter.take("a")
-    assert refused.value.retry_after == 1
-    limiter.take("b")
-    now[0] += 2
-    limiter.take("a")
-    limiter.take("a")
-    with pytest.raises(TooManyRequests):
-        limiter.take("a")
+        limiter.take("key", "a")
+    assert refused.value.retry_after is not None and 1 <= refused.value.retry_after <= 60
+    assert takes(limiter, "b") == 60
 
 
-def test_number_of_buckets_is_limited() -> None:
-    limiter = RateLimiter(1)
-    for number in range(MAX_BUCKETS + 10):
-        limiter.take(str(number))
-    assert len(limiter._buckets) == MAX_BUCKETS
+def test_requests_are_allowed_again_after_the_window() -> None:
+    limiter = RateLimiter(RateLimitItemPerSecond(5))
+    assert takes(limiter) < 1000
+    time.sleep(2.1)
+    assert takes(limiter) >= 5
+
+
+def test_number_of_names_in_this_process_is_limited(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(rate_limit, "MAX_LOCAL_NAMES", 100)
+    limiter = RateLimiter(RateLimitItemPerMinute(1))
+    tracemalloc.start()
+    for number in range(20_000):
+        limiter.take("address", str(number))
+    size, _ = tracemalloc.get_traced_memory()
+    tracemalloc.stop()
+    assert size < 500_000
+
+
+def test_processes_with_the_same_redis_share_a_limit(tmp_path: Path) -> None:
+    with redis_running(tmp_path) as url:
+        one, other = (RateLimiter(RateLimitItemPerMinute(10), url) for _ in range(2))
+        for _ in range(6):
+            one.take("key", "a")
+        assert takes(other) == 4
+        assert takes(one) == 0
+        with pytest.raises(TooManyRequests) as refused:
+            one.take("key", "a")
+        assert refused.value.retry_after is not None and 1 <= refused.value.retry_after <= 60
+
+
+def test_requests_are_counted_here_while_redis_is_unreachable(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]
+) -> None:
+    monkeypatch.setattr(rate_limit, "RETRY_SECONDS", 0)
+    with redis_running(tmp_path) as url:
+        limiter = RateLimiter(RateLimitItemPerMinute(10), url)
+        assert takes(limiter) == 10
+    assert takes(limiter) == 10, "this process has not counted the shared requests"
+    for number in range(20):
+        limiter.take("key", str(number))
+    assert capsys.readouterr().out.count("service.shared_rate_limit_unavailable") == 1, "once for an outage"
+    with redis_running(tmp_path):
+        limiter.take("key", "b")
+        assert capsys.readouterr().out.count("service.shared_rate_limit_available") == 1
+        assert takes(limiter) == 0, "the shared counts are still there"
+    limiter.take("key", "b")
+    assert capsys.readouterr().out.count("service.shared_rate_limit_unavailable") == 1
+
+
+def test_an_unresponsive_redis_delays_few_requests() -> None:
+    """The server accepts connections and never answers."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        limiter = RateLimiter(RateLimitItemPerMinute(1000), f"redis://127.0.0.1:{silent.getsockname()[1]}/0")
+        began = time.monotonic()
+        assert takes(limiter) == 1000
+        assert time.monotonic() - began < 4 * rate_limit.TIMEOUT_SECONDS
 
 
 def test_concurrency_limit_is_released_after_success_and_error() -> None:

@@ -1,12 +1,19 @@
 from __future__ import annotations
 
+import json
+
 import pytest
 
 from shared.domain.error import InvalidTranscript
 from shared.domain.span import span
 from shared.exports.formats import FORMATS
 from shared.pipeline.platform.cue import MAX_BYTES, Cue
-from shared.pipeline.platform.parse_transcript import names_speakers, read_platform_transcript, words_of
+from shared.pipeline.platform.parse_transcript import (
+    SpeechClock,
+    names_speakers,
+    read_platform_transcript,
+    words_of,
+)
 from tests.exports.sample import transcript
 
 ZOOM = """WEBVTT
@@ -82,6 +89,33 @@ def test_utf_16_is_detected_by_its_byte_order_mark() -> None:
     assert read_platform_transcript(SRT.encode("utf-16"))[0].speaker == "Ana"
 
 
+@pytest.mark.parametrize(
+    ("body", "text"),
+    [
+        ("I <3 you", "I <3 you"),
+        ("a <b>bold</b> < word", "a bold < word"),
+        ("more &#99999999999999999999999; &#65;", "more \ufffd; A"),
+        ("&#" + "9" * 5000, "\ufffd"),
+    ],
+)
+def test_markup_that_is_none_is_text(body: str, text: str) -> None:
+    assert read(f"WEBVTT\n\n00:01.000 --> 00:02.000\n{body}\n") == [(None, text)]
+
+
+def test_json_of_version_1_is_parsed() -> None:
+    given = transcript()
+    fields = json.loads(given.model_dump_json(exclude={"turns"})) | {"schema_version": 1}
+    rendered = FORMATS["json"].render(given, emotion=True)
+    assert read_platform_transcript(json.dumps(fields).encode()) == read_platform_transcript(rendered)
+
+
+def test_utterance_of_blanks_has_no_words() -> None:
+    given = transcript()
+    blank = given.utterances[0].model_copy(update={"text": " ", "words": ()})
+    content = given.model_copy(update={"utterances": (blank, given.utterances[1])}).model_dump_json()
+    assert [cue.text for cue in read_platform_transcript(content.encode())] == [given.utterances[1].text]
+
+
 def test_colon_in_a_sentence_is_not_a_name() -> None:
     captions = "\n\n".join(
         f"00:0{n}.000 --> 00:0{n}.900\n{text}"
@@ -96,7 +130,7 @@ def test_inline_word_times_are_kept() -> None:
     (cue,) = read_platform_transcript(
         b"WEBVTT\n\n00:01.000 --> 00:03.000\n<v Ana>We <00:01.500>lost the <00:02.500><c>game</c></v>\n"
     )
-    words = words_of(cue, ())
+    words = words_of(cue, SpeechClock([]))
     assert [(word.text, word.start, word.end) for word in words] == [
         ("We", 1.0, 1.5), ("lost", 1.5, 2.0), ("the", 2.0, 2.5), ("game", 2.5, 3.0),
     ]  # fmt: skip
@@ -108,7 +142,9 @@ def test_exported_json_is_parsed_with_its_words() -> None:
     cues = read_platform_transcript(FORMATS["json"].render(given, emotion=True))
     assert [cue.text for cue in cues] == [u.text for u in sorted(given.utterances, key=lambda u: u.start)]
     assert cues[0].speaker == given.speakers[0].name
-    assert [word.text for word in words_of(cues[0], ())] == [word.text for word in given.utterances[0].words]
+    assert [word.text for word in words_of(cues[0], SpeechClock([]))] == [
+        word.text for word in given.utterances[0].words
+    ]
 
 
 @pytest.mark.parametrize("form", ["vtt", "srt"])
@@ -134,7 +170,7 @@ def test_exported_captions_are_parsed(form: str) -> None:
         (b'{"utterances": []}', "not an Undertone transcript"),
         (b'{"broken', "its beginning"),
         (
-            FORMATS["json"].render(transcript(), emotion=True).replace(b'"schema_version": 1', b'"schema_version": 7'),
+            FORMATS["json"].render(transcript(), emotion=True).replace(b'"schema_version": 2', b'"schema_version": 7'),
             "version 7",
         ),
     ],
@@ -146,17 +182,17 @@ def test_invalid_transcript_is_rejected(content: bytes, message: str) -> None:
 
 def test_words_without_times_are_distributed_over_the_speech_in_the_cue() -> None:
     cue = Cue(start=0, end=10, text="aaaa bbbb cccc dddd", speaker="Ana")
-    words = words_of(cue, [span(1, 2), span(7, 8), span(20, 30)])
+    words = words_of(cue, SpeechClock([span(1, 2), span(7, 8), span(20, 30)]))
     assert [(word.start, word.end) for word in words] == [(1.0, 1.5), (1.5, 2.0), (7.0, 7.5), (7.5, 8.0)]
 
 
 def test_words_in_a_silent_cue_are_distributed_over_the_cue() -> None:
-    words = words_of(Cue(start=2, end=4, text="one two"), [])
+    words = words_of(Cue(start=2, end=4, text="one two"), SpeechClock([]))
     assert [(word.start, word.end) for word in words] == [(2.0, 3.0), (3.0, 4.0)]
 
 
 def test_rounded_word_times_stay_in_the_cue() -> None:
     cue = Cue(start=0, end=1, text=" ".join("abc" for _ in range(37)))
-    words = words_of(cue, [span(0.1, 0.3), span(0.5, 0.7000001)])
+    words = words_of(cue, SpeechClock([span(0.1, 0.3), span(0.5, 0.7000001)]))
     assert all(0 <= one.start <= one.end <= 1 for one in words)
     assert words[-1].end == pytest.approx(0.7, abs=1e-3)

@@ -62,3 +62,29 @@ def test_turns_are_derived_from_named_words(tmp_path: Path) -> None:
     ]  # fmt: skip
     assert made.names == {"S1": "Ana", "S2": "Ben", "S3": "Unknown"}
     assert stage.identity() == TurnsFromWords().identity()
+
+
+def test_turns_of_platform_speakers_overlap(tmp_path: Path) -> None:
+    """Ana speaks on while Ben says a word; a pause in which somebody else speaks ends a turn sooner."""
+    words = (
+        word("so", 0, 0.5, "Ana"), word("we", 0.6, 1.0, "Ana"), word("yes", 0.7, 1.1, "Ben"),
+        word("go", 1.1, 1.5, "Ana"), word("now", 2.0, 2.5, "Ben"), word("fine", 2.1, 2.6, "Ana"),
+    )  # fmt: skip
+    work = workspace(tmp_path, "diarize", transcribe=Transcription(words=words))
+    TurnsFromWords().run(work, ())
+    made = Turns.model_validate_json((work.folder / "diarize.json").read_bytes())
+    assert [(turn.speaker, turn.start, turn.end) for turn in made.turns] == [
+        ("S1", 0, 1.5), ("S2", 0.7, 1.1), ("S2", 2.0, 2.5), ("S1", 2.1, 2.6),
+    ]  # fmt: skip
+    assert {turn.confidence for turn in made.turns} == {None}
+
+
+@pytest.mark.parametrize(("name", "expected"), [("Ana", "Unknown"), (None, None)])
+def test_cue_without_a_name_is_unknown_if_others_have_one(
+    tmp_path: Path, name: str | None, expected: str | None
+) -> None:
+    cues = (Cue(start=1, end=2, text="hello", speaker=name), Cue(start=1, end=2, text="well"))
+    work = ready(tmp_path, [])
+    ReadPlatformTranscript(cues, "0" * 64).run(work, ())
+    words = Transcription.model_validate_json((work.folder / "transcribe.json").read_bytes()).words
+    assert [(one.text, one.speaker) for one in words] == [("hello", name), ("well", expected)]

@@ -24,7 +24,7 @@ from services.trainer.networks.contract import REGISTRY, Network, load  # noqa: 
 from services.trainer.trainable_networks import CLIP_NETWORKS, ClipOptions, export  # noqa: E402
 from shared.domain.emotion import EMOTIONS, Emotion, EmotionReading, Modality, ModalityStatus  # noqa: E402
 from shared.domain.error import InvalidRequest  # noqa: E402
-from shared.engines.catalog import Setup, choose  # noqa: E402
+from shared.engines.catalog import ENCODERS, FUSION, Setup, choose  # noqa: E402
 from shared.engines.features.network_inputs import InputSpec  # noqa: E402
 from shared.engines.fusion_loglinear import LogLinearFusion, vector  # noqa: E402
 from shared.engines.fusion_network import NetworkFusion, posterior  # noqa: E402
@@ -58,7 +58,7 @@ def learn(name: str, folder: Path, run: str) -> Path:
 def conversation(name: str, folder: Path) -> tuple[list[UtteranceClip], list[Encoding]]:
     corpus = Corpus.read(name, folder / "data", folder / "clips", "csv", OPTIONS.engines)
     clips = [corpus.perceive(clip, index) for index, clip in enumerate(corpus.clips)]
-    encoders = {modality: choose(modality, None, SETUP).engine for modality in Modality}
+    encoders = {modality: choose(ENCODERS[modality], None, SETUP) for modality in Modality}
     return clips, [encoder.encode(clips, lambda _: None) for encoder in encoders.values()]
 
 
@@ -107,7 +107,8 @@ def test_a_network_is_trained_by_name_and_served_from_its_run(name: str, folder:
     for picture in ("confusion", "reliability", "coverage"):
         assert (run / f"{picture}.png").read_bytes().startswith(b"\x89PNG")
 
-    fusion: NetworkFusion = choose("fusion", f"network:{run}", SETUP).engine
+    fusion = choose(FUSION, f"network:{run}", SETUP)
+    assert isinstance(fusion, NetworkFusion)
     clips, encodings = conversation(name, folder)
     for hidden in (None, *Modality):
         shown = [encoding for encoding in encodings if encoding.modality is not hidden]
@@ -177,9 +178,9 @@ def test_a_killed_run_resumes_from_its_checkpoint(name: str, folder: Path, monke
 def test_a_run_is_served_without_torch(folder: Path) -> None:
     run = learn("m2fnet", folder, "m2fnet")
     script = (
-        "import sys; from shared.engines.catalog import Setup, choose; "
+        "import sys; from shared.engines.catalog import FUSION, Setup, choose; "
         "from shared.engines.settings import EngineSettings, MediaSettings; "
-        f"print(choose('fusion', 'network:{run}', Setup(EngineSettings(threads=1), MediaSettings())).engine.name); "
+        f"print(choose(FUSION, 'network:{run}', Setup(EngineSettings(threads=1), MediaSettings())).name); "
         "assert not {'torch', 'services'} & set(sys.modules)"
     )
     done = subprocess.run([sys.executable, "-c", script], capture_output=True, text=True, check=True)
@@ -189,8 +190,8 @@ def test_a_run_is_served_without_torch(folder: Path) -> None:
 def test_the_pipeline_reader_uses_the_run(folder: Path) -> None:
     run = learn("late-fusion", folder, "late-fusion")
     clips, encodings = conversation("late-fusion", folder)
-    encoders = {modality: choose(modality, None, SETUP).engine for modality in Modality}
-    fusion = choose("fusion", f"network:{run}", SETUP).engine
+    encoders = {modality: choose(ENCODERS[modality], None, SETUP) for modality in Modality}
+    fusion = choose(FUSION, f"network:{run}", SETUP)
     reader = EncodeThenFuse(encoders, fusion, {})
     read = reader.read(clips, lambda _: None)
     assert scores(read).tolist() == scores(fusion.fuse(encodings, absent={}, conversation=clips)).tolist()

@@ -1,0 +1,1 @@
+"""Sends tickets to the queue, frees stuck work, and deletes erased and expired data."""

@@ -1,0 +1,67 @@
+"""Adds to /openapi.json what FastAPI cannot derive: error responses, keys, and models of streamed bodies."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from http import HTTPStatus
+from typing import Any
+
+from fastapi import FastAPI
+from fastapi.openapi.utils import get_openapi
+from pydantic import BaseModel
+
+from shared.domain.error import (
+    HostNotAllowed,
+    InsufficientScope,
+    InvalidApiKey,
+    InvalidRequest,
+    TooManyRequests,
+    UndertoneError,
+    UploadTooLarge,
+)
+from shared.infra.web.problems import MEDIA_TYPE, Problem
+
+Responses = dict[int | str, dict[str, Any]]
+
+# Every route behind authentication may answer with these.
+COMMON_ERRORS: tuple[type[UndertoneError], ...] = (
+    InvalidApiKey,
+    HostNotAllowed,
+    InsufficientScope,
+    UploadTooLarge,
+    InvalidRequest,
+    TooManyRequests,
+    UndertoneError,
+)
+REF = "#/components/schemas/{model}"
+
+
+def error_responses(*errors: type[UndertoneError]) -> Responses:
+    """The error responses of a route by status, each with its codes; the common ones are included."""
+    codes: dict[int, list[str]] = {}
+    for error in (*errors, *COMMON_ERRORS):
+        codes.setdefault(error.http_status, []).append(f"`{error.code}`")
+    content = {MEDIA_TYPE: {"schema": {"$ref": REF.format(model=Problem.__name__)}}}
+    return {
+        status: {"description": f"{HTTPStatus(status).phrase}: {', '.join(named)}", "content": content}
+        for status, named in sorted(codes.items())
+    }
+
+
+def describe(app: FastAPI, models: Iterable[type[BaseModel]]) -> dict[str, Any]:
+    """The OpenAPI description; `models` are those that only hand-written parts of it refer to."""
+    if app.openapi_schema is None:
+        described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
+        components = described.setdefault("components", {})
+        schemas = components.setdefault("schemas", {})
+        every: tuple[type[BaseModel], ...] = (Problem, *models)
+        for model in every:
+            schema = model.model_json_schema(ref_template=REF)
+            schemas.update(schema.pop("$defs", {}))
+            schemas[model.__name__] = schema
+        components["securitySchemes"] = {
+            "key": {"type": "http", "scheme": "bearer", "bearerFormat": "ut_<id>_<secret>"}
+        }
+        described["security"] = [{"key": []}]
+        app.openapi_schema = described
+    return app.openapi_schema
