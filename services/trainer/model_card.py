@@ -46,6 +46,8 @@ def _lines(card: Card) -> Iterator[str]:
     yield f"| licence | {card.licence}; commercial use {commercial} |"
     if card.slot in MODALITIES:
         yield f"| calibration | temperature {card.calibration.temperature} |"
+    if card.fusion_weight is not None:
+        yield f"| weight in the fusion | {card.fusion_weight} beside text, limited by the cap of {card.slot} |"
     yield from (f"| made by | `{card.command}` ({card.made}) |", "", "## Data", "")
     yield from ("| set | licence | part used |", "|---|---|---|")
     yield from (f"| {data.name} | {data.licence} | {data.split} |" for data in card.data)

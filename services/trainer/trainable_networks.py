@@ -14,6 +14,7 @@ from shared.domain.error import EngineUnavailable, InvalidRequest
 NETWORKS: Mapping[str, str] = {
     "text": "services.trainer.text",
     "voice": "services.trainer.voice",
+    "voice-whisper": "services.trainer.voice_whisper",
     "face": "services.trainer.face",
     "segmentation": "services.trainer.segmentation",
     "speaker": "services.trainer.speaker",

@@ -92,6 +92,8 @@ VOICE = Slot[ports.ModalityEncoder](
     "voice",
     "emotion in the voice",
     {
+        "whisper": "shared.engines.voice_whisper:VoiceWhisper",
+        "whisper-emodb": "shared.engines.voice_whisper:VoiceWhisperEmodb",
         "cnn": "shared.engines.voice_cnn:VoiceCnn",
         "cnn-emodb": "shared.engines.voice_cnn:VoiceCnnEmodb",
     },

@@ -119,7 +119,8 @@ class LogLinearFusion:
     def _trust(self, encoding: Encoding) -> Floats:  # (utterance,): a r w
         own = self._parameters.modalities[encoding.modality]
         available = np.array([reason is None for reason in encoding.unavailable])
-        return np.asarray(available * encoding.reliability * min(own.weight, own.cap))
+        weight = own.weight if encoding.fusion_weight is None else encoding.fusion_weight
+        return np.asarray(available * encoding.reliability * min(weight, own.cap))
 
     def _sentiment(
         self, ordered: Sequence[Encoding], posteriors: Mapping[Modality, Floats], fused: Floats

@@ -12,13 +12,12 @@ from shared.domain.error import InvalidRequest
 from shared.engines.catalog import Setup
 from shared.engines.features.voice_augmentation import augmented_windows
 from shared.engines.features.voice_mel import KNOWN, Scale, log_mel, scaled, stacked, voice_scale
-from shared.engines.features.voice_quality import MIN_SECONDS, MIN_SNR, signal_to_noise
+from shared.engines.features.voice_quality import MIN_SECONDS, assess, middle
 from shared.engines.runtime import open_session
 from shared.engines.weights.model_cards import Card, trusted_weights
 from shared.ports.engines import Encoding, UtteranceClip
-from shared.ports.media import SAMPLE_RATE, Floats, Progress
+from shared.ports.media import Floats, Progress
 
-MAX_SECONDS = 15.0  # seconds used of one utterance
 SCALE_SECONDS = 120.0  # seconds of one voice used to estimate its scale
 BATCH = 20  # windows; a long utterance has twice as many, and all at the same time need more memory
 
@@ -48,13 +47,11 @@ class VoiceCnn:
         reliability = np.zeros(rows, dtype=np.float32)
         voices = _scales(conversation)
         for number, clip in enumerate(conversation):
-            snr = signal_to_noise(clip.audio)
-            reason = "too_short" if clip.audio.duration < MIN_SECONDS else "low_snr" if snr < MIN_SNR else None
+            reason, reliability[number] = assess(clip.audio)
             unavailable.append(reason)
             if reason is None:
                 spectrogram = scaled(_log_mel(clip), voices.get(clip.utterance.speaker))
                 logits[number], features[number] = self._predict(augmented_windows(spectrogram))
-                reliability[number] = min(clip.audio.duration / 2, 1.0) * float(np.clip((snr - 5) / 10, 0.0, 1.0))
             clip.audio.release()
             progress((number + 1) / rows)
         return Encoding(
@@ -98,6 +95,4 @@ def _scales(conversation: Sequence[UtteranceClip]) -> dict[str, Scale]:
 
 
 def _log_mel(clip: UtteranceClip) -> Floats:
-    samples = clip.audio.samples
-    skipped = max(0, len(samples) - round(MAX_SECONDS * SAMPLE_RATE)) // 2
-    return log_mel(np.asarray(samples[skipped : len(samples) - skipped], dtype=np.float32))
+    return log_mel(middle(clip.audio))

@@ -157,6 +157,7 @@ class Encoding:
     reliability: Floats  # (utterance,), 0 to 1
     sentiment: Floats | None = None  # (utterance, 3) logits, if the engine has a sentiment head
     calibration: Calibration = UNCALIBRATED
+    fusion_weight: float | None = None  # beside text, if it was measured for this engine
 
 
 class ModalityEncoder(Engine, Protocol):

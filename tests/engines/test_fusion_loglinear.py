@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -163,6 +164,13 @@ def test_evidence_is_weighted_by_cap_weight_and_reliability() -> None:
     beyond = np.log(softmax(values[0] / 1.5)) - np.log(list(SKEWED.values()))
     expected = softmax(np.asarray(np.log(list(SKEWED.values())) + 0.5 * 0.35 * beyond))
     np.testing.assert_allclose(vector(fuse(encoded(VOICE, values, reliability=0.5))), expected, atol=1e-6)
+
+
+def test_the_weight_of_an_engine_replaces_that_of_its_modality_below_the_cap() -> None:
+    voice = encoded(VOICE, likely(Emotion.SADNESS))
+    capped, unused = replace(voice, fusion_weight=0.9), replace(voice, fusion_weight=0.0)
+    assert fuse(capped).scores == fuse(voice).scores, "the cap limits both"
+    assert fuse(unused).scores == fuse().scores
 
 
 def test_modality_reading_does_not_depend_on_its_weight() -> None:

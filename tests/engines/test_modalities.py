@@ -115,8 +115,8 @@ def test_every_card_matches_its_weights_and_is_complete() -> None:
     assert not load_card("face_cnn").commercial_use
 
 
-def test_commercial_only_rejects_noncommercial_weights() -> None:
-    strict = EngineSettings(commercial_only=True)
+def test_commercial_only_rejects_noncommercial_weights(setup: Setup) -> None:
+    strict = setup.engines.model_copy(update={"commercial_only": True})
     assert trusted_weights("text_minilm", strict)
     with pytest.raises(EngineUnavailable, match="may not be used commercially"):
         trusted_weights("face_cnn", strict)

@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from services.trainer.fit_fusion import CAPS, degrade_images, pseudo_r2, trust
+from services.trainer.fit_fusion import CAPS, VOICES, degrade_images, pseudo_r2, trust, voice_r2, weight_beside_text
 from shared.domain.emotion import Modality
 from shared.engines.fusion_loglinear import read_parameters
-from shared.engines.weights.model_cards import BUNDLED, FUSION
+from shared.engines.weights.model_cards import BUNDLED, FUSION, load_card
 
 TEXT, VOICE, FACE = Modality.TEXT, Modality.VOICE, Modality.FACE
 
@@ -41,3 +41,10 @@ def test_the_bundled_parameters_describe_how_they_were_fitted() -> None:
     assert parameters.modalities[TEXT].weight == 1
     assert all(parameters.modalities[modality].cap == CAPS[modality] for modality in Modality)
     assert parameters.fitted
+
+
+@pytest.mark.parametrize("name", VOICES)
+def test_the_cards_of_other_voice_engines_state_their_weight(name: str) -> None:
+    card, parameters = load_card(name), read_parameters(BUNDLED / f"{FUSION}.json")
+    rho_of_text = float(parameters.fitted.partition("text ")[2][:5])
+    assert card.fusion_weight == pytest.approx(weight_beside_text(voice_r2(card), rho_of_text), abs=0.01)

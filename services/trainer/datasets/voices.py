@@ -31,6 +31,10 @@ class SpokenClip:
     label: int
     speaker: str
 
+    @property
+    def corpus(self) -> str:
+        return self.speaker.split()[0]
+
 
 def read_clips(path: Path, layout: str) -> list[SpokenClip]:
     if layout == "csv":

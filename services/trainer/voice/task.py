@@ -12,6 +12,7 @@ import torch
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
+from services.trainer.datasets.voices import SpokenClip
 from services.trainer.metrics import classification_metrics
 from services.trainer.voice.spectrogram_augmentation import mask_spectrogram, perturb_voice
 from services.trainer.voice.spectrogram_cache import Spectrograms
@@ -24,6 +25,15 @@ MIN_FRAMES = 100  # frames
 MIXED = 0.3  # chance that a batch is mixed with itself
 
 
+def balanced(clips: Sequence[SpokenClip]) -> np.ndarray:
+    """The chance of every clip: equal for the emotions of a corpus, and one third in all for the small corpus."""
+    pairs = [(clip.corpus, clip.label) for clip in clips]
+    share = {"ravdess": 2.0, "emodb": 1.0}
+    emotions = {corpus: len({label for one, label in pairs if one == corpus}) for corpus, _ in pairs}
+    weights = np.array([share[corpus] / pairs.count((corpus, label)) / emotions[corpus] for corpus, label in pairs])
+    return np.asarray(weights / weights.sum())
+
+
 @dataclass
 class VoiceTask:
     spectrograms: Spectrograms
@@ -34,16 +44,7 @@ class VoiceTask:
     weights: np.ndarray = field(init=False)
 
     def __post_init__(self) -> None:
-        """Weights the emotions of a corpus equally; the small corpus has a third of the total weight."""
-        corpora = [self.spectrograms.clips[clip].speaker.split()[0] for clip in self.train]
-        labels = [self.spectrograms.clips[clip].label for clip in self.train]
-        pairs = list(zip(corpora, labels, strict=True))
-        share = {"ravdess": 2.0, "emodb": 1.0}
-        self.weights = np.array([share[corpus] / pairs.count((corpus, label)) for corpus, label in pairs])
-        for corpus in set(corpora):  # a corpus' share is divided by its number of emotions
-            own = np.array([one == corpus for one in corpora])
-            self.weights[own] /= len({label for one, label in pairs if one == corpus})
-        self.weights /= self.weights.sum()
+        self.weights = balanced([self.spectrograms.clips[clip] for clip in self.train])
 
     def batches(self, epoch: int) -> Sequence[list[int]]:
         draw = np.random.default_rng((self.seed, epoch))
@@ -91,8 +92,8 @@ def evaluate_clips(
 ) -> dict[str, dict[str, Any]]:
     """Metrics by corpus."""
     found: dict[str, dict[str, Any]] = {}
-    for corpus in sorted({spectrograms.clips[clip].speaker.split()[0] for clip in clips}):
-        own = [clip for clip in clips if spectrograms.clips[clip].speaker.startswith(corpus)]
+    for corpus in sorted({spectrograms.clips[clip].corpus for clip in clips}):
+        own = [clip for clip in clips if spectrograms.clips[clip].corpus == corpus]
         truth = np.array([spectrograms.clips[clip].label for clip in own])
         found[corpus] = classification_metrics(
             clip_logits(network, spectrograms, own, augmentation, known_voice=known_voice), truth

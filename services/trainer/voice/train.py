@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
 from pathlib import Path
-from typing import Any
 
-import numpy as np
 import torch
 
-from services.trainer.labels import NUMBER
+from services.trainer.datasets.voices import SpokenClip
 from services.trainer.loop import Recipe
+from services.trainer.voice.fold_metrics import SURPRISE, write_fold_metrics, write_held_out
 from services.trainer.voice.folds import Fold, train_folds
 from services.trainer.voice.network import VoiceCnn
 from services.trainer.voice.spectrogram_cache import Spectrograms, read_spectrograms
 from services.trainer.voice.task import clip_logits, evaluate_clips
-from shared.domain.emotion import Emotion
 
 FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
     (("01", "02", "03", "04"), ("03", "08")),
@@ -27,8 +24,7 @@ FOLDS = (  # actors of RAVDESS, two men and two women; speakers of EmoDB
 )
 TEST_AUGMENTATIONS = ("telephone", "pink noise 10 dB", "large room")
 CROSS = (("ravdess", "emodb"), ("emodb", "ravdess"))  # training corpus, test corpus
-ALL_DATA, HELD_OUT = "everybody", "held_out.npz"
-SURPRISE = NUMBER[Emotion.SURPRISE]
+ALL_DATA = "everybody"
 
 
 def recipe_of(seed: int, epochs: int = 80) -> Recipe:
@@ -40,7 +36,7 @@ def train(data: Path, run: Path, recipe: Recipe) -> Path:
     """Trains the network and all folds whose metrics the card states."""
     kept = run / "pictures.npz"
     spectrograms = read_spectrograms(data, kept)
-    parts = _parts(spectrograms)
+    parts = fold_parts(spectrograms.clips)
     best = train_folds(data, kept, parts, recipe, run)
     fold_metrics: list[dict[str, dict[str, float]]] = []
     for name, part in parts.items():
@@ -48,42 +44,30 @@ def train(data: Path, run: Path, recipe: Recipe) -> Path:
             continue
         network = VoiceCnn()
         network.load_state_dict(torch.load(best[name], weights_only=True))
-        clips = [spectrograms.clips[clip] for clip in part.held_out]
-        np.savez(
-            run / name / HELD_OUT,
-            logits=clip_logits(network, spectrograms, part.held_out),
-            truth=np.array([clip.label for clip in clips]),
-            speaker=np.array([clip.speaker for clip in clips]),
-        )
+        logits = clip_logits(network, spectrograms, part.held_out)
+        write_held_out(run / name, logits, [spectrograms.clips[clip] for clip in part.held_out])
         if name.startswith("fold"):
             fold_metrics.append(_evaluate(network, spectrograms, part.held_out))
-    metrics: dict[str, Any] = {"folds": fold_metrics}
-    for augmentation in fold_metrics[0]:
-        metrics[f"five folds, {augmentation}"] = {
-            corpus: round(float(np.mean([fold[augmentation][corpus] for fold in fold_metrics])), 4)
-            for corpus in fold_metrics[0][augmentation]
-        }
-    (run / "metrics.json").write_text(json.dumps(metrics, indent=2))
+    write_fold_metrics(run, fold_metrics)
     return best[ALL_DATA]
 
 
-def _parts(spectrograms: Spectrograms) -> dict[str, Fold]:
-    all_clips = list(range(len(spectrograms.clips)))
-    german = [clip for clip in all_clips if _corpus(spectrograms, clip) == "emodb"]
+def fold_parts(clips: Sequence[SpokenClip]) -> dict[str, Fold]:
+    all_clips = list(range(len(clips)))
+    german = [clip for clip in all_clips if clips[clip].corpus == "emodb"]
     parts = {}
     for number, (actors, germans) in enumerate(FOLDS):
-        held = [clip for clip in all_clips if _is_of(spectrograms, clip, actors, germans)]
+        names = {f"ravdess {name}" for name in actors} | {f"emodb {name}" for name in germans}
+        held = [clip for clip in all_clips if clips[clip].speaker in names]
         parts[f"fold {number + 1}"] = Fold(_without(all_clips, held), held)
         parts[f"emodb fold {number + 1}"] = Fold(
-            _without(german, held), [clip for clip in held if _corpus(spectrograms, clip) == "emodb"]
+            _without(german, held), [clip for clip in held if clips[clip].corpus == "emodb"]
         )
     for learnt, tested in CROSS:
-        own = [clip for clip in all_clips if _corpus(spectrograms, clip) == learnt]
+        own = [clip for clip in all_clips if clips[clip].corpus == learnt]
         others = _without(all_clips, own)
         # EmoDB has no surprise, so surprise is excluded from both test sets.
-        parts[cross_name(learnt, tested)] = Fold(
-            own, [clip for clip in others if spectrograms.clips[clip].label != SURPRISE]
-        )
+        parts[cross_name(learnt, tested)] = Fold(own, [clip for clip in others if clips[clip].label != SURPRISE])
     return parts | {ALL_DATA: Fold(all_clips, [])}
 
 
@@ -102,15 +86,6 @@ def _evaluate(network: VoiceCnn, spectrograms: Spectrograms, held: list[int]) ->
         }
         for name, (augmentation, known) in conditions.items()
     }
-
-
-def _is_of(spectrograms: Spectrograms, clip: int, actors: Sequence[str], germans: Sequence[str]) -> bool:
-    corpus, speaker = spectrograms.clips[clip].speaker.split()
-    return speaker in (actors if corpus == "ravdess" else germans)
-
-
-def _corpus(spectrograms: Spectrograms, clip: int) -> str:
-    return spectrograms.clips[clip].speaker.split()[0]
 
 
 def _without(all_clips: list[int], held: list[int]) -> list[int]:

@@ -7,14 +7,25 @@ import numpy as np
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
 MIN_SECONDS = 1.0  # seconds; a shorter utterance is not used
-MAX_SECONDS = 6.0  # seconds analysed, from the middle
+MAX_SECONDS = 15.0  # seconds used of one utterance, from the middle
+SNR_SECONDS = 6.0  # seconds analysed for noise, from the middle
 MIN_SNR = 3.0  # dB
 STEP = SAMPLE_RATE // 50
 
 
+def assess(audio: Audio) -> tuple[str | None, float]:
+    """Why the utterance cannot be used, or None, and the reliability of its reading from 0 to 1."""
+    if audio.duration < MIN_SECONDS:
+        return "too_short", 0.0
+    snr = signal_to_noise(audio)
+    if snr < MIN_SNR:
+        return "low_snr", 0.0
+    return None, min(audio.duration / 2, 1.0) * float(np.clip((snr - 5) / 10, 0.0, 1.0))
+
+
 def signal_to_noise(audio: Audio) -> float:
     """The ratio of loud to quiet frames of an utterance, in dB; a floor of -80 dBFS is silence, not noise."""
-    samples = middle(audio)
+    samples = middle(audio, SNR_SECONDS)
     frames = samples[: len(samples) // STEP * STEP].reshape(-1, STEP)
     if len(frames) == 0:
         return 0.0
@@ -23,6 +34,6 @@ def signal_to_noise(audio: Audio) -> float:
     return float(20 * np.log10(loud / quiet))
 
 
-def middle(audio: Audio) -> Floats:
-    skipped = max(0, len(audio.samples) - round(MAX_SECONDS * SAMPLE_RATE)) // 2
+def middle(audio: Audio, seconds: float = MAX_SECONDS) -> Floats:
+    skipped = max(0, len(audio.samples) - round(seconds * SAMPLE_RATE)) // 2
     return np.asarray(audio.samples[skipped : len(audio.samples) - skipped], dtype=np.float32)

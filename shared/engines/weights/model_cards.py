@@ -46,6 +46,7 @@ class Card(Value):
     metrics: dict[str, Any]
     limits: str
     calibration: Calibration = Calibration()
+    fusion_weight: float | None = None  # replaces the modality's weight in the log-linear fusion
     # Fingerprints of the engines whose output a fusion network was trained on.
     engines: dict[Modality, str] = Field(default_factory=dict)
     command: str

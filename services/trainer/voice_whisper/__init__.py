@@ -1,0 +1,1 @@
+"""The voice emotion head on the first layers of Whisper's encoder."""
