@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import shutil
 from pathlib import Path
 
@@ -13,7 +12,10 @@ from shared.domain.emotion import EMOTIONS
 from shared.domain.error import EngineUnavailable
 from shared.engines.catalog import VOICE, Setup, choose
 from shared.engines.features.whisper_encoder import WhisperEncoder
+from shared.engines.settings import EngineSettings
 from shared.engines.voice_whisper import FEW, Head, VoiceWhisper, centred
+from shared.engines.weights.description import DEFAULT, find_weights
+from shared.engines.weights.installed import require
 from shared.engines.weights.model_cards import load_card
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
@@ -101,14 +103,12 @@ def test_without_whisper_the_bundled_network_is_chosen(setup: Setup) -> None:
     assert caught.value.hint == "undertone models fetch faster-whisper:base"
 
 
-@pytest.fixture(scope="module")
-def whisper_base() -> str:
-    folder = os.environ.get("UNDERTONE_TEST_WHISPER")
-    if not folder:
-        pytest.skip("UNDERTONE_TEST_WHISPER does not name the folder of Whisper base (CTranslate2).")
-    return folder
+@pytest.fixture
+def whisper_base(whisper: None) -> str:
+    return str(require(find_weights(DEFAULT), EngineSettings()))
 
 
+@pytest.mark.weights
 @pytest.mark.parametrize("name", ["whisper", "whisper-emodb"])
 def test_whisper_base_reads_a_voice(whisper_base: str, setup: Setup, name: str) -> None:
     engine = choose(VOICE, f"{name}:{whisper_base}", setup)
@@ -118,6 +118,7 @@ def test_whisper_base_reads_a_voice(whisper_base: str, setup: Setup, name: str) 
     assert "voice-whisper" in engine.fingerprint
 
 
+@pytest.mark.weights
 def test_a_fine_tuned_copy_with_other_values_is_refused(whisper_base: str, setup: Setup, tmp_path: Path) -> None:
     copy = Path(shutil.copytree(whisper_base, tmp_path / "copy"))
     content = bytearray((copy / "model.bin").read_bytes())
