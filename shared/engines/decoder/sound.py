@@ -18,6 +18,7 @@ from shared.engines.decoder.warnings import promised_end, warnings_of
 from shared.engines.settings import MediaSettings
 from shared.ports.media import SAMPLE_RATE, Floats, Progress
 
+MIN_RATE, MAX_RATE = 4_000, 768_000  # a resampler from 1 Hz needs half a minute to compute its filter
 MIN_GAP = round(0.1 * SAMPLE_RATE)  # smaller timestamp steps are jitter
 MAX_STEP_BACK = SAMPLE_RATE  # a clock that falls further behind the samples has been reset
 RESAMPLER_LAG = 64  # input samples that the resampler may keep or add at its ends
@@ -56,6 +57,8 @@ class _StreamMixer:
     def write_frame(self, frame: av.AudioFrame) -> None:
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form != self._format:
+            if not MIN_RATE <= frame.sample_rate <= MAX_RATE:
+                raise UnsupportedMedia(f"The sound has {frame.sample_rate} samples per second.", hint=HINT)
             # Platforms change rate and channels during a call; the output keeps the layout of the first frame.
             self.flush_resampler()
             self._format, self._layout, self._rate = form, self._layout or frame.layout.name, frame.sample_rate

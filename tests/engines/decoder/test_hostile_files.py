@@ -6,6 +6,7 @@ import gzip
 import io
 import resource
 import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -179,3 +180,14 @@ def test_file_truncated_in_its_first_frame_is_rejected(tmp_path: Path, into: Pat
         (tmp_path / "cut").write_bytes(path.read_bytes()[:length])
         error = rejected(tmp_path / "cut", into, RecordingError)
         assert isinstance(error, DecodeFailed | UnsupportedMedia | NoAudio)
+
+
+@pytest.mark.parametrize("rate", [1, 100, 3_999, 4_000_000])
+def test_extreme_sample_rates_are_rejected_before_a_resampler_is_made(tmp_path: Path, into: Path, rate: int) -> None:
+    samples = bytes(2 * 4000)
+    fields = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    content = b"WAVE" + fields + struct.pack("<4sI", b"data", len(samples)) + samples
+    (tmp_path / "slow.wav").write_bytes(struct.pack("<4sI", b"RIFF", len(content)) + content)
+    began = time.monotonic()
+    rejected(tmp_path / "slow.wav", into, UnsupportedMedia)
+    assert time.monotonic() - began < 20, "the filter of a resampler from 1 Hz needs 35 s"
