@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo weights sdks test test-slow check lint coverage compose-test audit bench lock train-setup test-train clean
+.PHONY: help install run demo weights sdks test test-slow attack check lint coverage compose-test audit bench lock train-setup test-train clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -27,6 +27,9 @@ test: $(VENV)/.dev ## Run the tests
 
 test-slow: $(VENV)/.dev $(VENV)/.sdks ## Run the tests that start whole services and kill them
 	$(BIN)/python -m pytest -m slow
+
+attack: $(VENV)/.dev ## Attack the service on 127.0.0.1, and list what was tried and what got through
+	$(BIN)/python -m tests.attacks
 
 check: lint coverage ## Check format, lint, types, import contracts and the required test coverage
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from shared.domain.job_request import JobRequest, JobRequestByUrl
-from shared.infra.web.openapi import REF
+from shared.infra.web.openapi import REF, Responses
 
 BINARY = {"schema": {"type": "string", "format": "binary"}}
 _FIELDS = (*JobRequest.model_fields,)
@@ -54,6 +54,21 @@ def _header(name: str, kind: str, *, required: bool = True) -> dict[str, Any]:
     return {"name": name, "in": "header", "required": required, "schema": {"type": kind}}
 
 
+def _answer(description: str, *names: str) -> dict[str, Any]:
+    """A response of tus: it has headers and no body."""
+    kinds = {"Upload-Offset": "integer", "Upload-Length": "integer", "Tus-Max-Size": "integer"}
+    headers = {name: {"schema": {"type": kinds.get(name, "string")}} for name in ("Tus-Resumable", *names)}
+    return {"description": description, "headers": headers}
+
+
+TUS_PROTOCOL: Responses = {204: _answer("The protocol", "Tus-Version", "Tus-Extension", "Tus-Max-Size")}
+TUS_CREATED: Responses = {201: _answer("Created", "Location", "Upload-Offset", "Upload-Expires")}
+TUS_SHOWN: Responses = {
+    200: _answer("Its state", "Upload-Offset", "Upload-Length", "Upload-Expires", "Upload-Metadata")
+}
+TUS_APPENDED: Responses = {204: _answer("Appended", "Upload-Offset", "Upload-Expires")}
+TUS_DELETED: Responses = {204: _answer("Deleted")}
+TUS_FIND: dict[str, Any] = {"parameters": [_header("Tus-Resumable", "string")]}
 _BYTES = {"content": {"application/offset+octet-stream": BINARY}}
 TUS_CREATE: dict[str, Any] = {
     "requestBody": {**_BYTES, "required": False},

@@ -11,7 +11,16 @@ from starlette.responses import Response
 
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, Writer
-from services.gateway.openapi import TUS_APPEND, TUS_CREATE
+from services.gateway.openapi import (
+    TUS_APPEND,
+    TUS_APPENDED,
+    TUS_CREATE,
+    TUS_CREATED,
+    TUS_DELETED,
+    TUS_FIND,
+    TUS_PROTOCOL,
+    TUS_SHOWN,
+)
 from services.gateway.tus_headers import (
     CONTENT_TYPE,
     EXTENSIONS,
@@ -35,7 +44,13 @@ BODY_ERRORS = (BadHeader, errors.MalformedBody, errors.BodyTimeout, UnsupportedC
 router = APIRouter(tags=["uploads"])
 
 
-@router.options(PREFIX, status_code=204, summary="The supported tus version and extensions")
+@router.options(
+    PREFIX,
+    status_code=204,
+    responses={**TUS_PROTOCOL},
+    response_class=Response,
+    summary="The supported tus version and extensions",
+)
 @router.options(PREFIX + "/{upload_id}", status_code=204, include_in_schema=False)
 async def show_protocol(gateway: Gateway) -> Response:
     headers = {"Tus-Version": VERSION, "Tus-Extension": EXTENSIONS, "Tus-Max-Size": str(gateway.max_bytes)}
@@ -45,7 +60,8 @@ async def show_protocol(gateway: Gateway) -> Response:
 @router.post(
     PREFIX,
     status_code=201,
-    responses=error_responses(*FIND_ERRORS, *BODY_ERRORS, errors.QuotaExceeded),
+    response_class=Response,
+    responses={**TUS_CREATED, **error_responses(*FIND_ERRORS, *BODY_ERRORS, errors.QuotaExceeded)},
     openapi_extra=TUS_CREATE,
     summary="Create an upload",
 )
@@ -69,7 +85,13 @@ def _create(gateway: Context, tenant: str, length: int, metadata: str) -> Upload
         return gateway.uploads.create(tenant, length, metadata, _expiry(gateway))
 
 
-@router.head(PREFIX + "/{upload_id}", responses=error_responses(*FIND_ERRORS), summary="Show the offset of an upload")
+@router.head(
+    PREFIX + "/{upload_id}",
+    response_class=Response,
+    responses={**TUS_SHOWN, **error_responses(*FIND_ERRORS)},
+    openapi_extra=TUS_FIND,
+    summary="Show the offset of an upload",
+)
 def show_upload(gateway: Gateway, caller: Writer, upload_id: str) -> Response:
     upload = gateway.uploads.find(caller.tenant, upload_id)
     headers = _offset_headers(upload) | {"Upload-Length": str(upload.length)}
@@ -81,7 +103,10 @@ def show_upload(gateway: Gateway, caller: Writer, upload_id: str) -> Response:
 @router.patch(
     PREFIX + "/{upload_id}",
     status_code=204,
-    responses=error_responses(*FIND_ERRORS, *BODY_ERRORS, errors.StateConflict, errors.UploadLocked),
+    responses={
+        **TUS_APPENDED,
+        **error_responses(*FIND_ERRORS, *BODY_ERRORS, errors.StateConflict, errors.UploadLocked),
+    },
     openapi_extra=TUS_APPEND,
     summary="Append bytes to an upload",
 )
@@ -100,7 +125,11 @@ async def _append(gateway: Context, request: Request, caller: Caller, upload_id:
 
 
 @router.delete(
-    PREFIX + "/{upload_id}", status_code=204, responses=error_responses(*FIND_ERRORS), summary="Delete an upload"
+    PREFIX + "/{upload_id}",
+    status_code=204,
+    responses={**TUS_DELETED, **error_responses(*FIND_ERRORS)},
+    openapi_extra=TUS_FIND,
+    summary="Delete an upload",
 )
 def delete_upload(gateway: Gateway, caller: Writer, upload_id: str) -> None:
     gateway.uploads.delete(caller.tenant, upload_id)

@@ -13,6 +13,8 @@ from shared.domain.error import (
 )
 from shared.infra.web.openapi import Responses, error_responses
 
+BYTES = {"type": "string", "format": "binary"}
+TEXT_TYPES = ("text/", "application/xml", "application/x-subrip")
 TRANSCRIPT_ERRORS = (NotFound, NotReady, JobFailed, StateConflict, StoredDataMissing, StorageUnavailable)
 
 
@@ -25,10 +27,16 @@ def transcript_responses(*more: type[UndertoneError]) -> Responses:
 
 def content_responses(media_type: str, *more: type[UndertoneError]) -> Responses:
     """Responses of a view: whole, partial, or not modified."""
-    content = {media_type: {"schema": {"type": "string", "format": "binary"}}}
+    if media_type == "application/json":
+        whole: dict[str, str] = {"type": "object"}
+    else:
+        whole = {"type": "string"} if media_type.startswith(TEXT_TYPES) else BYTES
     return {
-        200: {"description": "The whole view. Its ETag changes when it does.", "content": content},
-        206: {"description": "The bytes of the requested `Range`.", "content": content},
+        200: {
+            "description": "The whole view. Its ETag changes when it does.",
+            "content": {media_type: {"schema": whole}},
+        },
+        206: {"description": "The bytes of the requested `Range`.", "content": {media_type: {"schema": BYTES}}},
         304: {"description": "Unchanged since the response whose ETag is in `If-None-Match`."},
         **transcript_responses(*more),
     }

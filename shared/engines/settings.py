@@ -50,6 +50,9 @@ class MediaSettings(BaseSettings):
     max_streams: int = Field(default=32, ge=1)
     """Streams of any kind in one file."""
 
+    min_sample_rate: int = Field(default=4000, ge=1)
+    """Samples per second of the sound; telephones have 8000."""
+
     max_pixels: int = Field(default=3840 * 2160, ge=1)
     """Width times height of one frame."""
 

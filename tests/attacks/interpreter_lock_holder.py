@@ -13,7 +13,7 @@ from shared.infra.database.work import SqlWorkStore
 from tests.service_fakes import held
 
 LEASE = timedelta(seconds=0.03)  # the lease thread writes in almost every round
-KILLED_AFTER_SECONDS = 6.0
+KILLED_AFTER_SECONDS = 10.0
 HOLDS_SECONDS = 60
 
 

@@ -38,14 +38,16 @@ ALTERNATIVES = (
 class _StreamMixer:
     """Adds one audio stream to the mix and tracks the position of its next sample."""
 
-    def __init__(self, stream: Any, mix: BinaryIO, channels: Sequence[BinaryIO], start: float, cap: int) -> None:
+    def __init__(
+        self, stream: Any, mix: BinaryIO, channels: Sequence[BinaryIO], start: float, cap: int, min_rate: int
+    ) -> None:
         self.at = 0  # samples since the recording's start
         self.end = 0  # position after the last written sample; a gap at the end does not count
         self.audible = False
         self.clock_jumped = False
         self._stream = stream
         self._mix, self._channels = mix, channels
-        self._start, self._cap = start, cap
+        self._start, self._cap, self._min_rate = start, cap, min_rate
         self._offset = 0
         self._layout: str | None = None
         self._format: tuple[object, ...] = ()
@@ -56,6 +58,9 @@ class _StreamMixer:
     def write_frame(self, frame: av.AudioFrame) -> None:
         form = (frame.format.name, frame.layout.name, frame.sample_rate)
         if form != self._format:
+            # Resampling from 1 Hz takes half a minute to prepare, and expands each packet to gigabytes.
+            if frame.sample_rate < self._min_rate:
+                raise UnsupportedMedia(f"The sound has {frame.sample_rate} samples per second only.", hint=HINT)
             # Platforms change rate and channels during a call; the output keeps the layout of the first frame.
             self.flush_resampler()
             self._format, self._layout, self._rate = form, self._layout or frame.layout.name, frame.sample_rate
@@ -119,9 +124,10 @@ def decode_sound(
         packets = Packets(container, streams)
         promised = promised_end(container, Path(path))
         start, cap = recording_start(container), round(settings.max_seconds * SAMPLE_RATE)
+        limits = start, cap, settings.min_sample_rate
         with mix.open("w+b") as file:
             mixers = {
-                stream.index: _StreamMixer(stream, file, channels if stream is main else (), start, cap)
+                stream.index: _StreamMixer(stream, file, channels if stream is main else (), *limits)
                 for stream in streams
             }
             try:

@@ -18,7 +18,7 @@ from shared.infra.database.job_rows import lock_job
 from shared.infra.database.rows import read_row
 from shared.infra.database.schema import audit
 from shared.infra.database.schema_transcripts import corrections
-from shared.infra.database.search import write_utterances
+from shared.infra.database.search import utterance_rows, write_utterances
 
 
 class SqlCorrectionStore:
@@ -37,6 +37,7 @@ class SqlCorrectionStore:
     ) -> tuple[Correction, ...]:
         """Store the changes, the updated search index and the audit entry, in one transaction.
         `shown` is the corrected transcript. Raises PreconditionFailed unless exactly `after` corrections exist."""
+        utterances = utterance_rows(tenant, shown)
         with self._database.writing() as connection:
             row = lock_job(connection, job_id, tenant)
             if row is None or JobStatus(row["status"]).deleted:
@@ -51,7 +52,7 @@ class SqlCorrectionStore:
             )
             rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
             connection.execute(insert(corrections), rows)
-            write_utterances(connection, tenant, shown)
+            write_utterances(connection, job_id, utterances)
             line = entry.model_dump(exclude={"details"})
             connection.execute(insert(audit).values(id=uuid4().hex, details=json.dumps(dict(entry.details)), **line))
             return made

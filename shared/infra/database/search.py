@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from typing import Any
 
 from sqlalchemy import (
@@ -43,11 +43,12 @@ class SqlTranscriptIndex:
     def index_transcript(self, tenant: str, transcript: Transcript) -> None:
         """Index the transcript in place of the job's previous one; it is found only after the job is done.
         Raises NotFound if the tenant has no such job or it was erased."""
+        rows = utterance_rows(tenant, transcript)
         with self._database.writing() as connection:
             row = lock_job(connection, transcript.job_id, tenant)
             if row is None or JobStatus(row["status"]).deleted:
                 raise NotFound("There is no such job.")
-            write_utterances(connection, tenant, transcript)
+            write_utterances(connection, transcript.job_id, rows)
 
     def search(
         self, tenant: str, query: SearchQuery, *, cursor: str | None = None, limit: int = 20
@@ -81,11 +82,10 @@ class SqlTranscriptIndex:
         )
 
 
-def write_utterances(connection: Connection, tenant: str, transcript: Transcript) -> None:
-    """Replaces the job's utterances in the index, in the caller's transaction, which must have locked the job's row."""
-    connection.execute(delete(search_utterances).where(search_utterances.c.job_id == transcript.job_id))
+def utterance_rows(tenant: str, transcript: Transcript) -> list[dict[str, Any]]:
+    """The rows of the index. Call it before the transaction, which would be open while the words are folded."""
     names = transcript.names
-    rows = [
+    return [
         {
             "tenant": tenant,
             "job_id": transcript.job_id,
@@ -101,6 +101,11 @@ def write_utterances(connection: Connection, tenant: str, transcript: Transcript
         }
         for utterance in transcript.utterances
     ]
+
+
+def write_utterances(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -> None:
+    """Replaces the job's utterances in the index, in the caller's transaction, which must have locked the job's row."""
+    connection.execute(delete(search_utterances).where(search_utterances.c.job_id == job_id))
     if rows:
         connection.execute(insert(search_utterances), rows)
 

@@ -78,6 +78,7 @@ def create_application(
     requests = RequestMetrics(registry)
     for collector in (one for service in services for one in service.collectors):
         registry.register(collector)
+    open_paths = {*OPEN_PATHS, *(path for service in services for path in service.open_paths)}
     body_limits = {path: limit for service in services for path, limit in service.body_limits.items()}
     app = FastAPI(
         title="Undertone",
@@ -97,7 +98,7 @@ def create_application(
                 Authentication,
                 authenticator=make_authenticator(settings, database),
                 rates=RateLimiter(RateLimitItemPerMinute(settings.requests_per_minute), redis_url),
-                open_paths={*OPEN_PATHS, *(path for service in services for path in service.open_paths)},
+                open_paths=open_paths,
                 dialects=dialects,
             ),
             Middleware(HandlerLimit, unlimited=[path for path, limit in body_limits.items() if limit is None]),
@@ -115,7 +116,7 @@ def create_application(
         checks.update(service.checks)
     app.include_router(system_routes(checks, registry))
     models = [model for service in services for model in service.models]
-    app.openapi = lambda: describe(app, models)  # type: ignore[method-assign] # the framework's own hook
+    app.openapi = lambda: describe(app, models, open_paths)  # type: ignore[method-assign] # the framework's own hook
     return app
 
 

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Collection, Iterable
 from http import HTTPStatus
 from typing import Any
 
@@ -11,10 +11,12 @@ from fastapi.openapi.utils import get_openapi
 from pydantic import BaseModel
 
 from shared.domain.error import (
+    BodyTimeout,
     HostNotAllowed,
     InsufficientScope,
     InvalidApiKey,
     InvalidRequest,
+    MalformedBody,
     RequestTimeout,
     TooManyRequests,
     UndertoneError,
@@ -50,7 +52,7 @@ def error_responses(*errors: type[UndertoneError]) -> Responses:
     }
 
 
-def describe(app: FastAPI, models: Iterable[type[BaseModel]]) -> dict[str, Any]:
+def describe(app: FastAPI, models: Iterable[type[BaseModel]], open_paths: Collection[str]) -> dict[str, Any]:
     """The OpenAPI description; `models` are those that only hand-written parts of it refer to."""
     if app.openapi_schema is None:
         described = get_openapi(title=app.title, version=app.version, description=app.description, routes=app.routes)
@@ -65,5 +67,17 @@ def describe(app: FastAPI, models: Iterable[type[BaseModel]]) -> dict[str, Any]:
             "key": {"type": "http", "scheme": "bearer", "bearerFormat": "ut_<id>_<secret>"}
         }
         described["security"] = [{"key": []}]
+        for path, item in described["paths"].items():
+            for operation in item.values():
+                if path in open_paths:
+                    operation["security"] = []
+                if "requestBody" in operation:
+                    _add_body_errors(operation["responses"])
         app.openapi_schema = described
     return app.openapi_schema
+
+
+def _add_body_errors(responses: dict[str, Any]) -> None:
+    """Every body may be malformed or arrive too slowly."""
+    for status, answer in error_responses(MalformedBody, BodyTimeout).items():
+        responses.setdefault(str(status), answer)

@@ -99,6 +99,8 @@ def install_error_handlers(app: FastAPI) -> None:
         code, detail = BARE_STATUS.get(error.status_code, ("request_error", "The request failed."))
         response = problem_response(code, error.status_code, detail, instance=request.url.path)
         response.headers.update(error.headers or {})
+        if error.status_code == HTTPStatus.METHOD_NOT_ALLOWED:
+            response.headers["Allow"] = ", ".join(sorted(allowed_methods(app.routes, request.url.path)))
         return _close_connection(request, response)
 
     @app.exception_handler(RequestValidationError)
@@ -106,6 +108,16 @@ def install_error_handlers(app: FastAPI) -> None:
         errors = validation_problems(error.errors())
         detail = "Some fields are missing or invalid."
         return problem_response("invalid_request", 422, detail, instance=request.url.path, errors=errors)
+
+
+def allowed_methods(routes: Sequence[Any], path: str) -> set[str]:
+    """The methods of every route with this path; the framework names only those of the first one."""
+    found: set[str] = set()
+    for route in routes:
+        if (pattern := getattr(route, "path_regex", None)) is not None and pattern.match(path):
+            found |= set(route.methods or ())
+        found |= allowed_methods(getattr(getattr(route, "original_router", None), "routes", ()), path)
+    return found
 
 
 def _close_connection(request: Request, response: Response) -> Response:

@@ -6,6 +6,7 @@ import gzip
 import io
 import resource
 import struct
+import time
 import zipfile
 from pathlib import Path
 
@@ -164,7 +165,7 @@ def test_decoder_out_of_memory_fails(megabytes: int, tmp_path: Path, into: Path)
         "<4sI4s4sIHHIIHH4sI", b"RIFF", 36, b"WAVE", b"fmt ", 16, 1, 64, 1, 128, 128, 16, b"data", 2**30
     )
     (tmp_path / "a.wav").write_bytes(header + bytes(2_000_000))
-    rejected(tmp_path / "a.wav", into, DecodeFailed, MediaSettings(max_memory_mb=megabytes))
+    rejected(tmp_path / "a.wav", into, DecodeFailed, MediaSettings(max_memory_mb=megabytes, min_sample_rate=1))
 
 
 def test_child_cannot_write_more_than_the_limit(tmp_path: Path, into: Path) -> None:
@@ -179,3 +180,14 @@ def test_file_truncated_in_its_first_frame_is_rejected(tmp_path: Path, into: Pat
         (tmp_path / "cut").write_bytes(path.read_bytes()[:length])
         error = rejected(tmp_path / "cut", into, RecordingError)
         assert isinstance(error, DecodeFailed | UnsupportedMedia | NoAudio)
+
+
+@pytest.mark.parametrize("rate", [1, 100, 3_999])
+def test_low_sample_rates_are_rejected_before_a_resampler_is_made(tmp_path: Path, into: Path, rate: int) -> None:
+    samples = bytes(2 * 4000)
+    fields = struct.pack("<4sIHHIIHH", b"fmt ", 16, 1, 1, rate, 2 * rate, 2, 16)
+    content = b"WAVE" + fields + struct.pack("<4sI", b"data", len(samples)) + samples
+    (tmp_path / "slow.wav").write_bytes(struct.pack("<4sI", b"RIFF", len(content)) + content)
+    began = time.monotonic()
+    rejected(tmp_path / "slow.wav", into, UnsupportedMedia)
+    assert time.monotonic() - began < 20, "the filter of a resampler from 1 Hz needs 35 s"

@@ -1,0 +1,127 @@
+"""The authorization matrix: every route has a rule here, and each key is refused or admitted as the rule says."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator, Sequence
+from pathlib import Path
+from typing import Any
+
+import pytest
+from fastapi.testclient import TestClient
+from starlette.routing import Route
+
+from services.gateway.app import gateway_service
+from services.gateway.context import Context, Deployment
+from services.gateway.settings import GatewaySettings
+from services.results.app import results_service
+from shared.domain.tenant import Scope
+from shared.exports.formats import FORMATS
+from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.database.engine import Database, open_database
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.keys import make_key
+from shared.infra.settings import StorageSettings
+from shared.infra.web.application import create_application
+from tests.gateway.serving import MemoryQueue
+
+ID = "0" * 32
+TUS = {"Tus-Resumable": "1.0.0"}
+WRITE, READ, HOOKS = {Scope.RECORDINGS_WRITE}, {Scope.TRANSCRIPTS_READ}, {Scope.WEBHOOKS_WRITE}
+Rule = Sequence[set[Scope]]  # alternatives, each a set of scopes that are needed together; `admin` has every scope
+OPEN: Rule = ()
+EDIT: Rule = [WRITE | READ]
+VIEWS = ["", "/summary", ".mp4", *(f".{form.suffix}" for form in FORMATS.values())]
+RULES: dict[str, Rule] = {
+    "POST /v1/recordings": [WRITE],
+    "POST /v1/uploads": [WRITE],
+    "HEAD /v1/uploads/{}": [WRITE],
+    "PATCH /v1/uploads/{}": [WRITE],
+    "DELETE /v1/uploads/{}": [WRITE],
+    "GET /v1/jobs": [WRITE, READ],
+    "GET /v1/jobs/{}": [WRITE, READ],
+    "GET /v1/jobs/{}/events": [WRITE, READ],
+    "DELETE /v1/jobs/{}": [WRITE],
+    "POST /v1/jobs/{}/retry": [WRITE],
+    "GET /v1/webhooks": [HOOKS],
+    "POST /v1/webhooks": [HOOKS],
+    "GET /v1/webhooks/{}": [HOOKS],
+    "PATCH /v1/webhooks/{}": [HOOKS],
+    "DELETE /v1/webhooks/{}": [HOOKS],
+    "POST /v1/webhooks/{}/rotate": [HOOKS],
+    "POST /v1/webhooks/{}/test": [HOOKS],
+    "GET /v1/webhooks/{}/deliveries": [HOOKS],
+    "GET /v1/deliveries/{}": [HOOKS],
+    "POST /v1/deliveries/{}/replay": [HOOKS],
+    "GET /v1/audit": [{Scope.ADMIN}],
+    "GET /metrics": [{Scope.ADMIN}],
+    "GET /v1/search": [READ],
+    **{f"{method} /v1/transcripts/{{}}{view}": [READ] for view in VIEWS for method in ("GET", "HEAD")},
+    "GET /v1/transcripts/{}/corrections": [READ],
+    "PATCH /v1/transcripts/{}/speakers/{}": EDIT,
+    "PATCH /v1/transcripts/{}/utterances/{}": EDIT,
+    "POST /v1/transcripts/{}/video": EDIT,
+    **dict.fromkeys(["GET /livez", "GET /readyz", "GET /errors", "GET /v1/schema/transcript.json"], OPEN),
+    **dict.fromkeys(["GET /openapi.json", "HEAD /openapi.json"], OPEN),
+    **dict.fromkeys(["OPTIONS /v1/uploads", "OPTIONS /v1/uploads/{}"], OPEN),  # a preflight has no key
+}
+BODIES: dict[str, Any] = {
+    "POST /v1/webhooks": {"url": "https://hook.example/"},
+    "PATCH /v1/webhooks/{}": {"enabled": True},
+    "PATCH /v1/transcripts/{}/speakers/{}": {"name": "Ana"},
+    "PATCH /v1/transcripts/{}/utterances/{}": {"text": "Hello."},
+}
+
+
+@pytest.fixture
+def database(tmp_path: Path) -> Iterator[Database]:
+    made = open_database(f"sqlite:///{tmp_path / 'u.db'}")
+    SqlKeyStore(made).ensure_tenant("ours")
+    yield made
+    made.close()
+
+
+@pytest.fixture
+def web(database: Database, tmp_path: Path) -> TestClient:
+    settings = GatewaySettings(requests_per_minute=100_000)
+    deployment = Deployment(gateway=settings, storage=StorageSettings(folder=tmp_path / "state", reserve_mb=0))
+    services = [
+        gateway_service(Context(deployment, database, MemoryQueue())),
+        results_service(database, FolderBlobs(tmp_path / "blobs")),
+    ]
+    return TestClient(create_application(services, settings, database))
+
+
+def routes_of(routes: Sequence[Any]) -> Iterator[str]:
+    for route in routes:
+        if isinstance(route, Route):
+            yield from (f"{method} {re.sub(r'{[^}]*}', '{}', route.path)}" for method in route.methods or ())
+        yield from routes_of(getattr(getattr(route, "original_router", None), "routes", ()))
+
+
+def test_every_route_has_a_rule(web: TestClient) -> None:
+    assert set(routes_of(web.app.routes)) == set(RULES)  # type: ignore[attr-defined]  # it is the application
+
+
+def test_each_key_may_do_what_the_rules_say(web: TestClient, database: Database) -> None:
+    tried: dict[frozenset[Scope], str] = {}
+
+    def key_with(scopes: frozenset[Scope]) -> str:
+        if scopes not in tried:
+            tried[scopes], key = make_key("ours", set(scopes), database.now)
+            SqlKeyStore(database).add(key)
+        return tried[scopes]
+
+    for route, rule in RULES.items():
+        method, _, path = route.partition(" ")
+        for scopes in {frozenset({scope}) for scope in Scope} | {frozenset(needed) for needed in rule}:
+            answer = web.request(
+                method,
+                path.replace("{}", ID, 1).replace("{}", "0"),
+                headers={**TUS, "Authorization": f"Bearer {key_with(scopes)}"},
+                json=BODIES.get(route),
+            )
+            admitted = rule == OPEN or Scope.ADMIN in scopes or any(needed <= scopes for needed in rule)
+            assert (answer.status_code != 403) is admitted, (route, scopes, answer.status_code)
+        if rule != OPEN:
+            assert web.request(method, path.replace("{}", ID), headers=TUS).status_code == 401, route
