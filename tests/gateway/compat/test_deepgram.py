@@ -2,16 +2,22 @@
 
 from __future__ import annotations
 
+import json
 import threading
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
+from datetime import timedelta
 from typing import Any
 
 import httpx
 import pytest
 
+from services.gateway.compat.deepgram.callbacks import render_callbacks
 from shared.domain.tenant import Scope
+from shared.domain.webhook import DueDelivery
+from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.outbox import SqlOutbox
 from shared.infra.keys import make_key
 from tests.gateway.compat.finished_jobs import fail, finish
 from tests.gateway.serving import MP4, Gateway, eventually
@@ -143,7 +149,8 @@ def test_a_failed_job_is_final_and_a_repeat_joins(gateway: Gateway) -> None:
 
 
 @pytest.mark.parametrize(
-    "options", [{"redact": "pci"}, {"summarize": "v2"}, {"topics": True}, {"detect_entities": True}]
+    "options",
+    [{"redact": "pci"}, {"summarize": "v2"}, {"topics": True}, {"detect_entities": True}, {"callback_method": "PUT"}],
 )
 def test_what_is_not_supported_is_refused_by_name(gateway: Gateway, options: dict[str, Any]) -> None:
     with pytest.raises(BAD_REQUEST) as refused, media_of(gateway) as media:
@@ -169,3 +176,35 @@ def test_errors_have_the_vendors_form(gateway: Gateway) -> None:
         assert (wrong.status_code, wrong.json()["err_code"]) == (401, "INVALID_API_KEY")
         other = client.get("/v1/jobs")
         assert other.json()["code"] == "invalid_api_key", "only this API takes the scheme Token"
+
+
+@pytest.mark.parametrize("ended", [finish, fail], ids=["done", "failed"])
+def test_a_callback_gets_the_whole_answer_once(gateway: Gateway, ended: Ends) -> None:
+    with serving() as receiver, media_of(gateway) as media:
+        url = f"{receiver.url.replace('//', '//ana:s3cret@')}/hook"
+        accepted = media.transcribe_file(request=MP4, callback=url, utterances=True, sentiment=True, extra=["room:7"])
+        job_id = accepted.request_id
+        ended(gateway, job_id)
+        outbox = SqlOutbox(gateway.database)
+        due: list[DueDelivery] = []
+
+        def arrived() -> bool:
+            outbox.fan_out()
+            due.extend(outbox.due(limit=5, lease=timedelta(minutes=1)))
+            return bool(due)
+
+        assert eventually(arrived, 20)
+        render_callbacks(gateway.context)
+        assert len(due) == 1 and outbox.due(limit=5, lease=timedelta(minutes=1)) == ()
+    endpoint, body = due[0].endpoint, json.loads(due[0].delivery.body)
+    assert "s3cret" not in endpoint.url and endpoint.header is not None
+    header = gateway.context.callbacks.cipher.decrypt(endpoint.header, endpoint.id)
+    assert header == "Authorization: Basic YW5hOnMzY3JldA=="
+    if ended is fail:
+        assert body == {"err_code": "NO_AUDIO", "err_msg": "It has no sound.", "request_id": job_id}
+        return
+    assert body["metadata"]["extra"] == {"room": "7"} and body["results"]["sentiments"]["segments"]
+    assert body["results"]["utterances"][0]["emotion"]["label"] == "sadness"
+    gateway.context.jobs.erase("ours", job_id, by="test", reason="test")
+    SqlErasureStore(gateway.database).finish("ours", job_id)
+    assert gateway.context.deliveries.find("ours", due[0].delivery.id) is None, "the transcript in it is erased too"

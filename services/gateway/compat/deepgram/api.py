@@ -11,6 +11,7 @@ from pydantic import Field
 
 from services.gateway.body_parsers import download, read_whole, validate
 from services.gateway.compat.api import CompatibleApi
+from services.gateway.compat.deepgram.callbacks import callback_to, remember, render_callbacks
 from services.gateway.compat.deepgram.options import read_query
 from services.gateway.compat.deepgram.views import show
 from services.gateway.compat.synchronous import submit_or_join, transcript_when_done
@@ -33,7 +34,9 @@ class MediaAddress(Value):
 @router.post(LISTEN)
 async def listen(request: Request, gateway: Gateway, caller: Writer, reader: Reader) -> dict[str, Any]:
     options, warnings = read_query(request.query_params)
-    job_request, body = options.job_request(request.headers), gateway.body_of(request)
+    callback = None if options.callback is None else callback_to(options.callback)
+    metadata = {} if callback is None else remember(options, warnings, caller)
+    job_request, body = options.job_request(request.headers, metadata), gateway.body_of(request)
     is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
 
     def read(incoming: IncomingUpload) -> JobRequest:
@@ -45,7 +48,9 @@ async def listen(request: Request, gateway: Gateway, caller: Writer, reader: Rea
             incoming.put_recording(None, blocks)
         return job_request
 
-    record = await submit_or_join(gateway, caller, request, read)
+    record = await submit_or_join(gateway, caller, request, read, callback)
+    if callback is not None:
+        return {"request_id": record.id}
     shown = await transcript_when_done(gateway, reader, request, record.id, NAME)
     return await anyio.to_thread.run_sync(show, record, shown, options, warnings)
 
@@ -61,4 +66,5 @@ API = CompatibleApi(
     router=router,
     dialect=Dialect(prefixes=(LISTEN,), write_error=_write_error, key_schemes=("token", "bearer")),
     body_limits={LISTEN: None},
+    chores=(render_callbacks,),
 )

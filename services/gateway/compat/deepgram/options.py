@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any
+from typing import Any, Literal
 
 from pydantic import Field
 from starlette.datastructures import Headers, QueryParams
@@ -47,16 +47,19 @@ class ListenOptions(Value):
     keyterm: tuple[str, ...] = ()
     tag: tuple[str, ...] = ()
     extra: tuple[str, ...] = ()  # key:value, returned in the metadata
+    callback: str | None = Field(default=None, max_length=2000, exclude=True, repr=False)
+    callback_method: Literal["POST", "post"] = Field(default="POST", exclude=True)
 
     @property
     def speakers(self) -> bool:
         return self.diarize or self.diarize_model is not None
 
-    def job_request(self, headers: Headers) -> JobRequest:
+    def job_request(self, headers: Headers, metadata: Mapping[str, Any]) -> JobRequest:
         fields = {
             "language": None if self.detect_language else first_part(self.language),
             "vocabulary": self.keyterm,
             "separate_channels": self.multichannel,
+            "metadata": metadata,
         }
         return read_options(headers, fields)
 
