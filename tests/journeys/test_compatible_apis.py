@@ -63,6 +63,20 @@ def test_deepgram(served: Served, recording: Path) -> None:
     assert said.metadata.duration == pytest.approx(4.0, abs=0.2)
 
 
+def test_hume(served: Served, recording: Path) -> None:
+    hume: Any = pytest.importorskip("hume", reason="the SDKs are missing (make sdks)")
+    with httpx.Client(timeout=60) as connection, recording.open("rb") as file:
+        client = hume.HumeClient(api_key="any", base_url=served.address, httpx_client=connection)
+        batch = client.expression_measurement.batch
+        job_id = batch.start_inference_job_from_local_file(file=[file])
+        until(lambda: batch.get_job_details(job_id).state.status in ("COMPLETED", "FAILED"), served.logs())
+        (source,) = batch.get_job_predictions(job_id)
+    (prediction,) = source.results.predictions
+    for model in (prediction.models.prosody, prediction.models.language):
+        emotions = model.grouped_predictions[0].predictions[0].emotions
+        assert sum(one.score for one in emotions) == pytest.approx(1, abs=1e-3)
+
+
 def test_assemblyai(served: Served, recording: Path) -> None:
     aai: Any = pytest.importorskip("assemblyai", reason="the SDKs are missing (make sdks)")
     client = aai.Client(settings=aai.Settings(base_url=served.address, api_key="any", polling_interval=0.5))
