@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable, Sequence
 from functools import partial
 
 import anyio
@@ -19,7 +20,8 @@ from shared.infra.web.application import WebService
 log = structlog.get_logger()
 
 ROUTERS = tuple(module.router for module in (recordings, uploads, jobs, events, webhooks, deliveries, service_routes))
-SWEEP_SECONDS = 300.0
+SWEEP_SECONDS = 300.0  # between deletions of expired uploads and of the files that killed processes left
+CHORE_SECONDS = 2.0
 
 
 def gateway_service(context: Context) -> WebService:
@@ -40,17 +42,19 @@ def gateway_service(context: Context) -> WebService:
         exposed_headers=EXPOSED,
         middleware=(Middleware(TusProtocol),),
         models=(JobRequestByUrl,),
-        background=(partial(_sweep, context),),
+        background=(
+            partial(_repeat, (context.intake.sweep, context.uploads.sweep), SWEEP_SECONDS),
+            partial(_repeat, [partial(chore, context) for api in apis for chore in api.chores], CHORE_SECONDS),
+        ),
     )
 
 
-async def _sweep(context: Context) -> None:
-    """Delete expired uploads and the files that killed processes left, periodically."""
+async def _repeat(tasks: Sequence[Callable[[], object]], seconds: float) -> None:
     while True:
-        for task in (context.intake.sweep, context.uploads.sweep):
+        for task in tasks:
             try:
                 await anyio.to_thread.run_sync(task)
             # The next round retries; a database outage must not end the gateway.
             except Exception as error:  # noqa: BLE001
                 log.error("gateway.task_failed", error=type(error).__name__)  # noqa: TRY400
-        await anyio.sleep(SWEEP_SECONDS)
+        await anyio.sleep(seconds)

@@ -39,7 +39,7 @@ class GatewaySettings(WebSettings, BaseSettings):
     secret_overlap_hours: float = Field(default=24.0, ge=0)
     """Hours for which the old secret of a webhook still signs after a rotation."""
 
-    compatible_apis: CommaList[str] = ("assemblyai", "openai")
+    compatible_apis: CommaList[str] = ("assemblyai", "openai", "deepgram", "hume")
     """APIs of other services that clients may use unchanged; empty: the native API alone."""
 
     events_poll_seconds: float = Field(default=1.0, gt=0)

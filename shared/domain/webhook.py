@@ -24,6 +24,7 @@ class PayloadFormat(StrEnum):
 
     EVENT = "event"
     ASSEMBLYAI = "assemblyai"
+    DEEPGRAM = "deepgram"  # the transcript: the gateway makes these deliveries, no event does
 
 
 class EncryptedSecret(Value):

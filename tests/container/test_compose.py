@@ -130,8 +130,9 @@ def test_a_secret_is_mounted_only_where_it_is_needed() -> None:
         }
 
     assert holders("sealing") == {"secrets", "gateway", "courier"}
-    assert holders("objects") == {"secrets", "objects", "gateway", "results", "dispatcher", "worker-cpu", "worker-gpu"}
-    assert holders("redis") == {"secrets", "redis", "gateway", "dispatcher", "worker-cpu", "worker-gpu"}
+    workers = {"worker-cpu", "worker-fast", "worker-gpu"}
+    assert holders("objects") == {"secrets", "objects", "gateway", "results", "dispatcher", *workers}
+    assert holders("redis") == {"secrets", "redis", "gateway", "dispatcher", *workers}
     for name, service in SERVICES.items():
         if name != "secrets":
             assert all(v.endswith(":ro") for v in service.get("volumes", ()) if v.startswith("secrets-")), name
@@ -152,7 +153,7 @@ def test_containers_start_existing_services() -> None:
 def test_only_the_fetch_of_weights_writes_them_and_workers_start_after_it() -> None:
     for name, service in SERVICES.items():
         mounts = [volume for volume in service.get("volumes", ()) if volume.startswith("models:")]
-        if name in ("worker-cpu", "worker-gpu"):
+        if name in ("worker-cpu", "worker-fast", "worker-gpu"):
             assert mounts == ["models:/models:ro"]
             assert service["depends_on"]["models"] == {"condition": "service_completed_successfully"}
         elif name not in ("models", "secrets"):

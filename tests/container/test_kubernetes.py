@@ -138,7 +138,7 @@ def test_a_gpu_worker_requests_a_gpu() -> None:
 
 
 def test_workers_read_the_models_and_one_job_writes_them() -> None:
-    for name in ("worker-cpu", "worker-gpu", "models"):
+    for name in ("worker-cpu", "worker-fast", "worker-gpu", "models"):
         mounts = {mount["name"]: mount for mount in container(pods()[name])["volumeMounts"]}
         assert mounts["models"]["mountPath"] == "/models"
         assert mounts["models"].get("readOnly", False) == (name != "models")
@@ -159,8 +159,8 @@ def test_the_replica_count_has_a_single_owner(name: str) -> None:
         assert "replicas" not in of_kind("Deployment", name)[each["spec"]["scaleTargetRef"]["name"]]["spec"]
 
 
-@pytest.mark.parametrize("queue", ["cpu", "gpu"])
-def test_keda_uses_a_metric_of_the_gateway(queue: str) -> None:
+@pytest.mark.parametrize(("queue", "served"), [("cpu", "cpu|fast"), ("gpu", "gpu")])
+def test_keda_uses_a_metric_of_the_gateway(queue: str, served: str) -> None:
     scaled = of_kind("ScaledObject", ALL)[f"worker-{queue}"]
     assert scaled["apiVersion"] == "keda.sh/v1alpha1"
     # The API's schemas do not contain KEDA's.
@@ -171,8 +171,8 @@ def test_keda_uses_a_metric_of_the_gateway(queue: str) -> None:
     (trigger,) = scaled["spec"]["triggers"]
     assert trigger["type"] == "prometheus"
     assert all(isinstance(value, str) for value in trigger["metadata"].values())
-    metric = re.search(r"(undertone_\w+)\{queue=\"(\w+)\"\}", trigger["metadata"]["query"])
-    assert metric and metric[2] == queue
+    metric = re.search(r"(undertone_\w+)\{queue=~?\"([\w|]+)\"\}", trigger["metadata"]["query"])
+    assert metric and metric[2] == served
     assert f'"{metric[1]}"' in (ROOT / "services" / "gateway" / "work_metrics.py").read_text()
 
 

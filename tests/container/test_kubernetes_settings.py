@@ -80,7 +80,7 @@ def test_the_settings_are_parsed_to_their_defaults(monkeypatch: pytest.MonkeyPat
     assert {group: group() for group in groups} == defaults
 
 
-@pytest.mark.parametrize("name", ["worker-cpu", "worker-gpu"])
+@pytest.mark.parametrize("name", ["worker-cpu", "worker-fast", "worker-gpu"])
 def test_a_worker_uses_its_cpu_and_memory_limits(name: str) -> None:
     settings, limits = generated("settings"), container(pods()[name])["resources"]["limits"]
     processes = int(settings["WORKER__PROCESSES"])

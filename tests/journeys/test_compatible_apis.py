@@ -13,8 +13,12 @@ from tests.journeys.test_serve import Served, served, until
 from tests.running_service import cut, spread
 
 __all__ = ["served"]
-# The SDK calls pydantic by its old names.
-pytestmark = [pytest.mark.slow, pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")]
+pytestmark = [
+    pytest.mark.slow,
+    # The SDKs use old names of these packages.
+    pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20"),
+    pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning"),
+]
 
 
 @pytest.fixture
@@ -40,6 +44,37 @@ def test_openai(served: Served, recording: Path, tmp_path: Path) -> None:
         said: Any = client.audio.transcriptions.create(file=file, model="undertone-1", response_format="diarized_json")
     assert said.text and said.segments[0].speaker == "A" and said.segments[0].emotion["label"]
     assert said.duration == pytest.approx(4.0, abs=0.2)
+
+
+def test_deepgram(served: Served, recording: Path) -> None:
+    deepgram: Any = pytest.importorskip("deepgram", reason="the SDKs are missing (make sdks)")
+    environment: Any = pytest.importorskip("deepgram.environment")
+    here = environment.DeepgramClientEnvironment(
+        base=served.address, production="wss://unused", agent="wss://unused", agent_rest="https://unused"
+    )
+    with httpx.Client(timeout=300) as connection:
+        client = deepgram.DeepgramClient(api_key="any", environment=here, httpx_client=connection)
+        said = client.listen.v1.media.transcribe_file(
+            request=recording.read_bytes(), diarize=True, utterances=True, sentiment=True, paragraphs=True
+        )
+    (alternative,) = said.results.channels[0].alternatives
+    assert alternative.transcript and alternative.words[0].speaker == 0 and alternative.paragraphs.paragraphs
+    assert said.results.utterances[0].emotion["label"] and said.results.sentiments.segments
+    assert said.metadata.duration == pytest.approx(4.0, abs=0.2)
+
+
+def test_hume(served: Served, recording: Path) -> None:
+    hume: Any = pytest.importorskip("hume", reason="the SDKs are missing (make sdks)")
+    with httpx.Client(timeout=60) as connection, recording.open("rb") as file:
+        client = hume.HumeClient(api_key="any", base_url=served.address, httpx_client=connection)
+        batch = client.expression_measurement.batch
+        job_id = batch.start_inference_job_from_local_file(file=[file])
+        until(lambda: batch.get_job_details(job_id).state.status in ("COMPLETED", "FAILED"), served.logs())
+        (source,) = batch.get_job_predictions(job_id)
+    (prediction,) = source.results.predictions
+    for model in (prediction.models.prosody, prediction.models.language):
+        emotions = model.grouped_predictions[0].predictions[0].emotions
+        assert sum(one.score for one in emotions) == pytest.approx(1, abs=1e-3)
 
 
 def test_assemblyai(served: Served, recording: Path) -> None:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection, Mapping
+from collections.abc import Callable, Collection, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
@@ -10,6 +10,7 @@ from fastapi import APIRouter
 from starlette.datastructures import Headers
 
 from services.gateway.body_parsers import validate
+from services.gateway.context import Context
 from shared.domain.error import InvalidRequest
 from shared.domain.job_request import JobRequest
 from shared.infra.web.dialect import Dialect
@@ -23,6 +24,7 @@ class CompatibleApi:
     router: APIRouter
     dialect: Dialect
     body_limits: Mapping[str, int | None] = field(default_factory=dict)
+    chores: Sequence[Callable[[Context], None]] = ()  # repeated in the background
 
 
 class UnsupportedOption(InvalidRequest):

@@ -6,10 +6,17 @@ from collections.abc import Iterable, Mapping, Sequence
 
 from services.gateway.compat.api import CompatibleApi
 from services.gateway.compat.assemblyai import api as assemblyai
+from services.gateway.compat.deepgram import api as deepgram
+from services.gateway.compat.hume import api as hume
 from services.gateway.compat.openai import api as openai
 from shared.domain.error import InvalidSetting
 
-APIS: Mapping[str, CompatibleApi] = {"assemblyai": assemblyai.API, "openai": openai.API}
+APIS: Mapping[str, CompatibleApi] = {
+    "assemblyai": assemblyai.API,
+    "openai": openai.API,
+    "deepgram": deepgram.API,
+    "hume": hume.API,
+}
 
 
 def enabled_apis(names: Iterable[str]) -> Sequence[CompatibleApi]:

@@ -8,6 +8,7 @@ import anyio
 import anyio.to_thread
 from fastapi import Request
 
+from services.gateway.callbacks import Callback
 from services.gateway.context import Context
 from services.gateway.job_intake import IncomingUpload
 from services.gateway.jobs import find_job
@@ -20,7 +21,11 @@ from shared.infra.web.api_keys import Caller
 
 
 async def submit_or_join(
-    gateway: Context, caller: Caller, request: Request, read: Callable[[IncomingUpload], JobRequest]
+    gateway: Context,
+    caller: Caller,
+    request: Request,
+    read: Callable[[IncomingUpload], JobRequest],
+    callback: Callback | None = None,
 ) -> JobRecord:
     """`read` receives the recording, in a thread, and returns the options; a short clip takes the fast queue."""
     claimed = int(request.headers.get("content-length") or 0)
@@ -29,6 +34,8 @@ async def submit_or_join(
         gateway.require_storage()
         with gateway.intake.receive(caller, claimed) as incoming:
             options = read(incoming)
+            if callback is not None:  # nobody waits for the answer
+                return incoming.submit(options, callback), True
             repeated = incoming.find_repeated(options)
             if repeated is not None:
                 return repeated, False

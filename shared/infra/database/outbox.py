@@ -25,6 +25,7 @@ from shared.domain.webhook import (
     DeliveryStatus,
     DueDelivery,
     EventType,
+    PayloadFormat,
     payload_of,
 )
 from shared.infra.database.delivery_order import due_deliveries, not_leased
@@ -137,7 +138,7 @@ def _create_deliveries(connection: Connection, event: RowMapping, now: datetime)
     subscribed = [
         endpoint
         for endpoint in map(read_endpoint, connection.execute(candidates).mappings())
-        if EventType(event["event_type"]) in endpoint.event_types
+        if EventType(event["event_type"]) in endpoint.event_types and endpoint.payload is not PayloadFormat.DEEPGRAM
     ]
     rows = [
         {

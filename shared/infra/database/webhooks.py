@@ -6,9 +6,10 @@ from collections.abc import Iterable
 from typing import Any
 from uuid import uuid4
 
-from sqlalchemy import Connection, Select, delete, insert, select, update
+from sqlalchemy import Connection, Select, delete, exists, insert, select, update
 
 from shared.domain.error import NotFound, StateConflict
+from shared.domain.job_record import JobStatus
 from shared.domain.page import Page
 from shared.domain.webhook import (
     Attempt,
@@ -16,12 +17,13 @@ from shared.domain.webhook import (
     DeliveryStatus,
     EncryptedSecret,
     EventType,
+    PayloadFormat,
     WebhookEndpoint,
     build_event,
 )
 from shared.infra.database.engine import Database
 from shared.infra.database.rows import read_page, read_row
-from shared.infra.database.schema import attempts, deliveries, endpoints
+from shared.infra.database.schema import attempts, deliveries, endpoints, jobs
 from shared.infra.database.webhook_rows import (
     disable,
     read_endpoint,
@@ -30,6 +32,7 @@ from shared.infra.database.webhook_rows import (
 )
 
 MAX_PER_PAGE = 200
+ENDED_STATUSES = (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)
 
 
 def delivery_id() -> str:
@@ -69,6 +72,17 @@ class SqlEndpointStore:
         with self._database.reading() as connection:
             rows = connection.execute(query.order_by(endpoints.c.created_at, endpoints.c.id)).mappings()
             return tuple(read_endpoint(row) for row in rows)
+
+    def without_delivery(self, payload: PayloadFormat) -> tuple[WebhookEndpoint, ...]:
+        """The callbacks in this format, of all tenants, whose job has ended and that have no delivery yet."""
+        query = (
+            select(endpoints)
+            .join(jobs, jobs.c.id == endpoints.c.job_id)
+            .where(endpoints.c.payload == payload, jobs.c.status.in_(ENDED_STATUSES))
+            .where(~exists().where(deliveries.c.endpoint_id == endpoints.c.id))
+        )
+        with self._database.reading() as connection:
+            return tuple(read_endpoint(row) for row in connection.execute(query).mappings())
 
     def change(
         self,
@@ -141,6 +155,32 @@ class SqlDeliveryStore:
         query = select(attempts).where(*own).order_by(attempts.c.at, attempts.c.series, attempts.c.number)
         with self._database.reading() as connection:
             return tuple(read_row(Attempt, row) for row in connection.execute(query).mappings())
+
+    def add(self, endpoint: WebhookEndpoint, body: bytes) -> None:
+        """Deliver a body that no event has to the callback of a job; a second call has no effect."""
+        with self._database.writing_exclusively(f"callback {endpoint.id}") as connection:
+            present = exists().where(deliveries.c.endpoint_id == endpoint.id)
+            if (
+                connection.execute(select(present)).scalar_one()
+                or _endpoint(connection, endpoint.tenant, endpoint.id) is None
+            ):
+                return
+            connection.execute(
+                insert(deliveries).values(
+                    id=delivery_id(),
+                    tenant=endpoint.tenant,
+                    endpoint_id=endpoint.id,
+                    event_id=uuid4().hex,
+                    job_id=endpoint.job_id,
+                    event_type=EventType.TRANSCRIPT_READY,
+                    body=body,
+                    status=DeliveryStatus.PENDING,
+                    series=1,
+                    attempts=0,
+                    next_attempt_at=self._database.now,
+                    created_at=self._database.now,
+                )
+            )
 
     def callback_status(self, tenant: str, job_id: str) -> int | None:
         """The status of the newest response to the callback of a job."""

@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import json
+import subprocess
+import sys
 from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
@@ -100,6 +102,41 @@ def test_a_transcript_is_exported_and_searched(gateway: Gateway, sdk: Any) -> No
     found = done.word_search(["LOST", "the customer", "nothing"])
     assert [(one.text, one.count, one.indexes) for one in found] == [("lost", 1, [1]), ("the customer", 1, [2])]
     assert found[1].timestamps[0][0] == done.words[2].start and found[1].timestamps[0][1] == done.words[3].end
+
+
+OLD_PYDANTIC = """
+import json, sys, warnings
+warnings.simplefilter("ignore")
+sys.modules["pydantic_settings"] = None  # the SDK then validates with pydantic's old layer
+from assemblyai import types
+assert not types.pydantic_v2
+for name, answers in json.load(sys.stdin).items():
+    for answer in answers:
+        getattr(types, name).parse_obj(answer)
+"""
+
+
+def test_the_answers_are_valid_for_the_old_pydantic_too(gateway: Gateway, sdk: Any) -> None:
+    job = submitted(sdk, speaker_labels=True, sentiment_analysis=True, multichannel=True)
+    path = f"/v2/transcript/{job.id}"
+
+    def read(more: str = "") -> Any:
+        return sdk.http_client.get(path + more).json()
+
+    queued = read()
+    finish(gateway, job.id)
+    answers = {
+        "TranscriptResponse": [queued, read()],
+        "ListTranscriptResponse": [sdk.http_client.get("/v2/transcript").json()],
+        "SentencesResponse": [read("/sentences")],
+        "ParagraphsResponse": [read("/paragraphs")],
+        "WordSearchMatchResponse": [read("/word-search?words=customer")],
+    }
+    assert [one["channel"] for one in answers["TranscriptResponse"][1]["utterances"]] == ["1", "2"]
+    answers["TranscriptResponse"].append(sdk.http_client.delete(path).json())
+    command = [sys.executable, "-c", OLD_PYDANTIC]
+    parsed = subprocess.run(command, input=json.dumps(answers), text=True, capture_output=True, check=False)
+    assert parsed.returncode == 0, parsed.stderr
 
 
 def test_a_list_is_read_page_by_page_in_both_directions(gateway: Gateway, sdk: Any) -> None:

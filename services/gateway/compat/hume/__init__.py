@@ -1,0 +1,1 @@
+"""Hume's batch API for expression measurement."""

@@ -1,0 +1,138 @@
+"""Jobs and readings as Hume's batch API shows them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Mapping, Sequence
+from datetime import datetime
+from typing import Any
+
+from services.gateway.compat.hume.request import METADATA
+from services.gateway.compat.passages import Passage, utterances
+from shared.domain.emotion import Emotion, EmotionReading, Modality, Sentiment
+from shared.domain.job_record import JobRecord, JobStatus
+from shared.domain.transcript import Transcript
+
+STATUSES = {
+    JobStatus.QUEUED: "QUEUED",
+    JobStatus.RUNNING: "IN_PROGRESS",
+    JobStatus.DONE: "COMPLETED",
+    JobStatus.FAILED: "FAILED",
+    JobStatus.CANCELLED: "FAILED",
+}
+LEVELS = {Sentiment.NEGATIVE: "123", Sentiment.NEUTRAL: "456", Sentiment.POSITIVE: "789"}
+
+
+def requested(record: JobRecord) -> Mapping[str, Any]:
+    """What the client asked for; a job of another API has every model."""
+    own: Any = record.metadata.get(METADATA)
+    return own if isinstance(own, dict) else {"request": {}, "source": None}
+
+
+def show_details(record: JobRecord) -> dict[str, Any]:
+    request, source = requested(record)["request"], source_of(record)
+    files = [source] if source["type"] == "file" else []
+    return {
+        "type": "INFERENCE",
+        "job_id": record.id,
+        "request": {
+            "models": request.get("models", {}),
+            "transcription": request.get("transcription", {}),
+            "urls": request.get("urls", []),
+            "files": [{name: value for name, value in one.items() if name != "type"} for one in files],
+            "text": [],
+            "callback_url": None,
+            "notify": False,
+        },
+        "state": _state(record),
+    }
+
+
+def _state(record: JobRecord) -> dict[str, Any]:
+    status = STATUSES[record.status]
+    created = _stamp(record.created_at)
+    started = _stamp(record.started_at) if record.started_at else created
+    state: dict[str, Any] = {"status": status, "created_timestamp_ms": created}
+    if status != "QUEUED":
+        state["started_timestamp_ms"] = started
+    if record.finished_at is not None:
+        state["ended_timestamp_ms"] = _stamp(record.finished_at)
+    if status == "COMPLETED":
+        state |= {"num_predictions": 1, "num_errors": 0}
+    if status == "FAILED":
+        state["message"] = record.error.message if record.error else "cancelled"
+    return state
+
+
+def source_of(record: JobRecord) -> dict[str, Any]:
+    return requested(record)["source"] or {"type": "file", "filename": record.job.recording.name, "md5sum": ""}
+
+
+def show_predictions(record: JobRecord, transcript: Transcript) -> list[dict[str, Any]]:
+    source = source_of(record)
+    request = requested(record)["request"]
+    asked = request.get("models")
+    named = bool(request.get("transcription", {}).get("identify_speakers"))
+    models: dict[str, Any] = {}
+    passages = utterances(transcript)
+    for name, modality in (("language", Modality.TEXT), ("prosody", Modality.VOICE)):
+        options = {} if asked is None else asked.get(name)
+        if options is None or modality not in transcript.disclosure.modalities:
+            continue
+        groups = _groups(passages, modality, options, named or bool(options.get("identify_speakers")))
+        metadata = {"confidence": 1.0, "detected_language": transcript.language}
+        models[name] = {"metadata": metadata, "grouped_predictions": groups}
+    prediction = {"file": source.get("filename") or source.get("url"), "file_type": "video", "models": models}
+    return [{"source": source, "error": None, "results": {"errors": [], "predictions": [prediction]}}]
+
+
+def _groups(
+    passages: Sequence[Passage], modality: Modality, options: Mapping[str, Any], named: bool
+) -> list[dict[str, Any]]:
+    """One group for each speaker, or one for all of them."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    at = 0  # characters of the whole text
+    for one in passages:
+        position = {"begin": at, "end": at + len(one.text)}
+        at = position["end"] + 1
+        scores = one.emotion.modalities[modality].scores if one.emotion else None
+        if one.emotion is None or scores is None:
+            continue
+        prediction: dict[str, Any] = {
+            "text": one.text,
+            "time": {"begin": one.start, "end": one.end},
+            "confidence": one.confidence,
+            "speaker_confidence": None,
+            "emotions": _emotions(one.emotion, scores.root),
+        }
+        if modality is Modality.TEXT:
+            prediction["position"] = position
+            if options.get("sentiment") is not None:
+                prediction["sentiment"] = _levels(one.emotion)
+        else:
+            prediction["undertone"] = one.emotion.model_dump(mode="json")
+        groups.setdefault(f"spk_{one.speaker}" if named else "unknown", []).append(prediction)
+    return [{"id": name, "predictions": predictions} for name, predictions in groups.items()]
+
+
+def _emotions(reading: EmotionReading, scores: Mapping[Emotion, float]) -> list[dict[str, Any]]:
+    """The vendor has two kinds of surprise; they share ours as the sentiment is shared."""
+    positive, negative = (reading.sentiment.scores[one] for one in (Sentiment.POSITIVE, Sentiment.NEGATIVE))
+    share = positive / (positive + negative) if positive + negative else 0.5
+    surprise = scores[Emotion.SURPRISE]
+    named = {one.capitalize(): scores[one] for one in Emotion if one is not Emotion.SURPRISE}
+    named |= {"Surprise (positive)": surprise * share, "Surprise (negative)": surprise * (1 - share)}
+    return _scores(named.items())
+
+
+def _levels(reading: EmotionReading) -> list[dict[str, Any]]:
+    """Nine levels, from 1, the most negative; each third shares one of our scores."""
+    scores = reading.sentiment.scores
+    return _scores((level, scores[sentiment] / 3) for sentiment, levels in LEVELS.items() for level in levels)
+
+
+def _scores(named: Iterable[tuple[str, float]]) -> list[dict[str, Any]]:
+    return [{"name": name, "score": score} for name, score in named]
+
+
+def _stamp(at: datetime) -> int:
+    return round(at.timestamp() * 1000)

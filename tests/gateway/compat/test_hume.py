@@ -1,0 +1,140 @@
+"""The unmodified Python SDK of Hume against the gateway."""
+
+from __future__ import annotations
+
+import hashlib
+import io
+import zipfile
+from collections.abc import Iterator
+from pathlib import Path
+from typing import Any
+
+import httpx
+import pytest
+
+from shared.domain.tenant import Scope
+from shared.infra.database.keys import SqlKeyStore
+from shared.infra.keys import make_key
+from tests.gateway.compat.finished_jobs import fail, finish
+from tests.gateway.serving import MP4, Gateway
+from tests.local_server import Reply, serving
+
+hume = pytest.importorskip("hume", reason="the SDKs are missing (make sdks)")
+types = pytest.importorskip("hume.expression_measurement.batch.types")
+api_error = pytest.importorskip("hume.core.api_error")
+
+PATH = "/v0/batch/jobs"
+UNKNOWN = "0" * 32
+
+
+@pytest.fixture
+def batch(gateway: Gateway) -> Iterator[Any]:
+    with httpx.Client(timeout=60) as connection:
+        client = hume.HumeClient(api_key=gateway.keys["ours"], base_url=gateway.url, httpx_client=connection)
+        yield client.expression_measurement.batch
+
+
+@pytest.fixture
+def recording(tmp_path: Path) -> Iterator[Any]:
+    path = tmp_path / "a.mp4"
+    path.write_bytes(MP4)
+    with path.open("rb") as file:
+        yield file
+
+
+def wanted(**more: Any) -> Any:
+    models = types.Models(prosody=types.Prosody(), language=types.Language(sentiment={}))
+    return types.InferenceBaseRequest(models=models, **more)
+
+
+def test_a_file_is_measured(gateway: Gateway, batch: Any, recording: Any) -> None:
+    transcription = types.Transcription(identify_speakers=True)
+    job_id = batch.start_inference_job_from_local_file(file=[recording], json=wanted(transcription=transcription))
+    queued = batch.get_job_details(job_id)
+    assert (queued.state.status, queued.job_id) == ("QUEUED", job_id)
+    (file,) = queued.request.files
+    assert (file.filename, file.md_5_sum) == ("a.mp4", hashlib.md5(MP4, usedforsecurity=False).hexdigest())
+    with pytest.raises(api_error.ApiError) as early:
+        batch.get_job_predictions(job_id)
+    assert early.value.status_code == 400 and "no transcript yet" in early.value.body["message"]
+    finish(gateway, job_id)
+    done = batch.get_job_details(job_id).state
+    assert (done.status, done.num_predictions, done.num_errors) == ("COMPLETED", 1, 0)
+    (source,) = batch.get_job_predictions(job_id)
+    assert source.error is None and source.source.filename == "a.mp4"
+    (prediction,) = source.results.predictions
+    assert prediction.models.prosody is None and prediction.models.face is None, "the voice has no reading"
+    (group,) = prediction.models.language.grouped_predictions
+    (said,) = group.predictions
+    assert (group.id, said.text, said.time.begin, said.position.begin) == (
+        "spk_0",
+        "We lost the customer --> yesterday.",
+        0.48,
+        0,
+    )
+    emotions = {one.name: one.score for one in said.emotions}
+    assert emotions["Sadness"] == 0.6 and sum(emotions.values()) == pytest.approx(1, abs=1e-6)
+    assert emotions["Surprise (negative)"] == pytest.approx(2 * emotions["Surprise (positive)"])
+    assert [one.name for one in said.sentiment] == list("123456789")
+    assert sum(one.score for one in said.sentiment[:3]) == pytest.approx(0.2)
+    with zipfile.ZipFile(io.BytesIO(b"".join(batch.get_job_artifacts(job_id)))) as archive:
+        assert sorted(archive.namelist()) == ["predictions.json", "transcript.json", "transcript.vtt"]
+
+
+def test_a_url_is_measured_and_the_default_is_every_model(gateway: Gateway, batch: Any) -> None:
+    with serving(Reply(200, body=MP4)) as server:
+        job_id = batch.start_inference_job(urls=[f"{server.url}/a.mp4"])
+    record = gateway.context.jobs.find("ours", job_id)
+    assert record is not None and record.job.options.modalities == ("text", "voice")
+    assert batch.get_job_details(job_id).request.urls == [f"{server.url}/a.mp4"]
+    finish(gateway, job_id)
+    (source,) = batch.get_job_predictions(job_id)
+    (group,) = source.results.predictions[0].models.language.grouped_predictions
+    assert group.id == "unknown" and group.predictions[0].sentiment is None
+
+
+def test_jobs_are_listed_by_state(gateway: Gateway, batch: Any, recording: Any) -> None:
+    failed = batch.start_inference_job_from_local_file(file=[recording])
+    fail(gateway, failed)
+    recording.seek(0)
+    queued = batch.start_inference_job_from_local_file(file=[recording])
+    assert [one.job_id for one in batch.list_jobs()] == [queued, failed]
+    (only,) = batch.list_jobs(status=["FAILED"])
+    assert (only.job_id, only.state.message) == (failed, "It has no sound.")
+    assert batch.list_jobs(limit=1, when="created_before", timestamp_ms=0) == []
+
+
+@pytest.mark.parametrize(
+    ("models", "named"),
+    [
+        ({"face": {}}, "face"),
+        ({"burst": {}}, "burst"),
+        ({"language": {"toxicity": {}}}, "toxicity"),
+        ({"prosody": {"window": {"length": 4.0}}}, "window"),
+        ({"language": {"granularity": "word"}}, "granularity"),
+    ],
+)
+def test_what_is_not_supported_is_refused_by_name(batch: Any, models: dict[str, Any], named: str) -> None:
+    with pytest.raises(api_error.ApiError) as refused:
+        batch.start_inference_job(urls=["https://a.example/a.mp4"], models=types.Models(**models))
+    assert refused.value.status_code == 400 and named in refused.value.body["message"]
+
+
+def test_errors_have_the_vendors_form(gateway: Gateway, batch: Any, recording: Any) -> None:
+    job_id = batch.start_inference_job_from_local_file(file=[recording])
+    finish(gateway, job_id)
+    for call in (batch.get_job_details, batch.get_job_predictions):
+        with pytest.raises(api_error.ApiError) as missing:
+            call(UNKNOWN)
+        assert (missing.value.status_code, set(missing.value.body)) == (404, {"message"})
+    with pytest.raises(api_error.ApiError) as letters:
+        batch.start_inference_job_from_local_file(file=["a.wav"])
+    assert letters.value.status_code == 400 and "recording" in letters.value.body["message"]
+    text, key = make_key("ours", {Scope.TRANSCRIPTS_READ}, gateway.context.clock())
+    SqlKeyStore(gateway.database).add(key)
+    with httpx.Client(base_url=gateway.url) as client:
+        assert client.get(PATH, headers={"Authorization": f"Bearer {gateway.keys['ours']}"}).status_code == 401
+        denied = client.get(f"{PATH}/{job_id}/predictions", headers={"X-Hume-Api-Key": text})
+        assert denied.status_code == 403 and "emotions:read" in denied.json()["message"]
+        theirs = client.get(f"{PATH}/{job_id}", headers={"X-Hume-Api-Key": gateway.keys["theirs"]})
+        assert theirs.status_code == 404
