@@ -33,7 +33,9 @@ export function sendJson(method, path, body, headers = {}) {
   return request(path, { method, headers: all, body: JSON.stringify(body) });
 }
 
-const policy = globalThis.trustedTypes?.createPolicy("undertone", { createHTML: (html) => html });
+const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("undertone", {
+  createHTML: (/** @type {string} */ html) => html,
+});
 
 /**
  * A page of this service as a document; its scripts do not run.

@@ -29,6 +29,7 @@ function chosenOptions() {
     ...(words.length && { vocabulary: words }),
     ...(value("purpose") && { purpose: value("purpose") }),
     ...(/** @type {HTMLInputElement} */ (byId("consent")).checked && { consent: { participants_informed: true } }),
+    ...(/** @type {HTMLInputElement} */ (byId("captions")).checked && { captions: true }),
     // All boxes checked means all that the deployment allows.
     ...(modalities.length < boxes.length && { modalities }),
   };
