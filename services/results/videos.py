@@ -95,7 +95,7 @@ def request_video(transcripts: Transcripts, caller: Editor, job_id: str) -> Resp
     record = transcripts.jobs.caption(caller.tenant, job_id)
     transcripts.record_audit(caller, "video.requested", job_id)
     status = VideoStatus(
-        status=_caption_status(record) or StageStatus.PENDING, job_url=f"/v1/jobs/{job_id}", video_url=_url(job_id)
+        status=caption_status(record) or StageStatus.PENDING, job_url=f"/v1/jobs/{job_id}", video_url=_url(job_id)
     )
     return Response(status.model_dump_json(), 202, {"Location": status.job_url}, "application/json")
 
@@ -104,7 +104,7 @@ def _url(job_id: str) -> str:
     return f"{PATH}.mp4".format(job_id=job_id)
 
 
-def _caption_status(record: JobRecord) -> StageStatus | None:
+def caption_status(record: JobRecord) -> StageStatus | None:
     return next((stage.status for stage in record.stages if stage.name == CAPTION.name), None)
 
 
@@ -113,7 +113,7 @@ def _raise_not_available(record: JobRecord, transcript: Transcript) -> NoReturn:
     if record.media_deleted_at is not None:
         raise MediaDeleted
     request = f"POST {PATH}/video".format(job_id=record.id)
-    match _caption_status(record):
+    match caption_status(record):
         case None:
             raise VideoNotRequested("There is no captioned video of this recording.", hint=f"{request} requests it.")
         case StageStatus.FAILED:

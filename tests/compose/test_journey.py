@@ -83,6 +83,15 @@ def test_a_transcript_has_words_speakers_and_emotions(deployment: Deployment, jo
         assert any(job in str(item) for item in client.get("/v1/search", params={"q": word}).json()["items"])
 
 
+def test_the_edge_serves_the_pages_and_the_recording(deployment: Deployment, job: str) -> None:
+    with deployment.client() as client:
+        assert f"/meetings/{job}" in client.get("/").text
+        assert "data-start=" in client.get(f"/meetings/{job}").text
+        assert client.get("/page/meeting.js").headers["content-type"].startswith("text/javascript")
+        media = client.get(f"/v1/jobs/{job}/media", headers={"Range": "bytes=4-7"})
+        assert (media.status_code, media.content) == (206, b"ftyp")
+
+
 def test_the_captioned_video_is_rendered(deployment: Deployment, job: str) -> None:
     with deployment.client() as client:
         wait_for("the captioned video", lambda: client.get(f"/v1/transcripts/{job}.mp4").status_code == 200)

@@ -182,7 +182,8 @@ def site(opened_site: OpenSite) -> Iterator[Site]:
         yield one
 
 
-@pytest.fixture(scope="session")
+# Not for the whole session: its event loop would stay in the thread in which other tests start theirs.
+@pytest.fixture(scope="package")
 def chromium() -> Iterator[Browser]:
     program = os.environ.get("UNDERTONE_TEST_CHROMIUM") or shutil.which("chromium")
     if program is None:

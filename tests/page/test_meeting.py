@@ -184,3 +184,8 @@ def test_exports_have_every_format_and_the_speakers(site: Site, tab: Tab) -> Non
     assert "Ana" in download.value.path().read_text()
     assert download.value.suggested_filename == "standup.vtt"
     assert page.locator("#export a").count() == 11
+    page.get_by_role("button", name="Make a video with captions").click()
+    expect(page.get_by_role("status")).to_contain_text("being made")
+    page.reload()
+    page.get_by_text("Export").click()
+    expect(page.get_by_text("The video with captions is being made.")).to_be_visible()

@@ -9,8 +9,9 @@ from services.results.content_response import etag_of
 from services.results.media import media_type_of
 from services.results.page.context import Pages, Reader
 from services.results.page.lines import lines_of
-from services.results.page.render import page
+from services.results.page.render import error_page, page
 from services.results.page.ribbon import duration_of, lanes_of
+from services.results.videos import caption_status
 from shared.domain.correction import utterance_of
 from shared.domain.emotion import EMOTIONS
 from shared.domain.error import UndertoneError
@@ -38,7 +39,7 @@ def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
         media = transcripts.blobs.size(caller.tenant, recording_key(job_id))
         kind = media_type_of(transcripts.blobs, caller.tenant, job_id) if media else None
     except UndertoneError as error:
-        return page("error.html", status=error.http_status, error=error, keyless=pages.keyless)
+        return error_page(error)
     transcripts.record_audit(caller, "transcript.read", job_id, format="page", emotion=shown.emotion)
     transcript = shown.transcript
     return page(
@@ -50,6 +51,7 @@ def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
         duration=duration_of(transcript),
         etag=etag_of(render_json(transcript, emotion=shown.emotion)),
         media=kind,
+        caption=caption_status(transcripts.record(caller, job_id)) if transcript.recording.has_video else "no_video",
         may_edit=caller.has_scope(Scope.RECORDINGS_WRITE),
         emotion=shown.emotion,
         emotions=EMOTIONS,
@@ -66,7 +68,7 @@ def show_reading(pages: Pages, caller: Reader, job_id: str, index: int) -> Respo
         shown = transcripts.read(caller, job_id)
         utterance = utterance_of(shown.transcript, index)
     except UndertoneError as error:
-        return page("error.html", status=error.http_status, error=error, keyless=pages.keyless)
+        return error_page(error)
     transcripts.record_audit(caller, "transcript.read", job_id, format="page", emotion=shown.emotion)
     return page(
         "reading.html",

@@ -6,11 +6,14 @@ import hashlib
 import mimetypes
 from collections.abc import Mapping
 from datetime import datetime
+from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
 from starlette.responses import HTMLResponse, Response
+
+from shared.domain.error import UndertoneError
 
 FOLDER = Path(__file__).parent
 STATIC = "/page"
@@ -59,6 +62,13 @@ _TEMPLATES.filters.update(clock=clock, utc=utc, percent=lambda share: f"{share:.
 
 def page(template: str, *, status: int = 200, **values: object) -> Response:
     return HTMLResponse(_TEMPLATES.get_template(template).render(**values), status, HEADERS)
+
+
+def error_page(error: UndertoneError) -> Response:
+    """An internal error shows no message, as it could name a path."""
+    internal = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
+    message = "An internal error occurred; the operator's log has the cause." if internal else error.message
+    return page("error.html", status=error.http_status, error=error, message=message)
 
 
 def static_file(name: str) -> tuple[bytes, Mapping[str, str]]:

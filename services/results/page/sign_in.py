@@ -7,7 +7,7 @@ from urllib.parse import parse_qs, quote
 
 import anyio.to_thread
 from fastapi import APIRouter, Request
-from starlette.datastructures import MutableHeaders
+from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
@@ -62,7 +62,11 @@ def _redirect(request: Request, target: str, token: str) -> Response:
 
 
 class SignInRedirect:
-    """Sends a browser that opens a page without a session to the sign-in instead of a problem."""
+    """Sends a browser that opens a page without a session to the sign-in instead of a problem.
+
+    A browser that follows a link of another site sends no strict cookie; it opens the page again from a page of this
+    site, which sends it.
+    """
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app
@@ -71,15 +75,16 @@ class SignInRedirect:
         if scope["type"] != "http" or scope["method"] != "GET" or not _PAGE.fullmatch(scope["path"]):
             await self._app(scope, receive, send)
             return
+        linked = Headers(scope=scope).get("sec-fetch-site") == "cross-site"
+        again = page("again.html", path=scope["path"])
+        answer = again if linked else RedirectResponse(f"{SIGN_IN}?next={quote(scope['path'])}", 303)
         redirected = False
 
         async def redirect(message: Message) -> None:
             nonlocal redirected
             if message["type"] == "http.response.start" and message["status"] == UNAUTHORIZED:
                 redirected = True
-                headers = MutableHeaders(headers={"Location": f"{SIGN_IN}?next={quote(scope['path'])}"})
-                await send({"type": "http.response.start", "status": 303, "headers": headers.raw})
-                await send({"type": "http.response.body", "body": b""})
+                await answer(scope, receive, send)
             elif not redirected:
                 await send(message)
 

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from http.cookies import CookieError, SimpleCookie
 from urllib.parse import urlsplit
+
+from starlette.requests import cookie_parser
 
 from shared.domain.error import HostNotAllowed
 from shared.infra.database.sessions import DURATION
@@ -15,11 +16,9 @@ SAFE_METHODS = frozenset({"GET", "HEAD", "OPTIONS"})
 
 
 def session_token(headers: Mapping[str, str]) -> str | None:
-    try:
-        found = SimpleCookie(headers.get("cookie", "")).get(COOKIE)
-    except CookieError:
-        return None
-    return found.value if found is not None and 0 < len(found.value) <= MAX_LENGTH else None
+    # The parser of the standard library stops at a cookie that another service of this host has set badly.
+    token = cookie_parser(headers.get("cookie", "")).get(COOKIE, "")
+    return token if 0 < len(token) <= MAX_LENGTH else None
 
 
 def set_cookie(token: str, *, secure: bool) -> str:

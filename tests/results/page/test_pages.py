@@ -84,6 +84,14 @@ def test_a_meeting_that_is_not_ready_says_so(harness: ResultsHarness) -> None:
     assert "There is no transcript yet: the job is queued." in answer.text and "/v1/" not in answer.text
 
 
+def test_an_internal_error_shows_no_message(harness: ResultsHarness) -> None:
+    made = harness.done()
+    harness.blobs.delete_prefix("ours", f"jobs/{made.job_id}")
+    answer = harness.web().get(f"/meetings/{made.job_id}")
+    assert answer.status_code == 500
+    assert "An internal error occurred" in answer.text and "storage" not in answer.text
+
+
 def test_no_page_has_inline_scripts_styles_or_other_hosts() -> None:
     sources = [path for folder in ("templates", "static") for path in sorted((FOLDER / folder).iterdir())]
     assert len(sources) > 15

@@ -119,6 +119,12 @@ def test_signing_out_and_revoking_the_key_end_the_session(harness: ResultsHarnes
     assert {"session.started", "session.ended"} <= actions
 
 
+def test_cookies_of_other_services_do_not_hide_the_session(harness: ResultsHarness) -> None:
+    token = signed_in(harness).cookies[COOKIE]
+    cookies = {b"Cookie": f'a={{"b": [1, "é"]}}; =; {COOKIE}={token}; x'.encode("latin-1")}
+    assert TestClient(harness.app).get("/v1/search?q=a", headers=cookies).status_code == 200
+
+
 def test_a_key_in_the_header_takes_precedence_over_the_session(harness: ResultsHarness) -> None:
     web = signed_in(harness)
     made = harness.done("theirs")

@@ -33,7 +33,9 @@ export function sendJson(method, path, body, headers = {}) {
   return request(path, { method, headers: all, body: JSON.stringify(body) });
 }
 
-const policy = globalThis.trustedTypes?.createPolicy("undertone", { createHTML: (html) => html });
+const policy = /** @type {any} */ (globalThis).trustedTypes?.createPolicy("undertone", {
+  createHTML: (/** @type {string} */ html) => html,
+});
 
 /**
  * A page of this service as a document; its scripts do not run.
@@ -47,14 +49,20 @@ export async function parsePage(response) {
 /** @template {HTMLElement} T @param {string} id @returns {T} */
 export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 
+const SHOWN_MS = 10000;
+let clearing = 0;
+
 /** Tell the reader what happened. @param {string} text */
 export function say(text) {
+  clearTimeout(clearing);
   byId("alert").textContent = "";
   byId("status").textContent = text;
+  clearing = setTimeout(() => (byId("status").textContent = ""), SHOWN_MS);
 }
 
-/** @param {unknown} error */
+/** Tell the reader what failed; the message stays until the reader goes on. @param {unknown} error */
 export function fail(error) {
   byId("status").textContent = "";
   byId("alert").textContent = error instanceof Error ? error.message : String(error);
+  for (const event of ["keydown", "click"]) addEventListener(event, () => (byId("alert").textContent = ""), { once: true });
 }

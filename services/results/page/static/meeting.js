@@ -1,5 +1,5 @@
 // The page of one meeting: clicks in the transcript, readings, and the parts in other modules.
-import { byId, fail, parsePage, request } from "./api.js";
+import { byId, fail, parsePage, request, say } from "./api.js";
 import { startEditing, edit } from "./edit.js";
 import "./find.js";
 import { startKeys } from "./keys.js";
@@ -82,6 +82,19 @@ addEventListener("hashchange", openLinked);
 startEditing();
 startKeys({ edit, showReading });
 openLinked();
+const caption = byId("caption");
+if (caption) {
+  caption.hidden = false;
+  caption.addEventListener("click", async () => {
+    try {
+      await request(`/v1/transcripts/${meeting.dataset.job}/video`, { method: "POST" });
+      caption.remove();
+      say("The video is being made. Reload the page later to download it.");
+    } catch (error) {
+      fail(error);
+    }
+  });
+}
 document.addEventListener("click", (event) => {
   const menu = /** @type {HTMLDetailsElement} */ (byId("export"));
   if (!menu.contains(/** @type {Node} */ (event.target))) menu.open = false;

@@ -1,6 +1,6 @@
 // The page of all meetings: live state, retry, delete, search.
 import { byId, fail, parsePage, request, say } from "./api.js";
-import { startUploads } from "./upload.js";
+import { forgetUploads, startUploads } from "./upload.js";
 
 const POLL_MS = 2000;
 const IDLE_MS = 15000;
@@ -83,6 +83,7 @@ async function search(form) {
 
 document.addEventListener("submit", (event) => {
   const form = /** @type {HTMLFormElement} */ (event.target);
+  if (form.action.endsWith("/sign-out")) forgetUploads();
   if (!form.action.endsWith("/search")) return;
   event.preventDefault();
   search(new FormData(form)).catch(fail);

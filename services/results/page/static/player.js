@@ -3,7 +3,7 @@ import { byId } from "./api.js";
 import { clock, duration, endOf, lineAt, lines, starts, textOf, wordAt, wordsOf } from "./transcript.js";
 
 /** @type {HTMLMediaElement | null} */
-export const media = byId("media");
+export const media = /** @type {any} */ (byId("media"));
 const speed = /** @type {HTMLSelectElement} */ (byId("speed"));
 const loopButton = byId("loop");
 const followButton = byId("follow");

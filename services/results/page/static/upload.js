@@ -4,7 +4,7 @@ import { Problem, byId, fail, request, say, sendJson } from "./api.js";
 const CHUNK = 8 << 20;
 const ATTEMPTS = 5;
 const TUS = { "Tus-Resumable": "1.0.0" };
-const MEMORY = "undertone-uploads"; // unfinished uploads of this browser: size and time of the file, and the upload's address
+const MEMORY = "undertone-uploads"; // unfinished uploads of this browser: name, size and time of the file, and the upload's address
 
 /** @returns {Record<string, string>} */
 const remembered = () => JSON.parse(localStorage.getItem(MEMORY) ?? "{}");
@@ -29,17 +29,26 @@ function chosenOptions() {
     ...(words.length && { vocabulary: words }),
     ...(value("purpose") && { purpose: value("purpose") }),
     ...(/** @type {HTMLInputElement} */ (byId("consent")).checked && { consent: { participants_informed: true } }),
+    ...(/** @type {HTMLInputElement} */ (byId("captions")).checked && { captions: true }),
     // All boxes checked means all that the deployment allows.
     ...(modalities.length < boxes.length && { modalities }),
   };
 }
+
+const keyOf = (/** @type {File} */ file) => `${file.name}-${file.size}-${file.lastModified}`;
+
+/** @type {Set<string>} keys of the uploads on the page: a file that is chosen again is not sent twice */
+const active = new Set();
+
+/** When somebody signs out, the next reader of this browser sees no names of files. */
+export const forgetUploads = () => localStorage.removeItem(MEMORY);
 
 class Upload {
   /** @param {File} file @param {() => Promise<void>} submitted */
   constructor(file, submitted) {
     this.file = file;
     this.submitted = submitted;
-    this.key = `${file.size}-${file.lastModified}`;
+    this.key = keyOf(file);
     this.url = remembered()[this.key] ?? "";
     this.paused = false;
     /** @type {XMLHttpRequest | null} */
@@ -74,10 +83,15 @@ class Upload {
     this.show("paused", "Resume");
   }
 
+  end() {
+    remember(this.key, null);
+    active.delete(this.key);
+    this.row.remove();
+  }
+
   async cancel() {
     this.pause();
-    this.row.remove();
-    remember(this.key, null);
+    this.end();
     if (this.url) await request(this.url, { method: "DELETE", headers: TUS });
   }
 
@@ -88,8 +102,7 @@ class Upload {
       for (let offset = await this.offset(); offset < this.file.size; ) offset = await this.send(offset);
       this.show("uploaded", "Pause");
       await sendJson("POST", "/v1/recordings", { upload: this.url.split("/").pop(), ...chosenOptions() });
-      remember(this.key, null);
-      this.row.remove();
+      this.end();
       say(`${this.file.name} was uploaded and is being transcribed.`);
       await this.submitted();
     } catch (error) {
@@ -171,6 +184,8 @@ export function startUploads(submitted) {
   section.hidden = false;
   const add = (/** @type {Iterable<File>} */ files) => {
     for (const file of files) {
+      if (active.has(keyOf(file))) continue;
+      active.add(keyOf(file));
       const upload = new Upload(file, submitted);
       byId("uploads").append(upload.row);
       upload.run();
