@@ -14,7 +14,8 @@ from starlette.routing import Route
 from services.gateway.app import gateway_service
 from services.gateway.context import Context, Deployment
 from services.gateway.settings import GatewaySettings
-from services.results.app import results_service
+from services.results.app import results_services
+from services.results.page.render import FILES
 from shared.domain.tenant import Scope
 from shared.exports.formats import FORMATS
 from shared.infra.blobs_folder import FolderBlobs
@@ -32,6 +33,7 @@ Rule = Sequence[set[Scope]]  # alternatives, each a set of scopes that are neede
 OPEN: Rule = ()
 EDIT: Rule = [WRITE | READ]
 VIEWS = ["", "/summary", ".mp4", *(f".{form.suffix}" for form in FORMATS.values())]
+ASSEMBLYAI_VIEWS = ["srt", "vtt", "sentences", "paragraphs", "word-search", "redacted-audio"]
 RULES: dict[str, Rule] = {
     "POST /v1/recordings": [WRITE],
     "POST /v1/uploads": [WRITE],
@@ -61,6 +63,19 @@ RULES: dict[str, Rule] = {
     "PATCH /v1/transcripts/{}/speakers/{}": EDIT,
     "PATCH /v1/transcripts/{}/utterances/{}": EDIT,
     "POST /v1/transcripts/{}/video": EDIT,
+    "GET /v1/jobs/{}/media": [READ],
+    "HEAD /v1/jobs/{}/media": [READ],
+    **{key: [READ] for key in ["GET /", "GET /meetings/{}", "GET /meetings/{}/utterances/{}"]},
+    **{key: [READ] for key in ["POST /search", "POST /sign-out"]},
+    **dict.fromkeys(["GET /sign-in", "POST /sign-in", *(f"GET {path}" for path in FILES)], OPEN),
+    **{key: [WRITE] for key in ["POST /v2/upload", "POST /v2/transcript", "DELETE /v2/transcript/{}"]},
+    **{key: [READ] for key in ["GET /v2/transcript", "GET /v2/transcript/{}"]},
+    **{f"GET /v2/transcript/{{}}/{view}": [READ] for view in ASSEMBLYAI_VIEWS},
+    **{key: [WRITE | READ] for key in ["POST /v1/audio/transcriptions", "POST /v1/listen"]},
+    "POST /v1/audio/translations": [WRITE],
+    **{key: [READ] for key in ["GET /v1/models", "GET /v1/models/{}"]},
+    "POST /v0/batch/jobs": [WRITE],
+    **{f"GET /v0/batch/jobs{path}": [READ] for path in ("", "/{}", "/{}/predictions", "/{}/artifacts")},
     **dict.fromkeys(["GET /livez", "GET /readyz", "GET /errors", "GET /v1/schema/transcript.json"], OPEN),
     **dict.fromkeys(["GET /openapi.json", "HEAD /openapi.json"], OPEN),
     **dict.fromkeys(["OPTIONS /v1/uploads", "OPTIONS /v1/uploads/{}"], OPEN),  # a preflight has no key
@@ -87,7 +102,7 @@ def web(database: Database, tmp_path: Path) -> TestClient:
     deployment = Deployment(gateway=settings, storage=StorageSettings(folder=tmp_path / "state", reserve_mb=0))
     services = [
         gateway_service(Context(deployment, database, MemoryQueue())),
-        results_service(database, FolderBlobs(tmp_path / "blobs")),
+        *results_services(database, FolderBlobs(tmp_path / "blobs"), keyless=False),
     ]
     return TestClient(create_application(services, settings, database))
 
@@ -124,4 +139,6 @@ def test_each_key_may_do_what_the_rules_say(web: TestClient, database: Database)
             admitted = rule == OPEN or Scope.ADMIN in scopes or any(needed <= scopes for needed in rule)
             assert (answer.status_code != 403) is admitted, (route, scopes, answer.status_code)
         if rule != OPEN:
-            assert web.request(method, path.replace("{}", ID), headers=TUS).status_code == 401, route
+            answer = web.request(method, path.replace("{}", ID), headers=TUS, follow_redirects=False)
+            to_sign_in = answer.status_code == 303 and answer.headers["location"].startswith("/sign-in?next=")
+            assert answer.status_code == 401 or to_sign_in, (route, answer.status_code)

@@ -190,12 +190,12 @@ def test_a_callback_gets_the_whole_answer_once(gateway: Gateway, ended: Ends) ->
 
         def arrived() -> bool:
             outbox.fan_out()
-            due.extend(outbox.due(limit=5, lease=timedelta(minutes=1)))
+            due.extend(outbox.due(limit=5, lease=timedelta(minutes=1), slots=100))
             return bool(due)
 
         assert eventually(arrived, 20)
         render_callbacks(gateway.context)
-        assert len(due) == 1 and outbox.due(limit=5, lease=timedelta(minutes=1)) == ()
+        assert len(due) == 1 and outbox.due(limit=5, lease=timedelta(minutes=1), slots=100) == ()
     endpoint, body = due[0].endpoint, json.loads(due[0].delivery.body)
     assert "s3cret" not in endpoint.url and endpoint.header is not None
     header = gateway.context.callbacks.cipher.decrypt(endpoint.header, endpoint.id)
