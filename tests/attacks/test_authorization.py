@@ -27,7 +27,7 @@ from shared.infra.web.application import create_application
 from tests.gateway.serving import MemoryQueue
 
 ID = "0" * 32
-TUS = {"Tus-Resumable": "1.0.0"}
+HEADERS = {"Tus-Resumable": "1.0.0", "Sec-Fetch-Site": "same-origin"}
 WRITE, READ, HOOKS = {Scope.RECORDINGS_WRITE}, {Scope.TRANSCRIPTS_READ}, {Scope.WEBHOOKS_WRITE}
 Rule = Sequence[set[Scope]]  # alternatives, each a set of scopes that are needed together; `admin` has every scope
 OPEN: Rule = ()
@@ -133,12 +133,12 @@ def test_each_key_may_do_what_the_rules_say(web: TestClient, database: Database)
             answer = web.request(
                 method,
                 path.replace("{}", ID, 1).replace("{}", "0"),
-                headers={**TUS, "Authorization": f"Bearer {key_with(scopes)}"},
+                headers={**HEADERS, "Authorization": f"Bearer {key_with(scopes)}"},
                 json=BODIES.get(route),
             )
             admitted = rule == OPEN or Scope.ADMIN in scopes or any(needed <= scopes for needed in rule)
             assert (answer.status_code != 403) is admitted, (route, scopes, answer.status_code)
         if rule != OPEN:
-            answer = web.request(method, path.replace("{}", ID), headers=TUS, follow_redirects=False)
+            answer = web.request(method, path.replace("{}", ID), headers=HEADERS, follow_redirects=False)
             to_sign_in = answer.status_code == 303 and answer.headers["location"].startswith("/sign-in?next=")
             assert answer.status_code == 401 or to_sign_in, (route, answer.status_code)
