@@ -2,17 +2,23 @@
 
 from __future__ import annotations
 
+import json
 from dataclasses import dataclass
 from datetime import UTC, datetime, timedelta
 from typing import Any
 from uuid import uuid4
 
+from sqlalchemy import select
+
 from shared.domain.job import Job, Source
 from shared.domain.job_record import NewJob
 from shared.domain.work import Claim, PlannedStage
+from shared.infra.database.engine import Database
+from shared.infra.database.schema import outbox
 from shared.infra.database.work import SqlWorkStore
 
 MINUTE = timedelta(minutes=1)
+LOST = timedelta(hours=1)
 
 # A small stage graph: two stages that may run in parallel, and one that needs both.
 PLAN = (
@@ -44,3 +50,8 @@ def held(work: SqlWorkStore, job_id: str, stage: str, worker: str = "w1", lease:
     claim = work.claim(job_id, stage, worker, lease)
     assert isinstance(claim, Claim), claim
     return claim
+
+
+def outbox_events(database: Database) -> list[dict[str, Any]]:
+    with database.reading() as connection:
+        return [json.loads(body) for (body,) in connection.execute(select(outbox.c.body))]

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from services.cli.table import plain_table
 from services.trainer.trainable_networks import import_torch_module
 
 bench = typer.Typer(help="Measure performance on this machine.", no_args_is_help=True)
@@ -32,17 +32,9 @@ def bench_networks(
     if as_json:
         sys.stdout.write(json.dumps(measurements) + "\n")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in (
-        "network",
-        "reads a",
-        "parameters",
-        "GFLOP/utterance",
-        "latency ms",
-        "utterances/s",
-        "kept share",
-    ):
-        table.add_column(heading)
+    table = plain_table(
+        "network", "reads a", "parameters", "GFLOP/utterance", "latency ms", "utterances/s", "kept share"
+    )
     for row in measurements:
         kept_share = "" if row["kept_share"] is None else f"{row['kept_share']:.2f}"
         table.add_row(

@@ -9,8 +9,8 @@ from typing import Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from services.cli.table import plain_table
 from shared.domain.error import EngineUnavailable
 from shared.domain.governance import NOTICE
 from shared.engines.catalog import SLOTS, Setup, Slot
@@ -62,9 +62,7 @@ def check_slot(slot: Slot[object], setup: Setup) -> list[Finding]:
 
 def _print(findings: dict[str, list[Finding]]) -> None:
     console = Console()
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("work", "engine", "", "details"):
-        table.add_column(heading)
+    table = plain_table("work", "engine", "", "details")
     styles = {"used": "green", "ready": "dim", "missing": "yellow"}
     for slot, found in findings.items():
         for number, finding in enumerate(found):

@@ -12,8 +12,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import Progress as Bars
-from rich.table import Table
 
+from services.cli.table import plain_table
 from shared.domain.emotion import Modality
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
@@ -73,9 +73,7 @@ def _show(result: Mapping[str, Any], *, as_json: bool) -> None:
             console.print(f"{name:12} {value}", highlight=False)
     if "per_class" not in result:
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("", "precision", "recall", "f1", "support", "confused with"):
-        table.add_column(heading)
+    table = plain_table("", "precision", "recall", "f1", "support", "confused with")
     for (name, metrics), row in zip(result["per_class"].items(), result["confusion"], strict=True):
         confusions = ", ".join(
             f"{other} {count}" for other, count in zip(result["per_class"], row, strict=True) if count and other != name

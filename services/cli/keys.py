@@ -11,8 +11,8 @@ from typing import TYPE_CHECKING, Annotated
 
 import typer
 from rich.console import Console
-from rich.table import Table
 
+from services.cli.table import plain_table
 from shared.domain.tenant import ApiKey, Scope
 from shared.infra.keys import make_key
 from shared.infra.settings import DatabaseSettings, StorageSettings
@@ -73,9 +73,7 @@ def list_keys(
         rows = [key.model_dump(mode="json", exclude={"secret_sha256"}) for key in stored]
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("id", "name", "scopes", "created", "last used", "status"):
-        table.add_column(heading)
+    table = plain_table("id", "name", "scopes", "created", "last used", "status")
     for key in stored:
         used = f"{key.last_used_at:%Y-%m-%d}" if key.last_used_at else "never"
         state = "[green]valid[/green]" if key.usable(datetime.now(UTC)) else _key_status(key)

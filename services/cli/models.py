@@ -11,8 +11,8 @@ from typing import Annotated, Any
 import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
-from rich.table import Table
 
+from services.cli.table import plain_table
 from shared.domain.error import EngineUnavailable, UndertoneError
 from shared.engines.settings import EngineSettings
 from shared.engines.weights.archive import export_weights, import_weights
@@ -33,9 +33,7 @@ def list_models(
     if as_json:
         sys.stdout.write(json.dumps(rows, indent=2) + "\n")
         return
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("name", "slot", "licence", "commercial use", "size", "where"):
-        table.add_column(heading)
+    table = plain_table("name", "slot", "licence", "commercial use", "size", "where")
     for row in rows:
         commercial = "[green]yes[/green]" if row["commercial_use"] else "[yellow]no[/yellow]"
         table.add_row(row["name"], row["slot"], row["licence"], commercial, f"{row['megabytes']} MB", row["where"])

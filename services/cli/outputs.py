@@ -16,8 +16,8 @@ from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed
 from shared.domain.transcript import Transcript
 from shared.engines.captions.video import caption_video
 from shared.engines.catalog import Setup
+from shared.exports.caption_lines import caption_lines
 from shared.exports.formats import FORMATS
-from shared.exports.video import lines_of
 
 VIDEO = "mp4"
 
@@ -104,7 +104,7 @@ class Outputs:
         emit(StageStarted(stage="captions"))
         caption_video(
             media,
-            lines_of(transcript, emotion=self.emotion),
+            caption_lines(transcript, emotion=self.emotion),
             transcript.disclosure.notice,
             target,
             burn=self.burn,

@@ -10,9 +10,9 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from pydantic import ValidationError
 from rich.console import Console
-from rich.table import Table
 
 from services.cli.references import describe, read_intentions, read_rttm, read_stm, read_text, read_uem
+from services.cli.table import plain_table
 from shared.domain.error import InvalidTranscript
 from shared.domain.span import Span
 from shared.domain.transcript import Transcript
@@ -71,9 +71,7 @@ def _flat(speakers: SpeakerScore, words: WordScore | None, emotions: EmotionScor
 
 
 def _print(speakers: SpeakerScore, words: WordScore | None, emotions: EmotionScore | None) -> None:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
-    for heading in ("", "rate", "details"):
-        table.add_column(heading)
+    table = plain_table("", "rate", "details")
     table.add_row(
         "[bold]DER[/bold]",
         f"{speakers.der:.1%}",

@@ -6,6 +6,7 @@ from rich.console import Console
 from rich.table import Table
 from rich.text import Text
 
+from services.cli.table import plain_table
 from shared.domain.emotion import Emotion, EmotionReading, Modality, ModalityStatus
 from shared.domain.transcript import Transcript
 
@@ -47,7 +48,7 @@ def _headline(transcript: Transcript) -> Text:
 
 
 def _utterances(transcript: Transcript) -> Table:
-    table = Table(box=None, padding=(0, 2, 0, 0), header_style="dim", pad_edge=False)
+    table = plain_table()
     table.add_column("time", style="dim", no_wrap=True)
     table.add_column("speaker", no_wrap=True)
     table.add_column("words", ratio=1)

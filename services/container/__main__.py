@@ -58,14 +58,14 @@ def main(arguments: list[str]) -> int:
 
 def _secrets(*, shown: bool) -> None:
     # Imported late: services need no ciphers, and the log must be imported after `rich` is blocked.
-    from services.container.secret_files import keep_secrets, kept_secrets  # noqa: PLC0415
+    from services.container.secret_files import store_secrets, stored_secrets  # noqa: PLC0415
     from shared.infra.startup import format_line, log_format  # noqa: PLC0415
 
     if shown:
-        for name, value in kept_secrets().items():
+        for name, value in stored_secrets().items():
             print(f"{name}={value}")  # noqa: T201 - `print` was requested
     else:
-        created = ", ".join(keep_secrets(os.environ)) or "none"
+        created = ", ".join(store_secrets(os.environ)) or "none"
         text = f"Secrets are ready; created now: {created}.\n"
         sys.stdout.write(format_line("secrets.in_place", text, log_format(), made=created))
 

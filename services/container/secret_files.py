@@ -51,18 +51,18 @@ SECRETS = (
 )
 
 
-def keep_secrets(given: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
-    """Write the given secrets and generate missing ones; return the variables of the generated ones."""
-    if missing := _missing(given):
+def store_secrets(environment: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
+    """Write the configured secrets and generate missing ones; return the variables of the generated ones."""
+    if missing := _missing(environment):
         raise InvalidSetting(
-            f"{BIND}={given[BIND]} makes the service reachable for others, so you must set its secrets yourself: "
+            f"{BIND}={environment[BIND]} makes the service reachable for others, so you must set its secrets yourself: "
             f"set {', '.join(missing)}.",
             hint="`docker compose run --rm secrets print >> .env` saves the secrets that were generated here.",
         )
     created = []
     for secret in SECRETS:
         path = folder / secret.path
-        value = given.get(secret.variable, "")
+        value = environment.get(secret.variable, "")
         if value:
             secret.check(secret.variable, value)
         elif path.exists():
@@ -74,19 +74,19 @@ def keep_secrets(given: Mapping[str, str], folder: Path = FOLDER) -> list[str]:
     return created
 
 
-def kept_secrets(folder: Path = FOLDER) -> dict[str, str]:
+def stored_secrets(folder: Path = FOLDER) -> dict[str, str]:
     return {
         secret.variable: (folder / secret.path).read_text() for secret in SECRETS if (folder / secret.path).is_file()
     }
 
 
-def _missing(given: Mapping[str, str]) -> list[str]:
-    if is_loopback(given.get(BIND) or "127.0.0.1"):
+def _missing(environment: Mapping[str, str]) -> list[str]:
+    if is_loopback(environment.get(BIND) or "127.0.0.1"):
         return []
-    required = [secret for secret in SECRETS if not (secret.unless and given.get(secret.unless))]
-    if not given.get("STORAGE__BUCKET"):
+    required = [secret for secret in SECRETS if not (secret.unless and environment.get(secret.unless))]
+    if not environment.get("STORAGE__BUCKET"):
         required = [secret for secret in required if secret.variable != "OBJECTS_SECRET_KEY"]
-    return [secret.variable for secret in required if not given.get(secret.variable)]
+    return [secret.variable for secret in required if not environment.get(secret.variable)]
 
 
 def _write(path: Path, value: str) -> None:

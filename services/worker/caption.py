@@ -10,7 +10,7 @@ from shared.domain.job_blobs import captioned_key
 from shared.domain.stage_plan import CAPTION
 from shared.engines.captions.video import caption_video
 from shared.engines.settings import MediaSettings
-from shared.exports.video import lines_of
+from shared.exports.caption_lines import caption_lines
 from shared.infra.artifacts_blobs import blocks_of
 
 
@@ -27,7 +27,7 @@ def make_captioned_video(files: StageFiles, lease: LeaseKeeper, media: MediaSett
     video = files.workdir / "captioned.mp4"
     caption_video(
         files.files(CAPTION.opens).recording,
-        lines_of(transcript, emotion=True),
+        caption_lines(transcript, emotion=True),
         transcript.disclosure.notice,
         video,
         burn=True,

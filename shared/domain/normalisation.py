@@ -17,9 +17,9 @@ def nfc(text: str) -> str:
 
 def _without_excess(run: re.Match[str]) -> str:
     marks = 0
-    kept: list[str] = []
+    characters: list[str] = []
     for character in run[0]:
         marks = marks + 1 if unicodedata.combining(character) else 0
         if marks <= MAX_MARKS:
-            kept.append(character)
-    return "".join(kept)
+            characters.append(character)
+    return "".join(characters)

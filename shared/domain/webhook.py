@@ -148,9 +148,9 @@ def rotate_secrets(
     secrets: Sequence[EncryptedSecret], ciphertext: str, now: datetime, old_until: datetime
 ) -> tuple[EncryptedSecret, ...]:
     """The new secret first, then the still valid ones, which expire at `old_until` at the latest."""
-    kept = [
+    still_valid = [
         EncryptedSecret(ciphertext=old.ciphertext, expires_at=min(old_until, old.expires_at or old_until))
         for old in secrets
         if old.expires_at is None or now < old.expires_at
     ]
-    return (EncryptedSecret(ciphertext=ciphertext), *kept)
+    return (EncryptedSecret(ciphertext=ciphertext), *still_valid)

@@ -52,8 +52,8 @@ class YuNet:
             raise EngineFailed(f"YuNet failed on a frame: {error}") from error
         found = np.concatenate([_decoded(values, stride) for stride in STRIDES])
         boxes = found[:, :4] / scale
-        kept = cv2.dnn.NMSBoxes(boxes.tolist(), found[:, 4].tolist(), MIN_SCORE, OVERLAP)
-        rows = np.asarray(kept, dtype=np.intp).ravel()
+        selected = cv2.dnn.NMSBoxes(boxes.tolist(), found[:, 4].tolist(), MIN_SCORE, OVERLAP)
+        rows = np.asarray(selected, dtype=np.intp).ravel()
         return [FaceBox(*row) for row in np.column_stack([boxes, found[:, 4:]])[rows].tolist()]
 
 

@@ -75,13 +75,13 @@ class NetworkFusion:
         """Yield the logits of every utterance with at least one usable modality."""
         for read, used in self._parts(len(conversation)):
             clips = [conversation[row] for row in read]
-            given = [self._plan.given(clip, encodings, row) for clip, row in zip(clips, read, strict=True)]
+            inputs = [self._plan.inputs_of(clip, encodings, row) for clip, row in zip(clips, read, strict=True)]
             who = [clip.utterance.speaker for clip in clips]
-            emotion, sentiment = self._run(given, who)
+            emotion, sentiment = self._run(inputs, who)
             for clip in clips:
                 clip.audio.release()
             for row in used:
-                if given[row - read.start]:
+                if inputs[row - read.start]:
                     yield row, emotion[row - read.start], sentiment[row - read.start]
 
     def _parts(self, count: int) -> list[tuple[range, range]]:
@@ -90,9 +90,9 @@ class NetworkFusion:
         parts = [range(start, min(start + BATCH, count)) for start in range(0, count, BATCH)]
         return [(part, part) for part in parts]
 
-    def _run(self, given: Sequence[InputArrays], who: Sequence[str]) -> tuple[Floats, Floats]:
-        rows = [given] if self._plan.dialogue else [[one] for one in given]
-        speakers = [who] if self._plan.dialogue else [[one] for one in who]
+    def _run(self, inputs: Sequence[InputArrays], who: Sequence[str]) -> tuple[Floats, Floats]:
+        rows = [inputs] if self._plan.dialogue else [[utterance] for utterance in inputs]
+        speakers = [who] if self._plan.dialogue else [[speaker] for speaker in who]
         emotion, sentiment = self._session.run(["emotion_logits", "sentiment_logits"], self._plan.batch(rows, speakers))
         if not (np.isfinite(emotion).all() and np.isfinite(sentiment).all()):
             raise EngineFailed(f"{self.name} returned values that are not finite.")

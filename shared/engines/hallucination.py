@@ -36,13 +36,13 @@ def is_plausible(segment: SegmentScores) -> bool:
 def without_loops(words: Sequence[Word]) -> list[Word]:
     """Keep one copy of a phrase that is repeated more than three times in a row, and no word that is a loop itself."""
     words = [word for word in words if not LOOP_IN_WORD.search(word.text)]
-    kept: list[Word] = []
+    unrepeated: list[Word] = []
     position = 0
     while position < len(words):
         length, repeats = _loop_at(words, position)
-        kept += words[position : position + length]
+        unrepeated += words[position : position + length]
         position += length * repeats
-    return kept
+    return unrepeated
 
 
 def _loop_at(words: Sequence[Word], position: int) -> tuple[int, int]:

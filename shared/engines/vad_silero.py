@@ -125,9 +125,9 @@ def spans_of(probabilities: Floats, start: float, duration: float) -> tuple[Span
         elif begun is not None and probability < LEAVE:
             found.append(Span(start=begun * step, end=number * step))
             begun = None
-    kept = [span for span in union(found, gap=MIN_PAUSE) if span.duration >= MIN_SPEECH]
+    long_enough = [span for span in union(found, gap=MIN_PAUSE) if span.duration >= MIN_SPEECH]
     padded = (
         Span(start=start + max(0.0, span.start - PADDING), end=start + min(duration, span.end + PADDING))
-        for span in kept
+        for span in long_enough
     )
     return union(padded)

@@ -56,7 +56,7 @@ class BlobArtifacts:
         with self._local.making(key) as folder:
             for name, blob in manifest.files.items():
                 if name.endswith(ending):
-                    self._download(f"{self._folder}/{key}/{name}", folder / name, blob)
+                    download(self._blobs, self._tenant, f"{self._folder}/{key}/{name}", folder / name, blob.sha256)
         return self._local.find(key)
 
     @contextmanager
@@ -81,9 +81,6 @@ class BlobArtifacts:
         self._check()
         manifest = ArtifactManifest(files=files).model_dump_json().encode()
         self._blobs.put(self._tenant, f"{self._folder}/{key}/{MANIFEST}", [manifest])
-
-    def _download(self, key: str, target: Path, blob: Blob) -> None:
-        download(self._blobs, self._tenant, key, target, blob.sha256)
 
 
 def download(blobs: BlobStore, tenant: str, key: str, target: Path, sha256: str) -> None:

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.domain.error import StorageFull
+from shared.infra.blobs_counted import raising_storage_full
 
 
 class FolderArtifacts:
@@ -37,14 +37,9 @@ class FolderArtifacts:
     def making(self, key: str) -> Iterator[Path]:
         folder = Path(tempfile.mkdtemp(dir=self._scratch, prefix=f"{os.getpid()}-"))
         try:
-            yield folder
-            self._commit(folder, self._root / key)
-        except OSError as error:
-            if error.errno in (errno.ENOSPC, errno.EDQUOT):
-                raise StorageFull(
-                    "The disk is full.", hint="Free some space, then run the same command again."
-                ) from error
-            raise
+            with raising_storage_full():
+                yield folder
+                self._commit(folder, self._root / key)
         finally:
             shutil.rmtree(folder, ignore_errors=True)
 

@@ -20,6 +20,7 @@ from shared.infra.blobs_counted import (
     storage_full,
     storage_unavailable,
 )
+from shared.infra.disk import DiskSpace
 
 SCRATCH = ".scratch"
 ABANDONED_SECONDS = 3600
@@ -30,7 +31,7 @@ class FolderBlobs:
 
     def __init__(self, root: Path, *, reserve: int = 0) -> None:
         self._root = root
-        self._reserve = reserve  # bytes that stay free for the database on the same disk
+        self._disk = DiskSpace(root, reserve)
         self._scratch = root / SCRATCH
         with raising_storage_unavailable():
             self._scratch.mkdir(parents=True, exist_ok=True, mode=0o700)
@@ -60,7 +61,8 @@ class FolderBlobs:
             with os.fdopen(handle, "wb") as out:
                 for block in counted:
                     with raising_storage_unavailable():
-                        self._check_space()
+                        if not self._disk.has_space():
+                            raise storage_full()
                         out.write(block)
                 with raising_storage_unavailable():
                     out.flush()
@@ -68,14 +70,6 @@ class FolderBlobs:
             with raising_storage_unavailable():
                 self._commit(temporary, target)
         return counted.blob
-
-    def has_space(self, size: int = 0) -> bool:
-        """Whether `size` bytes fit without using the reserve; checked before an upload starts."""
-        return shutil.disk_usage(self._root).free - size >= self._reserve
-
-    def _check_space(self) -> None:
-        if not self.has_space():
-            raise storage_full()
 
     @contextmanager
     def _temporary_file(self) -> Iterator[tuple[int, Path]]:

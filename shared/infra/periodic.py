@@ -1,4 +1,4 @@
-"""Runs the periodic tasks of a process until it is asked to stop."""
+"""Runs the periodic tasks of a process until its stop event is set."""
 
 from __future__ import annotations
 

@@ -16,7 +16,7 @@ import yaml
 
 from services.container.__main__ import MODULES
 from services.container.health import START_GRACE_SECONDS, TIMEOUT_SECONDS
-from services.container.secret_files import keep_secrets, kept_secrets
+from services.container.secret_files import store_secrets, stored_secrets
 from services.worker.settings import WorkerSettings
 from shared.infra.redis_server import find_server
 from tests.container.compose_file import ROOT, SERVICES, TEXT, VARIABLE, project
@@ -186,7 +186,7 @@ def test_redis_is_persistent_and_requires_a_password() -> None:
 
 
 def test_redis_starts_and_accepts_only_the_password(tmp_path: Path) -> None:
-    keep_secrets({}, tmp_path / "secrets")
+    store_secrets({}, tmp_path / "secrets")
     (tmp_path / "redis-server").symlink_to(find_server())
     socket = tmp_path / "s"
     script = SERVICES["redis"]["entrypoint"][-1].rstrip()
@@ -198,7 +198,7 @@ def test_redis_starts_and_accepts_only_the_password(tmp_path: Path) -> None:
         stdout=subprocess.DEVNULL,
     )
     try:
-        password = kept_secrets(tmp_path / "secrets")["REDIS_PASSWORD"]
+        password = stored_secrets(tmp_path / "secrets")["REDIS_PASSWORD"]
         client = redis.Redis(unix_socket_path=str(socket), password=password)
         for _ in range(100):
             if socket.exists():

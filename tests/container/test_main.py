@@ -16,7 +16,7 @@ from shared.domain.error import InvalidRequest, InvalidSetting
 @pytest.fixture
 def folder(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> Path:
     """The folder of secrets; the functions' default argument was bound at their definition."""
-    for function in (secret_files.keep_secrets, secret_files.kept_secrets):
+    for function in (secret_files.store_secrets, secret_files.stored_secrets):
         monkeypatch.setattr(function, "__defaults__", (tmp_path,))
     for secret in secret_files.SECRETS:
         monkeypatch.delenv(secret.variable, raising=False)
@@ -28,7 +28,7 @@ def test_secrets_are_generated_and_printed_for_an_env_file(folder: Path, capsys:
     assert json.loads(capsys.readouterr().out)["made"].startswith("REDIS_PASSWORD")
     assert container.main(["secrets", "print"]) == 0
     printed = dict(line.split("=", 1) for line in capsys.readouterr().out.splitlines())
-    assert printed == secret_files.kept_secrets()
+    assert printed == secret_files.stored_secrets()
     assert (folder / "sealing" / "keys").read_text() == printed["SECRETS__KEYS"]
 
 

@@ -11,9 +11,13 @@ import pytest
 from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
+from shared.domain.job_record import JobRecord
 from shared.infra.database.engine import Database, open_database
+from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
-from tests.service_fakes import MovableClock
+from shared.infra.database.work import SqlWorkStore
+from shared.infra.database.work_queue import SqlWorkQueue
+from tests.service_fakes import MovableClock, new_job
 
 POSTGRES = "UNDERTONE_TEST_POSTGRES"
 
@@ -49,3 +53,23 @@ def database(address: str, clock: MovableClock) -> Iterator[Database]:
         SqlKeyStore(opened).ensure_tenant(tenant)
     yield opened
     opened.close()
+
+
+@pytest.fixture
+def jobs(database: Database) -> SqlJobStore:
+    return SqlJobStore(database)
+
+
+@pytest.fixture
+def work(database: Database) -> SqlWorkStore:
+    return SqlWorkStore(database, public_url="https://our.example")
+
+
+@pytest.fixture
+def queue(database: Database) -> SqlWorkQueue:
+    return SqlWorkQueue(database)
+
+
+@pytest.fixture
+def job(jobs: SqlJobStore) -> JobRecord:
+    return jobs.add("ours", new_job(metadata={"meeting": 7}))

@@ -8,9 +8,9 @@ import pytest
 
 from shared.domain.speech import Utterance, Word
 from shared.domain.transcript import Speaker, Transcript
+from shared.exports.caption_lines import caption_lines
 from shared.exports.formats import FORMATS
 from shared.exports.summary import render_summary
-from shared.exports.video import lines_of
 from tests.exports.sample import transcript
 from tests.fakes import utterance
 from tests.scaling import LIMIT, growth
@@ -40,7 +40,7 @@ def one_utterance(size: int) -> Transcript:
 
 RENDERERS = {name: form.render for name, form in FORMATS.items()} | {
     "summary": render_summary,
-    "video": lambda given, *, emotion: lines_of(given, emotion=emotion),
+    "video": lambda given, *, emotion: caption_lines(given, emotion=emotion),
 }
 
 

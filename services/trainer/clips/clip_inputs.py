@@ -31,7 +31,7 @@ class Inputs:
     folder: Path
     broken: Mapping[str, int]  # number of clips that could not be decoded, by error code
 
-    def given(self, number: int) -> InputArrays:
+    def inputs_of(self, number: int) -> InputArrays:
         with np.load(self.folder / f"{number:06}.npz") as arrays:
             return {Modality(name): arrays[name].astype(np.float32) for name in arrays.files}
 
@@ -80,9 +80,9 @@ def _compute(
     conversation = [perceive(clip, index) for index, clip in enumerate(dialogue)]
     encodings = [encoder.encode(conversation, lambda _: None) for encoder in encoders.values()]
     for row, clip in enumerate(conversation):
-        given = plan.given(clip, encodings, row)
+        inputs = plan.inputs_of(clip, encodings, row)
         # Log-mels and face crops are stored in half precision: they take most of the disk space.
-        kept = {str(m): array if m in plan.engines else array.astype(np.float16) for m, array in given.items()}
+        kept = {str(m): array if m in plan.engines else array.astype(np.float16) for m, array in inputs.items()}
         save_atomically(folder / f"{first + row:06}.npz", kept)
 
 

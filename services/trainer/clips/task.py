@@ -47,7 +47,7 @@ class TrainingData:
     def tensors(self, rows: Sequence[range]) -> dict[str, Tensor]:
         clips = self.inputs.clips
         made = self.plan.batch(
-            [[self.inputs.given(number) for number in row] for row in rows],
+            [[self.inputs.inputs_of(number) for number in row] for row in rows],
             [[clips[number].speaker for number in row] for row in rows],
         )
         return {name: torch.from_numpy(values) for name, values in made.items()}

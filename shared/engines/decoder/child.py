@@ -1,4 +1,4 @@
-"""The sandboxed child: decodes audio into sample files, or streams sampled frames; started by decoder_sandbox.py."""
+"""The sandboxed child: decodes audio into sample files, or streams sampled frames; started by `sandboxed_child`."""
 
 from __future__ import annotations
 

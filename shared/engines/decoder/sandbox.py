@@ -95,7 +95,7 @@ class SandboxedChild:
 def sandboxed_child(
     task: str, request: Value, open_files: Sequence[int], settings: MediaSettings
 ) -> Iterator[SandboxedChild]:
-    """Run a task of decoder_child.py in an empty private folder, without the parent's environment or after its death.
+    """Run a task of child.py in an empty private folder, without the parent's environment or after its death.
 
     The child gets open files instead of paths, so that names stay private and formats are not guessed from them. The
     request is sent on stdin, because every user of the machine can read arguments. The folder is deleted as soon as

@@ -148,7 +148,7 @@ class InputSpec:
         """The modalities of which it reads the engine output, not the recording."""
         return tuple(modality for modality, reader in self.readers.items() if reader in ENGINE_READERS)
 
-    def given(self, clip: UtteranceClip, encodings: Sequence[Encoding], row: int) -> InputArrays:
+    def inputs_of(self, clip: UtteranceClip, encodings: Sequence[Encoding], row: int) -> InputArrays:
         """Return the inputs of one utterance; an unavailable modality is left out."""
         return {
             encoding.modality: self.readers[encoding.modality](

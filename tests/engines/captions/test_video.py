@@ -15,7 +15,7 @@ from shared.engines.captions.render import render
 from shared.engines.captions.request import CaptionRequest
 from shared.engines.captions.video import caption_video
 from shared.engines.settings import MediaSettings
-from shared.exports.video import lines_of
+from shared.exports.caption_lines import caption_lines
 from shared.ports.media import Bytes
 from tests.exports.sample import transcript
 from tests.media_files import Picture, tone, write_media
@@ -116,11 +116,11 @@ def test_captions_fit_small_and_tall_frames() -> None:
 
 
 def test_lines_have_speaker_colours_and_optional_emotion() -> None:
-    lines = lines_of(transcript(), emotion=True)
+    lines = caption_lines(transcript(), emotion=True)
     colours = {line.speaker: line.colour for line in lines}
     assert len(set(colours.values())) == 3
     assert lines[0].emotion == "sadness"
-    assert {line.emotion for line in lines_of(transcript(), emotion=False)} == {None}
+    assert {line.emotion for line in caption_lines(transcript(), emotion=False)} == {None}
 
 
 def test_recording_without_audio_and_video_is_rejected(tmp_path: Path) -> None:

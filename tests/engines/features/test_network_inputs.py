@@ -41,41 +41,41 @@ CLIPS = plan("mme2e", text=["row", 10], voice=["row", "step", 1, 128, 32], face=
 
 
 def test_engine_output_is_calibrated_logits_and_features() -> None:
-    given = LATE.given(clip(), [encoding(TEXT), encoding(FACE)], 0)
-    assert given[TEXT].tolist() == [1.0] * 7 + [5.0] * 3
+    inputs = LATE.inputs_of(clip(), [encoding(TEXT), encoding(FACE)], 0)
+    assert inputs[TEXT].tolist() == [1.0] * 7 + [5.0] * 3
     assert LATE.engines == (TEXT, FACE) and CLIPS.engines == (TEXT,)
 
 
 def test_each_network_gets_audio_in_its_own_shape() -> None:
     voice = [encoding(VOICE)]
-    frames = LATE.given(clip(2.0), voice, 0)[VOICE].shape[1]
-    assert LATE.given(clip(2.0), voice, 0)[VOICE].shape == (64, frames) and 195 <= frames <= 205
-    slices = CLIPS.given(clip(2.0), voice, 0)[VOICE]
+    frames = LATE.inputs_of(clip(2.0), voice, 0)[VOICE].shape[1]
+    assert LATE.inputs_of(clip(2.0), voice, 0)[VOICE].shape == (64, frames) and 195 <= frames <= 205
+    slices = CLIPS.inputs_of(clip(2.0), voice, 0)[VOICE]
     assert slices.shape == (-(-frames // 32), 1, 128, 32)
     windows = plan("ensemble", text=["row", 7], voice=["row", "window", 128, 128], face=["row", 7])
-    given = windows.given(clip(2.0), voice, 0)[VOICE]
-    assert given.shape == (3, 128, 128)
+    inputs = windows.inputs_of(clip(2.0), voice, 0)[VOICE]
+    assert inputs.shape == (3, 128, 128)
     # Windows overlap by half.
-    np.testing.assert_array_equal(given[0][:, 64:], given[1][:, :64])
+    np.testing.assert_array_equal(inputs[0][:, 64:], inputs[1][:, :64])
     states = plan("av-transformer", voice=["row", "step", 1, 64], face=["row", "face", 3, 48, 48])
     np.testing.assert_array_equal(
-        states.given(clip(2.0), voice, 0)[VOICE][:, 0].T, LATE.given(clip(2.0), voice, 0)[VOICE]
+        states.inputs_of(clip(2.0), voice, 0)[VOICE][:, 0].T, LATE.inputs_of(clip(2.0), voice, 0)[VOICE]
     )
 
 
 def test_long_utterances_are_truncated() -> None:
     long = replace(clip(40.0), face=clip(faces=90).face)
-    given = CLIPS.given(long, [encoding(VOICE), encoding(FACE)], 0)
-    assert given[VOICE].shape[0] <= MAX_SECONDS * 100 / 32 + 2
-    assert given[FACE].shape == (MAX_FACES, 3, 48, 48)
-    np.testing.assert_array_equal(given[FACE][:, 0], given[FACE][:, 2])
-    assert np.abs(given[FACE].mean((2, 3))).max() < 1e-3, "each face is normalized"
+    inputs = CLIPS.inputs_of(long, [encoding(VOICE), encoding(FACE)], 0)
+    assert inputs[VOICE].shape[0] <= MAX_SECONDS * 100 / 32 + 2
+    assert inputs[FACE].shape == (MAX_FACES, 3, 48, 48)
+    np.testing.assert_array_equal(inputs[FACE][:, 0], inputs[FACE][:, 2])
+    assert np.abs(inputs[FACE].mean((2, 3))).max() < 1e-3, "each face is normalized"
 
 
 def test_unavailable_modality_is_left_out_and_masked() -> None:
-    given = LATE.given(clip(), [encoding(TEXT), encoding(VOICE, "low_snr"), encoding(FACE)], 0)
-    assert set(given) == {TEXT, FACE}
-    batch = LATE.batch([[given], [LATE.given(clip(1.0), [encoding(VOICE)], 0)]], [["Ana"], ["Ben"]])
+    inputs = LATE.inputs_of(clip(), [encoding(TEXT), encoding(VOICE, "low_snr"), encoding(FACE)], 0)
+    assert set(inputs) == {TEXT, FACE}
+    batch = LATE.batch([[inputs], [LATE.inputs_of(clip(1.0), [encoding(VOICE)], 0)]], [["Ana"], ["Ben"]])
     assert list(batch) == list(LATE.tensors)
     assert batch["text_mask"].tolist() == [True, False] and batch["face_mask"].tolist() == [True, False]
     assert not batch["voice_mask"][0].any() and not batch["voice"][0].any()
@@ -88,7 +88,7 @@ def test_dialogues_are_padded_and_speakers_are_ids() -> None:
         "text_mask": ["row", "utterance"], "speakers": ["row", "utterance"],
     }  # fmt: skip
     sdt = InputSpec.of("sdt", axes)
-    one = sdt.given(clip(), [encoding(TEXT)], 0)
+    one = sdt.inputs_of(clip(), [encoding(TEXT)], 0)
     batch = sdt.batch([[one, {}, one], [one]], [["Ana", "Ben", "Ana"], ["Cem"]])
     assert batch["text"].shape == (2, 3, 10)
     assert batch["text_mask"].tolist() == [[True, False, True], [True, False, False]]
@@ -112,4 +112,4 @@ def test_every_utterance_of_a_dialogue_is_used_once_with_context(count: int) -> 
 
 
 def test_mel_frames_have_the_expected_rate() -> None:
-    assert LATE.given(clip(1.0), [encoding(VOICE)], 0)[VOICE].shape[1] == pytest.approx(SAMPLE_RATE / 160, abs=3)
+    assert LATE.inputs_of(clip(1.0), [encoding(VOICE)], 0)[VOICE].shape[1] == pytest.approx(SAMPLE_RATE / 160, abs=3)

@@ -34,9 +34,9 @@ def test_the_default_configuration_accepts_pipeline_inputs(name: str) -> None:
         Encoding(m, np.ones((1, 7), np.float32), np.ones((1, width), np.float32), (None,), np.ones(1, np.float32))
         for m, width in FEATURES.items()
     ]
-    given = plan.given(UtteranceClip(utterance(0, 0, 2), Audio(tone(2.0)), face), encodings, 0)
-    assert set(given) == set(spec.modalities) == set(plan.shapes)
-    for modality, array in given.items():
+    inputs = plan.inputs_of(UtteranceClip(utterance(0, 0, 2), Audio(tone(2.0)), face), encodings, 0)
+    assert set(inputs) == set(spec.modalities) == set(plan.shapes)
+    for modality, array in inputs.items():
         shape = plan.shapes[modality]
         assert tuple(s for s, axis in zip(array.shape, shape, strict=True) if axis is not None) == fixed(shape)
     assert HYPERPARAMETERS[name].drop > 0

@@ -77,9 +77,9 @@ def scores(readings: Sequence[EmotionReading]) -> np.ndarray:
 
 def by_torch(run: Path, plan: InputSpec, clips: list[UtteranceClip], encodings: list[Encoding]) -> np.ndarray:
     """The scores of the run's weights in torch, with the engine's input specification."""
-    given = [plan.given(clip, encodings, row) for row, clip in enumerate(clips)]
+    inputs = [plan.inputs_of(clip, encodings, row) for row, clip in enumerate(clips)]
     speakers = [clip.utterance.speaker for clip in clips]
-    rows = ([given], [speakers]) if plan.dialogue else ([[one] for one in given], [[one] for one in speakers])
+    rows = ([inputs], [speakers]) if plan.dialogue else ([[one] for one in inputs], [[one] for one in speakers])
     tensors = {name: torch.from_numpy(values) for name, values in plan.batch(*rows).items()}
     with torch.no_grad():
         logits = trained_network(run)(**tensors)[0].reshape(-1, 7).numpy()
@@ -87,7 +87,7 @@ def by_torch(run: Path, plan: InputSpec, clips: list[UtteranceClip], encodings: 
     learnt = np.array([emotion not in own.cannot_emit for emotion in EMOTIONS])
     network = [posterior(row, own.temperature, vector(own.prior, EMOTIONS), fallback.prior, learnt) for row in logits]
     alone = scores(fallback.fuse(encodings, absent=dict.fromkeys(Modality), conversation=clips))
-    return np.array([one if available else other for one, other, available in zip(network, alone, given, strict=True)])
+    return np.array([one if available else other for one, other, available in zip(network, alone, inputs, strict=True)])
 
 
 def test_the_catalog_lists_every_registered_network() -> None:

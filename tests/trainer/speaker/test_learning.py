@@ -170,7 +170,7 @@ def test_missing_read_speech_is_reported(tmp_path: Path) -> None:
         read_segments(tmp_path, SpeakerNet(), tmp_path / "cuts.npz")
 
 
-def test_a_run_ends_with_weights_and_figures(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_run_ends_with_weights_and_metrics(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(training, "read_segments", lambda *_: simulated_segments())
     monkeypatch.setattr(training, "teacher", Ge2e)
     monkeypatch.setattr(tasks, "STEPS", 2)

@@ -20,7 +20,7 @@ EMOTION_COLOURS: dict[str, Colour] = {
 }
 
 
-def lines_of(transcript: Transcript, *, emotion: bool) -> tuple[Line, ...]:
+def caption_lines(transcript: Transcript, *, emotion: bool) -> tuple[Line, ...]:
     numbers = {speaker.name: number for number, speaker in reversed(list(enumerate(transcript.speakers)))}
     made = []
     for caption in captions(transcript, emotion=emotion):
