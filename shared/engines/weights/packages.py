@@ -77,10 +77,13 @@ def _pip(folder: Path) -> list[str]:
 
 
 def _bytes_in(wheels: Path) -> int:
+    """pip removes its temporary folders meanwhile: `os.walk` skips those that it no longer finds."""
     found = 0
-    for path in wheels.glob("**/*.whl"):
-        with suppress(FileNotFoundError):  # pip moved it meanwhile
-            found += path.stat().st_size
+    for folder, _, names in os.walk(wheels):
+        for name in names:
+            if name.endswith(".whl"):
+                with suppress(FileNotFoundError):
+                    found += Path(folder, name).stat().st_size
     return found
 
 
