@@ -28,7 +28,7 @@ class Ge2eEncoder:
 
     name: ClassVar[str] = "ge2e"
     weights: ClassVar[str] = "speaker_ge2e"
-    same_voice: ClassVar[float] = 0.64
+    same_voice: ClassVar[float] = 0.63
     note: ClassVar[str | None] = "Emotional speech of one person may be detected as another speaker."
 
     @classmethod
@@ -59,7 +59,7 @@ class MoodsEncoder(Ge2eEncoder):
 
     name = "ge2e-moods"
     weights = "speaker_ge2e_moods"
-    same_voice = 0.64
+    same_voice = 0.67
     note = None
 
 

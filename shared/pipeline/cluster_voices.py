@@ -13,7 +13,10 @@ from shared.ports.media import Floats
 
 MAX_ROWS = 800  # more are first merged block by block, so that cost grows linearly with the recording
 LEFT = 4  # of so many rows of a block, one is left
-CONFLICT = 0.5  # similarity that two groups lose if every row of the smaller one conflicts with the other group
+VARIATION = 0.2  # two groups of one voice are less similar than rows within groups, by at most this much
+LEAST_SIMILAR = 0.47  # two groups below it are two people, however different the rows within groups are
+CONFLICT = 0.35  # similarity that two groups lose if every row of the smaller one conflicts with the other group
+ROUNDS = 3  # of k-means after the agglomeration, which never moves a row to another group
 MIN_SHARE = 0.02  # of all speech; a smaller group is noise or laughter, not a participant
 MIN_SECONDS = 1.6  # of speech; the same
 
@@ -39,11 +42,25 @@ class Groups:
 
 @dataclass(frozen=True, slots=True)
 class Merges:
-    """Every step of the agglomeration: `pairs[n]` were merged at similarity `heights[n]`."""
+    """Every step of the agglomeration: `pairs[n]` were merged at similarity `heights[n]`.
+
+    `within[n]` is the mean similarity of the rows of one group before it.
+    """
 
     groups: Groups
     pairs: tuple[tuple[int, int], ...]
     heights: tuple[float, ...]
+    within: tuple[float, ...]
+
+    def of_one_voice(self, same_voice: float) -> int:
+        """How many merges join groups of one voice.
+
+        Emotion makes the speech of a voice vary, within groups as between them, so the threshold falls with the
+        similarity within groups.
+        """
+        thresholds = np.clip(np.array(self.within) - VARIATION, LEAST_SIMILAR, same_voice)
+        differ = np.flatnonzero(np.array(self.heights) < thresholds)
+        return int(differ[0]) if len(differ) else len(self.heights)
 
     def after(self, merges: int) -> Groups:
         """The groups after the first merges."""
@@ -71,9 +88,24 @@ def find_voices(
     while len(groups.members) > MAX_ROWS:
         groups = _reduce(groups, conflicts, len(embeddings))
     merges = agglomerate(groups, conflicts, len(embeddings), until=1)
-    sums = _choose(merges, same_voice, speakers, max_speakers).sums
-    voices: Floats = sums / np.maximum(np.linalg.norm(sums, axis=1, keepdims=True), 1e-9)
+    return settle(embeddings, seconds, _unit(_choose(merges, same_voice, speakers, max_speakers).sums))
+
+
+def settle(embeddings: Floats, seconds: Floats, voices: Floats) -> Floats:  # (voice, dim)
+    """The voices after a few rounds of k-means."""
+    for _ in range(ROUNDS):
+        sums = np.zeros_like(voices)
+        np.add.at(sums, nearest(embeddings, voices), embeddings * seconds[:, None])
+        voices = np.where(sums.any(axis=1, keepdims=True), _unit(sums), voices)
     return voices
+
+
+def nearest(embeddings: Floats, voices: Floats) -> npt.NDArray[np.intp]:  # (row,)
+    return np.asarray((embeddings @ voices.T).argmax(axis=1), dtype=np.intp)
+
+
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 def _reduce(groups: Groups, conflicts: Pairs, rows: int) -> Groups:
@@ -110,17 +142,22 @@ def agglomerate(groups: Groups, conflicts: Pairs, rows: int, *, until: int) -> M
     table = np.stack([similarities(number) for number in range(count)])
     pairs: list[tuple[int, int]] = []
     heights: list[float] = []
+    within: list[float] = []
+    total, together = float(np.square(sums).sum()), float(np.square(weights).sum())
     for _ in range(count - until):
         kept, merged = divmod(int(table.argmax()), count)
         pairs.append((kept, merged))
         heights.append(float(table[kept, merged]))
+        within.append(total / together)
+        total += 2 * float(sums[kept] @ sums[merged])
+        together += 2 * float(weights[kept] * weights[merged])
         for values in (sums, weights, sizes, links):
             values[kept] += values[merged]
         links[:, kept] += links[:, merged]
         alive[merged] = False
         table[merged, :] = table[:, merged] = -np.inf
         table[kept, :] = table[:, kept] = similarities(kept)
-    return Merges(groups, tuple(pairs), tuple(heights))
+    return Merges(groups, tuple(pairs), tuple(heights), tuple(within))
 
 
 def _count_conflicts(members: Sequence[Sequence[int]], conflicts: Pairs, rows: int) -> Floats:  # (group, group)
@@ -139,8 +176,7 @@ def _choose(merges: Merges, same_voice: float, speakers: int | None, max_speaker
     total = len(merges.pairs)
     smallest = max(MIN_SECONDS, MIN_SHARE * float(merges.groups.weights.sum()))
     if speakers is None:
-        natural = next((number for number, height in enumerate(merges.heights) if height < same_voice), total)
-        found = _largest(merges.after(natural), smallest)
+        found = _largest(merges.after(merges.of_one_voice(same_voice)), smallest)
         if max_speakers is None or len(found.members) <= max_speakers:
             return found
         speakers = max_speakers

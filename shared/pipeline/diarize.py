@@ -8,20 +8,23 @@ from itertools import combinations, groupby
 from pathlib import Path
 
 import numpy as np
+import numpy.typing as npt
 
 from shared.domain.span import Span
 from shared.domain.speech import SpeakerTurn
 from shared.domain.stage_plan import DIARIZE
 from shared.pipeline.artifacts import SpeechMap, Turns, open_audio
-from shared.pipeline.cluster_voices import Pairs, find_voices
+from shared.pipeline.cluster_voices import Pairs, find_voices, nearest, settle
 from shared.pipeline.local_speech import Piece, embed_pieces, pieces_of, seconds_alone
+from shared.pipeline.quiet import find_pauses
 from shared.pipeline.speaker_turns import find_turns
 from shared.pipeline.stage import WholeStage, Workspace
-from shared.ports.engines import SpeakerEncoder, SpeechSegmenter
+from shared.ports.engines import Segmentation, SpeakerEncoder, SpeechSegmenter
 from shared.ports.media import Audio, Floats, Progress
 
 COUNTABLE = 1.0  # seconds alone; only pieces with at least as much are clustered, the others are assigned later
 CONTRADICTING = 0.5  # seconds alone; two voices of one window are two people if both have as much
+AGREED = 0.6  # share of the windows; a voice that fewer recognise, where one of them does, is not a person
 CONTEXT = 0.2  # weight of the rest of a voice's speech in its window, when one of its pieces is assigned
 
 
@@ -44,7 +47,7 @@ class Diarize(WholeStage):
             "same_voice": self.encoder.same_voice,
             "speakers": self.speakers,
             "max_speakers": self.max_speakers,
-            "rules": 3,
+            "rules": 4,
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
@@ -60,16 +63,21 @@ class Diarize(WholeStage):
         embeddings = embed_pieces(self.encoder, audio, segmentation, pieces, lambda done: progress((1 + done) / 2))
         alone = np.array([len(piece.alone) for piece in pieces], dtype=np.float32) * np.float32(segmentation.step)
         countable = alone >= min(COUNTABLE, float(alone.max()))
+        clustered = [piece for piece, counts in zip(pieces, countable, strict=True) if counts]
+        rows, seconds = embeddings[countable], seconds_alone(segmentation, clustered)
         voices = find_voices(
-            embeddings[countable],
-            seconds_alone(segmentation, pieces)[countable],
-            conflicts([piece for piece, counts in zip(pieces, countable, strict=True) if counts], segmentation.step),
+            rows,
+            seconds,
+            conflicts(clustered, segmentation.step),
             same_voice=self.encoder.same_voice,
             speakers=self.speakers,
             max_speakers=self.max_speakers,
         )
+        if self.speakers is None:
+            agreed = agreement(segmentation, clustered, nearest(rows, voices), len(voices))
+            voices = settle(rows, seconds, voices[agreed >= min(AGREED, float(agreed.max()))])
         similarity = with_context(embeddings, pieces, np.maximum(alone, np.float32(0.1))) @ voices.T
-        return find_turns(segmentation, pieces, similarity, speech)
+        return find_turns(segmentation, pieces, similarity, speech, find_pauses(audio, segmentation))
 
 
 def conflicts(pieces: Sequence[Piece], step: float) -> Pairs:
@@ -82,6 +90,20 @@ def conflicts(pieces: Sequence[Piece], step: float) -> Pairs:
         if pieces[pair[0]].voice != pieces[pair[1]].voice
     ]
     return np.array(found, dtype=np.intp).reshape(-1, 2)
+
+
+def agreement(
+    segmentation: Segmentation, pieces: Sequence[Piece], labels: npt.NDArray[np.intp], voices: int
+) -> Floats:  # (voice,)
+    """For each voice, the mean share of the windows that recognise it, at the moments at which one of them does."""
+    frames = [segmentation.windows[piece.window].first + piece.alone for piece in pieces]
+    everyone = np.bincount(np.concatenate(frames), minlength=segmentation.frames)
+    found = np.zeros(voices, dtype=np.float32)
+    for voice in np.unique(labels).tolist():
+        own = np.concatenate([one for one, label in zip(frames, labels, strict=True) if label == voice])
+        heard = np.bincount(own, minlength=segmentation.frames)
+        found[voice] = float(heard @ heard) / float(heard @ everyone)
+    return found
 
 
 def with_context(embeddings: Floats, pieces: Sequence[Piece], seconds: Floats) -> Floats:  # (piece, dim)

@@ -44,7 +44,7 @@ def pieces_of(segmentation: Segmentation) -> Iterator[Piece]:
 
 def seconds_alone(segmentation: Segmentation, pieces: Sequence[Piece]) -> Floats:  # (piece,)
     """What each piece adds to the speech of its speaker: each moment is shared by the windows that contain it."""
-    covered = np.zeros(max(window.first + len(window.active) for window in segmentation.windows))
+    covered = np.zeros(segmentation.frames)
     for window in segmentation.windows:
         covered[window.first : window.first + len(window.active)] += 1
     shares = [(1 / covered[segmentation.windows[piece.window].first + piece.alone]).sum() for piece in pieces]

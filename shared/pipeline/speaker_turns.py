@@ -14,8 +14,8 @@ from shared.pipeline.local_speech import SPEAKS, Piece
 from shared.ports.engines import Segmentation
 from shared.ports.media import Floats
 
-SPEECH = 0.6  # mean activity of a frame that is speech
-FAINT = 0.1  # the same within a span of the speech detector
+SPEECH = 0.65  # mean activity of a frame that is speech
+FAINT = 0.05  # the same within a span of the speech detector
 EDGES = 0.15, 0.2  # seconds at the start and the end of these spans that are padding
 SHARPNESS = 10.0  # of the votes; a second of speech with a similarity higher by 0.1 gets 2.7 times the votes
 MIN_SECONDS, MAX_SECONDS = 0.2, 1.6  # range of the speech that a vote is based on
@@ -30,7 +30,7 @@ def vote(
 
     Windows overlap; frames in the middle of a window have context on both sides and count most.
     """
-    frames = max(window.first + len(window.active) for window in segmentation.windows)
+    frames = segmentation.frames
     votes = np.zeros((frames, similarity.shape[1]), dtype=np.float32)
     activity, voices, weight = (np.zeros(frames, dtype=np.float32) for _ in range(3))
     shares = _shares(pieces, similarity, segmentation.step)
@@ -63,12 +63,16 @@ def _shares(pieces: Sequence[Piece], similarity: Floats, step: float) -> Floats:
 
 
 def find_turns(
-    segmentation: Segmentation, pieces: Sequence[Piece], similarity: Floats, speech: Sequence[Span]
+    segmentation: Segmentation,
+    pieces: Sequence[Piece],
+    similarity: Floats,
+    speech: Sequence[Span],
+    pauses: npt.NDArray[np.bool_],
 ) -> list[SpeakerTurn]:
     """The turns with speakers named S1, S2, … in the order in which they first speak; turns may overlap."""
     votes, activity, voices = vote(segmentation, pieces, similarity)
     spoken = (activity >= SPEECH) | (_within(speech, segmentation, len(activity)) & (activity >= FAINT))
-    count = np.where(spoken, np.maximum(1, np.round(voices)), 0)
+    count = np.where(spoken & ~pauses, np.maximum(1, np.round(voices)), 0)
     ranks = np.argsort(np.argsort(-votes, axis=1, kind="stable"), axis=1)
     speaks = (ranks < count[:, None]) & (votes > 0)
     certainty = votes / np.maximum(votes.sum(axis=1, keepdims=True), np.float32(1e-9))

@@ -44,6 +44,11 @@ class Segmentation:
     step: float  # seconds that one frame covers
     windows: tuple[LocalSpeakers, ...]
 
+    @property
+    def frames(self) -> int:
+        """From the recording's first frame to the end of the last window."""
+        return max(window.first + len(window.active) for window in self.windows)
+
 
 class SpeechSegmenter(Engine, Protocol):
     def segment(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> Segmentation:

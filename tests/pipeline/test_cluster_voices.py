@@ -5,7 +5,7 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from shared.pipeline.cluster_voices import MAX_ROWS, Groups, Pairs, agglomerate, find_voices
+from shared.pipeline.cluster_voices import MAX_ROWS, Groups, Pairs, agglomerate, find_voices, nearest, settle
 from shared.ports.media import Floats
 
 SAME_VOICE = 0.65  # similarity threshold of a typical encoder
@@ -85,6 +85,27 @@ def test_conflicts_separate_similar_voices() -> None:
     assert len(find(embeddings)) == 1
     together = np.array([(row, 20 + row) for row in range(10)], dtype=np.intp)
     assert sizes(embeddings, find(embeddings, together)) == [20, 20]
+
+
+@pytest.mark.parametrize(("spread", "count"), [(0.02, 2), (0.08, 1)])
+def test_voice_that_varies_may_have_less_similar_groups(spread: float, count: int) -> None:
+    assert len(find(rows(30, 30, spread=spread, similarity=0.6 if count == 2 else 0.8))) == count
+
+
+def test_rows_move_to_the_nearest_voice() -> None:
+    embeddings = rows(10, 10, spread=0.0)
+    odd = np.array([[0.8] + [0.6] + [0.0] * 62], dtype=np.float32)
+    mixed = np.concatenate([embeddings, odd])
+    start = np.stack([embeddings[0], odd[0]])
+    found = settle(mixed, np.ones(len(mixed), dtype=np.float32), start)
+    assert nearest(mixed, found).tolist() == [0] * 10 + [1] * 10 + [0]
+
+
+def test_voice_without_rows_stays() -> None:
+    embeddings = rows(10)
+    absent = -embeddings[:1]
+    found = settle(embeddings, np.ones(10, dtype=np.float32), np.concatenate([embeddings[:1], absent]))
+    assert np.array_equal(found[1], absent[0])
 
 
 def test_single_conflict_does_not_split_a_voice() -> None:

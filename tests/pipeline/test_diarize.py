@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -10,9 +11,10 @@ from shared.domain.span import Span, span
 from shared.domain.speech import SpeakerTurn, Speech
 from shared.domain.stage_event import StageEvent, StageProgressed
 from shared.pipeline.artifacts import SpeechMap, Turns
-from shared.pipeline.diarize import Diarize, conflicts, with_context
+from shared.pipeline.diarize import Diarize, agreement, conflicts, with_context
 from shared.pipeline.diarize_tracks import DiarizeTracks
 from shared.pipeline.local_speech import Piece
+from shared.ports.engines import LocalSpeakers, Segmentation
 from shared.ports.media import Audio, Floats
 from tests.fakes import ScriptedEncoder, ScriptedSegmenter, probe, silent, tone, workspace, write_audio
 
@@ -158,3 +160,31 @@ def test_each_track_is_one_speaker(tmp_path: Path) -> None:
     assert [(turn.speaker, turn.start) for turn in made.turns] == [("S2", 0), ("S1", 1)]
     assert made.names == {"S1": "Ana", "S2": "Ben"}
     assert one.identity() == DiarizeTracks().identity()
+
+
+def test_windows_agree_on_the_voices_that_are_people() -> None:
+    """The third voice is recognised by one of the three windows that hear its moments."""
+    windows = tuple(LocalSpeakers(0, np.zeros((100, 3), dtype=np.float32)) for _ in range(3))
+    early, late = np.arange(0, 50), np.arange(60, 100)
+    pieces = [Piece(window, 0, 0, 50, early) for window in range(3)] + [
+        Piece(window, 0, 60, 100, late) for window in range(3)
+    ]
+    found = agreement(Segmentation(0.0, 0.02, windows), pieces, np.array([0, 0, 0, 1, 1, 2]), 4)
+    assert found.tolist() == pytest.approx([1, 2 / 3, 1 / 3, 0])
+
+
+def test_voice_that_windows_do_not_agree_on_is_no_speaker() -> None:
+    """A window in five takes a part of the only voice for another, whose embedding differs."""
+    audio, turns = conversation((LOW, 40))
+    spans = [where for _, where in turns]
+
+    class DoubtingEncoder(ScriptedEncoder):
+        def embed(self, clips: Sequence[Floats]) -> Floats:
+            found = super().embed(clips)
+            found[::5] = super().embed([tone(1.6, HIGH)])
+            return found
+
+    one = replace(stage(turns), encoder=DoubtingEncoder())
+    assert {turn.speaker for turn in one.diarize(audio, spans, lambda share: None)} == {"S1"}
+    two = replace(one, speakers=2)
+    assert {turn.speaker for turn in two.diarize(audio, spans, lambda share: None)} == {"S1", "S2"}

@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -29,8 +30,13 @@ def segmentation(*windows: tuple[float, dict[int, list[tuple[float, float]]]], l
     return Segmentation(0.0, STEP, tuple(made))
 
 
-def turns(segments: Segmentation, similarity: list[list[float]], speech: list[Span] | None = None) -> list[SpeakerTurn]:
-    return find_turns(segments, list(pieces_of(segments)), np.array(similarity, np.float32), speech or [])
+def turns(
+    segments: Segmentation, similarity: list[list[float]], speech: Sequence[Span] = (), pauses: Sequence[Span] = ()
+) -> list[SpeakerTurn]:
+    silent = np.zeros(segments.frames, dtype=bool)
+    for pause in pauses:
+        silent[round(pause.start / STEP) : round(pause.end / STEP)] = True
+    return find_turns(segments, list(pieces_of(segments)), np.array(similarity, np.float32), speech, silent)
 
 
 def placed(found: list[SpeakerTurn]) -> list[tuple[str, float, float]]:
@@ -88,6 +94,11 @@ def test_faint_activity_counts_within_detected_speech_only() -> None:
     assert placed(turns(loud, [[0.9]], [span(0.35, 2.7)])) == [("S1", 1, 2)]
 
 
+def test_nobody_speaks_in_a_pause() -> None:
+    found = turns(segmentation((0.0, {0: [(0, 5)]})), [[0.9]], [span(0, 5)], [span(1, 1.5), span(4, 5)])
+    assert placed(found) == [("S1", 0, 1), ("S1", 1.5, 4)]
+
+
 def test_confidence_grows_with_the_difference_in_similarity() -> None:
     window = segmentation((0.0, {0: [(0, 5)]}))
     clear, close = turns(window, [[0.9, 0.3]])[0], turns(window, [[0.9, 0.85]])[0]
@@ -109,7 +120,7 @@ def test_turns_of_one_speaker_are_in_order_and_do_not_overlap(seed: int, speaker
     segments = Segmentation(0.0, STEP, windows)
     pieces = list(pieces_of(segments))
     similarity: Floats = draw.random((len(pieces), speakers)).astype(np.float32)
-    found = find_turns(segments, pieces, similarity, [])
+    found = find_turns(segments, pieces, similarity, [], np.zeros(segments.frames, dtype=bool))
     assert [turn.start for turn in found] == sorted(turn.start for turn in found)
     assert all(turn.confidence is not None and 0 <= turn.confidence <= 1 for turn in found)
     for speaker in {turn.speaker for turn in found}:
@@ -119,5 +130,5 @@ def test_turns_of_one_speaker_are_in_order_and_do_not_overlap(seed: int, speaker
 
 
 def test_recording_with_silent_voices_only_has_no_turns() -> None:
-    assert turns(segmentation((0.0, {0: [(0, 5)]}), level=0.55), [[1.0]]) == []
-    assert pytest.approx(turns(segmentation((0.0, {0: [(0, 5)]}), level=0.65), [[1.0]])[0].end) == 5.0
+    assert turns(segmentation((0.0, {0: [(0, 5)]}), level=0.6), [[1.0]]) == []
+    assert pytest.approx(turns(segmentation((0.0, {0: [(0, 5)]}), level=0.7), [[1.0]])[0].end) == 5.0
