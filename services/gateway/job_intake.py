@@ -22,9 +22,9 @@ from shared.domain.job_blobs import job_folder, platform_transcript_key, recordi
 from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.settings import GovernanceSettings
 from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore

@@ -5,10 +5,10 @@ from __future__ import annotations
 from services.results import corrections, search, videos, views
 from services.results.transcript_reader import TranscriptReader
 from shared.infra.checks import ReadinessCheck
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.web.application import WebService
 from shared.ports.blobs import BlobStore

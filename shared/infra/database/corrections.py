@@ -2,9 +2,7 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from uuid import uuid4
 
 from sqlalchemy import Connection, func, insert, select
 
@@ -13,10 +11,10 @@ from shared.domain.error import NotFound, PreconditionFailed
 from shared.domain.job_record import JobStatus
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
+from shared.infra.database.audit_log import insert_audit_entry
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import lock_job
 from shared.infra.database.rows import read_row
-from shared.infra.database.schema import audit
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import write_utterances
 
@@ -52,8 +50,7 @@ class SqlCorrectionStore:
             rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
             connection.execute(insert(corrections), rows)
             write_utterances(connection, tenant, shown)
-            line = entry.model_dump(exclude={"details"})
-            connection.execute(insert(audit).values(id=uuid4().hex, details=json.dumps(dict(entry.details)), **line))
+            insert_audit_entry(connection, entry)
             return made
 
 
