@@ -7,13 +7,12 @@ from collections.abc import Sequence
 from sqlalchemy import Connection, func, insert, select
 
 from shared.domain.correction import Change, Correction
-from shared.domain.error import NotFound, PreconditionFailed
-from shared.domain.job_record import JobStatus
+from shared.domain.error import PreconditionFailed
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.infra.database.audit_log import insert_audit_entry
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import lock_job
+from shared.infra.database.job_rows import lock_present_job
 from shared.infra.database.rows import read_row
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import write_utterances
@@ -36,9 +35,7 @@ class SqlCorrectionStore:
         """Store the changes, the updated search index and the audit entry, in one transaction.
         `shown` is the corrected transcript. Raises PreconditionFailed unless exactly `after` corrections exist."""
         with self._database.writing() as connection:
-            row = lock_job(connection, job_id, tenant)
-            if row is None or JobStatus(row["status"]).deleted:
-                raise NotFound("There is no such job.")
+            lock_present_job(connection, tenant, job_id)
             if _count(connection, job_id) != after:
                 raise PreconditionFailed(
                     "The transcript was changed in the meantime.", hint="Read it again, then repeat the correction."
