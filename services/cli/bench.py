@@ -10,7 +10,7 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli.table import plain_table
+from services.cli.table import AsJson, plain_table
 from services.trainer.trainable_networks import import_torch_module
 
 bench = typer.Typer(help="Measure performance on this machine.", no_args_is_help=True)
@@ -24,7 +24,7 @@ def _bench() -> None:
 @bench.command("networks")
 def bench_networks(
     names: Annotated[list[str] | None, typer.Argument(help="Names of networks; all if omitted.")] = None,
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Parameters, operations, latency and throughput of every network on ONNX Runtime, with random weights."""
     rows = import_torch_module("services.trainer.bench_networks").rows

@@ -5,12 +5,11 @@ from __future__ import annotations
 import json
 import sys
 from dataclasses import asdict, dataclass
-from typing import Annotated
 
 import typer
 from rich.console import Console
 
-from services.cli.table import plain_table
+from services.cli.table import AsJson, plain_table
 from shared.domain.error import EngineUnavailable
 from shared.domain.governance import NOTICE
 from shared.engines.catalog import SLOTS, Setup, Slot
@@ -28,9 +27,7 @@ class Finding:
     hint: str | None = None
 
 
-def doctor(
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of a table.")] = False,
-) -> None:
+def doctor(as_json: AsJson = False) -> None:
     """List the engines of this machine and how to install missing ones; exit status 1 if a slot has no engine."""
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     findings = {name: check_slot(slot, setup) for name, slot in SLOTS.items()}

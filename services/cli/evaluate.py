@@ -13,7 +13,7 @@ import typer
 from rich.console import Console
 from rich.progress import Progress as Bars
 
-from services.cli.table import plain_table
+from services.cli.table import AsJson, plain_table
 from shared.domain.emotion import Modality
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
@@ -23,7 +23,6 @@ evaluate = typer.Typer(help="Evaluate the serving networks on labelled data.", n
 
 Data = Annotated[Path, typer.Option(help="A file or a folder; docs/training.md describes the files of each layout.")]
 Engine = Annotated[str | None, typer.Option(help="The engine to evaluate instead of the one that `auto` selects.")]
-AsJson = Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")]
 
 
 @evaluate.command("emotion")

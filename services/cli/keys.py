@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING, Annotated
 import typer
 from rich.console import Console
 
-from services.cli.table import plain_table
+from services.cli.table import AsJson, plain_table
 from shared.domain.tenant import ApiKey, Scope
 from shared.infra.keys import make_key
 from shared.infra.settings import DatabaseSettings, StorageSettings
@@ -62,10 +62,7 @@ def create_key(
 
 
 @keys.command("list")
-def list_keys(
-    tenant: Tenant = "default",
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+def list_keys(tenant: Tenant = "default", as_json: AsJson = False) -> None:
     """List the tenant's keys, without their secrets."""
     with _opened() as store:
         stored = store.list(tenant)

@@ -12,7 +12,7 @@ import typer
 from rich.console import Console
 from rich.progress import BarColumn, DownloadColumn, Progress, TaskID, TextColumn, TimeRemainingColumn
 
-from services.cli.table import plain_table
+from services.cli.table import AsJson, plain_table
 from shared.domain.error import EngineUnavailable, UndertoneError
 from shared.engines.settings import EngineSettings
 from shared.engines.weights.archive import export_weights, import_weights
@@ -25,9 +25,7 @@ models = typer.Typer(help="List, fetch and move model weights.", no_args_is_help
 
 
 @models.command("list")
-def list_models(
-    as_json: Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")] = False,
-) -> None:
+def list_models(as_json: AsJson = False) -> None:
     """List all weights with licence and location."""
     rows = [*_bundled(), *_fetchable(EngineSettings())]
     if as_json:

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 from rich.console import Console
 
 from services.cli.references import describe, read_intentions, read_rttm, read_stm, read_text, read_uem
-from services.cli.table import plain_table
+from services.cli.table import AsJson, plain_table
 from shared.domain.error import InvalidTranscript
 from shared.domain.span import Span
 from shared.domain.transcript import Transcript
@@ -28,7 +28,7 @@ def score(
     uem: Annotated[Path | None, typer.Option(help="Spans in which speakers are scored; everything if omitted.")] = None,
     emotions: Annotated[Path | None, typer.Option(help="JSON of turns with their intended emotions.")] = None,
     collar: Annotated[float, typer.Option(min=0, help="Seconds ignored on each side of a reference boundary.")] = 0.0,
-    as_json: Annotated[bool, typer.Option("--json", help="Print one JSON object instead of tables.")] = False,
+    as_json: AsJson = False,
 ) -> None:
     """Score a transcript against a reference: DER, and with an STM also WER and cpWER."""
     # These libraries take seconds to import, and other commands do not need them.

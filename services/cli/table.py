@@ -1,8 +1,13 @@
-"""Tables without borders, as every command prints them."""
+"""The output of commands that list something: a table without borders, or JSON."""
 
 from __future__ import annotations
 
+from typing import Annotated
+
+import typer
 from rich.table import Table
+
+AsJson = Annotated[bool, typer.Option("--json", help="Print JSON instead of a table.")]
 
 
 def plain_table(*headings: str) -> Table:

@@ -10,10 +10,11 @@ import structlog
 
 from shared.domain.job_blobs import artifacts_folder, job_folder, media_folder
 from shared.domain.retention import RetentionCategory
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.engine import Database
 from shared.infra.database.erasure import SqlErasureStore
+from shared.infra.database.idempotency import SqlIdempotencyStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
 from shared.ports.blobs import BlobStore
 
 log = structlog.get_logger()

@@ -24,12 +24,13 @@ from shared.domain.stage_plan import QUEUES
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.blobs_counted import storage_full, storage_unavailable
 from shared.infra.checks import ReadinessCheck
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.engine import Database
+from shared.infra.database.idempotency import SqlIdempotencyStore
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.metrics import SqlMetricsSource
-from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.disk import DiskSpace

@@ -12,7 +12,7 @@ from pydantic import ValidationError
 
 from shared.domain.error import IdempotencyKeyInUse, InvalidRequest
 from shared.domain.idempotency import RequestKey, StoredResponse
-from shared.infra.database.requests import SqlIdempotencyStore
+from shared.infra.database.idempotency import SqlIdempotencyStore
 from shared.infra.web.authentication import caller_of
 
 ABOUT = "The same key with the same request gets the same response for 24 hours; 1 to 255 visible ASCII characters"

@@ -23,9 +23,9 @@ from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
 from shared.domain.upload import Upload
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.settings import GovernanceSettings
 from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore

@@ -64,14 +64,15 @@ def _word(text: str) -> str:
 
 
 def render_textgrid(transcript: Transcript, *, emotion: bool) -> bytes:
-    ends = (one.end for one in (*transcript.utterances, *transcript.turns))
+    ends = (span.end for span in (*transcript.utterances, *transcript.turns))
     duration = max(transcript.recording.duration, *ends, MIN_SECONDS)
     tiers: dict[str, list[Interval]] = {}
     for name, utterances, turns in _tiers(transcript):
-        tiers[name] = [(start, end, plain(one.text) or " ") for start, end, one in utterances]
-        if emotion and any(one.emotion for _, _, one in utterances):
-            labels = [(start, end, str(one.emotion.label)) for start, end, one in utterances if one.emotion]
-            tiers[f"{name}-emotion"] = labels
+        tiers[name] = [(start, end, plain(utterance.text) or " ") for start, end, utterance in utterances]
+        if emotion and any(utterance.emotion for _, _, utterance in utterances):
+            tiers[f"{name}-emotion"] = [
+                (start, end, str(utterance.emotion.label)) for start, end, utterance in utterances if utterance.emotion
+            ]
         tiers[f"{name}-turns"] = [(turn.start, turn.end, name) for turn in turns]
     return _lines(textgrid_lines(tiers, duration))
 
@@ -132,7 +133,7 @@ def _tiers(transcript: Transcript) -> Iterator[tuple[str, list[Entry], list[Span
 def _apart(utterances: Iterable[Utterance]) -> Iterator[Entry]:
     """The utterances clipped so that none overlap, without those that become too short: a tier allows neither."""
     edge = 0.0
-    for utterance in sorted(utterances, key=lambda one: one.start):
+    for utterance in sorted(utterances, key=lambda utterance: utterance.start):
         start, end = max(edge, utterance.start), utterance.end
         if end - start >= MIN_SECONDS:
             yield start, end, utterance

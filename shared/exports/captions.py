@@ -51,7 +51,7 @@ def _pieces(utterance: Utterance) -> Iterator[tuple[float, float, str]]:
             full = longer or words[number].end - words[first].start > MAX_SECONDS
         if full:
             piece = words[first:number]
-            yield piece[0].start, max(one.end for one in piece), plain(" ".join(one.text for one in piece))
+            yield piece[0].start, max(word.end for word in piece), plain(" ".join(word.text for word in piece))
             first, length = number, 0
 
 

@@ -69,12 +69,12 @@ class Summary(Value):
 
 def summarize(transcript: Transcript, *, emotion: bool) -> Summary:
     """Compute the summary; `emotion=False` omits everything derived from readings."""
-    utterances = sorted(transcript.utterances, key=lambda one: (one.start, one.index))
-    turns = sorted(transcript.turns, key=lambda one: one.start)
-    duration = max([transcript.recording.duration, *(one.end for one in (*utterances, *turns))])
+    utterances = sorted(transcript.utterances, key=lambda utterance: (utterance.start, utterance.index))
+    turns = sorted(transcript.turns, key=lambda turn: turn.start)
+    duration = max([transcript.recording.duration, *(span.end for span in (*utterances, *turns))])
     spoken: defaultdict[str, list[Utterance]] = defaultdict(list)
-    for one in utterances:
-        spoken[one.speaker].append(one)
+    for utterance in utterances:
+        spoken[utterance.speaker].append(utterance)
     whole = Span(start=0, end=duration)
     windows = tuple(_windows(duration)) if emotion else ()
     valence = tuple(_valence(utterances, windows))
@@ -86,17 +86,17 @@ def summarize(transcript: Transcript, *, emotion: bool) -> Summary:
         overlap_seconds=_overlap(turns),
         speakers=tuple(
             SpeakerSummary(
-                speaker=one.id,
-                name=one.name,
-                talk_seconds=seconds.get(one.id, 0.0),
-                share=round(seconds.get(one.id, 0.0) / talked, 4) if talked else 0.0,
-                turns=numbers[one.id],
-                interruptions=interruptions[one.id],
-                words=sum(len(said.words) or len(said.text.split()) for said in spoken[one.id]),
-                perceived=_mean(_read(spoken[one.id], whole)) if emotion else None,
-                course=tuple(_course(spoken[one.id], windows)) if emotion else None,
+                speaker=speaker.id,
+                name=speaker.name,
+                talk_seconds=seconds.get(speaker.id, 0.0),
+                share=round(seconds.get(speaker.id, 0.0) / talked, 4) if talked else 0.0,
+                turns=numbers[speaker.id],
+                interruptions=interruptions[speaker.id],
+                words=sum(len(said.words) or len(said.text.split()) for said in spoken[speaker.id]),
+                perceived=_mean(_read(spoken[speaker.id], whole)) if emotion else None,
+                course=tuple(_course(spoken[speaker.id], windows)) if emotion else None,
             )
-            for one in transcript.speakers
+            for speaker in transcript.speakers
         ),
         valence=valence if emotion else None,
         turning_points=tuple(_turning_points(valence, utterances)) if emotion else None,
@@ -153,10 +153,10 @@ def _course(utterances: Sequence[Utterance], windows: Iterable[Span]) -> Iterato
 
 def _read(utterances: Iterable[Utterance], within: Span) -> Iterator[tuple[float, EmotionReading]]:
     """The readings in a time window, with their seconds of overlap with it."""
-    for one in utterances:
-        seconds = one.overlap(within)
-        if one.emotion is not None and seconds > 0:
-            yield seconds, one.emotion
+    for utterance in utterances:
+        seconds = utterance.overlap(within)
+        if utterance.emotion is not None and seconds > 0:
+            yield seconds, utterance.emotion
 
 
 def _mean(weighted: Iterable[tuple[float, EmotionReading]]) -> Distribution | None:
@@ -194,6 +194,6 @@ def _turning_points(course: Sequence[ValencePoint], utterances: Sequence[Utteran
         if after is None:
             continue
         if before is not None and abs(after - before) >= TURNING:
-            first = next(one for one in utterances if one.overlap(point) > 0)
+            first = next(utterance for utterance in utterances if utterance.overlap(point) > 0)
             yield TurningPoint(at=point.start, utterance=first.index, before=before, after=after)
         before = after

@@ -17,10 +17,10 @@ from shared.domain.tenant import Scope
 from shared.domain.transcript import Transcript
 from shared.infra.blobs_counted import storage_unavailable
 from shared.infra.checks import ReadinessCheck
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Clock, Database
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore

@@ -8,8 +8,8 @@ import httpx
 import pytest
 
 from shared.domain.tenant import Scope
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.keys import make_key
 from shared.infra.web.security_headers import HEADERS
 from tests.gateway.conftest import Open

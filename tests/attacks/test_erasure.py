@@ -28,8 +28,8 @@ from shared.domain.transcript import Transcript
 from shared.domain.webhook import EventType, WebhookEndpoint
 from shared.engines.catalog import Setup
 from shared.infra.database.corrections import SqlCorrectionStore
+from shared.infra.database.idempotency import SqlIdempotencyStore
 from shared.infra.database.outbox import SqlOutbox
-from shared.infra.database.requests import SqlIdempotencyStore
 from shared.infra.database.webhooks import SqlEndpointStore
 from shared.ports.media import Floats
 from tests.fakes import ScriptedEncoder, ScriptedTranscriber, word

@@ -14,11 +14,11 @@ from shared.domain.error import InvalidRequest, NotFound, PreconditionFailed
 from shared.domain.search import SearchQuery
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Database
 from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from tests.exports.sample import transcript

@@ -13,8 +13,9 @@ from shared.domain.job_blobs import artifacts_folder, recording_key, transcript_
 from shared.domain.retention import Retention, RetentionCategory
 from shared.domain.tenant import AuditEntry
 from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.erasure import SqlErasureStore
-from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
+from shared.infra.database.idempotency import SqlIdempotencyStore
 from tests.dispatcher.dispatcher_harness import DAY, DispatcherHarness
 from tests.service_fakes import ONE_STAGE, held, new_job
 

@@ -16,11 +16,11 @@ from shared.domain.job_request import JobRequest
 from shared.domain.tenant import Scope
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.webhooks import SqlEndpointStore
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_key

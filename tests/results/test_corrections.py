@@ -15,9 +15,9 @@ from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.exports.formats import FORMATS
 from shared.infra.checks import ReadinessCheck
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.transcript_reader import TranscriptReader
 from shared.infra.web.api_keys import Caller

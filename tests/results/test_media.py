@@ -6,7 +6,7 @@ import pytest
 
 from shared.domain.job_blobs import recording_key
 from shared.domain.tenant import Scope
-from shared.infra.database.requests import SqlAuditLog
+from shared.infra.database.audit_log import SqlAuditLog
 from tests.results.conftest import READ, ResultsHarness
 
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(1000)

@@ -13,9 +13,9 @@ from shared.domain.retention import RetentionCategory
 from shared.domain.stage_plan import CAPTION
 from shared.domain.tenant import Scope
 from shared.domain.work import StageStatus, Ticket
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.exports.sample import transcript

@@ -14,8 +14,8 @@ from shared.domain.job_blobs import transcript_key
 from shared.exports.formats import FORMATS
 from shared.exports.summary import render_summary
 from shared.infra.blobs_folder import FolderBlobs
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog
 from tests.results.conftest import FEEL, READ, ResultsHarness, opened_app
 
 

@@ -2,21 +2,18 @@
 
 from __future__ import annotations
 
-import json
 from collections.abc import Sequence
-from uuid import uuid4
 
 from sqlalchemy import Connection, func, insert, select
 
 from shared.domain.correction import Change, Correction
-from shared.domain.error import NotFound, PreconditionFailed
-from shared.domain.job_record import JobStatus
+from shared.domain.error import PreconditionFailed
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
+from shared.infra.database.audit_log import insert_audit_entry
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import lock_job
+from shared.infra.database.job_rows import lock_present_job
 from shared.infra.database.rows import read_row
-from shared.infra.database.schema import audit
 from shared.infra.database.schema_transcripts import corrections
 from shared.infra.database.search import utterance_rows, write_utterances
 
@@ -39,9 +36,7 @@ class SqlCorrectionStore:
         `shown` is the corrected transcript. Raises PreconditionFailed unless exactly `after` corrections exist."""
         utterances = utterance_rows(tenant, shown)
         with self._database.writing() as connection:
-            row = lock_job(connection, job_id, tenant)
-            if row is None or JobStatus(row["status"]).deleted:
-                raise NotFound("There is no such job.")
+            lock_present_job(connection, tenant, job_id)
             if _count(connection, job_id) != after:
                 raise PreconditionFailed(
                     "The transcript was changed in the meantime.", hint="Read it again, then repeat the correction."
@@ -53,8 +48,7 @@ class SqlCorrectionStore:
             rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
             connection.execute(insert(corrections), rows)
             write_utterances(connection, job_id, utterances)
-            line = entry.model_dump(exclude={"details"})
-            connection.execute(insert(audit).values(id=uuid4().hex, details=json.dumps(dict(entry.details)), **line))
+            insert_audit_entry(connection, entry)
             return made
 
 

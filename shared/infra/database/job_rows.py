@@ -10,6 +10,7 @@ from uuid import uuid4
 
 from sqlalchemy import ColumnElement, Connection, RowMapping, and_, insert, or_, select, update
 
+from shared.domain.error import NotFound
 from shared.domain.governance import Consent
 from shared.domain.job import Job
 from shared.domain.job_record import ErasureRecord, JobFailure, JobRecord, JobStatus
@@ -56,6 +57,14 @@ def lock_job(connection: Connection, job_id: str, tenant: str | None = None) -> 
     if tenant is not None:
         query = query.where(jobs.c.tenant == tenant)
     return connection.execute(query).mappings().one_or_none()
+
+
+def lock_present_job(connection: Connection, tenant: str, job_id: str) -> RowMapping:
+    """Locks the row of the tenant's job; raises NotFound if there is none or the job was erased."""
+    row = lock_job(connection, job_id, tenant)
+    if row is None or JobStatus(row["status"]).deleted:
+        raise NotFound("There is no such job.")
+    return row
 
 
 def load_job(connection: Connection, job_id: str) -> JobRecord:

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from datetime import datetime
 from typing import Any
 
-from sqlalchemy import RowMapping, Select, func, insert, literal, select, tuple_, update
+from sqlalchemy import Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.engine import Connection
 
 from shared.domain.error import MediaDeleted, NotFound, QuotaExceeded, StateConflict
@@ -21,6 +21,7 @@ from shared.infra.database.job_rows import (
     FREE,
     load_job,
     lock_job,
+    lock_present_job,
     read_erasure_record,
     read_job,
     ready,
@@ -111,7 +112,7 @@ class SqlJobStore:
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
         """Cancel the job; raises StateConflict if it has already ended."""
         with self._database.writing() as connection:
-            row = _present(connection, tenant, job_id)
+            row = lock_present_job(connection, tenant, job_id)
             if not JobStatus(row["status"]).active:
                 raise StateConflict(f"The job is {row['status']} and cannot be cancelled.")
             change: dict[str, Any] = {"status": JobStatus.CANCELLED, "finished_at": self._database.now}
@@ -121,7 +122,7 @@ class SqlJobStore:
     def retry(self, tenant: str, job_id: str) -> JobRecord:
         """Run the unfinished stages of a failed or cancelled job again."""
         with self._database.writing() as connection:
-            row = _present(connection, tenant, job_id)
+            row = lock_present_job(connection, tenant, job_id)
             if row["status"] not in (JobStatus.FAILED, JobStatus.CANCELLED):
                 raise StateConflict(f"The job is {row['status']}; only failed or cancelled jobs can be run again.")
             if row["media_deleted_at"] is not None:
@@ -139,7 +140,7 @@ class SqlJobStore:
     def caption(self, tenant: str, job_id: str) -> JobRecord:
         """Request the captioned video of a finished job; idempotent, and retries a failed caption stage."""
         with self._database.writing() as connection:
-            row = _present(connection, tenant, job_id)
+            row = lock_present_job(connection, tenant, job_id)
             if row["status"] != JobStatus.DONE:
                 raise StateConflict(f"The job is {row['status']}; a video requires a job that is done.")
             if row["media_deleted_at"] is not None:
@@ -210,13 +211,6 @@ def _filtered(query: Select[Any], only: JobFilter) -> Select[Any]:
     if only.digest is not None:
         query = query.where(jobs.c.digest == only.digest)
     return query
-
-
-def _present(connection: Connection, tenant: str, job_id: str) -> RowMapping:
-    row = lock_job(connection, job_id, tenant)
-    if row is None or JobStatus(row["status"]).deleted:
-        raise NotFound("There is no such job.")
-    return row
 
 
 def _erasure_record(connection: Connection, job_id: str) -> ErasureRecord:

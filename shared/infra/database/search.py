@@ -21,13 +21,13 @@ from sqlalchemy import (
     tuple_,
 )
 
-from shared.domain.error import InvalidRequest, NotFound
+from shared.domain.error import InvalidRequest
 from shared.domain.job_record import JobStatus
 from shared.domain.page import Cursor, Page
 from shared.domain.search import Phrase, SearchQuery, SearchResult, fold
 from shared.domain.transcript import Transcript
 from shared.infra.database.engine import Database
-from shared.infra.database.job_rows import lock_job
+from shared.infra.database.job_rows import lock_present_job
 from shared.infra.database.schema import jobs
 from shared.infra.database.schema_transcripts import FULL_TEXT, search_utterances
 
@@ -45,9 +45,7 @@ class SqlTranscriptIndex:
         Raises NotFound if the tenant has no such job or it was erased."""
         rows = utterance_rows(tenant, transcript)
         with self._database.writing() as connection:
-            row = lock_job(connection, transcript.job_id, tenant)
-            if row is None or JobStatus(row["status"]).deleted:
-                raise NotFound("There is no such job.")
+            lock_present_job(connection, tenant, transcript.job_id)
             write_utterances(connection, transcript.job_id, rows)
 
     def search(

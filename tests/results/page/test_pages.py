@@ -9,7 +9,7 @@ from pathlib import Path
 from services.results.page.meetings import HELP
 from services.results.page.render import FILES, FOLDER
 from shared.domain.error import JobFailed, UndertoneError
-from shared.infra.database.requests import SqlAuditLog
+from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.web.error_page import error_classes
 from tests.exports.sample import EVE
 from tests.results.conftest import READ, ResultsHarness

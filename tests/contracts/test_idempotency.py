@@ -1,4 +1,4 @@
-"""Contract tests of the audit log and of the idempotency store."""
+"""Contract tests of the idempotency store."""
 
 from __future__ import annotations
 
@@ -8,44 +8,20 @@ import pytest
 
 from shared.domain.error import IdempotencyKeyReused
 from shared.domain.idempotency import RequestKey, RequestState, StoredResponse
-from shared.domain.tenant import AuditEntry
 from shared.infra.database.engine import Database
 from shared.infra.database.erasure import SqlErasureStore
+from shared.infra.database.idempotency import SqlIdempotencyStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.requests import SqlAuditLog, SqlIdempotencyStore
 from tests.contracts.test_database_races import run_concurrently
-from tests.service_fakes import MINUTE, MovableClock, new_job
+from tests.service_fakes import MovableClock, new_job
 
 ONE = RequestKey(tenant="ours", method="POST", path="/v1/recordings", key="k-1")
 ANSWER = StoredResponse(status=202, body=b'{"id": "j"}')
 
 
 @pytest.fixture
-def audit_log(database: Database) -> SqlAuditLog:
-    return SqlAuditLog(database)
-
-
-@pytest.fixture
 def requests(database: Database) -> SqlIdempotencyStore:
     return SqlIdempotencyStore(database)
-
-
-def test_audit_log_is_listed_newest_first_for_its_tenant_only(audit_log: SqlAuditLog, clock: MovableClock) -> None:
-    entries = []
-    for number in range(5):
-        clock.move(MINUTE)
-        entry = AuditEntry(
-            tenant="ours", at=clock.now, key_id="k", action="job.created", subject=str(number), details={"n": number}
-        )
-        audit_log.record(entry)
-        entries.append(entry)
-    first = audit_log.list("ours", limit=3)
-    second = audit_log.list("ours", limit=3, cursor=first.next_cursor)
-    assert [*first.items, *second.items] == entries[::-1]
-    assert second.next_cursor is None
-    assert audit_log.list("theirs").items == ()
-    assert audit_log.delete_before(entries[2].at) == 2
-    assert len(audit_log.list("ours").items) == 3
 
 
 def test_repeated_request_gets_the_stored_response(requests: SqlIdempotencyStore) -> None:
