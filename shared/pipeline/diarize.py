@@ -102,7 +102,7 @@ def agreement(
     for voice in np.unique(labels).tolist():
         own = np.concatenate([one for one, label in zip(frames, labels, strict=True) if label == voice])
         heard = np.bincount(own, minlength=segmentation.frames)
-        found[voice] = float(heard @ heard) / float(heard @ everyone)
+        found[voice] = float(heard @ heard) / max(1.0, float(heard @ everyone))
     return found
 
 

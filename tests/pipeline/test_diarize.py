@@ -173,6 +173,12 @@ def test_windows_agree_on_the_voices_that_are_people() -> None:
     assert found.tolist() == pytest.approx([1, 2 / 3, 1 / 3, 0])
 
 
+def test_voices_that_never_speak_alone_have_no_agreement() -> None:
+    windows = (LocalSpeakers(0, np.ones((100, 2), dtype=np.float32)),)
+    pieces = [Piece(0, voice, 0, 100, np.arange(0)) for voice in range(2)]
+    assert agreement(Segmentation(0.0, 0.02, windows), pieces, np.array([0, 1]), 2).tolist() == [0, 0]
+
+
 def test_voice_that_windows_do_not_agree_on_is_no_speaker() -> None:
     """A window in five takes a part of the only voice for another, whose embedding differs."""
     audio, turns = conversation((LOW, 40))
