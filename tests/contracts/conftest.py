@@ -15,6 +15,8 @@ from shared.domain.job_record import JobRecord
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.outbox import SqlOutbox
+from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.service_fakes import MovableClock, new_job
@@ -73,3 +75,18 @@ def queue(database: Database) -> SqlWorkQueue:
 @pytest.fixture
 def job(jobs: SqlJobStore) -> JobRecord:
     return jobs.add("ours", new_job(metadata={"meeting": 7}))
+
+
+@pytest.fixture
+def endpoints(database: Database) -> SqlEndpointStore:
+    return SqlEndpointStore(database)
+
+
+@pytest.fixture
+def deliveries(database: Database) -> SqlDeliveryStore:
+    return SqlDeliveryStore(database)
+
+
+@pytest.fixture
+def outbox(database: Database) -> SqlOutbox:
+    return SqlOutbox(database)

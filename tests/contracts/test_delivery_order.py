@@ -7,10 +7,8 @@ from shared.infra.database.delivery_order import SLOW_FOR, SLOW_SECONDS
 from shared.infra.database.engine import Database
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.webhooks import SqlEndpointStore
-from tests.contracts.test_webhook_stores import add_endpoint, attempt, endpoints, outbox, publish
+from tests.contracts.webhook_builders import add_endpoint, attempt, publish
 from tests.service_fakes import MINUTE, MovableClock
-
-__all__ = ["endpoints", "outbox"]
 
 
 def test_a_tenant_gets_half_of_the_slots_and_the_others_come_first(

@@ -124,3 +124,10 @@ def running(app: FastAPI, host: str = "127.0.0.1") -> Iterator[str]:
         finally:
             server.handle_exit(signal.SIGTERM, None)
             thread.join(timeout=10)
+
+
+def clean(gateway: Gateway) -> bool:
+    """Whether the gateway stores nothing of an upload."""
+    with gateway.database.reading() as connection:
+        incoming = connection.exec_driver_sql("SELECT count(*) FROM incoming_uploads").scalar_one()
+    return gateway.blobs() == [] and gateway.context.jobs.list("ours").items == () and incoming == 0
