@@ -13,7 +13,7 @@ from shared.ports.media import Floats
 
 MAX_ROWS = 800  # more are first merged block by block, so that cost grows linearly with the recording
 LEFT = 4  # of so many rows of a block, one is left
-VARIATION = 0.2  # two groups of one voice are less similar than rows within groups, by at most this much
+VARIATION = 0.12  # two groups of one voice are less similar than rows within groups, by at most this much
 LEAST_SIMILAR = 0.47  # two groups below it are two people, however different the rows within groups are
 CONFLICT = 0.35  # similarity that two groups lose if every row of the smaller one conflicts with the other group
 ROUNDS = 3  # of k-means after the agglomeration, which never moves a row to another group
