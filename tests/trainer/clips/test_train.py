@@ -35,7 +35,7 @@ from shared.ports.engines import Encoding, UtteranceClip  # noqa: E402
 from tests.trainer.clips.clip_files import CLIPS, as_served, make_clips  # noqa: E402
 from tests.trainer.networks.tiny import TINY  # noqa: E402
 
-SETUP = Setup(EngineSettings(threads=1), MediaSettings())
+SETUP = Setup(EngineSettings(threads=1, models_dir=Path("none")), MediaSettings())  # without fetched weights
 RECIPE = Recipe(seed=1, epochs=2, average=0.5, save_every=1)
 OPTIONS = ClipOptions(layout="csv", engines={"faces": "cascade"})
 
