@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import sys
 from pathlib import Path
 
 import pytest
@@ -112,7 +113,7 @@ def test_an_error_has_a_message_a_code_and_an_exit_status(capsys: pytest.Capture
 
 
 def test_the_program_exits_with_the_errors_status(monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("sys.argv", ["undertone", "annotate", "nowhere.mp4"])
+    monkeypatch.setattr(sys, "argv", ["undertone", "annotate", "nowhere.mp4"])
     with pytest.raises(SystemExit) as caught:
         main()
     assert caught.value.code == 66
