@@ -4,7 +4,8 @@ python bench/transcription.py MODEL [RECORDING ...]
 
 MODEL is the folder of a converted Whisper model. Without a recording, the sample meeting is repeated for five minutes.
 A text file beside a recording (`talk.txt` for `talk.wav`) is its reference. Prints words, word error rate, the longest
-stretch of detected speech without a word, seconds, real-time factor, and the peak memory of each mode's process.
+stretch of detected speech without a word, seconds, seconds of CPU, real-time factor, and the peak memory of each mode's
+process.
 """
 
 from __future__ import annotations
@@ -88,9 +89,9 @@ def detect(samples: Floats) -> Sequence[Span]:
 
 def measure(mode: str, model: str, path: Path, repeats: int) -> dict[str, float]:
     samples = np.tile(load(path), repeats)
-    began = time.monotonic()
+    began, busy = time.monotonic(), time.process_time()
     words = transcribe(mode, model, samples)
-    seconds = time.monotonic() - began
+    seconds, cpu = time.monotonic() - began, time.process_time() - busy
     said = reference(path, repeats)
     written = plain(" ".join(word.text for word in words))
     return {
@@ -98,6 +99,7 @@ def measure(mode: str, model: str, path: Path, repeats: int) -> dict[str, float]
         "wer": jiwer.wer(" ".join(said), " ".join(written)) if said else float("nan"),
         "gap": max((gap.duration for gap in uncovered(detect(samples), words)), default=0.0),
         "seconds": seconds,
+        "cpu": cpu,
         "realtime": len(samples) / SAMPLE_RATE / seconds,
         "peak": peak_megabytes(),
     }
@@ -120,13 +122,13 @@ def main() -> None:
     model, recordings = sys.argv[1], [Path(one) for one in sys.argv[2:]] or [SAMPLE]
     for path in recordings:
         repeats = 1 if sys.argv[2:] else round(SAMPLE_SECONDS / (len(load(path)) / SAMPLE_RATE))
-        print(f"{path.name}\n{'':12}words   WER  longest gap  seconds  x real time    MB")
+        print(f"{path.name}\n{'':12}words   WER  longest gap  seconds     CPU  x real time    MB")
         for mode in MODES:
             command = [sys.executable, __file__, mode, model, str(path), str(repeats)]
             made = json.loads(subprocess.run(command, check=True, capture_output=True, text=True).stdout)
             print(
                 f"{mode:12}{made['words']:5} {made['wer']:5.3f} {made['gap']:10.1f} s {made['seconds']:8.1f} "
-                f"{made['realtime']:12.1f} {made['peak']:5.0f}",
+                f"{made['cpu']:7.1f} {made['realtime']:12.1f} {made['peak']:5.0f}",
                 flush=True,
             )
 
