@@ -60,12 +60,10 @@ def test_a_second_run_reuses_every_stage_and_prints_the_same(
     annotated: tuple[Path, subprocess.CompletedProcess[str]],
 ) -> None:
     home, first = annotated
-    began = time.monotonic()
     again = run("annotate", SAMPLE, "--format", "json", "-o", "-", "--cache", home / "cache", home=home)
     assert again.returncode == 0, again.stderr
     assert json.loads(again.stdout) == json.loads((home / "out" / "standup.json").read_text())
-    assert "(reused)" in again.stderr
-    assert time.monotonic() - began < 30, "the second run computed something"
+    assert again.stderr.count("(reused)") == 8, again.stderr
     assert first.returncode == 0
 
 
