@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, fields
 from pathlib import Path
 from typing import Self
 
 import numpy as np
+from threadpoolctl import threadpool_limits
 
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import EngineUnavailable
@@ -55,8 +57,9 @@ class VoiceWhisper:
     weights = "voice_whisper"
     modality = Modality.VOICE
 
-    def __init__(self, encoder: WhisperEncoder, head: Head, card: Card, whisper: str) -> None:
+    def __init__(self, encoder: WhisperEncoder, head: Head, card: Card, whisper: str, threads: int) -> None:
         self._encoder = encoder
+        self._threads = threads
         self._head = head
         self._card = card
         self.fingerprint = f"{self.name}/1/{card.fingerprint}/{card.fusion_weight}/{whisper}"
@@ -73,20 +76,20 @@ class VoiceWhisper:
                 f"{whisper.name} is not the Whisper that the voice network was trained on.",
                 hint=f"undertone models fetch faster-whisper:{SIZE}",
             )
-        return cls(encoder, head, card, whisper.fingerprint)
+        return cls(encoder, head, card, whisper.fingerprint, setup.threads)
 
     def encode(self, conversation: Sequence[UtteranceClip], progress: Progress) -> Encoding:
         rows = len(conversation)
         vectors = np.zeros((rows, self._head.weight.shape[1]), np.float32)
         unavailable: list[str | None] = []
         reliability = np.zeros(rows, dtype=np.float32)
-        for number, clip in enumerate(conversation):
-            reason, reliability[number] = assess(clip.audio)
-            unavailable.append(reason)
-            if reason is None:
-                vectors[number] = self._head.describe(self._encoder.statistics(middle(clip.audio)))
-            clip.audio.release()
-            progress((number + 1) / rows)
+        # One thread for each utterance: the products are so small that several threads of one mostly wait.
+        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self._threads) as pool:
+            for number, (reason, trust, vector) in enumerate(pool.map(self._describe, conversation)):
+                unavailable.append(reason)
+                reliability[number] = trust
+                vectors[number] = vector
+                progress((number + 1) / rows)
         available = np.array([reason is None for reason in unavailable], dtype=bool)
         speakers = np.array([clip.utterance.speaker for clip in conversation])
         vectors[available] = centred(vectors[available], speakers[available])
@@ -101,6 +104,13 @@ class VoiceWhisper:
             calibration=self._card.calibration,
             fusion_weight=self._card.fusion_weight,
         )
+
+    def _describe(self, clip: UtteranceClip) -> tuple[str | None, float, Floats | float]:
+        """Why the clip cannot be used, or None; its reliability; its vector, or zero."""
+        reason, reliability = assess(clip.audio)
+        vector = 0.0 if reason else self._head.describe(self._encoder.statistics(middle(clip.audio)))
+        clip.audio.release()
+        return reason, reliability, vector
 
 
 class VoiceWhisperEmodb(VoiceWhisper):

@@ -51,7 +51,7 @@ def engine() -> VoiceWhisper:
         weight=draw.normal(size=(len(EMOTIONS), 2 * WIDTH)).astype(np.float32),
         bias=np.zeros(len(EMOTIONS), np.float32),
     )
-    return VoiceWhisper(encoder, head, load_card("voice_whisper"), "micro")
+    return VoiceWhisper(encoder, head, load_card("voice_whisper"), "micro", 2)
 
 
 @pytest.fixture(scope="module")

@@ -114,7 +114,7 @@ def test_a_head_on_whisper_learns_two_moods_and_is_exported_for_serving(
         assert card.commercial_use is commercial
         assert card.metrics["all folds together"]["n"] == clips
         head = Head.read(tmp_path / card.file)
-        engine = VoiceWhisper(WhisperEncoder.load(MICRO / "model.bin", head.layers), head, card, "micro")
+        engine = VoiceWhisper(WhisperEncoder.load(MICRO / "model.bin", head.layers), head, card, "micro", 1)
         assert engine.encode([], lambda _: None).logits.shape == (0, 7)
 
 
