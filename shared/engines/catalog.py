@@ -8,11 +8,16 @@ from dataclasses import dataclass
 from importlib import import_module
 from typing import Generic, Protocol, TypeVar
 
+from threadpoolctl import threadpool_limits
+
 from shared.domain.emotion import Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.ports import engines as ports
 from shared.ports.media import MediaDecoder
+
+# Engines use `Setup.threads`; their products in NumPy are so small that several threads of one mostly wait.
+threadpool_limits(1, user_api="blas")
 
 T_co = TypeVar("T_co", covariant=True)
 T = TypeVar("T")

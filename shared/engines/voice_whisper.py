@@ -9,7 +9,6 @@ from pathlib import Path
 from typing import Self
 
 import numpy as np
-from threadpoolctl import threadpool_limits
 
 from shared.domain.emotion import EMOTIONS, Modality
 from shared.domain.error import EngineUnavailable
@@ -83,8 +82,7 @@ class VoiceWhisper:
         vectors = np.zeros((rows, self._head.weight.shape[1]), np.float32)
         unavailable: list[str | None] = []
         reliability = np.zeros(rows, dtype=np.float32)
-        # One thread for each utterance: the products are so small that several threads of one mostly wait.
-        with threadpool_limits(1, user_api="blas"), ThreadPoolExecutor(self._threads) as pool:
+        with ThreadPoolExecutor(self._threads) as pool:
             for number, (reason, trust, vector) in enumerate(pool.map(self._describe, conversation)):
                 unavailable.append(reason)
                 reliability[number] = trust
