@@ -23,11 +23,13 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from services.trainer.datasets.voices import HELD_OUT_SPEAKERS, held_out_speakers, reader
 from services.trainer.segmentation.simulate import add_reverberation, background_noise
+from shared.domain.error import EngineUnavailable
 from shared.domain.speech import SpeakerTurn
 from shared.engines.catalog import SEGMENTATION, SPEAKER, VAD, Setup, choose
 from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.pipeline.diarize import Diarize
+from shared.ports.engines import SpeechSegmenter
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
 FOLDERS = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("-")]
@@ -168,7 +170,7 @@ def speech_turns(turns: list[SpeakerTurn]) -> list[tuple[float, float, str]]:
 def main() -> None:
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     detector, encoder = choose(VAD, None, setup), choose(SPEAKER, None, setup)
-    stages = [Diarize(choose(SEGMENTATION, name, setup), encoder) for name in SEGMENTATION.classes]
+    stages = [Diarize(segmenter, encoder) for segmenter in segmenters(setup)]
     for title, meetings in sets():
         speech = [detector.detect(meeting.audio, lambda _: None) for meeting in meetings]
         for stage in stages:
@@ -177,6 +179,14 @@ def main() -> None:
                 for meeting, spans in zip(meetings, speech, strict=True)
             ]
             print_scores(f"{title}, {stage.engine}", meetings, found)
+
+
+def segmenters(setup: Setup) -> Iterator[SpeechSegmenter]:
+    for name in SEGMENTATION.classes:
+        try:
+            yield choose(SEGMENTATION, name, setup)
+        except EngineUnavailable as error:
+            print(f"skipped: {error.message}")
 
 
 def sets() -> Iterator[tuple[str, list[Meeting]]]:

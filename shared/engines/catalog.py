@@ -74,6 +74,8 @@ SPEAKER = Slot[ports.SpeakerEncoder](
     {
         "ge2e": "shared.engines.speaker_ge2e:Ge2eEncoder",
         "ge2e-moods": "shared.engines.speaker_ge2e:MoodsEncoder",
+        "wespeaker": "shared.engines.speaker_kaldi:WeSpeakerEncoder",
+        "campplus": "shared.engines.speaker_kaldi:CamPlusEncoder",
     },
 )
 SEGMENTATION = Slot[ports.SpeechSegmenter](
@@ -82,6 +84,7 @@ SEGMENTATION = Slot[ports.SpeechSegmenter](
     {
         "pyannet": "shared.engines.segmentation_pyannet:PyanNetSegmenter",
         "powerset": "shared.engines.segmentation_powerset:PowersetSegmenter",
+        "pyannote-3": "shared.engines.segmentation_pyannote3:Pyannote3Segmenter",
     },
 )
 FACES = Slot[ports.FaceDetector](

@@ -10,20 +10,16 @@ import numpy as np
 from shared.domain.error import InvalidRequest
 from shared.domain.span import Span
 from shared.engines.catalog import Setup
+from shared.engines.features.powerset import probabilities_of_voices
 from shared.engines.features.segmentation_mel import STEP, WINDOW, log_mel
-from shared.engines.features.segmentation_windows import windows_with_speech
+from shared.engines.features.segmentation_windows import Windows
 from shared.engines.runtime import open_session
 from shared.engines.weights.model_cards import trusted_weights
-from shared.ports.engines import LocalSpeakers, Segmentation
-from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
+from shared.ports.engines import Segmentation
+from shared.ports.media import Audio, Floats, Progress
 
 NAME = "segmentation"
-HOP = 50 * STEP  # samples from one window to the next: every frame is in five windows
-BATCH = 8
-VOICES = 3
-# class -> active voices: none, each alone, each pair. The trainer builds its targets from the same table.
-CLASSES = ((), (0,), (1,), (2,), (0, 1), (0, 2), (1, 2))
-SPEAKS = np.array([[voice in members for voice in range(VOICES)] for members in CLASSES], dtype=np.float32)
+WINDOWS = Windows(length=WINDOW, hop=50 * STEP, step=STEP, field=STEP)  # every frame is in five windows
 
 
 class PowersetSegmenter:
@@ -41,21 +37,8 @@ class PowersetSegmenter:
         return cls(open_session(weights, setup.threads), card.fingerprint)
 
     def segment(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> Segmentation:
-        starts = windows_with_speech(audio, speech, length=WINDOW, hop=HOP, step=STEP)
-        windows: list[LocalSpeakers] = []
-        for first in range(0, len(starts), BATCH):
-            batch = starts[first : first + BATCH]
-            mels = np.stack([log_mel(audio.samples[start : start + WINDOW]) for start in batch])
-            classes = self._session.run(None, {"mels": mels})[0]
-            windows += [
-                LocalSpeakers(start // STEP, _softmax(logits) @ SPEAKS)
-                for start, logits in zip(batch, classes, strict=True)
-            ]
-            audio.release()
-            progress(min(1.0, (first + BATCH) / len(starts)))
-        return Segmentation(audio.start, STEP / SAMPLE_RATE, tuple(windows))
+        return WINDOWS.segment(self._activity, audio, speech, progress)
 
-
-def _softmax(logits: Floats) -> Floats:
-    exponentials = np.exp(logits - logits.max(axis=1, keepdims=True))
-    return np.asarray(exponentials / exponentials.sum(axis=1, keepdims=True), dtype=np.float32)
+    def _activity(self, sounds: Floats) -> Floats:
+        mels = np.stack([log_mel(sound) for sound in sounds])
+        return probabilities_of_voices(self._session.run(None, {"mels": mels})[0])

@@ -10,20 +10,16 @@ import numpy as np
 from shared.domain.error import InvalidRequest
 from shared.domain.span import Span
 from shared.engines.catalog import Setup
-from shared.engines.features.segmentation_windows import windows_with_speech
+from shared.engines.features.segmentation_windows import Windows
 from shared.engines.runtime import open_session
 from shared.engines.weights.model_cards import trusted_weights
-from shared.ports.engines import LocalSpeakers, Segmentation
-from shared.ports.media import SAMPLE_RATE, Audio, Progress
+from shared.ports.engines import Segmentation
+from shared.ports.media import SAMPLE_RATE, Audio, Floats, Progress
 
 NAME = "segmentation_pyannet"
 VOICES = 3
-WINDOW = 5 * SAMPLE_RATE  # samples
 STEP = 270  # samples from one frame to the next: the product of the network's strides
-FIELD = 991  # samples that one frame sees
-EDGE = (FIELD - STEP) // 2  # samples before the part of its field that a frame stands for
-HOP = 60 * STEP  # samples from one window to the next, whole frames: about a second
-BATCH = 8
+WINDOWS = Windows(length=5 * SAMPLE_RATE, hop=60 * STEP, step=STEP, field=991)  # every frame is in five windows
 
 
 class PyanNetSegmenter:
@@ -41,14 +37,7 @@ class PyanNetSegmenter:
         return cls(open_session(weights, setup.threads), card.fingerprint)
 
     def segment(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> Segmentation:
-        audible = speech if len(audio.samples) >= FIELD else ()
-        starts = windows_with_speech(audio, audible, length=WINDOW, hop=HOP, step=STEP)
-        windows: list[LocalSpeakers] = []
-        for first in range(0, len(starts), BATCH):
-            batch = starts[first : first + BATCH]
-            sound = np.stack([audio.samples[start : start + WINDOW] for start in batch])
-            activity = self._session.run(None, {"sound": sound})[0]
-            windows += [LocalSpeakers(start // STEP, one) for start, one in zip(batch, activity, strict=True)]
-            audio.release()
-            progress(min(1.0, (first + BATCH) / len(starts)))
-        return Segmentation(audio.start + EDGE / SAMPLE_RATE, STEP / SAMPLE_RATE, tuple(windows))
+        return WINDOWS.segment(self._activity, audio, speech, progress)
+
+    def _activity(self, sounds: Floats) -> Floats:
+        return np.asarray(self._session.run(None, {"sound": sounds})[0])

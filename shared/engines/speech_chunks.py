@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 
@@ -32,7 +33,8 @@ def _cut(audio: Audio, spans: Sequence[Span], max_seconds: float) -> Iterator[Sp
     pauses = [Span(start=before.end, end=after.start) for before, after in pairwise(spans)]
     while end - start > max_seconds:
         earliest, latest = start + SHORTEST * max_seconds, start + max_seconds
-        reached = [pause for pause in pauses if start < pause.start <= latest]
+        first, after = (bisect_right(pauses, time, key=lambda pause: pause.start) for time in (start, latest))
+        reached = pauses[first:after]
         late = [pause for pause in reached if pause.start >= earliest]
         if reached:
             pause = max(late, key=lambda pause: pause.duration) if late else reached[-1]

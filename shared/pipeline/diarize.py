@@ -47,7 +47,7 @@ class Diarize(WholeStage):
             "same_voice": self.encoder.same_voice,
             "speakers": self.speakers,
             "max_speakers": self.max_speakers,
-            "rules": 4,
+            "rules": 5,
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:

@@ -69,7 +69,10 @@ def find_turns(
     speech: Sequence[Span],
     pauses: npt.NDArray[np.bool_],
 ) -> list[SpeakerTurn]:
-    """The turns with speakers named S1, S2, … in the order in which they first speak; turns may overlap."""
+    """The turns with speakers named S1, S2, … in the order in which they first speak; turns may overlap.
+
+    A single voice has no confidence, because there is no other to compare it with.
+    """
     votes, activity, voices = vote(segmentation, pieces, similarity)
     spoken = (activity >= SPEECH) | (_within(speech, segmentation, len(activity)) & (activity >= FAINT))
     count = np.where(spoken & ~pauses, np.maximum(1, np.round(voices)), 0)
@@ -88,7 +91,7 @@ def find_turns(
             start=span.start,
             end=span.end,
             speaker=names.setdefault(speaker, f"S{len(names) + 1}"),
-            confidence=round(confidence, 3),
+            confidence=round(confidence, 3) if votes.shape[1] > 1 else None,
         )
         for span, speaker, confidence in sorted(found, key=lambda turn: (turn[0].start, turn[1]))
         if span.duration >= MIN_TURN

@@ -6,8 +6,9 @@ import pytest
 from shared.domain.error import InvalidRequest
 from shared.domain.span import span
 from shared.engines.catalog import Setup
+from shared.engines.features.powerset import CLASSES
 from shared.engines.features.segmentation_mel import HOP, STEP, WINDOW, log_mel
-from shared.engines.segmentation_powerset import CLASSES, PowersetSegmenter
+from shared.engines.segmentation_powerset import PowersetSegmenter
 from shared.ports.engines import Segmentation
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 from tests.fakes import silent, tone

@@ -6,8 +6,7 @@ import pytest
 from shared.domain.error import InvalidRequest
 from shared.domain.span import span
 from shared.engines.catalog import SEGMENTATION, Setup, choose
-from shared.engines.features.segmentation_windows import windows_with_speech
-from shared.engines.segmentation_pyannet import HOP, STEP, WINDOW, PyanNetSegmenter
+from shared.engines.segmentation_pyannet import STEP, WINDOWS, PyanNetSegmenter
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 from tests.fakes import silent, tone
 
@@ -27,7 +26,7 @@ class LoudnessSession:
 
 def starts(seconds: float, *speech: tuple[float, float], start: float = 0.0) -> list[int]:
     spans = [span(*one) for one in speech]
-    return windows_with_speech(Audio(silent(seconds), start), spans, length=WINDOW, hop=HOP, step=STEP)
+    return WINDOWS.with_speech(Audio(silent(seconds), start), spans)
 
 
 def test_windows_overlap_and_the_last_one_ends_with_the_recording() -> None:
@@ -35,9 +34,9 @@ def test_windows_overlap_and_the_last_one_ends_with_the_recording() -> None:
     assert found[0] == 0
     assert 0 <= 20 * SAMPLE_RATE - found[-1] < STEP
     assert all(first % STEP == 0 for first in found)
-    assert max(np.diff(found)) <= HOP
+    assert max(np.diff(found)) <= WINDOWS.hop
     assert starts(1, (0, 1)) == [0]
-    assert starts(0, (0, 1)) == [0]
+    assert starts(0, (0, 1)) == [], "shorter than one frame"
 
 
 def test_windows_without_speech_are_left_out() -> None:

@@ -1,11 +1,14 @@
 from __future__ import annotations
 
+from collections.abc import Callable
+
 import numpy as np
 
 from shared.domain.span import span
 from shared.engines.speech_chunks import chunk_speech
 from shared.ports.media import Audio
 from tests.fakes import silent, tone
+from tests.scaling import LIMIT, growth
 
 
 def test_close_spans_are_joined_up_to_the_maximum_length() -> None:
@@ -50,3 +53,11 @@ def test_short_dip_inside_a_word_is_not_the_quietest_point() -> None:
     samples[9 * 16_000 : 9 * 16_000 + 4_800] *= 0.05
     first, *_ = chunk_speech(Audio(samples), [span(0, 20)], max_seconds=10, bridge=1)
     assert 9.1 < first.end < 9.2
+
+
+def test_one_unbroken_stretch_of_speech_takes_linear_time() -> None:
+    def prepare(spans: int) -> Callable[[], object]:
+        speech = [span(1.2 * number, 1.2 * number + 0.9) for number in range(spans)]
+        return lambda: list(chunk_speech(Audio(silent(0)), speech, max_seconds=10, bridge=1))
+
+    assert growth(prepare, 400) < LIMIT

@@ -1,6 +1,6 @@
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 
 import numpy as np
@@ -10,10 +10,12 @@ from hypothesis import strategies as st
 
 from shared.domain.span import Span, span
 from shared.domain.speech import SpeakerTurn
-from shared.pipeline.local_speech import pieces_of
+from shared.pipeline.diarize import agreement
+from shared.pipeline.local_speech import pieces_of, seconds_alone
 from shared.pipeline.speaker_turns import find_turns, vote
 from shared.ports.engines import LocalSpeakers, Segmentation
 from shared.ports.media import Floats
+from tests.scaling import LIMIT, growth
 
 STEP = 0.05
 
@@ -70,7 +72,7 @@ def test_two_voices_of_one_speaker_are_two_speakers_where_they_overlap() -> None
 def test_one_speaker_of_a_recording_cannot_overlap() -> None:
     found = turns(segmentation((0.0, {0: [(0, 5)], 1: [(2, 3)]})), [[0.9], [0.8]])
     assert placed(found) == [("S1", 0, 5)]
-    assert found[0].confidence == 1.0
+    assert found[0].confidence is None, "there is no other voice to compare it with"
 
 
 def test_speakers_are_named_in_the_order_in_which_they_first_speak() -> None:
@@ -122,7 +124,8 @@ def test_turns_of_one_speaker_are_in_order_and_do_not_overlap(seed: int, speaker
     similarity: Floats = draw.random((len(pieces), speakers)).astype(np.float32)
     found = find_turns(segments, pieces, similarity, [], np.zeros(segments.frames, dtype=bool))
     assert [turn.start for turn in found] == sorted(turn.start for turn in found)
-    assert all(turn.confidence is not None and 0 <= turn.confidence <= 1 for turn in found)
+    assert all((turn.confidence is None) == (speakers == 1) for turn in found)
+    assert all(turn.confidence is None or 0 <= turn.confidence <= 1 for turn in found)
     for speaker in {turn.speaker for turn in found}:
         own = [turn for turn in found if turn.speaker == speaker]
         assert all(one.end <= other.start for one, other in pairwise(own))
@@ -132,3 +135,24 @@ def test_turns_of_one_speaker_are_in_order_and_do_not_overlap(seed: int, speaker
 def test_recording_with_silent_voices_only_has_no_turns() -> None:
     assert turns(segmentation((0.0, {0: [(0, 5)]}), level=0.6), [[1.0]]) == []
     assert pytest.approx(turns(segmentation((0.0, {0: [(0, 5)]}), level=0.7), [[1.0]])[0].end) == 5.0
+
+
+def test_one_unbroken_stretch_of_speech_takes_linear_time() -> None:
+    def prepare(windows: int) -> Callable[[], object]:
+        active = np.zeros((100, 3), dtype=np.float32)
+        active[:60, 0] = active[40:, 1] = 1.0
+        segments = Segmentation(0.0, STEP, tuple(LocalSpeakers(number * 20, active) for number in range(windows)))
+        similarity = np.tile(np.eye(2, dtype=np.float32), (windows, 1))
+        quiet = np.zeros(segments.frames, dtype=bool)
+        whole = [span(0, segments.frames * STEP)]
+
+        def run() -> None:
+            pieces = list(pieces_of(segments))
+            labels = np.tile([0, 1], windows)
+            assert len(seconds_alone(segments, pieces)) == len(pieces) == len(labels)
+            assert len(agreement(segments, pieces, labels, 2)) == 2
+            assert find_turns(segments, pieces, similarity, whole, quiet)
+
+        return run
+
+    assert growth(prepare, 50) < LIMIT

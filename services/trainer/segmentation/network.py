@@ -5,8 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor, nn
 
+from shared.engines.features.powerset import CLASSES
 from shared.engines.features.segmentation_mel import BANDS
-from shared.engines.segmentation_powerset import CLASSES
 
 WIDTHS = (16, 32, 48)
 INNER, HEADS, LAYERS = 112, 4, 4

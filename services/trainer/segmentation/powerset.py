@@ -10,7 +10,7 @@ from torch import Tensor
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
 from services.trainer.segmentation.window_cache import UNKNOWN
-from shared.engines.segmentation_powerset import CLASSES, SPEAKS, VOICES
+from shared.engines.features.powerset import CLASSES, SPEAKS, VOICES
 
 IGNORED = -100
 ORDERS = tuple(permutations(range(VOICES)))

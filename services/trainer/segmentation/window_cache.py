@@ -14,8 +14,8 @@ import numpy.typing as npt
 
 from services.trainer.segmentation.simulate import Conversation, simulate_conversation
 from services.trainer.segmentation.voices import TICK, Voice
+from shared.engines.features.powerset import VOICES
 from shared.engines.features.segmentation_mel import BANDS, HOP, STEP, WINDOW, log_mel
-from shared.engines.segmentation_powerset import VOICES
 from shared.ports.media import SAMPLE_RATE
 
 APART = 6 * SAMPLE_RATE  # samples from one window of a conversation to the next

@@ -17,7 +17,7 @@ from services.trainer.segmentation.network import SegmentationNet  # noqa: E402
 from services.trainer.segmentation.powerset import CLASS_OF, ORDERS, errors, powerset_loss, rates_of  # noqa: E402
 from services.trainer.segmentation.task import SegmentationTask, evaluate_windows  # noqa: E402
 from services.trainer.segmentation.window_cache import UNKNOWN, Windows  # noqa: E402
-from shared.engines.segmentation_powerset import CLASSES  # noqa: E402
+from shared.engines.features.powerset import CLASSES  # noqa: E402
 from tests.trainer.segmentation.test_simulate import voices  # noqa: E402
 
 
