@@ -23,8 +23,8 @@ def test_filter_banks_equal_those_of_torchaudio(
 ) -> None:
     random = np.random.default_rng(length)
     times = np.arange(length) / SAMPLE_RATE
-    sound = np.sin(2 * np.pi * 220 * times) + random.normal(0, 0.1, length) + 0.05
-    sound = (level * scale * sound).astype(np.float32)
+    wave = np.sin(2 * np.pi * 220 * times) + random.normal(0, 0.1, length) + 0.05
+    sound = (level * scale * wave).astype(np.float32)
     expected = kaldi.fbank(
         torch.from_numpy(sound)[None], num_mel_bins=BANDS, sample_frequency=SAMPLE_RATE, dither=0.0, window_type=window
     ).numpy()
