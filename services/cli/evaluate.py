@@ -51,6 +51,23 @@ def evaluate_speakers_command(data: Data, engine: Engine = None, as_json: AsJson
     _show(result, as_json=as_json)
 
 
+@evaluate.command("channels")
+def evaluate_channels_command(data: Data, engine: Engine = None, as_json: AsJson = False) -> None:
+    """Equal error rate of the speaker encoder for held-out readers, by channel and by length of turn."""
+    from services.trainer.evaluate_channels import evaluate_channels  # noqa: PLC0415  # as above
+
+    with _progress() as progress:
+        result = evaluate_channels(data, engine, _setup(), progress)
+    if as_json:
+        _show(result, as_json=True)
+        return
+    lengths = list(next(iter(result["eer"].values())))
+    table = plain_table("equal error rate, %", *lengths)
+    for channel, rates in result["eer"].items():
+        table.add_row(channel, *(f"{100 * rates[length]:.1f}" for length in lengths))
+    Console().print(table)
+
+
 def _setup() -> Setup:
     return Setup(engines=EngineSettings(), media=MediaSettings())
 

@@ -11,8 +11,10 @@ import pytest
 from typer.testing import CliRunner
 
 from services.cli.main import app
+from services.trainer.evaluate_channels import LENGTHS, MIXED, error_rates
 from services.trainer.evaluate_speakers import equal_error_rate
 from services.trainer.metrics import calibration_error, classification_metrics
+from services.trainer.speaker.channels import CHANNELS
 from shared.domain.error import InvalidRequest
 from tests.trainer.test_datasets import MELD, sound
 
@@ -75,6 +77,31 @@ def test_speaker_evaluation_requires_folders_with_files_of_one_voice(tmp_path: P
     found = evaluate("speakers", "--data", tmp_path)
     assert (found["speakers"], found["same_pairs"], found["different_pairs"]) == (2, 1, 2)
     assert isinstance(found["eer"], float) and 0 <= found["eer"] <= 1
+
+
+def test_channels_are_evaluated_for_held_out_readers_by_length_of_turn(tmp_path: Path) -> None:
+    """Of nine readers, the first and the last are held out."""
+    for number in range(1, 10):
+        sound(tmp_path / "speech" / "librispeech_speakers" / f"{number}-1-1.wav", 9.0)
+    found = evaluate("channels", "--data", tmp_path)
+    assert found["speakers"] == 2
+    rates = found["eer"]
+    assert isinstance(rates, dict) and rates.keys() == {*CHANNELS, MIXED}
+    assert all(
+        len(by_length) == len(LENGTHS) and all(0 <= rate <= 1 for rate in by_length.values())
+        for by_length in rates.values()
+    )
+    shown = CliRunner().invoke(app, ["evaluate", "channels", "--data", str(tmp_path)], catch_exceptions=False)
+    assert "G.711" in shown.output and "0.5 s" in shown.output
+
+
+def test_mixed_channels_pair_only_turns_of_different_channels_and_moments() -> None:
+    """The voices of one speaker agree within a channel; across channels they resemble the other speaker more."""
+    speakers, channels, places = (np.array([*part]) for part in ("aaaabbbb", "xxyyxxyy", (0, 1, 0, 1, 0, 1, 0, 1)))
+    voices = np.eye(4, dtype=np.float32)[[0, 0, 1, 1, 1, 1, 0, 0]]
+    assert error_rates(voices, speakers, channels, places) == {"x": 0, "y": 0, MIXED: 1}
+    moments = np.eye(4, dtype=np.float32)[[0, 1, 0, 1, 2, 3, 2, 3]]
+    assert error_rates(moments, speakers, channels, places)[MIXED] == 0.5, "one moment in two channels is no pair"
 
 
 def test_equal_error_rates_match_hand_computed_values() -> None:

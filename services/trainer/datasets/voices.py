@@ -77,6 +77,15 @@ def _csv(path: Path) -> Iterator[SpokenClip]:
             yield SpokenClip(path.parent / row["path"], NUMBER[Emotion(row["label"])], speaker)
 
 
+def read_speech(data: Path) -> list[Path]:
+    """The recordings of readers, one each."""
+    folder = data / "speech" / "librispeech_speakers"
+    files = sorted(path for path in folder.glob("*") if path.suffix in SOUNDS)
+    if not files:
+        raise InvalidRequest(f"There is no read speech in {str(folder)!r}; docs/training.md describes the data layout.")
+    return files
+
+
 def reader(path: Path) -> str:
     """The speaker of a LibriSpeech file."""
     return f"librispeech {path.stem.split('-')[0]}"

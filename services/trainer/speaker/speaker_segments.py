@@ -13,16 +13,15 @@ from scipy.signal import fftconvolve, resample_poly
 
 from services.trainer.datasets.voices import (
     HELD_OUT_SPEAKERS,
-    SOUNDS,
     held_out_speakers,
     load_sound,
     read_clips,
+    read_speech,
     reader,
 )
 from services.trainer.segmentation.simulate import add_reverberation, background_noise
 from services.trainer.segmentation.voices import TICK, marked
 from services.trainer.speaker.network import STATES, SpeakerNet
-from shared.domain.error import InvalidRequest
 from shared.engines.features.mel import mel_power
 from shared.engines.speaker_ge2e import normalize_loudness
 from shared.ports.media import SAMPLE_RATE, Floats
@@ -85,11 +84,7 @@ def _variants(speaker: str, sound: Floats, number: int, *, acts: bool) -> Iterat
 
 
 def _recordings(data: Path) -> Iterator[tuple[Path, str, int]]:
-    folder = data / "speech" / "librispeech_speakers"
-    read = sorted(path for path in folder.glob("*") if path.suffix in SOUNDS)
-    if not read:
-        raise InvalidRequest(f"There is no read speech in {str(folder)!r}; docs/training.md describes the data layout.")
-    yield from ((path, reader(path), READ_SPEECH) for path in read)
+    yield from ((path, reader(path), READ_SPEECH) for path in read_speech(data))
     for layout in ("ravdess", "emodb"):
         yield from ((clip.path, clip.speaker, clip.label) for clip in read_clips(data / "voice" / layout, layout))
 

@@ -17,9 +17,15 @@ def speed(up: int, down: int) -> Augmentation:
     return lambda clip, _: np.asarray(resample_poly(clip, down, up), dtype=np.float32)
 
 
+def telephone_band(clip: Floats) -> Floats:
+    """Keeps 300 to 3400 Hz."""
+    band = butterworth(4, (300, 3400), "bandpass", fs=SAMPLE_RATE, output="sos")
+    return np.asarray(sosfilt(band, clip), dtype=np.float32)
+
+
 def telephone(clip: Floats, _: np.random.Generator) -> Floats:
-    """Band-limits to 300–3400 Hz and quantises with 8-bit mu-law."""
-    narrow = np.asarray(sosfilt(butterworth(4, (300, 3400), "bandpass", fs=SAMPLE_RATE, output="sos"), clip))
+    """Band-limits and quantises with 8-bit mu-law."""
+    narrow = telephone_band(clip)
     narrow = narrow / max(float(np.abs(narrow).max()), 1e-6)
     companded = np.sign(narrow) * np.log1p(255 * np.abs(narrow)) / np.log(256)
     coarse = np.round(companded * 127) / 127
