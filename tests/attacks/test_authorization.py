@@ -17,6 +17,7 @@ from services.gateway.connectors.nextcloud import PREFIX as NEXTCLOUD
 from services.gateway.connectors.settings import (
     BigBlueButtonSettings,
     ConnectorsSettings,
+    GenericSettings,
     JaasSettings,
     LiveKitSettings,
     NextcloudSettings,
@@ -32,7 +33,7 @@ from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
-from shared.infra.secret_encryption import SecretSettings, new_key
+from shared.infra.secret_encryption import SecretSettings, new_key, new_webhook_secret
 from shared.infra.settings import StorageSettings
 from shared.infra.web.application import create_application
 from tests.gateway.serving import MemoryQueue
@@ -68,7 +69,9 @@ RULES: dict[str, Rule] = {
     "GET /v1/deliveries/{}": [HOOKS],
     "POST /v1/deliveries/{}/replay": [HOOKS],
     "GET /v1/imports": [WRITE, READ],
-    **dict.fromkeys((f"POST /v1/connectors/{name}" for name in ("zoom", "livekit", "jaas", "bigbluebutton")), OPEN),
+    **dict.fromkeys(
+        (f"POST /v1/connectors/{name}" for name in ("zoom", "livekit", "jaas", "bigbluebutton", "generic")), OPEN
+    ),
     **dict.fromkeys((f"POST {NEXTCLOUD}{path}" for path in ("{}/store", "backend")), OPEN),
     "GET /v1/audit": [{Scope.ADMIN}],
     "GET /metrics": [{Scope.ADMIN}],
@@ -124,6 +127,7 @@ def web(database: Database, tmp_path: Path) -> TestClient:
             jaas=JaasSettings(secret=SECRET),
             bigbluebutton=BigBlueButtonSettings(secret=SECRET, url="https://bbb.example"),
             nextcloud=NextcloudSettings(secret=SECRET),
+            generic=GenericSettings(secret=SecretStr(new_webhook_secret())),
         ),
     )
     services = [

@@ -11,6 +11,7 @@ from services.courier.settings import CourierSettings
 from services.dispatcher.settings import RetentionSettings
 from services.gateway.connectors.settings import (
     BigBlueButtonSettings,
+    GenericSettings,
     JaasSettings,
     LiveKitSettings,
     NextcloudSettings,
@@ -38,6 +39,7 @@ CONNECTORS = (
     JaasSettings,
     BigBlueButtonSettings,
     NextcloudSettings,
+    GenericSettings,
     WatchSettings,
 )
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {

@@ -12,6 +12,7 @@ from services.courier.settings import CourierSettings
 from services.dispatcher.settings import RetentionSettings
 from services.gateway.connectors.settings import (
     BigBlueButtonSettings,
+    GenericSettings,
     JaasSettings,
     LiveKitSettings,
     NextcloudSettings,
@@ -45,6 +46,7 @@ SETTINGS: tuple[type[BaseSettings], ...] = (
     JaasSettings,
     BigBlueButtonSettings,
     NextcloudSettings,
+    GenericSettings,
     WatchSettings,
     RedisSettings,
     QueueSettings,

@@ -37,6 +37,7 @@ class BigBlueButton(WebhookConnector):
 
     def __init__(self, settings: BigBlueButtonSettings) -> None:
         self.settings = settings
+        self.wants_captions = settings.captions
 
     def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         """The token has no expiry, so a record is accepted once, and only if the server has it (`locate`)."""

@@ -58,6 +58,7 @@ class Connector:
 
     name: str
     settings: ConnectorSettings
+    wants_captions = False  # of the finished transcript
 
     def locate(self, recording: PlatformRecording, outbound: Outbound) -> PlatformRecording:
         """The recording with the places of its files, for a platform that announces only an id."""
@@ -73,7 +74,7 @@ class Connector:
         """Show the reason where the recording is."""
 
     def send_captions(self, recording: PlatformRecording, transcript: Transcript, outbound: Outbound) -> None:
-        """Send the finished transcript back, for a connector whose setting `captions` is on."""
+        """Send the finished transcript back, for a connector that wants captions."""
         raise NotImplementedError
 
 

@@ -10,6 +10,7 @@ from pydantic import SecretStr, ValidationError
 
 from services.gateway.connectors.bigbluebutton import BigBlueButton
 from services.gateway.connectors.connector import Connector, WebhookConnector
+from services.gateway.connectors.generic import Generic
 from services.gateway.connectors.imports import Imports
 from services.gateway.connectors.jaas import Jaas
 from services.gateway.connectors.livekit import LiveKit
@@ -75,6 +76,8 @@ def _enabled(gateway: Context) -> Sequence[Connector]:
         found.append(BigBlueButton(settings.bigbluebutton))
     if _is_set(settings.nextcloud.secret):
         found.append(Nextcloud(settings.nextcloud))
+    if _is_set(settings.generic.secret):
+        found.append(Generic(settings.generic))
     watch = settings.watch
     if watch.folder or watch.bucket:
         found.append(Watch(watch, open_bucket(watch.bucket, storage) if watch.bucket else None))

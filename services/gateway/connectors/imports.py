@@ -91,7 +91,7 @@ class Imports:
             else:
                 self._import(claim, connector, recording)
         except Interrupted:
-            store.postpone(claim.lease, self._gateway.clock() + DELAYS[0], tried=False)
+            store.postpone(claim.lease, self._gateway.clock(), tried=False)
         except LeaseLost:
             log.warning("gateway.import_taken_over", connector=first.connector)
         except UndertoneError as error:
@@ -108,7 +108,7 @@ class Imports:
             job_id = self._submit(claim.lease, connector, recording)
             self._gateway.queued_jobs.inc()
             self._gateway.send_tickets()
-        if getattr(connector.settings, "captions", False):
+        if connector.wants_captions:
             until = self._gateway.clock() + CAPTIONS_POLL
             self._gateway.imports.postpone(claim.lease, until, job_id=job_id, tried=False)
         else:

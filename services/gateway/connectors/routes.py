@@ -75,6 +75,7 @@ def webhook_router(connector: WebhookConnector, imports: Imports) -> APIRouter:
         response_model=WebhookAnswer,
         responses=error_responses(InvalidSignature),
         operation_id=f"receive_{connector.name}",
+        openapi_extra={"requestBody": {"required": True, "content": {"*/*": {"schema": {}}}}},
     )
     async def receive(request: Request, gateway: Gateway) -> Response:
         """The answer comes before any download: the announcement is stored, and its files are fetched afterwards."""

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 from dataclasses import dataclass, field
 
-from pydantic import BaseModel, Field, SecretStr
+from pydantic import BaseModel, Field, SecretStr, field_validator
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
 
@@ -69,6 +70,20 @@ class NextcloudSettings(ConnectorSettings, BaseSettings):
     """The secret that Nextcloud Talk shares with its recording server; empty: off."""
 
 
+class GenericSettings(ConnectorSettings, BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="GENERIC__", frozen=True)
+
+    secret: SecretStr = SecretStr("")
+    """The secret of any other program that signs as Standard Webhooks: whsec_ and base64; empty: off."""
+
+    @field_validator("secret")
+    @classmethod
+    def _decodable(cls, secret: SecretStr) -> SecretStr:
+        text = secret.get_secret_value().removeprefix("whsec_")
+        base64.b64decode(text + "=" * (-len(text) % 4), validate=True)
+        return secret
+
+
 class WatchSettings(ConnectorSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="WATCH__", frozen=True)
 
@@ -92,4 +107,5 @@ class ConnectorsSettings:
     jaas: JaasSettings = field(default_factory=JaasSettings)
     bigbluebutton: BigBlueButtonSettings = field(default_factory=BigBlueButtonSettings)
     nextcloud: NextcloudSettings = field(default_factory=NextcloudSettings)
+    generic: GenericSettings = field(default_factory=GenericSettings)
     watch: WatchSettings = field(default_factory=WatchSettings)
