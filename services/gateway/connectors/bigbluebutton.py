@@ -34,6 +34,7 @@ ACCEPTED = "upload_text_track_success"
 
 class BigBlueButton(WebhookConnector):
     name = "bigbluebutton"
+    settings: BigBlueButtonSettings
 
     def __init__(self, settings: BigBlueButtonSettings) -> None:
         self.settings = settings

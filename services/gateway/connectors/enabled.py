@@ -23,7 +23,8 @@ from services.gateway.context import Context
 from shared.domain.error import InvalidSetting
 from shared.infra.storage_factory import open_bucket
 
-SEARCH_SECONDS = 5.0  # between looks into the watched folder
+FOLDER_SECONDS = 5.0  # between searches of the watched folder
+BUCKET_SECONDS = 30.0  # a storage may charge for each search
 
 
 @dataclass(frozen=True, slots=True)
@@ -56,7 +57,8 @@ def open_connectors(gateway: Context) -> Connectors:
             case BigBlueButton():
                 chores.append((_search_server(gateway, imports, connector), connector.settings.poll_seconds))
             case Watch():
-                chores.append((_search_files(imports, connector), SEARCH_SECONDS))
+                seconds = BUCKET_SECONDS if connector.settings.bucket else FOLDER_SECONDS
+                chores.append((_search_files(imports, connector), seconds))
     return Connectors(imports, routers, open_paths, body_limits, chores)
 
 

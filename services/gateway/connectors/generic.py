@@ -33,6 +33,7 @@ class Event(BaseModel):
 
 class Generic(WebhookConnector):
     name = "generic"
+    settings: GenericSettings
 
     def __init__(self, settings: GenericSettings) -> None:
         self.settings = settings

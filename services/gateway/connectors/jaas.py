@@ -30,6 +30,7 @@ class Event(BaseModel):
 
 class Jaas(WebhookConnector):
     name = "jaas"
+    settings: JaasSettings
 
     def __init__(self, settings: JaasSettings) -> None:
         self.settings = settings

@@ -49,6 +49,7 @@ class Event(BaseModel):
 
 class LiveKit(WebhookConnector):
     name = "livekit"
+    settings: LiveKitSettings
 
     def __init__(self, settings: LiveKitSettings, bucket: ObjectsBucket | None = None) -> None:
         self.settings = settings

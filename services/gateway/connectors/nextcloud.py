@@ -29,6 +29,7 @@ ANSWER: dict[str, Any] = {"ocs": {"meta": {"status": "ok", "statuscode": 200, "m
 
 class Nextcloud(Connector):
     name = "nextcloud"
+    settings: NextcloudSettings
 
     def __init__(self, settings: NextcloudSettings) -> None:
         self.settings = settings

@@ -20,6 +20,7 @@ MAX_NAME = 255
 
 class Watch(Connector):
     name = "watch"
+    settings: WatchSettings
 
     def __init__(self, settings: WatchSettings, bucket: ObjectsBucket | None = None) -> None:
         self.settings = settings

@@ -49,6 +49,7 @@ class Event(BaseModel):
 
 class Zoom(WebhookConnector):
     name = "zoom"
+    settings: ZoomSettings
 
     def __init__(self, settings: ZoomSettings) -> None:
         self.settings = settings
