@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from functools import partial
+from threading import Event
 
 import anyio
 import anyio.to_thread
@@ -12,6 +13,8 @@ from starlette.middleware import Middleware
 
 from services.gateway import deliveries, events, jobs, recordings, service_routes, uploads, webhooks
 from services.gateway.compat.apis import enabled_apis
+from services.gateway.connectors import routes as connector_routes
+from services.gateway.connectors.enabled import open_connectors
 from services.gateway.context import Context
 from services.gateway.tus_headers import EXPOSED, PREFIX, TusProtocol
 from shared.domain.job_request import JobRequestByUrl
@@ -19,23 +22,30 @@ from shared.infra.web.application import WebService
 
 log = structlog.get_logger()
 
-ROUTERS = tuple(module.router for module in (recordings, uploads, jobs, events, webhooks, deliveries, service_routes))
+ROUTERS = (
+    *(module.router for module in (recordings, uploads, jobs, events, webhooks, deliveries, service_routes)),
+    connector_routes.list_router,
+)
 SWEEP_SECONDS = 300.0  # between deletions of expired uploads and of the files that killed processes left
 CHORE_SECONDS = 2.0
+IMPORT_SECONDS = 1.0
+PARALLEL_IMPORTS = 3
 
 
 def gateway_service(context: Context) -> WebService:
     apis = enabled_apis(context.settings.compatible_apis)
+    connectors = open_connectors(context)
     return WebService(
         name="gateway",
         context=context,
-        routers=(*ROUTERS, *(api.router for api in apis)),
+        routers=(*ROUTERS, *(api.router for api in apis), *connectors.routers),
         checks=context.checks,
         collectors=context.collectors,
-        open_paths=(service_routes.SCHEMA,),
+        open_paths=(service_routes.SCHEMA, *connectors.open_paths),
         body_limits={
             recordings.PATH: None,
             PREFIX: None,
+            **connectors.body_limits,
             **{path: limit for api in apis for path, limit in api.body_limits.items()},
         },
         dialects=[api.dialect for api in apis],
@@ -45,8 +55,19 @@ def gateway_service(context: Context) -> WebService:
         background=(
             partial(_repeat, (context.intake.sweep, context.uploads.sweep), SWEEP_SECONDS),
             partial(_repeat, [partial(chore, context) for api in apis for chore in api.chores], CHORE_SECONDS),
+            *(partial(_repeat, [chore], seconds) for chore, seconds in connectors.chores),
+            *[partial(_repeat, [connectors.imports.run_due], IMPORT_SECONDS)] * PARALLEL_IMPORTS,
+            partial(_stop_at_end, connectors.imports.stopping),
         ),
     )
+
+
+async def _stop_at_end(stopping: Event) -> None:
+    """Ends downloads when the service stops; the next start begins them again."""
+    try:
+        await anyio.sleep_forever()
+    finally:
+        stopping.set()
 
 
 async def _repeat(tasks: Sequence[Callable[[], object]], seconds: float) -> None:

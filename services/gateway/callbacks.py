@@ -61,6 +61,7 @@ class CallbackEndpoints:
         job_id: str | None = None,
         description: str = "",
         callback: Callback | None = None,
+        template: str | None = None,
     ) -> tuple[WebhookEndpoint, str]:
         """Creates an endpoint and returns it with its secret, which is shown only once."""
         self.check(url)
@@ -74,6 +75,7 @@ class CallbackEndpoints:
             secrets=(EncryptedSecret(ciphertext=self.cipher.encrypt(secret, endpoint_id)),),
             job_id=job_id,
             payload=callback.payload if callback else PayloadFormat.EVENT,
+            template=template,
             header=self.cipher.encrypt(callback.header, endpoint_id) if callback and callback.header else None,
             created_at=self._clock(),
         )

@@ -15,6 +15,7 @@ from pydantic import JsonValue
 from starlette.requests import Request
 
 from services.gateway.callbacks import CallbackEndpoints
+from services.gateway.connectors.settings import ConnectorsSettings
 from services.gateway.job_intake import JobIntake
 from services.gateway.settings import GatewaySettings
 from services.gateway.uploads_folder import FolderUploads
@@ -27,6 +28,7 @@ from shared.infra.checks import ReadinessCheck
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.engine import Database
 from shared.infra.database.idempotency import SqlIdempotencyStore
+from shared.infra.database.imports import SqlImportStore
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
@@ -66,6 +68,7 @@ class Deployment:
     secrets: SecretSettings = field(default_factory=SecretSettings)
     redis: RedisSettings = field(default_factory=RedisSettings)
     queue: QueueSettings = field(default_factory=QueueSettings)
+    connectors: ConnectorsSettings = field(default_factory=ConnectorsSettings)
 
 
 class Context:
@@ -77,6 +80,7 @@ class Context:
         sealed = deployment.secrets.keys.get_secret_value()
         blobs = open_blob_store(deployment.storage)
         self.settings, self.clock = settings, database.clock
+        self.deployment = deployment
         self.max_bytes = settings.max_upload_mb << 20
         self.disk = DiskSpace(folder, deployment.storage.reserve_mb << 20)
         self.outbound = Outbound(deployment.outbound, loopback=settings.keyless)
@@ -84,6 +88,8 @@ class Context:
         self.transcripts = open_transcripts(database, blobs)
         self.audit = SqlAuditLog(database)
         self.requests = SqlIdempotencyStore(database)
+        self.imports = SqlImportStore(database)
+        self.tenants = SqlKeyStore(database)
         self.endpoints = SqlEndpointStore(database)
         self.deliveries = SqlDeliveryStore(database)
         self.uploads = FolderUploads(folder / "uploads", self.disk, self.clock)
@@ -116,7 +122,19 @@ class Context:
         self._uploads_in_progress = Gauge("undertone_gateway_uploads", "Uploads in progress", registry=None)
         self.queued_jobs = Counter("undertone_gateway_jobs", "Jobs that were queued", registry=None)
         work_metrics = WorkMetricsCollector(SqlMetricsSource(database).read)
-        self.collectors = (self._uploads_in_progress, self.queued_jobs, work_metrics)
+        self.announcements = Counter(
+            "undertone_gateway_announcements", "Webhooks of platforms", ["connector", "result"], registry=None
+        )
+        self.import_results = Counter(
+            "undertone_gateway_imports", "Attempts to import a recording", ["connector", "result"], registry=None
+        )
+        self.collectors = (
+            self._uploads_in_progress,
+            self.queued_jobs,
+            self.announcements,
+            self.import_results,
+            work_metrics,
+        )
 
     def body_of(self, request: Request) -> Body:
         """The request's body within this deployment's limits; rejected immediately if Content-Length exceeds them."""

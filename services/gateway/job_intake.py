@@ -51,13 +51,15 @@ class JobIntake:
     max_stored_bytes: int | None = None  # bytes for one tenant
 
     @contextmanager
-    def receive(self, caller: Caller, claimed: int | None = None) -> Iterator[IncomingUpload]:
+    def receive(
+        self, caller: Caller, claimed: int | None = None, *, job_id: str | None = None
+    ) -> Iterator[IncomingUpload]:
         """Yields an incoming upload; its files are deleted unless it is submitted.
 
         Without a claimed size the tenant's quota is checked only when the whole upload has been received.
         """
         bytes_left = None if claimed is None else self.bytes_left(caller.tenant, claimed)
-        incoming = IncomingUpload(self, caller, uuid4().hex, bytes_left)
+        incoming = IncomingUpload(self, caller, job_id or uuid4().hex, bytes_left)
         self.incoming_uploads.begin(caller.tenant, incoming.job_id)
         try:
             yield incoming

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import json
 from datetime import datetime, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter
-from pydantic import BaseModel, ConfigDict, Field
+from pydantic import BaseModel, ConfigDict, Field, JsonValue
 from starlette.responses import Response
 
 from services.gateway.context import Context
@@ -17,6 +18,7 @@ from services.gateway.job_intake import digest_of
 from shared.domain.error import AddressBlocked, IdempotencyKeyInUse, IdempotencyKeyReused, NotFound, StateConflict
 from shared.domain.idempotency import StoredResponse
 from shared.domain.webhook import EventType, WebhookEndpoint, rotate_secrets
+from shared.domain.webhook_template import write_template
 from shared.infra.secret_encryption import new_webhook_secret
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.openapi import error_responses
@@ -27,6 +29,10 @@ ANSWER = "answer of POST /v1/webhooks"
 PATH = "/v1/webhooks"
 EventTypes = Annotated[frozenset[EventType], Field(min_length=1, description="Event types to subscribe to")]
 Address = Annotated[str, Field(min_length=1, max_length=2000, description="The URL that events are sent to")]
+Template = Annotated[
+    dict[str, JsonValue],
+    Field(description="Replaces the event as the body; its texts may contain {page_url} and others"),
+]
 Words = Annotated[str, Field(max_length=200)]
 
 router = APIRouter(tags=["webhooks"])
@@ -38,6 +44,7 @@ class EndpointRequest(BaseModel):
     url: Address
     events: EventTypes = frozenset({EventType.TRANSCRIPT_READY, EventType.JOB_FAILED})
     description: Words = ""
+    template: Template | None = None
 
 
 class EndpointPatch(BaseModel):
@@ -54,6 +61,7 @@ class EndpointView(BaseModel):
     url: str
     events: tuple[EventType, ...]
     description: str
+    template: dict[str, JsonValue] | None
     enabled: bool
     disabled_at: datetime | None
     disabled_reason: str | None
@@ -74,6 +82,7 @@ def endpoint_view(endpoint: WebhookEndpoint) -> EndpointView:
         url=endpoint.url,
         events=tuple(sorted(endpoint.event_types)),
         description=endpoint.description,
+        template=None if endpoint.template is None else json.loads(endpoint.template),
         enabled=endpoint.disabled_at is None,
         disabled_at=endpoint.disabled_at,
         disabled_reason=endpoint.disabled_reason,
@@ -97,22 +106,26 @@ def find_endpoint(context: Context, tenant: str, endpoint_id: str) -> WebhookEnd
 )
 def add_endpoint(gateway: Gateway, caller: WebhookWriter, key: RequestKeyHeader, wanted: EndpointRequest) -> Response:
     # The response contains a secret, which another key of the tenant must not read by repeating the request.
-    fingerprint = digest_of(caller.id, wanted.url, " ".join(sorted(wanted.events)), wanted.description)
+    template = None if wanted.template is None else write_template(wanted.template)
+    events = " ".join(sorted(wanted.events))
+    fingerprint = digest_of(caller.id, wanted.url, events, wanted.description, *([template] if template else []))
     cipher = gateway.callbacks.cipher
     with process_once(gateway.requests, key, fingerprint) as first:
         if first.stored is not None:
             created = cipher.decrypt(first.stored.body.decode(), ANSWER)
             return Response(created, CREATED, {"Idempotency-Replayed": "true"}, "application/json")
-        created = _add(gateway, caller, wanted).model_dump_json()
+        created = _add(gateway, caller, wanted, template).model_dump_json()
         # The response contains the secret, so the stored response is encrypted.
         first.response = StoredResponse(status=CREATED, body=cipher.encrypt(created, ANSWER).encode())
     return Response(created, CREATED, media_type="application/json")
 
 
-def _add(gateway: Context, caller: Caller, wanted: EndpointRequest) -> NewEndpointView:
+def _add(gateway: Context, caller: Caller, wanted: EndpointRequest, template: str | None) -> NewEndpointView:
     if len(gateway.endpoints.list(caller.tenant)) >= MAX_ENDPOINTS:
         raise StateConflict(f"There are {MAX_ENDPOINTS} endpoints already.", hint="Delete one first.")
-    endpoint, secret = gateway.callbacks.make(caller.tenant, wanted.url, wanted.events, description=wanted.description)
+    endpoint, secret = gateway.callbacks.make(
+        caller.tenant, wanted.url, wanted.events, description=wanted.description, template=template
+    )
     gateway.record_audit(caller, "webhook.created", endpoint.id, events=[*sorted(wanted.events)])
     return NewEndpointView(**endpoint_view(endpoint).model_dump(), secret=secret)
 

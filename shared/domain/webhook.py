@@ -43,6 +43,7 @@ class WebhookEndpoint(Value):
     secrets: tuple[EncryptedSecret, ...] = ()  # the newest first
     job_id: str | None = None  # set for a callback that belongs to one job
     payload: PayloadFormat = PayloadFormat.EVENT
+    template: str | None = Field(default=None, repr=False)  # JSON that replaces the event as the body
     header: str | None = Field(default=None, repr=False)  # `name: value`, encrypted; the client's proof of origin
     created_at: datetime
     disabled_at: datetime | None = None

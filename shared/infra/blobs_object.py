@@ -36,20 +36,20 @@ class ObjectBlobs:
 
     def probe(self) -> None:
         """Lists objects, because a HEAD request does not distinguish a missing bucket from a missing object."""
-        with _raising_storage_unavailable():
+        with raising_storage_unavailable():
             for _ in obstore.list(self._storage, "probe/", chunk_size=1):
                 break
 
     def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
         counted = HashingReader(blocks, max_bytes)
         path = blob_path(tenant, key)
-        with _raising_storage_unavailable():
+        with raising_storage_unavailable():
             obstore.put(self._storage, path, iter(counted), use_multipart=True, chunk_size=PART)
         return counted.blob
 
     def size(self, tenant: str, key: str) -> int | None:
         try:
-            with _raising_storage_unavailable():
+            with raising_storage_unavailable():
                 return obstore.head(self._storage, blob_path(tenant, key))["size"]
         except FileNotFoundError:
             return None
@@ -62,20 +62,20 @@ class ObjectBlobs:
         last = size if end is None else min(end, size)
         if start >= last:  # an S3 server answers an empty range with an error
             return iter(())
-        with _raising_storage_unavailable():
+        with raising_storage_unavailable():
             response = obstore.get(self._storage, path, options={"range": (start, last)})
         return _blocks(response)
 
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:
         top = blob_path(tenant, "x").removesuffix("x")
-        with _raising_storage_unavailable():
+        with raising_storage_unavailable():
             for batch in obstore.list(self._storage, blob_path(tenant, prefix) + "/"):
                 for found in batch:
                     yield found["path"].removeprefix(top)
 
     def delete_prefix(self, tenant: str, prefix: str) -> int:
         count = 0
-        with _raising_storage_unavailable():
+        with raising_storage_unavailable():
             for batch in obstore.list(self._storage, blob_path(tenant, prefix) + "/"):
                 paths = [found["path"] for found in batch]
                 obstore.delete(self._storage, paths)
@@ -84,13 +84,13 @@ class ObjectBlobs:
 
 
 def _blocks(response: GetResult) -> Iterator[bytes]:
-    with _raising_storage_unavailable():
+    with raising_storage_unavailable():
         for block in response.stream():
             yield bytes(block)
 
 
 @contextmanager
-def _raising_storage_unavailable() -> Iterator[None]:
+def raising_storage_unavailable() -> Iterator[None]:
     """Maps failed connections, 5xx responses and rejected credentials to storage errors."""
     try:
         yield
@@ -99,9 +99,9 @@ def _raising_storage_unavailable() -> Iterator[None]:
         raise (storage_full() if full else storage_unavailable()) from error
 
 
-def s3_blobs(
+def s3_store(
     bucket: str, *, endpoint: str | None, region: str, access_key: str | None, secret_key: str | None
-) -> ObjectBlobs:
+) -> S3Store:
     """Opens a bucket on AWS or at another endpoint; without keys the machine's credentials are used."""
     named: dict[str, str] = {}
     if endpoint:
@@ -110,4 +110,4 @@ def s3_blobs(
         named |= {"access_key_id": access_key, "secret_access_key": secret_key}
     plain = bool(endpoint and endpoint.startswith("http://"))
     options: ClientConfig = {"allow_http": plain}
-    return ObjectBlobs(S3Store(bucket, region=region, client_options=options, retry_config=RETRIES, **named))  # type: ignore[arg-type]
+    return S3Store(bucket, region=region, client_options=options, retry_config=RETRIES, **named)  # type: ignore[arg-type]

@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database, unpooled_database
 from shared.infra.private_files import make_private_folder
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.ports.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from obstore.store import S3Store
+
+    from shared.infra.objects_bucket import ObjectsBucket
 
 
 def open_database_for(settings: DatabaseSettings, storage: StorageSettings) -> Database:
@@ -32,10 +38,23 @@ def _folder(storage: StorageSettings) -> Path:
 def open_blob_store(storage: StorageSettings) -> BlobStore:
     if not storage.bucket:
         return FolderBlobs(_folder(storage) / "blobs", reserve=storage.reserve_mb << 20)
-    from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - load the S3 client only if a bucket is set
+    from shared.infra.blobs_object import ObjectBlobs  # noqa: PLC0415 - load the S3 client only if a bucket is set
 
-    return s3_blobs(
-        storage.bucket,
+    return ObjectBlobs(_open_s3(storage.bucket, storage))
+
+
+def open_bucket(bucket: str, storage: StorageSettings) -> ObjectsBucket:
+    """A bucket of other programs at the same endpoint, with the same keys."""
+    from shared.infra.objects_bucket import ObjectsBucket  # noqa: PLC0415 - see above
+
+    return ObjectsBucket(_open_s3(bucket, storage))
+
+
+def _open_s3(bucket: str, storage: StorageSettings) -> S3Store:
+    from shared.infra.blobs_object import s3_store  # noqa: PLC0415 - see above
+
+    return s3_store(
+        bucket,
         endpoint=storage.endpoint or None,
         region=storage.region,
         access_key=storage.access_key.get_secret_value() or None,

@@ -9,9 +9,20 @@ from typing import Any
 
 import pytest
 from fastapi.testclient import TestClient
+from pydantic import SecretStr
 from starlette.routing import Route
 
 from services.gateway.app import gateway_service
+from services.gateway.connectors.nextcloud import PREFIX as NEXTCLOUD
+from services.gateway.connectors.settings import (
+    BigBlueButtonSettings,
+    ConnectorsSettings,
+    GenericSettings,
+    JaasSettings,
+    LiveKitSettings,
+    NextcloudSettings,
+    ZoomSettings,
+)
 from services.gateway.context import Context, Deployment
 from services.gateway.settings import GatewaySettings
 from services.results.app import results_services
@@ -22,11 +33,13 @@ from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
+from shared.infra.secret_encryption import SecretSettings, new_key, new_webhook_secret
 from shared.infra.settings import StorageSettings
 from shared.infra.web.application import create_application
 from tests.gateway.serving import MemoryQueue
 
 ID = "0" * 32
+SECRET = SecretStr("secret")
 HEADERS = {"Tus-Resumable": "1.0.0", "Sec-Fetch-Site": "same-origin"}
 WRITE, READ, HOOKS = {Scope.RECORDINGS_WRITE}, {Scope.TRANSCRIPTS_READ}, {Scope.WEBHOOKS_WRITE}
 Rule = Sequence[set[Scope]]  # alternatives, each a set of scopes that are needed together; `admin` has every scope
@@ -55,6 +68,11 @@ RULES: dict[str, Rule] = {
     "GET /v1/webhooks/{}/deliveries": [HOOKS],
     "GET /v1/deliveries/{}": [HOOKS],
     "POST /v1/deliveries/{}/replay": [HOOKS],
+    "GET /v1/imports": [WRITE, READ],
+    **dict.fromkeys(
+        (f"POST /v1/connectors/{name}" for name in ("zoom", "livekit", "jaas", "bigbluebutton", "generic")), OPEN
+    ),
+    **dict.fromkeys((f"POST {NEXTCLOUD}{path}" for path in ("{}/store", "backend")), OPEN),
     "GET /v1/audit": [{Scope.ADMIN}],
     "GET /metrics": [{Scope.ADMIN}],
     "GET /v1/search": [READ],
@@ -99,7 +117,19 @@ def database(tmp_path: Path) -> Iterator[Database]:
 @pytest.fixture
 def web(database: Database, tmp_path: Path) -> TestClient:
     settings = GatewaySettings(requests_per_minute=100_000)
-    deployment = Deployment(gateway=settings, storage=StorageSettings(folder=tmp_path / "state", reserve_mb=0))
+    deployment = Deployment(
+        gateway=settings,
+        storage=StorageSettings(folder=tmp_path / "state", reserve_mb=0),
+        secrets=SecretSettings(keys=SecretStr(new_key())),
+        connectors=ConnectorsSettings(
+            zoom=ZoomSettings(secret_token=SECRET),
+            livekit=LiveKitSettings(api_key="key", api_secret=SECRET),
+            jaas=JaasSettings(secret=SECRET),
+            bigbluebutton=BigBlueButtonSettings(secret=SECRET, url="https://bbb.example"),
+            nextcloud=NextcloudSettings(secret=SECRET),
+            generic=GenericSettings(secret=SecretStr(new_webhook_secret())),
+        ),
+    )
     services = [
         gateway_service(Context(deployment, database, MemoryQueue())),
         *results_services(database, FolderBlobs(tmp_path / "blobs"), keyless=False),

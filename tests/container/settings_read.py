@@ -9,6 +9,15 @@ from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
 from services.dispatcher.settings import RetentionSettings
+from services.gateway.connectors.settings import (
+    BigBlueButtonSettings,
+    GenericSettings,
+    JaasSettings,
+    LiveKitSettings,
+    NextcloudSettings,
+    WatchSettings,
+    ZoomSettings,
+)
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
 from services.worker.settings import WorkerSettings
@@ -24,8 +33,17 @@ DATABASE = (DatabaseSettings, LogSettings, TelemetrySettings)
 STATE = (*DATABASE, StorageSettings)
 QUEUE = (RedisSettings, QueueSettings)
 OUTBOUND = (OutboundSettings, SecretSettings)
+CONNECTORS = (
+    ZoomSettings,
+    LiveKitSettings,
+    JaasSettings,
+    BigBlueButtonSettings,
+    NextcloudSettings,
+    GenericSettings,
+    WatchSettings,
+)
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
-    "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings),
+    "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings, *CONNECTORS),
     "results": (*STATE, ResultsSettings),
     "courier": (*DATABASE, *OUTBOUND, CourierSettings),
     "dispatcher": (*STATE, *QUEUE, PublicSettings, RetentionSettings),

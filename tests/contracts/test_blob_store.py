@@ -16,7 +16,7 @@ from obstore.store import LocalStore, MemoryStore
 
 from shared.domain.error import NotFound, StorageFull, StorageUnavailable, UploadTooLarge
 from shared.infra.blobs_folder import SCRATCH, FolderBlobs
-from shared.infra.blobs_object import ObjectBlobs, s3_blobs
+from shared.infra.blobs_object import ObjectBlobs, s3_store
 from shared.ports.blobs import BlobStore
 
 S3 = "UNDERTONE_TEST_S3"
@@ -47,7 +47,9 @@ def s3_server() -> Iterator[BlobStore]:
     keys, _, location = rest.rpartition("@")
     host, _, bucket = location.partition("/")
     access, _, secret = keys.partition(":")
-    yield s3_blobs(bucket, endpoint=f"{scheme}://{host}", region="us-east-1", access_key=access, secret_key=secret)
+    yield ObjectBlobs(
+        s3_store(bucket, endpoint=f"{scheme}://{host}", region="us-east-1", access_key=access, secret_key=secret)
+    )
 
 
 @pytest.fixture
@@ -215,7 +217,8 @@ def test_probe_passes_for_available_storage(store: BlobStore) -> None:
 def unavailable_store(kind: str, folder: Path) -> BlobStore:
     """Opens a store and then makes its storage unavailable."""
     if kind == "bucket":
-        return s3_blobs("bucket", endpoint="http://127.0.0.1:9", region="us-east-1", access_key="k", secret_key="s")  # noqa: S106
+        closed = s3_store("bucket", endpoint="http://127.0.0.1:9", region="us-east-1", access_key="k", secret_key="s")  # noqa: S106
+        return ObjectBlobs(closed)
     store = FolderBlobs(folder / "blobs")
     put(store, "ours", "key", b"x")
     (folder / "blobs").rename(folder / "aside")

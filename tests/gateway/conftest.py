@@ -12,6 +12,7 @@ import pytest
 from pydantic import SecretStr
 
 from services.gateway.app import gateway_service
+from services.gateway.connectors.settings import ConnectorsSettings
 from services.gateway.context import Context, Deployment
 from services.gateway.settings import GatewaySettings
 from shared.domain.tenant import Scope
@@ -40,6 +41,7 @@ def opened(tmp_path: Path) -> Open:
         governance: dict[str, Any] | None = None,
         outbound: dict[str, Any] | None = None,
         storage: dict[str, Any] | None = None,
+        connectors: ConnectorsSettings | None = None,
         tracer: Tracer = NULL_TRACER,
         **settings: Any,
     ) -> Iterator[Gateway]:
@@ -51,6 +53,7 @@ def opened(tmp_path: Path) -> Open:
             secrets=SecretSettings(keys=SecretStr(new_key())),
             redis=RedisSettings(),
             queue=QueueSettings(),
+            connectors=connectors or ConnectorsSettings(),
         )
         database = open_database(f"sqlite:///{tmp_path / 'state' / 'undertone.db'}")
         keys = SqlKeyStore(database)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from datetime import timedelta
 from typing import Any
 
@@ -126,3 +127,14 @@ def test_keyless_mode_allows_callbacks_to_loopback_addresses(opened: Open) -> No
         assert make(client)["url"] == URL
     with opened(outbound={}) as gateway, gateway.client() as client:
         assert client.post("/v1/webhooks", json={"url": URL}).status_code == 422
+
+
+def test_a_template_replaces_the_body(gateway: Gateway, client: httpx.Client) -> None:
+    template = {"text": "{type} {status}", "channel": "#meetings"}
+    made = make(client, template=template)
+    assert client.get(f"/v1/webhooks/{made['id']}").json()["template"] == template
+    client.post(f"/v1/webhooks/{made['id']}/test")
+    (going,) = SqlOutbox(gateway.database).due(limit=5, lease=timedelta(minutes=1), slots=100)
+    assert json.loads(going.delivery.body) == {"text": "webhook.test ", "channel": "#meetings"}
+    refused = client.post("/v1/webhooks", json={"url": URL, "template": {"text": "{words}"}})
+    assert (refused.status_code, "words" in refused.json()["detail"]) == (422, True)

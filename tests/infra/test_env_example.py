@@ -10,6 +10,15 @@ from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
 from services.dispatcher.settings import RetentionSettings
+from services.gateway.connectors.settings import (
+    BigBlueButtonSettings,
+    GenericSettings,
+    JaasSettings,
+    LiveKitSettings,
+    NextcloudSettings,
+    WatchSettings,
+    ZoomSettings,
+)
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
 from services.worker.settings import WorkerSettings
@@ -32,6 +41,13 @@ SETTINGS: tuple[type[BaseSettings], ...] = (
     RetentionSettings,
     WorkerSettings,
     GatewaySettings,
+    ZoomSettings,
+    LiveKitSettings,
+    JaasSettings,
+    BigBlueButtonSettings,
+    NextcloudSettings,
+    GenericSettings,
+    WatchSettings,
     RedisSettings,
     QueueSettings,
     ResultsSettings,
@@ -67,4 +83,4 @@ def test_example_covers_every_settings_class() -> None:
     source = "".join(
         path.read_text() for package in ("shared", "services") for path in Path(EXAMPLE.parent, package).rglob("*.py")
     )
-    assert len(re.findall(r"class \w+\((?:WebSettings, )?BaseSettings\)", source)) == len(SETTINGS)
+    assert len(re.findall(r"class \w+\((?:(?:Web|Connector)Settings, )?BaseSettings\)", source)) == len(SETTINGS)

@@ -38,6 +38,7 @@ UndertoneError
 │   └── EngineFailed            it failed on this input
 ├── AccessDenied            the caller is not permitted
 │   ├── InvalidApiKey           the key is missing, unknown, expired or revoked
+│   ├── InvalidSignature        a webhook of a platform that is forged, stale or signed by another secret
 │   ├── InsufficientScope       a valid key without the required scope
 │   ├── HostNotAllowed          a request without a key that does not come from this machine
 │   └── TooManyRequests         the rate limit of this key or address is exceeded

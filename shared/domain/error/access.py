@@ -14,6 +14,11 @@ class InvalidApiKey(AccessDenied):
     http_status = 401
 
 
+class InvalidSignature(AccessDenied):
+    code = "invalid_signature"
+    http_status = 401
+
+
 class InsufficientScope(AccessDenied):
     code = "insufficient_scope"
 

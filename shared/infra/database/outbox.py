@@ -26,8 +26,10 @@ from shared.domain.webhook import (
     DueDelivery,
     EventType,
     PayloadFormat,
+    WebhookEndpoint,
     payload_of,
 )
+from shared.domain.webhook_template import fill_template
 from shared.infra.database.delivery_order import due_deliveries, not_leased
 from shared.infra.database.engine import Database
 from shared.infra.database.rows import read_row
@@ -148,7 +150,7 @@ def _create_deliveries(connection: Connection, event: RowMapping, now: datetime)
             "event_id": event["id"],
             "job_id": event["job_id"],
             "event_type": event["event_type"],
-            "body": payload_of(event["body"], endpoint.payload),
+            "body": _body(event["body"], endpoint),
             "status": DeliveryStatus.DROPPED if endpoint.disabled_at else DeliveryStatus.PENDING,
             "series": 1,
             "attempts": 0,
@@ -161,6 +163,10 @@ def _create_deliveries(connection: Connection, event: RowMapping, now: datetime)
     if rows:
         connection.execute(insert(deliveries), rows)
     return len(rows)
+
+
+def _body(event: bytes, endpoint: WebhookEndpoint) -> bytes:
+    return payload_of(event, endpoint.payload) if endpoint.template is None else fill_template(endpoint.template, event)
 
 
 def _lease(connection: Connection, delivery: str, until: datetime) -> DueDelivery:

@@ -169,6 +169,7 @@ endpoints = Table(
     Column("secrets", Text, nullable=False),  # JSON; encrypted
     Column("job_id", String(64)),
     Column("payload", String(16), nullable=False),
+    Column("template", Text),  # JSON
     Column("header", Text),  # encrypted
     Column("created_at", Instant, nullable=False),
     Column("disabled_at", Instant),
@@ -236,6 +237,29 @@ audit = Table(
     Column("details", Text, nullable=False),
     Column("address", Text),
     Index(None, "tenant", "at", "id"),
+)
+
+imports = Table(  # recordings that a connector announced, until the gateway has fetched them, and their keys afterwards
+    "imports",
+    metadata,
+    _id(),
+    _tenant(),
+    Column("connector", String(32), nullable=False),
+    Column("key_sha256", String(64), nullable=False),  # of the platform's id
+    Column("group_sha256", String(64)),  # files of one meeting that become one job
+    Column("status", String(16), nullable=False),
+    Column("content", Text),  # encrypted; cleared at the end
+    Column("attempts", Integer, nullable=False),
+    Column("next_attempt_at", Instant),  # while an attempt runs, the end of its lease
+    Column("lease", String(64)),  # of the latest attempt, and the id of the job that it creates
+    Column("job_id", String(64)),  # once the job exists
+    Column("error", String(64)),
+    Column("created_at", Instant, nullable=False),
+    Column("finished_at", Instant),
+    UniqueConstraint("tenant", "connector", "key_sha256"),
+    Index(None, "status", "next_attempt_at"),
+    Index(None, "tenant", "created_at", "id"),
+    Index(None, "group_sha256"),
 )
 
 idempotency = Table(

@@ -21,6 +21,7 @@ from shared.domain.webhook import (
     WebhookEndpoint,
     build_event,
 )
+from shared.domain.webhook_template import fill_template
 from shared.infra.database.engine import Database
 from shared.infra.database.rows import read_page, read_row
 from shared.infra.database.schema import attempts, deliveries, endpoints, jobs
@@ -57,6 +58,7 @@ class SqlEndpointStore:
                     secrets=write_secrets(endpoint.secrets),
                     job_id=endpoint.job_id,
                     payload=endpoint.payload,
+                    template=endpoint.template,
                     header=endpoint.header,
                     created_at=endpoint.created_at,
                 )
@@ -215,14 +217,15 @@ class SqlDeliveryStore:
         now = self._database.now
         test = build_event(EventType.TEST, now, {"endpoint_id": endpoint_id})
         with self._database.writing() as connection:
-            _enabled(_present(connection, tenant, endpoint_id))
+            endpoint = _present(connection, tenant, endpoint_id)
+            _enabled(endpoint)
             row = insert(deliveries).values(
                 id=delivery_id(),
                 tenant=tenant,
                 endpoint_id=endpoint_id,
                 event_id=uuid4().hex,
                 event_type=test.event_type,
-                body=test.body,
+                body=test.body if endpoint.template is None else fill_template(endpoint.template, test.body),
                 status=DeliveryStatus.PENDING,
                 series=1,
                 attempts=0,

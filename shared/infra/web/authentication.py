@@ -40,6 +40,7 @@ class Authentication:
         self._authenticator = authenticator
         self._rates = rates
         self._open = frozenset(open_paths)
+        self._open_prefixes = tuple(path for path in open_paths if path.endswith("/"))
         self._threads = anyio.CapacityLimiter(THREADS)
         self._dialects = dialects
 
@@ -52,7 +53,7 @@ class Authentication:
         try:
             if self._authenticator.keyless:
                 check_local(headers, address)
-            if scope["path"] not in self._open:
+            if scope["path"] not in self._open and not scope["path"].startswith(self._open_prefixes):
                 caller = await anyio.to_thread.run_sync(self._admit, scope, headers, address, limiter=self._threads)
                 scope.setdefault("state", {})["caller"] = caller
             elif scope["method"] not in SAFE_METHODS:  # signing in

@@ -1,0 +1,1 @@
+"""Connectors: conferencing platforms announce recordings, which become jobs."""

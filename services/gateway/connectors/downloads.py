@@ -1,0 +1,91 @@
+"""Downloads the files of one import into an incoming upload, while its lease is extended."""
+
+from __future__ import annotations
+
+import threading
+import time
+from collections.abc import Callable, Iterable, Iterator
+from datetime import timedelta
+
+import structlog
+
+from services.gateway.connectors.connector import Connector, PlatformRecording, RemoteFile
+from services.gateway.context import Context
+from services.gateway.job_intake import IncomingUpload
+from shared.domain.error import Interrupted, InvalidTranscript, LeaseLost, OutboundFailed, UploadTooLarge
+from shared.infra.database.imports import SqlImportStore
+
+log = structlog.get_logger()
+
+LEASE = timedelta(minutes=5)
+RENEW_SECONDS = 20.0
+
+
+class Lease:
+    """The lease of one attempt; it is lost to another process when it was not renewed in time."""
+
+    def __init__(self, imports: SqlImportStore, lease: str, stopping: threading.Event) -> None:
+        self._imports = imports
+        self._lease = lease
+        self._stopping = stopping
+        self._renewed_at = time.monotonic()
+
+    def keep(self) -> None:
+        """Renew the lease from time to time; raises when the service stops."""
+        if self._stopping.is_set():
+            raise Interrupted("The service stops.")
+        if time.monotonic() - self._renewed_at > RENEW_SECONDS:
+            self.renew()
+
+    def renew(self) -> None:
+        if not self._imports.renew(self._lease, LEASE):
+            raise LeaseLost("Another process has taken over this import.")
+        self._renewed_at = time.monotonic()
+
+
+class RecordingFiles:
+    """The files of one import; all together have the size limit of one request."""
+
+    def __init__(
+        self,
+        gateway: Context,
+        connector: Connector,
+        authorization: str | None,
+        incoming: IncomingUpload,
+        lease: Lease,
+    ) -> None:
+        self._gateway = gateway
+        self._connector = connector
+        self._headers = {} if authorization is None else {"Authorization": authorization}
+        self._incoming = incoming
+        self._lease = lease
+
+    def fetch(self, recording: PlatformRecording) -> None:
+        mix = recording.mix or recording.tracks[0]
+        self._fetch(self._incoming.put_recording, mix, mix.name)
+        for track in recording.tracks:
+            # What follows the last dot of a track's name is removed as the suffix of a file.
+            self._fetch(self._incoming.put_track, track, track.name and f"{track.name}.track")
+        if recording.transcript is not None:
+            try:
+                self._fetch(self._incoming.put_transcript, recording.transcript, recording.transcript.name)
+            except InvalidTranscript:
+                log.warning("gateway.transcript_ignored", connector=self._connector.name)
+
+    def _fetch(self, put: Callable[[str | None, Iterator[bytes]], None], file: RemoteFile, name: str | None) -> None:
+        if file.url is None:
+            put(name, self._kept(self._connector.read_own(file)))
+            return
+        left = self._gateway.max_bytes - self._incoming.size
+        try:
+            with self._gateway.outbound.fetching(file.url, self._headers, max_bytes=left) as download:
+                put(name, self._kept(download.blocks))
+        except OutboundFailed as error:
+            if error.reason == "too_large":
+                raise UploadTooLarge(error.message) from None
+            raise
+
+    def _kept(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
+        for block in self._incoming.with_heartbeat(blocks):
+            self._lease.keep()
+            yield block
