@@ -35,7 +35,9 @@ def annotate(
     ] = None,
     formats: Annotated[
         str | None,
-        typer.Option("--format", help="json vtt srt txt md csv rttm ctm stm TextGrid eaf mp4, separated by commas."),
+        typer.Option(
+            "--format", help="json vtt srt txt md csv rttm ctm stm TextGrid eaf docx pdf mp4, separated by commas."
+        ),
     ] = None,
     language: Annotated[str | None, typer.Option(help="Language code such as en; detected if omitted.")] = None,
     vocabulary: Annotated[

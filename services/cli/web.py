@@ -11,8 +11,10 @@ from fastapi import FastAPI
 from services.gateway.app import gateway_service
 from services.gateway.context import Context, Deployment, require_key
 from services.results.app import results_services
+from services.results.settings import SharingSettings
 from shared.domain.governance import NOTICE
 from shared.infra.database.engine import Database
+from shared.infra.language_model import NotesSettings
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.settings import DatabaseSettings
 from shared.infra.startup import run_service
@@ -27,9 +29,16 @@ log = structlog.get_logger()
 def create_web(deployment: Deployment, database: Database, queue: CeleryQueue, tracer: Tracer = NULL_TRACER) -> FastAPI:
     """The application of one machine; the gateway's settings apply to all routes."""
     require_key(deployment.gateway, database)
+    blobs = open_blob_store(deployment.storage)
     services = [
         gateway_service(Context(deployment, database, queue)),
-        *results_services(database, open_blob_store(deployment.storage), keyless=deployment.gateway.keyless),
+        *results_services(
+            database,
+            blobs,
+            keyless=deployment.gateway.keyless,
+            sharing=SharingSettings(),
+            notes_settings=NotesSettings(),
+        ),
     ]
     redis_url = deployment.redis.url.get_secret_value()
     return create_application(services, deployment.gateway, database, redis_url=redis_url, tracer=tracer)

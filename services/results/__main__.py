@@ -8,7 +8,8 @@ from contextlib import closing
 import structlog
 
 from services.results.app import results_services
-from services.results.settings import ResultsSettings
+from services.results.settings import ResultsSettings, SharingSettings
+from shared.infra.language_model import NotesSettings
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for
@@ -25,7 +26,10 @@ def main() -> int:
         closing(open_database_for(DatabaseSettings(), storage)) as database,
         closing(make_tracer(TelemetrySettings(), "results")) as tracer,
     ):
-        services = results_services(database, open_blob_store(storage), keyless=settings.keyless)
+        blobs, sharing = open_blob_store(storage), SharingSettings()
+        services = results_services(
+            database, blobs, keyless=settings.keyless, sharing=sharing, notes_settings=NotesSettings()
+        )
         app = create_application(services, settings, database, tracer=tracer)
         log.info("results.started", keyless=settings.keyless)
         make_server(app, settings).run()

@@ -2,9 +2,15 @@
 
 from __future__ import annotations
 
-from services.results import corrections, media, search, videos, views
+from services.results import corrections, media, notes, search, share_links, shared_views, videos, views
+from services.results.notes import NotesWriter
 from services.results.page.app import page_service
+from services.results.settings import SharingSettings
+from services.results.share_links import Sharing
 from shared.infra.database.engine import Database
+from shared.infra.database.notes import SqlNotesStore
+from shared.infra.database.share_links import SqlShareLinkStore
+from shared.infra.language_model import LanguageModel, NotesSettings
 from shared.infra.transcript_reader import open_transcripts
 from shared.infra.web.application import WebService
 from shared.ports.blobs import BlobStore
@@ -14,7 +20,9 @@ ROUTERS = tuple(module.router for module in (search, corrections, media, videos,
 MAX_CORRECTION = 128 * 1024  # bytes; the longest utterance text fits in any escaping
 
 
-def results_services(database: Database, blobs: BlobStore, *, keyless: bool) -> tuple[WebService, WebService]:
+def results_services(
+    database: Database, blobs: BlobStore, *, keyless: bool, sharing: SharingSettings, notes_settings: NotesSettings
+) -> tuple[WebService, ...]:
     transcripts = open_transcripts(database, blobs)
     api = WebService(
         name="results",
@@ -24,4 +32,13 @@ def results_services(database: Database, blobs: BlobStore, *, keyless: bool) -> 
         body_limits={views.COLLECTION: MAX_CORRECTION},
         exposed_headers=("ETag", "Content-Range", "Content-Disposition"),
     )
-    return api, page_service(database, transcripts, keyless=keyless)
+    links = WebService(
+        name="sharing",
+        context=Sharing(transcripts, SqlShareLinkStore(database), sharing),
+        routers=(share_links.router, shared_views.router),
+        checks={},
+    )
+    model = LanguageModel(notes_settings) if notes_settings.url else None
+    writer = NotesWriter(transcripts, SqlNotesStore(database), notes_settings, model)
+    written = WebService(name="notes", context=writer, routers=(notes.router,), checks={})
+    return api, links, written, page_service(database, transcripts, writer, keyless=keyless)

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 
 from fastapi import APIRouter, Request
+from pydantic import JsonValue
 from starlette.responses import Response
 
 from services.results.content_response import Content, tag, unchanged
@@ -14,6 +15,8 @@ from services.results.file_name import file_name
 from services.results.openapi import content_responses
 from shared.domain.error import MediaDeleted, RangeNotSatisfiable, StoredDataMissing
 from shared.domain.job_blobs import recording_key
+from shared.infra.transcript_reader import TranscriptReader
+from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
 
 PATH = "/v1/jobs/{job_id}/media"
@@ -50,6 +53,13 @@ def _kind(blobs: BlobStore, tenant: str, job_id: str) -> tuple[str, str]:
 
 def view_media(request: Request, transcripts: Transcripts, caller: Reader, job_id: str) -> Response:
     """Supports `Range`; every response with content adds an entry to the audit trail."""
+    return deliver_recording(request, transcripts, caller, job_id, "recording.read")
+
+
+def deliver_recording(
+    request: Request, transcripts: TranscriptReader, caller: Caller, job_id: str, action: str, **details: JsonValue
+) -> Response:
+    """The action and its details are for the audit trail."""
     record = transcripts.record(caller, job_id)
     if record.media_deleted_at is not None:
         raise MediaDeleted
@@ -65,7 +75,7 @@ def view_media(request: Request, transcripts: Transcripts, caller: Reader, job_i
     recording = record.job.recording
     content = Content(size, tag(recording.sha256), kind, file_name(recording.name, suffix), read, inline=True)
     if not unchanged(request, content):
-        transcripts.record_audit(caller, "recording.read", job_id)
+        transcripts.record_audit(caller, action, job_id, **details)
     return deliver_content(request, content)
 
 

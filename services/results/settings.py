@@ -1,4 +1,4 @@
-"""Settings of the results service; read from the environment as RESULTS__…."""
+"""Settings of the results service, read from the environment as RESULTS__…, and of share links, as SHARING__…."""
 
 from __future__ import annotations
 
@@ -13,3 +13,13 @@ class ResultsSettings(WebSettings, BaseSettings):
 
     port: int = Field(default=8001, ge=0, le=65535)
     """The port to listen on."""
+
+
+class SharingSettings(BaseSettings):
+    model_config = SettingsConfigDict(env_prefix="SHARING__", frozen=True)
+
+    default_hours: float = Field(default=168.0, gt=0)
+    """Hours for which a share link is valid unless its creator says otherwise."""
+
+    max_hours: float = Field(default=720.0, ge=0)
+    """The longest time for which a share link may be valid; 0 forbids links."""

@@ -15,6 +15,7 @@ from services.results.openapi import content_responses
 from shared.domain.error import RangeNotSatisfiable, UndertoneError
 from shared.exports.formats import FORMATS, Format
 from shared.exports.summary import render_summary
+from shared.exports.svg import DRAWINGS
 from shared.infra.transcript_reader import TranscriptReader, VisibleTranscript
 from shared.infra.web.api_keys import Caller
 
@@ -88,4 +89,6 @@ for _form in FORMATS.values():
     add_view(router, f"{PATH}.{_suffix}", _view(_form), _form.media_type, f"The transcript as .{_suffix}.")
 _ABOUT = "Talk time and perceived emotion per speaker and over time."
 add_view(router, f"{PATH}/summary", _view(SUMMARY), _JSON.media_type, _ABOUT)
+for _form in DRAWINGS.values():
+    add_view(router, f"{PATH}/summary/{_form.suffix}", _view(_form), _form.media_type, f"A drawing: {_form.suffix}.")
 add_view(router, PATH, _view(_JSON, inline=True), _JSON.media_type, "The transcript as JSON.")

@@ -56,6 +56,6 @@ def _pieces(utterance: Utterance) -> Iterator[tuple[float, float, str]]:
 
 
 def plain(text: str) -> str:
-    """One line of NFC text without control characters."""
-    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029]", "", nfc(text))
+    """One line of NFC text without control characters and others that XML forbids."""
+    text = re.sub(r"[\x00-\x08\x0b\x0c\x0e-\x1f\x7f\x85\u2028\u2029\ufffe\uffff]", "", nfc(text))
     return " ".join(text.split())

@@ -7,8 +7,10 @@ from dataclasses import dataclass
 from typing import Protocol
 
 from shared.domain.transcript import Transcript
+from shared.exports import docx
 from shared.exports.annotations import render_ctm, render_eaf, render_rttm, render_stm, render_textgrid
 from shared.exports.document import render_json, render_markdown, render_txt
+from shared.exports.pdf import render_pdf
 from shared.exports.subtitles import render_srt, render_vtt
 from shared.exports.tables import render_csv
 
@@ -40,5 +42,7 @@ FORMATS: Mapping[str, Format] = {
         Format("stm", "text/plain", render_stm),
         Format("TextGrid", "text/plain", render_textgrid),
         Format("eaf", "application/xml", render_eaf),
+        Format("docx", docx.MEDIA_TYPE, docx.render_docx),
+        Format("pdf", "application/pdf", render_pdf),
     )
 }

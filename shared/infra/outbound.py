@@ -112,6 +112,13 @@ class Outbound:
                 seconds=time.monotonic() - began,
             )
 
+    def exchange(self, url: str, body: bytes, headers: Mapping[str, str], *, max_bytes: int, limits: Timeouts) -> bytes:
+        """Sends the body once and returns the whole response; follows no redirects."""
+        with self._request("POST", parse(url), headers, body, limits) as response:
+            if response.status != OK:
+                raise OutboundFailed(f"The server returned status {response.status}.", reason="status")
+            return b"".join(_counted(response, _headers(response), max_bytes))
+
     @contextmanager
     def fetching(
         self, url: str, headers: Mapping[str, str], *, max_bytes: int, limits: Timeouts = MEDIA

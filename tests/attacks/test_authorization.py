@@ -27,12 +27,15 @@ from services.gateway.context import Context, Deployment
 from services.gateway.settings import GatewaySettings
 from services.results.app import results_services
 from services.results.page.render import FILES
+from services.results.settings import SharingSettings
 from shared.domain.tenant import Scope
 from shared.exports.formats import FORMATS
+from shared.exports.svg import DRAWINGS
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
+from shared.infra.language_model import NotesSettings
 from shared.infra.secret_encryption import SecretSettings, new_key, new_webhook_secret
 from shared.infra.settings import StorageSettings
 from shared.infra.web.application import create_application
@@ -45,7 +48,13 @@ WRITE, READ, HOOKS = {Scope.RECORDINGS_WRITE}, {Scope.TRANSCRIPTS_READ}, {Scope.
 Rule = Sequence[set[Scope]]  # alternatives, each a set of scopes that are needed together; `admin` has every scope
 OPEN: Rule = ()
 EDIT: Rule = [WRITE | READ]
-VIEWS = ["", "/summary", ".mp4", *(f".{form.suffix}" for form in FORMATS.values())]
+VIEWS = [
+    "",
+    "/summary",
+    *(f"/summary/{name}" for name in DRAWINGS),
+    ".mp4",
+    *(f".{form.suffix}" for form in FORMATS.values()),
+]
 ASSEMBLYAI_VIEWS = ["srt", "vtt", "sentences", "paragraphs", "word-search", "redacted-audio"]
 RULES: dict[str, Rule] = {
     "POST /v1/recordings": [WRITE],
@@ -83,7 +92,19 @@ RULES: dict[str, Rule] = {
     "POST /v1/transcripts/{}/video": EDIT,
     "GET /v1/jobs/{}/media": [READ],
     "HEAD /v1/jobs/{}/media": [READ],
-    **{key: [READ] for key in ["GET /", "GET /meetings/{}", "GET /meetings/{}/utterances/{}"]},
+    **{
+        key: [READ]
+        for key in ["GET /", "GET /meetings/{}", "GET /meetings/{}/summary", "GET /meetings/{}/utterances/{}"]
+    },
+    "GET /v1/transcripts/{}/notes": [READ],
+    "POST /v1/transcripts/{}/notes": EDIT,
+    "POST /meetings/{}/notes": EDIT,
+    "GET /v1/transcripts/{}/links": EDIT,
+    "POST /v1/transcripts/{}/links": EDIT,
+    "DELETE /v1/transcripts/{}/links/{}": EDIT,
+    # The token of a link stands for a key: tests/attacks/test_share_links.py.
+    **dict.fromkeys(["GET /shared/{}", "GET /shared/{}/media", "HEAD /shared/{}/media"], OPEN),
+    **{f"{method} /shared/{{}}/transcript.{name}": OPEN for name in FORMATS for method in ("GET", "HEAD")},
     **{key: [READ] for key in ["POST /search", "POST /sign-out"]},
     **dict.fromkeys(["GET /sign-in", "POST /sign-in", *(f"GET {path}" for path in FILES)], OPEN),
     **{key: [WRITE] for key in ["POST /v2/upload", "POST /v2/transcript", "DELETE /v2/transcript/{}"]},
@@ -102,6 +123,7 @@ BODIES: dict[str, Any] = {
     "POST /v1/webhooks": {"url": "https://hook.example/"},
     "PATCH /v1/webhooks/{}": {"enabled": True},
     "PATCH /v1/transcripts/{}/speakers/{}": {"name": "Ana"},
+    "POST /v1/transcripts/{}/links": {},
     "PATCH /v1/transcripts/{}/utterances/{}": {"text": "Hello."},
 }
 
@@ -132,7 +154,13 @@ def web(database: Database, tmp_path: Path) -> TestClient:
     )
     services = [
         gateway_service(Context(deployment, database, MemoryQueue())),
-        *results_services(database, FolderBlobs(tmp_path / "blobs"), keyless=False),
+        *results_services(
+            database,
+            FolderBlobs(tmp_path / "blobs"),
+            keyless=False,
+            sharing=SharingSettings(),
+            notes_settings=NotesSettings(),
+        ),
     ]
     return TestClient(create_application(services, settings, database))
 

@@ -30,7 +30,7 @@ def test_standard_output_takes_exactly_one_text_format(output: str | None, forma
 
 def test_an_unknown_format_names_the_known_ones() -> None:
     with pytest.raises(InvalidRequest, match="vtt"):
-        parse("out", "docx")
+        parse("out", "odt")
 
 
 def test_a_repeated_format_is_written_once() -> None:

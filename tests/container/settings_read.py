@@ -19,10 +19,11 @@ from services.gateway.connectors.settings import (
     ZoomSettings,
 )
 from services.gateway.settings import GatewaySettings
-from services.results.settings import ResultsSettings
+from services.results.settings import ResultsSettings, SharingSettings
 from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
+from shared.infra.language_model import NotesSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
@@ -44,7 +45,7 @@ CONNECTORS = (
 )
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
     "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings, *CONNECTORS),
-    "results": (*STATE, ResultsSettings),
+    "results": (*STATE, ResultsSettings, SharingSettings, NotesSettings),
     "courier": (*DATABASE, *OUTBOUND, CourierSettings),
     "dispatcher": (*STATE, *QUEUE, PublicSettings, RetentionSettings),
     "worker-cpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),

@@ -20,10 +20,11 @@ from services.gateway.connectors.settings import (
     ZoomSettings,
 )
 from services.gateway.settings import GatewaySettings
-from services.results.settings import ResultsSettings
+from services.results.settings import ResultsSettings, SharingSettings
 from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
+from shared.infra.language_model import NotesSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
@@ -51,6 +52,8 @@ SETTINGS: tuple[type[BaseSettings], ...] = (
     RedisSettings,
     QueueSettings,
     ResultsSettings,
+    SharingSettings,
+    NotesSettings,
     PublicSettings,
     LogSettings,
     TelemetrySettings,

@@ -183,7 +183,7 @@ def test_exports_have_every_format_and_the_speakers(site: Site, tab: Tab) -> Non
         page.get_by_role("link", name="vtt").click()
     assert "Ana" in download.value.path().read_text()
     assert download.value.suggested_filename == "standup.vtt"
-    assert page.locator("#export a").count() == 11
+    assert page.locator("#export a").count() == 13
     page.get_by_role("button", name="Make a video with captions").click()
     expect(page.get_by_role("status")).to_contain_text("being made")
     page.reload()

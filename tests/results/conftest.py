@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from services.results.app import results_services
-from services.results.settings import ResultsSettings
+from services.results.settings import ResultsSettings, SharingSettings
 from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobFailure
 from shared.domain.tenant import Scope
@@ -24,6 +24,7 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.keys import make_key
+from shared.infra.language_model import NotesSettings
 from shared.infra.web.application import create_application
 from shared.ports.blobs import BlobStore
 from tests.exports.sample import transcript
@@ -65,6 +66,9 @@ class ResultsHarness:
         work.publish(held(work, job_id, "publish"), seconds=1)
         return made
 
+    def erase(self, job_id: str) -> None:
+        SqlJobStore(self.database).erase("ours", job_id, by="test", reason="asked")
+
     def failed(self, code: str) -> str:
         job_id, work = self.queued(), SqlWorkStore(self.database)
         work.fail(held(work, job_id, "publish"), JobFailure(code=code, message="It has no sound."))
@@ -72,12 +76,24 @@ class ResultsHarness:
 
 
 def opened_app(
-    database: Database, blobs: BlobStore, *, keyless: bool = False, per_minute: int = 100_000, origins: str = ""
+    database: Database,
+    blobs: BlobStore,
+    *,
+    keyless: bool = False,
+    per_minute: int = 100_000,
+    origins: str = "",
+    notes: NotesSettings | None = None,
 ) -> FastAPI:
     settings = ResultsSettings.model_validate(
         {"keyless": keyless, "cors_origins": origins, "requests_per_minute": per_minute}
     )
-    return create_application(results_services(database, blobs, keyless=keyless), settings, database)
+    return create_application(
+        results_services(
+            database, blobs, keyless=keyless, sharing=SharingSettings(), notes_settings=notes or NotesSettings()
+        ),
+        settings,
+        database,
+    )
 
 
 @pytest.fixture

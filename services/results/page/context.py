@@ -7,6 +7,7 @@ from typing import Annotated
 
 from fastapi import Depends
 
+from services.results.notes import NotesWriter
 from shared.domain.error import InvalidApiKey
 from shared.domain.tenant import Scope
 from shared.infra.database.sessions import SqlSessionStore
@@ -20,6 +21,7 @@ from shared.infra.web.authentication import require_scopes
 @dataclass(frozen=True, slots=True)
 class PageContext:
     transcripts: TranscriptReader
+    notes: NotesWriter
     sessions: SqlSessionStore
     verifier: ApiKeyVerifier | None  # None: the service needs no keys
 

@@ -13,7 +13,7 @@ from shared.domain.caption import Line
 from shared.ports.media import Bytes
 
 # Bundled font: Pillow's default has no accents. Missing characters are drawn as boxes, not left out.
-FONT = Path(__file__).parent / "fonts" / "DejaVuSans.ttf"
+FONT = Path(__file__).parents[2] / "fonts" / "DejaVuSans.ttf"
 NOTICE_SECONDS = 5.0
 MAX_LINES = 4  # two overlapping speakers, two lines each
 

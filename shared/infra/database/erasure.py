@@ -14,7 +14,7 @@ from shared.domain.work import StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import lock_job, read_erasure_record
 from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
-from shared.infra.database.schema_transcripts import corrections
+from shared.infra.database.schema_transcripts import corrections, notes, share_links
 from shared.infra.database.search import delete_utterances
 
 FINISHED_STATUSES = (JobStatus.DONE, JobStatus.FAILED, JobStatus.CANCELLED)
@@ -50,7 +50,7 @@ class SqlErasureStore:
             own = select(deliveries.c.id).where(deliveries.c.job_id == job_id)
             connection.execute(delete(attempts).where(attempts.c.delivery_id.in_(own)))
             delete_utterances(connection, job_id)
-            for table in (deliveries, outbox, endpoints, idempotency, corrections, stages):
+            for table in (deliveries, outbox, endpoints, idempotency, corrections, share_links, notes, stages):
                 connection.execute(delete(table).where(table.c.job_id == job_id))
             empty: dict[str, Any] = dict.fromkeys(
                 ("request", "metadata", "consent", "retention", "error", "digest", "recording_seconds", "media_bytes")

@@ -1,8 +1,20 @@
-"""The tables of transcript corrections and of utterances for full-text search."""
+"""The tables of transcript corrections, share links and notes, and of utterances for full-text search."""
 
 from __future__ import annotations
 
-from sqlalchemy import BigInteger, Column, Float, ForeignKey, Index, Integer, String, Table, Text
+from sqlalchemy import (
+    BigInteger,
+    Boolean,
+    Column,
+    Float,
+    ForeignKey,
+    Index,
+    Integer,
+    String,
+    Table,
+    Text,
+    UniqueConstraint,
+)
 
 from shared.infra.database.schema import Instant, metadata
 
@@ -18,6 +30,31 @@ corrections = Table(
     Column("new", Text, nullable=False),
     Column("key_id", String(64)),
     Column("at", Instant, nullable=False),
+)
+
+share_links = Table(
+    "share_links",
+    metadata,
+    Column("id", String(64), primary_key=True),
+    Column("token_sha256", String(64), nullable=False),
+    Column("tenant", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("job_id", String(64), ForeignKey("jobs.id"), nullable=False),
+    Column("key_id", String(64), ForeignKey("keys.id")),
+    Column("sound", Boolean, nullable=False),
+    Column("emotion", Boolean, nullable=False),
+    Column("created_at", Instant, nullable=False),
+    Column("expires_at", Instant, nullable=False),
+    UniqueConstraint("token_sha256"),
+    Index(None, "job_id"),
+    Index(None, "expires_at"),
+)
+
+notes = Table(  # that a language model wrote
+    "notes",
+    metadata,
+    Column("job_id", String(64), ForeignKey("jobs.id"), primary_key=True),
+    Column("tenant", String(64), ForeignKey("tenants.id"), nullable=False),
+    Column("record", Text, nullable=False),  # JSON
 )
 
 # The full-text index is the SQLite table `search_words`, updated by triggers, or the PostgreSQL index `search_words`.
@@ -42,4 +79,4 @@ search_utterances = Table(
 
 FULL_TEXT = "search_words"
 
-__all__ = ["FULL_TEXT", "corrections", "metadata", "search_utterances"]
+__all__ = ["FULL_TEXT", "corrections", "metadata", "notes", "search_utterances", "share_links"]

@@ -1,4 +1,4 @@
-"""Authenticates callers by API key or session; in keyless mode every caller is the local tenant."""
+"""Authenticates callers by API key, session or share link; in keyless mode every caller is the local tenant."""
 
 from __future__ import annotations
 
@@ -9,10 +9,12 @@ from datetime import datetime
 from pydantic import JsonValue
 
 from shared.domain.error import InsufficientScope, InvalidApiKey, InvalidSetting
+from shared.domain.share_link import ShareLink
 from shared.domain.tenant import ApiKey, AuditEntry, Scope
 from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.sessions import SqlSessionStore
+from shared.infra.database.share_links import SqlShareLinkStore
 from shared.infra.keys import ApiKeyVerifier
 from shared.infra.web.loopback import is_loopback
 from shared.infra.web.settings import WebSettings
@@ -30,10 +32,11 @@ class Caller:
     scopes: frozenset[Scope]
     address: str | None = None
     defaults: Mapping[str, JsonValue] = field(default_factory=dict)
+    link: ShareLink | None = None  # that a guest has; its routes show its meeting only
 
     @property
     def id(self) -> str:
-        return self.key_id or "keyless"
+        return self.key_id or (f"link-{self.link.id}" if self.link else "keyless")
 
     def has_scope(self, scope: Scope) -> bool:
         return scope in self.scopes or Scope.ADMIN in self.scopes
@@ -69,8 +72,11 @@ def key_in(header: str | None, schemes: Sequence[str]) -> str:
 class Authenticator:
     """Returns the caller of a key or a session. Without a verifier every caller is the local tenant with all scopes."""
 
-    def __init__(self, verifier: ApiKeyVerifier | None, sessions: SqlSessionStore | None = None) -> None:
+    def __init__(
+        self, verifier: ApiKeyVerifier | None, links: SqlShareLinkStore, sessions: SqlSessionStore | None = None
+    ) -> None:
         self._verifier = verifier
+        self._links = links
         self._sessions = sessions
 
     @property
@@ -89,6 +95,14 @@ class Authenticator:
             raise InvalidApiKey("The session has ended.", hint="Sign in again.")
         return caller_with(key, address)
 
+    def visit(self, token: str, address: str | None) -> Caller | None:
+        """The guest with this share link, who has no scope except that of readings; None if the link has ended."""
+        link = self._links.find(token)
+        if link is None:
+            return None
+        scopes = frozenset({Scope.EMOTIONS_READ} if link.emotion else ())
+        return Caller(tenant=link.tenant, key_id=None, scopes=scopes, address=address, link=link)
+
 
 def caller_with(key: ApiKey, address: str | None) -> Caller:
     return Caller(tenant=key.tenant, key_id=key.id, scopes=key.scopes, address=address, defaults=key.defaults)
@@ -96,9 +110,9 @@ def caller_with(key: ApiKey, address: str | None) -> Caller:
 
 def make_authenticator(settings: WebSettings, database: Database) -> Authenticator:
     """Build the authenticator; refuse a configuration that is open to everybody."""
-    keys = SqlKeyStore(database)
+    keys, links = SqlKeyStore(database), SqlShareLinkStore(database)
     if not settings.keyless:
-        return Authenticator(ApiKeyVerifier(keys, database.clock), SqlSessionStore(database))
+        return Authenticator(ApiKeyVerifier(keys, database.clock), links, SqlSessionStore(database))
     if not is_loopback(settings.host):
         prefix = settings.model_config.get("env_prefix", "")
         raise InvalidSetting(
@@ -106,4 +120,4 @@ def make_authenticator(settings: WebSettings, database: Database) -> Authenticat
             hint=f"Set {prefix}HOST=127.0.0.1, or {prefix}KEYLESS=false and create keys with `undertone keys create`.",
         )
     keys.ensure_tenant(KEYLESS_TENANT, "this machine")
-    return Authenticator(None)
+    return Authenticator(None, links)

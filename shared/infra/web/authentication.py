@@ -20,6 +20,7 @@ from shared.infra.web.loopback import check_local
 from shared.infra.web.problems import error_response
 from shared.infra.web.rate_limit import RateLimiter, client_network
 from shared.infra.web.sessions import SAFE_METHODS, check_same_origin, session_token
+from shared.infra.web.share_links import share_token
 
 THREADS = 8  # apart from those of the handlers, so that slow handlers do not delay authentication
 
@@ -69,8 +70,13 @@ class Authentication:
         self._rates.take("address", client_network(address))
         if scope["method"] == "OPTIONS":  # browsers send no key with a preflight request
             return None
-        caller = self._caller(scope, headers, address)
-        self._rates.take("key", caller.id)
+        token = share_token(scope["path"])
+        if token is not None:
+            caller = self._authenticator.visit(token, address)
+        else:
+            caller = self._caller(scope, headers, address)
+        if caller is not None:
+            self._rates.take("key", caller.id)
         return caller
 
     def _caller(self, scope: ASGIScope, headers: Headers, address: str | None) -> Caller:

@@ -23,6 +23,7 @@ from shared.domain.error import (
     UploadTooLarge,
 )
 from shared.infra.web.problems import MEDIA_TYPE, Problem
+from shared.infra.web.share_links import share_token
 
 Responses = dict[int | str, dict[str, Any]]
 
@@ -69,7 +70,7 @@ def describe(app: FastAPI, models: Iterable[type[BaseModel]], open_paths: Collec
         described["security"] = [{"key": []}]
         for path, item in described["paths"].items():
             for operation in item.values():
-                if path in open_paths:
+                if path in open_paths or share_token(path) is not None:
                     operation["security"] = []
                 if "requestBody" in operation:
                     _add_body_errors(operation["responses"])

@@ -17,6 +17,8 @@ import pytest
 
 from services.gateway.app import gateway_service
 from services.results.app import results_services
+from services.results.settings import SharingSettings
+from shared.infra.language_model import NotesSettings
 from shared.infra.web.application import create_application
 from tests.gateway.compat.finished_jobs import fail, finish, spoken
 from tests.gateway.connectors.announcing import imported, jobs
@@ -29,9 +31,9 @@ COPY = '#!/bin/sh\nwhile [ "$1" != -i ]; do shift; done; input=$2\nfor output; d
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing (apt-get install ruby)")
 
 
-def event(name: str, **fields: object) -> str:
+def event(kind: str, /, **fields: object) -> str:
     inner = "".join(f"<{field}>{value}</{field}>" for field, value in fields.items())
-    return f'<event eventname="{name}">{inner}</event>'
+    return f'<event eventname="{kind}">{inner}</event>'
 
 
 @pytest.fixture
@@ -57,7 +59,11 @@ def meeting(tmp_path: Path) -> Path:
 def server(gateway: Gateway) -> Iterator[Gateway]:
     """Gateway and results as one application, as `undertone serve` runs them."""
     blobs = gateway.context.transcripts.blobs
-    services = [gateway_service(gateway.context), *results_services(gateway.database, blobs, keyless=False)]
+    sharing, notes = SharingSettings(), NotesSettings()
+    services = [
+        gateway_service(gateway.context),
+        *results_services(gateway.database, blobs, keyless=False, sharing=sharing, notes_settings=notes),
+    ]
     with running(create_application(services, gateway.context.settings, gateway.database)) as url:
         yield replace(gateway, url=url)
 

@@ -1,0 +1,69 @@
+"""Sharing a meeting by a link: the dialog, and what people without a key see."""
+
+from __future__ import annotations
+
+import pytest
+from playwright.sync_api import expect
+
+from tests.page.conftest import OpenSite, OpenTab, Site, Tab, standup, wait_for
+from tests.page.test_quality import SCREENS, check
+
+
+def shared(tab: Tab, site: Site, *options: str) -> str:
+    """Create a link in the dialog and return its address."""
+    page = tab.open_meeting(site, site.add(standup()))
+    page.get_by_role("button", name="Share").click()
+    for option in options:
+        page.get_by_label(option).check()
+    page.get_by_role("button", name="Create a link").click()
+    expect(page.get_by_label("The link")).to_be_visible()
+    return page.get_by_label("The link").input_value()
+
+
+def test_a_link_is_made_used_and_revoked(opened_site: OpenSite, open_tab: OpenTab) -> None:
+    with opened_site(keyless=False) as site:
+        tab, key = open_tab(), site.key()
+        tab.page.goto(site.url)
+        tab.page.get_by_label("API key").fill(key)
+        tab.page.get_by_role("button", name="Sign in").click()
+        expect(tab.page.get_by_role("heading", name="Meetings", exact=True)).to_be_visible()
+        address = shared(tab, site, "With the recording", "With perceived emotion")
+        expect(tab.page.locator("#links li")).to_have_count(1)
+        expect(tab.page.locator("#links li")).to_contain_text("with the recording, with perceived emotion")
+        guest = open_tab()
+        guest.page.goto(address)
+        expect(guest.page.get_by_role("heading", name="standup.mp4")).to_be_visible()
+        expect(guest.page.locator("#u5 .reading")).to_be_visible()
+        guest.page.locator("#u3 a.at").click()
+        start = standup().utterances[3].start
+        wait_for(guest.page, f"Math.abs(document.getElementById('media').currentTime - {start}) < 2")
+        guest.page.get_by_text("Export").click()
+        with guest.page.expect_download() as download:
+            guest.page.get_by_role("link", name="vtt").click()
+        assert "Ana" in download.value.path().read_text()
+        assert all("/v1/" not in requested for requested in guest.requested)
+        tab.page.get_by_role("button", name="Revoke").click()
+        expect(tab.page.locator("#links li")).to_have_count(0)
+        guest.page.reload()
+        expect(guest.page.get_by_role("heading")).to_contain_text("it has ended")
+        guest.problems[:] = [one for one in guest.problems if "404" not in one]  # the browser logs the ended link
+
+
+@pytest.mark.parametrize("screen", SCREENS)
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_sharing_has_no_accessibility_violation(site: Site, open_tab: OpenTab, scheme: str, screen: str) -> None:
+    tab = open_tab(color_scheme=scheme, viewport=SCREENS[screen], reduced_motion="reduce")
+    address = shared(tab, site, "With the recording")
+    check(tab.page, f"share-{scheme}-{screen}")
+    tab.page.goto(address)
+    expect(tab.page.get_by_text("not what a person feels")).to_be_visible()
+    check(tab.page, f"shared-{scheme}-{screen}")
+
+
+def test_a_shared_meeting_is_readable_without_scripts(site: Site, tab: Tab, open_tab: OpenTab) -> None:
+    address = shared(tab, site)
+    page = open_tab(java_script_enabled=False).page
+    page.goto(address)
+    expect(page.locator("#lines li")).to_have_count(len(standup().utterances))
+    expect(page.get_by_text("The recording is not shared.")).to_be_visible()
+    expect(page.locator(".reading")).to_have_count(0)
