@@ -1,8 +1,8 @@
 """Measures the diarization error rate on recordings and simulated meetings, collar 0, overlap scored.
 
-python bench/diarization.py [FOLDER WITH THE SHARED DATA] [FOLDER WITH CLIPS AND THEIR RTTM …] [-v]
+python bench/diarization.py [FOLDER WITH THE SHARED DATA] [FOLDER WITH CLIPS AND THEIR RTTM …] [speaker=ENGINE] [-v]
 
-A set whose folder is missing is skipped. Every set is measured with each segmentation engine.
+A set whose folder is missing is skipped. Every set is measured with each segmentation engine that can run here.
 """
 
 from __future__ import annotations
@@ -32,7 +32,8 @@ from shared.pipeline.diarize import Diarize
 from shared.ports.engines import SpeechSegmenter
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
 
-FOLDERS = [Path(argument) for argument in sys.argv[1:] if not argument.startswith("-")]
+ENCODER = next((argument[8:] for argument in sys.argv if argument.startswith("speaker=")), None)
+FOLDERS = [Path(argument) for argument in sys.argv[1:] if not argument.startswith(("-", "speaker="))]
 DATA = FOLDERS[0] if FOLDERS else Path(os.environ.get("UNDERTONE_SHARED_DATA", "../shared/data"))
 SAMPLES = Path(__file__).parents[1] / "samples"
 SOUNDS = (".flac", ".wav", ".opus", ".mp3", ".mp4")
@@ -169,7 +170,7 @@ def speech_turns(turns: list[SpeakerTurn]) -> list[tuple[float, float, str]]:
 
 def main() -> None:
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
-    detector, encoder = choose(VAD, None, setup), choose(SPEAKER, None, setup)
+    detector, encoder = choose(VAD, None, setup), choose(SPEAKER, ENCODER, setup)
     stages = [Diarize(segmenter, encoder) for segmenter in segmenters(setup)]
     for title, meetings in sets():
         speech = [detector.detect(meeting.audio, lambda _: None) for meeting in meetings]

@@ -16,7 +16,6 @@ from shared.engines.catalog import SEGMENTATION, SLOTS, SPEAKER, Setup, choose
 from shared.engines.features.kaldi_fbank import fbank
 from shared.engines.runtime import open_session
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.engines.speaker_kaldi import KaldiEncoder
 from shared.engines.weights import description
 from shared.engines.weights.description import find_weights
 from shared.engines.weights.fetch import fetch
@@ -221,7 +220,3 @@ def test_a_file_is_named_by_a_path_with_a_folder(name: str, setup: Setup, tmp_pa
         choose(slot, f"{name}:net.onnx", setup)
     with pytest.raises(EngineUnavailable, match="There is no file"):
         choose(slot, f"{name}:{tmp_path}/other.onnx", setup)
-
-
-def test_their_threshold_is_below_the_lowest_of_ge2e() -> None:
-    assert 0.1 < KaldiEncoder.same_voice < 0.6
