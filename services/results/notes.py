@@ -63,8 +63,9 @@ class NotesWriter:
         if not self.running.acquire(blocking=False):
             raise TooManyRequests("Too many notes are being written.", retry_after=30, hint="Try again later.")
         try:
-            details = {"model": record.model, "emotion": record.emotion}
-            entry = caller.audit_entry(record.requested_at, "notes.requested", job_id, **details)
+            entry = caller.audit_entry(
+                record.requested_at, "notes.requested", job_id, model=record.model, emotion=record.emotion
+            )
             self.store.begin(caller.tenant, job_id, record, entry)
             arguments = (self.model, caller.tenant, shown.transcript, record)
             threading.Thread(target=self._run, args=arguments, daemon=True).start()

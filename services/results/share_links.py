@@ -88,8 +88,16 @@ def create_link(sharing: SharingContext, caller: Editor, job_id: str, wanted: Li
         created_at=now,
         expires_at=now + timedelta(hours=hours),
     )
-    details = {"link": link.id, "sound": link.sound, "emotion": link.emotion, "expires_at": link.expires_at.isoformat()}
-    token = sharing.links.add(link, caller.audit_entry(now, "link.created", job_id, **details))
+    entry = caller.audit_entry(
+        now,
+        "link.created",
+        job_id,
+        link=link.id,
+        sound=link.sound,
+        emotion=link.emotion,
+        expires_at=link.expires_at.isoformat(),
+    )
+    token = sharing.links.add(link, entry)
     return NewLink(**link.model_dump(), url=f"{PREFIX}{token}")
 
 

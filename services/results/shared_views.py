@@ -75,9 +75,15 @@ def _private(response: Response) -> Response:
 
 
 def _add(path: str, view: View, media_type: str, summary: str, name: str) -> None:
-    responses = content_responses(media_type, RangeNotSatisfiable, MediaDeleted)
-    route = {"response_class": Response, "responses": responses, "summary": summary, "operation_id": name}
-    router.add_api_route(path, view, methods=["GET"], **route)
+    router.add_api_route(
+        path,
+        view,
+        methods=["GET"],
+        response_class=Response,
+        responses=content_responses(media_type, RangeNotSatisfiable, MediaDeleted),
+        summary=summary,
+        operation_id=name,
+    )
     router.add_api_route(path, view, methods=["HEAD"], include_in_schema=False)
 
 

@@ -124,7 +124,7 @@ def draw_emotions(summary: Summary) -> Drawing:
     said = []
     for number, (one, perceived) in enumerate(read):
         top, edge = number * ROW, 0.0
-        most = sorted(EMOTIONS, key=lambda emotion, shares=perceived: -shares[emotion])[:NAMED]
+        most = sorted(EMOTIONS, key=perceived.__getitem__, reverse=True)[:NAMED]
         named = ", ".join(f"{emotion} {perceived[emotion]:.0%}" for emotion in most)
         said.append(f"{_name(one)}: {named}")
         shapes += [Label(0, top + 14, _name(one)), Label(WIDTH, top + 14, named, "end", SMALL)]

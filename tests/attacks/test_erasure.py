@@ -22,6 +22,7 @@ from shared.domain.idempotency import RequestKey, StoredResponse
 from shared.domain.job import Job, JobOptions, Source
 from shared.domain.job_blobs import recording_key, transcript_key
 from shared.domain.job_record import JobStatus, NewJob
+from shared.domain.notes import Claim, Notes, NotesRecord, NotesStatus
 from shared.domain.stage_plan import plan_stages
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
@@ -29,6 +30,7 @@ from shared.domain.webhook import EventType, WebhookEndpoint
 from shared.engines.catalog import Setup
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.idempotency import SqlIdempotencyStore
+from shared.infra.database.notes import SqlNotesStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.webhooks import SqlEndpointStore
 from shared.ports.media import Floats
@@ -37,8 +39,8 @@ from tests.worker.worker_harness import TENANT, WorkerHarness, engines
 
 # Lower case, like the words in the search index. Each is unique, so that no other content contains it.
 SPOKEN = [f"quokka{number}zyx" for number in range(200)]
-METADATA, CONSENT, FILE, CALLBACK, ANSWER, MEDIA, CORRECTED = (f"canary{number}zyx" for number in range(7))
-CANARIES = [text.encode() for text in (*SPOKEN, METADATA, CONSENT, FILE, CALLBACK, ANSWER, MEDIA, CORRECTED)]
+METADATA, CONSENT, FILE, CALLBACK, ANSWER, MEDIA, CORRECTED, NOTED = (f"canary{number}zyx" for number in range(8))
+CANARIES = [text.encode() for text in (*SPOKEN, METADATA, CONSENT, FILE, CALLBACK, ANSWER, MEDIA, CORRECTED, NOTED)]
 
 
 def found(folder: Path) -> set[bytes]:
@@ -87,7 +89,7 @@ def submit(harness: WorkerHarness) -> str:
 
 
 def finished(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
-    """A job that is done, with a correction and a webhook."""
+    """A job that is done, with a correction, notes and a webhook."""
     harness = harness_at(folder, setup)
     job_id = submit(harness)
     harness.run_all()
@@ -97,6 +99,15 @@ def finished(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
     change = Change(field=CorrectedField.TEXT, target="0", old=shown.utterances[0].text, new=CORRECTED)
     entry = AuditEntry(tenant=TENANT, at=harness.clock.now, key_id=None, action="transcript.corrected", subject=job_id)
     SqlCorrectionStore(harness.database).add(TENANT, job_id, [change], after=0, shown=shown, entry=entry)
+    noted = NotesRecord(
+        status=NotesStatus.DONE,
+        model="small",
+        emotion=False,
+        corrections=1,
+        requested_at=harness.clock.now,
+        notes=Notes(summary=(Claim(text=NOTED, utterances=(0,)),)),
+    )
+    SqlNotesStore(harness.database).begin(TENANT, job_id, noted, entry)
     return harness, job_id
 
 

@@ -48,10 +48,6 @@ def attacked(text: str) -> Transcript:
     return made.model_copy(update={"speakers": (named,), "recording": recording, "language": 'en"><x/>'})
 
 
-def paragraphs(content: bytes) -> list[str]:
-    return [one.text for one in Document(io.BytesIO(content)).paragraphs]
-
-
 def pages(content: bytes) -> list[str]:
     return [page.extract_text() for page in PdfReader(io.BytesIO(content), strict=True).pages]
 
@@ -121,7 +117,6 @@ def test_docx_is_valid_whatever_is_said(text: str) -> None:
             ET.fromstring(archive.read(part))  # noqa: S314 - made by the code under test
     document = Document(io.BytesIO(content))
     assert len(document.paragraphs) == 5
-    assert document.inline_shapes is not None and "evil\u202c" not in document.paragraphs[-1].text
     assert set(document.paragraphs[-1].text).isdisjoint("\x00\x07\x1b\u202e\u2066\ufffe")
 
 
