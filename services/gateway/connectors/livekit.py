@@ -80,7 +80,7 @@ class LiveKit(WebhookConnector):
             return None
         place = self._place(files[0])
         source = {"egress_id": egress.egress_id, "room_id": egress.room_id}
-        person = egress.participant and egress.participant.identity
+        person = None if egress.participant is None else egress.participant.identity
         return PlatformRecording(
             key=egress.egress_id,
             group=egress.room_id or None,

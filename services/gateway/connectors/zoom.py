@@ -77,7 +77,7 @@ def _recording(event: Event, meeting: Meeting) -> PlatformRecording | None:
         key=f"{meeting.uuid}/{mix.id}",
         mix=RemoteFile(url=mix.download_url, name=f"zoom.{mix.file_extension.lower() or mix.file_type.lower()}"),
         tracks=tuple(_tracks(meeting.participant_audio_files)),
-        transcript=transcript and RemoteFile(url=transcript.download_url, name="zoom.vtt"),
+        transcript=None if transcript is None else RemoteFile(url=transcript.download_url, name="zoom.vtt"),
         authorization=f"Bearer {event.download_token}" if event.download_token else None,
         source={"account_id": event.payload.account_id, "meeting_uuid": meeting.uuid, "file_id": mix.id},
     )

@@ -10,6 +10,7 @@ from contextlib import contextmanager
 from dataclasses import dataclass, field
 from email import message_from_bytes
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from typing import Any
 from urllib.parse import parse_qsl, urlsplit
 
 from tests.gateway.serving import MP4
@@ -43,9 +44,8 @@ class BigBlueButtonServer:
         if call == "getRecordings":
             return 200, self._recordings(fields)
         message = message_from_bytes(f"Content-Type: {content_type}\r\n\r\n".encode() + body)
-        (part,) = message.get_payload()
-        content = part.get_payload(decode=True)  # type: ignore[union-attr]
-        self.tracks.append((fields, content.decode()))  # type: ignore[union-attr]
+        part: Any = message.get_payload(0)
+        self.tracks.append((fields, part.get_payload(decode=True).decode()))
         return 200, json.dumps({"response": {"returncode": "SUCCESS", "messageKey": self.caption_key}}).encode()
 
     def _recordings(self, fields: dict[str, str]) -> bytes:
