@@ -19,6 +19,7 @@ from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import NULL_TRACER, TelemetrySettings, Tracer, make_tracer
 from shared.infra.web.application import create_application
+from shared.infra.web.garbage_collection import collect_less_often
 from shared.infra.web.listener import make_server
 
 log = structlog.get_logger()
@@ -44,6 +45,7 @@ def main() -> int:
     ):
         app = create_web(deployment, database, queue, tracer)
         log.info("serve.started", modalities=list(deployment.governance.modalities), notice=NOTICE)
+        collect_less_often()
         make_server(app, deployment.gateway).run()
     return 0
 

@@ -14,6 +14,7 @@ from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import TelemetrySettings, make_tracer
 from shared.infra.web.application import create_application
+from shared.infra.web.garbage_collection import collect_less_often
 from shared.infra.web.listener import make_server
 
 log = structlog.get_logger()
@@ -28,6 +29,7 @@ def main() -> int:
         services = results_services(database, open_blob_store(storage), keyless=settings.keyless)
         app = create_application(services, settings, database, tracer=tracer)
         log.info("results.started", keyless=settings.keyless)
+        collect_less_often()
         make_server(app, settings).run()
     return 0
 
