@@ -10,7 +10,18 @@ import anyio.to_thread
 import structlog
 from starlette.middleware import Middleware
 
-from services.gateway import deliveries, events, jobs, recordings, service_routes, uploads, webhooks
+from services.gateway import (
+    deliveries,
+    engines,
+    events,
+    jobs,
+    keys,
+    list_events,
+    recordings,
+    service_routes,
+    uploads,
+    webhooks,
+)
 from services.gateway.compat.apis import enabled_apis
 from services.gateway.context import Context
 from services.gateway.tus_headers import EXPOSED, PREFIX, TusProtocol
@@ -19,7 +30,11 @@ from shared.infra.web.application import WebService
 
 log = structlog.get_logger()
 
-ROUTERS = tuple(module.router for module in (recordings, uploads, jobs, events, webhooks, deliveries, service_routes))
+# `/v1/jobs/events` comes before the other jobs: it would be parsed as an id.
+ROUTERS = tuple(
+    module.router
+    for module in (recordings, uploads, list_events, jobs, events, webhooks, deliveries, keys, engines, service_routes)
+)
 SWEEP_SECONDS = 300.0  # between deletions of expired uploads and of the files that killed processes left
 CHORE_SECONDS = 2.0
 

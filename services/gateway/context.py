@@ -26,6 +26,7 @@ from shared.infra.blobs_counted import storage_full, storage_unavailable
 from shared.infra.checks import ReadinessCheck
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.engine import Database
+from shared.infra.database.engine_reports import SqlEngineReportStore
 from shared.infra.database.idempotency import SqlIdempotencyStore
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
@@ -84,6 +85,8 @@ class Context:
         self.transcripts = open_transcripts(database, blobs)
         self.audit = SqlAuditLog(database)
         self.requests = SqlIdempotencyStore(database)
+        self.keys = SqlKeyStore(database)
+        self.engines = SqlEngineReportStore(database)
         self.endpoints = SqlEndpointStore(database)
         self.deliveries = SqlDeliveryStore(database)
         self.uploads = FolderUploads(folder / "uploads", self.disk, self.clock)

@@ -32,6 +32,7 @@ WRITE, READ, HOOKS = {Scope.RECORDINGS_WRITE}, {Scope.TRANSCRIPTS_READ}, {Scope.
 Rule = Sequence[set[Scope]]  # alternatives, each a set of scopes that are needed together; `admin` has every scope
 OPEN: Rule = ()
 EDIT: Rule = [WRITE | READ]
+ADMIN: Rule = [{Scope.ADMIN}]
 VIEWS = ["", "/summary", ".mp4", *(f".{form.suffix}" for form in FORMATS.values())]
 ASSEMBLYAI_VIEWS = ["srt", "vtt", "sentences", "paragraphs", "word-search", "redacted-audio"]
 RULES: dict[str, Rule] = {
@@ -41,6 +42,7 @@ RULES: dict[str, Rule] = {
     "PATCH /v1/uploads/{}": [WRITE],
     "DELETE /v1/uploads/{}": [WRITE],
     "GET /v1/jobs": [WRITE, READ],
+    "GET /v1/jobs/events": [WRITE, READ],
     "GET /v1/jobs/{}": [WRITE, READ],
     "GET /v1/jobs/{}/events": [WRITE, READ],
     "DELETE /v1/jobs/{}": [WRITE],
@@ -55,8 +57,12 @@ RULES: dict[str, Rule] = {
     "GET /v1/webhooks/{}/deliveries": [HOOKS],
     "GET /v1/deliveries/{}": [HOOKS],
     "POST /v1/deliveries/{}/replay": [HOOKS],
-    "GET /v1/audit": [{Scope.ADMIN}],
-    "GET /metrics": [{Scope.ADMIN}],
+    "GET /v1/audit": ADMIN,
+    "GET /metrics": ADMIN,
+    "GET /v1/engines": ADMIN,
+    **{f"{method} /v1/keys": ADMIN for method in ("GET", "POST")},
+    "DELETE /v1/keys/{}": ADMIN,
+    **{f"{method} /v1/retention": ADMIN for method in ("GET", "PATCH")},
     "GET /v1/search": [READ],
     **{f"{method} /v1/transcripts/{{}}{view}": [READ] for view in VIEWS for method in ("GET", "HEAD")},
     "GET /v1/transcripts/{}/corrections": [READ],
@@ -67,6 +73,8 @@ RULES: dict[str, Rule] = {
     "HEAD /v1/jobs/{}/media": [READ],
     **{key: [READ] for key in ["GET /", "GET /meetings/{}", "GET /meetings/{}/utterances/{}"]},
     **{key: [READ] for key in ["POST /search", "POST /sign-out"]},
+    **{f"GET /manage{path}": [HOOKS] for path in ("", "/webhooks", "/webhooks/{}")},
+    **{f"GET /manage/{page}": ADMIN for page in ("keys", "retention", "audit", "engines")},
     **dict.fromkeys(["GET /sign-in", "POST /sign-in", *(f"GET {path}" for path in FILES)], OPEN),
     **{key: [WRITE] for key in ["POST /v2/upload", "POST /v2/transcript", "DELETE /v2/transcript/{}"]},
     **{key: [READ] for key in ["GET /v2/transcript", "GET /v2/transcript/{}"]},
@@ -83,6 +91,8 @@ RULES: dict[str, Rule] = {
 BODIES: dict[str, Any] = {
     "POST /v1/webhooks": {"url": "https://hook.example/"},
     "PATCH /v1/webhooks/{}": {"enabled": True},
+    "POST /v1/keys": {"scopes": ["transcripts:read"]},
+    "PATCH /v1/retention": {"media_hours": 1},
     "PATCH /v1/transcripts/{}/speakers/{}": {"name": "Ana"},
     "PATCH /v1/transcripts/{}/utterances/{}": {"text": "Hello."},
 }

@@ -8,13 +8,13 @@ from collections.abc import Mapping
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
-from services.dispatcher.settings import RetentionSettings
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings
 from services.worker.settings import WorkerSettings
 from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.retention_settings import RetentionSettings
 from shared.infra.secret_encryption import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
 from shared.infra.telemetry import TelemetrySettings
@@ -26,7 +26,7 @@ QUEUE = (RedisSettings, QueueSettings)
 OUTBOUND = (OutboundSettings, SecretSettings)
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
     "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings),
-    "results": (*STATE, ResultsSettings),
+    "results": (*STATE, ResultsSettings, RetentionSettings),
     "courier": (*DATABASE, *OUTBOUND, CourierSettings),
     "dispatcher": (*STATE, *QUEUE, PublicSettings, RetentionSettings),
     "worker-cpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),

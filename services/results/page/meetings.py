@@ -46,6 +46,7 @@ def show_meetings(
         next_cursor=found.next_cursor,
         help=HELP,
         any_help=ANY,
+        may_manage=caller.has_scope(Scope.WEBHOOKS_WRITE),
         may_write=caller.has_scope(Scope.RECORDINGS_WRITE),
         purposes=[purpose.value for purpose in Purpose],
         keyless=pages.keyless,
