@@ -260,6 +260,12 @@ def test_a_screen_reader_hears_who_speaks_when(site: Site, tab: Tab) -> None:
     assert "listitem" in heard
 
 
+def test_a_video_has_captions(site: Site, tab: Tab) -> None:
+    page = tab.open_meeting(site, site.add(standup()))
+    page.evaluate("document.getElementById('media').textTracks[0].mode = 'showing'")
+    wait_for(page, f"document.getElementById('media').textTracks[0].cues?.length >= {len(standup().utterances)}")
+
+
 def test_exports_have_every_format_and_the_speakers(site: Site, tab: Tab) -> None:
     page = tab.open_meeting(site, site.add(standup()))
     page.get_by_text("Export").click()

@@ -42,6 +42,27 @@ def test_recordings_are_uploaded_side_by_side_with_options(site: Site, tab: Tab,
     assert [job["status"] for job in httpx.get(f"{site.url}/v1/jobs").json()["items"]] == ["queued", "queued"]
 
 
+def test_a_recording_has_its_own_transcript_and_tracks(site: Site, tab: Tab, tmp_path: Path) -> None:
+    words, track = tmp_path / "zoom.vtt", tmp_path / "Ana.mp4"
+    words.write_text("WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nAna: Good morning.\n")
+    shutil.copy2(SAMPLE, track)
+    page = tab.page
+    page.goto(site.url)
+    page.get_by_text("Options for the next recordings").click()
+    page.get_by_label("Transcript of the platform").set_input_files(words)
+    page.get_by_label("Track of each speaker").set_input_files(track)
+    page.get_by_label("The participants were informed.").check()
+    page.get_by_label("face", exact=True).uncheck()
+    choose(page, SAMPLE)
+    expect(page.locator("#meetings li[data-job]")).to_have_count(1)
+    (record,) = SqlJobStore(site.database).list(site.tenant).items
+    assert record.job.platform_transcript is not None and record.job.platform_transcript.name == "zoom.vtt"
+    assert [one.name for one in record.job.tracks] == ["Ana"]
+    assert record.job.recording.name == "standup.mp4" and len(record.job.options.modalities) == 2
+    assert record.consent is not None and record.consent.participants_informed
+    assert page.get_by_label("Transcript of the platform").input_value() == ""
+
+
 def test_an_upload_is_paused_and_continues_after_a_reload(site: Site, tab: Tab, tmp_path: Path) -> None:
     """The second part waits until the test has paused the upload; what was sent is not sent again."""
     large, page, offsets = tmp_path / "long.mp4", tab.page, list[str]()
@@ -193,6 +214,27 @@ def test_search_finds_the_moment_and_back_returns_to_the_hits(site: Site, tab: T
     page.go_back()
     expect(page.locator("#hits mark").first).to_have_text("customer")
     assert not [address for address in tab.requested if "friday" in address.lower()]
+
+
+def test_search_by_speaker_emotion_and_day(site: Site, tab: Tab) -> None:
+    site.add(standup())
+    page = tab.page
+    page.goto(site.url)
+    page.get_by_text("Filters").click()
+    page.get_by_label("Speaker", exact=True).fill("ana")
+    page.get_by_label("Perceived emotion").select_option("sadness")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#hits")).to_contain_text("We lost our best customer")
+    sad = [
+        one for one in standup().utterances if one.speaker == "S1" and one.emotion and one.emotion.label == "sadness"
+    ]
+    expect(page.locator("#hits .hits li")).to_have_count(len(sad))
+    page.get_by_label("To", exact=True).fill("2020-01-01")
+    page.get_by_role("button", name="Search").click()
+    expect(page.locator("#hits")).to_contain_text("No utterance matches.")
+    page.reload()
+    expect(page.get_by_label("Speaker", exact=True)).to_have_value("ana")
+    assert not [address for address in tab.requested if "sadness" in address]
 
 
 def test_a_browser_signs_in_edits_and_signs_out(opened_site: OpenSite, tab: Tab) -> None:

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, time, timedelta
 from typing import Annotated
 
 from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
 
 from services.results.manage_context import Admin, ManageContext, Managed, WebhookWriter
+from services.results.page.days import day
 from services.results.page.render import error_page, page
 from shared.domain.error import InvalidRequest, NotFound
 from shared.domain.tenant import AuditFilter, Scope
@@ -118,8 +118,8 @@ def show_audit(
             action=action.strip() or None,
             key_id=key.strip() or None,
             subject=subject.strip() or None,
-            at_from=_day(first),
-            at_before=_day(last, days=1),
+            at_from=day(first),
+            at_before=day(last, after=1),
         )
         found = managed.audit.list(caller.tenant, only=only, cursor=cursor, limit=PER_PAGE)
     except InvalidRequest as error:
@@ -128,15 +128,6 @@ def show_audit(
     return _page(
         managed, caller, "audit", here="audit", entries=found.items, next_cursor=found.next_cursor, asked=asked
     )
-
-
-def _day(text: str, days: int = 0) -> datetime | None:
-    if not text.strip():
-        return None
-    try:
-        return datetime.combine(date.fromisoformat(text.strip()) + timedelta(days=days), time(), UTC)
-    except (ValueError, OverflowError):
-        raise InvalidRequest("That is not a date.", hint="Write it as 2026-11-02.") from None
 
 
 @router.get("/engines")

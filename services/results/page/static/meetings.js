@@ -74,7 +74,7 @@ async function search(form) {
   if (!hits) return;
   byId("hits").replaceChildren(...hits.childNodes);
   // In the entry of the history, so that "back" shows the hits again; not in its address.
-  history.replaceState({ words: form.get("q") }, "");
+  history.replaceState({ asked: [...form] }, "");
 }
 
 document.addEventListener("submit", (event) => {
@@ -85,10 +85,14 @@ document.addEventListener("submit", (event) => {
   search(new FormData(form)).catch(fail);
 });
 
-if (history.state?.words) {
-  /** @type {HTMLInputElement} */ (byId("q")).value = history.state.words;
+if (history.state?.asked) {
   const form = new FormData();
-  form.set("q", history.state.words);
+  const fields = /** @type {HTMLFormElement} */ (byId("search")).elements;
+  for (const [name, value] of history.state.asked) {
+    form.set(name, value);
+    const field = /** @type {HTMLInputElement | null} */ (fields.namedItem(name));
+    if (field) field.value = value;
+  }
   search(form).catch(fail);
 }
 start(document);
