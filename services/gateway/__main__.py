@@ -18,6 +18,7 @@ from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_database_for
 from shared.infra.telemetry import TelemetrySettings, make_tracer
 from shared.infra.web.application import create_application
+from shared.infra.web.garbage_collection import collect_less_often
 from shared.infra.web.listener import bound_sockets, make_server
 
 log = structlog.get_logger()
@@ -40,6 +41,7 @@ def main(arguments: list[str]) -> int:
             make_first_key(deployment.storage.folder.expanduser(), database, show_in_log)
         require_key(settings, database)
         log.info("gateway.started", modalities=list(deployment.governance.modalities), notice=NOTICE)
+        collect_less_often()
         make_server(app, settings).run(sockets=sockets)
     return 0
 

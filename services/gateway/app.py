@@ -11,7 +11,18 @@ import anyio.to_thread
 import structlog
 from starlette.middleware import Middleware
 
-from services.gateway import deliveries, events, jobs, recordings, service_routes, uploads, webhooks
+from services.gateway import (
+    deliveries,
+    engines,
+    events,
+    jobs,
+    keys,
+    list_events,
+    recordings,
+    service_routes,
+    uploads,
+    webhooks,
+)
 from services.gateway.compat.apis import enabled_apis
 from services.gateway.connectors import routes as connector_routes
 from services.gateway.connectors.enabled import open_connectors
@@ -22,8 +33,23 @@ from shared.infra.web.application import WebService
 
 log = structlog.get_logger()
 
+# `/v1/jobs/events` comes before the other jobs: it would be parsed as an id.
 ROUTERS = (
-    *(module.router for module in (recordings, uploads, jobs, events, webhooks, deliveries, service_routes)),
+    *(
+        module.router
+        for module in (
+            recordings,
+            uploads,
+            list_events,
+            jobs,
+            events,
+            webhooks,
+            deliveries,
+            keys,
+            engines,
+            service_routes,
+        )
+    ),
     connector_routes.list_router,
 )
 SWEEP_SECONDS = 300.0  # between deletions of expired uploads and of the files that killed processes left

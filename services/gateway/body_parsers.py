@@ -50,7 +50,7 @@ def read_submission(gateway: Context, request: Request, body: Body, incoming: In
     kind = content_type.partition(";")[0].strip().lower()
     blocks = incoming.with_heartbeat(body.blocks())
     if kind == "multipart/form-data":
-        return Submission(_read_form(incoming, boundary_of(content_type), blocks), incoming.hashes)
+        return _read_form(gateway, incoming, boundary_of(content_type), blocks)
     if kind == "application/json":
         return _read_json(gateway, incoming, validate(JobRequestByUrl, read_whole(blocks)))
     if kind in ("", "application/octet-stream") or kind.startswith(("audio/", "video/")):
@@ -65,7 +65,8 @@ def read_submission(gateway: Context, request: Request, body: Body, incoming: In
     )
 
 
-def _read_form(incoming: IncomingUpload, boundary: str, blocks: Iterator[bytes]) -> JobRequest:
+def _read_form(gateway: Context, incoming: IncomingUpload, boundary: str, blocks: Iterator[bytes]) -> Submission:
+    """The recording is a part, or a finished resumable upload that the field `upload` names."""
     limits = PartLimits()
     reader = FieldReader(limits)
     fields: list[tuple[str, str]] = []
@@ -80,7 +81,17 @@ def _read_form(incoming: IncomingUpload, boundary: str, blocks: Iterator[bytes])
             raise InvalidRequest("A file part must be named `file`, `track` or `transcript`.")
         else:
             fields.append((part.name, reader.read(part)))
-    return validate(JobRequest, _unique_fields(fields))
+    values = _unique_fields(fields)
+    upload = values.pop("upload", None)
+    options = validate(JobRequest, values)
+    if upload is None:
+        return Submission(options, incoming.hashes)
+    return Submission(
+        options,
+        f"upload {upload} {incoming.hashes}",
+        partial(_put_upload, gateway, incoming, upload),
+        partial(gateway.uploads.delete, incoming.caller.tenant, upload),
+    )
 
 
 def _read_json(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByUrl) -> Submission:
@@ -99,12 +110,16 @@ def _fetch(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByUrl) 
     if wanted.upload is None:
         download(gateway, incoming, incoming.put_recording, wanted.url or "", wanted.name)
     else:
-        with gateway.uploads.reading(incoming.caller.tenant, wanted.upload) as (upload, blocks):
-            incoming.release(upload)
-            label = wanted.name or read_metadata(upload.metadata).get("filename")
-            incoming.put_recording(label, incoming.with_heartbeat(blocks))
+        _put_upload(gateway, incoming, wanted.upload, wanted.name)
     for track in wanted.tracks:
         download(gateway, incoming, incoming.put_track, track.url, track.name)
+
+
+def _put_upload(gateway: Context, incoming: IncomingUpload, upload_id: str, name: str | None = None) -> None:
+    with gateway.uploads.reading(incoming.caller.tenant, upload_id) as (upload, blocks):
+        incoming.release(upload)
+        label = name or read_metadata(upload.metadata).get("filename")
+        incoming.put_recording(label, incoming.with_heartbeat(blocks))
 
 
 def download(

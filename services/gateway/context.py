@@ -27,6 +27,7 @@ from shared.infra.blobs_counted import storage_full, storage_unavailable
 from shared.infra.checks import ReadinessCheck
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.engine import Database
+from shared.infra.database.engine_reports import SqlEngineReportStore
 from shared.infra.database.idempotency import SqlIdempotencyStore
 from shared.infra.database.imports import SqlImportStore
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
@@ -89,7 +90,8 @@ class Context:
         self.audit = SqlAuditLog(database)
         self.requests = SqlIdempotencyStore(database)
         self.imports = SqlImportStore(database)
-        self.tenants = SqlKeyStore(database)
+        self.keys = SqlKeyStore(database)
+        self.engines = SqlEngineReportStore(database)
         self.endpoints = SqlEndpointStore(database)
         self.deliveries = SqlDeliveryStore(database)
         self.uploads = FolderUploads(folder / "uploads", self.disk, self.clock)

@@ -16,6 +16,7 @@ Gateway = Annotated[Context, context_of("gateway")]
 Writer = Annotated[Caller, Depends(require_scopes(Scope.RECORDINGS_WRITE))]
 Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 WebhookWriter = Annotated[Caller, Depends(require_scopes(Scope.WEBHOOKS_WRITE))]
+Admin = Annotated[Caller, Depends(require_scopes(Scope.ADMIN))]
 
 
 async def _job_reader(request: Request) -> Caller:

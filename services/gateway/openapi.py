@@ -22,8 +22,14 @@ def _form() -> dict[str, Any]:
             "description": "One file for each participant, named after them",
         },
     }
+    upload = {"upload": {"type": "string", "description": "The id of a finished resumable upload"}}
     words = {name: {"type": "string"} for name in _FIELDS}
-    return {"type": "object", "required": ["file"], "properties": {**files, **words}, "additionalProperties": False}
+    return {
+        "type": "object",
+        "oneOf": [{"required": ["file"]}, {"required": ["upload"]}],
+        "properties": {**files, **upload, **words},
+        "additionalProperties": False,
+    }
 
 
 RECORDING_BODIES: dict[str, Any] = {

@@ -6,17 +6,16 @@ from collections.abc import Mapping
 from datetime import datetime
 from typing import Annotated, Any
 
-from fastapi import APIRouter, Depends, Query
-from pydantic import BaseModel, JsonValue
+from fastapi import APIRouter, Query
+from pydantic import AwareDatetime, BaseModel, JsonValue
 
-from services.gateway.dependencies import Gateway
-from shared.domain.tenant import Scope
+from services.gateway.dependencies import Admin, Gateway
+from shared.domain.tenant import AuditFilter
 from shared.exports.document import transcript_schema
-from shared.infra.web.api_keys import Caller
-from shared.infra.web.authentication import require_scopes
 
 SCHEMA = "/v1/schema/transcript.json"
 TRANSCRIPT_SCHEMA = transcript_schema()
+Words = Annotated[str | None, Query(max_length=64)]
 
 router = APIRouter(tags=["service"])
 
@@ -43,10 +42,16 @@ def show_transcript_schema() -> dict[str, Any]:
 @router.get("/v1/audit", summary="List audit entries, newest first")
 def list_audit_entries(
     gateway: Gateway,
-    caller: Annotated[Caller, Depends(require_scopes(Scope.ADMIN))],
+    caller: Admin,
+    action: Words = None,
+    key_id: Words = None,
+    subject: Annotated[str | None, Query(max_length=200, description="The id of a job, key or endpoint")] = None,
+    at_from: AwareDatetime | None = None,
+    at_before: AwareDatetime | None = None,
     cursor: Annotated[str | None, Query(max_length=500)] = None,
     limit: Annotated[int, Query(ge=1, le=500)] = 100,
 ) -> AuditPage:
-    page = gateway.audit.list(caller.tenant, cursor=cursor, limit=limit)
+    only = AuditFilter(action=action, key_id=key_id, subject=subject, at_from=at_from, at_before=at_before)
+    page = gateway.audit.list(caller.tenant, only=only, cursor=cursor, limit=limit)
     items = tuple(AuditView(**entry.model_dump(exclude={"tenant"})) for entry in page.items)
     return AuditPage(items=items, next_cursor=page.next_cursor)

@@ -8,13 +8,13 @@ from contextlib import closing
 import structlog
 
 from services.results.app import results_services
-from services.results.settings import ResultsSettings, SharingSettings
-from shared.infra.language_model import NotesSettings
+from services.results.settings import FeatureSettings, ResultsSettings
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.infra.startup import run_service
 from shared.infra.storage_factory import open_blob_store, open_database_for
 from shared.infra.telemetry import TelemetrySettings, make_tracer
 from shared.infra.web.application import create_application
+from shared.infra.web.garbage_collection import collect_less_often
 from shared.infra.web.listener import make_server
 
 log = structlog.get_logger()
@@ -26,12 +26,11 @@ def main() -> int:
         closing(open_database_for(DatabaseSettings(), storage)) as database,
         closing(make_tracer(TelemetrySettings(), "results")) as tracer,
     ):
-        blobs, sharing = open_blob_store(storage), SharingSettings()
-        services = results_services(
-            database, blobs, keyless=settings.keyless, sharing=sharing, notes_settings=NotesSettings()
-        )
+        blobs, features = open_blob_store(storage), FeatureSettings()
+        services = results_services(database, blobs, keyless=settings.keyless, features=features)
         app = create_application(services, settings, database, tracer=tracer)
         log.info("results.started", keyless=settings.keyless)
+        collect_less_often()
         make_server(app, settings).run()
     return 0
 

@@ -3,14 +3,17 @@
 from __future__ import annotations
 
 from services.results import corrections, media, notes, search, share_links, shared_views, videos, views
+from services.results import retention as retention_routes
+from services.results.manage_context import open_manage
 from services.results.notes import NotesWriter
+from services.results.page import manage
 from services.results.page.app import page_service
-from services.results.settings import SharingSettings
+from services.results.settings import FeatureSettings
 from services.results.share_links import Sharing
 from shared.infra.database.engine import Database
 from shared.infra.database.notes import SqlNotesStore
 from shared.infra.database.share_links import SqlShareLinkStore
-from shared.infra.language_model import LanguageModel, NotesSettings
+from shared.infra.language_model import LanguageModel
 from shared.infra.transcript_reader import open_transcripts
 from shared.infra.web.application import WebService
 from shared.ports.blobs import BlobStore
@@ -21,7 +24,7 @@ MAX_CORRECTION = 128 * 1024  # bytes; the longest utterance text fits in any esc
 
 
 def results_services(
-    database: Database, blobs: BlobStore, *, keyless: bool, sharing: SharingSettings, notes_settings: NotesSettings
+    database: Database, blobs: BlobStore, *, keyless: bool, features: FeatureSettings
 ) -> tuple[WebService, ...]:
     transcripts = open_transcripts(database, blobs)
     api = WebService(
@@ -34,11 +37,17 @@ def results_services(
     )
     links = WebService(
         name="sharing",
-        context=Sharing(transcripts, SqlShareLinkStore(database), sharing),
+        context=Sharing(transcripts, SqlShareLinkStore(database), features.sharing),
         routers=(share_links.router, shared_views.router),
         checks={},
     )
-    model = LanguageModel(notes_settings) if notes_settings.url else None
-    writer = NotesWriter(transcripts, SqlNotesStore(database), notes_settings, model)
+    model = LanguageModel(features.notes) if features.notes.url else None
+    writer = NotesWriter(transcripts, SqlNotesStore(database), features.notes, model)
     written = WebService(name="notes", context=writer, routers=(notes.router,), checks={})
-    return api, links, written, page_service(database, transcripts, writer, keyless=keyless)
+    managed = WebService(
+        name="manage",
+        context=open_manage(database, features.retention, keyless=keyless),
+        routers=(retention_routes.router, manage.router),
+        checks={},
+    )
+    return api, links, written, page_service(database, transcripts, writer, keyless=keyless), managed

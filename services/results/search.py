@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Query
-from pydantic import Field
+from pydantic import AwareDatetime, Field
 
 from services.results.dependencies import Reader, Transcripts
 from shared.domain.emotion import Emotion
@@ -58,13 +58,17 @@ def search(
     emotion: Perceived = None,
     speaker: SpeakerFilter = None,
     job: Job = None,
+    created_from: AwareDatetime | None = None,
+    created_before: AwareDatetime | None = None,
     cursor: Cursor = None,
     limit: Limit = 20,
 ) -> SearchPage:
     """All given filters must match; at least one of q, emotion, speaker and job is required."""
     if emotion is not None:
         caller.require_scope(Scope.EMOTIONS_READ)
-    query = SearchQuery.parse(q, emotion=emotion, speaker=speaker, job=job)
+    query = SearchQuery.parse(
+        q, emotion=emotion, speaker=speaker, job=job, created_from=created_from, created_before=created_before
+    )
     page = transcripts.index.search(caller.tenant, query, cursor=cursor, limit=limit)
     transcripts.record_audit(
         caller, "transcripts.searched", found_job(job, page.items), found=len(page.items), emotion=emotion is not None

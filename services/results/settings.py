@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+from dataclasses import dataclass, field
+
 from pydantic import Field
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
+from shared.infra.language_model import NotesSettings
+from shared.infra.retention_settings import RetentionSettings
 from shared.infra.web.settings import WebSettings
 
 
@@ -23,3 +27,12 @@ class SharingSettings(BaseSettings):
 
     max_hours: float = Field(default=720.0, ge=0)
     """The longest time for which a share link may be valid; 0 forbids links."""
+
+
+@dataclass(frozen=True, slots=True)
+class FeatureSettings:
+    """The settings of share links, notes and retention."""
+
+    sharing: SharingSettings = field(default_factory=SharingSettings)
+    notes: NotesSettings = field(default_factory=NotesSettings)
+    retention: RetentionSettings = field(default_factory=RetentionSettings)

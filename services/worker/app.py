@@ -14,6 +14,7 @@ from celery import Celery, signals
 from services.worker.engine_cache import EngineCache
 from services.worker.heartbeat_step import HeartbeatStep
 from services.worker.progress import PROGRESS
+from services.worker.report_step import ReportStep
 from services.worker.run_stage import StageRunner
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
@@ -65,7 +66,7 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
         }
     )
     celery_app.task(run_stage, name=TASK)
-    celery_app.steps["consumer"].update((HeartbeatStep, StallStep))
+    celery_app.steps["consumer"].update((HeartbeatStep, StallStep, ReportStep))
     return celery_app
 
 

@@ -45,9 +45,9 @@ SENTIMENTS: tuple[Sentiment, ...] = tuple(Sentiment)
 
 
 def _check_distribution(scores: Mapping[Label, float], labels: tuple[Label, ...]) -> None:
-    if set(scores) != set(labels):
+    if len(scores) != len(labels):  # each is one of the labels
         raise ValueError(f"scores must name exactly {', '.join(labels)}")
-    if any(score < 0 for score in scores.values()):
+    if min(scores.values()) < 0:
         raise ValueError("scores must not be negative")
     if not math.isclose(sum(scores.values()), 1.0, abs_tol=1e-3):
         raise ValueError("scores must sum to 1")

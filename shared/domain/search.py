@@ -6,7 +6,10 @@ import html
 import re
 import unicodedata
 from collections.abc import Iterator, Sequence
+from datetime import datetime
 from typing import NamedTuple
+
+from pydantic import AwareDatetime
 
 from shared.domain.emotion import Emotion
 from shared.domain.error import InvalidRequest
@@ -28,15 +31,34 @@ class SearchQuery(Value):
     emotion: Emotion | None = None
     speaker: str | None = None  # an id, or a name without case and accents
     job: str | None = None
+    created_from: AwareDatetime | None = None  # of the job
+    created_before: AwareDatetime | None = None
 
     @classmethod
-    def parse(cls, words: str | None, *, emotion: Emotion | None, speaker: str | None, job: str | None) -> SearchQuery:
+    def parse(
+        cls,
+        words: str | None,
+        *,
+        emotion: Emotion | None,
+        speaker: str | None,
+        job: str | None,
+        created_from: datetime | None = None,
+        created_before: datetime | None = None,
+    ) -> SearchQuery:
+        """Times alone are no condition: they would match everything that was said."""
         phrases = tuple(parse_phrases(words or ""))
         if words and not phrases:
             raise InvalidRequest("The query contains no word.")
         if not (phrases or emotion or speaker or job):
             raise InvalidRequest("The search has no condition.", hint="Give q, emotion, speaker or job.")
-        return cls(phrases=phrases, emotion=emotion, speaker=speaker, job=job)
+        return cls(
+            phrases=phrases,
+            emotion=emotion,
+            speaker=speaker,
+            job=job,
+            created_from=created_from,
+            created_before=created_before,
+        )
 
 
 class SearchResult(Value):

@@ -6,7 +6,7 @@ from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
 
-from pydantic import Field, JsonValue
+from pydantic import AwareDatetime, Field, JsonValue
 
 from shared.domain.value import Value
 
@@ -57,3 +57,13 @@ class AuditEntry(Value):
     subject: str
     details: Mapping[str, JsonValue] = {}
     address: str | None = None
+
+
+class AuditFilter(Value):
+    """Filter for the audit log; an omitted field matches all entries."""
+
+    action: str | None = None
+    key_id: str | None = None
+    subject: str | None = None
+    at_from: AwareDatetime | None = None
+    at_before: AwareDatetime | None = None

@@ -27,7 +27,7 @@ from services.gateway.context import Context, Deployment
 from services.gateway.settings import GatewaySettings
 from services.results.app import results_services
 from services.results.page.render import FILES
-from services.results.settings import SharingSettings
+from services.results.settings import FeatureSettings
 from shared.domain.tenant import Scope
 from shared.exports.formats import FORMATS
 from shared.exports.svg import DRAWINGS
@@ -35,7 +35,6 @@ from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
-from shared.infra.language_model import NotesSettings
 from shared.infra.secret_encryption import SecretSettings, new_key, new_webhook_secret
 from shared.infra.settings import StorageSettings
 from shared.infra.web.application import create_application
@@ -48,6 +47,7 @@ WRITE, READ, HOOKS = {Scope.RECORDINGS_WRITE}, {Scope.TRANSCRIPTS_READ}, {Scope.
 Rule = Sequence[set[Scope]]  # alternatives, each a set of scopes that are needed together; `admin` has every scope
 OPEN: Rule = ()
 EDIT: Rule = [WRITE | READ]
+ADMIN: Rule = [{Scope.ADMIN}]
 VIEWS = [
     "",
     "/summary",
@@ -63,6 +63,7 @@ RULES: dict[str, Rule] = {
     "PATCH /v1/uploads/{}": [WRITE],
     "DELETE /v1/uploads/{}": [WRITE],
     "GET /v1/jobs": [WRITE, READ],
+    "GET /v1/jobs/events": [WRITE, READ],
     "GET /v1/jobs/{}": [WRITE, READ],
     "GET /v1/jobs/{}/events": [WRITE, READ],
     "DELETE /v1/jobs/{}": [WRITE],
@@ -82,8 +83,12 @@ RULES: dict[str, Rule] = {
         (f"POST /v1/connectors/{name}" for name in ("zoom", "livekit", "jaas", "bigbluebutton", "generic")), OPEN
     ),
     **dict.fromkeys((f"POST {NEXTCLOUD}{path}" for path in ("{}/store", "backend")), OPEN),
-    "GET /v1/audit": [{Scope.ADMIN}],
-    "GET /metrics": [{Scope.ADMIN}],
+    "GET /v1/audit": ADMIN,
+    "GET /metrics": ADMIN,
+    "GET /v1/engines": ADMIN,
+    **{f"{method} /v1/keys": ADMIN for method in ("GET", "POST")},
+    "DELETE /v1/keys/{}": ADMIN,
+    **{f"{method} /v1/retention": ADMIN for method in ("GET", "PATCH")},
     "GET /v1/search": [READ],
     **{f"{method} /v1/transcripts/{{}}{view}": [READ] for view in VIEWS for method in ("GET", "HEAD")},
     "GET /v1/transcripts/{}/corrections": [READ],
@@ -106,6 +111,8 @@ RULES: dict[str, Rule] = {
     **dict.fromkeys(["GET /shared/{}", "GET /shared/{}/media", "HEAD /shared/{}/media"], OPEN),
     **{f"{method} /shared/{{}}/transcript.{name}": OPEN for name in FORMATS for method in ("GET", "HEAD")},
     **{key: [READ] for key in ["POST /search", "POST /sign-out"]},
+    **{f"GET /manage{path}": [HOOKS] for path in ("", "/webhooks", "/webhooks/{}")},
+    **{f"GET /manage/{page}": ADMIN for page in ("keys", "retention", "audit", "engines")},
     **dict.fromkeys(["GET /sign-in", "POST /sign-in", *(f"GET {path}" for path in FILES)], OPEN),
     **{key: [WRITE] for key in ["POST /v2/upload", "POST /v2/transcript", "DELETE /v2/transcript/{}"]},
     **{key: [READ] for key in ["GET /v2/transcript", "GET /v2/transcript/{}"]},
@@ -122,6 +129,8 @@ RULES: dict[str, Rule] = {
 BODIES: dict[str, Any] = {
     "POST /v1/webhooks": {"url": "https://hook.example/"},
     "PATCH /v1/webhooks/{}": {"enabled": True},
+    "POST /v1/keys": {"scopes": ["transcripts:read"]},
+    "PATCH /v1/retention": {"media_hours": 1},
     "PATCH /v1/transcripts/{}/speakers/{}": {"name": "Ana"},
     "POST /v1/transcripts/{}/links": {},
     "PATCH /v1/transcripts/{}/utterances/{}": {"text": "Hello."},
@@ -158,8 +167,7 @@ def web(database: Database, tmp_path: Path) -> TestClient:
             database,
             FolderBlobs(tmp_path / "blobs"),
             keyless=False,
-            sharing=SharingSettings(),
-            notes_settings=NotesSettings(),
+            features=FeatureSettings(),
         ),
     ]
     return TestClient(create_application(services, settings, database))

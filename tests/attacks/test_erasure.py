@@ -13,7 +13,6 @@ from uuid import uuid4
 import pytest
 
 from services.dispatcher.erasure import Erasure
-from services.dispatcher.settings import RetentionSettings
 from services.worker.run_stage import StageOutcome
 from shared.domain.correction import Change, CorrectedField
 from shared.domain.error import EngineFailed
@@ -33,6 +32,7 @@ from shared.infra.database.idempotency import SqlIdempotencyStore
 from shared.infra.database.notes import SqlNotesStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.webhooks import SqlEndpointStore
+from shared.infra.retention_settings import RetentionSettings
 from shared.ports.media import Floats
 from tests.fakes import ScriptedEncoder, ScriptedTranscriber, word
 from tests.worker.worker_harness import TENANT, WorkerHarness, engines

@@ -8,7 +8,6 @@ from collections.abc import Mapping
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
-from services.dispatcher.settings import RetentionSettings
 from services.gateway.connectors.settings import (
     BigBlueButtonSettings,
     GenericSettings,
@@ -25,6 +24,7 @@ from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.language_model import NotesSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.retention_settings import RetentionSettings
 from shared.infra.secret_encryption import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
 from shared.infra.telemetry import TelemetrySettings
@@ -45,7 +45,7 @@ CONNECTORS = (
 )
 READ: Mapping[str, tuple[type[BaseSettings], ...]] = {
     "gateway": (*STATE, *QUEUE, *OUTBOUND, GatewaySettings, GovernanceSettings, *CONNECTORS),
-    "results": (*STATE, ResultsSettings, SharingSettings, NotesSettings),
+    "results": (*STATE, ResultsSettings, SharingSettings, NotesSettings, RetentionSettings),
     "courier": (*DATABASE, *OUTBOUND, CourierSettings),
     "dispatcher": (*STATE, *QUEUE, PublicSettings, RetentionSettings),
     "worker-cpu": (*STATE, *QUEUE, PublicSettings, WorkerSettings, EngineSettings, MediaSettings),

@@ -64,6 +64,17 @@ def positions(index: SqlTranscriptIndex, words: str | None = None, **only: Any) 
     return [position for _, position in search(index, words, **only)]
 
 
+def test_search_within_a_time(database: Database, index: SqlTranscriptIndex, clock: MovableClock) -> None:
+    first = clock.now
+    done(database, saying("Hello."))
+    clock.move(timedelta(days=2))
+    done(database, saying("Nothing.", "Hello again."))
+    day = timedelta(days=1)
+    assert positions(index, "hello", created_from=first, created_before=first + day) == [0]
+    assert positions(index, "hello", created_from=first + day) == [1]
+    assert positions(index, "hello", created_before=first) == []
+
+
 def test_search_ignores_case_accents_and_word_order(database: Database, index: SqlTranscriptIndex) -> None:
     done(
         database, saying("Le CAFÉ est là.", "We don't know", "know we don t", "会議を始めます", "x AND y OR z* NEAR(q)")

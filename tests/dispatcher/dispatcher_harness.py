@@ -7,7 +7,6 @@ from datetime import timedelta
 from pathlib import Path
 
 from services.dispatcher.erasure import Erasure
-from services.dispatcher.settings import RetentionSettings
 from services.dispatcher.stuck_work import StuckWork
 from shared.domain.job_blobs import job_folder
 from shared.domain.work import StageStatus
@@ -16,6 +15,7 @@ from shared.infra.database.engine import Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
+from shared.infra.retention_settings import RetentionSettings
 from shared.infra.ticket_sender import TicketSender
 from tests.service_fakes import ONE_STAGE, MovableClock, held, new_job
 from tests.worker.worker_harness import MemoryQueue

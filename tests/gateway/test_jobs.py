@@ -11,7 +11,7 @@ import httpx
 import pytest
 from fastapi import routing
 
-from services.gateway import context
+from services.gateway import context, list_events
 from services.gateway.job_intake import digest_of
 from shared.domain.idempotency import RequestKey
 from shared.domain.job_record import JobFailure
@@ -154,6 +154,26 @@ def test_the_event_stream_of_an_erased_job_ends_with_gone(gateway: Gateway, clie
         assert next(events(lines))[0] == "progress"
         gateway.context.jobs.erase("ours", job_id, by="k", reason="asked")
         assert next(events(lines))[0] == "gone"
+
+
+def test_all_jobs_are_followed_with_one_stream(
+    gateway: Gateway, client: httpx.Client, stranger: httpx.Client, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    submit(stranger)
+    first = submit(client)
+    with client.stream("GET", "/v1/jobs/events") as stream:
+        received = events(stream.iter_lines())
+        assert next(received)[0::2] == ("list", {"items": [{"id": first, "status": "queued"}]})
+        assert next(received)[2]["id"] == first
+        second = submit(client)
+        statuses = next(received)[2]["items"]
+        assert statuses == [{"id": second, "status": "queued"}, {"id": first, "status": "queued"}]
+        assert next(received)[2]["id"] == second
+        client.delete(f"/v1/jobs/{first}")
+        assert next(received)[2]["items"] == [{"id": second, "status": "queued"}]
+    monkeypatch.setattr(list_events, "MAX_SECONDS", 0.2)
+    with client.stream("GET", "/v1/jobs/events") as stream:
+        assert [name for name, _, _ in events(stream.iter_lines())] == ["list", "job"]
 
 
 def test_the_same_key_and_request_get_the_same_response(gateway: Gateway, client: httpx.Client) -> None:

@@ -50,6 +50,24 @@ def test_a_standard_client_uploads_and_the_upload_becomes_a_recording(gateway: G
     )
 
 
+def test_an_upload_becomes_a_recording_with_its_transcript_and_tracks(gateway: Gateway, client: httpx.Client) -> None:
+    path = begin(client, len(MP4))
+    headers = {**TUS, "Upload-Offset": "0", "Content-Type": "application/offset+octet-stream"}
+    assert client.patch(path, content=MP4, headers=headers).status_code == 204
+    upload = path.rsplit("/", 1)[1]
+    words = b"WEBVTT\n\n00:00:01.000 --> 00:00:02.000\nAna: Good morning.\n"
+    files = {"track": ("Ana.mp4", MP4, "video/mp4"), "transcript": ("zoom.vtt", words, "text/vtt")}
+    answer = client.post("/v1/recordings", data={"upload": upload, "language": "en"}, files=files)
+    assert answer.status_code == 202, answer.text
+    record = gateway.context.jobs.find("ours", answer.json()["id"])
+    assert record is not None and record.job.platform_transcript is not None
+    assert ([one.name for one in record.job.tracks], record.job.options.language) == (["Ana"], "en")
+    assert client.head(path, headers=TUS).status_code == 404
+    both = {"file": ("a.mp4", MP4, "video/mp4")}
+    assert client.post("/v1/recordings", data={"upload": "0" * 32}, files=both).status_code == 404
+    assert client.get("/v1/jobs").json()["items"][0]["id"] == record.id
+
+
 def test_supported_tus_versions_are_public(gateway: Gateway) -> None:
     with gateway.client(None) as nobody:
         answer = nobody.options("/v1/uploads")

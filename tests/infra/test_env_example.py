@@ -9,7 +9,6 @@ from typing import Any
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
-from services.dispatcher.settings import RetentionSettings
 from services.gateway.connectors.settings import (
     BigBlueButtonSettings,
     GenericSettings,
@@ -26,6 +25,7 @@ from shared.engines.settings import EngineSettings, MediaSettings
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.language_model import NotesSettings
 from shared.infra.queue_settings import QueueSettings, RedisSettings
+from shared.infra.retention_settings import RetentionSettings
 from shared.infra.secret_encryption import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
 from shared.infra.telemetry import TelemetrySettings

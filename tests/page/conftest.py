@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import shutil
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
@@ -13,6 +13,7 @@ from typing import Any
 
 import pytest
 from playwright.sync_api import Browser, Page, expect, sync_playwright
+from pydantic import SecretStr
 
 from services.cli.web import create_web
 from services.gateway.context import Deployment
@@ -23,7 +24,7 @@ from shared.domain.job_record import JobFailure
 from shared.domain.recording import Recording
 from shared.domain.speech import Utterance, Word
 from shared.domain.tenant import Scope
-from shared.domain.transcript import Provenance, Speaker, Transcript, disclose
+from shared.domain.transcript import Provenance, Speaker, Transcript, disclose, turns_of
 from shared.exports.document import render_json
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.blobs_folder import FolderBlobs
@@ -34,7 +35,7 @@ from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.keys import make_key
 from shared.infra.queue_settings import QueueSettings, RedisSettings
-from shared.infra.secret_encryption import SecretSettings
+from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.web.api_keys import KEYLESS_TENANT
 from tests.fakes import reading
@@ -53,6 +54,7 @@ FLAGS = (
     "--autoplay-policy=no-user-gesture-required",
 )
 WAIT_MS = 30_000
+SECRET_KEY = new_key()
 expect.set_options(timeout=WAIT_MS)
 
 
@@ -112,7 +114,8 @@ def four_hours() -> Transcript:
         changes = {"index": index, "start": start, "end": start + length, "words": words, "text": " ".join(tokens)}
         utterances.append(one.model_copy(update=changes))
     recording = made.recording.model_copy(update={"duration": 14_400.0, "name": "four hours.mp4"})
-    return made.model_copy(update={"utterances": tuple(utterances), "recording": recording})
+    turns = turns_of(utterances)
+    return made.model_copy(update={"utterances": tuple(utterances), "turns": turns, "recording": recording})
 
 
 @dataclass
@@ -140,8 +143,8 @@ class Site:
         work.fail(held(work, job_id, "publish"), JobFailure(code="no_audio", message="The recording has no sound."))
         return job_id
 
-    def key(self) -> str:
-        text, key = make_key(self.tenant, set(Scope) - {Scope.ADMIN}, self.database.now)
+    def key(self, scopes: Collection[Scope] = frozenset(Scope) - {Scope.ADMIN}) -> str:
+        text, key = make_key(self.tenant, scopes, self.database.now)
         SqlKeyStore(self.database).add(key)
         return text
 
@@ -165,7 +168,7 @@ def opened_site(tmp_path: Path) -> OpenSite:
             storage=StorageSettings(folder=tmp_path, reserve_mb=1),
             governance=GovernanceSettings(**(governance or {})),
             outbound=OutboundSettings(),
-            secrets=SecretSettings(),
+            secrets=SecretSettings(keys=SecretStr(SECRET_KEY)),
             redis=RedisSettings(),
             queue=QueueSettings(),
         )

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import re
+
 import httpx
 from playwright.sync_api import Page, expect
 
-from tests.page.conftest import Site, Tab, standup, wait_for
+from shared.domain.speech import SpeakerTurn
+from tests.page.conftest import Site, Tab, four_hours, standup, wait_for
 
 LIT = "[...CSS.highlights.get('now')].map(String).join()"
+NAMES = standup().names
 TIME = "document.getElementById('media').currentTime"
 
 
@@ -170,10 +174,96 @@ def test_the_ribbon_seeks(site: Site, tab: Tab) -> None:
     expect(page.locator("[aria-current]")).to_be_in_viewport()
 
 
+def test_the_ribbon_shows_overlaps_and_a_part_of_the_meeting_larger(site: Site, tab: Tab) -> None:
+    """One lane for each speaker; while two speak, both lanes are marked."""
+    made = standup()
+    first, second = made.utterances[0], made.utterances[1]
+    late = SpeakerTurn(start=first.end - 0.5, end=second.end, speaker=second.speaker)
+    made = made.model_copy(update={"turns": (made.turns[0], late, *made.turns[2:])})
+    page = tab.open_meeting(site, site.add(made))
+    marks = page.locator("#lanes .overlap-mark")
+    assert marks.count() == 2
+    expect(page.locator("#lanes svg").first).to_have_attribute("aria-label", re.compile("together with others at 0:0"))
+    lane = page.locator("#lanes svg").first
+    widths = "[...document.querySelectorAll('#lanes .overlap-mark')].map(mark => mark.getBoundingClientRect().width)"
+    narrow = page.evaluate(widths)
+    page.get_by_role("button", name="Show less of the meeting").click()
+    page.get_by_role("button", name="Show less of the meeting").click()
+    expect(page.locator("#zoom-shown")).to_have_text("0:00 to 0:19")
+    assert all(wide > 3 * small for wide, small in zip(page.evaluate(widths), narrow, strict=True))
+    place = page.get_by_label("Part of the meeting that the ribbon shows")
+    place.focus()
+    page.keyboard.press("End")
+    expect(page.locator("#zoom-shown")).to_have_text("0:58 to 1:18")
+    box = lane.bounding_box()
+    assert box is not None
+    page.mouse.click(box["x"] + box["width"] / 2, box["y"] + 5)
+    wait_for(page, f"Math.abs({TIME} - 68.25) < 1")
+    page.evaluate("document.getElementById('media').currentTime = 5")  # the ribbon follows the recording
+    expect(page.locator("#zoom-shown")).to_have_text("0:03 to 0:22")
+    page.get_by_role("button", name="Show more of the meeting").click()
+    page.get_by_role("button", name="Show more of the meeting").click()
+    assert marks.count() == 2 and page.evaluate(widths) == narrow
+
+
 def test_a_link_opens_the_utterance(site: Site, tab: Tab) -> None:
     page = tab.open_meeting(site, site.add(standup()), "#u15")
     expect(page.locator("#u15")).to_be_in_viewport()
     wait_for(page, f"Math.abs({TIME} - {standup().utterances[15].start}) < 0.1")
+
+
+def test_a_reload_keeps_the_place_and_the_time(site: Site, tab: Tab) -> None:
+    page = tab.open_meeting(site, site.add(four_hours()))
+    page.evaluate("document.getElementById('u3000').scrollIntoView()")
+    page.evaluate("document.getElementById('media').currentTime = 33")
+    page.mouse.move(800, 400)
+    page.mouse.wheel(0, 200)
+    top = "document.getElementById('u3002').getBoundingClientRect().top"
+    page.wait_for_timeout(300)
+    before = page.evaluate(top)
+    page.reload()
+    wait_for(page, "document.documentElement.dataset.ready")
+    wait_for(page, f"Math.abs({top} - {before}) < 30")
+    wait_for(page, f"Math.abs({TIME} - 33) < 0.5")
+    expect(page.locator("#u3002")).to_be_in_viewport()
+    assert page.evaluate("Object.keys(history.state.place).sort().join()") == "line,time,top"
+
+
+def test_a_meeting_is_opened_read_and_corrected_without_a_mouse(site: Site, tab: Tab) -> None:
+    job_id, page = site.add(standup()), tab.page
+    page.goto(site.url)
+    expect(page.locator(".actions").first).to_be_visible()
+    for _ in range(20):
+        page.keyboard.press("Tab")
+        if page.evaluate("document.activeElement.getAttribute('href')") == f"/meetings/{job_id}":
+            break
+    page.keyboard.press("Enter")
+    wait_for(page, "document.documentElement.dataset.ready")
+    page.keyboard.press("j")
+    page.keyboard.press("Enter")
+    wait_for(page, f"{TIME} > {standup().utterances[0].start}")
+    page.keyboard.press("Space")
+    page.keyboard.press("e")
+    page.keyboard.press("Control+A")
+    page.keyboard.type("Good morning.")
+    page.keyboard.press("Enter")
+    expect(page.locator("#u0 > p")).to_have_text("Good morning.")
+    expect(page.get_by_role("status")).to_have_text("Saved.")
+    expect(page.locator("#u0 a.at")).to_be_focused()
+
+
+def test_a_screen_reader_hears_who_speaks_when(site: Site, tab: Tab) -> None:
+    page = tab.open_meeting(site, site.add(standup()))
+    heard = page.locator("#u3").aria_snapshot()
+    said = standup().utterances[3]
+    assert heard.index("0:1") < heard.index(NAMES[said.speaker]) < heard.index(said.text[:20])
+    assert "listitem" in heard
+
+
+def test_a_video_has_captions(site: Site, tab: Tab) -> None:
+    page = tab.open_meeting(site, site.add(standup()))
+    page.evaluate("document.getElementById('media').textTracks[0].mode = 'showing'")
+    wait_for(page, f"document.getElementById('media').textTracks[0].cues?.length >= {len(standup().utterances)}")
 
 
 def test_exports_have_every_format_and_the_speakers(site: Site, tab: Tab) -> None:

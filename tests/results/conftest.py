@@ -11,7 +11,7 @@ from fastapi import FastAPI
 from fastapi.testclient import TestClient
 
 from services.results.app import results_services
-from services.results.settings import ResultsSettings, SharingSettings
+from services.results.settings import FeatureSettings, ResultsSettings
 from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobFailure
 from shared.domain.tenant import Scope
@@ -88,9 +88,7 @@ def opened_app(
         {"keyless": keyless, "cors_origins": origins, "requests_per_minute": per_minute}
     )
     return create_application(
-        results_services(
-            database, blobs, keyless=keyless, sharing=SharingSettings(), notes_settings=notes or NotesSettings()
-        ),
+        results_services(database, blobs, keyless=keyless, features=FeatureSettings(notes=notes or NotesSettings())),
         settings,
         database,
     )

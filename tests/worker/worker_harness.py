@@ -12,7 +12,6 @@ from typing import Any
 from uuid import uuid4
 
 from services.dispatcher.erasure import Erasure
-from services.dispatcher.settings import RetentionSettings
 from services.worker.engine_cache import EngineCache
 from services.worker.run_stage import StageOutcome, StageRunner
 from services.worker.scratch import Scratch
@@ -32,6 +31,7 @@ from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from shared.infra.queue_celery import CeleryQueue
+from shared.infra.retention_settings import RetentionSettings
 from shared.infra.ticket_sender import TicketSender
 from shared.ports.blobs import BlobStore
 from tests.fakes import (

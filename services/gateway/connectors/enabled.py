@@ -41,7 +41,7 @@ def open_connectors(gateway: Context) -> Connectors:
     imports = Imports(gateway, connectors)
     for connector in connectors:
         gateway.callbacks.cipher  # noqa: B018 - raises now, rather than at the first recording
-        gateway.tenants.ensure_tenant(imports.tenant_of(connector))
+        gateway.keys.ensure_tenant(imports.tenant_of(connector))
         _check_options(imports, connector)
     webhooks = [connector for connector in connectors if isinstance(connector, WebhookConnector)]
     routers = [webhook_router(connector, imports) for connector in webhooks]

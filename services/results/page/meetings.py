@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from typing import Annotated
 from urllib.parse import parse_qs
 
@@ -10,14 +11,17 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.results.page.context import PageContext, Pages, Reader
+from services.results.page.days import day
 from services.results.page.render import page
 from services.results.search import search
+from shared.domain.emotion import EMOTIONS, Emotion
 from shared.domain.error import InvalidRequest
 from shared.domain.governance import Purpose
 from shared.domain.tenant import Scope
 from shared.infra.web.api_keys import Caller
 
 PER_PAGE = 50
+ASKED = ("q", "speaker", "emotion", "first", "last")  # fields of the form for searching
 # What helps after a failure, by the code of the job's error.
 HELP = {
     "no_audio": "Choose a recording with sound.",
@@ -46,6 +50,9 @@ def show_meetings(
         next_cursor=found.next_cursor,
         help=HELP,
         any_help=ANY,
+        asked=dict.fromkeys(ASKED, ""),
+        emotions=EMOTIONS if caller.has_scope(Scope.EMOTIONS_READ) else (),
+        may_manage=caller.has_scope(Scope.WEBHOOKS_WRITE),
         may_write=caller.has_scope(Scope.RECORDINGS_WRITE),
         purposes=[purpose.value for purpose in Purpose],
         keyless=pages.keyless,
@@ -56,13 +63,25 @@ def show_meetings(
 async def show_search(request: Request, pages: Pages, caller: Reader) -> Response:
     """A form and not a link: what people search for stays out of addresses and of the browser's history."""
     form = parse_qs((await request.body()).decode(errors="replace"))
-    words = form.get("q", [""])[0].strip()[:200]
-    return await anyio.to_thread.run_sync(_search, pages, caller, words, form.get("cursor", [None])[0])
+    asked = {name: form.get(name, [""])[0].strip()[:200] for name in ASKED}
+    return await anyio.to_thread.run_sync(_search, pages, caller, asked, form.get("cursor", [None])[0])
 
 
-def _search(pages: PageContext, caller: Caller, words: str, cursor: str | None) -> Response:
+def _search(pages: PageContext, caller: Caller, asked: Mapping[str, str], cursor: str | None) -> Response:
+    emotions = EMOTIONS if caller.has_scope(Scope.EMOTIONS_READ) else ()
+    shown = {"asked": asked, "emotions": emotions, "keyless": pages.keyless}
     try:
-        found = search(pages.transcripts, caller, q=words, cursor=cursor, limit=PER_PAGE)
+        found = search(
+            pages.transcripts,
+            caller,
+            q=asked["q"] or None,
+            emotion=Emotion(asked["emotion"]) if asked["emotion"] in emotions else None,
+            speaker=asked["speaker"] or None,
+            created_from=day(asked["first"]),
+            created_before=day(asked["last"], after=1),
+            cursor=cursor,
+            limit=PER_PAGE,
+        )
     except InvalidRequest as error:
-        return page("search.html", status=422, words=words, found=None, error=error, keyless=pages.keyless)
-    return page("search.html", words=words, found=found, error=None, keyless=pages.keyless)
+        return page("search.html", status=422, found=None, error=error, **shown)
+    return page("search.html", found=found, error=None, **shown)

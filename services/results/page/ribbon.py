@@ -1,17 +1,29 @@
-"""The ribbon of perceived emotion: a lane for each speaker, in which equal neighbours are one segment."""
+"""The ribbon of perceived emotion: a lane for each speaker with the speaker's turns, which may overlap."""
 
 from __future__ import annotations
 
-from collections import Counter
-from collections.abc import Iterator, Mapping
+from collections import Counter, defaultdict
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from itertools import groupby
+from itertools import groupby, pairwise
 
-from shared.domain.transcript import Transcript
+from shared.domain.span import Span
+from shared.domain.speech import SpeakerTurn, Utterance
+from shared.domain.transcript import Transcript, joined_turns
 
 STEPS = 800  # more than the ribbon's pixels on most screens; limits its size for long meetings
 LABELLED = 7.0  # percent of the width; narrower segments have no room for their label
-UNREAD = "unread"  # an utterance without a reading
+UNREAD = "unread"  # speech without a reading
+OVERLAP = "overlap"
+
+
+@dataclass(frozen=True, slots=True)
+class Piece:
+    """A part of a turn with one label."""
+
+    start: float
+    end: float
+    label: str
 
 
 @dataclass(frozen=True, slots=True)
@@ -27,32 +39,99 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
+    """`segments` and `overlaps` are for the whole meeting; a script draws a part of it from what is exact."""
+
     speaker: str
     name: str
+    pieces: tuple[Piece, ...]
     segments: tuple[Segment, ...]
+    overlapped: tuple[Piece, ...]  # where somebody else speaks as well
+    overlaps: tuple[Segment, ...]
+
+    @property
+    def exact_pieces(self) -> str:
+        return _written(self.pieces)
+
+    @property
+    def exact_overlaps(self) -> str:
+        return _written(self.overlapped)
+
+
+def _written(pieces: Iterable[Piece]) -> str:
+    """Start and end in seconds and the label of each piece, separated by spaces."""
+    return " ".join(f"{one.start:.2f} {one.end:.2f} {one.label}" for one in pieces)
 
 
 def duration_of(transcript: Transcript) -> float:
-    return max(transcript.recording.duration, *(one.end for one in transcript.utterances), 0.0, 0.0)
+    ends = (one.end for spans in (transcript.utterances, transcript.turns) for one in spans)
+    return max(transcript.recording.duration, *ends, 0.0, 0.0)
 
 
 def lanes_of(transcript: Transcript, *, emotion: bool) -> tuple[Lane, ...]:
-    step = max(duration_of(transcript), 1e-3) / STEPS
-    seconds: dict[str, dict[int, Counter[str]]] = {one.id: {} for one in transcript.speakers}
+    duration = max(duration_of(transcript), 1e-3)
+    spoken = joined_turns((turn.speaker, turn) for turn in transcript.turns)
+    said: defaultdict[str, list[Utterance]] = defaultdict(list)
     for one in transcript.utterances:
-        label = str(one.emotion.label) if emotion and one.emotion else UNREAD
-        lane = seconds.setdefault(one.speaker, {})
-        for number in range(int(one.start / step), min(STEPS, int(one.end / step) + 1)):
-            overlap = min(one.end, (number + 1) * step) - max(one.start, number * step)
-            lane.setdefault(number, Counter())[label] += max(1, round(overlap * 1000))
-    return tuple(Lane(one.id, one.name, tuple(_segments(seconds[one.id]))) for one in transcript.speakers)
+        said[one.speaker].append(one)
+    overlapped = _overlapped(transcript.turns)
+    lanes = []
+    for speaker in transcript.speakers:
+        pieces = tuple(_pieces(spoken.get(speaker.id, ()), said[speaker.id], emotion=emotion))
+        both = tuple(Piece(span.start, span.end, OVERLAP) for span in overlapped.get(speaker.id, ()))
+        segments, overlaps = tuple(_segments(pieces, duration)), tuple(_segments(both, duration))
+        lanes.append(Lane(speaker.id, speaker.name, pieces, segments, both, overlaps))
+    return tuple(lanes)
 
 
-def _segments(lane: Mapping[int, Counter[str]]) -> Iterator[Segment]:
-    labels = [(number, lane[number].most_common(1)[0][0]) for number in sorted(lane)]
+def _pieces(turns: Iterable[Span], utterances: Sequence[Utterance], *, emotion: bool) -> Iterator[Piece]:
+    """The turns, cut where the reading changes; both are in order of start."""
+    first = 0
+    for turn in turns:
+        edge = turn.start
+        while first < len(utterances) and utterances[first].end <= turn.start:
+            first += 1
+        for position in range(first, len(utterances)):
+            one = utterances[position]
+            if one.start >= turn.end:
+                break
+            start, end = max(edge, one.start), min(turn.end, one.end)
+            if start >= end:
+                continue
+            if edge < start:
+                yield Piece(edge, start, UNREAD)
+            yield Piece(start, end, str(one.emotion.label) if emotion and one.emotion else UNREAD)
+            edge = end
+        if edge < turn.end:
+            yield Piece(edge, turn.end, UNREAD)
+
+
+def _overlapped(turns: Sequence[SpeakerTurn]) -> dict[str, tuple[Span, ...]]:
+    """The spans of each speaker in which somebody else speaks as well."""
+    changes = sorted((at, step, turn.speaker) for turn in turns for at, step in ((turn.start, 1), (turn.end, -1)))
+    speaking: Counter[str] = Counter()
+    found: list[tuple[str, Span]] = []
+    for (at, step, speaker), (following, _, _) in pairwise(changes):
+        speaking[speaker] += step
+        together = [one for one, count in speaking.items() if count > 0]
+        if len(together) > 1 and following > at:
+            found += [(one, Span(start=at, end=following)) for one in together]
+    return joined_turns(found)
+
+
+def _segments(pieces: Iterable[Piece], duration: float) -> Iterator[Segment]:
+    """The pieces on a grid of steps; equal neighbours are one segment."""
+    step = duration / STEPS
+    labels: defaultdict[int, Counter[str]] = defaultdict(Counter)
+    for piece in pieces:
+        for number in range(int(piece.start / step), min(STEPS, int(piece.end / step) + 1)):
+            shared = min(piece.end, (number + 1) * step) - max(piece.start, number * step)
+            labels[number][piece.label] += max(1, round(shared * 1000))
+    return _runs(labels)
+
+
+def _runs(labels: Mapping[int, Counter[str]]) -> Iterator[Segment]:
+    most = [(number, labels[number].most_common(1)[0][0]) for number in sorted(labels)]
     # Equal labels without a gap have the same difference between step and position.
-    runs = groupby(enumerate(labels), key=lambda item: (item[1][0] - item[0], item[1][1]))
-    for (_, label), run in runs:
+    for (_, label), run in groupby(enumerate(most), key=lambda item: (item[1][0] - item[0], item[1][1])):
         numbers = [number for _, (number, _) in run]
-        width = len(numbers) * 100 / STEPS
-        yield Segment(round(numbers[0] * 100 / STEPS, 3), round(width, 3), label)
+        yield Segment(round(numbers[0] * 100 / STEPS, 3), round(len(numbers) * 100 / STEPS, 3), label)

@@ -17,7 +17,7 @@ from shared.domain.error import InsufficientScope, InvalidApiKey
 from shared.infra.web.sessions import check_same_origin, session_token, set_cookie
 
 SIGN_IN = "/sign-in"
-_PAGE = re.compile(r"/(meetings/[0-9A-Za-z_-]{1,64}(/summary)?)?")
+_PAGE = re.compile(r"/(meetings/[0-9A-Za-z_-]{1,64}(/summary)?|manage(/[0-9A-Za-z_-]{1,64}){0,2})?")
 UNAUTHORIZED = 401
 
 router = APIRouter(include_in_schema=False)

@@ -13,7 +13,7 @@ from shared.domain.stage_plan import STAGES_AFTER_JOB
 from shared.domain.work import StageStatus
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import lock_job, read_erasure_record
-from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages
+from shared.infra.database.schema import attempts, deliveries, endpoints, idempotency, jobs, outbox, stages, tenants
 from shared.infra.database.schema_transcripts import corrections, notes, share_links
 from shared.infra.database.search import delete_utterances
 
@@ -64,27 +64,32 @@ class SqlErasureStore:
     def expired(
         self, category: RetentionCategory, period: timedelta | None, *, limit: int = 100
     ) -> tuple[tuple[str, str], ...]:
-        """Tenant and id of jobs whose data of this category has expired, by the period of the job or the deployment.
+        """Tenant and id of jobs whose data of this category has expired, by the shortest period that applies.
 
-        `period` is the deployment's period after the end of the job; None means only the job's own period applies.
+        `period` is the deployment's period after the end of the job; None means that only those of the tenant and of
+        the job apply.
         """
         now = self._database.now
-        # A job may request a shorter period than the deployment's, so check each such job's own period.
-        own = jobs.c.retention.is_not(None)
+        # Tenants and jobs may have shorter periods than the deployment, so check each of these periods.
+        own = or_(jobs.c.retention.is_not(None), tenants.c.retention.is_not(None))
         candidates = own if period is None else or_(own, jobs.c.finished_at <= now - period)
-        query = select(jobs.c.tenant, jobs.c.id, jobs.c.finished_at, jobs.c.retention).where(
-            jobs.c.status.in_(FINISHED_STATUSES),
-            jobs.c.finished_at.is_not(None),
-            candidates,
-            _recording_is_unused(category),
+        query = (
+            select(jobs.c.tenant, jobs.c.id, jobs.c.finished_at, jobs.c.retention, tenants.c.retention)
+            .join(tenants, tenants.c.id == jobs.c.tenant)
+            .where(
+                jobs.c.status.in_(FINISHED_STATUSES),
+                jobs.c.finished_at.is_not(None),
+                candidates,
+                _recording_is_unused(category),
+            )
         )
         if category in DELETED_AT_COLUMNS:
             query = query.where(DELETED_AT_COLUMNS[category].is_(None))
         found: list[tuple[str, str]] = []
         with self._database.reading() as connection:
-            for tenant, job_id, finished_at, retention in connection.execute(query.order_by(jobs.c.finished_at)):
-                requested = Retention.model_validate_json(retention).period_of(category) if retention else None
-                shortest = min((time for time in (period, requested) if time is not None), default=None)
+            for tenant, job_id, finished_at, *written in connection.execute(query.order_by(jobs.c.finished_at)):
+                shorter = [Retention.model_validate_json(text).period_of(category) for text in written if text]
+                shortest = min((time for time in (period, *shorter) if time is not None), default=None)
                 if shortest is not None and finished_at <= now - shortest:
                     found.append((tenant, job_id))
                     if len(found) == limit:

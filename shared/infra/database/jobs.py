@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -98,6 +98,13 @@ class SqlJobStore:
             rows, following = read_page(connection, query, jobs.c.created_at, jobs.c.id, cursor=cursor, limit=limit)
             by_job = stages_of(connection, [row["id"] for row in rows])
         return Page(items=tuple(read_job(row, by_job[row["id"]]) for row in rows), next_cursor=following)
+
+    def statuses(self, tenant: str, limit: int) -> Mapping[str, JobStatus]:
+        """The status of each of the newest jobs by its id, newest first."""
+        query = _visible(tenant).with_only_columns(jobs.c.id, jobs.c.status)
+        query = query.order_by(jobs.c.created_at.desc(), jobs.c.id.desc()).limit(limit)
+        with self._database.reading() as connection:
+            return {job_id: JobStatus(status) for job_id, status in connection.execute(query)}
 
     def list_newer(self, tenant: str, than: Cursor, only: JobFilter, limit: int) -> Sequence[JobRecord]:
         """The jobs created next after this position, newest first."""

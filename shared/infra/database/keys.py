@@ -29,7 +29,7 @@ class SqlKeyStore:
             if row is None:
                 connection.execute(insert(tenants).values(id=tenant, name=name, created_at=self._database.now))
                 row = connection.execute(query).mappings().one()
-            return Tenant(**row)
+            return read_row(Tenant, row)
 
     def add(self, key: ApiKey) -> None:
         with self._database.writing() as connection:

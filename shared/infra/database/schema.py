@@ -63,6 +63,15 @@ tenants = Table(
     _id(),
     Column("name", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
+    Column("retention", Text),  # JSON; periods of all jobs of the tenant
+)
+
+engine_reports = Table(  # of the machines that run workers
+    "engine_reports",
+    metadata,
+    Column("host", String(255), primary_key=True),
+    Column("at", Instant, nullable=False),
+    Column("report", Text, nullable=False),  # JSON
 )
 
 keys = Table(

@@ -137,6 +137,10 @@ def _matching(dialect: str, tenant: str, query: SearchQuery) -> Select[Any]:
             search_utterances.c.folded_name == fold(wanted) if fold(wanted) else search_utterances.c.name == wanted
         )
         chosen = chosen.where(or_(search_utterances.c.speaker == wanted, by_name))
+    if query.created_from is not None:
+        chosen = chosen.where(jobs.c.created_at >= query.created_from)
+    if query.created_before is not None:
+        chosen = chosen.where(jobs.c.created_at < query.created_before)
     if query.job is not None:
         chosen = chosen.where(search_utterances.c.job_id == _storable(query.job))
     return chosen

@@ -17,8 +17,7 @@ import pytest
 
 from services.gateway.app import gateway_service
 from services.results.app import results_services
-from services.results.settings import SharingSettings
-from shared.infra.language_model import NotesSettings
+from services.results.settings import FeatureSettings
 from shared.infra.web.application import create_application
 from tests.gateway.compat.finished_jobs import fail, finish, spoken
 from tests.gateway.connectors.announcing import imported, jobs
@@ -59,10 +58,9 @@ def meeting(tmp_path: Path) -> Path:
 def server(gateway: Gateway) -> Iterator[Gateway]:
     """Gateway and results as one application, as `undertone serve` runs them."""
     blobs = gateway.context.transcripts.blobs
-    sharing, notes = SharingSettings(), NotesSettings()
     services = [
         gateway_service(gateway.context),
-        *results_services(gateway.database, blobs, keyless=False, sharing=sharing, notes_settings=notes),
+        *results_services(gateway.database, blobs, keyless=False, features=FeatureSettings()),
     ]
     with running(create_application(services, gateway.context.settings, gateway.database)) as url:
         yield replace(gateway, url=url)

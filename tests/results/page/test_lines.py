@@ -5,7 +5,6 @@ from __future__ import annotations
 import pytest
 
 from services.results.page.lines import lines_of, word_offsets
-from services.results.page.ribbon import Segment, lanes_of
 from shared.domain.speech import Utterance, Word
 from tests.exports.sample import transcript
 
@@ -43,23 +42,3 @@ def test_overlaps_name_who_already_speaks() -> None:
     names = [line.overlaps for line in lines_of(made, emotion=False)]
     ana, ben = (speaker.name for speaker in made.speakers)
     assert names == ["", ana, ana, ben, ""]
-
-
-def test_lanes_join_equal_neighbours_and_keep_gaps() -> None:
-    made = transcript((said(0, 0, 15), said(1, 15, 29.99), said(2, 45, 60), said(3, 50, 55, "S2")))
-    lanes = lanes_of(made, emotion=False)
-    assert [lane.segments for lane in lanes] == [
-        (Segment(0.0, 50.0, "unread"), Segment(75.0, 25.0, "unread")),
-        (Segment(83.25, 8.5, "unread"),),
-    ]
-    labels = {segment.label for lane in lanes_of(made, emotion=True) for segment in lane.segments}
-    assert labels == {"sadness", "unread"}
-
-
-def test_a_long_meeting_has_a_small_ribbon() -> None:
-    made = transcript(tuple(said(n, n, n + 1, f"S{n % 2 + 1}") for n in range(4000)))
-    assert sum(len(lane.segments) for lane in lanes_of(made, emotion=True)) <= 1600
-
-
-def test_a_meeting_without_speech_has_no_lanes() -> None:
-    assert lanes_of(transcript(()), emotion=True) == ()

@@ -63,7 +63,7 @@ def test_search_marks_the_words_and_keeps_them_out_of_addresses(harness: Results
     page = web.post("/search", data={"q": "customer"}).text
     assert "We lost the <mark>customer</mark> --&gt; yesterday." in page
     assert f'href="/meetings/{made.job_id}#u0"' in page
-    assert "No utterance contains" in web.post("/search", data={"q": "giraffe"}).text
+    assert "No utterance matches" in web.post("/search", data={"q": "giraffe"}).text
     assert "The query contains no word." in web.post("/search", data={"q": "??"}).text
     for address in re.findall(r'(?:href|action|src)="([^"]*)"', page):
         assert "customer" not in address

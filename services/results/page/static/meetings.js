@@ -1,16 +1,16 @@
-// The page of all meetings: live state, retry, delete, search.
+// The page of all meetings: their state, retry, search, and the parts in other modules.
 import { byId, fail, parsePage, request, say } from "./api.js";
+import { eraseLater, isErased } from "./erase.js";
+import { startLive } from "./live.js";
+import { showLocalTimes } from "./times.js";
 import { forgetUploads, startUploads } from "./upload.js";
 
-const POLL_MS = 2000;
-const IDLE_MS = 15000;
 const list = byId("meetings");
-let timer = 0;
+const newest = !location.search; // older pages are not followed: what happens, happens to new meetings
 
-/** Show times in the reader's time zone. @param {ParentNode} within */
-function localise(within) {
-  const format = new Intl.DateTimeFormat(undefined, { dateStyle: "medium", timeStyle: "short" });
-  for (const time of within.querySelectorAll("time")) time.textContent = format.format(new Date(time.dateTime));
+/** Show what needs scripts. @param {ParentNode} within */
+function start(within) {
+  showLocalTimes(within);
   for (const actions of within.querySelectorAll(".actions")) /** @type {HTMLElement} */ (actions).hidden = false;
 }
 
@@ -18,7 +18,8 @@ function localise(within) {
 function update(page) {
   const fresh = page.getElementById("meetings");
   if (!fresh) return;
-  localise(fresh);
+  start(fresh);
+  for (const row of /** @type {NodeListOf<HTMLElement>} */ (fresh.querySelectorAll("[data-job]"))) row.hidden = isErased(row.dataset.job);
   const known = new Map([...list.children].map((row) => [row.id, row]));
   const rows = [...fresh.children].map((row) => {
     const old = known.get(row.id);
@@ -32,14 +33,23 @@ function update(page) {
 }
 
 async function refresh() {
-  clearTimeout(timer);
-  try {
-    update(await parsePage(await request(location.pathname + location.search)));
-  } catch {
-    // The next attempt follows; a message every two seconds would help nobody.
-  }
-  const active = list.querySelector('[data-status="queued"], [data-status="running"]');
-  timer = setTimeout(refresh, document.hidden || !active ? IDLE_MS : POLL_MS);
+  update(await parsePage(await request(location.pathname + location.search)));
+}
+
+/** @param {import("./live.js").Job[]} jobs the newest, as the service has them now */
+function compare(jobs) {
+  const rows = /** @type {NodeListOf<HTMLElement>} */ (list.querySelectorAll("[data-job]"));
+  const shown = [...rows].map((row) => `${row.dataset.job} ${row.dataset.status}`).join();
+  if (shown !== jobs.map((job) => `${job.id} ${job.status}`).join()) refresh().catch(fail);
+}
+
+/** @param {import("./live.js").Job} job */
+function proceed(job) {
+  const bar = /** @type {HTMLProgressElement | null} */ (document.querySelector(`#job-${CSS.escape(job.id)} progress`));
+  if (!bar || job.progress === undefined) return;
+  bar.value = job.progress;
+  const text = /** @type {Text} */ (bar.previousSibling);
+  text.data = text.data.replace(/\d+ %/, `${Math.round(job.progress * 100)} %`);
 }
 
 /** @param {HTMLElement} row */
@@ -49,26 +59,12 @@ async function retry(row) {
   await refresh();
 }
 
-/** @param {HTMLElement} row */
-async function erase(row) {
-  const dialog = /** @type {HTMLDialogElement} */ (byId("confirm"));
-  byId("confirm-name").textContent = row.dataset.name ?? "";
-  dialog.returnValue = "keep";
-  dialog.showModal();
-  await new Promise((done) => dialog.addEventListener("close", done, { once: true }));
-  if (dialog.returnValue !== "delete") return;
-  await request(`/v1/jobs/${row.dataset.job}`, { method: "DELETE" });
-  row.remove();
-  say(`${row.dataset.name} was deleted.`);
-  await refresh();
-}
-
 list.addEventListener("click", (event) => {
   const button = /** @type {HTMLElement} */ (event.target).closest("[data-action]");
   const row = /** @type {HTMLElement | null} */ (button?.closest("[data-job]"));
   if (!button || !row) return;
-  const action = button.getAttribute("data-action") === "retry" ? retry : erase;
-  action(row).catch(fail);
+  if (button.getAttribute("data-action") === "retry") retry(row).catch(fail);
+  else eraseLater(row, event.detail === 0);
 });
 
 /** @param {FormData} form */
@@ -78,7 +74,7 @@ async function search(form) {
   if (!hits) return;
   byId("hits").replaceChildren(...hits.childNodes);
   // In the entry of the history, so that "back" shows the hits again; not in its address.
-  history.replaceState({ words: form.get("q") }, "");
+  history.replaceState({ asked: [...form] }, "");
 }
 
 document.addEventListener("submit", (event) => {
@@ -89,13 +85,16 @@ document.addEventListener("submit", (event) => {
   search(new FormData(form)).catch(fail);
 });
 
-if (history.state?.words) {
-  /** @type {HTMLInputElement} */ (byId("q")).value = history.state.words;
+if (history.state?.asked) {
   const form = new FormData();
-  form.set("q", history.state.words);
+  const fields = /** @type {HTMLFormElement} */ (byId("search")).elements;
+  for (const [name, value] of history.state.asked) {
+    form.set(name, value);
+    const field = /** @type {HTMLInputElement | null} */ (fields.namedItem(name));
+    if (field) field.value = value;
+  }
   search(form).catch(fail);
 }
-localise(document);
+start(document);
 startUploads(refresh);
-timer = setTimeout(refresh, POLL_MS);
-document.addEventListener("visibilitychange", () => document.hidden || refresh());
+if (newest) startLive({ list: compare, job: proceed, refresh });

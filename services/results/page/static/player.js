@@ -1,13 +1,13 @@
 // Keeps the recording and the transcript together: the current word, following, speed and loop.
 import { byId } from "./api.js";
-import { clock, duration, endOf, lineAt, lines, starts, textOf, wordAt, wordsOf } from "./transcript.js";
+import { onPick, showTime } from "./ribbon.js";
+import { duration, endOf, lineAt, lines, starts, textOf, wordAt, wordsOf } from "./transcript.js";
 
 /** @type {HTMLMediaElement | null} */
 export const media = /** @type {any} */ (byId("media"));
 const speed = /** @type {HTMLSelectElement} */ (byId("speed"));
 const loopButton = byId("loop");
 const followButton = byId("follow");
-const heads = /** @type {SVGLineElement[]} */ ([...document.querySelectorAll("line.now")]);
 const lit = globalThis.Highlight && CSS.highlights ? new Highlight() : null;
 if (lit) CSS.highlights.set("now", lit);
 
@@ -110,11 +110,7 @@ function show() {
   }
   const word = at >= 0 && time <= endOf(at) + 0.2 ? wordAt(at, time) : undefined;
   if (word !== shownWord) light(at, word);
-  const x = `${((100 * time) / duration).toFixed(2)}%`;
-  for (const head of heads) {
-    head.setAttribute("x1", x);
-    head.setAttribute("x2", x);
-  }
+  showTime(time, following);
 }
 
 /** @param {number} at @param {import("./transcript.js").Word | undefined} word */
@@ -151,22 +147,8 @@ if (media) {
   addEventListener("pointerdown", (event) => event.target === document.documentElement && stop()); // the scroll bar
 }
 
-const ribbon = byId("lanes");
-const readout = byId("ribbon-now");
-/** @param {MouseEvent} event */
-const timeAt = (event) => {
-  const box = ribbon.querySelector("svg")?.getBoundingClientRect();
-  return box ? (duration * Math.min(Math.max(0, event.clientX - box.left), box.width)) / box.width : 0;
-};
-ribbon.addEventListener("click", (event) => {
-  const time = timeAt(event);
+onPick((time) => {
   seek(time);
   choose(Math.max(0, lineAt(time)));
   setFollowing(true);
-});
-ribbon.addEventListener("pointermove", (event) => {
-  const at = lineAt(timeAt(event));
-  const one = lines[at];
-  const part = (/** @type {string} */ name) => one?.querySelector(name)?.textContent ?? "";
-  readout.textContent = one ? `${clock(starts[at])} ${part(".name")} ${part(".reading")}` : "";
 });

@@ -35,6 +35,18 @@ function chosenOptions() {
   };
 }
 
+/** The files that belong to the recording, and the options, as a form of the API. @param {string} upload @param {File[]} transcript @param {File[]} tracks */
+function formOf(upload, transcript, tracks) {
+  const form = new FormData();
+  form.set("upload", upload);
+  for (const [name, value] of Object.entries(chosenOptions())) form.set(name, typeof value === "object" && !Array.isArray(value) ? JSON.stringify(value) : String(value));
+  for (const file of tracks) form.append("track", file);
+  for (const file of transcript) form.append("transcript", file);
+  return form;
+}
+
+const filesOf = (/** @type {string} */ id) => [.../** @type {HTMLInputElement} */ (byId(id)).files ?? []];
+
 const keyOf = (/** @type {File} */ file) => `${file.name}-${file.size}-${file.lastModified}`;
 
 /** @type {Set<string>} keys of the uploads on the page: a file that is chosen again is not sent twice */
@@ -101,7 +113,7 @@ class Upload {
     try {
       for (let offset = await this.offset(); offset < this.file.size; ) offset = await this.send(offset);
       this.show("uploaded", "Pause");
-      await sendJson("POST", "/v1/recordings", { upload: this.url.split("/").pop(), ...chosenOptions() });
+      await this.submit(this.url.split("/").pop() ?? "");
       this.end();
       say(`${this.file.name} was uploaded and is being transcribed.`);
       await this.submitted();
@@ -114,6 +126,16 @@ class Upload {
       if (error instanceof Problem && error.status === 422) /** @type {HTMLDetailsElement} */ (byId("options")).open = true;
       fail(error);
     }
+  }
+
+  /** @param {string} upload */
+  async submit(upload) {
+    const [transcript, tracks] = [filesOf("transcript"), filesOf("tracks")];
+    if (!transcript.length && !tracks.length) return sendJson("POST", "/v1/recordings", { upload, ...chosenOptions() });
+    const made = await request("/v1/recordings", { method: "POST", body: formOf(upload, transcript, tracks) });
+    // They belong to this recording, not to the next.
+    for (const id of ["transcript", "tracks"]) /** @type {HTMLInputElement} */ (byId(id)).value = "";
+    return made;
   }
 
   /** Bytes that the service has already; creates the upload if there is none. @returns {Promise<number>} */
