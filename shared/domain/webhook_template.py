@@ -13,7 +13,7 @@ FIELDS = ("type", "job_id", "status", "transcript_url", "page_url", "error_code"
 _PLACEHOLDER = re.compile(r"\{([a-z_]+)\}")
 
 
-def write_template(template: dict[str, Any]) -> str:
+def write_template(template: Mapping[str, Any]) -> str:
     """The template as text; raises for a field that events do not have."""
     text = json.dumps(template, ensure_ascii=False)
     if len(text) > MAX_LENGTH:

@@ -132,7 +132,7 @@ def test_the_page_of_a_link_without_emotion_has_no_reading(results: ResultsHarne
 
 @pytest.mark.parametrize("wanted", [{}, {"sound": True}, {"sound": True, "emotion": True}])
 def test_the_video_with_captions_is_never_shared(
-    results: ResultsHarness, visitor: TestClient, wanted: dict[str, bool]
+    results: ResultsHarness, visitor: TestClient, wanted: dict[str, Any]
 ) -> None:
     """It shows readings and the words before their correction."""
     _, url = shared(results, **wanted)

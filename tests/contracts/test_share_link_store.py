@@ -97,8 +97,8 @@ def test_a_revoked_link_opens_nothing(
 def test_a_link_ends_with_the_key_of_its_creator(
     links: SqlShareLinkStore, job_id: str, clock: MovableClock, database: Database
 ) -> None:
-    brief = {"expires_at": clock.now + 2 * HOUR}
-    keys = [make_key("ours", {Scope.ADMIN}, clock.now, **brief)[1] for _ in range(2)]
+    end = clock.now + 2 * HOUR
+    keys = [make_key("ours", {Scope.ADMIN}, clock.now, expires_at=end)[1] for _ in range(2)]
     for key in keys:
         SqlKeyStore(database).add(key)
     first, second = (

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
 from datetime import UTC, datetime
 
 import pytest
@@ -14,7 +15,7 @@ from shared.domain.webhook_template import MAX_LENGTH, fill_template, write_temp
 AT = datetime(2026, 11, 2, tzinfo=UTC)
 
 
-def filled(template: dict[str, object], event_type: EventType, data: dict[str, object]) -> object:
+def filled(template: Mapping[str, object], event_type: EventType, data: dict[str, object]) -> object:
     return json.loads(fill_template(write_template(template), build_event(event_type, AT, data).body))
 
 

@@ -110,5 +110,6 @@ class LiveKit(WebhookConnector):
 
 def _is_valid(claims: dict[str, Any], now: datetime) -> bool:
     expires, begins = claims.get("exp"), claims.get("nbf", 0)
-    numbers = isinstance(expires, int | float) and isinstance(begins, int | float)
-    return numbers and begins - 60 <= now.timestamp() < expires
+    if not isinstance(expires, int | float) or not isinstance(begins, int | float):
+        return False
+    return begins - 60 <= now.timestamp() < expires

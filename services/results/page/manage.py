@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Annotated
+from typing import Annotated, Any
 
 from fastapi import APIRouter, Query
 from starlette.responses import RedirectResponse, Response
@@ -53,7 +53,7 @@ TABS = (
 )
 
 
-def _page(managed: ManageContext, caller: Caller, name: str, **values: object) -> Response:
+def _page(managed: ManageContext, caller: Caller, name: str, **values: Any) -> Response:
     tabs = [tab for tab in TABS if caller.has_scope(tab.scope)]
     return page(f"manage_{name}.html", tabs=tabs, keyless=managed.keyless, **values)
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from typing import Annotated
+from typing import Annotated, Any
 from urllib.parse import parse_qs
 
 import anyio.to_thread
@@ -69,7 +69,7 @@ async def show_search(request: Request, pages: Pages, caller: Reader) -> Respons
 
 def _search(pages: PageContext, caller: Caller, asked: Mapping[str, str], cursor: str | None) -> Response:
     emotions = EMOTIONS if caller.has_scope(Scope.EMOTIONS_READ) else ()
-    shown = {"asked": asked, "emotions": emotions, "keyless": pages.keyless}
+    shown: dict[str, Any] = {"asked": asked, "emotions": emotions, "keyless": pages.keyless}
     try:
         found = search(
             pages.transcripts,
