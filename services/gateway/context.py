@@ -76,7 +76,7 @@ class Context:
         make_private_folder(folder)
         sealed = deployment.secrets.keys.get_secret_value()
         blobs = open_blob_store(deployment.storage)
-        self.settings, self.clock = settings, database.clock
+        self.settings, self.storage, self.clock = settings, deployment.storage, database.clock
         self.max_bytes = settings.max_upload_mb << 20
         self.disk = DiskSpace(folder, deployment.storage.reserve_mb << 20)
         self.outbound = Outbound(deployment.outbound, loopback=settings.keyless)

@@ -66,6 +66,14 @@ class ObjectBlobs:
             response = obstore.get(self._storage, path, options={"range": (start, last)})
         return _blocks(response)
 
+    def read_object(self, path: str) -> Iterator[bytes]:
+        """An object that is no blob of a tenant."""
+        try:
+            with _raising_storage_unavailable():
+                return _blocks(obstore.get(self._storage, path))
+        except FileNotFoundError:
+            raise NotFound("The object does not exist.") from None
+
     def keys(self, tenant: str, prefix: str) -> Iterator[str]:
         top = blob_path(tenant, "x").removesuffix("x")
         with _raising_storage_unavailable():

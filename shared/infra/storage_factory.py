@@ -3,12 +3,16 @@
 from __future__ import annotations
 
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database, unpooled_database
 from shared.infra.private_files import make_private_folder
 from shared.infra.settings import DatabaseSettings, StorageSettings
 from shared.ports.blobs import BlobStore
+
+if TYPE_CHECKING:
+    from shared.infra.blobs_object import ObjectBlobs
 
 
 def open_database_for(settings: DatabaseSettings, storage: StorageSettings) -> Database:
@@ -32,10 +36,15 @@ def _folder(storage: StorageSettings) -> Path:
 def open_blob_store(storage: StorageSettings) -> BlobStore:
     if not storage.bucket:
         return FolderBlobs(_folder(storage) / "blobs", reserve=storage.reserve_mb << 20)
-    from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - load the S3 client only if a bucket is set
+    return open_bucket(storage, storage.bucket)
+
+
+def open_bucket(storage: StorageSettings, bucket: str) -> ObjectBlobs:
+    """Opens a bucket of the object storage; reading from it needs no tenant."""
+    from shared.infra.blobs_object import s3_blobs  # noqa: PLC0415 - load the S3 client only if a bucket is used
 
     return s3_blobs(
-        storage.bucket,
+        bucket,
         endpoint=storage.endpoint or None,
         region=storage.region,
         access_key=storage.access_key.get_secret_value() or None,

@@ -109,6 +109,6 @@ def _write_error(failure: Failure) -> tuple[int, dict[str, Any]]:
 
 API = CompatibleApi(
     router=router,
-    dialect=Dialect(prefixes=("/v0",), write_error=_write_error, key_header="x-hume-api-key", key_schemes=()),
+    dialects=(Dialect(prefixes=("/v0",), write_error=_write_error, key_header="x-hume-api-key", key_schemes=()),),
     body_limits={JOBS: None},
 )

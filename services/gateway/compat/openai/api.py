@@ -115,6 +115,6 @@ def _error(message: str, kind: str, code: str) -> dict[str, Any]:
 
 API = CompatibleApi(
     router=router,
-    dialect=Dialect(prefixes=("/v1/audio", "/v1/models"), write_error=_write_error),
+    dialects=(Dialect(prefixes=("/v1/audio", "/v1/models"), write_error=_write_error),),
     body_limits={TRANSCRIPTIONS: None, TRANSLATIONS: None},
 )
