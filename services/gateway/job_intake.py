@@ -14,7 +14,7 @@ from services.gateway.callbacks import Callback, CallbackEndpoints
 from services.gateway.media_sniffing import checked_media, checked_transcript, is_short_clip
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
-from shared.domain.error import InvalidRequest, QuotaExceeded, StorageUnavailable, UploadTooLarge
+from shared.domain.error import InvalidRequest, InvalidTranscript, QuotaExceeded, StorageUnavailable, UploadTooLarge
 from shared.domain.file_label import safe_file_label
 from shared.domain.governance import Consent, allowed_modalities, parse_purpose
 from shared.domain.job import Job, JobOptions, Source
@@ -22,6 +22,7 @@ from shared.domain.job_blobs import job_folder, platform_transcript_key, recordi
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
+from shared.domain.transcript_format import TranscriptFormat
 from shared.domain.upload import Upload
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
@@ -144,7 +145,8 @@ class IncomingUpload:
     def put_transcript(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.platform_transcript is not None:
             raise InvalidRequest("The request has more than one transcript.")
-        blob = self._put(platform_transcript_key(self.job_id), checked_transcript(blocks), MAX_TRANSCRIPT)
+        self.transcript_format, checked = checked_transcript(blocks)
+        blob = self._put(platform_transcript_key(self.job_id), checked, MAX_TRANSCRIPT)
         self.platform_transcript = Source(name=safe_file_label(name, "transcript"), sha256=blob.sha256)
 
     def _put(self, key: str, blocks: Iterable[bytes], max_bytes: int) -> Blob:
@@ -168,7 +170,7 @@ class IncomingUpload:
 
     def find_repeated(self, request: JobRequest) -> JobRecord | None:
         """The job that the same request started recently: a client that repeats an upload waits for it."""
-        options, _ = grant_options(request, self.caller, self.intake.governance)
+        options, _ = grant_options(request, self.caller, self.intake.governance, text_only=self.text_only)
         only = JobFilter(
             statuses=frozenset({JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE}),
             created_from=self.intake.clock() - REPEATED_WITHIN,
@@ -184,14 +186,30 @@ class IncomingUpload:
         """Queues the job with its stages and callback; the files are then kept."""
         if callback is None and request.callback_url is not None:
             callback = Callback(request.callback_url)
-        if self.recording is None:
-            raise InvalidRequest(
-                "The request has no recording.", hint="Send it as the part `file`, as the body, or as a URL."
-            )
-        options, consent = grant_options(request, self.caller, self.intake.governance)
+        recording = self._recording()
+        options, consent = grant_options(request, self.caller, self.intake.governance, text_only=self.text_only)
         job = Job(
             id=self.job_id,
-            recording=self.recording,
+    @property
+    def text_only(self) -> bool:
+        return self.recording is None and not self.tracks
+
+    def _recording(self) -> Source:
+        """What the job's transcript is of: the recording, or the platform transcript alone."""
+        source = self.platform_transcript if self.text_only else self.recording
+        if source is None:
+            raise InvalidRequest(
+                "The request has no recording.",
+                hint="Send it as the part `file`, as the body, or as a URL; or send a transcript alone.",
+            )
+        if not self.text_only and self.transcript_format is TranscriptFormat.LINES:
+            raise InvalidTranscript(
+                "The transcript has no times, so it cannot belong to a recording.", hint="Export it as WebVTT."
+            )
+        return source
+
+            recording=recording,
+            text_only=self.text_only,
             tracks=tuple(self.tracks),
             platform_transcript=self.platform_transcript,
             options=options,
@@ -230,7 +248,7 @@ class IncomingUpload:
 
 
 def grant_options(
-    request: JobRequest, caller: Caller, governance: GovernanceSettings
+    request: JobRequest, caller: Caller, governance: GovernanceSettings, *, text_only: bool = False
 ) -> tuple[JobOptions, Consent | None]:
     """Returns the job options that governance allows; the key's defaults apply where the request sets none."""
     default_purpose = caller.defaults.get("purpose")
@@ -244,7 +262,7 @@ def grant_options(
     modalities = allowed_modalities(
         defaults.modalities if request.modalities is None else request.modalities, governance.modalities, purpose
     )
-    biometric = any(modality is not Modality.TEXT for modality in modalities)
+    biometric = not text_only and any(modality is not Modality.TEXT for modality in modalities)
     if governance.require_consent and biometric and not (consent and consent.participants_informed):
         raise InvalidRequest(
             "This deployment analyses voice and face only if the participants were informed.",

@@ -14,7 +14,11 @@ _FIELDS = (*JobRequest.model_fields,)
 def _form() -> dict[str, Any]:
     files = {
         "file": {"type": "string", "format": "binary", "description": "The recording"},
-        "transcript": {"type": "string", "format": "binary", "description": "The platform's own: WebVTT, SRT or JSON"},
+        "transcript": {
+            "type": "string",
+            "format": "binary",
+            "description": "The platform's own: WebVTT, SRT or JSON; alone also lines `Name: text`",
+        },
         "track": {
             "type": "array",
             "maxItems": 16,
@@ -23,7 +27,8 @@ def _form() -> dict[str, Any]:
         },
     }
     words = {name: {"type": "string"} for name in _FIELDS}
-    return {"type": "object", "required": ["file"], "properties": {**files, **words}, "additionalProperties": False}
+    either = [{"required": ["file"]}, {"required": ["transcript"]}]
+    return {"type": "object", "anyOf": either, "properties": {**files, **words}, "additionalProperties": False}
 
 
 RECORDING_BODIES: dict[str, Any] = {
@@ -43,6 +48,7 @@ RECORDING_BODIES: dict[str, Any] = {
             "in": "query",
             "required": False,
             "schema": {"type": "string"},
+            **dict.fromkeys(TRANSCRIPT_TYPES, BINARY),
             "description": "With a raw body only",
         }
         for name in ("name", *_FIELDS)

@@ -12,7 +12,7 @@ from services.results.content_response import deliver as deliver_content
 from services.results.dependencies import Reader, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import content_responses
-from shared.domain.error import MediaDeleted, RangeNotSatisfiable, StoredDataMissing
+from shared.domain.error import MediaDeleted, NoRecording, RangeNotSatisfiable, StoredDataMissing
 from shared.domain.job_blobs import recording_key
 from shared.ports.blobs import BlobStore
 
@@ -51,6 +51,8 @@ def _kind(blobs: BlobStore, tenant: str, job_id: str) -> tuple[str, str]:
 def view_media(request: Request, transcripts: Transcripts, caller: Reader, job_id: str) -> Response:
     """Supports `Range`; every response with content adds an entry to the audit trail."""
     record = transcripts.record(caller, job_id)
+    if record.job.text_only:
+        raise NoRecording
     if record.media_deleted_at is not None:
         raise MediaDeleted
     key = recording_key(job_id)
@@ -74,7 +76,7 @@ router.add_api_route(
     view_media,
     methods=["GET"],
     response_class=Response,
-    responses=content_responses("*/*", RangeNotSatisfiable, MediaDeleted),
+    responses=content_responses("*/*", RangeNotSatisfiable, MediaDeleted, NoRecording),
     summary="The recording",
     operation_id="get_job_media",
 )

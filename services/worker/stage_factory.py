@@ -7,9 +7,10 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Protocol, TypeVar
 
-from shared.domain.emotion import Modality
+from shared.domain import stage_plan
+from shared.domain.emotion import NO_RECORDING, Modality
 from shared.domain.error import EngineUnavailable, InvalidRequest
-from shared.domain.job import Job, JobOptions
+from shared.domain.job import Job
 from shared.domain.stage_plan import StageSpec, stage_specs
 from shared.engines import catalog
 from shared.engines.catalog import SLOTS, Setup, Slot, choose
@@ -71,7 +72,8 @@ def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader) -> Mapp
         raise InvalidRequest(f"There is no engine slot {', '.join(sorted(unknown))}; the slots are {', '.join(SLOTS)}.")
     engines = Engines(options.engines, setup, load)
     uploaded, path = job.platform_transcript, inputs.platform_transcript
-    cues = read_platform_transcript(path.read_bytes()) if path else ()
+    content = path.read_bytes() if path else b""
+    cues = read_platform_transcript(content, text_only=job.text_only) if path else ()
     builders: Mapping[StageSpec, StageBuilder] = {
         Decode.spec: lambda: Decode(engines(catalog.DECODER), job, inputs.recording, inputs.tracks),
         DetectSpeech.spec: lambda: DetectSpeech(engines(catalog.VAD)),
@@ -79,6 +81,14 @@ def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader) -> Mapp
         ReadPlatformTranscript.spec: lambda: ReadPlatformTranscript(
             cues, uploaded.sha256 if uploaded else "", options.language
         ),
+        stage_plan.READ_TEXT: lambda: ReadText(
+            cues, job.recording.sha256, options.language, times_estimated=has_plain_lines(content)
+        ),
+        stage_plan.COMPOSE_TEXT: lambda: Compose(stage_plan.COMPOSE_TEXT),
+        stage_plan.READ_EMOTIONS_OF_TEXT: lambda: ReadEmotions(
+            _emotions(job, engines), stage_plan.READ_EMOTIONS_OF_TEXT
+        ),
+        stage_plan.PUBLISH_TEXT: lambda: Publish(job, stage_plan.PUBLISH_TEXT),
         Diarize.spec: lambda: Diarize(
             engines(catalog.SEGMENTATION), engines(catalog.SPEAKER), options.speakers, options.max_speakers
         ),
@@ -86,9 +96,9 @@ def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader) -> Mapp
         TurnsFromWords.spec: TurnsFromWords,
         TrackFaces.spec: lambda: TrackFaces(inputs.recording, engines(catalog.DECODER), engines(catalog.FACES)),
         NoFaces.spec: lambda: NoFaces("off"),
-        Compose.spec: Compose,
-        ReadEmotions.spec: lambda: ReadEmotions(_emotions(options, engines)),
-        Publish.spec: lambda: Publish(job),
+        stage_plan.COMPOSE: Compose,
+        stage_plan.READ_EMOTIONS: lambda: ReadEmotions(_emotions(job, engines)),
+        stage_plan.PUBLISH: lambda: Publish(job),
     }
     return {name: builders[spec] for name, spec in stage_specs(job, speakers_named=names_speakers(cues)).items()}
 
@@ -108,3 +118,7 @@ def _emotions(options: JobOptions, engines: Engines) -> EncodeThenFuse:
                 raise
             absent[modality] = error.code
     return EncodeThenFuse(encoders, engines(catalog.FUSION), absent)
+    options = job.options
+        if job.text_only and modality is not Modality.TEXT:
+            absent[modality] = NO_RECORDING
+            continue

@@ -46,7 +46,10 @@ class JobOptions(Value):
 
 
 class Job(Value):
-    """One recording to annotate; with the files it names, it suffices to reproduce the transcript."""
+    """One recording to annotate; with the files it names, it suffices to reproduce the transcript.
+
+    `text_only`: there is no recording, but the platform transcript alone, and `recording` names that file.
+    """
 
     id: str = Field(min_length=1)
     recording: Source

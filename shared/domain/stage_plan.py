@@ -62,6 +62,11 @@ CAPTION = StageSpec(name="caption", needs=("publish",), opens={Opens.RECORDING},
 
 # Stages that run after the end of the job. The job stays done even if one of them fails.
 STAGES_AFTER_JOB = frozenset({CAPTION.name})
+# Of a transcript without a recording.
+READ_TEXT = StageSpec(name="transcribe", opens={Opens.TRANSCRIPT})
+COMPOSE_TEXT = StageSpec(name="compose", needs=("transcribe", "diarize"))
+READ_EMOTIONS_OF_TEXT = StageSpec(name="read_emotions", needs=("transcribe", "compose"), time_factor=2.0)
+PUBLISH_TEXT = StageSpec(name="publish", needs=("transcribe", "diarize", "compose", "read_emotions"))
 
 
 def stage_specs(job: Job, *, speakers_named: bool = False) -> Mapping[str, StageSpec]:
@@ -70,6 +75,9 @@ def stage_specs(job: Job, *, speakers_named: bool = False) -> Mapping[str, Stage
     specs = (
         DECODE,
         DETECT_SPEECH,
+    if job.text_only:
+        text_specs = (READ_TEXT, TURNS_FROM_WORDS, COMPOSE_TEXT, READ_EMOTIONS_OF_TEXT, PUBLISH_TEXT)
+        return {spec.name: spec for spec in text_specs}
         READ_TRANSCRIPT if job.platform_transcript else TRANSCRIBE,
         TURNS_FROM_WORDS if speakers_named else turns,
         TRACK_FACES if Modality.FACE in job.options.modalities else NO_FACES,
@@ -92,4 +100,4 @@ def plan_stages(job: Job, *, gpu: bool = False, fast: bool = False) -> tuple[Pla
         )
         for name, spec in stage_specs(job).items()
     )
-    return (*stages, CAPTION) if job.options.captions else stages
+    return (*stages, CAPTION) if job.options.captions and not job.text_only else stages
