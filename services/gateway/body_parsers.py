@@ -78,8 +78,10 @@ def _read_form(incoming: IncomingUpload, boundary: str, blocks: Iterator[bytes])
             incoming.put_track(part.filename, part.blocks)
         elif part.name == "transcript":
             incoming.put_transcript(part.filename, part.blocks)
+        elif part.name == "known_voice":
+            incoming.put_known_voice((part.filename or "").rsplit(".", 1)[0], part.blocks)
         elif part.filename is not None:
-            raise InvalidRequest("A file part must be named `file`, `track` or `transcript`.")
+            raise InvalidRequest("A file part must be named `file`, `track`, `transcript` or `known_voice`.")
         else:
             fields.append((part.name, reader.read(part)))
     return validate(JobRequest, _unique_fields(fields))

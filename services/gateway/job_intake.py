@@ -18,7 +18,7 @@ from shared.domain.error import InvalidRequest, InvalidTranscript, QuotaExceeded
 from shared.domain.file_label import safe_file_label
 from shared.domain.governance import Consent, allowed_modalities, parse_purpose
 from shared.domain.job import Job, JobOptions, Source
-from shared.domain.job_blobs import job_folder, platform_transcript_key, recording_key, track_key
+from shared.domain.job_blobs import job_folder, known_voice_key, platform_transcript_key, recording_key, track_key
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
@@ -32,6 +32,8 @@ from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
 
 MAX_TRANSCRIPT = 20 << 20
+MAX_KNOWN_VOICES = 4
+MAX_KNOWN_VOICE = 8 << 20
 HEARTBEAT_SECONDS = 20.0
 REPEATED_WITHIN = timedelta(hours=1)
 ABANDONED_AFTER = timedelta(minutes=15)  # without a heartbeat
@@ -104,6 +106,8 @@ class IncomingUpload:
     recording: Source | None = None
     tracks: list[Source] = field(default_factory=list)
     platform_transcript: Source | None = None
+    known_voices: list[Source] = field(default_factory=list)
+    transcript_format: TranscriptFormat | None = None
     record: JobRecord | None = None  # of the submitted job
     callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown only once
     size: int = 0  # bytes received
@@ -149,6 +153,13 @@ class IncomingUpload:
         blob = self._put(platform_transcript_key(self.job_id), checked, MAX_TRANSCRIPT)
         self.platform_transcript = Source(name=safe_file_label(name, "transcript"), sha256=blob.sha256)
 
+    def put_known_voice(self, name: str | None, blocks: Iterable[bytes]) -> None:
+        number = len(self.known_voices)
+        if number >= MAX_KNOWN_VOICES:
+            raise InvalidRequest(f"The request has more than {MAX_KNOWN_VOICES} known voices.")
+        blob = self._put(known_voice_key(self.job_id, number), checked_media(blocks), MAX_KNOWN_VOICE)
+        self.known_voices.append(Source(name=safe_file_label(name, f"Voice {number + 1}"), sha256=blob.sha256))
+
     def _put(self, key: str, blocks: Iterable[bytes], max_bytes: int) -> Blob:
         left = max_bytes if self.bytes_left is None else max(0, self.bytes_left - self.size)
         try:
@@ -164,9 +175,9 @@ class IncomingUpload:
 
     @property
     def hashes(self) -> str:
-        """The hashes of the received files; file names are included only for tracks, where they name the speaker."""
-        parts = (self.recording, *self.tracks, self.platform_transcript)
-        return " ".join(f"{part.sha256}:{part.name}" if part in self.tracks else part.sha256 for part in parts if part)
+        """The hashes of the received files; file names are included only where they name a speaker."""
+        files = (part.sha256 for part in (self.recording, self.platform_transcript) if part)
+        return " ".join([*files, *(f"{part.sha256}:{part.name}" for part in (*self.tracks, *self.known_voices))])
 
     def find_repeated(self, request: JobRequest) -> JobRecord | None:
         """The job that the same request started recently: a client that repeats an upload waits for it."""
@@ -182,14 +193,6 @@ class IncomingUpload:
         blocks = self.intake.blobs.read(self.caller.tenant, recording_key(self.job_id))
         return not self.tracks and is_short_clip(next(iter(blocks), b""), self.size)
 
-    def submit(self, request: JobRequest, callback: Callback | None = None, *, fast: bool = False) -> JobRecord:
-        """Queues the job with its stages and callback; the files are then kept."""
-        if callback is None and request.callback_url is not None:
-            callback = Callback(request.callback_url)
-        recording = self._recording()
-        options, consent = grant_options(request, self.caller, self.intake.governance, text_only=self.text_only)
-        job = Job(
-            id=self.job_id,
     @property
     def text_only(self) -> bool:
         return self.recording is None and not self.tracks
@@ -208,9 +211,18 @@ class IncomingUpload:
             )
         return source
 
+    def submit(self, request: JobRequest, callback: Callback | None = None, *, fast: bool = False) -> JobRecord:
+        """Queues the job with its stages and callback; the files are then kept."""
+        if callback is None and request.callback_url is not None:
+            callback = Callback(request.callback_url)
+        recording = self._recording()
+        options, consent = grant_options(request, self.caller, self.intake.governance, text_only=self.text_only)
+        job = Job(
+            id=self.job_id,
             recording=recording,
             text_only=self.text_only,
             tracks=tuple(self.tracks),
+            known_voices=tuple(self.known_voices),
             platform_transcript=self.platform_transcript,
             options=options,
         )

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.gateway.body_parsers import TRANSCRIPT_TYPES
+from services.gateway.job_intake import MAX_KNOWN_VOICES
 from shared.domain.job_request import JobRequest, JobRequestByUrl
 from shared.infra.web.openapi import REF, Responses
 
@@ -25,6 +27,12 @@ def _form() -> dict[str, Any]:
             "items": {"type": "string", "format": "binary"},
             "description": "One file for each participant, named after them",
         },
+        "known_voice": {
+            "type": "array",
+            "maxItems": MAX_KNOWN_VOICES,
+            "items": {"type": "string", "format": "binary"},
+            "description": "Clips of the voices of speakers, named after them",
+        },
     }
     words = {name: {"type": "string"} for name in _FIELDS}
     either = [{"required": ["file"]}, {"required": ["transcript"]}]
@@ -40,6 +48,7 @@ RECORDING_BODIES: dict[str, Any] = {
             "application/octet-stream": BINARY,
             "audio/*": BINARY,
             "video/*": BINARY,
+            **dict.fromkeys(TRANSCRIPT_TYPES, BINARY),
         },
     },
     "parameters": [
@@ -48,7 +57,6 @@ RECORDING_BODIES: dict[str, Any] = {
             "in": "query",
             "required": False,
             "schema": {"type": "string"},
-            **dict.fromkeys(TRANSCRIPT_TYPES, BINARY),
             "description": "With a raw body only",
         }
         for name in ("name", *_FIELDS)

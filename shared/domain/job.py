@@ -55,4 +55,6 @@ class Job(Value):
     recording: Source
     tracks: tuple[Source, ...] = ()
     platform_transcript: Source | None = None
+    known_voices: tuple[Source, ...] = ()  # clips of voices, named after their speakers
+    text_only: bool = False
     options: JobOptions = JobOptions()

@@ -43,7 +43,7 @@ class Publish(WholeStage):
             job_id=self.job.id,
             recording=recording,
             language=work.read("transcribe", Transcription).language,
-            speakers=speakers_of(utterances, turns, diarized.names),
+            speakers=speakers_of(utterances, turns, diarized.names | diarized.recognised),
             utterances=utterances,
             turns=turns,
             provenance=tuple(record.provenance for record in records),
