@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -29,7 +29,7 @@ class Compose(WholeStage):
         return {"rules": 1}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
-        words: Iterable[Word] = work.read("transcribe", Transcription).words
+        words: Sequence[Word] = work.read("transcribe", Transcription).words
         turns = work.read("diarize", Turns)
         if DETECT_SPEECH.name in self.spec.needs:
             speech = work.read("detect_speech", SpeechMap)

@@ -26,7 +26,7 @@ class DecoderOfFiles(ScriptedDecoder):
 
     sounds: Mapping[str, Floats] = field(default_factory=dict)
 
-    def decode(self, media: Path, into: Path, **options: object) -> Probe:  # type: ignore[override]  # the same arguments
+    def decode(self, media: Path, into: Path, **options: object) -> Probe:
         self.samples = self.sounds[media.name]
         return super().decode(media, into, **options)  # type: ignore[arg-type]
 
@@ -61,7 +61,7 @@ def test_speakers_get_the_name_of_the_voice_that_is_theirs(
 
 
 class Broken(ScriptedDecoder):
-    def decode(self, media: Path, into: Path, **options: object) -> Probe:  # type: ignore[override]  # the same arguments
+    def decode(self, media: Path, into: Path, **options: object) -> Probe:
         raise NoAudio("It has no sound.")
 
 

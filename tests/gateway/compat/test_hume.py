@@ -156,7 +156,7 @@ def test_a_callback_gets_the_predictions_once(gateway: Gateway, batch: Any, reco
 def test_a_callback_needs_the_scope_of_what_it_gets(gateway: Gateway) -> None:
     text, key = make_key("ours", {Scope.RECORDINGS_WRITE, Scope.TRANSCRIPTS_READ}, gateway.context.clock())
     SqlKeyStore(gateway.database).add(key)
-    sent = {"json": (None, '{"callback_url": "http://127.0.0.1:9999/"}'), "file": ("a.mp4", MP4)}
+    sent: Any = {"json": (None, '{"callback_url": "http://127.0.0.1:9999/"}'), "file": ("a.mp4", MP4)}
     refused = httpx.post(gateway.url + PATH, files=sent, headers={"X-Hume-Api-Key": text})
     assert (refused.status_code, "emotions:read" in refused.json()["message"]) == (403, True)
 

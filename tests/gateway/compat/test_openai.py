@@ -99,7 +99,7 @@ def test_diarized_json_names_speakers_by_letters(gateway: Gateway, sdk: OpenAI) 
 
 
 def test_known_speakers_are_named(gateway: Gateway, sdk: OpenAI) -> None:
-    known = {"known_speaker_names": ["Zoe", "Ana"], "known_speaker_references": [REFERENCE, LONG_REFERENCE]}
+    known: Any = {"known_speaker_names": ["Zoe", "Ana"], "known_speaker_references": [REFERENCE, LONG_REFERENCE]}
 
     def end(gateway: Gateway, job_id: str) -> None:
         published = spoken()
