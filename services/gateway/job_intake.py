@@ -11,12 +11,13 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from services.gateway.callbacks import Callback, CallbackEndpoints
+from services.gateway.job_options import grant_options
 from services.gateway.media_sniffing import checked_media, checked_transcript, is_short_clip
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, InvalidTranscript, QuotaExceeded, StorageUnavailable, UploadTooLarge
 from shared.domain.file_label import safe_file_label
-from shared.domain.governance import Consent, allowed_modalities, parse_purpose
+from shared.domain.governance import Consent
 from shared.domain.job import Job, JobOptions, Source
 from shared.domain.job_blobs import job_folder, known_voice_key, platform_transcript_key, recording_key, track_key
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob
@@ -181,7 +182,7 @@ class IncomingUpload:
 
     def find_repeated(self, request: JobRequest) -> JobRecord | None:
         """The job that the same request started recently: a client that repeats an upload waits for it."""
-        options, _ = grant_options(request, self.caller, self.intake.governance, text_only=self.text_only)
+        options, _ = self._granted(request)
         only = JobFilter(
             statuses=frozenset({JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE}),
             created_from=self.intake.clock() - REPEATED_WITHIN,
@@ -211,12 +212,21 @@ class IncomingUpload:
             )
         return source
 
+    def _granted(self, request: JobRequest) -> tuple[JobOptions, Consent | None]:
+        return grant_options(
+            request,
+            self.caller,
+            self.intake.governance,
+            text_only=self.text_only,
+            known_voices=bool(self.known_voices),
+        )
+
     def submit(self, request: JobRequest, callback: Callback | None = None, *, fast: bool = False) -> JobRecord:
         """Queues the job with its stages and callback; the files are then kept."""
         if callback is None and request.callback_url is not None:
             callback = Callback(request.callback_url)
         recording = self._recording()
-        options, consent = grant_options(request, self.caller, self.intake.governance, text_only=self.text_only)
+        options, consent = self._granted(request)
         job = Job(
             id=self.job_id,
             recording=recording,
@@ -257,41 +267,6 @@ class IncomingUpload:
             )
         )
         return record
-
-
-def grant_options(
-    request: JobRequest, caller: Caller, governance: GovernanceSettings, *, text_only: bool = False
-) -> tuple[JobOptions, Consent | None]:
-    """Returns the job options that governance allows; the key's defaults apply where the request sets none."""
-    default_purpose = caller.defaults.get("purpose")
-    purpose = request.purpose or parse_purpose(default_purpose if isinstance(default_purpose, str) else None)
-    if purpose is None and governance.require_purpose:
-        raise InvalidRequest("This deployment requires a purpose.", hint="Add a purpose, such as research.")
-    defaults = JobRequest.model_validate(
-        {name: caller.defaults[name] for name in ("modalities", "consent") if name in caller.defaults}
-    )
-    consent = request.consent or defaults.consent
-    modalities = allowed_modalities(
-        defaults.modalities if request.modalities is None else request.modalities, governance.modalities, purpose
-    )
-    biometric = not text_only and any(modality is not Modality.TEXT for modality in modalities)
-    if governance.require_consent and biometric and not (consent and consent.participants_informed):
-        raise InvalidRequest(
-            "This deployment analyses voice and face only if the participants were informed.",
-            hint='Add a consent with "participants_informed": true, or request only the modality text.',
-        )
-    options = JobOptions(
-        language=request.language,
-        vocabulary=request.vocabulary,
-        speakers=request.speakers,
-        max_speakers=request.max_speakers,
-        modalities=tuple(modality for modality in Modality if modality in modalities),
-        engines=dict(request.engines),
-        separate_channels=request.separate_channels,
-        captions=request.captions,
-        purpose=purpose,
-    )
-    return options, consent
 
 
 def digest_of(*parts: str) -> str:
