@@ -11,12 +11,12 @@ from typing import Annotated
 import typer
 from rich.console import Console
 
-from services.cli.outputs import Outputs
+from services.cli.outputs import VIDEO, Outputs
 from services.cli.progress import watching
 from services.cli.request import grant_modalities, make_job, read_engines, read_modalities, read_tracks, read_vocabulary
 from services.cli.terminal import print_transcript
 from services.worker.stage_factory import assemble
-from shared.domain.error import Interrupted, InvalidRequest
+from shared.domain.error import Interrupted, InvalidRequest, NoVideo
 from shared.domain.job import JobOptions
 from shared.engines.catalog import Setup
 from shared.engines.settings import EngineSettings, MediaSettings
@@ -26,7 +26,9 @@ from shared.pipeline.annotate import annotate as run_pipeline
 
 
 def annotate(
-    recording: Annotated[Path, typer.Argument(help="The recording: mp4 mov webm mkv m4a mp3 ogg wav flac.")],
+    recording: Annotated[
+        Path, typer.Argument(help="The recording (mp4 mov webm mkv m4a mp3 ogg wav flac), or a transcript alone.")
+    ],
     output: Annotated[
         str | None,
         typer.Option(
@@ -83,6 +85,8 @@ def annotate(
     job, inputs = make_job(recording, read_tracks(track or []), transcript, options)
     setup = Setup(engines=EngineSettings(), media=MediaSettings())
     outputs = Outputs.parse(output, formats, emotion=emotion, burn=burn)
+    if job.text_only and VIDEO in outputs.formats:
+        raise NoVideo("A transcript alone has no video to caption.")
     try:
         with outputs.prepared(inputs.recording), _store(cache) as store, watching(quiet=quiet) as emit:
             stages = assemble(job, inputs, setup)

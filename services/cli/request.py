@@ -13,6 +13,7 @@ from shared.domain.emotion import Modality
 from shared.domain.error import EmptyFile, InvalidRequest, NotFound
 from shared.domain.governance import Purpose, allowed_modalities, parse_purpose
 from shared.domain.job import MAX_TERMS, Job, JobOptions, Source
+from shared.domain.transcript_format import HEAD, transcript_format
 from shared.infra.settings import GovernanceSettings
 
 
@@ -83,9 +84,18 @@ def make_job(
 ) -> tuple[Job, Inputs]:
     """Build the job for these files; equal files and options produce an equal job, which resuming relies on."""
     source = _source(recording)
+    with recording.open("rb") as file:
+        text_only = transcript_format(file.read(HEAD)) is not None
+    if text_only:
+        if tracks or platform_transcript:
+            raise InvalidRequest(
+                f"{recording.name} is a transcript.", hint="Give the recording, and this file with --transcript."
+            )
+        platform_transcript = recording
     job = Job(
         id=source.sha256[:16],
         recording=source,
+        text_only=text_only,
         tracks=tuple(_source(path, name) for name, path in tracks),
         platform_transcript=_source(platform_transcript) if platform_transcript else None,
         options=options,

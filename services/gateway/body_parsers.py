@@ -22,6 +22,7 @@ from shared.infra.address_rule import not_callable, parse
 from shared.infra.web.request_body import Body
 
 MAX_JSON = 64 * 1024
+TRANSCRIPT_TYPES = ("text/vtt", "text/plain", "application/x-subrip")
 LIST_FIELDS = ("modalities", "engines")  # fields that a form may repeat
 Model = TypeVar("Model", bound=BaseModel)
 Action = Callable[[], None]
@@ -53,14 +54,15 @@ def read_submission(gateway: Context, request: Request, body: Body, incoming: In
         return _read_form(gateway, incoming, boundary_of(content_type), blocks)
     if kind == "application/json":
         return _read_json(gateway, incoming, validate(JobRequestByUrl, read_whole(blocks)))
-    if kind in ("", "application/octet-stream") or kind.startswith(("audio/", "video/")):
+    if kind in ("", "application/octet-stream", *TRANSCRIPT_TYPES) or kind.startswith(("audio/", "video/")):
         fields = _unique_fields(request.query_params.multi_items())
         name = fields.pop("name", None)
         options = validate(JobRequest, fields)  # before the body is read, so that errors return immediately
-        incoming.put_recording(name, blocks)
+        put = incoming.put_transcript if kind in TRANSCRIPT_TYPES else incoming.put_recording
+        put(name, blocks)
         return Submission(options, incoming.hashes)
     raise UnsupportedContentType(
-        "This call takes multipart/form-data, audio, video, application/octet-stream, or JSON.",
+        "This call takes multipart/form-data, audio, video, application/octet-stream, text/vtt, text/plain, or JSON.",
         hint="Set Content-Type to the type of the body.",
     )
 
@@ -77,8 +79,10 @@ def _read_form(gateway: Context, incoming: IncomingUpload, boundary: str, blocks
             incoming.put_track(part.filename, part.blocks)
         elif part.name == "transcript":
             incoming.put_transcript(part.filename, part.blocks)
+        elif part.name == "known_voice":
+            incoming.put_known_voice((part.filename or "").rsplit(".", 1)[0], part.blocks)
         elif part.filename is not None:
-            raise InvalidRequest("A file part must be named `file`, `track` or `transcript`.")
+            raise InvalidRequest("A file part must be named `file`, `track`, `transcript` or `known_voice`.")
         else:
             fields.append((part.name, reader.read(part)))
     values = _unique_fields(fields)

@@ -11,17 +11,19 @@ from datetime import datetime, timedelta
 from uuid import uuid4
 
 from services.gateway.callbacks import Callback, CallbackEndpoints
+from services.gateway.job_options import grant_options
 from services.gateway.media_sniffing import checked_media, checked_transcript, is_short_clip
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
-from shared.domain.error import InvalidRequest, QuotaExceeded, StorageUnavailable, UploadTooLarge
+from shared.domain.error import InvalidRequest, InvalidTranscript, QuotaExceeded, StorageUnavailable, UploadTooLarge
 from shared.domain.file_label import safe_file_label
-from shared.domain.governance import Consent, allowed_modalities, parse_purpose
+from shared.domain.governance import Consent
 from shared.domain.job import Job, JobOptions, Source
-from shared.domain.job_blobs import job_folder, platform_transcript_key, recording_key, track_key
+from shared.domain.job_blobs import job_folder, known_voice_key, platform_transcript_key, recording_key, track_key
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
+from shared.domain.transcript_format import TranscriptFormat
 from shared.domain.upload import Upload
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
@@ -31,6 +33,8 @@ from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
 
 MAX_TRANSCRIPT = 20 << 20
+MAX_KNOWN_VOICES = 4
+MAX_KNOWN_VOICE = 8 << 20
 HEARTBEAT_SECONDS = 20.0
 REPEATED_WITHIN = timedelta(hours=1)
 ABANDONED_AFTER = timedelta(minutes=15)  # without a heartbeat
@@ -105,6 +109,8 @@ class IncomingUpload:
     recording: Source | None = None
     tracks: list[Source] = field(default_factory=list)
     platform_transcript: Source | None = None
+    known_voices: list[Source] = field(default_factory=list)
+    transcript_format: TranscriptFormat | None = None
     record: JobRecord | None = None  # of the submitted job
     callback_secret: str | None = field(default=None, repr=False)  # signs the callback; shown only once
     size: int = 0  # bytes received
@@ -146,8 +152,16 @@ class IncomingUpload:
     def put_transcript(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.platform_transcript is not None:
             raise InvalidRequest("The request has more than one transcript.")
-        blob = self._put(platform_transcript_key(self.job_id), checked_transcript(blocks), MAX_TRANSCRIPT)
+        self.transcript_format, checked = checked_transcript(blocks)
+        blob = self._put(platform_transcript_key(self.job_id), checked, MAX_TRANSCRIPT)
         self.platform_transcript = Source(name=safe_file_label(name, "transcript"), sha256=blob.sha256)
+
+    def put_known_voice(self, name: str | None, blocks: Iterable[bytes]) -> None:
+        number = len(self.known_voices)
+        if number >= MAX_KNOWN_VOICES:
+            raise InvalidRequest(f"The request has more than {MAX_KNOWN_VOICES} known voices.")
+        blob = self._put(known_voice_key(self.job_id, number), checked_media(blocks), MAX_KNOWN_VOICE)
+        self.known_voices.append(Source(name=safe_file_label(name, f"Voice {number + 1}"), sha256=blob.sha256))
 
     def _put(self, key: str, blocks: Iterable[bytes], max_bytes: int) -> Blob:
         left = max_bytes if self.bytes_left is None else max(0, self.bytes_left - self.size)
@@ -164,13 +178,13 @@ class IncomingUpload:
 
     @property
     def hashes(self) -> str:
-        """The hashes of the received files; file names are included only for tracks, where they name the speaker."""
-        parts = (self.recording, *self.tracks, self.platform_transcript)
-        return " ".join(f"{part.sha256}:{part.name}" if part in self.tracks else part.sha256 for part in parts if part)
+        """The hashes of the received files; file names are included only where they name a speaker."""
+        files = (part.sha256 for part in (self.recording, self.platform_transcript) if part)
+        return " ".join([*files, *(f"{part.sha256}:{part.name}" for part in (*self.tracks, *self.known_voices))])
 
     def find_repeated(self, request: JobRequest) -> JobRecord | None:
         """The job that the same request started recently: a client that repeats an upload waits for it."""
-        options, _ = grant_options(request, self.caller, self.intake.governance)
+        options, _ = self._granted(request)
         only = JobFilter(
             statuses=frozenset({JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE}),
             created_from=self.intake.clock() - REPEATED_WITHIN,
@@ -182,19 +196,45 @@ class IncomingUpload:
         blocks = self.intake.blobs.read(self.caller.tenant, recording_key(self.job_id))
         return not self.tracks and is_short_clip(next(iter(blocks), b""), self.size)
 
+    @property
+    def text_only(self) -> bool:
+        return self.recording is None and not self.tracks
+
+    def _recording(self) -> Source:
+        """What the job's transcript is of: the recording, or the platform transcript alone."""
+        source = self.platform_transcript if self.text_only else self.recording
+        if source is None:
+            raise InvalidRequest(
+                "The request has no recording.",
+                hint="Send it as the part `file`, as the body, or as a URL; or send a transcript alone.",
+            )
+        if not self.text_only and self.transcript_format is TranscriptFormat.LINES:
+            raise InvalidTranscript(
+                "The transcript has no times, so it cannot belong to a recording.", hint="Export it as WebVTT."
+            )
+        return source
+
+    def _granted(self, request: JobRequest) -> tuple[JobOptions, Consent | None]:
+        return grant_options(
+            request,
+            self.caller,
+            self.intake.governance,
+            text_only=self.text_only,
+            known_voices=bool(self.known_voices),
+        )
+
     def submit(self, request: JobRequest, callback: Callback | None = None, *, fast: bool = False) -> JobRecord:
         """Queues the job with its stages and callback; the files are then kept."""
         if callback is None and request.callback_url is not None:
             callback = Callback(request.callback_url)
-        if self.recording is None:
-            raise InvalidRequest(
-                "The request has no recording.", hint="Send it as the part `file`, as the body, or as a URL."
-            )
-        options, consent = grant_options(request, self.caller, self.intake.governance)
+        recording = self._recording()
+        options, consent = self._granted(request)
         job = Job(
             id=self.job_id,
-            recording=self.recording,
+            recording=recording,
+            text_only=self.text_only,
             tracks=tuple(self.tracks),
+            known_voices=tuple(self.known_voices),
             platform_transcript=self.platform_transcript,
             options=options,
         )
@@ -229,41 +269,6 @@ class IncomingUpload:
             )
         )
         return record
-
-
-def grant_options(
-    request: JobRequest, caller: Caller, governance: GovernanceSettings
-) -> tuple[JobOptions, Consent | None]:
-    """Returns the job options that governance allows; the key's defaults apply where the request sets none."""
-    default_purpose = caller.defaults.get("purpose")
-    purpose = request.purpose or parse_purpose(default_purpose if isinstance(default_purpose, str) else None)
-    if purpose is None and governance.require_purpose:
-        raise InvalidRequest("This deployment requires a purpose.", hint="Add a purpose, such as research.")
-    defaults = JobRequest.model_validate(
-        {name: caller.defaults[name] for name in ("modalities", "consent") if name in caller.defaults}
-    )
-    consent = request.consent or defaults.consent
-    modalities = allowed_modalities(
-        defaults.modalities if request.modalities is None else request.modalities, governance.modalities, purpose
-    )
-    biometric = any(modality is not Modality.TEXT for modality in modalities)
-    if governance.require_consent and biometric and not (consent and consent.participants_informed):
-        raise InvalidRequest(
-            "This deployment analyses voice and face only if the participants were informed.",
-            hint='Add a consent with "participants_informed": true, or request only the modality text.',
-        )
-    options = JobOptions(
-        language=request.language,
-        vocabulary=request.vocabulary,
-        speakers=request.speakers,
-        max_speakers=request.max_speakers,
-        modalities=tuple(modality for modality in Modality if modality in modalities),
-        engines=dict(request.engines),
-        separate_channels=request.separate_channels,
-        captions=request.captions,
-        purpose=purpose,
-    )
-    return options, consent
 
 
 def digest_of(*parts: str) -> str:

@@ -6,8 +6,8 @@ from collections.abc import Iterable, Iterator
 from itertools import chain
 
 from shared.domain.error import EmptyFile, InvalidTranscript, UnsupportedMedia
+from shared.domain.transcript_format import HEAD, TranscriptFormat, transcript_format
 
-HEAD = 4096
 TS_PACKET = 188
 SHORT_SECONDS = 30
 SHORT_BYTES = 240_000  # 30 seconds at 64 kbit/s; at lower rates a clip may last longer
@@ -29,17 +29,16 @@ def checked_media(blocks: Iterable[bytes]) -> Iterator[bytes]:
     return chain((head,), rest)
 
 
-def checked_transcript(blocks: Iterable[bytes]) -> Iterator[bytes]:
-    """Returns the same blocks if they start as WebVTT, SRT or our JSON; the worker parses them strictly."""
+def checked_transcript(blocks: Iterable[bytes]) -> tuple[TranscriptFormat, Iterator[bytes]]:
+    """Returns the format and the same blocks if they start as a transcript; the worker parses them strictly."""
     head, rest = _head(blocks)
-    text = head.decode(errors="ignore").lstrip("\ufeff \t\r\n")
-    if b"\0" in head and not head.startswith((b"\xff\xfe", b"\xfe\xff")):
-        text = ""
-    if not (text.startswith(("{", "WEBVTT")) or "-->" in text or head.startswith((b"\xff\xfe", b"\xfe\xff"))):
+    found = transcript_format(head)
+    if found is None:
         raise InvalidTranscript(
-            "The transcript is not WebVTT, SRT or our JSON.", hint="Export it as WebVTT, or leave it out."
+            "The transcript is not WebVTT, SRT, our JSON, or lines `Name: text`.",
+            hint="Export it as WebVTT, or leave it out.",
         )
-    return chain((head,), rest)
+    return found, chain((head,), rest)
 
 
 def is_media(head: bytes) -> bool:

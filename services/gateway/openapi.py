@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from typing import Any
 
+from services.gateway.body_parsers import TRANSCRIPT_TYPES
+from services.gateway.job_intake import MAX_KNOWN_VOICES
 from shared.domain.job_request import JobRequest, JobRequestByUrl
 from shared.infra.web.openapi import REF, Responses
 
@@ -14,19 +16,29 @@ _FIELDS = (*JobRequest.model_fields,)
 def _form() -> dict[str, Any]:
     files = {
         "file": {"type": "string", "format": "binary", "description": "The recording"},
-        "transcript": {"type": "string", "format": "binary", "description": "The platform's own: WebVTT, SRT or JSON"},
+        "transcript": {
+            "type": "string",
+            "format": "binary",
+            "description": "The platform's own: WebVTT, SRT or JSON; alone also lines `Name: text`",
+        },
         "track": {
             "type": "array",
             "maxItems": 16,
             "items": {"type": "string", "format": "binary"},
             "description": "One file for each participant, named after them",
         },
+        "known_voice": {
+            "type": "array",
+            "maxItems": MAX_KNOWN_VOICES,
+            "items": {"type": "string", "format": "binary"},
+            "description": "Clips of the voices of speakers, named after them",
+        },
     }
     upload = {"upload": {"type": "string", "description": "The id of a finished resumable upload"}}
     words = {name: {"type": "string"} for name in _FIELDS}
     return {
         "type": "object",
-        "oneOf": [{"required": ["file"]}, {"required": ["upload"]}],
+        "anyOf": [{"required": ["file"]}, {"required": ["upload"]}, {"required": ["transcript"]}],
         "properties": {**files, **upload, **words},
         "additionalProperties": False,
     }
@@ -41,6 +53,7 @@ RECORDING_BODIES: dict[str, Any] = {
             "application/octet-stream": BINARY,
             "audio/*": BINARY,
             "video/*": BINARY,
+            **dict.fromkeys(TRANSCRIPT_TYPES, BINARY),
         },
     },
     "parameters": [

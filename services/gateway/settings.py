@@ -39,8 +39,11 @@ class GatewaySettings(WebSettings, BaseSettings):
     secret_overlap_hours: float = Field(default=24.0, ge=0)
     """Hours for which the old secret of a webhook still signs after a rotation."""
 
-    compatible_apis: CommaList[str] = ("assemblyai", "openai", "deepgram", "hume")
+    compatible_apis: CommaList[str] = ("assemblyai", "openai", "deepgram", "hume", "sagemaker")
     """APIs of other services that clients may use unchanged; empty: the native API alone."""
+
+    input_buckets: CommaList[str] = ()
+    """Buckets of the object storage from which every tenant may have recordings read, as s3://bucket/key."""
 
     events_poll_seconds: float = Field(default=1.0, gt=0)
     """Seconds between database polls for each open event stream."""

@@ -13,7 +13,7 @@ from services.results.content_response import deliver as deliver_content
 from services.results.dependencies import Reader, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import content_responses
-from shared.domain.error import MediaDeleted, RangeNotSatisfiable, StoredDataMissing
+from shared.domain.error import MediaDeleted, NoRecording, RangeNotSatisfiable, StoredDataMissing
 from shared.domain.job_blobs import recording_key
 from shared.infra.transcript_reader import TranscriptReader
 from shared.infra.web.api_keys import Caller
@@ -61,6 +61,8 @@ def deliver_recording(
 ) -> Response:
     """The action and its details are for the audit trail."""
     record = transcripts.record(caller, job_id)
+    if record.job.text_only:
+        raise NoRecording
     if record.media_deleted_at is not None:
         raise MediaDeleted
     key = recording_key(job_id)
@@ -84,7 +86,7 @@ router.add_api_route(
     view_media,
     methods=["GET"],
     response_class=Response,
-    responses=content_responses("*/*", RangeNotSatisfiable, MediaDeleted),
+    responses=content_responses("*/*", RangeNotSatisfiable, MediaDeleted, NoRecording),
     summary="The recording",
     operation_id="get_job_media",
 )

@@ -11,6 +11,7 @@ from shared.domain.error import NotFound, StoredDataMissing
 from shared.domain.job import Job
 from shared.domain.job_blobs import (
     artifacts_folder,
+    known_voice_key,
     platform_transcript_key,
     recording_key,
     track_key,
@@ -49,6 +50,7 @@ class StageFiles:
         """Download the uploads that a stage opens; the other paths do not exist."""
         recording = self.workdir / "recording"
         tracks = tuple(self.workdir / f"track-{number}" for number in range(len(self.job.tracks)))
+        voices = tuple(self.workdir / f"known-voice-{number}" for number in range(len(self.job.known_voices)))
         transcript = None
         if Opens.RECORDING in opens:
             self._download(recording_key(self.job.id), recording, self.job.recording.sha256)
@@ -58,7 +60,10 @@ class StageFiles:
         if Opens.TRANSCRIPT in opens and self.job.platform_transcript:
             transcript = self.workdir / "platform-transcript"
             self._download(platform_transcript_key(self.job.id), transcript, self.job.platform_transcript.sha256)
-        return Inputs(recording, tracks, transcript)
+        if Opens.KNOWN_VOICES in opens:
+            for number, (path, voice) in enumerate(zip(voices, self.job.known_voices, strict=True)):
+                self._download(known_voice_key(self.job.id, number), path, voice.sha256)
+        return Inputs(recording, tracks, transcript, voices)
 
     def inputs(self, stage: Stage) -> tuple[dict[str, str], dict[str, Path]]:
         """The fingerprints and the folders of the outputs that this stage needs."""

@@ -94,6 +94,9 @@ class SentimentReading(Value):
     scores: SentimentScores
 
 
+NO_RECORDING = "no_recording"  # the reason of voice and face for a transcript without a recording
+
+
 class ModalityStatus(StrEnum):
     OK = "ok"
     UNAVAILABLE = "unavailable"  # no evidence in this utterance; `reason` says why

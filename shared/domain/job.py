@@ -46,10 +46,15 @@ class JobOptions(Value):
 
 
 class Job(Value):
-    """One recording to annotate; with the files it names, it suffices to reproduce the transcript."""
+    """One recording to annotate; with the files it names, it suffices to reproduce the transcript.
+
+    `text_only`: there is no recording, but the platform transcript alone, and `recording` names that file.
+    """
 
     id: str = Field(min_length=1)
     recording: Source
     tracks: tuple[Source, ...] = ()
     platform_transcript: Source | None = None
+    known_voices: tuple[Source, ...] = ()  # clips of voices, named after their speakers
+    text_only: bool = False
     options: JobOptions = JobOptions()

@@ -31,6 +31,11 @@ def track_key(job_id: str, number: int) -> str:
     return f"{media_folder(job_id)}/track-{number}"
 
 
+def known_voice_key(job_id: str, number: int) -> str:
+    """A clip of a voice, numbered in the order of `Job.known_voices`."""
+    return f"{media_folder(job_id)}/known-voice-{number}"
+
+
 def platform_transcript_key(job_id: str) -> str:
     return f"{media_folder(job_id)}/platform-transcript"
 

@@ -21,6 +21,7 @@ class Opens(StrEnum):
     RECORDING = "recording"
     TRACKS = "tracks"
     TRANSCRIPT = "transcript"  # of the platform, if the job has one
+    KNOWN_VOICES = "known_voices"
     ARRAYS = "arrays"  # audio samples and images of the stages that it needs
 
 
@@ -41,7 +42,10 @@ READ_TRANSCRIPT = StageSpec(
     name="transcribe", needs=("decode", "detect_speech"), opens={Opens.TRANSCRIPT}, time_factor=8.0
 )
 DIARIZE = StageSpec(
-    name="diarize", needs=("decode", "detect_speech"), opens={Opens.ARRAYS, Opens.TRANSCRIPT}, time_factor=2.0
+    name="diarize",
+    needs=("decode", "detect_speech"),
+    opens={Opens.ARRAYS, Opens.TRANSCRIPT, Opens.KNOWN_VOICES},
+    time_factor=2.0,
 )
 DIARIZE_TRACKS = StageSpec(name="diarize", needs=("detect_speech",), opens={Opens.TRANSCRIPT}, time_factor=2.0)
 TURNS_FROM_WORDS = StageSpec(name="diarize", needs=("transcribe",), opens={Opens.TRANSCRIPT}, time_factor=2.0)
@@ -58,6 +62,11 @@ PUBLISH = StageSpec(  # needs every other stage, for the provenance
     name="publish",
     needs=("decode", "detect_speech", "transcribe", "diarize", "track_faces", "compose", "read_emotions"),
 )
+# Of a transcript without a recording.
+READ_TEXT = StageSpec(name="transcribe", opens={Opens.TRANSCRIPT})
+COMPOSE_TEXT = StageSpec(name="compose", needs=("transcribe", "diarize"))
+READ_EMOTIONS_OF_TEXT = StageSpec(name="read_emotions", needs=("transcribe", "compose"), time_factor=2.0)
+PUBLISH_TEXT = StageSpec(name="publish", needs=("transcribe", "diarize", "compose", "read_emotions"))
 CAPTION = StageSpec(name="caption", needs=("publish",), opens={Opens.RECORDING}, time_factor=6.0)
 
 # Stages that run after the end of the job. The job stays done even if one of them fails.
@@ -66,6 +75,9 @@ STAGES_AFTER_JOB = frozenset({CAPTION.name})
 
 def stage_specs(job: Job, *, speakers_named: bool = False) -> Mapping[str, StageSpec]:
     """The stages until the job's end, in order; `speakers_named`: its platform transcript names the speakers."""
+    if job.text_only:
+        text_specs = (READ_TEXT, TURNS_FROM_WORDS, COMPOSE_TEXT, READ_EMOTIONS_OF_TEXT, PUBLISH_TEXT)
+        return {spec.name: spec for spec in text_specs}
     turns = DIARIZE_TRACKS if job.tracks or job.options.separate_channels else DIARIZE
     specs = (
         DECODE,
@@ -92,4 +104,4 @@ def plan_stages(job: Job, *, gpu: bool = False, fast: bool = False) -> tuple[Pla
         )
         for name, spec in stage_specs(job).items()
     )
-    return (*stages, CAPTION) if job.options.captions else stages
+    return (*stages, CAPTION) if job.options.captions and not job.text_only else stages

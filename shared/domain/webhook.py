@@ -24,7 +24,13 @@ class PayloadFormat(StrEnum):
 
     EVENT = "event"
     ASSEMBLYAI = "assemblyai"
-    DEEPGRAM = "deepgram"  # the transcript: the gateway makes these deliveries, no event does
+    DEEPGRAM = "deepgram"
+    HUME = "hume"
+
+    @property
+    def has_transcript(self) -> bool:
+        """The gateway makes these deliveries, no event does: the courier reads no transcripts."""
+        return self in (PayloadFormat.DEEPGRAM, PayloadFormat.HUME)
 
 
 class EncryptedSecret(Value):

@@ -25,6 +25,7 @@ from pydantic import Field
 
 from shared.domain.emotion import (
     EMOTIONS,
+    NO_RECORDING,
     SENTIMENTS,
     Emotion,
     EmotionReading,
@@ -169,11 +170,10 @@ def _modality_reading(
 ) -> ModalityReading:
     if modality not in by_modality:
         reason = absent[modality]
-        return (
-            ModalityReading(status=ModalityStatus.FAILED, reason=reason)
-            if reason
-            else ModalityReading(status=ModalityStatus.OFF)
-        )
+        if reason is None:
+            return ModalityReading(status=ModalityStatus.OFF)
+        status = ModalityStatus.UNAVAILABLE if reason == NO_RECORDING else ModalityStatus.FAILED
+        return ModalityReading(status=status, reason=reason)
     missing = by_modality[modality].unavailable[row]
     if missing is not None:
         return ModalityReading(status=ModalityStatus.UNAVAILABLE, reason=missing)

@@ -37,6 +37,7 @@ class Turns(Value):
     turns: tuple[SpeakerTurn, ...]
     # Speakers in the order of their first word, with their name from the platform or the track.
     names: dict[str, str] = Field(default_factory=dict)
+    recognised: dict[str, str] = Field(default_factory=dict)  # names of speakers by reference clips of their voices
 
 
 class FaceTracks(Value):

@@ -8,7 +8,7 @@ from pathlib import Path
 
 from shared.domain.span import union
 from shared.domain.speech import Transcription, Utterance, Word
-from shared.domain.stage_plan import COMPOSE
+from shared.domain.stage_plan import COMPOSE, DETECT_SPEECH, StageSpec
 from shared.pipeline.artifacts import SpeechMap, Turns, Utterances
 from shared.pipeline.assign_speakers import assign_speakers, within_speech
 from shared.pipeline.stage import WholeStage, Workspace
@@ -22,19 +22,20 @@ SENTENCE_ENDS = (".", "!", "?", "…", "。", "！", "？", "؟", "।")
 
 @dataclass(frozen=True, slots=True)
 class Compose(WholeStage):
-    spec = COMPOSE
+    spec: StageSpec = COMPOSE
     engine: str = "undertone"
 
     def identity(self) -> Mapping[str, object]:
         return {"rules": 1}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
-        speech = work.read("detect_speech", SpeechMap)
-        words = work.read("transcribe", Transcription).words
+        words: Sequence[Word] = work.read("transcribe", Transcription).words
         turns = work.read("diarize", Turns)
-        spoken = union(span for track in speech.tracks for span in track.spans)
+        if DETECT_SPEECH.name in self.spec.needs:
+            speech = work.read("detect_speech", SpeechMap)
+            words = within_speech(words, union(span for track in speech.tracks for span in track.spans))
         ids = {name: speaker for speaker, name in turns.names.items()}
-        known = [_renamed(word, ids) for word in within_speech(words, spoken)]
+        known = [_renamed(word, ids) for word in words]
         work.write(Utterances(utterances=tuple(compose(assign_speakers(known, turns.turns), apart=bool(ids)))))
 
 

@@ -15,6 +15,7 @@ from shared.domain.speech import SpeakerTurn
 from shared.domain.stage_plan import DIARIZE
 from shared.pipeline.artifacts import SpeechMap, Turns, open_audio
 from shared.pipeline.cluster_voices import Pairs, find_voices, nearest, settle
+from shared.pipeline.known_voices import KnownVoices
 from shared.pipeline.local_speech import Piece, embed_pieces, pieces_of, seconds_alone
 from shared.pipeline.quiet import find_pauses
 from shared.pipeline.speaker_turns import find_turns
@@ -35,6 +36,7 @@ class Diarize(WholeStage):
     encoder: SpeakerEncoder
     speakers: int | None = None
     max_speakers: int | None = None
+    known: KnownVoices | None = None
 
     @property
     def engine(self) -> str:
@@ -48,12 +50,18 @@ class Diarize(WholeStage):
             "speakers": self.speakers,
             "max_speakers": self.max_speakers,
             "rules": 5,
+            **({"known": [(one.name, one.sha256) for one, _ in self.known.clips]} if self.known else {}),
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         speech = work.read("detect_speech", SpeechMap).tracks[0].spans
         audio = open_audio(work.inputs["decode"])
-        work.write(Turns(turns=tuple(self.diarize(audio, speech, work.progress))))
+        turns = tuple(self.diarize(audio, speech, work.progress))
+        recognised = self.known.recognise(turns, audio, self.encoder) if self.known else {}
+        if self.known and len(recognised) < len(self.known.clips):
+            missing = len(self.known.clips) - len(recognised)
+            work.warn("voice_not_found", f"{missing} of {len(self.known.clips)} known voices were not found.")
+        work.write(Turns(turns=turns, recognised=recognised))
 
     def diarize(self, audio: Audio, speech: Sequence[Span], progress: Progress) -> list[SpeakerTurn]:
         segmentation = self.segmenter.segment(audio, speech, lambda done: progress(done / 2))

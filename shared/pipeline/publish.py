@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.domain.job import Job
 from shared.domain.recording import Probe, Recording
 from shared.domain.speech import SpeakerTurn, Transcription, Utterance
-from shared.domain.stage_plan import PUBLISH
+from shared.domain.stage_plan import DECODE, PUBLISH, StageSpec
 from shared.domain.transcript import SCHEMA_VERSION, Speaker, Transcript, disclose, talk_seconds, turns_of
 from shared.pipeline.annotate import StageRecord, read_record
 from shared.pipeline.artifacts import Readings, Turns, Utterances
@@ -19,29 +19,31 @@ from shared.pipeline.stage import WholeStage, Workspace
 
 @dataclass(frozen=True, slots=True)
 class Publish(WholeStage):
-    spec = PUBLISH
     job: Job
+    spec: StageSpec = PUBLISH
     engine: str = "undertone"
 
     def identity(self) -> Mapping[str, object]:
         return {"job": self.job.model_dump(mode="json"), "schema_version": SCHEMA_VERSION}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
-        probe = work.read("decode", Probe)
         diarized = work.read("diarize", Turns)
         readings = work.read("read_emotions", Readings)
         utterances = work.read("compose", Utterances).utterances
         if readings.readings:
             pairs = zip(utterances, readings.readings, strict=True)
             utterances = tuple(utterance.model_copy(update={"emotion": reading}) for utterance, reading in pairs)
-        recording = _recording(self.job, probe)
+        if DECODE.name in self.spec.needs:
+            recording = _recording(self.job, work.read("decode", Probe))
+        else:
+            recording = _text(self.job, max((one.end for one in utterances), default=0.0))
         turns = published_turns(diarized.turns, utterances, recording.duration)
         records = [read_record(folder) for folder in work.inputs.values()]
         transcript = Transcript(
             job_id=self.job.id,
             recording=recording,
             language=work.read("transcribe", Transcription).language,
-            speakers=speakers_of(utterances, turns, diarized.names),
+            speakers=speakers_of(utterances, turns, diarized.names | diarized.recognised),
             utterances=utterances,
             turns=turns,
             provenance=tuple(record.provenance for record in records),
@@ -60,6 +62,12 @@ def _recording(job: Job, probe: Probe) -> Recording:
         container=probe.container,
         warnings=probe.warnings,
     )
+
+
+def _text(job: Job, end: float) -> Recording:
+    """A transcript alone, which lasts until its last word."""
+    source = job.recording
+    return Recording(name=source.name, sha256=source.sha256, duration=round(end, 3), has_video=False, container="text")
 
 
 def _warnings(records: Sequence[StageRecord]) -> tuple[str, ...]:

@@ -6,22 +6,40 @@ from collections.abc import Mapping, Sequence
 from pathlib import Path
 from typing import overload
 
-from shared.domain.emotion import EmotionReading, Modality, ModalityStatus
+import numpy as np
+
+from shared.domain.emotion import NO_RECORDING, EmotionReading, Modality, ModalityStatus
 from shared.domain.recording import Probe
 from shared.domain.speech import Transcription, Utterance
-from shared.domain.stage_plan import READ_EMOTIONS
-from shared.pipeline.artifacts import DetectedFaces, Readings, Turns, Utterances, open_audio, open_faces
+from shared.domain.stage_plan import DECODE, READ_EMOTIONS, StageSpec
+from shared.pipeline.artifacts import (
+    FACE,
+    DetectedFaces,
+    FaceTracks,
+    Readings,
+    Turns,
+    Utterances,
+    open_audio,
+    open_faces,
+)
+from shared.pipeline.face_crop import CROP
 from shared.pipeline.faces_of_speakers import FacesOfSpeakers
 from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import EmotionReader, UtteranceClip
 from shared.ports.media import Audio
 
+NO_FACES = DetectedFaces(
+    FaceTracks(frames=0, faces=0, reason=NO_RECORDING),
+    np.zeros(0),
+    np.zeros(0, dtype=FACE),
+    np.zeros((0, CROP, CROP), dtype=np.uint8),
+)
+
 
 class ReadEmotions(WholeStage):
-    spec = READ_EMOTIONS
-
-    def __init__(self, reader: EmotionReader) -> None:
+    def __init__(self, reader: EmotionReader, spec: StageSpec = READ_EMOTIONS) -> None:
         self._reader = reader
+        self.spec = spec
 
     @property
     def engine(self) -> str:
@@ -33,7 +51,11 @@ class ReadEmotions(WholeStage):
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
         utterances = work.read("compose", Utterances).utterances
         language = work.read("transcribe", Transcription).language
-        conversation = Conversation(utterances, _voices(work), open_faces(work.inputs["track_faces"]), language)
+        if DECODE.name in self.spec.needs:
+            voices, faces = _voices(work), open_faces(work.inputs["track_faces"])
+        else:
+            voices, faces = {None: Audio(np.zeros(0, dtype=np.float32))}, NO_FACES
+        conversation = Conversation(utterances, voices, faces, language)
         readings = tuple(self._reader.read(conversation, work.progress))
         for modality, reason in _failures(readings).items():
             work.warn(

@@ -12,11 +12,14 @@ from typer.testing import CliRunner, Result
 from services.cli.main import app
 from services.worker.stage_factory import Inputs, assemble
 from shared.domain.emotion import Modality
-from shared.domain.error import Interrupted
+from shared.domain.error import Interrupted, UndertoneError
 from shared.domain.job import Job, JobOptions, Source
 from shared.domain.transcript import Transcript
 from shared.engines.catalog import Setup
+from shared.exports.document import render_json
+from shared.exports.formats import FORMATS
 from shared.pipeline.stage import Stage
+from tests.exports.sample import transcript
 
 SAMPLES = Path(__file__).parents[2] / "samples"
 SAMPLE, CAPTIONS = SAMPLES / "standup.mp4", SAMPLES / "standup.vtt"
@@ -73,6 +76,57 @@ def test_an_interrupted_run_explains_how_to_resume(monkeypatch: pytest.MonkeyPat
     assert "resumes where it stopped" in (with_cache.exception.hint or "")
     assert isinstance(without.exception, Interrupted)
     assert "--cache" in (without.exception.hint or "")
+
+
+LINES = "Ana: Good morning everyone.\n\nBen: I am so sad that we lost the customer!\nWhat now?\nAna: We go on.\n"
+
+
+@pytest.mark.parametrize("name", ["meeting.txt", "meeting.vtt", "meeting.json"])
+def test_a_transcript_alone_is_annotated(tmp_path: Path, name: str) -> None:
+    text = {
+        "meeting.txt": LINES,
+        "meeting.vtt": CAPTIONS.read_text(),
+        "meeting.json": render_json(transcript(), emotion=True).decode(),
+    }
+    (tmp_path / name).write_text(text[name])
+    out = tmp_path / "out"
+    done = CliRunner().invoke(
+        app, ["annotate", str(tmp_path / name), "-o", str(out), "--format", ",".join(FORMATS)], env={"COLUMNS": "140"}
+    )
+    assert done.exit_code == 0, done.output
+    assert sorted(path.name for path in out.iterdir()) == sorted(f"meeting.{form.suffix}" for form in FORMATS.values())
+    made = Transcript.model_validate_json((out / "meeting.json").read_bytes())
+    assert (made.recording.name, made.recording.container, made.recording.has_video) == (name, "text", False)
+    assert [one.stage for one in made.provenance] == ["transcribe", "diarize", "compose", "read_emotions"]
+    assert made.disclosure.modalities == (Modality.TEXT,) and not made.disclosure.biometric
+    for utterance in made.utterances:
+        assert utterance.emotion is not None and utterance.emotion.modalities[Modality.TEXT].status == "ok"
+        others = [utterance.emotion.modalities[one] for one in (Modality.VOICE, Modality.FACE)]
+        assert [(one.status, one.reason) for one in others] == [("unavailable", "no_recording")] * 2
+    assert made.recording.duration == pytest.approx(max(one.end for one in made.utterances), abs=0.001)
+    if name != "meeting.txt":
+        assert made.warnings == ()
+        return
+    assert made.warnings == ("The transcript has no times: they are estimated from the length of the text.",)
+    names = made.names
+    assert [(names[one.speaker], one.text) for one in made.utterances] == [
+        ("Ana", "Good morning everyone."),
+        ("Ben", "I am so sad that we lost the customer!"),
+        ("Ben", "What now?"),
+        ("Ana", "We go on."),
+    ]
+    assert made.utterances[1].emotion is not None and made.utterances[1].emotion.label == "sadness"
+
+
+@pytest.mark.parametrize(
+    ("more", "named"), [(("--format", "mp4", "-o", "out"), "video"), (("--transcript", str(CAPTIONS)), "transcript")]
+)
+def test_a_transcript_alone_has_no_video_and_no_second_transcript(
+    tmp_path: Path, more: tuple[str, ...], named: str
+) -> None:
+    (tmp_path / "meeting.txt").write_text(LINES)
+    done = CliRunner().invoke(app, ["annotate", str(tmp_path / "meeting.txt"), *more])
+    assert isinstance(done.exception, UndertoneError) and named in done.exception.message
 
 
 def stages(setup: Setup, options: JobOptions, inputs: Inputs | None = None, **sources: object) -> dict[str, Stage]:

@@ -24,6 +24,7 @@ KINDS = {
 }
 READ = {
     "platform": Job(id="j", recording=RECORDING, platform_transcript=RECORDING),
+    "text alone": Job(id="j", recording=RECORDING, platform_transcript=RECORDING, text_only=True),
     "platform and tracks": Job(id="j", recording=RECORDING, tracks=(RECORDING,), platform_transcript=RECORDING),
 }
 

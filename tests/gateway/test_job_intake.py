@@ -9,7 +9,8 @@ import pytest
 from pydantic import JsonValue
 
 from services.gateway.callbacks import CallbackEndpoints
-from services.gateway.job_intake import ABANDONED_AFTER, JobIntake, grant_options
+from services.gateway.job_intake import ABANDONED_AFTER, JobIntake
+from services.gateway.job_options import grant_options
 from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, ModalityNotAllowed, NotFound
 from shared.domain.job_request import JobRequest
@@ -163,3 +164,13 @@ def test_key_defaults_apply_where_the_request_sets_no_option() -> None:
             caller,
             GovernanceSettings(require_purpose=True, modalities=(Modality.TEXT,)),
         )
+
+
+def test_consent_concerns_what_identifies_people_by_their_body() -> None:
+    governance = GovernanceSettings(require_consent=True)
+    text = JobRequest(modalities=(Modality.TEXT,))
+    assert grant_options(JobRequest(), OURS, governance, text_only=True)[0].modalities == tuple(Modality)
+    assert grant_options(text, OURS, governance)[0].modalities == (Modality.TEXT,)
+    for request, known_voices in ((JobRequest(), False), (text, True)):
+        with pytest.raises(InvalidRequest, match="informed"):
+            grant_options(request, OURS, governance, known_voices=known_voices)

@@ -11,6 +11,7 @@ import pytest
 
 from services.gateway.media_sniffing import checked_media, checked_transcript, is_short_clip
 from shared.domain.error import EmptyFile, InvalidTranscript, UnsupportedMedia
+from shared.domain.transcript_format import TranscriptFormat
 
 CONTAINERS = {
     "mp4": "aac",
@@ -95,11 +96,21 @@ def test_a_clip_of_30_seconds_is_short(head: bytes, size: int, short: bool) -> N
 @pytest.mark.parametrize(
     "text", ["WEBVTT\n", "\ufeffWEBVTT\n", "1\n00:00:01,000 --> 00:00:02,000\nx\n", '  {"job_id": 1}']
 )
-def test_transcript_passes(text: str) -> None:
-    assert b"".join(checked_transcript([text.encode()])) == text.encode()
+@pytest.mark.parametrize("encoding", ["utf-8", "utf-16"])
+def test_transcript_passes(text: str, encoding: str) -> None:
+    found, blocks = checked_transcript([text.encode(encoding)])
+    assert (found, b"".join(blocks)) == (TranscriptFormat.TIMED, text.encode(encoding))
 
 
-@pytest.mark.parametrize("content", [b"", b"<html>", b"PK\x03\x04 -->\0", b"words"])
+@pytest.mark.parametrize("text", ["Ana: hello", "\n\n  Ana van Dyk : hello\nand more", "O'Neil, Dr. B. (Host): so"])
+def test_lines_with_names_are_a_transcript_without_times(text: str) -> None:
+    assert checked_transcript([text.encode()])[0] is TranscriptFormat.LINES
+
+
+@pytest.mark.parametrize(
+    "content",
+    [b"", b"<html>", b"PK\x03\x04 -->\0", b"words", b"Minutes of the meeting: none", b"Ana:", b"\xff\xfea\0"],
+)
 def test_other_content_is_rejected_as_transcript(content: bytes) -> None:
     with pytest.raises(InvalidTranscript):
         checked_transcript([content])

@@ -11,7 +11,7 @@ import pytest
 from shared.domain.job_record import JobStatus
 from shared.infra.database.erasure import SqlErasureStore
 from tests.gateway.conftest import Open
-from tests.gateway.serving import MP4, WAV, Gateway, eventually
+from tests.gateway.serving import MP4, WAV, Gateway, clean, eventually
 from tests.local_server import Reply, serving
 
 
@@ -79,6 +79,41 @@ def test_a_raw_body_takes_its_options_from_the_query(gateway: Gateway, client: h
     record = gateway.context.jobs.find("ours", job_id)
     assert record is not None
     assert (record.job.recording.name, record.job.options.speakers) == ("passwd", 2)
+
+
+@pytest.mark.parametrize("kind", ["text/vtt", "text/plain; charset=utf-8", "application/x-subrip", "form"])
+def test_a_transcript_alone_is_a_job(opened: Open, kind: str) -> None:
+    text = b"Ana: hello\nBen: good bye\n"
+    governance = {"require_consent": True}  # which concerns voice and face alone
+    with opened(governance=governance) as gateway, gateway.client() as client:
+        if kind == "form":
+            sent = client.post("/v1/recordings", data={"captions": "true"}, files={"transcript": ("a.txt", text)})
+        else:
+            params = {"name": "a.txt", "captions": "true"}
+            sent = client.post("/v1/recordings", params=params, content=text, headers={"content-type": kind})
+        job_id = accepted(sent)
+        record = gateway.context.jobs.find("ours", job_id)
+        assert record is not None and record.job.text_only and record.job.recording.name == "a.txt"
+        assert record.job.platform_transcript == record.job.recording
+        assert [stage.name for stage in record.stages] == [
+            "transcribe",
+            "diarize",
+            "compose",
+            "read_emotions",
+            "publish",
+        ]
+        assert gateway.blobs() == [f"ours/jobs/{job_id}/media/platform-transcript"]
+        assert eventually(lambda: [ticket.stage for ticket in gateway.queue.sent] == ["transcribe"])
+
+
+def test_lines_without_times_cannot_belong_to_a_recording(gateway: Gateway, client: httpx.Client) -> None:
+    files = {"file": ("a.mp4", MP4), "transcript": ("a.txt", b"Ana: hello\n")}
+    assert code(client.post("/v1/recordings", files=files)) == (422, "invalid_transcript")
+    assert code(client.post("/v1/recordings", content=b"hello", headers={"content-type": "text/plain"})) == (
+        422,
+        "invalid_transcript",
+    )
+    assert clean(gateway)
 
 
 def test_a_chunked_body_without_a_length_is_accepted(client: httpx.Client) -> None:
@@ -214,7 +249,7 @@ def test_a_form_without_a_recording_is_rejected(gateway: Gateway, client: httpx.
     assert code(client.post("/v1/recordings", files=two)) == (422, "invalid_request")
     assert code(client.post("/v1/recordings", json={})) == (422, "invalid_request")
     assert code(client.post("/v1/recordings", json={"url": "https://a.b/", "upload": "x"})) == (422, "invalid_request")
-    assert code(client.post("/v1/recordings", content=b"x", headers={"content-type": "text/plain"})) == (
+    assert code(client.post("/v1/recordings", content=b"x", headers={"content-type": "text/html"})) == (
         415,
         "unsupported_content_type",
     )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 
@@ -86,3 +87,33 @@ def test_assemblyai(served: Served, recording: Path) -> None:
     assert done.text and done.utterances and done.sentiment_analysis and done.audio_duration == 4
     assert done.export_subtitles_vtt().startswith("WEBVTT")
     client.http_client.close()
+
+
+def test_sagemaker(served: Served, recording: Path) -> None:
+    boto3: Any = pytest.importorskip("boto3", reason="the SDKs are missing (make sdks)")
+    client = boto3.client(
+        "sagemaker-runtime",
+        endpoint_url=served.address,
+        region_name="eu-west-1",
+        aws_access_key_id="any",
+        aws_secret_access_key="any",  # noqa: S106 - the service takes every key on a loopback address
+    )
+    body = recording.read_bytes()
+    said = json.loads(client.invoke_endpoint(EndpointName="meetings", Body=body)["Body"].read())
+    first = said["utterances"][0]
+    assert first["text"] and first["speaker"] and first["emotions"][0]["label"] and len(first["sentiments"]) == 3
+
+
+def test_a_transcript_alone(served: Served) -> None:
+    with httpx.Client(base_url=served.address, timeout=30) as client:
+        lines = "Ana: We lost the customer, I am so sad.\nBen: That is wonderful news!\n"
+        sent = client.post("/v1/recordings", content=lines, headers={"content-type": "text/plain"})
+        job = f"/v1/jobs/{sent.raise_for_status().json()['id']}"
+        until(lambda: client.get(job).json()["status"] not in ("queued", "running"), served.logs())
+        shown = client.get(f"/v1/transcripts/{job.rpartition('/')[2]}").raise_for_status().json()
+        assert client.get(f"{job}/media").json()["code"] == "no_recording"
+    assert [speaker["name"] for speaker in shown["speakers"]] == ["Ana", "Ben"]
+    readings = [utterance["emotion"]["modalities"] for utterance in shown["utterances"]]
+    assert [(one["text"]["status"], one["voice"]["reason"], one["face"]["reason"]) for one in readings] == [
+        ("ok", "no_recording", "no_recording")
+    ] * 2

@@ -4,9 +4,13 @@ from __future__ import annotations
 
 import pytest
 
+from shared.domain.job import Job, Source
 from shared.domain.job_blobs import recording_key
+from shared.domain.job_record import NewJob
+from shared.domain.stage_plan import plan_stages
 from shared.domain.tenant import Scope
 from shared.infra.database.audit_log import SqlAuditLog
+from shared.infra.database.jobs import SqlJobStore
 from tests.results.conftest import READ, ResultsHarness
 
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(1000)
@@ -47,6 +51,14 @@ def test_the_type_follows_from_the_content(harness: ResultsHarness, content: byt
     answer = harness.web().get(stored(harness, content))
     assert answer.headers["content-type"] == kind
     assert "default-src 'none'" in answer.headers["content-security-policy"]
+
+
+def test_a_transcript_alone_has_no_media(harness: ResultsHarness) -> None:
+    source = Source(name="secret-name.txt", sha256="0" * 64)
+    job = Job(id="1" * 32, recording=source, platform_transcript=source, text_only=True)
+    SqlJobStore(harness.database).add("ours", NewJob(job=job, stages=plan_stages(job)))
+    answer = harness.web().get(f"/v1/jobs/{job.id}/media")
+    assert (answer.status_code, answer.json()["code"]) == (409, "no_recording")
 
 
 def test_it_needs_the_scope_and_leaves_a_trail(harness: ResultsHarness) -> None:

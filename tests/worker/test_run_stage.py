@@ -55,6 +55,15 @@ def test_a_job_runs_stage_by_stage_until_its_transcript_is_stored(harness: Worke
     assert list((tmp_path / "scratch").iterdir()) == []
 
 
+def test_a_transcript_alone_runs_through_the_stages_of_text(harness: WorkerHarness) -> None:
+    job_id = harness.submit(media=b"", transcript=b"Ana: hello there\nBen: good bye\n")
+    assert harness.run_all() == ["transcribe", "diarize", "compose", "read_emotions", "publish"]
+    assert harness.record(job_id).status is JobStatus.DONE
+    made = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
+    assert [(speaker.name, speaker.utterances) for speaker in made.speakers] == [("Ana", 1), ("Ben", 1)]
+    assert [utterance.text for utterance in made.utterances] == ["hello there", "good bye"]
+
+
 def test_a_transcript_is_indexed_before_its_job_is_done(harness: WorkerHarness) -> None:
     indexed: list[tuple[str, str, JobStatus]] = []
 

@@ -129,12 +129,14 @@ class WorkerHarness:
     ) -> str:
         job = Job(
             id=uuid4().hex,
-            recording=_source("secret-name.mp4", media),
+            recording=_source("secret-name.mp4", media or transcript),
+            text_only=not media,
             tracks=(_source("Ana", track),) if track else (),
             platform_transcript=_source("secret-name.vtt", transcript) if transcript else None,
             options=JobOptions(modalities=(), captions=captions),
         )
-        self.blobs.put(tenant, recording_key(job.id), [media])
+        if media:
+            self.blobs.put(tenant, recording_key(job.id), [media])
         if track:
             self.blobs.put(tenant, track_key(job.id, 0), [track])
         if transcript:

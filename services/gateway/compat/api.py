@@ -22,9 +22,10 @@ GOVERNANCE_HEADERS = ("purpose", "consent", "modalities")
 @dataclass(frozen=True, slots=True)
 class CompatibleApi:
     router: APIRouter
-    dialect: Dialect
+    dialects: Sequence[Dialect]
     body_limits: Mapping[str, int | None] = field(default_factory=dict)
     chores: Sequence[Callable[[Context], None]] = ()  # repeated in the background
+    open_paths: Collection[str] = ()  # without a key
 
 
 class UnsupportedOption(InvalidRequest):

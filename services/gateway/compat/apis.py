@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 
+from services.gateway.compat import sagemaker
 from services.gateway.compat.api import CompatibleApi
 from services.gateway.compat.assemblyai import api as assemblyai
 from services.gateway.compat.deepgram import api as deepgram
@@ -16,6 +17,7 @@ APIS: Mapping[str, CompatibleApi] = {
     "openai": openai.API,
     "deepgram": deepgram.API,
     "hume": hume.API,
+    "sagemaker": sagemaker.API,
 }
 
 

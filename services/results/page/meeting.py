@@ -22,6 +22,7 @@ from shared.exports.formats import FORMATS
 
 # Why a modality gave no reading, by the reason in the transcript.
 REASONS = {
+    "no_recording": "there is no recording",
     "no_video": "the recording has no picture",
     "no_face": "no face is visible",
     "no_face_of_speaker": "no face of this speaker",

@@ -18,6 +18,7 @@ UndertoneError
 │   │   ├── NoEmotionReading        the utterance has no emotion reading to correct
 │   │   ├── VideoNotRequested       the captioned video was not requested
 │   │   ├── NoVideo                 the recording has no video to caption
+│   │   ├── NoRecording             the job has a transcript alone
 │   │   └── MediaDeleted            the recording was deleted when its retention period ended
 │   ├── PreconditionFailed      changed since it was read
 │   ├── RangeNotSatisfiable     a range outside the file

@@ -56,6 +56,13 @@ class NoVideo(StateConflict):
     code = "no_video"
 
 
+class NoRecording(StateConflict):
+    code = "no_recording"
+
+    def __init__(self) -> None:
+        super().__init__("The job has a transcript alone, without a recording.")
+
+
 class MediaDeleted(StateConflict):
     code = "media_deleted"
 

@@ -25,7 +25,6 @@ from shared.domain.webhook import (
     DeliveryStatus,
     DueDelivery,
     EventType,
-    PayloadFormat,
     WebhookEndpoint,
     payload_of,
 )
@@ -140,7 +139,7 @@ def _create_deliveries(connection: Connection, event: RowMapping, now: datetime)
     subscribed = [
         endpoint
         for endpoint in map(read_endpoint, connection.execute(candidates).mappings())
-        if EventType(event["event_type"]) in endpoint.event_types and endpoint.payload is not PayloadFormat.DEEPGRAM
+        if EventType(event["event_type"]) in endpoint.event_types and not endpoint.payload.has_transcript
     ]
     rows = [
         {

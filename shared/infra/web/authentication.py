@@ -83,7 +83,7 @@ class Authentication:
         if self._authenticator.keyless:
             return self._authenticator.authenticate("", address)
         dialect = dialect_of(scope["path"], self._dialects)
-        key, session = headers.get(dialect.key_header), session_token(headers)
+        key, session = dialect.key_in(headers), session_token(headers)
         if key is None and session is not None:
             check_same_origin(scope["method"], headers)
             return self._authenticator.resume(session, address)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -31,6 +32,14 @@ class Dialect:
     write_error: Callable[[Failure], tuple[int, Mapping[str, Any]]]
     key_header: str = "authorization"
     key_schemes: Sequence[str] = ("bearer",)  # empty: the header is the key alone
+    key_pattern: re.Pattern[str] | None = None  # its group is the key within the header
+
+    def key_in(self, headers: Headers) -> str | None:
+        value = headers.get(self.key_header)
+        if value is None or self.key_pattern is None:
+            return value
+        found = self.key_pattern.search(value)
+        return found[1] if found else ""
 
     def covers(self, path: str) -> bool:
         return any(f"{path}/".startswith(f"{prefix}/") for prefix in self.prefixes)

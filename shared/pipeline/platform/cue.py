@@ -9,10 +9,10 @@ from collections.abc import Sequence
 from shared.domain.error import InvalidTranscript
 from shared.domain.span import Span
 from shared.domain.speech import Word
+from shared.domain.transcript_format import NAME, may_be_a_name
 
 MAX_BYTES = 20 * 2**20
 CLOCK = r"(?:(\d{1,4}):)?([0-5]?\d):([0-5]\d)[.,](\d{1,3})"
-NAME = re.compile(r"^\s*([^\s:<>][^:<>\n]{0,59}?)\s*:\s+(?=\S)")
 HINT = "Give the unmodified WebVTT or SRT file of the platform, or an Undertone transcript as JSON."
 
 
@@ -52,7 +52,7 @@ def with_names(cues: Sequence[Cue]) -> tuple[Cue, ...]:
     if any(cue.speaker for cue in cues):
         return tuple(cues)
     found = [NAME.match(cue.text) for cue in cues]
-    counts = Counter(match.group(1) for match in found if match and _may_be_a_name(match.group(1)))
+    counts = Counter(match.group(1) for match in found if match and may_be_a_name(match.group(1)))
     everywhere = sum(counts.values()) >= max(1, 0.6 * len(cues))
     named: list[Cue] = []
     speaker: str | None = None
@@ -64,10 +64,3 @@ def with_names(cues: Sequence[Cue]) -> tuple[Cue, ...]:
         else:  # a cue without a name continues the previous speaker
             named.append(one.model_copy(update={"speaker": speaker}))
     return tuple(named)
-
-
-def _may_be_a_name(prefix: str) -> bool:
-    """Whether it has at most five words, and no lower-case words except short particles such as "van"."""
-    parts = prefix.split()
-    lower = [part for part in parts if part[0].islower()]
-    return len(parts) <= 5 and len(lower) < len(parts) and all(len(part) <= 3 for part in lower)

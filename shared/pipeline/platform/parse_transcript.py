@@ -12,21 +12,30 @@ from shared.domain.error import InvalidTranscript
 from shared.domain.span import Span
 from shared.domain.speech import Word
 from shared.domain.transcript import Transcript
+from shared.domain.transcript_format import HEAD, TranscriptFormat, transcript_format
 from shared.pipeline.platform.cue import HINT, Cue, decode_text
+from shared.pipeline.platform.plain_lines import read_plain_lines
 from shared.pipeline.platform.subtitles import read_subtitles
 
 
-def read_platform_transcript(content: bytes) -> tuple[Cue, ...]:
+def read_platform_transcript(content: bytes, *, text_only: bool = False) -> tuple[Cue, ...]:
+    """The cues; only a transcript without a recording may be without times."""
     text = decode_text(content)
     if text.lstrip().startswith("{"):
         cues = _read_document(text)
     elif "-->" in text:
         cues = read_subtitles(text)
+    elif text_only and has_plain_lines(content):
+        cues = read_plain_lines(text)
     else:
         raise InvalidTranscript("The transcript is neither WebVTT nor SRT nor Undertone JSON.", hint=HINT)
     if not cues:
         raise InvalidTranscript("The transcript has no words.", hint=HINT)
     return tuple(sorted(cues, key=lambda cue: cue.start))
+
+
+def has_plain_lines(content: bytes) -> bool:
+    return transcript_format(content[:HEAD]) is TranscriptFormat.LINES
 
 
 def names_speakers(cues: Sequence[Cue]) -> bool:

@@ -10,7 +10,7 @@ from shared.domain.error import InvalidTranscript
 from shared.domain.recording import Probe
 from shared.domain.span import union
 from shared.domain.speech import SpeakerTurn, Transcription, Word
-from shared.domain.stage_plan import READ_TRANSCRIPT, TURNS_FROM_WORDS
+from shared.domain.stage_plan import READ_TEXT, READ_TRANSCRIPT, TURNS_FROM_WORDS
 from shared.pipeline.artifacts import SpeechMap, Turns
 from shared.pipeline.platform.cue import Cue
 from shared.pipeline.platform.parse_transcript import SpeechClock, names_speakers, words_of
@@ -49,14 +49,38 @@ class ReadPlatformTranscript(WholeStage):
                 "cues_beyond_end",
                 f"{len(self.cues) - len(inside)} cues are after the recording's end and were ignored.",
             )
-        clock = SpeechClock(speech)
-        others = UNKNOWN if names_speakers(self.cues) else None
-        words: list[Word] = []
-        for number, cue in enumerate(inside):
-            named = cue if cue.speaker else cue.model_copy(update={"speaker": others})
-            words += [word for word in words_of(named, clock) if word.start < duration]
-            work.progress((number + 1) / len(inside))
+        words = [word for word in _words(inside, SpeechClock(speech), work) if word.start < duration]
         work.write(Transcription(words=in_time_order(words), language=self.language))
+
+
+@dataclass(frozen=True, slots=True)
+class ReadText(WholeStage):
+    """Replaces `transcribe` if there is no recording."""
+
+    spec = READ_TEXT
+    cues: tuple[Cue, ...]
+    sha256: str
+    language: str | None = None
+    times_estimated: bool = False
+    engine: str = "transcript"
+
+    def identity(self) -> Mapping[str, object]:
+        return {"transcript": self.sha256, "language": self.language, "rules": 1}
+
+    def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        if self.times_estimated:
+            work.warn("times_estimated", "The transcript has no times: they are estimated from the length of the text.")
+        words = _words(self.cues, SpeechClock(()), work)
+        work.write(Transcription(words=in_time_order(words), language=self.language))
+
+
+def _words(cues: Sequence[Cue], clock: SpeechClock, work: Workspace) -> list[Word]:
+    others = UNKNOWN if names_speakers(cues) else None
+    words: list[Word] = []
+    for number, cue in enumerate(cues):
+        words += words_of(cue if cue.speaker else cue.model_copy(update={"speaker": others}), clock)
+        work.progress((number + 1) / len(cues))
+    return words
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
 import subprocess
 import sys
@@ -102,6 +103,28 @@ def test_a_transcript_is_exported_and_searched(gateway: Gateway, sdk: Any) -> No
     found = done.word_search(["LOST", "the customer", "nothing"])
     assert [(one.text, one.count, one.indexes) for one in found] == [("lost", 1, [1]), ("the customer", 1, [2])]
     assert found[1].timestamps[0][0] == done.words[2].start and found[1].timestamps[0][1] == done.words[3].end
+
+
+def test_the_asyncio_client_works_too(gateway: Gateway) -> None:
+    settings = aai.Settings(base_url=gateway.url, api_key=gateway.keys["ours"], polling_interval=0.1)
+
+    async def transcribed() -> Any:
+        async with aai.AsyncClient(settings=settings) as client:
+            transcriber = aai.AsyncTranscriber(client=client)
+            url = await transcriber.upload_file(MP4)
+            queued = await transcriber.submit(url, config=aai.TranscriptionConfig(speaker_labels=True))
+            finish(gateway, queued.id)
+            done = await queued.wait_for_completion()
+            sentences = await done.get_sentences()
+            srt = await done.export_subtitles_srt()
+            again = await transcriber.get_by_id(queued.id)
+            gone = await transcriber.delete_by_id(queued.id)
+            return done, sentences, srt, again, gone
+
+    done, sentences, srt, again, gone = asyncio.run(transcribed())
+    assert [one.speaker for one in done.utterances] == ["A", "B"] and len(sentences) == 2
+    assert srt.startswith("1\n") and again.text == done.text
+    assert (gone.text, gone.status) == ("Deleted by user.", aai.TranscriptStatus.completed)
 
 
 OLD_PYDANTIC = """

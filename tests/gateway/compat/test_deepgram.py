@@ -104,11 +104,13 @@ def test_without_options_there_is_only_the_text(gateway: Gateway) -> None:
 
 
 def test_paragraphs_and_pauses(gateway: Gateway) -> None:
-    said = listened(gateway, paragraphs=True, utterances=True, utt_split=0.1, diarize=True)
+    said = listened(gateway, paragraphs=True, sentiment=True, utterances=True, utt_split=0.1, diarize=True)
     (alternative,) = said.results.channels[0].alternatives
     shown = alternative.paragraphs.paragraphs
     assert [(one.speaker, one.num_words, len(one.sentences)) for one in shown] == [(0, 6, 1), (1, 8, 1)]
     assert shown[0].sentences[0].text == "We lost the customer --> yesterday."
+    assert (shown[0].sentiment, shown[0].sentiment_score) == ("neutral", pytest.approx(-0.1))
+    assert "sentiment" not in shown[1].model_dump(exclude_none=True), "without a reading"
     assert len(said.results.utterances) == 2, "no pause in the sample is that long"
 
 
@@ -174,6 +176,9 @@ def test_errors_have_the_vendors_form(gateway: Gateway) -> None:
         assert client.get(PATH).status_code == 405
         wrong = client.post(PATH, headers={"Authorization": "Token ut_wrong"}, content=MP4)
         assert (wrong.status_code, wrong.json()["err_code"]) == (401, "INVALID_API_KEY")
+        for path in ("/v1/read", "/v1/speak", "/v1/projects/x/keys", "/v1/auth/grant"):
+            unknown = client.post(path, json={"text": "hello"})
+            assert (unknown.status_code, unknown.json()["err_code"]) == (404, "NOT_FOUND"), path
         other = client.get("/v1/jobs")
         assert other.json()["code"] == "invalid_api_key", "only this API takes the scheme Token"
 

@@ -4,19 +4,26 @@ from __future__ import annotations
 
 import hashlib
 import io
+import json
 import zipfile
 from collections.abc import Iterator
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import httpx
 import pytest
 
+from services.gateway.compat.hume.api import render_callbacks
+from shared.domain.emotion import Modality, ModalityReading, ModalityStatus
 from shared.domain.tenant import Scope
+from shared.domain.transcript import disclose
+from shared.domain.webhook import DueDelivery
 from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.outbox import SqlOutbox
 from shared.infra.keys import make_key
-from tests.gateway.compat.finished_jobs import fail, finish
-from tests.gateway.serving import MP4, Gateway
+from tests.gateway.compat.finished_jobs import fail, finish, spoken
+from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving
 
 hume = pytest.importorskip("hume", reason="the SDKs are missing (make sdks)")
@@ -85,12 +92,73 @@ def test_a_url_is_measured_and_the_default_is_every_model(gateway: Gateway, batc
     with serving(Reply(200, body=MP4)) as server:
         job_id = batch.start_inference_job(urls=[f"{server.url}/a.mp4"])
     record = gateway.context.jobs.find("ours", job_id)
-    assert record is not None and record.job.options.modalities == ("text", "voice")
+    assert record is not None and record.job.options.modalities == ("text", "voice", "face")
     assert batch.get_job_details(job_id).request.urls == [f"{server.url}/a.mp4"]
     finish(gateway, job_id)
     (source,) = batch.get_job_predictions(job_id)
     (group,) = source.results.predictions[0].models.language.grouped_predictions
     assert group.id == "unknown" and group.predictions[0].sentiment is None
+
+
+def test_faces_are_predicted_for_each_utterance(gateway: Gateway, batch: Any, recording: Any) -> None:
+    models = types.Models(face=types.Face(identify_faces=True, fps_pred=3, prob_threshold=0.9))
+    request = types.InferenceBaseRequest(models=models)
+    job_id = batch.start_inference_job_from_local_file(file=[recording], json=request)
+    record = gateway.context.jobs.find("ours", job_id)
+    assert record is not None and record.job.options.modalities == ("face",)
+    published = spoken()
+    reading = published.utterances[0].emotion
+    assert reading is not None
+    seen = {**reading.modalities, Modality.FACE: ModalityReading(status=ModalityStatus.OK, scores=reading.scores)}
+    utterance = published.utterances[0].model_copy(update={"emotion": reading.model_copy(update={"modalities": seen})})
+    disclosure = disclose((Modality.TEXT, Modality.FACE))
+    published = published.model_copy(update={"utterances": (utterance,), "disclosure": disclosure})
+    finish(gateway, job_id, published)
+    (source,) = batch.get_job_predictions(job_id)
+    models = source.results.predictions[0].models
+    assert models.language is None and models.prosody is None, "only what was asked for"
+    (group,) = models.face.grouped_predictions
+    (face,) = group.predictions
+    assert (group.id, face.time, face.frame) == ("face_0", 2.2, 7)
+    assert max(face.emotions, key=lambda one: one.score).name == "Sadness"
+
+
+@pytest.mark.parametrize("ended", [finish, fail], ids=["done", "failed"])
+def test_a_callback_gets_the_predictions_once(gateway: Gateway, batch: Any, recording: Any, ended: Any) -> None:
+    with serving() as receiver:
+        request = wanted(callback_url=f"{receiver.url}/hook", notify=True)
+        job_id = batch.start_inference_job_from_local_file(file=[recording], json=request)
+        assert batch.get_job_details(job_id).request.callback_url == f"{receiver.url}/hook"
+        ended(gateway, job_id)
+        outbox = SqlOutbox(gateway.database)
+        due: list[DueDelivery] = []
+
+        def arrived() -> bool:
+            outbox.fan_out()
+            due.extend(outbox.due(limit=5, lease=timedelta(minutes=1), slots=100))
+            return bool(due)
+
+        assert eventually(arrived, 20)
+        render_callbacks(gateway.context)
+        assert outbox.due(limit=5, lease=timedelta(minutes=1), slots=100) == ()
+    (delivery,) = due
+    body = json.loads(delivery.delivery.body)
+    if ended is fail:
+        assert body == {"job_id": job_id, "status": "FAILED", "message": "It has no sound."}
+        return
+    assert (body["job_id"], body["status"]) == (job_id, "COMPLETED")
+    shown = httpx.get(
+        f"{gateway.url}{PATH}/{job_id}/predictions", headers={"X-Hume-Api-Key": gateway.keys["ours"]}
+    ).json()
+    assert body["predictions"] == shown
+
+
+def test_a_callback_needs_the_scope_of_what_it_gets(gateway: Gateway) -> None:
+    text, key = make_key("ours", {Scope.RECORDINGS_WRITE, Scope.TRANSCRIPTS_READ}, gateway.context.clock())
+    SqlKeyStore(gateway.database).add(key)
+    sent: Any = {"json": (None, '{"callback_url": "http://127.0.0.1:9999/"}'), "file": ("a.mp4", MP4)}
+    refused = httpx.post(gateway.url + PATH, files=sent, headers={"X-Hume-Api-Key": text})
+    assert (refused.status_code, "emotions:read" in refused.json()["message"]) == (403, True)
 
 
 def test_jobs_are_listed_by_state(gateway: Gateway, batch: Any, recording: Any) -> None:
@@ -107,7 +175,8 @@ def test_jobs_are_listed_by_state(gateway: Gateway, batch: Any, recording: Any) 
 @pytest.mark.parametrize(
     ("models", "named"),
     [
-        ({"face": {}}, "face"),
+        ({"face": {"facs": {}}}, "facs"),
+        ({"face": {"save_faces": True}}, "save_faces"),
         ({"burst": {}}, "burst"),
         ({"language": {"toxicity": {}}}, "toxicity"),
         ({"prosody": {"window": {"length": 4.0}}}, "window"),

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import hashlib
 import io
 import threading
 import wave
@@ -17,11 +19,15 @@ from openai import OpenAI
 from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
-from tests.gateway.compat.finished_jobs import fail, finish
+from tests.gateway.compat.finished_jobs import fail, finish, spoken
 from tests.gateway.conftest import Open
-from tests.gateway.serving import MP4, Gateway, eventually
+from tests.gateway.serving import MP4, WAV, Gateway, eventually
 from tests.service_fakes import ONE_STAGE, new_job
 
+LONG_WAV = WAV + bytes(range(256)) * 8_000  # 2 MB; longer than a block, and than other form fields may be
+REFERENCE, LONG_REFERENCE = (
+    f"data:audio/wav;base64,{base64.b64encode(content).decode()}" for content in (WAV, LONG_WAV)
+)
 PATH = "/v1/audio/transcriptions"
 Ends = Callable[[Gateway, str], None]
 
@@ -92,6 +98,29 @@ def test_diarized_json_names_speakers_by_letters(gateway: Gateway, sdk: OpenAI) 
     assert said.segments[0].emotion["label"] == "sadness" and said.usage.seconds == 60.0
 
 
+def test_known_speakers_are_named(gateway: Gateway, sdk: OpenAI) -> None:
+    known: Any = {"known_speaker_names": ["Zoe", "Ana"], "known_speaker_references": [REFERENCE, LONG_REFERENCE]}
+
+    def end(gateway: Gateway, job_id: str) -> None:
+        published = spoken()
+        first, second = published.speakers
+        named = (first.model_copy(update={"name": "Ana"}), second.model_copy(update={"name": "Speaker 2"}))
+        finish(gateway, job_id, published.model_copy(update={"speakers": named}))
+
+    said = transcribed(gateway, sdk, end, response_format="diarized_json", **known)
+    assert [one.speaker for one in said.segments] == ["Ana", "B"]
+    record = gateway.context.jobs.find("ours", said.undertone["job_id"])
+    assert record is not None
+    expected = [("Zoe", hashlib.sha256(WAV).hexdigest()), ("Ana", hashlib.sha256(LONG_WAV).hexdigest())]
+    assert [(one.name, one.sha256) for one in record.job.known_voices] == expected
+    names = {blob.rpartition("/")[2] for blob in gateway.blobs()}
+    assert names >= {"known-voice-0", "known-voice-1", "recording"}
+    again = sdk.audio.transcriptions.create(
+        file=("a.mp4", MP4), model="undertone-1", response_format="diarized_json", **known
+    )
+    assert again.undertone["job_id"] == record.id, "the same voices join the job"
+
+
 def test_a_stream_sends_segments_and_ends(gateway: Gateway, sdk: OpenAI) -> None:
     events = list(transcribed(gateway, sdk, response_format="diarized_json", stream=True))
     kinds = [one.type.removeprefix("transcript.text.") for one in events]
@@ -158,8 +187,14 @@ def test_parts_may_come_in_any_order(gateway: Gateway) -> None:
     [
         ({"response_format": "xml"}, "response_format"),
         ({"include": ["logprobs"]}, "include"),
-        ({"extra_body": {"known_speaker_names": ["Ana"]}}, "known_speaker_names"),
-        ({"extra_body": {"known_speaker_references": ["data:audio/wav;base64," + "A" * 200_000]}}, "known_speaker"),
+        ({"known_speaker_names": ["Ana"]}, "as many known_speaker_names"),
+        ({"known_speaker_references": [REFERENCE]}, "as many known_speaker_names"),
+        ({"known_speaker_names": ["/"], "known_speaker_references": [REFERENCE]}, "as many known_speaker_names"),
+        ({"known_speaker_names": list("abcde"), "known_speaker_references": [REFERENCE] * 5}, "more than 4"),
+        *(
+            ({"known_speaker_names": ["Ana"], "known_speaker_references": [url]}, "data URLs")
+            for url in ("https://a.example/a.wav", "data:audio/wav,RIFF", "data:audio/wav;base64,UklG!", "", "x" * 300)
+        ),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(sdk: OpenAI, options: dict[str, Any], named: str) -> None:

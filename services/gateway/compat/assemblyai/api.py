@@ -30,6 +30,6 @@ router.include_router(transcripts.router)
 router.include_router(exports.router)
 API = CompatibleApi(
     router=router,
-    dialect=Dialect(prefixes=("/v2",), write_error=_write_error, key_schemes=()),
+    dialects=(Dialect(prefixes=("/v2",), write_error=_write_error, key_schemes=()),),
     body_limits={transcripts.UPLOAD: None},
 )

@@ -23,6 +23,7 @@ IGNORED = frozenset(
         "min_speakers_expected",
         "prompt",
         "punctuate",
+        "remove_audio_tags",
         "speech_model",
         "speech_models",
         "temperature",

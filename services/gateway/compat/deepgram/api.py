@@ -23,6 +23,7 @@ from shared.infra.web.dialect import Dialect, Failure
 
 NAME = "deepgram"
 LISTEN = "/v1/listen"
+OTHERS = ("/v1/read", "/v1/speak", "/v1/projects", "/v1/auth")  # there are no such routes; errors have its form
 
 router = APIRouter(include_in_schema=False)
 
@@ -64,7 +65,7 @@ def _write_error(failure: Failure) -> tuple[int, dict[str, Any]]:
 
 API = CompatibleApi(
     router=router,
-    dialect=Dialect(prefixes=(LISTEN,), write_error=_write_error, key_schemes=("token", "bearer")),
+    dialects=(Dialect(prefixes=(LISTEN, *OTHERS), write_error=_write_error, key_schemes=("token", "bearer")),),
     body_limits={LISTEN: None},
     chores=(render_callbacks,),
 )

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from services.gateway.compat.deepgram.options import ListenOptions
@@ -82,7 +82,8 @@ def _alternative(passages: Sequence[Passage], options: ListenOptions) -> dict[st
         "words": [_word(word, one, options) for one in passages for word in one.words],
     }
     if options.paragraphs:
-        own = [_paragraph(one, options) for one in paragraphs(passages)]
+        scores = {id(word): _score(one.emotion) for one in passages if one.emotion for word in one.words}
+        own = [_paragraph(one, options, scores) for one in paragraphs(passages)]
         alternative["paragraphs"] = {"transcript": text, "paragraphs": own}
     return alternative
 
@@ -114,13 +115,16 @@ def _utterance(number: int, passage: Passage, options: ListenOptions) -> dict[st
     }
 
 
-def _paragraph(passage: Passage, options: ListenOptions) -> dict[str, Any]:
+def _paragraph(passage: Passage, options: ListenOptions, scores: Mapping[int, float]) -> dict[str, Any]:
+    """Its sentiment is the mean of its words, by the scores of these words."""
+    own = [scores[id(word)] for word in passage.words if id(word) in scores]
     return {
         "start": passage.start,
         "end": passage.end,
         "num_words": len(passage.words),
         "sentences": [{"text": one.text, "start": one.start, "end": one.end} for one in sentences([passage])],
         **_speaker(passage, options),
+        **(_scored(sum(own) / len(own)) if own and options.sentiment else {}),
     }
 
 

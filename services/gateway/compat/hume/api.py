@@ -19,9 +19,11 @@ from services.gateway.compat.hume.views import STATUSES, show_details, show_pred
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, Reader, Writer
 from services.gateway.jobs import find_job
+from shared.domain.error import UndertoneError
 from shared.domain.job_record import JobFilter, JobRecord
 from shared.domain.tenant import Scope
 from shared.domain.transcript import Transcript
+from shared.domain.webhook import PayloadFormat, WebhookEndpoint
 from shared.exports.document import render_json
 from shared.exports.subtitles import render_vtt
 from shared.infra.web.access_log import start_job_trace
@@ -46,7 +48,8 @@ async def start(request: Request, gateway: Gateway, caller: Writer, after_respon
 def _submit(gateway: Context, caller: Caller, request: Request, body: Body) -> JobRecord:
     gateway.require_storage()
     with gateway.intake.receive(caller, body.claimed or 0) as incoming:
-        record = incoming.submit(read_start(gateway, request, body, incoming))
+        options, callback = read_start(gateway, request, body, incoming)
+        record = incoming.submit(options, callback)
     gateway.queued_jobs.inc()
     return record
 
@@ -93,6 +96,25 @@ def artifacts(gateway: Gateway, caller: Reader, job_id: str) -> Response:
     return Response(content.getvalue(), media_type="application/zip")
 
 
+def render_callbacks(gateway: Context) -> None:
+    """Hand the callbacks of ended jobs to the courier; several gateways may do this at once."""
+    for endpoint in gateway.endpoints.without_delivery(PayloadFormat.HUME):
+        gateway.deliveries.add(endpoint, json.dumps(_callback(gateway, endpoint), ensure_ascii=False).encode())
+
+
+def _callback(gateway: Context, endpoint: WebhookEndpoint) -> dict[str, Any]:
+    job_id = endpoint.job_id or ""
+    try:
+        record = find_job(gateway, endpoint.tenant, job_id)
+        # The key that asked for it had the scopes.
+        scopes = frozenset({Scope.TRANSCRIPTS_READ, Scope.EMOTIONS_READ})
+        caller = Caller(tenant=endpoint.tenant, key_id=record.key_id, scopes=scopes)
+        found = show_predictions(record, _read(gateway, caller, job_id))
+    except UndertoneError as error:
+        return {"job_id": job_id, "status": "FAILED", "message": error.message}
+    return {"job_id": job_id, "status": "COMPLETED", "predictions": found}
+
+
 def _read(gateway: Context, caller: Caller, job_id: str) -> Transcript:
     """Everything in these answers is a reading, so the scope is required."""
     caller.require_scope(Scope.EMOTIONS_READ)
@@ -109,6 +131,7 @@ def _write_error(failure: Failure) -> tuple[int, dict[str, Any]]:
 
 API = CompatibleApi(
     router=router,
-    dialect=Dialect(prefixes=("/v0",), write_error=_write_error, key_header="x-hume-api-key", key_schemes=()),
+    dialects=(Dialect(prefixes=("/v0",), write_error=_write_error, key_header="x-hume-api-key", key_schemes=()),),
     body_limits={JOBS: None},
+    chores=(render_callbacks,),
 )

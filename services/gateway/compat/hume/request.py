@@ -4,18 +4,21 @@ from __future__ import annotations
 
 import hashlib
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, ClassVar
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
 
 from services.gateway.body_parsers import download, read_whole, validate
+from services.gateway.callbacks import Callback
 from services.gateway.compat.api import UnsupportedOption, check_options, first_part, read_options
 from services.gateway.context import Context
 from services.gateway.job_intake import IncomingUpload
 from services.gateway.multipart_stream import PartLimits, boundary_of, read_parts
 from shared.domain.emotion import Modality
 from shared.domain.job_request import JobRequest
+from shared.domain.tenant import Scope
+from shared.domain.webhook import PayloadFormat
 from shared.infra.web.request_body import Body
 
 METADATA = "hume"  # the entry of a job's metadata with its request
@@ -23,9 +26,10 @@ GRANULARITIES = (None, "utterance", "conversational_turn")
 
 
 class Options(BaseModel):
-    """Every other option is refused by its name."""
+    """Every other option is refused by its name, except those that have no effect."""
 
     model_config = ConfigDict(extra="allow")
+    ignored: ClassVar[tuple[str, ...]] = ()
 
 
 class Model(Options):
@@ -37,7 +41,14 @@ class Language(Model):
     sentiment: dict[str, Any] | None = None
 
 
+class Face(Options):
+    ignored = ("fps_pred", "prob_threshold", "min_face_size")
+
+    identify_faces: bool | None = None
+
+
 class Models(Options):
+    face: Face | None = None
     prosody: Model | None = None
     language: Language | None = None
 
@@ -48,28 +59,39 @@ class Transcription(Options):
 
 
 class Start(Options):
+    ignored = ("notify",)
+
     models: Models | None = None
     transcription: Transcription = Transcription()
     urls: list[str] = Field(default=[], max_length=1)
+    callback_url: str | None = Field(default=None, max_length=2000)
 
     def check(self) -> None:
         wanted = self.models or Models()
-        for part in (self, wanted, wanted.prosody, wanted.language, self.transcription):
+        for part in (self, wanted, wanted.face, wanted.prosody, wanted.language, self.transcription):
             extra = (part.model_extra if part else None) or {}
             given = {name: True if value == {} else value for name, value in extra.items()}
-            check_options(given, supported=(), ignored=("notify",) if part is self else ())
+            check_options(given, supported=(), ignored=part.ignored if part else ())
         if any(one and one.granularity not in GRANULARITIES for one in (wanted.prosody, wanted.language)):
             raise UnsupportedOption("The granularity is utterance or conversational_turn.")
 
     @property
-    def modalities(self) -> tuple[Modality, ...]:
+    def callback(self) -> Callback | None:
+        return None if self.callback_url is None else Callback(self.callback_url, PayloadFormat.HUME)
+
+    @property
+    def modalities(self) -> tuple[Modality, ...] | None:
+        """None: all that the deployment allows."""
         if self.models is None:
-            return (Modality.TEXT, Modality.VOICE)
-        chosen = {Modality.TEXT: self.models.language, Modality.VOICE: self.models.prosody}
+            return None
+        models = self.models
+        chosen = {Modality.TEXT: models.language, Modality.VOICE: models.prosody, Modality.FACE: models.face}
         return tuple(modality for modality, model in chosen.items() if model is not None)
 
 
-def read_start(gateway: Context, request: Request, body: Body, incoming: IncomingUpload) -> JobRequest:
+def read_start(
+    gateway: Context, request: Request, body: Body, incoming: IncomingUpload
+) -> tuple[JobRequest, Callback | None]:
     """Receive the recording, as a part or from its URL; the part `json` may come in any form."""
     content_type = request.headers.get("content-type", "")
     blocks = incoming.with_heartbeat(body.blocks())
@@ -82,13 +104,17 @@ def read_start(gateway: Context, request: Request, body: Body, incoming: Incomin
     if start.urls:
         download(gateway, incoming, incoming.put_recording, start.urls[0], None)
         source = {"type": "url", "url": start.urls[0]}
-    shown = start.model_dump(mode="json", include={"models", "transcription", "urls"}, exclude_none=True)
+    if start.callback is not None:  # it gets the predictions
+        incoming.caller.require_scope(Scope.EMOTIONS_READ)
+    shown = start.model_dump(
+        mode="json", include={"models", "transcription", "urls", "callback_url"}, exclude_none=True
+    )
     fields = {
         "language": first_part(start.transcription.language),
         "modalities": start.modalities,
         "metadata": {METADATA: {"request": shown, "source": source}},
     }
-    return read_options(request.headers, fields)
+    return read_options(request.headers, fields), start.callback
 
 
 def _read_form(incoming: IncomingUpload, boundary: str, blocks: Iterator[bytes]) -> tuple[Start, dict[str, Any] | None]:

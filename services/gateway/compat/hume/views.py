@@ -19,6 +19,8 @@ STATUSES = {
     JobStatus.FAILED: "FAILED",
     JobStatus.CANCELLED: "FAILED",
 }
+MODELS = {"language": Modality.TEXT, "prosody": Modality.VOICE, "face": Modality.FACE}
+FRAMES_PER_SECOND = 3.0  # the vendor's default
 LEVELS = {Sentiment.NEGATIVE: "123", Sentiment.NEUTRAL: "456", Sentiment.POSITIVE: "789"}
 
 
@@ -40,7 +42,7 @@ def show_details(record: JobRecord) -> dict[str, Any]:
             "urls": request.get("urls", []),
             "files": [{name: value for name, value in one.items() if name != "type"} for one in files],
             "text": [],
-            "callback_url": None,
+            "callback_url": request.get("callback_url"),
             "notify": False,
         },
         "state": _state(record),
@@ -74,15 +76,41 @@ def show_predictions(record: JobRecord, transcript: Transcript) -> list[dict[str
     named = bool(request.get("transcription", {}).get("identify_speakers"))
     models: dict[str, Any] = {}
     passages = utterances(transcript)
-    for name, modality in (("language", Modality.TEXT), ("prosody", Modality.VOICE)):
+    for name, modality in MODELS.items():
         options = {} if asked is None else asked.get(name)
         if options is None or modality not in transcript.disclosure.modalities:
+            continue
+        if modality is Modality.FACE:
+            models[name] = {"metadata": None, "grouped_predictions": _faces(passages, options)}
             continue
         groups = _groups(passages, modality, options, named or bool(options.get("identify_speakers")))
         metadata = {"confidence": 1.0, "detected_language": transcript.language}
         models[name] = {"metadata": metadata, "grouped_predictions": groups}
     prediction = {"file": source.get("filename") or source.get("url"), "file_type": "video", "models": models}
     return [{"source": source, "error": None, "results": {"errors": [], "predictions": [prediction]}}]
+
+
+def _faces(passages: Sequence[Passage], options: Mapping[str, Any]) -> list[dict[str, Any]]:
+    """One prediction for each utterance, at its middle; where the face was is not kept, so its box is empty."""
+    groups: dict[str, list[dict[str, Any]]] = {}
+    for one in passages:
+        scores = one.emotion.modalities[Modality.FACE].scores if one.emotion else None
+        if one.emotion is None or scores is None:
+            continue
+        time = (one.start + one.end) / 2
+        prediction = {
+            "frame": round(time * FRAMES_PER_SECOND),
+            "time": round(time, 3),
+            "prob": 1.0,
+            "box": dict.fromkeys("xywh", 0.0),
+            "emotions": _emotions(one.emotion, scores.root),
+        }
+        groups.setdefault(f"face_{one.speaker}" if options.get("identify_faces") else "unknown", []).append(prediction)
+    return _grouped(groups)
+
+
+def _grouped(groups: Mapping[str, list[dict[str, Any]]]) -> list[dict[str, Any]]:
+    return [{"id": name, "predictions": predictions} for name, predictions in groups.items()]
 
 
 def _groups(
@@ -111,7 +139,7 @@ def _groups(
         else:
             prediction["undertone"] = one.emotion.model_dump(mode="json")
         groups.setdefault(f"spk_{one.speaker}" if named else "unknown", []).append(prediction)
-    return [{"id": name, "predictions": predictions} for name, predictions in groups.items()]
+    return _grouped(groups)
 
 
 def _emotions(reading: EmotionReading, scores: Mapping[Emotion, float]) -> list[dict[str, Any]]:

@@ -50,15 +50,15 @@ async def transcribe(request: Request, gateway: Gateway, caller: Writer, reader:
     record = await submit_or_join(gateway, caller, request, read)
     if form.streams:
         headers = {"Cache-Control": "no-store", "X-Accel-Buffering": "no"}
-        stream = _stream(gateway, reader, record.id, form.response_format)
+        stream = _stream(gateway, reader, record.id, form)
         return StreamingResponse(stream, media_type="text/event-stream", headers=headers)
     shown = await transcript_when_done(gateway, reader, request, record.id, NAME)
     if form.response_format in views.TEXT_FORMATS:
         return PlainTextResponse(views.render_text(shown, form.response_format))
-    return JSONResponse(views.show(shown, form.response_format, form.granularities, form.warnings()))
+    return JSONResponse(views.show(shown, form))
 
 
-async def _stream(gateway: Context, caller: Caller, job_id: str, response_format: str) -> AsyncIterator[str]:
+async def _stream(gateway: Context, caller: Caller, job_id: str, form: TranscriptionForm) -> AsyncIterator[str]:
     try:
         with gateway.waiting_requests.acquire(caller.id):
             said = anyio.current_time()
@@ -72,7 +72,7 @@ async def _stream(gateway: Context, caller: Caller, job_id: str, response_format
         code = error.job_code if isinstance(error, JobFailed) else error.code
         yield views.event(_error(error.message, "invalid_request_error", code))
         return
-    for event in views.events(shown, response_format):
+    for event in views.events(shown, form):
         yield event
     yield "data: [DONE]\n\n"
 
@@ -115,6 +115,6 @@ def _error(message: str, kind: str, code: str) -> dict[str, Any]:
 
 API = CompatibleApi(
     router=router,
-    dialect=Dialect(prefixes=("/v1/audio", "/v1/models"), write_error=_write_error),
+    dialects=(Dialect(prefixes=("/v1/audio", "/v1/models"), write_error=_write_error),),
     body_limits={TRANSCRIPTIONS: None, TRANSLATIONS: None},
 )

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import base64
+import binascii
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -9,9 +11,10 @@ from typing import Any
 from starlette.datastructures import Headers
 
 from services.gateway.compat.api import UnsupportedOption, check_options, first_part, read_options
-from services.gateway.job_intake import IncomingUpload
+from services.gateway.job_intake import MAX_KNOWN_VOICES, IncomingUpload
 from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
 from shared.domain.error import NotFound
+from shared.domain.file_label import safe_file_label
 from shared.domain.job_request import JobRequest
 
 MODEL = "undertone-1"  # speakers and emotion
@@ -23,8 +26,10 @@ WITHOUT_EMOTION = (
     "gpt-4o-transcribe-diarize",
 )
 MODELS = (MODEL, *WITHOUT_EMOTION)
+MAX_DATA_HEAD = 200  # bytes of a data URL before its content
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
-SUPPORTED = ("model", "response_format", "language", "keywords", "timestamp_granularities", "stream")
+KNOWN_NAMES, KNOWN_REFERENCES = "known_speaker_names", "known_speaker_references"
+SUPPORTED = (KNOWN_NAMES, "model", "response_format", "language", "keywords", "timestamp_granularities", "stream")
 IGNORED = ("prompt", "temperature", "chunking_strategy")
 
 
@@ -55,6 +60,10 @@ class TranscriptionForm:
     def granularities(self) -> Sequence[str]:
         return self.fields.get("timestamp_granularities", ())
 
+    @property
+    def known_names(self) -> Sequence[str]:
+        return self.fields.get(KNOWN_NAMES, ())
+
     def warnings(self) -> list[str]:
         given: Mapping[str, Any] = {name: values[0] for name, values in self.fields.items()}
         return check_options(given, supported=SUPPORTED, ignored=IGNORED)
@@ -81,10 +90,45 @@ def read_form(
     limits = PartLimits(files=1)
     reader = FieldReader(limits)
     for part in read_parts(blocks, boundary_of(content_type), limits):
-        if part.name.startswith("known_speaker"):  # a reference is longer than all other fields together
-            raise UnsupportedOption("Not supported: known_speaker_names, known_speaker_references.")
         if part.name == "file":
             incoming.put_recording(part.filename, part.blocks)
+        elif part.name.startswith(KNOWN_REFERENCES):  # longer than all other fields together
+            if len(incoming.known_voices) >= MAX_KNOWN_VOICES:
+                raise UnsupportedOption(f"There are more than {MAX_KNOWN_VOICES} {KNOWN_REFERENCES}.")
+            incoming.put_known_voice(None, _data_of(part.blocks))
         else:
             form.add(part.name, reader.read(part))
+    names = [safe_file_label(name, "") for name in form.known_names]
+    if len(names) != len(incoming.known_voices) or "" in names:
+        raise UnsupportedOption(f"There must be as many {KNOWN_NAMES} as {KNOWN_REFERENCES}.")
+    if names:
+        form.fields[KNOWN_NAMES] = names
+    named = zip(incoming.known_voices, names, strict=True)
+    incoming.known_voices = [voice.model_copy(update={"name": name}) for voice, name in named]
     return form.options(headers)
+
+
+def _data_of(blocks: Iterator[bytes]) -> Iterator[bytes]:
+    """The content of a data URL, decoded while it arrives."""
+    left, begun = b"", False
+    for block in blocks:
+        left += block
+        if not begun:
+            head, comma, rest = left.partition(b",")
+            if not comma and len(left) < MAX_DATA_HEAD:
+                continue
+            if not (comma and head.startswith(b"data:") and head.endswith(b";base64")):
+                break
+            left, begun = rest, True
+        whole = len(left) // 4 * 4
+        yield _decoded(left[:whole])
+        left = left[whole:]
+    if left or not begun:
+        raise UnsupportedOption(f"The {KNOWN_REFERENCES} are data URLs with audio in base64.")
+
+
+def _decoded(text: bytes) -> bytes:
+    try:
+        return base64.b64decode(text, validate=True)
+    except binascii.Error:
+        raise UnsupportedOption(f"The {KNOWN_REFERENCES} are data URLs with audio in base64.") from None

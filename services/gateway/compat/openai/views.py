@@ -8,6 +8,7 @@ from collections.abc import Iterator, Sequence
 from typing import Any
 
 from services.gateway.compat.api import letter
+from services.gateway.compat.openai.form import TranscriptionForm
 from services.gateway.compat.passages import Passage, render_srt, render_vtt, utterances
 from shared.infra.transcript_reader import VisibleTranscript
 
@@ -28,9 +29,8 @@ def render_text(shown: VisibleTranscript, response_format: str) -> str:
     return text_of(passages) + "\n"
 
 
-def show(
-    shown: VisibleTranscript, response_format: str, granularities: Sequence[str], warnings: Sequence[str]
-) -> dict[str, Any]:
+def show(shown: VisibleTranscript, form: TranscriptionForm) -> dict[str, Any]:
+    response_format, granularities = form.response_format, form.granularities
     passages = utterances(shown.transcript)
     seconds = shown.transcript.recording.duration
     common = {
@@ -39,13 +39,18 @@ def show(
         "undertone": {
             "job_id": shown.transcript.job_id,
             "disclosure": shown.transcript.disclosure.model_dump(mode="json"),
-            "warnings": [*warnings, *shown.transcript.warnings],
+            "warnings": [*form.warnings(), *shown.transcript.warnings],
         },
     }
     if response_format == "json":
         return common
     if response_format == "diarized_json":
-        return {"task": "transcribe", "duration": seconds, **common, "segments": speaker_segments(shown)}
+        return {
+            "task": "transcribe",
+            "duration": seconds,
+            **common,
+            "segments": speaker_segments(shown, form.known_names),
+        }
     verbose = {"task": "transcribe", "language": shown.transcript.language or "", "duration": seconds, **common}
     if "word" in granularities:
         verbose["words"] = [_word(word.text, word.start, word.end) for one in passages for word in one.words]
@@ -54,14 +59,15 @@ def show(
     return verbose
 
 
-def speaker_segments(shown: VisibleTranscript) -> list[dict[str, Any]]:
+def speaker_segments(shown: VisibleTranscript, known_names: Sequence[str]) -> list[dict[str, Any]]:
+    names = [one.name if one.name in known_names else letter(n) for n, one in enumerate(shown.transcript.speakers)]
     return [
         {
             "type": "transcript.text.segment",
             "id": f"seg_{number}",
             "start": one.start,
             "end": one.end,
-            "speaker": letter(one.speaker),
+            "speaker": names[one.speaker],
             "text": one.text,
             **_emotion(one, shown.emotion),
         }
@@ -69,10 +75,10 @@ def speaker_segments(shown: VisibleTranscript) -> list[dict[str, Any]]:
     ]
 
 
-def events(shown: VisibleTranscript, response_format: str) -> Iterator[str]:
+def events(shown: VisibleTranscript, form: TranscriptionForm) -> Iterator[str]:
     """The events of a stream. The transcript is sent when it is done, utterance by utterance."""
     passages = utterances(shown.transcript)
-    segments = speaker_segments(shown) if response_format == "diarized_json" else []
+    segments = speaker_segments(shown, form.known_names) if form.response_format == "diarized_json" else []
     for number, passage in enumerate(passages):
         if segments:
             yield event(segments[number])
