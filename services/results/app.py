@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.results import corrections, media, search, videos, views
+from services.results import clips, corrections, edits, media, search, videos, views
 from services.results.page.app import page_service
 from shared.infra.database.engine import Database
 from shared.infra.transcript_reader import open_transcripts
@@ -10,7 +10,7 @@ from shared.infra.web.application import WebService
 from shared.ports.blobs import BlobStore
 
 # `.mp4` comes before the other views, which would parse it as the end of an id.
-ROUTERS = tuple(module.router for module in (search, corrections, media, videos, views))
+ROUTERS = tuple(module.router for module in (search, corrections, edits, clips, media, videos, views))
 MAX_CORRECTION = 128 * 1024  # bytes; the longest utterance text fits in any escaping
 
 

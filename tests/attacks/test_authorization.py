@@ -60,6 +60,9 @@ RULES: dict[str, Rule] = {
     "GET /v1/search": [READ],
     **{f"{method} /v1/transcripts/{{}}{view}": [READ] for view in VIEWS for method in ("GET", "HEAD")},
     "GET /v1/transcripts/{}/corrections": [READ],
+    **{f"{method} /v1/transcripts/{{}}/clips.csv": [READ | {Scope.EMOTIONS_READ}] for method in ("GET", "HEAD")},
+    **{f"{call} /v1/transcripts/{{}}/edits": EDIT for call in ("GET", "POST")},
+    **{f"POST /v1/transcripts/{{}}/edits/{step}": EDIT for step in ("undo", "redo")},
     "PATCH /v1/transcripts/{}/speakers/{}": EDIT,
     "PATCH /v1/transcripts/{}/utterances/{}": EDIT,
     "POST /v1/transcripts/{}/video": EDIT,
@@ -83,6 +86,8 @@ RULES: dict[str, Rule] = {
 BODIES: dict[str, Any] = {
     "POST /v1/webhooks": {"url": "https://hook.example/"},
     "PATCH /v1/webhooks/{}": {"enabled": True},
+    "POST /v1/transcripts/{}/edits": {"operations": [{"op": "join", "utterance": 0}]},
+    **{f"POST /v1/transcripts/{{}}/edits/{step}": {} for step in ("undo", "redo")},
     "PATCH /v1/transcripts/{}/speakers/{}": {"name": "Ana"},
     "PATCH /v1/transcripts/{}/utterances/{}": {"text": "Hello."},
 }
