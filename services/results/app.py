@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.results import corrections, media, notes, search, share_links, shared_views, videos, views
+from services.results import clips, corrections, edits, media, notes, search, share_links, shared_views, videos, views
 from services.results import retention as retention_routes
 from services.results.manage_context import open_manage
 from services.results.notes import NotesWriter
@@ -19,7 +19,7 @@ from shared.infra.web.application import WebService
 from shared.ports.blobs import BlobStore
 
 # `.mp4` comes before the other views, which would parse it as the end of an id.
-ROUTERS = tuple(module.router for module in (search, corrections, media, videos, views))
+ROUTERS = tuple(module.router for module in (search, corrections, edits, clips, media, videos, views))
 MAX_CORRECTION = 128 * 1024  # bytes; the longest utterance text fits in any escaping
 
 

@@ -1,49 +1,56 @@
-"""`PATCH`: corrections that people make, stored separately from the transcript, and the list of them."""
+"""`PATCH`: single corrections that people make, stored separately from the transcript, and the list of them."""
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Sequence
 from typing import Annotated
 
 from fastapi import APIRouter, Header, Path
-from pydantic import Field, JsonValue
+from pydantic import Field
 from starlette.responses import Response
 
 from services.results.content_response import etag_of, matches
+from services.results.correction_writer import CorrectedState, visible_words, write_corrections
 from services.results.dependencies import Editor, Reader, Transcripts
 from services.results.openapi import transcript_responses
 from services.results.views import PATH
-from shared.domain.correction import (
-    Change,
-    Correction,
-    UtterancePatch,
-    apply_changes,
-    patch_changes,
-    rename_changes,
-    utterance_of,
+from shared.domain.corrected_transcript import apply_corrections
+from shared.domain.correction import Change, Correction
+from shared.domain.edit import MAX_NAME, MAX_TEXT, Operation, Rename, SetEmotion, SetSpeaker, SetText
+from shared.domain.emotion import Emotion
+from shared.domain.error import (
+    InvalidRequest,
+    NoEmotionReading,
+    PreconditionFailed,
+    TooManyCorrections,
+    UndertoneError,
 )
-from shared.domain.error import InvalidRequest, NoEmotionReading, PreconditionFailed, UndertoneError
 from shared.domain.speech import Utterance
 from shared.domain.tenant import Scope
-from shared.domain.transcript import Speaker, Transcript
+from shared.domain.transcript import Speaker
 from shared.domain.value import Value
-from shared.exports.captions import plain
 from shared.exports.document import render_json
 from shared.infra.transcript_reader import TranscriptReader, VisibleTranscript, visible_corrections
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.openapi import Responses
 
-ATTEMPTS = 5
 IfMatch = Annotated[
     str | None, Header(description="The ETag of the transcript as JSON: rejected with 412 if it has changed since.")
 ]
-PlanChanges = Callable[[Transcript], tuple[Change, ...]]
 
 router = APIRouter(tags=["corrections"])
 
 
 class SpeakerPatch(Value):
-    name: str = Field(min_length=1, max_length=200)
+    name: str = Field(min_length=1, max_length=MAX_NAME)
+
+
+class UtterancePatch(Value):
+    """The fields of an utterance that may be corrected; omitted fields stay unchanged."""
+
+    text: str | None = Field(default=None, min_length=1, max_length=MAX_TEXT)
+    emotion: Emotion | None = None
+    speaker: str | None = Field(default=None, min_length=1, max_length=64, description="The id of a speaker")
 
 
 class Corrections(Value):
@@ -51,7 +58,7 @@ class Corrections(Value):
 
 
 def _patched(model: type[Value], description: str, *more: type[UndertoneError]) -> Responses:
-    also = transcript_responses(*more, PreconditionFailed)
+    also = transcript_responses(*more, PreconditionFailed, TooManyCorrections)
     return {200: {"model": model, "description": f"{description} The ETag is that of the transcript."}, **also}
 
 
@@ -78,8 +85,8 @@ def name_speaker(
     if_match: IfMatch = None,
 ) -> Response:
     """Needs the scopes `transcripts:read` and `recordings:write`."""
-    name = _words(patch.name)
-    shown = _correct(transcripts, caller, job_id, if_match, lambda current: rename_changes(current, speaker_id, name))
+    rename = Rename(speaker=speaker_id, name=visible_words(patch.name))
+    shown = _correct(transcripts, caller, job_id, if_match, [rename])
     return _answer(shown, next(one for one in shown.transcript.speakers if one.id == speaker_id))
 
 
@@ -102,58 +109,43 @@ def correct_utterance(
         caller.require_scope(Scope.EMOTIONS_READ)
     if not patch.model_fields_set:
         raise InvalidRequest("The correction is empty.", hint="Give text, emotion or speaker.")
+    operations: list[Operation] = []
     if patch.text is not None:
-        patch = patch.model_copy(update={"text": _words(patch.text)})
-    shown = _correct(transcripts, caller, job_id, if_match, lambda current: patch_changes(current, index, patch))
-    one = utterance_of(shown.transcript, index)
+        operations.append(SetText(utterance=index, text=visible_words(patch.text)))
+    if patch.emotion is not None:
+        operations.append(SetEmotion(utterance=index, emotion=patch.emotion))
+    if patch.speaker is not None:
+        operations.append(SetSpeaker(utterances=(index,), speaker=patch.speaker))
+    shown = _correct(transcripts, caller, job_id, if_match, operations)
+    one = shown.transcript.utterance(index)
     return _answer(shown, one if shown.emotion else one.model_copy(update={"emotion": None}))
 
 
-def _words(text: str) -> str:
-    cleaned = plain(text)
-    if not cleaned:
-        raise InvalidRequest("The text has no visible characters.")
-    return cleaned
-
-
 def _correct(
-    transcripts: TranscriptReader, caller: Caller, job_id: str, if_match: str | None, plan: PlanChanges
+    transcripts: TranscriptReader,
+    caller: Caller,
+    job_id: str,
+    if_match: str | None,
+    operations: Sequence[Operation],
 ) -> VisibleTranscript:
-    """Apply a change to the latest corrections; retry if somebody else corrected the transcript meanwhile."""
-    for _ in range(ATTEMPTS):
-        published = transcripts.published(caller, job_id)
-        stored = transcripts.corrections.list(caller.tenant, job_id)
+    def plan(state: CorrectedState) -> tuple[Change, ...]:
         if if_match is not None:
-            _check_unchanged(published, stored, if_match)
-        changes = plan(apply_changes(published, stored))
-        try:
-            if changes:
-                fields: list[JsonValue] = [str(change.field) for change in changes]
-                transcripts.corrections.add(
-                    caller.tenant,
-                    job_id,
-                    changes,
-                    after=len(stored),
-                    shown=apply_changes(published, (*stored, *changes)),
-                    entry=caller.audit_entry(
-                        transcripts.clock(),
-                        "transcript.corrected",
-                        job_id,
-                        target=changes[0].target,
-                        fields=fields,
-                    ),
-                )
-            return transcripts.read(caller, job_id)
-        except PreconditionFailed:
-            if if_match is not None:
-                raise
-    raise PreconditionFailed("The transcript has too many simultaneous corrections.", hint="Try again.")
+            _check_unchanged(state, if_match)
+        return state.plan.changes(operations)
+
+    write_corrections(transcripts, caller, job_id, plan, retry=if_match is None)
+    return transcripts.read(caller, job_id)
 
 
-def _check_unchanged(published: Transcript, stored: tuple[Correction, ...], if_match: str) -> None:
+def _check_unchanged(state: CorrectedState, if_match: str) -> None:
     """Accept the ETag with or without readings, because a caller may have read either version."""
     tags = (
-        etag_of(render_json(apply_changes(published, visible_corrections(stored, emotion=emotion)), emotion=emotion))
+        etag_of(
+            render_json(
+                apply_corrections(state.published, visible_corrections(state.corrections, emotion=emotion)),
+                emotion=emotion,
+            )
+        )
         for emotion in (True, False)
     )
     if not matches(if_match, *tags):

@@ -16,6 +16,7 @@ from services.results.dependencies import Editor, Reader, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import transcript_responses
 from services.results.views import PATH, Emotion, Original, add_view, deliver_audited
+from shared.domain.correction_history import active_corrections
 from shared.domain.error import MediaDeleted, NoVideo, StoredDataMissing, VideoNotRequested
 from shared.domain.job_blobs import captioned_key
 from shared.domain.job_record import JobRecord
@@ -146,7 +147,7 @@ def _check_may_see(shown: VisibleTranscript) -> None:
 def _check_shows(shown: VisibleTranscript) -> None:
     """Raise if the transcript was corrected: the video shows the transcript as published, with its readings."""
     _check_may_see(shown)
-    if shown.corrections:
+    if active_corrections(shown.corrections):
         raise VideoNotRequested(
             "The captioned video shows the transcript before its corrections.",
             hint="Request it with ?original=true; .vtt has the corrected captions.",

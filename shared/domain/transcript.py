@@ -8,6 +8,7 @@ from typing import Any
 from pydantic import Field, field_validator
 
 from shared.domain.emotion import Modality
+from shared.domain.error import NotFound
 from shared.domain.governance import Purpose
 from shared.domain.recording import Recording
 from shared.domain.span import Span, union
@@ -97,6 +98,13 @@ class Transcript(Value):
         if not 1 <= version <= SCHEMA_VERSION:
             raise ValueError(f"this is schema version {version}; versions 1 to {SCHEMA_VERSION} are supported")
         return SCHEMA_VERSION
+
+    def utterance(self, index: int) -> Utterance:
+        """Raises NotFound: after a correction, indexes are not positions."""
+        found = next((one for one in self.utterances if one.index == index), None)
+        if found is None:
+            raise NotFound("There is no such utterance in this transcript.")
+        return found
 
     @property
     def names(self) -> SpeakerNames:

@@ -10,7 +10,7 @@ from shared.domain.speech import SpeakerTurn, Utterance
 
 
 def reassign_turns(
-    turns: Sequence[SpeakerTurn], before: Sequence[Utterance], after: Sequence[Utterance]
+    turns: Sequence[SpeakerTurn], before: Sequence[Utterance | SpeakerTurn], after: Sequence[Utterance | SpeakerTurn]
 ) -> tuple[SpeakerTurn, ...]:
     """The old speaker's turns within a reassigned utterance become turns of the new speaker, without confidence."""
     moves: dict[str, list[SpeakerTurn]] = {}

@@ -1,4 +1,4 @@
-"""Aligns corrected text with word times: unchanged words keep theirs, new words share those of the replaced words."""
+"""Relates words to text: where they are in it, and which times the words of a corrected text have."""
 
 from __future__ import annotations
 
@@ -11,6 +11,18 @@ from shared.domain.speech import Word
 
 # The comparison takes cubic time in the worst case. Utterances have at most 15 seconds, so about 50 words.
 MAX_COMPARED = 100
+
+
+def word_positions(text: str, words: Sequence[Word]) -> list[int] | None:
+    """Where each word begins in the text; None if one is not in it."""
+    found, edge = [], 0
+    for word in words:
+        position = text.find(word.text, edge)
+        if position < 0:
+            return None
+        found.append(position)
+        edge = position + len(word.text)
+    return found
 
 
 def align_words(words: Sequence[Word], text: str, within: Span) -> tuple[Word, ...]:

@@ -9,7 +9,8 @@ from typing import NoReturn
 
 from pydantic import JsonValue
 
-from shared.domain.correction import CorrectedField, Correction, apply_changes
+from shared.domain.corrected_transcript import apply_corrections
+from shared.domain.correction import HISTORY, CorrectedField, Correction
 from shared.domain.error import JobFailed, NotFound, NotReady, StateConflict, StoredDataMissing
 from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobRecord, JobStatus
@@ -58,7 +59,7 @@ class TranscriptReader:
         corrections = (
             () if original else visible_corrections(self.corrections.list(caller.tenant, job_id), emotion=visible)
         )
-        return VisibleTranscript(apply_changes(published, corrections), visible, corrections)
+        return VisibleTranscript(apply_corrections(published, corrections), visible, corrections)
 
     def published(self, caller: Caller, job_id: str) -> Transcript:
         """The transcript as the job published it, without corrections."""
@@ -100,8 +101,12 @@ def open_transcripts(database: Database, blobs: BlobStore) -> TranscriptReader:
 
 
 def visible_corrections(corrections: Sequence[Correction], *, emotion: bool) -> tuple[Correction, ...]:
-    """A corrected emotion counts as a reading and is filtered like one."""
-    return tuple(one for one in corrections if emotion or one.field is not CorrectedField.EMOTION)
+    """A corrected emotion counts as a reading and is filtered like one, and so is what undoes it."""
+    if emotion:
+        return tuple(corrections)
+    visible = [one for one in corrections if one.field is not CorrectedField.EMOTION]
+    edits = {str(one.edit) for one in visible if one.field not in HISTORY}
+    return tuple(one for one in visible if one.field not in HISTORY or one.target in edits)
 
 
 def _raise_not_ready(record: JobRecord) -> NoReturn:

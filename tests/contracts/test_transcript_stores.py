@@ -8,7 +8,8 @@ from typing import Any
 import pytest
 from sqlalchemy import text
 
-from shared.domain.correction import Change, CorrectedField, rename_changes
+from shared.domain.correction import Change, CorrectedField
+from shared.domain.edit import Rename
 from shared.domain.emotion import Emotion
 from shared.domain.error import InvalidRequest, NotFound, PreconditionFailed
 from shared.domain.search import SearchQuery
@@ -21,6 +22,7 @@ from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
+from tests.editing import planned
 from tests.exports.sample import transcript
 from tests.fakes import utterance
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
@@ -160,11 +162,12 @@ def test_corrections_are_numbered_and_update_index_and_audit_log(
 ) -> None:
     store, audit_log = SqlCorrectionStore(database), SqlAuditLog(database)
     made = done(database, saying("we lost it"))
-    first = rename_changes(made, "S1", "Zoë")
+    first = planned(made, Rename(speaker="S1", name="Zoë"))
     then = made.model_copy(update={"speakers": (made.speakers[0].model_copy(update={"name": "Zoë"}),)})
     kept = store.add("ours", made.job_id, first, after=0, shown=then, entry=entry(made.job_id, clock))
     assert (kept[0].number, kept[0].key_id, kept[0].at, kept[0].old) == (1, "k1", clock.now, made.speakers[0].name)
-    second = (Change(field=CorrectedField.TEXT, target="0", old="we lost it", new="we won it"),)
+    text_change = Change(field=CorrectedField.TEXT, target="0", old="we lost it", new="we won it")
+    second = (text_change, text_change)
     for wrong in (0, 2):
         with pytest.raises(PreconditionFailed):
             store.add("ours", made.job_id, second, after=wrong, shown=then, entry=entry(made.job_id, clock))
@@ -172,6 +175,7 @@ def test_corrections_are_numbered_and_update_index_and_audit_log(
     clock.move(MINUTE)
     more = store.add("ours", made.job_id, second, after=1, shown=then, entry=entry(made.job_id, clock))
     assert store.list("ours", made.job_id) == kept + more
+    assert [(one.number, one.edit) for one in kept + more] == [(1, 1), (2, 2), (3, 2)]
     assert store.list("theirs", made.job_id) == ()
     assert positions(index, speaker="zoe") == [0]
     page = audit_log.list("ours", limit=1)

@@ -5,10 +5,11 @@ from __future__ import annotations
 from hypothesis import given
 from hypothesis import strategies as st
 
-from shared.domain.correction import UtterancePatch, apply_changes, patch_changes, rename_changes
+from shared.domain.edit import Rename, SetSpeaker
 from shared.domain.speech import SpeakerTurn, Utterance
 from shared.domain.transcript import Transcript, talk_seconds
 from shared.domain.turn_reassignment import reassign_turns
+from tests.editing import edited
 from tests.exports.sample import transcript
 from tests.fakes import turn, utterance
 
@@ -68,14 +69,7 @@ def meeting() -> Transcript:
 
 def corrected(given: Transcript, *speakers: str) -> Transcript:
     """The first utterance is assigned to these speakers, one after the other."""
-    changes = [
-        change
-        for before, speaker in zip(["S1", *speakers], speakers, strict=False)
-        for change in patch_changes(
-            given.model_copy(update={"utterances": (utterance(0, 0, 4, before),)}), 0, UtterancePatch(speaker=speaker)
-        )
-    ]
-    return apply_changes(given, changes)
+    return edited(given, *(SetSpeaker(utterances=(0,), speaker=speaker) for speaker in speakers))
 
 
 def test_reassigned_utterance_changes_talk_time() -> None:
@@ -90,6 +84,6 @@ def test_utterance_that_gets_its_speaker_back_leaves_the_turns_unchanged() -> No
 
 
 def test_renamed_speaker_keeps_its_turns() -> None:
-    made = apply_changes(meeting(), rename_changes(meeting(), "S1", "Anna"))
+    made = edited(meeting(), Rename(speaker="S1", name="Anna"))
     assert made.turns == meeting().turns
     assert made.names[made.turns[0].speaker] == "Anna"

@@ -6,11 +6,12 @@ import pytest
 from hypothesis import given as with_examples
 from hypothesis import strategies as st
 
-from shared.domain.correction import UtterancePatch, apply_changes, patch_changes
+from shared.domain.edit import SetSpeaker
 from shared.domain.emotion import Emotion, EmotionReading
 from shared.domain.speech import SpeakerTurn, Utterance
 from shared.domain.transcript import Transcript
 from shared.exports.summary import SpeakerSummary, render_summary, summarize
+from tests.editing import edited
 from tests.exports.sample import transcript
 from tests.fakes import reading, turn, utterance
 
@@ -165,7 +166,7 @@ def test_meeting_without_words_has_a_summary(utterances: tuple[Utterance, ...]) 
 
 def test_speaker_without_remaining_utterances_is_listed() -> None:
     given = meeting(utterance(0, 0, 1, "S1"), utterance(1, 1, 2, "S2"))
-    moved = apply_changes(given, patch_changes(given, 1, UtterancePatch(speaker="S1")))
+    moved = edited(given, SetSpeaker(utterances=(1,), speaker="S1"))
     summary = of(moved, "S2")
     assert (summary.talk_seconds, summary.turns, summary.perceived) == (0.0, 0, None)
     assert of(moved, "S1").talk_seconds == 2.0

@@ -8,8 +8,10 @@ from concurrent.futures import ThreadPoolExecutor
 
 import pytest
 
-from services.results.corrections import ATTEMPTS, _correct
-from shared.domain.correction import Change, CorrectedField, Correction, rename_changes
+from services.results.correction_writer import ATTEMPTS
+from services.results.corrections import _correct
+from shared.domain.correction import Change, CorrectedField, Correction
+from shared.domain.edit import Rename
 from shared.domain.error import PreconditionFailed
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
@@ -189,7 +191,7 @@ def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: Re
     caller = Caller(tenant="ours", key_id="k", scopes=frozenset(ALL))
 
     def name(new: str, if_match: str | None = None) -> str:
-        plan = _correct(reader, caller, made.job_id, if_match, lambda current: rename_changes(current, "S1", new))
+        plan = _correct(reader, caller, made.job_id, if_match, [Rename(speaker="S1", name=new)])
         return plan.transcript.names["S1"]
 
     store.times = ATTEMPTS - 1

@@ -8,7 +8,9 @@ from dataclasses import dataclass
 from shared.domain.emotion import EmotionReading
 from shared.domain.speech import Utterance, Word
 from shared.domain.transcript import Transcript
+from shared.domain.word_alignment import word_positions
 
+DOUBT = 0.5  # words with less confidence are offered for checking
 MIN_OVERLAP = 0.1  # seconds; shorter ones are the precision of the times
 
 
@@ -20,6 +22,7 @@ class Line:
     times: str  # start of each word after the start of the utterance, in hundredths of a second
     offsets: str  # start of each word in the text, in UTF-16 units; empty where words are separated by spaces
     overlaps: str  # who already speaks when this utterance begins
+    doubts: str  # positions of the words that the recogniser was not sure of
     reading: EmotionReading | None
 
 
@@ -42,6 +45,11 @@ def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
             times="" if offsets is None else " ".join(str(round((word.start - one.start) * 100)) for word in one.words),
             offsets=offsets or "",
             overlaps=", ".join(before),
+            doubts=" ".join(
+                str(position)
+                for position, word in enumerate(one.words)
+                if word.confidence is not None and word.confidence < DOUBT
+            ),
             reading=one.emotion if emotion else None,
         )
 
@@ -50,11 +58,7 @@ def word_offsets(text: str, words: Sequence[Word]) -> str | None:
     """The positions of words that are not simply the parts between spaces; None if one is not in the text."""
     if [word.text for word in words] == text.split():
         return ""
-    found, edge = [], 0
-    for word in words:
-        position = text.find(word.text, edge)
-        if position < 0:
-            return None
-        found.append(str(len(text[:position].encode("utf-16-le")) // 2))
-        edge = position + len(word.text)
-    return " ".join(found)
+    places = word_positions(text, words)
+    if places is None:
+        return None
+    return " ".join(str(len(text[:place].encode("utf-16-le")) // 2) for place in places)

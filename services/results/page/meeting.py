@@ -5,19 +5,17 @@ from __future__ import annotations
 from fastapi import APIRouter
 from starlette.responses import Response
 
-from services.results.content_response import etag_of
 from services.results.media import media_type_of
 from services.results.page.context import Pages, Reader
-from services.results.page.lines import lines_of
+from services.results.page.lines import DOUBT, lines_of
 from services.results.page.render import error_page, page
 from services.results.page.ribbon import duration_of, lanes_of
 from services.results.videos import caption_status
-from shared.domain.correction import utterance_of
+from shared.domain.correction_history import undo_stacks
 from shared.domain.emotion import EMOTIONS
 from shared.domain.error import UndertoneError
 from shared.domain.job_blobs import recording_key
 from shared.domain.tenant import Scope
-from shared.exports.document import render_json
 from shared.exports.formats import FORMATS
 
 # Why a modality gave no reading, by the reason in the transcript.
@@ -36,6 +34,7 @@ router = APIRouter(include_in_schema=False)
 def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
     transcripts = pages.transcripts
     try:
+        stored = transcripts.corrections.list(caller.tenant, job_id)  # before reading: the page must not claim more
         shown = transcripts.read(caller, job_id)
         media = transcripts.blobs.size(caller.tenant, recording_key(job_id))
         kind = media_type_of(transcripts.blobs, caller.tenant, job_id) if media else None
@@ -50,7 +49,9 @@ def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
         lines=lines_of(transcript, emotion=shown.emotion),
         lanes=lanes_of(transcript, emotion=shown.emotion),
         duration=duration_of(transcript),
-        etag=etag_of(render_json(transcript, emotion=shown.emotion)),
+        doubt=DOUBT,
+        revision=len(stored),
+        stacks=undo_stacks(stored, caller.key_id),
         media=kind,
         caption=caption_status(transcripts.record(caller, job_id)) if transcript.recording.has_video else "no_video",
         may_edit=caller.has_scope(Scope.RECORDINGS_WRITE),
@@ -67,7 +68,7 @@ def show_reading(pages: Pages, caller: Reader, job_id: str, index: int) -> Respo
     transcripts = pages.transcripts
     try:
         shown = transcripts.read(caller, job_id)
-        utterance = utterance_of(shown.transcript, index)
+        utterance = shown.transcript.utterance(index)
     except UndertoneError as error:
         return error_page(error)
     transcripts.record_audit(caller, "transcript.read", job_id, format="page", emotion=shown.emotion)

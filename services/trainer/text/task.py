@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import random
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
@@ -53,6 +53,9 @@ class TextTask:
         text = data / "text"
         meld = {part: read_lines(text / f"meld_{part}.csv", "meld") for part in ("train", "dev")}
         comments = {part: read_lines(text / "goemotions_28" / f"{part}.tsv", "goemotions") for part in ("train", "dev")}
+        own = text / "clips.csv"  # corrected transcripts, if there are any
+        if own.is_file():
+            meld["train"] += [replace(line, corpus="meld") for line in read_lines(own, "csv")]
         held_out = {line.text for line in comments["dev"]}  # 43 comments are in both splits
         return cls(
             tokenizer,

@@ -16,6 +16,9 @@ UndertoneError
 │   │   ├── NotReady                the job has not produced it yet
 │   │   ├── JobFailed               the job failed; the response carries the job's error code
 │   │   ├── NoEmotionReading        the utterance has no emotion reading to correct
+│   │   ├── EditConflict            somebody else corrected the same utterance or speaker
+│   │   ├── NothingToUndo           no edit to undo, or none to redo
+│   │   ├── TooManyCorrections      more corrections than a transcript can have
 │   │   ├── VideoNotRequested       the captioned video was not requested
 │   │   ├── NoVideo                 the recording has no video to caption
 │   │   ├── NoRecording             the job has a transcript alone

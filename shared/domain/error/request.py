@@ -48,6 +48,18 @@ class NoEmotionReading(StateConflict):
     code = "no_emotion_reading"
 
 
+class EditConflict(StateConflict):
+    code = "edit_conflict"
+
+
+class NothingToUndo(StateConflict):
+    code = "nothing_to_undo"
+
+
+class TooManyCorrections(StateConflict):
+    code = "too_many_corrections"
+
+
 class VideoNotRequested(StateConflict):
     code = "video_not_available"
 

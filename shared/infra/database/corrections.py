@@ -6,7 +6,7 @@ from collections.abc import Sequence
 
 from sqlalchemy import Connection, func, insert, select
 
-from shared.domain.correction import Change, Correction
+from shared.domain.correction import Change, Correction, numbered
 from shared.domain.error import PreconditionFailed
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
@@ -32,7 +32,7 @@ class SqlCorrectionStore:
     def add(
         self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
     ) -> tuple[Correction, ...]:
-        """Store the changes, the updated search index and the audit entry, in one transaction.
+        """Store the changes as one edit, the updated search index and the audit entry, in one transaction.
         `shown` is the corrected transcript. Raises PreconditionFailed unless exactly `after` corrections exist."""
         utterances = utterance_rows(tenant, shown)
         with self._database.writing() as connection:
@@ -41,10 +41,7 @@ class SqlCorrectionStore:
                 raise PreconditionFailed(
                     "The transcript was changed in the meantime.", hint="Read it again, then repeat the correction."
                 )
-            made = tuple(
-                Correction(**change.model_dump(), number=after + offset, key_id=entry.key_id, at=self._database.now)
-                for offset, change in enumerate(changes, start=1)
-            )
+            made = numbered(changes, after=after, key_id=entry.key_id, at=self._database.now)
             rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
             connection.execute(insert(corrections), rows)
             write_utterances(connection, job_id, utterances)

@@ -30,6 +30,7 @@ corrections = Table(
     Column("new", Text, nullable=False),
     Column("key_id", String(64)),
     Column("at", Instant, nullable=False),
+    Column("edit", Integer, nullable=False),  # number of the first correction that was made together with this one
 )
 
 share_links = Table(

@@ -1,28 +1,14 @@
-// Corrects utterances in place and renames speakers; a conflict with somebody else's correction loses no text.
-import { Problem, byId, fail, parsePage, request, say, sendJson } from "./api.js";
-import { choose } from "./player.js";
-import { lines, meeting, replaceText, showName, textOf } from "./transcript.js";
+// Corrects an utterance in place and saves by itself; a conflict with somebody else's correction loses no text.
+import { byId, fail, say } from "./api.js";
+import { CONFLICT, commit, isConflict, mayEdit, refresh } from "./edits.js";
+import { choose, media } from "./player.js";
+import { nameOf, speakers } from "./redraw.js";
+import { lineAt, lines, positionOf, textOf, wordsOf } from "./transcript.js";
 
-const api = `/v1/transcripts/${meeting.dataset.job}`;
-const mayEdit = meeting.dataset.edit === "yes";
-const CONFLICT = "Somebody else corrected this meeting in the meantime. Your change is not saved yet. ";
+const AUTOSAVE_MS = 2000; // after the last key
 
-/** @param {string} path @param {unknown} body */
-async function patch(path, body) {
-  const response = await sendJson("PATCH", api + path, body, { "If-Match": meeting.dataset.etag ?? "" });
-  meeting.dataset.etag = response.headers.get("ETag") ?? "";
-  return response.json();
-}
-
-/** After a conflict: what is stored now, and the ETag with which a second attempt replaces it. */
-async function latest() {
-  const page = await parsePage(await request(location.pathname));
-  meeting.dataset.etag = page.getElementById("meeting")?.dataset.etag ?? "";
-  return page;
-}
-
-/** @param {number} at */
-export function edit(at) {
+/** @param {number} at @param {"text" | "emotion"} [field] the field that gets the focus */
+export function edit(at, field = "text") {
   const line = lines[at];
   if (!mayEdit || !line || line.querySelector("form")) return;
   choose(at);
@@ -31,114 +17,138 @@ export function edit(at) {
   const text = /** @type {HTMLTextAreaElement} */ (form.elements.namedItem("text"));
   const speaker = /** @type {HTMLSelectElement} */ (form.elements.namedItem("speaker"));
   const emotion = /** @type {HTMLSelectElement | null} */ (form.elements.namedItem("emotion"));
-  const reading = line.querySelector("a.reading");
-  const label = reading?.textContent?.split(" ")[0] ?? "";
-  for (const option of speaker.options) option.textContent = nameOf(option.value);
-  text.value = textOf(at)?.data ?? "";
+  const place = /** @type {HTMLElement} */ (form.querySelector(".failure"));
+  const saved = /** @type {HTMLElement} */ (form.querySelector(".saved"));
+  fillSpeakers(speaker);
+  const stored = () => textOf(positionOf(line))?.data ?? "";
+  const label = () => line.querySelector("a.reading")?.textContent?.split(" ")[0] ?? "";
+  text.value = stored();
   speaker.value = line.dataset.speaker ?? "";
-  if (emotion && reading) emotion.value = label;
+  if (emotion && label()) emotion.value = label();
   else emotion?.closest(".field")?.remove();
   line.classList.add("editing");
   line.append(form);
-  text.focus();
+  (field === "emotion" && emotion?.isConnected ? emotion : text).focus();
+  let timer = 0;
+  let conflict = false;
+  let ended = false; // the form gets the event `focusout` also when it is removed
 
   const close = () => {
+    ended = true;
+    clearTimeout(timer);
     line.classList.remove("editing");
     form.remove();
-    /** @type {HTMLElement | null} */ (line.querySelector("a.at"))?.focus();
+    if (line.isConnected) /** @type {HTMLElement} */ (line.querySelector("a.at")).focus();
   };
-  const save = async () => {
-    const change = {
-      ...(text.value.trim() !== textOf(at)?.data && { text: text.value.trim() }),
-      ...(speaker.value !== line.dataset.speaker && { speaker: speaker.value }),
-      ...(emotion && reading && emotion.value !== label && { emotion: emotion.value }),
-    };
-    if (Object.keys(change).length) {
-      show(at, await patch(`/utterances/${line.id.slice(1)}`, change));
+  const typed = () => text.value.split(/\s+/).filter(Boolean).join(" ");
+  const changes = () => {
+    const utterance = Number(line.id.slice(1));
+    const made = [];
+    if (typed() && typed() !== stored()) made.push({ op: "text", utterance, text: typed() });
+    if (emotion?.isConnected && emotion.value !== label()) made.push({ op: "emotion", utterance, emotion: emotion.value });
+    if (speaker.value !== line.dataset.speaker) made.push({ op: "speaker", utterances: [utterance], speaker: speaker.value });
+    return made;
+  };
+  /** @param {import("./edits.js").Operation[]} operations @returns {Promise<boolean>} whether they are saved */
+  const save = async (operations) => {
+    clearTimeout(timer);
+    if (!operations.length) return true;
+    try {
+      await commit(operations);
+      conflict = false;
+      place.textContent = "";
+      saved.textContent = "Saved";
       say("Saved.");
+      return true;
+    } catch (error) {
+      saved.textContent = "Not saved";
+      conflict = isConflict(error);
+      if (conflict) await refresh().catch(() => {});
+      place.textContent = conflict ? explanation(line, stored()) : error instanceof Error ? error.message : "It could not be saved.";
+      return false;
     }
-    close();
   };
-  form.addEventListener("submit", (event) => {
+  const autosave = () => {
+    if (!conflict && !ended) save(changes());
+  };
+  const split = async () => {
+    const before = text.value.slice(0, text.selectionStart);
+    const utterance = Number(line.id.slice(1));
+    const word = typed() === stored() ? wordsBefore(positionOf(line), text.value, before) : tokensBefore(text.value, before);
+    ended = true;
+    ended = await save([...changes(), { op: "split", utterance, word }]);
+    if (!ended) return;
+    close();
+    choose(positionOf(line) + 1);
+  };
+
+  form.addEventListener("submit", async (event) => {
     event.preventDefault();
-    save().catch((error) => explain(error, at, /** @type {HTMLElement} */ (form.querySelector(".failure"))));
+    if (await save(changes())) close();
+  });
+  text.addEventListener("input", () => {
+    saved.textContent = "";
+    clearTimeout(timer);
+    timer = setTimeout(autosave, AUTOSAVE_MS);
+  });
+  for (const select of [speaker, emotion]) select?.addEventListener("change", autosave);
+  form.addEventListener("focusout", (event) => {
+    if (!form.contains(/** @type {Node | null} */ (event.relatedTarget))) autosave();
   });
   form.addEventListener("keydown", (event) => {
     if (event.key === "Escape") close();
-    if (event.key === "Enter" && event.target === text && !event.shiftKey && !event.isComposing) {
-      event.preventDefault();
-      form.requestSubmit();
-    }
+    if (event.key !== "Enter" || event.target !== text || event.shiftKey || event.isComposing) return;
+    event.preventDefault();
+    if (event.ctrlKey || event.metaKey) split();
+    else form.requestSubmit();
   });
+  form.querySelector('[data-do="split-here"]')?.addEventListener("click", split);
   form.querySelector('[data-do="cancel"]')?.addEventListener("click", close);
 }
 
-/** @param {unknown} error @param {number} at @param {HTMLElement} place */
-async function explain(error, at, place) {
-  if (!(error instanceof Problem && error.status === 412)) {
-    place.textContent = error instanceof Error ? error.message : "It could not be saved.";
-    return;
-  }
-  const stored = (await latest()).querySelector(`#${lines[at].id} p`)?.textContent ?? "";
-  place.textContent = `${CONFLICT}The utterance now says: “${stored}” Save again to replace that, or cancel and reload the page.`;
+/** @param {HTMLElement} line @param {string} stored */
+function explanation(line, stored) {
+  if (!line.isConnected) return `${CONFLICT}The utterance was joined with another one.`;
+  return `${CONFLICT}The utterance now says: “${stored}” Save again to replace that, or cancel to keep it.`;
 }
 
-/** @param {number} at @param {any} utterance as the API returns it */
-function show(at, utterance) {
+/** The word at which the cursor splits a text. @param {string} text @param {string} before the text before the cursor */
+function tokensBefore(text, before) {
+  const count = before.split(/\s+/).filter(Boolean).length;
+  const within = /\S$/.test(before) && /^\S/.test(text.slice(before.length));
+  return within ? count - 1 : count;
+}
+
+/** @param {number} at @param {string} text @param {string} before */
+function wordsBefore(at, text, before) {
+  const next = wordsOf(at).findIndex((word) => word.to > before.length);
+  return next >= 0 ? next : tokensBefore(text, before);
+}
+
+/** @param {HTMLSelectElement} select */
+export function fillSpeakers(select) {
+  select.replaceChildren(...speakers().map((id) => new Option(nameOf(id), id)));
+}
+
+/** Split the chosen utterance before the word that is heard. @param {number} at */
+export function splitAtWord(at) {
+  if (!mayEdit) return undefined;
+  const time = media?.currentTime ?? 0;
+  const word = wordsOf(at).findLastIndex((one) => one.start <= time + 0.005);
+  if (lineAt(time) !== at || word < 1) return say("Play to a word inside the utterance, or edit it (e) and press Ctrl Enter.");
+  const utterance = Number(lines[at].id.slice(1));
+  return commit([{ op: "split", utterance, word }]).then(() => choose(at + 1), failed);
+}
+
+/** Join the utterance with the next one of its speaker. @param {number} at */
+export function join(at) {
   const line = lines[at];
-  replaceText(at, utterance);
-  line.dataset.speaker = utterance.speaker;
-  const name = /** @type {HTMLElement} */ (line.querySelector(".name"));
-  name.textContent = nameOf(utterance.speaker);
-  name.dataset.nameOf = utterance.speaker;
-  const row = document.querySelector(`.speakers [data-name-of="${CSS.escape(utterance.speaker)}"]`)?.closest("li");
-  line.className = line.className.replace(/\blane-\d\b/, row?.className ?? "lane-0");
-  const reading = line.querySelector("a.reading");
-  if (reading && utterance.emotion) {
-    reading.className = `reading e-${utterance.emotion.label}`;
-    reading.textContent = `${utterance.emotion.label} ${Math.round(utterance.emotion.confidence * 100)} %`;
-    line.querySelector(".modalities")?.remove();
-  }
+  if (!mayEdit || !line) return;
+  commit([{ op: "join", utterance: Number(line.id.slice(1)) }]).then(() => choose(positionOf(line)), failed);
 }
 
-/** @param {string} speaker */
-const nameOf = (speaker) => document.querySelector(`.speakers [data-name-of="${CSS.escape(speaker)}"]`)?.textContent ?? speaker;
-
-export function startEditing() {
-  if (!mayEdit) return;
-  const dialog = /** @type {HTMLDialogElement} */ (byId("rename"));
-  const field = /** @type {HTMLInputElement} */ (byId("new-name"));
-  const place = byId("rename-failure");
-  let speaker = "";
-  for (const button of /** @type {NodeListOf<HTMLElement>} */ (document.querySelectorAll("[data-rename]"))) {
-    button.hidden = false;
-    button.setAttribute("aria-label", `Rename ${nameOf(button.dataset.rename ?? "")}`);
-    button.addEventListener("click", () => {
-      speaker = button.dataset.rename ?? "";
-      field.value = nameOf(speaker);
-      place.textContent = "";
-      dialog.showModal();
-      field.select();
-    });
-  }
-  dialog.querySelector("form")?.addEventListener("submit", (event) => {
-    if (event.submitter?.getAttribute("value") === "cancel") return;
-    event.preventDefault();
-    rename(speaker, field.value.trim()).then(
-      () => dialog.close(),
-      async (error) => {
-        const conflict = error instanceof Problem && error.status === 412;
-        if (conflict) await latest().catch(fail);
-        place.textContent = conflict ? `${CONFLICT}Save again to keep it.` : error.message;
-      },
-    );
-  });
-}
-
-/** @param {string} speaker @param {string} name */
-async function rename(speaker, name) {
-  const shown = await patch(`/speakers/${encodeURIComponent(speaker)}`, { name });
-  showName(speaker, shown.name);
-  document.querySelector(`[data-rename="${CSS.escape(speaker)}"]`)?.setAttribute("aria-label", `Rename ${shown.name}`);
-  say(`${shown.name} is the new name.`);
+/** @param {unknown} error */
+export async function failed(error) {
+  if (isConflict(error)) await refresh().catch(() => {});
+  fail(error);
 }

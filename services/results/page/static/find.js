@@ -1,7 +1,7 @@
 // Finds words within the meeting; the browser's own search works as well.
 import { byId } from "./api.js";
 import { choose } from "./player.js";
-import { lines, textOf } from "./transcript.js";
+import { lines, list, textOf } from "./transcript.js";
 
 const form = /** @type {HTMLFormElement} */ (byId("find"));
 const field = /** @type {HTMLInputElement} */ (byId("find-words"));
@@ -37,6 +37,8 @@ function search() {
   }
   byId("find-count").textContent = wanted ? `${hits.length} found` : "";
 }
+
+list.addEventListener("relist", () => form.hidden || search());
 
 export function openFind() {
   form.hidden = false;

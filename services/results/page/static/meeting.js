@@ -1,10 +1,14 @@
 // The page of one meeting: clicks in the transcript, readings, and the parts in other modules.
 import { byId, fail, parsePage, request, say } from "./api.js";
-import { startEditing, edit } from "./edit.js";
+import { startDoubts } from "./doubts.js";
+import { edit, join } from "./edit.js";
+import { startEdits } from "./edits.js";
 import "./find.js";
 import { startKeys } from "./keys.js";
 import { choose, chosenLine, loop, media, seek } from "./player.js";
 import "./place.js";
+import { startReplace } from "./replace.js";
+import { select, startSpeakers } from "./speakers.js";
 import { lines, list, meeting, positionOf, starts, textOf, wordOver } from "./transcript.js";
 
 const tools = /** @type {HTMLElement} */ (/** @type {HTMLTemplateElement} */ (byId("tools")).content.firstElementChild);
@@ -38,12 +42,14 @@ function act(at, action) {
   if (action === "loop") loop(at);
   if (action === "reading") showReading(at).catch(fail);
   if (action === "edit") edit(at);
+  if (action === "join") join(at);
+  if (action === "select") select(at);
 }
 
 list.addEventListener("click", (event) => {
   const target = /** @type {HTMLElement} */ (event.target);
   const at = positionOf(target);
-  if (at < 0 || target.closest("form") || event.metaKey || event.ctrlKey) return;
+  if (at < 0 || target.closest("form") || event.metaKey || event.ctrlKey || event.shiftKey) return;
   const button = target.closest("[data-do]");
   if (button) return act(at, button.getAttribute("data-do") ?? "");
   if (target.closest("a.reading")) {
@@ -80,8 +86,11 @@ function openLinked() {
 }
 
 addEventListener("hashchange", openLinked);
-startEditing();
-startKeys({ edit, showReading });
+startEdits();
+startSpeakers();
+startReplace();
+startDoubts();
+startKeys(showReading);
 openLinked();
 const caption = byId("caption");
 if (caption) {

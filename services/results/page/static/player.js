@@ -1,7 +1,7 @@
 // Keeps the recording and the transcript together: the current word, following, speed and loop.
 import { byId } from "./api.js";
 import { onPick, showTime } from "./ribbon.js";
-import { duration, endOf, lineAt, lines, starts, textOf, wordAt, wordsOf } from "./transcript.js";
+import { duration, endOf, lineAt, lines, list, positionOf, starts, textOf, wordAt, wordsOf } from "./transcript.js";
 
 /** @type {HTMLMediaElement | null} */
 export const media = /** @type {any} */ (byId("media"));
@@ -16,6 +16,8 @@ let current = -1; // position of the utterance that is heard
 let shownWord = null;
 let following = true;
 let looped = -1;
+/** @type {HTMLElement | null} */
+let loopedLine = null;
 let chosen = -1; // position of the utterance that the keyboard is at
 
 export const chosenLine = () => (chosen >= 0 ? chosen : current);
@@ -62,6 +64,7 @@ function applySpeed() {
 /** @param {number} at the utterance to repeat, or the repeated one to stop */
 export function loop(at) {
   looped = looped === at ? -1 : at;
+  loopedLine = lines[looped] ?? null;
   loopButton.setAttribute("aria-pressed", String(looped >= 0));
   if (looped >= 0) seek(starts[looped], true);
 }
@@ -129,6 +132,14 @@ function frame() {
   show();
   if (media && !media.paused) requestAnimationFrame(frame);
 }
+
+list.addEventListener("relist", () => {
+  chosen = positionOf(list.querySelector(".chosen"));
+  current = positionOf(list.querySelector('[aria-current="true"]'));
+  looped = positionOf(loopedLine);
+  shownWord = null;
+  show();
+});
 
 const READS_ON = new Set(["PageUp", "PageDown", "Home", "End", "ArrowUp", "ArrowDown"]);
 

@@ -6,10 +6,21 @@ export const meeting = byId("meeting");
 export const duration = Number(meeting.dataset.duration);
 
 /** @type {HTMLLIElement[]} */
-export const lines = /** @type {any} */ ([...list.querySelectorAll("li[data-start]")]);
-export const starts = Float64Array.from(lines, (line) => Number(line.dataset.start));
-const ends = Float64Array.from(lines, (line) => Number(line.dataset.end));
-const positions = new Map(lines.map((line, at) => [line, at]));
+export let lines = [];
+export let starts = new Float64Array();
+let ends = new Float64Array();
+/** @type {Map<HTMLLIElement, number>} */
+let positions = new Map();
+
+/** Read the lines of the page again; their positions can change. */
+export function relist() {
+  lines = /** @type {any} */ ([...list.querySelectorAll("li[data-start]")]);
+  starts = Float64Array.from(lines, (line) => Number(line.dataset.start));
+  ends = Float64Array.from(lines, (line) => Number(line.dataset.end));
+  positions = new Map(lines.map((line, at) => [line, at]));
+  list.dispatchEvent(new Event("relist"));
+}
+relist();
 
 /** @typedef {{from: number, to: number, start: number, end: number}} Word from and to: in the text; start and end: seconds */
 /** @type {WeakMap<HTMLElement, Word[]>} */
@@ -64,17 +75,29 @@ export const wordAt = (at, time) => wordsOf(at).findLast((word) => word.start <=
 /** @param {number} at @param {number} offset in the text @returns {Word | undefined} */
 export const wordOver = (at, offset) => wordsOf(at).find((word) => word.from <= offset && offset <= word.to);
 
-/**
- * Show a corrected utterance as the API returns it.
- * @param {number} at
- * @param {{text: string, start: number, words: {text: string, start: number}[]}} utterance
- */
-export function replaceText(at, utterance) {
-  const line = lines[at];
-  textOf(at).data = utterance.text;
-  line.dataset.t = utterance.words.map((word) => Math.round((word.start - utterance.start) * 100)).join(" ");
-  delete line.dataset.o; // a corrected text is split at spaces
+/** @param {number | null} confidence */
+const isDoubtful = (confidence) => confidence !== null && confidence < Number(meeting.dataset.doubt);
+
+/** @param {number} at @returns {number[]} positions of words that the recogniser was not sure of */
+export const doubtsOf = (at) => (lines[at].dataset.d ?? "").split(" ").filter(Boolean).map(Number);
+
+/** Show the text of a corrected utterance. @param {HTMLLIElement} line @param {import("./redraw.js").Utterance} one */
+export function replaceText(line, one) {
+  const paragraph = /** @type {HTMLElement} */ (line.querySelector("p"));
+  if (paragraph.textContent !== one.text) paragraph.textContent = one.text;
   words.delete(line);
+  line.dataset.t = one.word_starts.map((start) => Math.round((start - one.start) * 100)).join(" ");
+  line.dataset.d = one.word_confidences.flatMap((confidence, at) => (isDoubtful(confidence) ? [at] : [])).join(" ");
+  delete line.dataset.o;
+  if (one.words.join(" ") === one.text.split(/\s+/).join(" ")) return; // words are the parts between spaces
+  let edge = 0;
+  const places = one.words.map((word) => {
+    const from = one.text.indexOf(word, edge);
+    edge = from + word.length;
+    return from;
+  });
+  if (places.includes(-1)) line.dataset.t = "";
+  else line.dataset.o = places.join(" ");
 }
 
 /** @param {string} speaker @param {string} name */
