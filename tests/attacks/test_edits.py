@@ -7,7 +7,6 @@ from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from httpx2 import Response
 
 from shared.domain.correction import MAX_CORRECTIONS, Change, CorrectedField
 from shared.domain.tenant import AuditEntry
@@ -24,9 +23,8 @@ def long_meeting(text: str = "one two three four", size: int = 5000) -> Transcri
     return transcript(tuple(utterance(n, n, n + 1, f"S{n % 2 + 1}", text) for n in range(size)))
 
 
-def edit(results: ResultsHarness, job_id: str, *operations: dict[str, Any]) -> Response:
-    answer: Response = results.web().post(f"/v1/transcripts/{job_id}/edits", json={"operations": operations})
-    return answer
+def edit(results: ResultsHarness, job_id: str, *operations: dict[str, Any]) -> Any:
+    return results.web().post(f"/v1/transcripts/{job_id}/edits", json={"operations": operations})
 
 
 @pytest.mark.parametrize(

@@ -17,7 +17,7 @@ def stored(site: Site, job_id: str) -> list[dict[str, Any]]:
 
 
 def text_of(site: Site, job_id: str, index: int) -> str:
-    return next(str(one["text"]) for one in stored(site, job_id) if one["index"] == index)
+    return str(next(one["text"] for one in stored(site, job_id) if one["index"] == index))
 
 
 def doubtful(*places: tuple[int, int]) -> Transcript:

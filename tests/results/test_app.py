@@ -24,7 +24,13 @@ from shared.infra.web.system_routes import OPEN_PATHS
 from tests.exports.sample import ANA
 from tests.results.conftest import ADMIN, ResultsHarness, opened_app
 
-BODIES: dict[str, dict[str, str]] = {"speakers": {"name": "Mallory"}, "utterances": {"text": "Mallory."}}
+BODIES: dict[str, dict[str, Any]] = {
+    "speakers": {"name": "Mallory"},
+    "utterances": {"text": "Mallory."},
+    "undo": {},
+    "redo": {},
+    "edits": {"operations": [{"op": "join", "utterance": 0}]},
+}
 
 
 def routes(harness: ResultsHarness) -> Iterator[tuple[str, str]]:
@@ -46,8 +52,8 @@ def filled_path(path: str, job_id: str) -> str:
     return path.replace("{job_id}", job_id).replace("{speaker_id}", "S1").replace("{index}", "0")
 
 
-def body_for(path: str) -> dict[str, str] | None:
-    return next((body for part, body in BODIES.items() if f"/{part}/" in path), None)
+def body_for(path: str) -> dict[str, Any] | None:
+    return next((body for part, body in BODIES.items() if f"/{part}" in path), None)
 
 
 def test_the_list_of_routes_is_complete(harness: ResultsHarness) -> None:
