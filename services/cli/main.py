@@ -14,6 +14,7 @@ from rich.text import Text
 from services.cli.annotate import annotate
 from services.cli.bench import bench
 from services.cli.doctor import doctor
+from services.cli.encryption import encryption
 from services.cli.evaluate import evaluate
 from services.cli.keys import keys
 from services.cli.models import models
@@ -34,6 +35,7 @@ app.command()(annotate)
 app.command()(doctor)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
+app.add_typer(encryption, name="encryption")
 app.command()(score)
 app.command()(serve)
 app.add_typer(evaluate, name="evaluate")

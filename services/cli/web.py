@@ -29,7 +29,7 @@ def create_web(deployment: Deployment, database: Database, queue: CeleryQueue, t
     require_key(deployment.gateway, database)
     services = [
         gateway_service(Context(deployment, database, queue)),
-        *results_services(database, open_blob_store(deployment.storage), keyless=deployment.gateway.keyless),
+        *results_services(database, open_blob_store(deployment.storage, database), keyless=deployment.gateway.keyless),
     ]
     redis_url = deployment.redis.url.get_secret_value()
     return create_application(services, deployment.gateway, database, redis_url=redis_url, tracer=tracer)

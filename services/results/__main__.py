@@ -25,7 +25,7 @@ def main() -> int:
         closing(open_database_for(DatabaseSettings(), storage)) as database,
         closing(make_tracer(TelemetrySettings(), "results")) as tracer,
     ):
-        services = results_services(database, open_blob_store(storage), keyless=settings.keyless)
+        services = results_services(database, open_blob_store(storage, database), keyless=settings.keyless)
         app = create_application(services, settings, database, tracer=tracer)
         log.info("results.started", keyless=settings.keyless)
         make_server(app, settings).run()
