@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo weights sdks test test-slow attack check lint coverage compose-test audit bench lock train-setup test-train clean
+.PHONY: help install run demo weights sdks test test-slow attack fuzz chaos check lint coverage compose-test audit sbom bench lock train-setup test-train clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -25,13 +25,19 @@ weights: $(VENV)/.default ## Fetch Whisper base once (148 MB); go on without it 
 test: $(VENV)/.dev ## Run the tests
 	$(BIN)/python -m pytest -n 2 -m "not slow"
 
-test-slow: $(VENV)/.dev $(VENV)/.sdks ## Run the tests that start whole services and kill them
+test-slow: $(VENV)/.dev $(VENV)/.sdks $(VENV)/.fuzz ## Run the tests that start whole services and kill them
 	$(BIN)/python -m pytest -m slow
 
 attack: $(VENV)/.dev ## Attack the service on 127.0.0.1, and list what was tried and what got through
 	$(BIN)/python -m tests.attacks
 
-check: lint coverage ## Check format, lint, types, import contracts and the required test coverage
+fuzz: $(VENV)/.dev $(VENV)/.fuzz ## Send mutated files and generated requests for FUZZ_SECONDS each; FUZZ_SEED repeats a run
+	$(BIN)/python -m tests.fuzz
+
+chaos: $(VENV)/.dev ## Let each part of a service fail under load: jobs in, transcripts out, seconds to recover
+	$(BIN)/python -m tests.chaos.run
+
+check: lint sbom coverage ## Check format, lint, types, import contracts, licences and the required test coverage
 
 lint: $(VENV)/.dev $(VENV)/.lint $(VENV)/.typescript
 	$(BIN)/ruff format --check .
@@ -53,6 +59,9 @@ compose-test: $(VENV)/.dev $(VENV)/.compose ## Build the images and test the con
 
 audit: $(VENV)/.dev $(VENV)/.compose ## Check the locked packages for known vulnerabilities
 	$(BIN)/python requirements/audit.py
+
+sbom: $(VENV)/.dev ## List all packages and weights with their licences in build/ (CycloneDX), and check the licences
+	$(BIN)/python requirements/sbom.py build/undertone.cdx.json
 
 bench: $(VENV)/.dev ## Run the benchmarks (minutes)
 	for bench in bench/*.py; do $(BIN)/python $$bench || exit 1; done
@@ -99,6 +108,10 @@ $(VENV)/.compose: requirements/compose.txt $(VENV)/.default
 	@touch $@
 
 $(VENV)/.sdks: requirements/sdks.txt $(VENV)/.dev
+	@$(INSTALL) $<
+	@touch $@
+
+$(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	@$(INSTALL) $<
 	@touch $@
 

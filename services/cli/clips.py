@@ -35,7 +35,7 @@ def clips(
     storage = StorageSettings()
     database = open_database_for(DatabaseSettings(), storage)
     try:
-        transcripts = open_transcripts(database, open_blob_store(storage))
+        transcripts = open_transcripts(database, open_blob_store(storage, database))
         meetings = [_corrected(transcripts, tenant, one) for one in job or _finished(transcripts, tenant)]
         out.mkdir(parents=True, exist_ok=True)
         written = sum(_write_audio(transcripts, tenant, made, corrections, out) for made, corrections in meetings)

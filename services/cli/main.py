@@ -15,6 +15,7 @@ from services.cli.annotate import annotate
 from services.cli.bench import bench
 from services.cli.clips import clips
 from services.cli.doctor import doctor
+from services.cli.encryption import encryption
 from services.cli.evaluate import evaluate
 from services.cli.keys import keys
 from services.cli.models import models
@@ -36,6 +37,7 @@ app.command()(doctor)
 app.add_typer(models, name="models")
 app.add_typer(keys, name="keys")
 app.command()(clips)
+app.add_typer(encryption, name="encryption")
 app.command()(score)
 app.command()(serve)
 app.add_typer(evaluate, name="evaluate")

@@ -29,7 +29,7 @@ log = structlog.get_logger()
 def create_web(deployment: Deployment, database: Database, queue: CeleryQueue, tracer: Tracer = NULL_TRACER) -> FastAPI:
     """The application of one machine; the gateway's settings apply to all routes."""
     require_key(deployment.gateway, database)
-    blobs = open_blob_store(deployment.storage)
+    blobs = open_blob_store(deployment.storage, database)
     services = [
         gateway_service(Context(deployment, database, queue)),
         *results_services(

@@ -29,7 +29,7 @@ def _plain(name: str, value: str) -> None:
 
 
 def _sealing(_name: str, value: str) -> None:
-    SecretCipher([key.strip() for key in value.split(",") if key.strip()])
+    SecretCipher.from_text(value)
 
 
 @dataclass(frozen=True, slots=True)

@@ -29,7 +29,7 @@ def main() -> int:
     ):
         work = SqlWorkQueue(database, public_url=PublicSettings().url)
         tickets = TicketSender(work, queue, settings.max_waiting)
-        erasure = Erasure(database, open_blob_store(storage), RetentionSettings().periods)
+        erasure = Erasure(database, open_blob_store(storage, database), RetentionSettings().periods)
         heartbeat = Heartbeat.from_environment()
         Dispatcher(tickets, StuckWork(tickets), erasure, settings.sweep_seconds, heartbeat).run(stop)
     return 0

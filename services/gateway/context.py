@@ -79,7 +79,7 @@ class Context:
         settings, folder = deployment.gateway, deployment.storage.folder.expanduser()
         make_private_folder(folder)
         sealed = deployment.secrets.keys.get_secret_value()
-        blobs = open_blob_store(deployment.storage)
+        blobs = open_blob_store(deployment.storage, database)
         self.settings, self.clock = settings, database.clock
         self.deployment = deployment
         self.max_bytes = settings.max_upload_mb << 20

@@ -26,7 +26,7 @@ def main() -> int:
         closing(open_database_for(DatabaseSettings(), storage)) as database,
         closing(make_tracer(TelemetrySettings(), "results")) as tracer,
     ):
-        blobs, features = open_blob_store(storage), FeatureSettings()
+        blobs, features = open_blob_store(storage, database), FeatureSettings()
         services = results_services(database, blobs, keyless=settings.keyless, features=features)
         app = create_application(services, settings, database, tracer=tracer)
         log.info("results.started", keyless=settings.keyless)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from shared.domain.error import (
+    EncryptionKeyMissing,
     JobFailed,
     NotFound,
     NotReady,
@@ -15,7 +16,15 @@ from shared.infra.web.openapi import Responses, error_responses
 
 BYTES = {"type": "string", "format": "binary"}
 TEXT_TYPES = ("text/", "application/xml", "application/x-subrip")
-TRANSCRIPT_ERRORS = (NotFound, NotReady, JobFailed, StateConflict, StoredDataMissing, StorageUnavailable)
+TRANSCRIPT_ERRORS = (
+    NotFound,
+    NotReady,
+    JobFailed,
+    StateConflict,
+    StoredDataMissing,
+    EncryptionKeyMissing,
+    StorageUnavailable,
+)
 
 
 def transcript_responses(*more: type[UndertoneError]) -> Responses:

@@ -94,7 +94,7 @@ def runner() -> StageRunner:
     closing = ExitStack()
     closing.callback(database.close)
     closing.callback(tracer.close)
-    blobs = open_blob_store(storage)
+    blobs = open_blob_store(storage, database)
     scratch = Scratch(worker.scratch)
     scratch.sweep()  # the replaced process may have been killed
     tickets = TicketSender(SqlWorkQueue(database), CeleryQueue(RedisSettings(), queue), queue.max_waiting)

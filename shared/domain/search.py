@@ -105,14 +105,27 @@ def highlight(text: str, phrases: Sequence[Phrase]) -> str:
     """The text as escaped HTML, with matches between <mark> and </mark>."""
     text = nfc(text)
     found = list(tokens(text))
-    hits: set[int] = set()
-    for phrase in phrases:
-        for index in range(len(found) - len(phrase) + 1):
-            if tuple(token.word for token in found[index : index + len(phrase)]) == phrase:
-                hits.update(range(index, index + len(phrase)))
-    made, edge = "", 0
-    for index, token in enumerate(found):
-        if index in hits:
-            made += html.escape(text[edge : token.start]) + f"<mark>{html.escape(text[token.start : token.end])}</mark>"
+    hits = _hits([token.word for token in found], phrases)
+    made, edge = [], 0
+    for token, hit in zip(found, hits, strict=True):
+        if hit:
+            made += [
+                html.escape(text[edge : token.start]),
+                f"<mark>{html.escape(text[token.start : token.end])}</mark>",
+            ]
             edge = token.end
-    return made + html.escape(text[edge:])
+    return "".join([*made, html.escape(text[edge:])])
+
+
+def _hits(words: Sequence[str], phrases: Sequence[Phrase]) -> bytearray:
+    """For each word whether it is part of a phrase; each word is one character, so that `find` compares phrases."""
+    codes = {word: chr(number) for number, word in enumerate({word for phrase in phrases for word in phrase}, 1)}
+    coded = "".join(codes.get(word, "\0") for word in words)
+    hits = bytearray(len(words))
+    for phrase in phrases:
+        sought = "".join(codes[word] for word in phrase)
+        at = coded.find(sought)
+        while at >= 0:
+            hits[at : at + len(phrase)] = b"\1" * len(phrase)
+            at = coded.find(sought, at + 1)
+    return hits

@@ -13,12 +13,12 @@ from cryptography.hazmat.primitives.ciphers.aead import AESGCM
 from pydantic import SecretStr
 from pydantic_settings import BaseSettings, SettingsConfigDict
 
-from shared.domain.error import InvalidSetting
+from shared.domain.error import EncryptionKeyMissing, InvalidSetting
 
 KEY_BYTES = 32
 NONCE_BYTES = 12
 WEBHOOK_SECRET_BYTES = 24  # needs no base64 padding, which some signature libraries reject
-HINT = "`undertone keys seal` prints a new key; put it first in SECRETS__KEYS and keep the old keys after it."
+SETTING = "SECRETS__KEYS"
 
 
 class SecretSettings(BaseSettings):
@@ -40,19 +40,24 @@ def new_webhook_secret() -> str:
 class SecretCipher:
     """Encrypts with AES-GCM; the context, such as an endpoint's id, is authenticated, so ciphertext cannot be moved."""
 
-    def __init__(self, keys: Sequence[str]) -> None:
+    def __init__(self, keys: Sequence[str], setting: str = SETTING) -> None:
+        self._setting = setting
         if not keys:
-            raise InvalidSetting("No key to encrypt secrets is set.", hint=HINT)
+            raise InvalidSetting(f"{setting} contains no key.", hint=_hint(setting))
         self._ciphers = {}
         for key in keys:
-            raw = _decoded(key)
+            raw = _decoded(key, setting)
             self._ciphers[hashlib.sha256(raw).hexdigest()[:8]] = AESGCM(raw)
         self._newest = next(iter(self._ciphers))
 
     @classmethod
     def from_settings(cls, settings: SecretSettings) -> SecretCipher:
-        keys = settings.keys.get_secret_value().split(",")
-        return cls([key.strip() for key in keys if key.strip()])
+        return cls.from_text(settings.keys.get_secret_value())
+
+    @classmethod
+    def from_text(cls, keys: str, setting: str = SETTING) -> SecretCipher:
+        """Read comma-separated keys; `setting` is named in error messages."""
+        return cls([key.strip() for key in keys.split(",") if key.strip()], setting)
 
     def encrypt(self, secret: str, context: str) -> str:
         nonce = secrets.token_bytes(NONCE_BYTES)
@@ -65,17 +70,24 @@ class SecretCipher:
             raw = base64.b64decode(content, validate=True)
             return self._ciphers[name].decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
         except (KeyError, InvalidTag, binascii.Error):
-            raise InvalidSetting(
-                "A secret in the database was encrypted with a key that is not in SECRETS__KEYS.",
-                hint="Add the old key to SECRETS__KEYS, after the new one.",
+            raise EncryptionKeyMissing(
+                f"A secret in the database was encrypted with a key that is not in {self._setting}.",
+                hint=f"Add the old key to {self._setting}, after the new one.",
             ) from None
 
+    def uses_newest_key(self, ciphertext: str) -> bool:
+        return ciphertext.partition(".")[0] == self._newest
 
-def _decoded(key: str) -> bytes:
+
+def _hint(setting: str) -> str:
+    return f"`undertone keys seal` prints a new key; put it first in {setting} and keep the old keys after it."
+
+
+def _decoded(key: str, setting: str) -> bytes:
     try:
         raw = base64.b64decode(key, validate=True)
     except binascii.Error:
         raw = b""
     if len(raw) != KEY_BYTES:
-        raise InvalidSetting(f"A key in SECRETS__KEYS is not {KEY_BYTES} bytes as base64.", hint=HINT)
+        raise InvalidSetting(f"A key in {setting} is not {KEY_BYTES} bytes as base64.", hint=_hint(setting))
     return raw

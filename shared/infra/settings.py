@@ -50,6 +50,13 @@ class StorageSettings(BaseSettings):
     secret_key: SecretStr = SecretStr("")
     """Secret access key."""
 
+    encryption_keys: SecretStr = SecretStr("")
+    """Comma-separated master keys, each 32 bytes as base64, that encrypt the keys of the tenants' blobs: the first
+    encrypts, all decrypt; empty: blobs are not encrypted."""
+
+    encryption_keys_file: str = ""
+    """A file that contains these keys, used instead of the setting above."""
+
 
 class DatabaseSettings(BaseSettings):
     model_config = SettingsConfigDict(env_prefix="DATABASE__", frozen=True)

@@ -57,9 +57,9 @@ class Terminating(ScriptedEncoder):
         return super().embed(clips)
 
 
-def harness_at(folder: Path, setup: Setup, **slots: Any) -> WorkerHarness:
+def harness_at(folder: Path, setup: Setup, address: str = "", **slots: Any) -> WorkerHarness:
     words = [word(text, 0.3 + 0.01 * number, 0.31 + 0.01 * number) for number, text in enumerate(SPOKEN)]
-    return WorkerHarness.at(folder, setup, {**engines(), "asr": ScriptedTranscriber(words), **slots})
+    return WorkerHarness.at(folder, setup, {**engines(), "asr": ScriptedTranscriber(words), **slots}, address=address)
 
 
 def submit(harness: WorkerHarness) -> str:
@@ -88,9 +88,9 @@ def submit(harness: WorkerHarness) -> str:
     return job.id
 
 
-def finished(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
+def finished(folder: Path, setup: Setup, address: str = "") -> tuple[WorkerHarness, str]:
     """A job that is done, with a correction, notes and a webhook."""
-    harness = harness_at(folder, setup)
+    harness = harness_at(folder, setup, address)
     job_id = submit(harness)
     harness.run_all()
     assert harness.record(job_id).status is JobStatus.DONE
@@ -145,8 +145,12 @@ def test_no_byte_of_an_erased_job_remains(
 ) -> None:
     harness, job_id = prepare(tmp_path, setup)
     assert len(found(tmp_path)) > len(SPOKEN), "the words are stored before"
+    erase(harness, job_id)
+    assert found(tmp_path) == set()
+
+
+def erase(harness: WorkerHarness, job_id: str) -> None:
     harness.jobs.erase(TENANT, job_id, by="test", reason="asked")
     erasure = Erasure(harness.database, harness.blobs, RetentionSettings().periods)
     erasure.finish_erasures()
     erasure.purge_deleted()
-    assert found(tmp_path) == set()

@@ -43,7 +43,7 @@ def test_an_open_folder_is_repaired_at_the_start(tmp_path: Path) -> None:
         (folder / name).touch(mode=0o644)
     storage = StorageSettings(folder=folder)
     database = open_database_for(DatabaseSettings(), storage)
-    open_blob_store(storage).put("ours", "a/b", [b"x"])
+    open_blob_store(storage, database).put("ours", "a/b", [b"x"])
     with database.writing():
         assert readable_by_others(folder) == set()
     database.close()

@@ -52,7 +52,7 @@ def meeting(*, speaker: str) -> Transcript:
 def add(database: Database, made: Transcript, emotion: Emotion, *, media: bool) -> str:
     job_id = SqlJobStore(database).add("default", new_job(ONE_STAGE)).id
     made = made.model_copy(update={"job_id": job_id})
-    blobs = open_blob_store(StorageSettings())
+    blobs = open_blob_store(StorageSettings(), database)
     blobs.put("default", transcript_key(job_id), [render_json(made, emotion=True)])
     if media:
         blobs.put("default", recording_key(job_id), [SAMPLE.read_bytes()])

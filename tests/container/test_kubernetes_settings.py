@@ -20,7 +20,7 @@ KEPT_IN = {  # the Compose volume for each key of the Secret
     "postgres": {"DATABASE__URL"},
     "redis": {"REDIS__URL"},
     "sealing": {"SECRETS__KEYS"},
-    "objects": {"STORAGE__ACCESS_KEY", "STORAGE__SECRET_KEY"},
+    "objects": {"STORAGE__ACCESS_KEY", "STORAGE__SECRET_KEY", "STORAGE__ENCRYPTION_KEYS"},
 }
 SECRET = {
     f"{group.model_config['env_prefix']}{name}".upper()

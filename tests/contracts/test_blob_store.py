@@ -7,6 +7,7 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator
+from contextlib import closing
 from itertools import chain
 from pathlib import Path
 from uuid import uuid4
@@ -15,31 +16,43 @@ import pytest
 from obstore.store import LocalStore, MemoryStore
 
 from shared.domain.error import NotFound, StorageFull, StorageUnavailable, UploadTooLarge
+from shared.infra.blobs_encrypted import EncryptedBlobs
 from shared.infra.blobs_folder import SCRATCH, FolderBlobs
 from shared.infra.blobs_object import ObjectBlobs, s3_store
+from shared.infra.database.blob_keys import SqlBlobKeys
+from shared.infra.database.engine import open_database
+from shared.infra.secret_encryption import SecretCipher, new_key
 from shared.ports.blobs import BlobStore
 
 S3 = "UNDERTONE_TEST_S3"
 BIG = (b"0123456789abcdef" * 65536,) * 20  # 20 MiB: more than one part
 
 
-@pytest.fixture(params=["folder", "memory", "local", "s3"])
+@pytest.fixture(params=["folder", "memory", "local", "s3", "folder-encrypted", "memory-encrypted", "s3-encrypted"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
-    match request.param:
-        case "folder":
-            yield FolderBlobs(tmp_path)
-        case "memory":
-            yield ObjectBlobs(MemoryStore())
-        case "local":
-            yield ObjectBlobs(LocalStore(tmp_path))
-        case _:
-            yield from s3_server()
+    kind, _, encrypted = request.param.partition("-")
+    stored = opened_store(kind, tmp_path)
+    with closing(open_database(f"sqlite:///{tmp_path / 'keys.db'}")) as database:
+        keys = SqlBlobKeys(database, SecretCipher([new_key()]))
+        yield EncryptedBlobs(stored, keys) if encrypted else stored
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "key" not in path.name], (
         "temporary files remain"
     )
 
 
-def s3_server() -> Iterator[BlobStore]:
+def opened_store(kind: str, folder: Path) -> BlobStore:
+    match kind:
+        case "folder":
+            return FolderBlobs(folder)
+        case "memory":
+            return ObjectBlobs(MemoryStore())
+        case "local":
+            return ObjectBlobs(LocalStore(folder))
+        case _:
+            return s3_server()
+
+
+def s3_server() -> BlobStore:
     """Opens the S3-compatible test server in UNDERTONE_TEST_S3=http://key:secret@host:port/bucket."""
     if S3 not in os.environ:
         pytest.skip(f"no S3 server (set {S3}=http://key:secret@host:port/bucket)")
@@ -47,7 +60,7 @@ def s3_server() -> Iterator[BlobStore]:
     keys, _, location = rest.rpartition("@")
     host, _, bucket = location.partition("/")
     access, _, secret = keys.partition(":")
-    yield ObjectBlobs(
+    return ObjectBlobs(
         s3_store(bucket, endpoint=f"{scheme}://{host}", region="us-east-1", access_key=access, secret_key=secret)
     )
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import closing
 from pathlib import Path
 
 import pytest
@@ -17,9 +18,9 @@ from shared.infra.storage_factory import open_blob_store, open_database_for
 
 def test_default_storage_is_one_folder(tmp_path: Path) -> None:
     storage = StorageSettings(folder=tmp_path)
-    open_database_for(DatabaseSettings(), storage).close()
+    with closing(open_database_for(DatabaseSettings(), storage)) as database:
+        blobs = open_blob_store(storage, database)
     assert (tmp_path / "undertone.db").is_file()
-    blobs = open_blob_store(storage)
     assert isinstance(blobs, FolderBlobs) and (tmp_path / "blobs").is_dir()
 
 
@@ -32,10 +33,10 @@ def test_bucket_and_database_url_override_the_folder(tmp_path: Path) -> None:
         access_key="id",
         secret_key="s3cret",  # noqa: S106 - no secret
     )
-    open_database_for(named, storage).close()
-    assert (tmp_path / "other.db").is_file() and not (tmp_path / "unused").exists()
-    assert isinstance(open_blob_store(storage), ObjectBlobs)
-    assert isinstance(open_blob_store(StorageSettings(bucket="b")), ObjectBlobs)
+    with closing(open_database_for(named, storage)) as database:
+        assert (tmp_path / "other.db").is_file() and not (tmp_path / "unused").exists()
+        assert isinstance(open_blob_store(storage, database), ObjectBlobs)
+        assert isinstance(open_blob_store(StorageSettings(bucket="b"), database), ObjectBlobs)
     assert "s3cret" not in repr(storage)
 
 

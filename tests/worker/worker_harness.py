@@ -84,10 +84,15 @@ class WorkerHarness:
 
     @classmethod
     def at(
-        cls, folder: Path, setup: Setup, slots: Mapping[str, Any] | None = None, max_seconds: float = 3600
+        cls,
+        folder: Path,
+        setup: Setup,
+        slots: Mapping[str, Any] | None = None,
+        max_seconds: float = 3600,
+        address: str = "",
     ) -> WorkerHarness:
         clock = MovableClock()
-        database = open_database(f"sqlite:///{folder / 'undertone.db'}", clock=clock)
+        database = open_database(address or f"sqlite:///{folder / 'undertone.db'}", clock=clock)
         for tenant in (TENANT, "theirs"):
             SqlKeyStore(database).ensure_tenant(tenant)
         blobs = FolderBlobs(folder / "blobs")

@@ -121,13 +121,15 @@ def render_vtt(passages: Sequence[Passage], characters: int = CAPTION_CHARACTERS
 
 def _captions(passages: Sequence[Passage], characters: int) -> Iterator[Passage]:
     for passage in passages:
-        first = 0
-        for number in range(1, len(passage.words) + 1):
-            following = passage.words[first : number + 1]
-            if number == len(passage.words) or len(_joined(following)) > characters:
+        first, length = 0, -1
+        for number, word in enumerate(passage.words):
+            length += 1 + len(word.text)
+            if number > first and length > characters:
                 words = passage.words[first:number]
                 yield Passage(passage.speaker, words, _joined(words))
-                first = number
+                first, length = number, len(word.text)
+        words = passage.words[first:]
+        yield Passage(passage.speaker, words, _joined(words))
 
 
 def _times(cue: Passage, point: str) -> str:

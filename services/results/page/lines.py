@@ -12,6 +12,7 @@ from shared.domain.word_alignment import word_positions
 
 DOUBT = 0.5  # words with less confidence are offered for checking
 MIN_OVERLAP = 0.1  # seconds; shorter ones are the precision of the times
+MAX_NAMED = 8  # a platform transcript may name thousands of speakers who all speak at once
 
 
 @dataclass(frozen=True, slots=True)
@@ -31,11 +32,7 @@ def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
     lanes = {one.id: number for number, one in enumerate(transcript.speakers)}
     open_until: dict[str, float] = {}
     for one in transcript.utterances:
-        before = [
-            names.get(speaker, speaker)
-            for speaker, end in open_until.items()
-            if speaker != one.speaker and end - one.start > MIN_OVERLAP
-        ]
+        before = [names.get(speaker, speaker) for speaker in _already_speaking(open_until, one)]
         open_until[one.speaker] = max(open_until.get(one.speaker, 0.0), one.end)
         offsets = word_offsets(one.text, one.words)
         yield Line(
@@ -54,6 +51,22 @@ def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
         )
 
 
+def _already_speaking(open_until: dict[str, float], utterance: Utterance) -> list[str]:
+    """The first speakers whose utterances continue; those that have ended are removed, as later ones begin later."""
+    found: list[str] = []
+    ended: list[str] = []
+    for speaker, end in open_until.items():
+        if end - utterance.start <= MIN_OVERLAP:
+            ended.append(speaker)
+        elif speaker != utterance.speaker:
+            found.append(speaker)
+        if len(found) == MAX_NAMED:
+            break
+    for speaker in ended:
+        del open_until[speaker]
+    return found
+
+
 def word_offsets(text: str, words: Sequence[Word]) -> str | None:
     """The positions of words that are not simply the parts between spaces; None if one is not in the text."""
     if [word.text for word in words] == text.split():
@@ -61,4 +74,9 @@ def word_offsets(text: str, words: Sequence[Word]) -> str | None:
     places = word_positions(text, words)
     if places is None:
         return None
-    return " ".join(str(len(text[:place].encode("utf-16-le")) // 2) for place in places)
+    found, edge, units = [], 0, 0
+    for place in places:
+        units += len(text[edge:place].encode("utf-16-le")) // 2
+        found.append(str(units))
+        edge = place
+    return " ".join(found)

@@ -54,6 +54,7 @@ UndertoneError
 │   ├── AddressBlocked          the address is blocked; the message does not say by which rule
 │   └── OutboundFailed          the request failed, or the response was invalid
 ├── InvalidSetting          a deployment's setting is missing or wrong
+│   └── EncryptionKeyMissing    stored data was encrypted with a key that the deployment does not have
 ├── StorageFull             no free space
 ├── StorageUnavailable      storage cannot be reached, or rejects the credentials
 ├── StoredDataMissing       stored data no longer exists

@@ -8,6 +8,12 @@ class InvalidSetting(UndertoneError):
     exit_status = 78
 
 
+class EncryptionKeyMissing(InvalidSetting):
+    """Stored data was encrypted with a key that this deployment no longer has."""
+
+    code = "encryption_key_missing"
+
+
 class StorageFull(UndertoneError):
     code = "storage_full"
     http_status = 507

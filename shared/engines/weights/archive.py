@@ -33,12 +33,17 @@ def import_weights(archive: Path, known: Sequence[Weights], settings: EngineSett
     try:
         with tarfile.open(archive, "r:") as tar:
             members = {member.name: member for member in tar}
-            found = tuple(weights for weights in known if _names(weights, settings) <= set(members))
-            names = {name for weights in found for name in _names(weights, settings)}
+            found = tuple(weights for weights in known if _names(weights, settings).keys() <= members.keys())
+            sizes = {name: size for weights in found for name, size in _names(weights, settings).items()}
             # A member is read only if its whole name is known, so none can leave the folder of its weights.
-            if unknown := [member for name, member in members.items() if name not in names or not member.isreg()]:
+            if unknown := [member for name, member in members.items() if name not in sizes or not member.isreg()]:
                 raise InvalidRequest(
                     f"{archive.name} contains {unknown[0].name!r}, which is not part of complete, known weights."
+                )
+            # A sparse member of a small archive may claim any size, and would fill the disk before its hash is wrong.
+            if larger := [member for name, member in members.items() if member.size > sizes[name]]:
+                raise InvalidRequest(
+                    f"{archive.name} contains {larger[0].name!r}, which is larger than the known file."
                 )
             for weights in found:
                 _install(weights, tar, archive, settings)
@@ -51,8 +56,9 @@ def import_weights(archive: Path, known: Sequence[Weights], settings: EngineSett
     return found
 
 
-def _names(weights: Weights, settings: EngineSettings) -> set[str]:
-    return {f"{folder_of(weights.name, settings).name}/{file.path}" for file in weights.files}
+def _names(weights: Weights, settings: EngineSettings) -> dict[str, int]:
+    """The members of the weights, with their sizes."""
+    return {f"{folder_of(weights.name, settings).name}/{file.path}": file.size for file in weights.files}
 
 
 def _install(weights: Weights, tar: tarfile.TarFile, archive: Path, settings: EngineSettings) -> None:

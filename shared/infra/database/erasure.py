@@ -96,6 +96,16 @@ class SqlErasureStore:
                         break
         return tuple(found)
 
+    def is_kept(self, tenant: str, job_id: str, category: RetentionCategory) -> bool:
+        """Whether the job has ended and its data of this category are neither deleted nor being deleted."""
+        query = select(jobs.c.id).where(
+            jobs.c.id == job_id, jobs.c.tenant == tenant, jobs.c.status.in_(FINISHED_STATUSES)
+        )
+        if category in DELETED_AT_COLUMNS:
+            query = query.where(DELETED_AT_COLUMNS[category].is_(None))
+        with self._database.reading() as connection:
+            return connection.execute(query).scalar() is not None
+
     def mark_deleted(self, category: RetentionCategory, tenant: str, job_id: str) -> None:
         """Record that storage has deleted the data, so that it is not returned again."""
         with self._database.writing() as connection:

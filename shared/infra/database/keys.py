@@ -31,6 +31,10 @@ class SqlKeyStore:
                 row = connection.execute(query).mappings().one()
             return read_row(Tenant, row)
 
+    def tenants(self) -> tuple[str, ...]:
+        with self._database.reading() as connection:
+            return tuple(connection.execute(select(tenants.c.id).order_by(tenants.c.id)).scalars())
+
     def add(self, key: ApiKey) -> None:
         with self._database.writing() as connection:
             try:

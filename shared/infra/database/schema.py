@@ -295,3 +295,13 @@ incoming_uploads = Table(
     Column("seen_at", Instant, nullable=False),
     Index(None, "seen_at"),
 )
+
+blob_keys = Table(
+    "blob_keys",
+    metadata,
+    _id(),
+    Column("tenant", String(64), nullable=False),
+    Column("wrapped", Text, nullable=False),  # encrypted with a key of STORAGE__ENCRYPTION_KEYS
+    Column("created_at", Instant, nullable=False),
+    Index(None, "tenant", "created_at"),
+)

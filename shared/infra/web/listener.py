@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import signal
 import socket
+import threading
 from contextlib import ExitStack
 from types import FrameType
 from typing import Any, cast
@@ -22,6 +24,7 @@ GRACE_SECONDS = 20
 MAX_HEADERS = 32 * 1024
 MAX_CONNECTIONS = 2000
 TICK_SECONDS = 1.0  # also the resolution of the Date header
+HUNG_SECONDS = 60.0
 
 
 class HeaderTimeoutProtocol(H11Protocol):
@@ -68,19 +71,31 @@ class HeaderTimeoutProtocol(H11Protocol):
 
 
 class QuietServer(uvicorn.Server):
-    """uvicorn server that waits for a signal instead of polling ten times a second for shutdown."""
+    """uvicorn server that waits for a signal instead of polling ten times a second for shutdown.
 
+    The kernel ends the process with SIGALRM when the event loop has not run for `hung_seconds`: then nothing is
+    answered any more, and a supervisor, Docker or Kubernetes starts it again.
+    """
+
+    hung_seconds: float = HUNG_SECONDS
     _loop: asyncio.AbstractEventLoop | None = None
     _ended: asyncio.Event
 
     async def main_loop(self) -> None:
         self._ended = asyncio.Event()
         self._loop = asyncio.get_running_loop()
-        while not await self.on_tick(0):
-            try:
-                await asyncio.wait_for(self._ended.wait(), TICK_SECONDS)
-            except TimeoutError:
-                continue
+        own_process = threading.current_thread() is threading.main_thread()
+        try:
+            while not await self.on_tick(0):
+                if own_process:
+                    signal.setitimer(signal.ITIMER_REAL, self.hung_seconds)
+                try:
+                    await asyncio.wait_for(self._ended.wait(), TICK_SECONDS)
+                except TimeoutError:
+                    continue
+        finally:
+            if own_process:
+                signal.setitimer(signal.ITIMER_REAL, 0)
 
     def handle_exit(self, sig: int, frame: FrameType | None) -> None:
         super().handle_exit(sig, frame)
@@ -88,7 +103,7 @@ class QuietServer(uvicorn.Server):
             self._loop.call_soon_threadsafe(self._ended.set)
 
 
-def make_server(app: ASGIApp, settings: WebSettings) -> uvicorn.Server:
+def make_server(app: ASGIApp, settings: WebSettings) -> QuietServer:
     """Creates the server of an HTTP service; after SIGTERM, running requests get a grace period to end."""
     return QuietServer(
         uvicorn.Config(

@@ -80,6 +80,27 @@ def test_a_link_is_refused(closed: EngineSettings, tmp_path: Path) -> None:
     assert not is_here(described(), closed)
 
 
+def test_a_sparse_member_that_claims_a_petabyte_is_refused(
+    archive: Path, closed: EngineSettings, tmp_path: Path
+) -> None:
+    with tarfile.open(archive) as tar:
+        names = tar.getnames()
+    with tarfile.open(tmp_path / "bomb.tar", "w", format=tarfile.PAX_FORMAT) as tar:
+        for name in names:
+            member = tarfile.TarInfo("hidden")
+            member.pax_headers = {
+                "GNU.sparse.major": "1",
+                "GNU.sparse.minor": "0",
+                "GNU.sparse.name": name,
+                "GNU.sparse.realsize": str(1 << 50),
+            }
+            member.size = 512
+            tar.addfile(member, io.BytesIO(b"0\n".ljust(512, b"\0")))
+    with pytest.raises(InvalidRequest, match="larger than the known file"):
+        import_weights(tmp_path / "bomb.tar", [described()], closed)
+    assert not (tmp_path / "closed").exists() or not list((tmp_path / "closed").rglob("*.bin"))
+
+
 def test_an_archive_without_one_of_the_files_is_refused(closed: EngineSettings, tmp_path: Path) -> None:
     made = write(tmp_path / "bad.tar", {"tiny-model/model.bin": FILES["model.bin"]})
     with pytest.raises(InvalidRequest, match="not part of complete"):
