@@ -44,7 +44,8 @@ class KaldiEncoder:
     def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, dim)
         """Embed each clip on its own, as these networks are published for a batch of one."""
         found = np.array([self._embed(clip) for clip in clips], dtype=np.float32).reshape(-1, self.size)
-        return np.asarray(found / np.maximum(np.linalg.norm(found, axis=1, keepdims=True), np.float32(1e-9)))
+        lengths = np.linalg.norm(found, axis=1, keepdims=True)
+        return np.asarray(found / np.maximum(lengths, 1e-9), dtype=np.float32)
 
     def _embed(self, clip: Floats) -> Floats:
         sound = clip if len(clip) >= SHORTEST else np.resize(clip, SHORTEST)
