@@ -49,7 +49,7 @@ def test_a_pod_gets_only_the_secrets_of_its_container(name: str) -> None:
         if "valueFrom" in source:
             references[setting] = source["valueFrom"]["secretKeyRef"]
             assert (references[setting]["name"], references[setting]["key"]) == ("undertone", setting)
-    assert set(references) == expected | {"TELEMETRY__HEADERS"}
+    assert set(references) == expected | {"TELEMETRY__HEADERS"} | ({"NOTES__KEY"} & read_by(name))
     optional = {setting for setting, reference in references.items() if reference.get("optional")}
     assert optional == set(references) - {"DATABASE__URL", "REDIS__URL", "SECRETS__KEYS"}
 
