@@ -17,12 +17,14 @@ from pathlib import Path
 import numpy as np
 from pyannote.core import Annotation, Segment, Timeline
 from pyannote.metrics.diarization import DiarizationErrorRate
-from scipy.signal import butter, fftconvolve, sosfilt
+from scipy.signal import fftconvolve
 
 sys.path.insert(0, str(Path(__file__).parents[1]))
 
 from services.trainer.datasets.voices import HELD_OUT_SPEAKERS, held_out_speakers, reader
 from services.trainer.segmentation.simulate import add_reverberation, background_noise
+from services.trainer.speaker.channels import CHANNELS
+from services.trainer.voice.channel_augmentation import telephone_band
 from shared.domain.error import EngineUnavailable
 from shared.domain.speech import SpeakerTurn
 from shared.engines.catalog import SEGMENTATION, SPEAKER, VAD, Setup, choose
@@ -73,11 +75,11 @@ class Stage:
         self.turns: list[tuple[float, float, str]] = []
         self.now = 0.5
 
-    def add_turn(self, piece: Floats, who: str, through: Floats | None = None) -> None:
-        """Add a turn, with room reverberation if `through` is given."""
+    def add_turn(self, piece: Floats, who: str, heard: Floats | None = None) -> None:
+        """Add a turn; `heard` is what a room or a channel makes of it."""
         start = int(self.now * SAMPLE_RATE)
-        reverberated = piece if through is None else fftconvolve(piece, through).astype(np.float32)
-        self.sound[start : start + len(reverberated)] += reverberated
+        sound = piece if heard is None else heard
+        self.sound[start : start + len(sound)] += sound
         self.turns += [(self.now + begin, self.now + end, who) for begin, end in voiced(piece)]
         self.now += len(piece) / SAMPLE_RATE
 
@@ -94,10 +96,11 @@ class Stage:
         return Meeting(name, Audio((sound + noise).astype(np.float32)), self.turns)
 
 
-def simulated(speakers: int, seed: int, overlap: float = 0.0, *, far: bool = False) -> Meeting:
+def simulated(speakers: int, seed: int, overlap: float = 0.0, *, far: bool = False, mixed: bool = False) -> Meeting:
     """A minute and a half of read speech in turns of 1.5 to 8 s, with pauses, different levels and mild noise.
 
     The speakers are held out from the training of the speaker encoder and the segmentation. `far` adds reverberation.
+    With `mixed`, each of them changes between two channels.
     """
     stage = Stage(seed)
     random = stage.random
@@ -107,14 +110,21 @@ def simulated(speakers: int, seed: int, overlap: float = 0.0, *, far: bool = Fal
     chosen = [load(files[number]) for number in random.choice(len(files), speakers, replace=False)]
     chosen = [voice / np.abs(voice).max() * random.uniform(0.15, 0.6) for voice in chosen]
     distance = random.uniform(0.4, 1.0) if far else 0.0
-    rooms = [add_reverberation(min(1.0, distance * random.uniform(0.7, 1.3)), random) if far else None for _ in chosen]
+    rooms = [add_reverberation(min(1.0, distance * random.uniform(0.7, 1.3)), random) for _ in chosen if far]
+    channels = [random.choice(list(CHANNELS), 2, replace=False).tolist() for _ in chosen] if mixed else []
     positions, last = [0] * speakers, -1
     while stage.now < 90:
-        who = last = int(random.choice([number for number in range(speakers) if number != last]))
+        who = last = int(random.choice([number for number in range(speakers) if number != last] or [0]))
         length = int(random.uniform(1.5, 8.0) * SAMPLE_RATE)
         if positions[who] + length > len(chosen[who]):
             positions[who] = 0
-        stage.add_turn(chosen[who][positions[who] : positions[who] + length], f"spk{who}", rooms[who])
+        piece = chosen[who][positions[who] : positions[who] + length]
+        heard = piece
+        if far:
+            heard = fftconvolve(piece, rooms[who]).astype(np.float32)
+        elif mixed:
+            heard = CHANNELS[channels[who][random.integers(2)]](piece, random)
+        stage.add_turn(piece, f"spk{who}", heard)
         positions[who] += length
         stage.now += -random.uniform(0.3, 1.5) if random.random() < overlap else random.uniform(0.1, 1.0)
     name = f"{speakers} speakers, overlap {overlap:.0%}, seed {seed}"
@@ -129,7 +139,7 @@ def acted(actors: int, seed: int) -> Meeting:
     clips = {who: sorted((DATA / "voice" / "ravdess").rglob(f"03-*-{who}.*")) for who in numbers}
     chosen, last = random.choice(sorted(clips), actors, replace=False), ""
     while stage.now < 90:
-        who = last = str(random.choice([one for one in chosen if one != last]))
+        who = last = str(random.choice([one for one in chosen if one != last] or chosen))
         for _ in range(random.integers(1, 4)):
             piece = load(clips[who][random.integers(len(clips[who]))])
             stage.add_turn(piece * random.uniform(0.15, 0.6) / max(float(np.abs(piece).max()), 1e-6), who)
@@ -140,8 +150,7 @@ def acted(actors: int, seed: int) -> Meeting:
 def telephone(seed: int) -> Meeting:
     """Two of the held-out readers in turns of 2 to 8 s, in the band of a telephone."""
     meeting = simulated(2, seed, overlap=0.2)
-    band = butter(4, (300, 3400), "bandpass", fs=SAMPLE_RATE, output="sos")
-    return Meeting(meeting.name, Audio(sosfilt(band, meeting.audio.samples).astype(np.float32)), meeting.turns)
+    return Meeting(meeting.name, Audio(telephone_band(meeting.audio.samples)), meeting.turns)
 
 
 def recordings(folder: Path) -> Iterator[Meeting]:
@@ -205,6 +214,9 @@ def sets() -> Iterator[tuple[str, list[Meeting]]]:
     yield "2-4 speakers, far", [simulated(2 + seed % 3, 400 + seed, far=True) for seed in range(12)]
     yield "2-4 actors in every mood", [acted(2 + seed % 3, 300 + seed) for seed in range(9)]
     yield "2 speakers, telephone", [telephone(500 + seed) for seed in range(4)]
+    yield "1 speaker", [simulated(1, 600 + seed) for seed in range(10)]
+    yield "1 actor in every mood", [acted(1, 700 + seed) for seed in range(4)]
+    yield "2-4 speakers, mixed channels", [simulated(2 + seed % 3, 800 + seed, mixed=True) for seed in range(12)]
 
 
 def print_scores(title: str, meetings: list[Meeting], found: list[list[SpeakerTurn]]) -> None:

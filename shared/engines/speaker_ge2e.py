@@ -13,9 +13,10 @@ from shared.engines.catalog import Setup
 from shared.engines.features.mel import mel_power
 from shared.engines.runtime import open_session
 from shared.engines.weights.model_cards import trusted_weights
-from shared.ports.media import Floats
+from shared.ports.media import SAMPLE_RATE, Floats
 
 LOUDNESS = 10 ** (-30 / 20)  # quiet speech is amplified to this level; loud speech is not changed
+WINDOW, LONG = round(1.6 * SAMPLE_RATE), round(2.4 * SAMPLE_RATE)  # samples; the network was trained on such windows
 BATCH = 64
 
 
@@ -28,7 +29,7 @@ class Ge2eEncoder:
 
     name: ClassVar[str] = "ge2e"
     weights: ClassVar[str] = "speaker_ge2e"
-    same_voice: ClassVar[float] = 0.63
+    same_voice: ClassVar[float] = 0.72
     note: ClassVar[str | None] = "Emotional speech of one person may be detected as another speaker."
 
     @classmethod
@@ -39,7 +40,20 @@ class Ge2eEncoder:
         return cls(open_session(weights, setup.threads), card.sha256[:16])
 
     def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, 256)
-        """Embed the clips; shorter ones are padded with silence, so clips of one call should have one length."""
+        """Embed the clips; shorter ones are padded with silence, so clips of one call should have one length.
+
+        A long clip is embedded as a whole and in windows, and the embedding is the mean of both.
+        """
+        found = self.embed_whole(clips)
+        long = [number for number, clip in enumerate(clips) if len(clip) >= LONG]
+        if long:
+            windows = [_windows(clips[number]) for number in long]
+            rows = self.embed_whole([window for of_clip in windows for window in of_clip])
+            sums = np.add.reduceat(rows, np.cumsum([0, *map(len, windows[:-1])]), axis=0)
+            found[long] = _unit(found[long] + _unit(sums))
+        return found
+
+    def embed_whole(self, clips: Sequence[Floats]) -> Floats:  # (clip, 256)
         found = [self._embed(clips[first : first + BATCH]) for first in range(0, len(clips), BATCH)]
         return np.concatenate(found) if found else np.zeros((0, 256), dtype=np.float32)
 
@@ -59,8 +73,20 @@ class MoodsEncoder(Ge2eEncoder):
 
     name = "ge2e-moods"
     weights = "speaker_ge2e_moods"
-    same_voice = 0.67
+    same_voice = 0.67  # of whole clips
     note = None
+
+    def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, 256)
+        return self.embed_whole(clips)
+
+
+def _windows(clip: Floats) -> list[Floats]:
+    starts = np.linspace(0, len(clip) - WINDOW, -(-len(clip) // WINDOW)).astype(int).tolist()
+    return [clip[start : start + WINDOW] for start in starts]
+
+
+def _unit(vectors: Floats) -> Floats:
+    return np.asarray(vectors / np.maximum(np.linalg.norm(vectors, axis=1, keepdims=True), 1e-9), dtype=np.float32)
 
 
 def normalize_loudness(clip: Floats) -> Floats:

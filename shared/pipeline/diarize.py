@@ -26,6 +26,8 @@ from shared.ports.media import Audio, Floats, Progress
 COUNTABLE = 1.0  # seconds alone; only pieces with at least as much are clustered, the others are assigned later
 CONTRADICTING = 0.5  # seconds alone; two voices of one window are two people if both have as much
 AGREED = 0.6  # share of the windows; a voice that fewer recognise, where one of them does, is not a person
+LONG = 2.4  # seconds alone; shorter speech of one voice is less similar
+SHORT, ENOUGH = 0.14, 0.47  # the threshold of one voice falls by so much if no speech is long, and not with this share
 CONTEXT = 0.2  # weight of the rest of a voice's speech in its window, when one of its pieces is assigned
 
 
@@ -49,7 +51,7 @@ class Diarize(WholeStage):
             "same_voice": self.encoder.same_voice,
             "speakers": self.speakers,
             "max_speakers": self.max_speakers,
-            "rules": 5,
+            "rules": 6,
             **({"known": [(one.name, one.sha256) for one, _ in self.known.clips]} if self.known else {}),
         }
 
@@ -77,7 +79,7 @@ class Diarize(WholeStage):
             rows,
             seconds,
             conflicts(clustered, segmentation.step),
-            same_voice=self.encoder.same_voice,
+            same_voice=self.encoder.same_voice - threshold_loss(seconds, alone[countable]),
             speakers=self.speakers,
             max_speakers=self.max_speakers,
         )
@@ -86,6 +88,12 @@ class Diarize(WholeStage):
             voices = settle(rows, seconds, voices[agreed >= min(AGREED, float(agreed.max()))])
         similarity = with_context(embeddings, pieces, np.maximum(alone, np.float32(0.1))) @ voices.T
         return find_turns(segmentation, pieces, similarity, speech, find_pauses(audio, segmentation))
+
+
+def threshold_loss(seconds: Floats, alone: Floats) -> float:
+    """How much lower the threshold of one voice is, because much of the speech is in short pieces."""
+    share = float(seconds[alone >= LONG].sum() / seconds.sum())
+    return SHORT * max(0.0, 1 - share / ENOUGH)
 
 
 def conflicts(pieces: Sequence[Piece], step: float) -> Pairs:

@@ -12,6 +12,7 @@ from shared.domain.span import Span
 from shared.engines.catalog import SPEAKER, Setup, choose
 from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import EngineSettings, MediaSettings
+from shared.engines.speaker_ge2e import Ge2eEncoder
 from shared.engines.vad_silero import SileroVad
 from shared.ports.engines import SpeakerEncoder
 from shared.ports.media import Audio, Floats
@@ -46,6 +47,19 @@ def test_nearest_embedding_is_of_the_same_speaker(meeting: Audio, encoder: Speak
     for number, (_, who) in enumerate(chosen):
         nearest = np.argsort(-(found @ found[number]))[1]
         assert chosen[nearest][1] == who
+
+
+def test_long_clip_resembles_short_clips_of_its_speaker(meeting: Audio, setup: Setup) -> None:
+    """An embedding of a whole clip depends on its length; windows of one length do not."""
+    encoder = Ge2eEncoder.load(None, setup)
+    spoken = [(start, end, who) for start, end, who in turns() if end - start > 2.9]
+    clips = [meeting.cut(Span(start=start + 0.2, end=start + 2.8)).samples for start, _, _ in spoken]
+    long, whole = encoder.embed(clips), encoder.embed_whole(clips)
+    short = encoder.embed([meeting.cut(Span(start=end - 1.2, end=end - 0.2)).samples for _, end, _ in spoken])
+    speakers = np.array([who for _, _, who in spoken])
+    same = (speakers[:, None] == speakers[None]) & ~np.eye(len(spoken), dtype=bool)
+    assert (long @ short.T)[same].mean() > (whole @ short.T)[same].mean() + 0.02
+    assert np.linalg.norm(long, axis=1) == pytest.approx(1.0, abs=1e-4)
 
 
 def test_empty_and_silent_input_has_finite_embeddings(encoder: SpeakerEncoder) -> None:

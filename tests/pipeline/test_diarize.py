@@ -11,7 +11,7 @@ from shared.domain.span import Span, span
 from shared.domain.speech import SpeakerTurn, Speech
 from shared.domain.stage_event import StageEvent, StageProgressed
 from shared.pipeline.artifacts import SpeechMap, Turns
-from shared.pipeline.diarize import Diarize, agreement, conflicts, with_context
+from shared.pipeline.diarize import Diarize, agreement, conflicts, threshold_loss, with_context
 from shared.pipeline.diarize_tracks import DiarizeTracks
 from shared.pipeline.local_speech import Piece
 from shared.ports.engines import LocalSpeakers, Segmentation
@@ -194,3 +194,9 @@ def test_voice_that_windows_do_not_agree_on_is_no_speaker() -> None:
     assert {turn.speaker for turn in one.diarize(audio, spans, lambda share: None)} == {"S1"}
     two = replace(one, speakers=2)
     assert {turn.speaker for turn in two.diarize(audio, spans, lambda share: None)} == {"S1", "S2"}
+
+
+@pytest.mark.parametrize(("long", "loss"), [(0.0, 0.14), (0.235, 0.07), (0.47, 0.0), (1.0, 0.0)])
+def test_threshold_of_one_voice_falls_where_speech_is_in_short_pieces(long: float, loss: float) -> None:
+    seconds, alone = np.array([long, 1 - long], dtype=np.float32), np.array([4.0, 1.2], dtype=np.float32)
+    assert threshold_loss(seconds, alone) == pytest.approx(loss, abs=1e-6)
