@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Any
 
 import httpx
@@ -13,12 +13,17 @@ from tests.gateway.serving import Gateway, eventually
 VTT = b"WEBVTT\n\n00:00.000 --> 00:02.000\nAna: Hello.\n"
 
 
+def soon(true: Callable[[], bool], seconds: float = 60) -> bool:
+    """Wait for an effect of the background: long, because a busy machine may delay it."""
+    return eventually(true, seconds)
+
+
 def jobs(gateway: Gateway, tenant: str = "ours") -> tuple[JobRecord, ...]:
     return gateway.context.jobs.list(tenant).items
 
 
 def imported(gateway: Gateway, count: int = 1) -> tuple[JobRecord, ...]:
-    assert eventually(lambda: len(jobs(gateway)) >= count, 15), imports(gateway)
+    assert soon(lambda: len(jobs(gateway)) >= count), imports(gateway)
     return jobs(gateway)
 
 

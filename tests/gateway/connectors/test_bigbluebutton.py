@@ -16,9 +16,9 @@ from pydantic import SecretStr
 from services.gateway.connectors.settings import BigBlueButtonSettings, ConnectorsSettings
 from tests.gateway.compat.finished_jobs import fail, finish
 from tests.gateway.conftest import Open
-from tests.gateway.connectors.announcing import imported, imports, jobs, post, refused
+from tests.gateway.connectors.announcing import imported, imports, jobs, post, refused, soon
 from tests.gateway.connectors.bigbluebutton_server import SECRET, BigBlueButtonServer, serving_bigbluebutton
-from tests.gateway.serving import Gateway, eventually
+from tests.gateway.serving import Gateway
 
 PATH = "/v1/connectors/bigbluebutton"
 FORM = {"Content-Type": "application/x-www-form-urlencoded"}
@@ -57,7 +57,7 @@ def test_a_ready_recording_becomes_one_job(gateway: Gateway, server: BigBlueButt
     for _ in range(3):
         assert post(gateway, PATH, callback(), FORM).json() == {"accepted": True}
     (job,) = imported(gateway)
-    assert eventually(lambda: imports(gateway)[0]["status"] == "done")
+    assert soon(lambda: imports(gateway)[0]["status"] == "done")
     assert len(jobs(gateway)) == 1 and job.job.recording.name == "webcams.webm"
     assert job.metadata == {"source": {"platform": "bigbluebutton", "record_id": "rec-1"}}
     assert server.refused == 0, "every checksum was right"
@@ -65,14 +65,14 @@ def test_a_ready_recording_becomes_one_job(gateway: Gateway, server: BigBlueButt
 
 def test_a_record_that_the_server_does_not_have_makes_no_job(gateway: Gateway) -> None:
     assert post(gateway, PATH, callback("unknown"), FORM).status_code == 200
-    assert eventually(lambda: imports(gateway)[0]["error"] == "outbound_failed")
+    assert soon(lambda: imports(gateway)[0]["error"] == "outbound_failed")
     assert not jobs(gateway)
 
 
 def test_a_recording_without_sound_fails_with_a_reason(gateway: Gateway, server: BigBlueButtonServer) -> None:
     server.files.clear()
     post(gateway, PATH, callback(), FORM)
-    assert eventually(lambda: imports(gateway)[0]["status"] == "failed")
+    assert soon(lambda: imports(gateway)[0]["status"] == "failed")
     assert imports(gateway)[0]["error"] == "invalid_request"
 
 
@@ -84,7 +84,7 @@ def test_a_lost_callback_is_found_by_the_search(opened: Open, server: BigBlueBut
 
 
 def test_recordings_of_others_are_not_searched(gateway: Gateway, server: BigBlueButtonServer) -> None:
-    assert eventually(lambda: "getRecordings" in server.calls)
+    assert soon(lambda: "getRecordings" in server.calls)
     assert not imports(gateway)
 
 
@@ -93,7 +93,7 @@ def test_captions_are_sent_back_when_the_job_is_done(opened: Open, server: BigBl
         post(gateway, PATH, callback(), FORM)
         (job,) = imported(gateway)
         finish(gateway, job.id)
-        assert eventually(lambda: imports(gateway)[0]["status"] == "done", 30)
+        assert soon(lambda: imports(gateway)[0]["status"] == "done")
     ((query, track),) = server.tracks
     assert (query["recordID"], query["kind"], query["lang"]) == ("rec-1", "subtitles", "en")
     assert track.startswith("WEBVTT") and "<v " in track and server.refused == 0
@@ -103,7 +103,7 @@ def test_a_failed_job_sends_no_captions(opened: Open, server: BigBlueButtonServe
     with opened(connectors=settings(server, captions=True)) as gateway:
         post(gateway, PATH, callback(), FORM)
         fail(gateway, imported(gateway)[0].id)
-        assert eventually(lambda: imports(gateway)[0]["status"] == "done", 30)
+        assert soon(lambda: imports(gateway)[0]["status"] == "done")
     assert not server.tracks
 
 
@@ -112,7 +112,7 @@ def test_an_answer_of_success_without_its_key_is_a_failure(opened: Open, server:
     with opened(connectors=settings(server, captions=True)) as gateway:
         post(gateway, PATH, callback(), FORM)
         finish(gateway, imported(gateway)[0].id)
-        assert eventually(lambda: imports(gateway)[0]["error"] == "outbound_failed", 30)
+        assert soon(lambda: imports(gateway)[0]["error"] == "outbound_failed")
         assert imports(gateway)[0]["status"] == "pending", "it is tried again"
 
 
@@ -120,7 +120,7 @@ def test_a_wrong_secret_of_the_server_is_an_error_of_the_import(opened: Open, se
     server.secret = "changed"  # noqa: S105
     with opened(connectors=settings(server)) as gateway:
         post(gateway, PATH, callback(), FORM)
-        assert eventually(lambda: imports(gateway)[0]["error"] == "outbound_failed")
+        assert soon(lambda: imports(gateway)[0]["error"] == "outbound_failed")
 
 
 def test_forged_and_malformed_callbacks_are_refused(gateway: Gateway) -> None:

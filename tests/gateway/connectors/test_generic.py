@@ -14,8 +14,8 @@ from standardwebhooks import Webhook
 from services.gateway.connectors.settings import ConnectorsSettings, GenericSettings
 from shared.infra.secret_encryption import new_webhook_secret
 from tests.gateway.conftest import Open
-from tests.gateway.connectors.announcing import imported, imports, jobs, post, refused
-from tests.gateway.serving import MP4, WAV, Gateway, eventually
+from tests.gateway.connectors.announcing import imported, imports, jobs, post, refused, soon
+from tests.gateway.serving import MP4, WAV, Gateway
 from tests.local_server import Reply, serving
 
 PATH = "/v1/connectors/generic"
@@ -48,7 +48,7 @@ def test_a_recording_becomes_one_job(gateway: Gateway) -> None:
         for age in (2, 1, 0):
             assert post(gateway, PATH, body, signed(body, age=timedelta(seconds=age))).status_code == 200
         (job,) = imported(gateway)
-        assert eventually(lambda: imports(gateway)[0]["status"] == "done")
+        assert soon(lambda: imports(gateway)[0]["status"] == "done")
     assert len(jobs(gateway)) == 1 and [track.name for track in job.job.tracks] == ["Ana"]
     assert job.metadata == {"source": {"platform": "generic", "message": "msg_1"}}
 

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from services.gateway.connectors.settings import ConnectorsSettings, JaasSettings
 from tests.gateway.conftest import Open
-from tests.gateway.connectors.announcing import imported, imports, jobs, post, refused
-from tests.gateway.serving import MP4, Gateway, eventually
+from tests.gateway.connectors.announcing import imported, imports, jobs, post, refused, soon
+from tests.gateway.serving import MP4, Gateway
 from tests.local_server import Reply, serving
 
 PATH = "/v1/connectors/jaas"
@@ -61,7 +61,7 @@ def test_an_uploaded_recording_becomes_one_job(gateway: Gateway) -> None:
         for _ in range(3):
             assert post(gateway, PATH, body, signed(body)).json() == {"accepted": True}
         (job,) = imported(gateway)
-        assert eventually(lambda: imports(gateway)[0]["status"] == "done")
+        assert soon(lambda: imports(gateway)[0]["status"] == "done")
         assert [one.path for one in server.asked] == ["/recording?signature=abc"]
     assert job.job.recording.name == "jitsi.mp4" and len(jobs(gateway)) == 1
     assert job.metadata == {"source": {"platform": "jaas", "app_id": "app", "room": "app/room"}}

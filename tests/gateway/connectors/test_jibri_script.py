@@ -11,8 +11,8 @@ from pathlib import Path
 
 import pytest
 
-from tests.gateway.connectors.announcing import imported, jobs
-from tests.gateway.serving import MP4, Gateway, eventually
+from tests.gateway.connectors.announcing import imported, jobs, soon
+from tests.gateway.serving import MP4, Gateway
 from tests.local_server import Reply, serving
 
 SCRIPT = Path(__file__).parents[3] / "deploy" / "jitsi" / "finalize.py"
@@ -54,7 +54,7 @@ def test_a_recording_becomes_one_job_with_the_meetings_address(
     for _ in range(2):
         finalize(tmp_path, gateway.url, gateway.keys["ours"], directory, UNDERTONE_OPTIONS=options)
         (job,) = imported(gateway)
-        assert eventually(lambda: queued(tmp_path) == []), "it left the queue"
+        assert soon(lambda: queued(tmp_path) == []), "it left the queue"
     assert len(jobs(gateway)) == 1
     assert job.job.recording.name == "standup_2026-11-26.mp4" and job.job.options.purpose == "research"
     assert job.metadata == {
@@ -67,7 +67,7 @@ def test_a_recording_becomes_one_job_with_the_meetings_address(
 def test_it_returns_at_once_and_retries_by_itself(tmp_path: Path, directory: Path) -> None:
     with serving(Reply(status=503), ACCEPTED) as server:
         assert finalize(tmp_path, server.url, "ut_key", directory) < 3
-        assert eventually(lambda: queued(tmp_path) == [], 20)
+        assert soon(lambda: queued(tmp_path) == [])
         first, second = server.asked
     assert first.body.count(MP4) == second.body.count(MP4) == 1
     assert first.headers["idempotency-key"] == second.headers["idempotency-key"]
@@ -77,13 +77,13 @@ def test_it_returns_at_once_and_retries_by_itself(tmp_path: Path, directory: Pat
 def test_a_recording_that_was_not_sent_is_sent_by_a_later_run(tmp_path: Path, directory: Path) -> None:
     with serving(Reply(status=401, body=b'{"detail": "This call requires an API key."}')) as server:
         finalize(tmp_path, server.url, "wrong", directory)
-        assert eventually(lambda: queued(tmp_path) == [".failed"])
+        assert soon(lambda: queued(tmp_path) == [".failed"])
     assert "refused with 401: This call requires an API key." in log(tmp_path)
     (entry,) = (tmp_path / "queue").glob("*.failed")
     entry.rename(entry.with_suffix(".json"))
     with serving(ACCEPTED) as server:
         finalize(tmp_path, server.url, "right")
-        assert eventually(lambda: queued(tmp_path) == [])
+        assert soon(lambda: queued(tmp_path) == [])
         assert server.asked[0].headers["authorization"] == "Bearer right"
 
 
@@ -91,6 +91,6 @@ def test_a_directory_without_metadata_or_recording_is_no_error(tmp_path: Path, d
     (directory / "metadata.json").write_text("{broken")
     with serving(ACCEPTED) as server:
         finalize(tmp_path, server.url, "k", directory)
-        assert eventually(lambda: len(server.asked) == 1)
+        assert soon(lambda: len(server.asked) == 1)
         finalize(tmp_path, server.url, "k", tmp_path)
     assert queued(tmp_path) == []

@@ -21,8 +21,8 @@ from services.gateway.connectors.livekit import LiveKit
 from services.gateway.connectors.settings import ConnectorsSettings, LiveKitSettings
 from shared.infra.objects_bucket import ObjectsBucket
 from tests.gateway.conftest import Open
-from tests.gateway.connectors.announcing import imported, imports, jobs, post, refused
-from tests.gateway.serving import MP4, WAV, Gateway, eventually
+from tests.gateway.connectors.announcing import imported, imports, jobs, post, refused, soon
+from tests.gateway.serving import MP4, WAV, Gateway
 from tests.local_server import LocalServer, Reply, serving
 
 api = pytest.importorskip("livekit.api", reason="the SDKs are missing (make sdks)")
@@ -81,7 +81,7 @@ def test_the_egresses_of_a_room_become_one_job_with_tracks(gateway: Gateway, fil
     (job,) = imported(gateway)
     assert [one.path for one in files.asked] == ["/room", "/ana", "/again"]
     assert [track.name for track in job.job.tracks] == ["Ana", "Ana (2)"]
-    assert eventually(lambda: {one["status"] for one in imports(gateway)} == {"done"})
+    assert soon(lambda: {one["status"] for one in imports(gateway)} == {"done"})
     assert {one["job_id"] for one in imports(gateway)} == {job.id} and len(imports(gateway)) == 3
     for body in bodies:
         assert post(gateway, PATH, body, signed(body)).status_code == 200

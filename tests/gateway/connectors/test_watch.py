@@ -14,8 +14,8 @@ from services.gateway.connectors.watch import Watch
 from shared.domain.error import NotFound
 from shared.infra.objects_bucket import ObjectsBucket
 from tests.gateway.conftest import Open
-from tests.gateway.connectors.announcing import imported, imports, jobs
-from tests.gateway.serving import MP4, Gateway, eventually
+from tests.gateway.connectors.announcing import imported, imports, jobs, soon
+from tests.gateway.serving import MP4, Gateway
 
 
 @pytest.fixture
@@ -46,14 +46,14 @@ def test_a_file_becomes_a_job_once_also_after_a_restart(gateway: Gateway, opened
     restarted = Watch(settings(folder).watch)
     assert not found(restarted) and found(restarted) == ["old.mp4"], "this process announces it once more"
     with gateway.client() as client:
-        assert eventually(lambda: client.get("/v1/imports").json()["items"][0]["status"] == "done")
+        assert soon(lambda: client.get("/v1/imports").json()["items"][0]["status"] == "done")
     assert len(jobs(gateway)) == len(imports(gateway)) == 1
 
 
 def test_a_file_that_is_no_recording_is_marked_with_the_reason(gateway: Gateway, folder: Path) -> None:
     (folder / "text.mp4").write_bytes(b"not a recording")
     reason = folder / "text.mp4.failed.txt"
-    assert eventually(reason.exists, 30)
+    assert soon(reason.exists)
     assert "unsupported_media" in reason.read_text()
 
 

@@ -14,8 +14,8 @@ from pydantic import SecretStr
 
 from services.gateway.connectors.settings import ConnectorsSettings, ZoomSettings
 from tests.gateway.conftest import Open
-from tests.gateway.connectors.announcing import VTT, imported, imports, jobs, post, refused
-from tests.gateway.serving import MP4, WAV, Gateway, eventually, logged
+from tests.gateway.connectors.announcing import VTT, imported, imports, jobs, post, refused, soon
+from tests.gateway.serving import MP4, WAV, Gateway, logged
 from tests.local_server import LocalServer, Reply, serving
 
 PATH = "/v1/connectors/zoom"
@@ -107,7 +107,7 @@ def test_a_recording_becomes_a_job_with_tracks_and_transcript(gateway: Gateway, 
     }
     assert [one.path for one in zoom_files.asked] == ["/video", "/ana", "/ben", "/vtt"]
     assert {one.headers["authorization"] for one in zoom_files.asked} == {f"Bearer {TOKEN}"}
-    assert eventually(lambda: imports(gateway)[0]["status"] == "done")
+    assert soon(lambda: imports(gateway)[0]["status"] == "done")
     assert imports(gateway)[0]["job_id"] == job.id
 
 
@@ -117,7 +117,7 @@ def test_repeated_deliveries_make_one_job(gateway: Gateway, zoom_files: LocalSer
         assert post(gateway, PATH, body, signed(body, at)).status_code == 200
     imported(gateway)
     assert post(gateway, PATH, body, signed(body)).status_code == 200, "a delivery after the job exists"
-    assert eventually(lambda: imports(gateway)[0]["status"] == "done")
+    assert soon(lambda: imports(gateway)[0]["status"] == "done")
     assert len(jobs(gateway)) == len(imports(gateway)) == 1
 
 
@@ -139,7 +139,7 @@ def test_a_sign_in_page_instead_of_the_file_ends_the_import(gateway: Gateway) ->
     with serving(Reply(body=b"<html>Sign in</html>")) as server:
         body = completed(server.url)
         post(gateway, PATH, body, signed(body))
-        assert eventually(lambda: imports(gateway)[0]["status"] == "failed")
+        assert soon(lambda: imports(gateway)[0]["status"] == "failed")
     assert imports(gateway)[0]["error"] == "unsupported_media" and not jobs(gateway) and not gateway.blobs()
 
 
