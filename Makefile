@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo weights sdks test test-slow attack fuzz chaos check lint coverage compose-test audit sbom bench lock train-setup test-train clean
+.PHONY: help install run demo weights sdks test test-slow attack fuzz check lint coverage compose-test audit sbom bench lock train-setup test-train clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,9 +33,6 @@ attack: $(VENV)/.dev ## Attack the service on 127.0.0.1, and list what was tried
 
 fuzz: $(VENV)/.dev $(VENV)/.fuzz ## Send mutated files and generated requests for FUZZ_SECONDS each; FUZZ_SEED repeats a run
 	$(BIN)/python -m tests.fuzz
-
-chaos: $(VENV)/.dev ## Let each part of a service fail under load: jobs in, transcripts out, seconds to recover
-	$(BIN)/python -m tests.chaos.run
 
 check: lint sbom coverage ## Check format, lint, types, import contracts, licences and the required test coverage
 

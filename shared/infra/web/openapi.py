@@ -69,8 +69,8 @@ def describe(app: FastAPI, models: Iterable[type[BaseModel]], open_paths: Collec
         }
         described["security"] = [{"key": []}]
         for path, item in described["paths"].items():
-            for operation in item.values():
-                if path in open_paths or share_token(path) is not None:
+            for method, operation in item.items():
+                if path in open_paths or share_token(path) is not None or method == "options":  # a preflight has no key
                     operation["security"] = []
                 if "requestBody" in operation:
                     _add_body_errors(operation["responses"])
