@@ -4,7 +4,6 @@ import { startEditing, edit } from "./edit.js";
 import "./find.js";
 import { startKeys } from "./keys.js";
 import { choose, chosenLine, loop, media, seek } from "./player.js";
-import "./place.js";
 import { lines, list, meeting, positionOf, starts, textOf, wordOver } from "./transcript.js";
 
 const tools = /** @type {HTMLElement} */ (/** @type {HTMLTemplateElement} */ (byId("tools")).content.firstElementChild);
