@@ -29,9 +29,9 @@ COPY = '#!/bin/sh\nwhile [ "$1" != -i ]; do shift; done; input=$2\nfor output; d
 pytestmark = pytest.mark.skipif(shutil.which("ruby") is None, reason="ruby is missing (apt-get install ruby)")
 
 
-def event(name: str, **fields: object) -> str:
+def event(kind: str, /, **fields: object) -> str:
     inner = "".join(f"<{field}>{value}</{field}>" for field, value in fields.items())
-    return f'<event eventname="{name}">{inner}</event>'
+    return f'<event eventname="{kind}">{inner}</event>'
 
 
 @pytest.fixture
