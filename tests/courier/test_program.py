@@ -83,7 +83,7 @@ def test_the_loop_survives_failures_and_finishes_attempts_in_progress(
     assert (harness.folder / "healthy").exists()
     said = capsys.readouterr().out
     assert said.count("courier.outbox_failed") == 2
-    assert "invalid_setting" in said and "127.0.0.1" not in said
+    assert "encryption_key_missing" in said and "127.0.0.1" not in said
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

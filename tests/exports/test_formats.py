@@ -57,10 +57,10 @@ def test_emotion_can_be_omitted_from_every_format(name: str) -> None:
     assert "sadness" not in text_of(name, render(name, emotion=False))
 
 
-@pytest.mark.parametrize("name", ["json", "vtt", "txt", "md", "docx"])
+@pytest.mark.parametrize("name", ["json", "vtt", "txt", "md", "docx", "pdf"])
 def test_disclosure_is_in_every_format_that_supports_it(name: str) -> None:
-    assert b"erceived emotion" in render(name)
-    assert b"erceived emotion" in render(name, emotion=False)
+    assert "erceived emotion" in text_of(name, render(name))
+    assert "erceived emotion" in text_of(name, render(name, emotion=False))
 
 
 def test_json_round_trips() -> None:
