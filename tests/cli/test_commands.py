@@ -129,7 +129,7 @@ def test_invalid_options_are_rejected_before_any_work(tmp_path: Path) -> None:
         (["--purpose", "recruitment"], "purpose_prohibited"),
         (["--engine", "asr=faster-whisper:small"], "engine_unavailable"),
         (["--speakers", "2", "--max-speakers", "3"], "invalid_request"),
-        (["--format", "docx", "-o", str(tmp_path)], "invalid_request"),
+        (["--format", "odt", "-o", str(tmp_path)], "invalid_request"),
     ):
         result = runner.invoke(app, ["annotate", recording, "-q", *arguments])
         assert getattr(result.exception, "code", None) == code, arguments
