@@ -48,9 +48,12 @@ def test_a_failed_report_is_logged(
     first, _, reap = consumer.timer.entries
     first.call()
 
+    said: list[str] = []
+
     def logged() -> bool:
         reap.call()
-        return "worker.engine_report_failed" in capsys.readouterr().out
+        said.append(capsys.readouterr().out)
+        return "worker.engine_report_failed" in "".join(said)
 
     assert eventually(logged, 60)
     step.stop(consumer)
