@@ -240,7 +240,7 @@ def test_a_meeting_of_four_hours_is_replaced_without_a_long_task(site: Site, tab
         sum("the" in one.text.lower() for one in four_hours().utterances)
     )
     page.get_by_label("Replace with").fill("ZZ")
-    expect(page.locator("#replace-hits ins").first).to_have_text("ZZ")
+    expect(page.locator("#replace-hits ins").first).to_have_text("ZZ", timeout=120_000)
     page.get_by_role("button", name="Replace", exact=True).click()
     expect(page.get_by_role("status")).to_contain_text("Replaced in", timeout=120_000)
     assert "ZZ" in text_of(site, job_id, 0) + text_of(site, job_id, 1) + text_of(site, job_id, 5)

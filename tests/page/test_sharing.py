@@ -16,8 +16,8 @@ def shared(tab: Tab, site: Site, *options: str) -> str:
     for option in options:
         page.get_by_label(option).check()
     page.get_by_role("button", name="Create a link").click()
-    expect(page.get_by_label("The link")).to_be_visible()
-    return page.get_by_label("The link").input_value()
+    expect(page.get_by_label("The link; it is not shown")).to_be_visible()
+    return page.get_by_label("The link; it is not shown").input_value()
 
 
 def test_a_link_is_made_used_and_revoked(opened_site: OpenSite, open_tab: OpenTab) -> None:

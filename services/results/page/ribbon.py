@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+from bisect import bisect_right
 from collections import Counter, defaultdict
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from itertools import groupby, pairwise
 
-from shared.domain.span import Span
-from shared.domain.speech import SpeakerTurn, Utterance
+from shared.domain.span import Span, union
+from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript, joined_turns
 
 STEPS = 800  # more than the ribbon's pixels on most screens; limits its size for long meetings
@@ -73,11 +74,11 @@ def lanes_of(transcript: Transcript, *, emotion: bool) -> tuple[Lane, ...]:
     said: defaultdict[str, list[Utterance]] = defaultdict(list)
     for one in transcript.utterances:
         said[one.speaker].append(one)
-    overlapped = _overlapped(transcript.turns)
+    crowded = _crowded(spoken.values())
     lanes = []
     for speaker in transcript.speakers:
         pieces = tuple(_pieces(spoken.get(speaker.id, ()), said[speaker.id], emotion=emotion))
-        both = tuple(Piece(span.start, span.end, OVERLAP) for span in overlapped.get(speaker.id, ()))
+        both = tuple(_within(spoken.get(speaker.id, ()), crowded))
         segments, overlaps = tuple(_segments(pieces, duration)), tuple(_segments(both, duration))
         lanes.append(Lane(speaker.id, speaker.name, pieces, segments, both, overlaps))
     return tuple(lanes)
@@ -105,17 +106,25 @@ def _pieces(turns: Iterable[Span], utterances: Sequence[Utterance], *, emotion: 
             yield Piece(edge, turn.end, UNREAD)
 
 
-def _overlapped(turns: Sequence[SpeakerTurn]) -> dict[str, tuple[Span, ...]]:
-    """The spans of each speaker in which somebody else speaks as well."""
-    changes = sorted((at, step, turn.speaker) for turn in turns for at, step in ((turn.start, 1), (turn.end, -1)))
-    speaking: Counter[str] = Counter()
-    found: list[tuple[str, Span]] = []
-    for (at, step, speaker), (following, _, _) in pairwise(changes):
-        speaking[speaker] += step
-        together = [one for one, count in speaking.items() if count > 0]
-        if len(together) > 1 and following > at:
-            found += [(one, Span(start=at, end=following)) for one in together]
-    return joined_turns(found)
+def _crowded(spoken: Iterable[Sequence[Span]]) -> tuple[Span, ...]:
+    """The spans in which at least two speakers speak."""
+    changes = sorted((at, step) for spans in spoken for span in spans for at, step in ((span.start, 1), (span.end, -1)))
+    speaking, found = 0, []
+    for (at, step), (following, _) in pairwise(changes):
+        speaking += step
+        if speaking > 1 and following > at:
+            found.append(Span(start=at, end=following))
+    return union(found)
+
+
+def _within(spans: Iterable[Span], others: Sequence[Span]) -> Iterator[Piece]:
+    """The parts of the spans that are in the others; both are disjoint and in order."""
+    for span in spans:
+        for position in range(bisect_right(others, span.start, key=lambda one: one.end), len(others)):
+            other = others[position]
+            if other.start >= span.end:
+                break
+            yield Piece(max(span.start, other.start), min(span.end, other.end), OVERLAP)
 
 
 def _segments(pieces: Iterable[Piece], duration: float) -> Iterator[Segment]:
