@@ -54,11 +54,15 @@ class ResultsHarness:
         headers = {"Authorization": f"Bearer {self.key(scopes, tenant)}"}
         return TestClient(self.app, headers=headers)
 
-    def queued(self, tenant: str = "ours") -> str:
-        return SqlJobStore(self.database).add(tenant, new_job(ONE_STAGE)).id
+    def queued(self, tenant: str = "ours", *, text_only: bool = False) -> str:
+        new = new_job(ONE_STAGE)
+        if text_only:
+            job = new.job.model_copy(update={"platform_transcript": new.job.recording, "text_only": True})
+            new = new.model_copy(update={"job": job})
+        return SqlJobStore(self.database).add(tenant, new).id
 
-    def done(self, tenant: str = "ours", published: Transcript | None = None) -> Transcript:
-        job_id = self.queued(tenant)
+    def done(self, tenant: str = "ours", published: Transcript | None = None, *, text_only: bool = False) -> Transcript:
+        job_id = self.queued(tenant, text_only=text_only)
         made = (published or transcript()).model_copy(update={"job_id": job_id})
         self.blobs.put(tenant, transcript_key(job_id), [render_json(made, emotion=True)])
         SqlTranscriptIndex(self.database).index_transcript(tenant, made)

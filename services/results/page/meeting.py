@@ -36,6 +36,7 @@ def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
     try:
         stored = transcripts.corrections.list(caller.tenant, job_id)  # before reading: the page must not claim more
         shown = transcripts.read(caller, job_id)
+        record = transcripts.record(caller, job_id)
         media = transcripts.blobs.size(caller.tenant, recording_key(job_id))
         kind = media_type_of(transcripts.blobs, caller.tenant, job_id) if media else None
     except UndertoneError as error:
@@ -53,7 +54,8 @@ def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
         revision=len(stored),
         stacks=undo_stacks(stored, caller.key_id),
         media=kind,
-        caption=caption_status(transcripts.record(caller, job_id)) if transcript.recording.has_video else "no_video",
+        text_only=record.job.text_only,
+        caption=caption_status(record) if transcript.recording.has_video else "no_video",
         may_edit=caller.has_scope(Scope.RECORDINGS_WRITE),
         emotion=shown.emotion,
         emotions=EMOTIONS,

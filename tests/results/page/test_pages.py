@@ -17,6 +17,11 @@ from tests.results.conftest import READ, ResultsHarness
 ROOT = Path(__file__).parents[3]
 
 
+def test_a_transcript_alone_is_not_a_deleted_recording(harness: ResultsHarness) -> None:
+    page = harness.web().get(f"/meetings/{harness.done(text_only=True).job_id}").text
+    assert "no recording" in page and "was deleted" not in page
+
+
 def test_the_meeting_is_readable_without_scripts(harness: ResultsHarness) -> None:
     made = harness.done()
     page = harness.web().get(f"/meetings/{made.job_id}").text
