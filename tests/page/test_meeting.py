@@ -212,6 +212,20 @@ def test_a_link_opens_the_utterance(site: Site, tab: Tab) -> None:
     wait_for(page, f"Math.abs({TIME} - {standup().utterances[15].start}) < 0.1")
 
 
+def test_a_reload_keeps_the_place_and_the_time(site: Site, tab: Tab) -> None:
+    page = tab.open_meeting(site, site.add(standup()))
+    page.mouse.move(800, 400)
+    page.mouse.wheel(0, 300)
+    page.evaluate("document.getElementById('media').currentTime = 33")
+    top = "document.getElementById('u5').getBoundingClientRect().top"
+    wait_for(page, "scrollY === 300")
+    before = page.evaluate(top)
+    page.reload()
+    wait_for(page, "document.documentElement.dataset.ready")
+    wait_for(page, f"Math.abs({top} - {before}) < 5")
+    wait_for(page, f"Math.abs({TIME} - 33) < 0.5")
+
+
 def test_a_meeting_is_opened_read_and_corrected_without_a_mouse(site: Site, tab: Tab) -> None:
     job_id, page = site.add(standup()), tab.page
     page.goto(site.url)

@@ -6,6 +6,7 @@ import { startEdits } from "./edits.js";
 import "./find.js";
 import { startKeys } from "./keys.js";
 import { choose, chosenLine, loop, media, seek } from "./player.js";
+import "./place.js";
 import { startReplace } from "./replace.js";
 import { select, startSpeakers } from "./speakers.js";
 import { lines, list, meeting, positionOf, starts, textOf, wordOver } from "./transcript.js";
