@@ -7,6 +7,7 @@ from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
+import structlog
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from shared.engines.catalog import Setup
@@ -15,6 +16,8 @@ from shared.engines.weights.description import DEFAULT, find_weights
 from shared.engines.weights.installed import is_intact
 from tests.fakes import WORD_PIECES
 
+# The default logger prints to the present `sys.stdout`; CPython 3.11 crashes where pytest replaces it at that moment.
+structlog.configure(logger_factory=structlog.WriteLoggerFactory())
 HERE = EngineSettings()  # the weights of this machine, which only `whisper` uses
 
 
