@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import re
+import tempfile
 from pathlib import Path
 from typing import Any
 
+import pytest
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
@@ -71,7 +73,8 @@ def written(value: Any) -> str:
     return str(value)
 
 
-def test_example_has_every_setting_with_its_default() -> None:
+def test_example_has_every_setting_with_its_default(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(tempfile, "tempdir", "/tmp")  # noqa: S108 - where most systems have it; TMPDIR may differ here
     expected = {
         f"{settings.model_config['env_prefix']}{name}".upper(): written(field.get_default(call_default_factory=True))
         for settings in SETTINGS

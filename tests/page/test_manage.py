@@ -79,7 +79,7 @@ def store_once(page: Page) -> str:
     value = field.input_value()
     page.get_by_role("button", name="I have stored it").click()
     expect(page.locator("#once")).to_be_hidden()
-    assert field.input_value() == ""
+    expect(field).to_have_value("")
     return value
 
 
