@@ -9,7 +9,6 @@ from shared.domain.corrected_transcript import CorrectedTranscript
 from shared.domain.correction import MAX_CHARACTERS, Change, CorrectedField
 from shared.domain.edit import (
     MAX_TEXT,
-    Accept,
     Join,
     Merge,
     Operation,
@@ -73,7 +72,7 @@ class EditPlan:
                 yield self._split(self._utterance(operation.utterance), operation.word)
             case Join():
                 yield self._join(self._utterance(operation.utterance))
-            case Accept():
+            case _:
                 yield from self._accepted(self._utterance(operation.utterance), operation.words)
 
     def _utterance(self, index: int) -> Utterance:

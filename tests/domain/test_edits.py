@@ -26,6 +26,7 @@ from shared.domain.error import (
 )
 from shared.domain.speech import Word
 from shared.domain.transcript import Transcript
+from shared.domain.utterance_division import split_utterance
 from tests.editing import edited, planned
 from tests.exports.sample import transcript
 from tests.fakes import reading, turn, utterance
@@ -306,3 +307,21 @@ def test_operations_are_told_apart_by_their_name() -> None:
         {"operations": [{"op": "split", "utterance": 1, "word": 2}, {"op": "join", "utterance": 0}]}
     )
     assert made.operations == (Split(utterance=1, word=2), Join(utterance=0))
+
+
+def test_a_new_speaker_gets_an_id_that_is_free() -> None:
+    said = (utterance(0, 0, 4, "S1", "We lost"), utterance(1, 4, 6, "S3", "no way"))
+    made = edited(transcript(said), SetSpeaker(utterances=(1,), name="Zoe"))
+    assert [one.speaker for one in made.utterances] == ["S1", "S4"]
+
+
+def test_words_that_the_text_does_not_contain_are_the_text_of_the_parts() -> None:
+    whole = utterance(0, 0, 4, "S1", "We lost it").model_copy(update={"text": "Corrected by hand"})
+    before, after = split_utterance(whole, 1, 7)
+    assert (before.text, after.text, after.index) == ("We", "lost it", 7)
+
+
+@pytest.mark.parametrize("position", [0, 3])
+def test_an_utterance_is_split_between_its_words_only(position: int) -> None:
+    with pytest.raises(ValueError, match="between two"):
+        split_utterance(utterance(0, 0, 4, "S1", "We lost it"), position, 7)
