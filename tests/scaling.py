@@ -10,11 +10,20 @@ from collections.abc import Callable
 # quadratic work (256) then differ from the limit (39) by more than the noise of a busy machine.
 DOUBLINGS = 4
 LIMIT = 2.5**DOUBLINGS
+ATTEMPTS = 3
 
 
 def growth(prepare: Callable[[int], Callable[[], object]], size: int) -> float:
-    """The processor time for `size` after four doublings relative to that for `size`, each the best of several."""
-    return _best(prepare(size * 2**DOUBLINGS), attempts=2) / _best(prepare(size), attempts=5)
+    """The processor time for `size` after four doublings relative to that for `size`, each the best of several.
+
+    A result above the limit is measured again, because noise does not repeat and superlinear work does.
+    """
+    found = LIMIT
+    for _ in range(ATTEMPTS):
+        found = _best(prepare(size * 2**DOUBLINGS), attempts=2) / _best(prepare(size), attempts=5)
+        if found < LIMIT:
+            break
+    return found
 
 
 def _best(run: Callable[[], object], attempts: int) -> float:

@@ -204,8 +204,8 @@ def test_requests_over_the_rate_limit_are_rejected(harness: ResultsHarness) -> N
     made = harness.done()
     app = opened_app(harness.database, harness.blobs, per_minute=3)
     web = TestClient(app, headers={"Authorization": f"Bearer {harness.key()}"})
-    codes = [web.get(f"/v1/transcripts/{made.job_id}").status_code for _ in range(4)]
-    assert codes == [200, 200, 200, 429]
+    codes = [web.get(f"/v1/transcripts/{made.job_id}").status_code for _ in range(7)]
+    assert codes[:3] == [200, 200, 200] and 429 in codes[3:]  # a new minute may begin once, and allows three more
 
 
 def test_only_pages_of_allowed_origins_may_use_the_api(harness: ResultsHarness) -> None:
