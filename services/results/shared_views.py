@@ -20,6 +20,7 @@ from shared.infra.web.api_keys import Caller
 from shared.infra.web.share_links import PREFIX
 
 PATH = PREFIX + "{token}"
+TOKEN = {"name": "token", "in": "path", "required": True, "schema": {"type": "string"}, "description": "Of the link."}
 # The address of the page is a secret, which other sites and search engines must not learn.
 PRIVATE_HEADERS = {"Referrer-Policy": "no-referrer", "X-Robots-Tag": "noindex, nofollow, noarchive"}
 
@@ -83,6 +84,7 @@ def _add(path: str, view: View, media_type: str, summary: str, name: str) -> Non
         responses=content_responses(media_type, RangeNotSatisfiable, MediaDeleted),
         summary=summary,
         operation_id=name,
+        openapi_extra={"parameters": [TOKEN]},  # authentication reads it
     )
     router.add_api_route(path, view, methods=["HEAD"], include_in_schema=False)
 
