@@ -12,6 +12,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import structlog
 from pydantic import SecretStr
 
 from services.cli.web import create_web
@@ -75,6 +76,8 @@ def own(database: Database, blobs: FolderBlobs, tenant: str) -> dict[str, Any]:
 
 
 def main(folder: Path) -> None:
+    # Nobody reads standard output after the first line: a full pipe would stop the service.
+    structlog.configure(logger_factory=structlog.WriteLoggerFactory(sys.stderr))
     deployment = Deployment(
         gateway=GatewaySettings(requests_per_minute=1_000_000, events_poll_seconds=0.05, idle_seconds=2.0),
         storage=StorageSettings(folder=folder, reserve_mb=1),
