@@ -1,4 +1,4 @@
-"""`/shared/{token}/…`: the transcript and the recording of a shared meeting, for whoever has its link."""
+"""`/shared/{token}/…`: the transcript and the recording of a shared meeting, for anyone who has its link."""
 
 from __future__ import annotations
 
@@ -34,7 +34,7 @@ def link_of(caller: Caller) -> ShareLink:
 
 
 def link_ended() -> NotFound:
-    return NotFound("This link does not exist, or it has ended.", hint="Ask for a new link whoever sent it.")
+    return NotFound("This link does not exist, or it has ended.", hint="Ask the sender for a new link.")
 
 
 def guest(request: Request) -> Caller:

@@ -1,4 +1,4 @@
-"""A share link: read-only access to one meeting for whoever has its token, until it ends."""
+"""A share link: read-only access to one meeting for anyone who has its token, until it ends."""
 
 from __future__ import annotations
 

@@ -199,7 +199,7 @@ def test_deleting_can_be_undone_for_a_while(site: Site, tab: Tab) -> None:
     expect(row).to_have_count(0)
     assert status(job_id) == 404
     page.locator(f"#job-{other}").get_by_role("button", name="Delete").click()
-    page.goto(f"{site.url}/manage")  # whoever leaves has not undone it
+    page.goto(f"{site.url}/manage")  # leaving the page does not undo it
     assert eventually(lambda: status(other) == 404)
 
 

@@ -60,7 +60,7 @@ def _page(managed: ManageContext, caller: Caller, name: str, **values: Any) -> R
 
 @router.get("")
 def open_first(caller: WebhookWriter) -> Response:
-    del caller  # whoever may manage anything may manage webhooks
+    del caller  # anyone who may manage something may manage webhooks
     return RedirectResponse(TABS[0].path, 303)
 
 

@@ -1,4 +1,4 @@
-"""The page of a shared meeting, for whoever has its link: read-only, and nothing but this meeting."""
+"""The page of a shared meeting, for anyone who has its link: read-only, and nothing but this meeting."""
 
 from __future__ import annotations
 
