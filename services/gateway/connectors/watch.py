@@ -47,7 +47,10 @@ class Watch(Connector):
         content = f"Undertone could not import this recording: {reason}\n".encode()
         file = recording.mix
         if file and file.path and self._folder:
-            (self._folder / f"{file.path}{REASON}").write_bytes(content)
+            target = self._folder / f"{file.path}{REASON}"
+            part = target.with_name(f".{target.name}.part")  # nobody reads half a reason
+            part.write_bytes(content)
+            part.replace(target)
         elif file and file.object and self._bucket:
             self._bucket.write(f"{file.object}{REASON}", content)
 
