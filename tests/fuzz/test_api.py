@@ -17,7 +17,7 @@ from tests.fuzz.budget import SECONDS, SEED
 
 ROOT = Path(__file__).parents[2]
 # The budget is for each target, and these are many: all operations, and sequences of them.
-RUN_SECONDS = max(40, round(10 * SECONDS))
+RUN_SECONDS = max(90, round(10 * SECONDS))
 START_SECONDS = 120
 CHECKS = (
     "status_code_conformance", "content_type_conformance", "response_headers_conformance",
