@@ -11,15 +11,6 @@ import pytest
 from pydantic_settings import BaseSettings
 
 from services.courier.settings import CourierSettings
-from services.gateway.connectors.settings import (
-    BigBlueButtonSettings,
-    GenericSettings,
-    JaasSettings,
-    LiveKitSettings,
-    NextcloudSettings,
-    WatchSettings,
-    ZoomSettings,
-)
 from services.gateway.settings import GatewaySettings
 from services.results.settings import ResultsSettings, SharingSettings
 from services.worker.settings import WorkerSettings
@@ -31,6 +22,7 @@ from shared.infra.retention_settings import RetentionSettings
 from shared.infra.secret_encryption import SecretSettings
 from shared.infra.settings import DatabaseSettings, GovernanceSettings, LogSettings, PublicSettings, StorageSettings
 from shared.infra.telemetry import TelemetrySettings
+from tests.container.settings_read import CONNECTORS
 
 SETTINGS: tuple[type[BaseSettings], ...] = (
     EngineSettings,
@@ -44,13 +36,7 @@ SETTINGS: tuple[type[BaseSettings], ...] = (
     RetentionSettings,
     WorkerSettings,
     GatewaySettings,
-    ZoomSettings,
-    LiveKitSettings,
-    JaasSettings,
-    BigBlueButtonSettings,
-    NextcloudSettings,
-    GenericSettings,
-    WatchSettings,
+    *CONNECTORS,
     RedisSettings,
     QueueSettings,
     ResultsSettings,
