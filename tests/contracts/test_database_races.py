@@ -16,10 +16,11 @@ from sqlalchemy import func, select
 from shared.domain.error import LeaseLost, StateConflict
 from shared.domain.job_record import JobStatus
 from shared.domain.work import Claim, Refusal
+from shared.infra.database.columns import metadata
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.database.schema import metadata, outbox
+from shared.infra.database.schema import outbox
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.service_fakes import MINUTE, ONE_STAGE, held, new_job

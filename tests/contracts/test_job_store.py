@@ -13,10 +13,10 @@ from shared.domain.job_record import JobFailure, JobFilter, JobRecord, JobStatus
 from shared.domain.page import Cursor
 from shared.domain.retention import RetentionCategory
 from shared.domain.work import Refusal, StageStatus
+from shared.infra.database.columns import metadata
 from shared.infra.database.engine import Database
 from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.schema import metadata
 from shared.infra.database.work import SqlWorkStore
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 

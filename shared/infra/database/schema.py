@@ -2,65 +2,26 @@
 
 from __future__ import annotations
 
-from datetime import UTC, datetime, timedelta
-
 from sqlalchemy import (
     BigInteger,
     Column,
-    Dialect,
     Float,
     ForeignKey,
     Index,
     Integer,
     LargeBinary,
-    MetaData,
     String,
     Table,
     Text,
     UniqueConstraint,
 )
-from sqlalchemy.types import TypeDecorator
 
-EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
-
-
-class Instant(TypeDecorator[datetime]):
-    """Stores a datetime as microseconds since 1970: exact, sortable, and the same in every database."""
-
-    impl = BigInteger
-    cache_ok = True
-
-    def process_bind_param(self, value: datetime | None, dialect: Dialect) -> int | None:
-        del dialect
-        return None if value is None else (value - EPOCH) // timedelta(microseconds=1)
-
-    def process_result_value(self, value: int | None, dialect: Dialect) -> datetime | None:
-        del dialect
-        return None if value is None else EPOCH + timedelta(microseconds=value)
-
-
-def _id(name: str = "id", *, primary: bool = True) -> Column[str]:
-    return Column(name, String(64), primary_key=primary, nullable=False)
-
-
-def _tenant() -> Column[str]:
-    return Column("tenant", String(64), ForeignKey("tenants.id"), nullable=False)
-
-
-# Names of constraints are fixed, so that a migration can name them on every database.
-metadata = MetaData(
-    naming_convention={
-        "ix": "ix_%(table_name)s_%(column_0_N_name)s",
-        "uq": "uq_%(table_name)s_%(column_0_N_name)s",
-        "fk": "fk_%(table_name)s_%(column_0_name)s",
-        "pk": "pk_%(table_name)s",
-    }
-)
+from shared.infra.database.columns import Instant, id_column, metadata, tenant_column
 
 tenants = Table(
     "tenants",
     metadata,
-    _id(),
+    id_column(),
     Column("name", Text, nullable=False),
     Column("created_at", Instant, nullable=False),
     Column("retention", Text),  # JSON; periods of all jobs of the tenant
@@ -77,8 +38,8 @@ engine_reports = Table(  # of the machines that run workers
 keys = Table(
     "keys",
     metadata,
-    _id(),
-    _tenant(),
+    id_column(),
+    tenant_column(),
     Column("name", Text, nullable=False),
     Column("secret_sha256", String(64), nullable=False),
     Column("scopes", Text, nullable=False),  # separated by spaces
@@ -102,8 +63,8 @@ sessions = Table(  # of signed-in browsers
 jobs = Table(
     "jobs",
     metadata,
-    _id(),
-    _tenant(),
+    id_column(),
+    tenant_column(),
     Column("status", String(16), nullable=False),
     # JSON; all of these columns are cleared when the row becomes an erasure record.
     Column("request", Text),
@@ -156,8 +117,8 @@ stages = Table(
 outbox = Table(
     "outbox",
     metadata,
-    _id(),
-    _tenant(),
+    id_column(),
+    tenant_column(),
     Column("job_id", String(64)),
     Column("event_type", String(32), nullable=False),
     Column("body", LargeBinary, nullable=False),
@@ -170,8 +131,8 @@ outbox = Table(
 endpoints = Table(
     "endpoints",
     metadata,
-    _id(),
-    _tenant(),
+    id_column(),
+    tenant_column(),
     Column("url", Text, nullable=False),
     Column("event_types", Text, nullable=False),
     Column("description", Text, nullable=False),
@@ -192,8 +153,8 @@ endpoints = Table(
 deliveries = Table(
     "deliveries",
     metadata,
-    _id(),
-    _tenant(),
+    id_column(),
+    tenant_column(),
     Column("endpoint_id", String(64), ForeignKey("endpoints.id"), nullable=False),
     Column("event_id", String(64), nullable=False),
     Column("job_id", String(64)),
@@ -218,8 +179,8 @@ deliveries = Table(
 attempts = Table(
     "attempts",
     metadata,
-    _id(),
-    _tenant(),
+    id_column(),
+    tenant_column(),
     Column("delivery_id", String(64), ForeignKey("deliveries.id"), nullable=False),
     Column("endpoint_id", String(64), nullable=False),
     Column("series", Integer, nullable=False),
@@ -237,7 +198,7 @@ attempts = Table(
 audit = Table(
     "audit",
     metadata,
-    _id(),
+    id_column(),
     Column("tenant", String(64), nullable=False),
     Column("at", Instant, nullable=False),
     Column("key_id", String(64)),
@@ -251,8 +212,8 @@ audit = Table(
 imports = Table(  # recordings that a connector announced, until the gateway has fetched them, and their keys afterwards
     "imports",
     metadata,
-    _id(),
-    _tenant(),
+    id_column(),
+    tenant_column(),
     Column("connector", String(32), nullable=False),
     Column("key_sha256", String(64), nullable=False),  # of the platform's id
     Column("group_sha256", String(64)),  # files of one meeting that become one job
@@ -291,7 +252,7 @@ incoming_uploads = Table(
     "incoming_uploads",
     metadata,
     Column("job_id", String(64), primary_key=True),  # no foreign key: the job does not exist yet
-    _tenant(),
+    tenant_column(),
     Column("seen_at", Instant, nullable=False),
     Index(None, "seen_at"),
 )
@@ -299,7 +260,7 @@ incoming_uploads = Table(
 blob_keys = Table(
     "blob_keys",
     metadata,
-    _id(),
+    id_column(),
     Column("tenant", String(64), nullable=False),
     Column("wrapped", Text, nullable=False),  # encrypted with a key of STORAGE__ENCRYPTION_KEYS
     Column("created_at", Instant, nullable=False),

@@ -16,7 +16,7 @@ from sqlalchemy import (
     UniqueConstraint,
 )
 
-from shared.infra.database.schema import Instant, metadata
+from shared.infra.database.columns import Instant, metadata
 
 corrections = Table(
     "corrections",

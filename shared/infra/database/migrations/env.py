@@ -10,6 +10,6 @@ context.configure(
     connection=context.config.attributes["connection"],
     target_metadata=metadata,
     render_as_batch=True,  # SQLite alters a table by copying it
-    user_module_prefix="schema.",
+    user_module_prefix="columns.",
 )
 context.run_migrations()

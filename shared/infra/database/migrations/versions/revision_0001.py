@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from shared.infra.database import schema
+from shared.infra.database import columns
 
 revision = "0001"
 down_revision = None
@@ -33,7 +33,7 @@ def upgrade() -> None:
         "audit",
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("tenant", sa.String(64), nullable=False),
-        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("at", columns.Instant(), nullable=False),
         sa.Column("key_id", sa.String(64)),
         sa.Column("action", sa.String(64), nullable=False),
         sa.Column("subject", sa.Text(), nullable=False),
@@ -51,7 +51,7 @@ def upgrade() -> None:
         sa.Column("status", sa.Integer()),
         sa.Column("body", sa.LargeBinary()),
         sa.Column("job_id", sa.String(64)),
-        sa.Column("created_at", schema.Instant(), nullable=False),
+        sa.Column("created_at", columns.Instant(), nullable=False),
         sa.Index(None, "created_at"),
         sa.Index(None, "job_id"),
     )
@@ -59,7 +59,7 @@ def upgrade() -> None:
         "tenants",
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("name", sa.Text(), nullable=False),
-        sa.Column("created_at", schema.Instant(), nullable=False),
+        sa.Column("created_at", columns.Instant(), nullable=False),
     )
     op.create_table(
         "endpoints",
@@ -72,11 +72,11 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(64)),
         sa.Column("payload", sa.String(16), nullable=False),
         sa.Column("header", sa.Text()),
-        sa.Column("created_at", schema.Instant(), nullable=False),
-        sa.Column("disabled_at", schema.Instant()),
+        sa.Column("created_at", columns.Instant(), nullable=False),
+        sa.Column("disabled_at", columns.Instant()),
         sa.Column("disabled_reason", sa.Text()),
-        sa.Column("failing_since", schema.Instant()),
-        sa.Column("slow_until", schema.Instant()),
+        sa.Column("failing_since", columns.Instant()),
+        sa.Column("slow_until", columns.Instant()),
         sa.Index(None, "job_id"),
         sa.Index(None, "tenant", "created_at", "id"),
     )
@@ -84,7 +84,7 @@ def upgrade() -> None:
         "incoming_uploads",
         sa.Column("job_id", sa.String(64), primary_key=True),
         sa.Column("tenant", sa.String(64), sa.ForeignKey("tenants.id"), nullable=False),
-        sa.Column("seen_at", schema.Instant(), nullable=False),
+        sa.Column("seen_at", columns.Instant(), nullable=False),
         sa.Index(None, "seen_at"),
     )
     op.create_table(
@@ -99,14 +99,14 @@ def upgrade() -> None:
         sa.Column("error", sa.Text()),
         sa.Column("key_id", sa.String(64)),
         sa.Column("digest", sa.String(64)),
-        sa.Column("created_at", schema.Instant(), nullable=False),
-        sa.Column("started_at", schema.Instant()),
-        sa.Column("finished_at", schema.Instant()),
-        sa.Column("erased_at", schema.Instant()),
+        sa.Column("created_at", columns.Instant(), nullable=False),
+        sa.Column("started_at", columns.Instant()),
+        sa.Column("finished_at", columns.Instant()),
+        sa.Column("erased_at", columns.Instant()),
         sa.Column("erased_by", sa.Text()),
         sa.Column("erased_reason", sa.Text()),
-        sa.Column("media_deleted_at", schema.Instant()),
-        sa.Column("artifacts_deleted_at", schema.Instant()),
+        sa.Column("media_deleted_at", columns.Instant()),
+        sa.Column("artifacts_deleted_at", columns.Instant()),
         sa.Column("recording_seconds", sa.Float()),
         sa.Column("media_bytes", sa.BigInteger()),
         sa.Index(None, "status", "finished_at"),
@@ -121,10 +121,10 @@ def upgrade() -> None:
         sa.Column("secret_sha256", sa.String(64), nullable=False),
         sa.Column("scopes", sa.Text(), nullable=False),
         sa.Column("defaults", sa.Text(), nullable=False),
-        sa.Column("created_at", schema.Instant(), nullable=False),
-        sa.Column("expires_at", schema.Instant()),
-        sa.Column("revoked_at", schema.Instant()),
-        sa.Column("last_used_at", schema.Instant()),
+        sa.Column("created_at", columns.Instant(), nullable=False),
+        sa.Column("expires_at", columns.Instant()),
+        sa.Column("revoked_at", columns.Instant()),
+        sa.Column("last_used_at", columns.Instant()),
         sa.Index(None, "tenant", "created_at"),
     )
     op.create_table(
@@ -134,8 +134,8 @@ def upgrade() -> None:
         sa.Column("job_id", sa.String(64)),
         sa.Column("event_type", sa.String(32), nullable=False),
         sa.Column("body", sa.LargeBinary(), nullable=False),
-        sa.Column("created_at", schema.Instant(), nullable=False),
-        sa.Column("fanned_out_at", schema.Instant()),
+        sa.Column("created_at", columns.Instant(), nullable=False),
+        sa.Column("fanned_out_at", columns.Instant()),
         sa.Index(None, "fanned_out_at", "created_at"),
         sa.Index(None, "job_id"),
     )
@@ -149,7 +149,7 @@ def upgrade() -> None:
         sa.Column("old", sa.Text(), nullable=False),
         sa.Column("new", sa.Text(), nullable=False),
         sa.Column("key_id", sa.String(64)),
-        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("at", columns.Instant(), nullable=False),
     )
     op.create_table(
         "deliveries",
@@ -163,11 +163,11 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("series", sa.Integer(), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", schema.Instant()),
-        sa.Column("created_at", schema.Instant(), nullable=False),
-        sa.Column("finished_at", schema.Instant()),
+        sa.Column("next_attempt_at", columns.Instant()),
+        sa.Column("created_at", columns.Instant(), nullable=False),
+        sa.Column("finished_at", columns.Instant()),
         sa.Column("lease", sa.String(64)),
-        sa.Column("lease_until", schema.Instant()),
+        sa.Column("lease_until", columns.Instant()),
         sa.UniqueConstraint("event_id", "endpoint_id"),
         sa.Index(None, "endpoint_id", "created_at"),
         sa.Index(None, "job_id"),
@@ -202,14 +202,14 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("attempts", sa.Integer(), nullable=False),
         sa.Column("worker", sa.Text()),
-        sa.Column("lease_until", schema.Instant()),
+        sa.Column("lease_until", columns.Instant()),
         sa.Column("progress", sa.Float(), nullable=False),
         sa.Column("seconds", sa.Float()),
-        sa.Column("started_at", schema.Instant()),
-        sa.Column("finished_at", schema.Instant()),
-        sa.Column("not_before", schema.Instant()),
-        sa.Column("enqueued_at", schema.Instant()),
-        sa.Column("ready_at", schema.Instant()),
+        sa.Column("started_at", columns.Instant()),
+        sa.Column("finished_at", columns.Instant()),
+        sa.Column("not_before", columns.Instant()),
+        sa.Column("enqueued_at", columns.Instant()),
+        sa.Column("ready_at", columns.Instant()),
         sa.Index(None, "queue", "status", "enqueued_at"),
         sa.Index(None, "status", "finished_at"),
         sa.Index(None, "status", "lease_until"),
@@ -222,12 +222,12 @@ def upgrade() -> None:
         sa.Column("endpoint_id", sa.String(64), nullable=False),
         sa.Column("series", sa.Integer(), nullable=False),
         sa.Column("number", sa.Integer(), nullable=False),
-        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("at", columns.Instant(), nullable=False),
         sa.Column("seconds", sa.Float(), nullable=False),
         sa.Column("response_status", sa.Integer()),
         sa.Column("error", sa.String(64)),
         sa.Column("response_body", sa.Text(), nullable=False),
-        sa.Column("next_attempt_at", schema.Instant()),
+        sa.Column("next_attempt_at", columns.Instant()),
         sa.Index(None, "delivery_id", "at"),
         sa.Index(None, "endpoint_id", "at"),
     )

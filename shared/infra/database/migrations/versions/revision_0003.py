@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from shared.infra.database import schema
+from shared.infra.database import columns
 
 revision = "0003"
 down_revision = "0002"
@@ -23,12 +23,12 @@ def upgrade() -> None:
         sa.Column("status", sa.String(16), nullable=False),
         sa.Column("content", sa.Text()),
         sa.Column("attempts", sa.Integer(), nullable=False),
-        sa.Column("next_attempt_at", schema.Instant()),
+        sa.Column("next_attempt_at", columns.Instant()),
         sa.Column("lease", sa.String(64)),
         sa.Column("job_id", sa.String(64)),
         sa.Column("error", sa.String(64)),
-        sa.Column("created_at", schema.Instant(), nullable=False),
-        sa.Column("finished_at", schema.Instant()),
+        sa.Column("created_at", columns.Instant(), nullable=False),
+        sa.Column("finished_at", columns.Instant()),
         sa.UniqueConstraint("tenant", "connector", "key_sha256"),
         sa.Index(None, "status", "next_attempt_at"),
         sa.Index(None, "tenant", "created_at", "id"),

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from shared.infra.database import schema
+from shared.infra.database import columns
 
 revision = "0004"
 down_revision = "0003"
@@ -21,8 +21,8 @@ def upgrade() -> None:
         sa.Column("key_id", sa.String(64), sa.ForeignKey("keys.id")),
         sa.Column("sound", sa.Boolean(), nullable=False),
         sa.Column("emotion", sa.Boolean(), nullable=False),
-        sa.Column("created_at", schema.Instant(), nullable=False),
-        sa.Column("expires_at", schema.Instant(), nullable=False),
+        sa.Column("created_at", columns.Instant(), nullable=False),
+        sa.Column("expires_at", columns.Instant(), nullable=False),
         sa.UniqueConstraint("token_sha256"),
         sa.Index(None, "job_id"),
         sa.Index(None, "expires_at"),

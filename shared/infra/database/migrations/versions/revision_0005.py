@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from shared.infra.database import schema
+from shared.infra.database import columns
 
 revision = "0005"
 down_revision = "0004"
@@ -16,6 +16,6 @@ def upgrade() -> None:
     op.create_table(
         "engine_reports",
         sa.Column("host", sa.String(255), primary_key=True),
-        sa.Column("at", schema.Instant(), nullable=False),
+        sa.Column("at", columns.Instant(), nullable=False),
         sa.Column("report", sa.Text(), nullable=False),
     )

@@ -5,7 +5,7 @@ from __future__ import annotations
 import sqlalchemy as sa
 from alembic import op
 
-from shared.infra.database import schema
+from shared.infra.database import columns
 
 revision = "0007"
 down_revision = "0006"
@@ -17,6 +17,6 @@ def upgrade() -> None:
         sa.Column("id", sa.String(64), primary_key=True),
         sa.Column("tenant", sa.String(64), nullable=False),
         sa.Column("wrapped", sa.Text, nullable=False),
-        sa.Column("created_at", schema.Instant(), nullable=False),
+        sa.Column("created_at", columns.Instant(), nullable=False),
         sa.Index(None, "tenant", "created_at"),
     )
