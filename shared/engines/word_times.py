@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from bisect import bisect_left, bisect_right
 from collections.abc import Sequence
 
 from shared.domain.span import Span
@@ -15,8 +16,10 @@ TAIL = 0.4  # seconds by which the alignment ends the last word before a pause t
 
 
 def tighten(words: Sequence[Word], speech: Sequence[Span], within: Span) -> list[Word]:
-    """The same words in speech: none lasts over a pause, the starts ascend, and all have a duration inside `within`."""
-    heard = [piece for span in speech if (piece := _without_edges(span).clipped(within))] or [within]
+    """The same words in ordered speech: none lasts over a pause, the starts ascend, all have a duration in `within`."""
+    first = bisect_right(speech, within.start, key=lambda span: span.end)
+    nearby = speech[first : bisect_left(speech, within.end, key=lambda span: span.start)]
+    heard = [piece for span in nearby if (piece := _without_edges(span).clipped(within))] or [within]
     homes = [max(heard, key=lambda span: _nearness(span, word)) for word in words]
     step = min(SHORTEST_WORD, within.duration / max(1, len(words)))
     starts = [min(max(word.start, home.start), home.end) for word, home in zip(words, homes, strict=True)]

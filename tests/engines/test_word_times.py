@@ -1,5 +1,6 @@
 from __future__ import annotations
 
+from collections.abc import Callable
 from itertools import pairwise
 
 from hypothesis import given
@@ -9,6 +10,7 @@ from shared.domain.span import span, union
 from shared.domain.speech import Word
 from shared.engines.word_times import tighten
 from tests.fakes import word
+from tests.scaling import LIMIT, growth
 
 
 def times(words: list[Word]) -> list[tuple[str, float, float]]:
@@ -62,3 +64,11 @@ def test_times_ascend_with_a_duration_within_the_window(
     assert all(one.end > one.start for one in made)
     assert all(one.end <= two.start for one, two in pairwise(made))
     assert all(one.start >= window.start - 0.001 and one.end <= window.end + 0.001 for one in made)
+
+
+def test_time_grows_linearly_with_the_number_of_windows() -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        speech = [span(n * 2, n * 2 + 1) for n in range(size)]
+        return lambda: [tighten([word("word", one.start, one.end)], speech, one) for one in speech]
+
+    assert growth(prepare, 100) < LIMIT
