@@ -1,4 +1,4 @@
-"""Ends a worker that takes no work although work waits in Redis; its supervisor or container engine restarts it."""
+"""Recovers a worker that takes no work although work waits in Redis: it reconnects, or ends and is started again."""
 
 from __future__ import annotations
 
@@ -10,6 +10,7 @@ from typing import Any
 
 import structlog
 from celery import bootsteps
+from redis import ConnectionError as ConnectionLost
 from redis import Redis, RedisError
 
 from services.worker.progress import PROGRESS, Progress
@@ -17,24 +18,35 @@ from shared.infra.queue_settings import RedisSettings
 
 log = structlog.get_logger()
 
-CHECK_SECONDS = 10.0
+CHECK_SECONDS = 5.0
+RECONNECT_SECONDS = 15.0  # a healthy worker takes a message within this time, but not on a very busy machine
 STALL_SECONDS = 180.0  # far more than a healthy worker needs to replace a process and to take a message
 TIMEOUT_SECONDS = 1.0  # for Redis, because the check runs in the event loop
 
 
 class StallWatch:
-    """Celery may spin in its event loop, with timers that still fire, after a process and Redis ended together. So a
-    worker counts as alive while its processes report progress or no message waits."""
+    """A worker counts as alive while its processes report progress or no message waits.
+
+    If Redis ends while Celery acknowledges or rejects a message, Celery only logs that, and waits for this message
+    forever. It may also spin in its event loop, with timers that still fire.
+    """
 
     def __init__(
-        self, waiting: Callable[[], int], progress: Progress, clock: Callable[[], float] = time.monotonic
+        self,
+        waiting: Callable[[], int],
+        server: Callable[[], str],
+        progress: Progress,
+        clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._waiting = waiting
+        self._server = server
         self._progress = progress
         self._clock = clock
+        self._first_server = server()
         self._waiting_since: float | None = None
 
-    def stalled(self) -> bool:
+    def seconds_without_progress(self) -> float:
+        """The seconds for which messages have waited without progress."""
         try:
             waiting = self._waiting()
         except RedisError:
@@ -42,10 +54,17 @@ class StallWatch:
         now = self._clock()
         if not waiting:
             self._waiting_since = None
-            return False
+            return 0.0
         if self._waiting_since is None:
             self._waiting_since = now
-        return now - max(self._waiting_since, self._progress.last) > STALL_SECONDS
+        return now - max(self._waiting_since, self._progress.last)
+
+    def server_changed(self) -> bool:
+        """Whether Redis was started again after the worker had connected."""
+        try:
+            return self._server() != self._first_server
+        except RedisError:
+            return False
 
 
 class StallStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no types
@@ -60,8 +79,12 @@ class StallStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no
         client = Redis.from_url(
             RedisSettings().client_url, socket_timeout=TIMEOUT_SECONDS, socket_connect_timeout=TIMEOUT_SECONDS
         )
-        watch = StallWatch(lambda: sum(int(client.llen(queue)) for queue in queues), PROGRESS)
-        self._timer = consumer.timer.call_repeatedly(CHECK_SECONDS, lambda: _end_if_stalled(watch))
+        watch = StallWatch(
+            lambda: sum(int(client.llen(queue)) for queue in queues),
+            lambda: str(client.info("server")["run_id"]),
+            PROGRESS,
+        )
+        self._timer = consumer.timer.call_repeatedly(CHECK_SECONDS, lambda: recover_if_stalled(watch))
 
     def stop(self, consumer: Any) -> None:
         del consumer
@@ -69,7 +92,11 @@ class StallStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no
             self._timer.cancel()
 
 
-def _end_if_stalled(watch: StallWatch) -> None:
-    if watch.stalled():
+def recover_if_stalled(watch: StallWatch) -> None:
+    seconds = watch.seconds_without_progress()
+    if seconds > STALL_SECONDS:
         log.error("worker.stalled", seconds=STALL_SECONDS)
         os.kill(os.getpid(), signal.SIGKILL)  # a regular shutdown would wait for the loop that does not work
+    if seconds > RECONNECT_SECONDS and watch.server_changed():
+        log.warning("worker.reconnects", seconds=round(seconds))
+        raise ConnectionLost("Redis was started again.")  # Celery then leaves its event loop and connects

@@ -11,15 +11,13 @@ from pathlib import Path
 
 import pytest
 
-from services.worker.stall_step import STALL_SECONDS
 from shared.domain.job_record import JobStatus
 from shared.domain.work import StageStatus
 from tests.running_service import Service, cut, serving
 
 pytestmark = pytest.mark.slow
 
-# A worker that spins ends itself after STALL_SECONDS; then it starts and does the whole job.
-BOUND_SECONDS = STALL_SECONDS + 120
+BOUND_SECONDS = 120  # far less than until a worker that takes no work ends itself
 
 
 @pytest.fixture(scope="module")
@@ -27,9 +25,9 @@ def recording(tmp_path_factory: pytest.TempPathFactory) -> Path:
     return cut(tmp_path_factory.mktemp("short") / "standup.mp4", seconds=4.0)
 
 
-@pytest.fixture
-def service(tmp_path: Path) -> Iterator[Service]:
-    with serving(tmp_path) as running:
+@pytest.fixture(scope="module")
+def service(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Service]:
+    with serving(tmp_path_factory.mktemp("service")) as running:
         yield running
 
 
@@ -39,7 +37,7 @@ def running_process(service: Service, job_id: str) -> int | None:
     return int(workers[0].split(":")[1]) if workers and workers[0] else None
 
 
-@pytest.mark.parametrize("milliseconds", [0, 5, 20, 50])
+@pytest.mark.parametrize("milliseconds", [0, 20, 50])
 @pytest.mark.parametrize("first", ["process", "redis"])
 def test_work_goes_on_within_a_bound(service: Service, recording: Path, milliseconds: int, first: str) -> None:
     job_id = service.submit(recording)
@@ -52,15 +50,8 @@ def test_work_goes_on_within_a_bound(service: Service, recording: Path, millisec
         time.sleep(milliseconds / 1000)
     time.sleep(2)  # so that the worker notices both
     service.start_redis()
-    began, restarts = time.monotonic(), 0
-
-    def ended() -> bool:
-        nonlocal restarts
-        if service.processes["worker-0"].poll() is not None:  # what a supervisor or a container engine does
-            service.start_worker("worker-0")
-            restarts += 1
-        return not service.record(job_id).status.active
-
-    service.wait_for("the job's end", ended, BOUND_SECONDS)
+    began = time.monotonic()
+    service.wait_for("the job's end", lambda: not service.record(job_id).status.active, BOUND_SECONDS)
     assert service.record(job_id).status is JobStatus.DONE, service.logs()
-    sys.stdout.write(f"{time.monotonic() - began:.0f} s, the worker was started again {restarts} times\n")
+    assert service.processes["worker-0"].poll() is None, "the worker recovers by itself"
+    sys.stdout.write(f"{time.monotonic() - began:.0f} s\n")

@@ -7,12 +7,19 @@ import subprocess
 import sys
 from pathlib import Path
 
+import pytest
 from redis import ConnectionError as RedisUnavailable
 
 from services.worker.app import make_app
 from services.worker.progress import Progress
 from services.worker.settings import WorkerSettings
-from services.worker.stall_step import STALL_SECONDS, StallStep, StallWatch
+from services.worker.stall_step import (
+    RECONNECT_SECONDS,
+    STALL_SECONDS,
+    StallStep,
+    StallWatch,
+    recover_if_stalled,
+)
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 
 LONG = STALL_SECONDS + 1
@@ -26,7 +33,8 @@ class Situation:
         self.now = self.progress.last
         self.messages = 1
         self.reachable = True
-        self.watch = StallWatch(self.waiting, self.progress, lambda: self.now)
+        self.server = "first"
+        self.watch = StallWatch(self.waiting, lambda: self.server, self.progress, lambda: self.now)
 
     def waiting(self) -> int:
         if not self.reachable:
@@ -35,7 +43,7 @@ class Situation:
 
     def stalled_after(self, seconds: float) -> bool:
         self.now += seconds
-        return self.watch.stalled()
+        return self.watch.seconds_without_progress() > STALL_SECONDS
 
 
 def test_a_worker_is_stalled_if_messages_wait_and_no_process_reports_progress() -> None:
@@ -64,11 +72,24 @@ def test_progress_of_a_forked_process_is_seen_in_the_main_process() -> None:
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 
 
+def test_a_worker_that_stalls_after_redis_was_started_again_reconnects() -> None:
+    situation = Situation()
+    recover_if_stalled(situation.watch)
+    situation.now += RECONNECT_SECONDS + 1
+    recover_if_stalled(situation.watch)
+    situation.server = "second"
+    with pytest.raises(RedisUnavailable, match="started again"):
+        recover_if_stalled(situation.watch)
+    situation.progress.mark()
+    situation.now = situation.progress.last + 1
+    recover_if_stalled(situation.watch)
+
+
 def test_a_stalled_worker_ends_itself() -> None:
     code = (
         "from services.worker import stall_step\n"
-        "class Stalled:\n    def stalled(self): return True\n"
-        "stall_step._end_if_stalled(Stalled())"
+        "class Stalled:\n    def seconds_without_progress(self): return stall_step.STALL_SECONDS + 1\n"
+        "stall_step.recover_if_stalled(Stalled())"
     )
     ended = subprocess.run(
         [sys.executable, "-c", code], check=False, capture_output=True, cwd=Path(__file__).parents[2]
