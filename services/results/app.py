@@ -34,6 +34,7 @@ def results_services(
         checks={"storage": transcripts.storage},
         body_limits={views.COLLECTION: MAX_CORRECTION},
         exposed_headers=("ETag", "Content-Range", "Content-Disposition"),
+        background=(transcripts.parsed.sweep,),
     )
     links = WebService(
         name="sharing",

@@ -61,6 +61,7 @@ def write_corrections(
                 job_id,
                 changes,
                 after=len(stored),
+                before=apply_corrections(published, stored),
                 shown=apply_corrections(published, (*stored, *made)),
                 entry=entry,
             )

@@ -23,6 +23,7 @@ from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.engine import Clock, Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.parsed_transcripts import ParsedTranscripts
 from shared.infra.web.api_keys import Caller
 from shared.ports.blobs import BlobStore
 
@@ -47,6 +48,7 @@ class TranscriptReader:
     audit: SqlAuditLog
     clock: Clock
     storage: ReadinessCheck
+    parsed: ParsedTranscripts
 
     def read(
         self, caller: Caller, job_id: str, *, emotion: bool | None = None, original: bool = False
@@ -73,7 +75,7 @@ class TranscriptReader:
         except NotFound:
             self.record(caller, job_id)  # raises NotFound if the job was erased meanwhile
             raise StoredDataMissing("The transcript is no longer in storage.", hint="Run the job again.") from None
-        return Transcript.model_validate_json(content)
+        return self.parsed.parse(content)
 
     def record(self, caller: Caller, job_id: str) -> JobRecord:
         """Raise the same error for another tenant's job, an erased job and a missing job."""
@@ -97,6 +99,7 @@ def open_transcripts(database: Database, blobs: BlobStore) -> TranscriptReader:
         audit=SqlAuditLog(database),
         clock=database.clock,
         storage=ReadinessCheck("storage", blobs.probe),
+        parsed=ParsedTranscripts(),
     )
 
 

@@ -164,16 +164,18 @@ def test_corrections_are_numbered_and_update_index_and_audit_log(
     made = done(database, saying("we lost it"))
     first = planned(made, Rename(speaker="S1", name="Zoë"))
     then = made.model_copy(update={"speakers": (made.speakers[0].model_copy(update={"name": "Zoë"}),)})
-    kept = store.add("ours", made.job_id, first, after=0, shown=then, entry=entry(made.job_id, clock))
+    kept = store.add("ours", made.job_id, first, after=0, before=made, shown=then, entry=entry(made.job_id, clock))
     assert (kept[0].number, kept[0].key_id, kept[0].at, kept[0].old) == (1, "k1", clock.now, made.speakers[0].name)
     text_change = Change(field=CorrectedField.TEXT, target="0", old="we lost it", new="we won it")
     second = (text_change, text_change)
     for wrong in (0, 2):
         with pytest.raises(PreconditionFailed):
-            store.add("ours", made.job_id, second, after=wrong, shown=then, entry=entry(made.job_id, clock))
+            store.add(
+                "ours", made.job_id, second, after=wrong, before=then, shown=then, entry=entry(made.job_id, clock)
+            )
     assert len(audit_log.list("ours").items) == 1  # rejected corrections are not logged
     clock.move(MINUTE)
-    more = store.add("ours", made.job_id, second, after=1, shown=then, entry=entry(made.job_id, clock))
+    more = store.add("ours", made.job_id, second, after=1, before=then, shown=then, entry=entry(made.job_id, clock))
     assert store.list("ours", made.job_id) == kept + more
     assert [(one.number, one.edit) for one in kept + more] == [(1, 1), (2, 2), (3, 2)]
     assert store.list("theirs", made.job_id) == ()
@@ -183,7 +185,7 @@ def test_corrections_are_numbered_and_update_index_and_audit_log(
     assert audit_log.list("ours", cursor=page.next_cursor).items[0].at == clock.now - MINUTE
     assert audit_log.list("theirs").items == ()
     with pytest.raises(NotFound):
-        store.add("theirs", made.job_id, second, after=2, shown=then, entry=entry(made.job_id, clock))
+        store.add("theirs", made.job_id, second, after=2, before=then, shown=then, entry=entry(made.job_id, clock))
 
 
 def test_erasure_deletes_all_words(database: Database, index: SqlTranscriptIndex, clock: MovableClock) -> None:
@@ -192,13 +194,13 @@ def test_erasure_deletes_all_words(database: Database, index: SqlTranscriptIndex
     made = done(database, saying("xylophone marmalade"))
     change = (Change(field=CorrectedField.TEXT, target="0", old="xylophone marmalade", new="zeppelin"),)
     shown = saying("zeppelin").model_copy(update={"job_id": made.job_id})
-    store.add("ours", made.job_id, change, after=0, shown=shown, entry=entry(made.job_id, clock))
+    store.add("ours", made.job_id, change, after=0, before=made, shown=shown, entry=entry(made.job_id, clock))
     jobs.erase("ours", made.job_id, by="k1", reason="requested")
     assert search(index, "zeppelin") == []  # already hidden from the request on, before the sweep
     with pytest.raises(NotFound):
         index.index_transcript("ours", shown)
     with pytest.raises(NotFound):
-        store.add("ours", made.job_id, change, after=1, shown=shown, entry=entry(made.job_id, clock))
+        store.add("ours", made.job_id, change, after=1, before=shown, shown=shown, entry=entry(made.job_id, clock))
     clock.move(timedelta(hours=1))
     erasures.finish("ours", made.job_id)
     with database.reading() as connection:
@@ -209,3 +211,28 @@ def test_erasure_deletes_all_words(database: Database, index: SqlTranscriptIndex
     for word in ("xylophone", "marmalade", "zeppelin"):
         assert word not in remaining
     assert search(index, "ordinary") == [(kept.job_id, 0)]
+
+
+def test_a_correction_writes_only_the_rows_that_differ(
+    database: Database, index: SqlTranscriptIndex, clock: MovableClock
+) -> None:
+    store = SqlCorrectionStore(database)
+    made = done(database, saying("the first", "the second", "the third"))
+    other = done(database, saying("elsewhere"))
+
+    def rows() -> dict[tuple[str, int], tuple[int, str]]:
+        columns = "job_id, position, id, text"
+        with database.reading() as connection:
+            found = connection.execute(text(f"SELECT {columns} FROM search_utterances")).all()  # noqa: S608
+        return {(row[0], row[1]): (row[2], row[3]) for row in found}
+
+    before = rows()
+    change = (Change(field=CorrectedField.TEXT, target="1", old="the second", new="another"),)
+    shown = saying("the first", "another").model_copy(update={"job_id": made.job_id})  # the third was joined
+    store.add("ours", made.job_id, change, after=0, before=made, shown=shown, entry=entry(made.job_id, clock))
+    after = rows()
+    for kept in ((made.job_id, 0), (other.job_id, 0)):
+        assert after[kept] == before[kept]
+    assert after[made.job_id, 1][1] == "another"
+    assert (made.job_id, 2) not in after
+    assert (positions(index, "second"), positions(index, "third"), positions(index, "another")) == ([], [], [1])

@@ -21,6 +21,7 @@ from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.corrections import SqlCorrectionStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.parsed_transcripts import ParsedTranscripts
 from shared.infra.transcript_reader import TranscriptReader
 from shared.infra.web.api_keys import Caller
 from tests.exports.documents import text_of
@@ -169,13 +170,21 @@ class ConcurrentCorrections(SqlCorrectionStore):
     times = 0
 
     def add(
-        self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
+        self,
+        tenant: str,
+        job_id: str,
+        changes: Sequence[Change],
+        *,
+        after: int,
+        before: Transcript,
+        shown: Transcript,
+        entry: AuditEntry,
     ) -> tuple[Correction, ...]:
         if self.times > 0:
             self.times -= 1
             other = (Change(field=CorrectedField.NAME, target="S2", old="", new=f"Other {self.times}"),)
-            super().add(tenant, job_id, other, after=after, shown=shown, entry=entry)
-        return super().add(tenant, job_id, changes, after=after, shown=shown, entry=entry)
+            super().add(tenant, job_id, other, after=after, before=before, shown=shown, entry=entry)
+        return super().add(tenant, job_id, changes, after=after, before=before, shown=shown, entry=entry)
 
 
 def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: ResultsHarness) -> None:
@@ -189,6 +198,7 @@ def test_a_concurrent_correction_is_retried_unless_if_match_is_given(harness: Re
         SqlAuditLog(harness.database),
         harness.database.clock,
         ReadinessCheck("storage", harness.blobs.probe),
+        ParsedTranscripts(),
     )
     caller = Caller(tenant="ours", key_id="k", scopes=frozenset(ALL))
 

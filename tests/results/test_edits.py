@@ -6,8 +6,13 @@ from typing import Any
 
 import pytest
 from httpx import Response
+from sqlalchemy import select
 
 from shared.exports.formats import FORMATS
+from shared.infra.database.schema_transcripts import search_utterances
+from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.transcript_reader import open_transcripts
+from shared.infra.web.api_keys import Caller
 from tests.exports.documents import text_of
 from tests.results.conftest import ALL, ResultsHarness
 
@@ -59,6 +64,41 @@ def test_search_finds_split_utterances_under_their_new_speaker(harness: ResultsH
     assert (found(q="yesterday"), found(q="lost yesterday"), found(speaker="zoe")) == ([6], [], [6])
     edit(web, made.job_id, {"op": "speaker", "utterances": [6], "speaker": "S1"}, {"op": "join", "utterance": 0})
     assert (found(q="lost yesterday"), found(speaker="zoe")) == ([0], [])
+
+
+def test_the_index_after_edits_is_the_one_of_the_shown_transcript(harness: ResultsHarness) -> None:
+    """An edit writes only the rows that differ."""
+    made = harness.done()
+    web = harness.web()
+    columns = ("position", "start", "end", "speaker", "name", "folded_name", "text", "folded", "emotion")
+    query = select(*(search_utterances.c[name] for name in columns)).order_by(search_utterances.c.position)
+
+    def rows() -> list[tuple[Any, ...]]:
+        with harness.database.reading() as connection:
+            return [tuple(row) for row in connection.execute(query)]
+
+    steps: tuple[tuple[dict[str, Any], ...] | str, ...] = (
+        RESHAPED,
+        ({"op": "rename", "speaker": "S1", "name": "Anna"}, {"op": "emotion", "utterance": 2, "emotion": "joy"}),
+        ({"op": "text", "utterance": 1, "text": "Something else"}, {"op": "join", "utterance": 0}),
+        "undo",
+        "redo",
+        "undo",
+    )
+    for step in steps:
+        before = rows()
+        answer = (
+            web.post(at(made.job_id, f"/edits/{step}"), json={})
+            if isinstance(step, str)
+            else edit(web, made.job_id, *step)
+        )
+        assert answer.status_code == 200, answer.text
+        updated = rows()
+        assert updated != before
+        caller = Caller(tenant="ours", key_id="k", scopes=frozenset(ALL))
+        shown = open_transcripts(harness.database, harness.blobs).read(caller, made.job_id).transcript
+        SqlTranscriptIndex(harness.database).index_transcript("ours", shown)
+        assert rows() == updated
 
 
 def test_an_edit_is_one_step_with_what_changed(harness: ResultsHarness) -> None:

@@ -15,7 +15,7 @@ from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import lock_present_job
 from shared.infra.database.rows import read_row
 from shared.infra.database.schema_transcripts import corrections
-from shared.infra.database.search import utterance_rows, write_utterances
+from shared.infra.database.search import changed_rows, update_utterances
 
 
 class SqlCorrectionStore:
@@ -30,11 +30,20 @@ class SqlCorrectionStore:
             return tuple(read_row(Correction, row) for row in connection.execute(query).mappings())
 
     def add(
-        self, tenant: str, job_id: str, changes: Sequence[Change], *, after: int, shown: Transcript, entry: AuditEntry
+        self,
+        tenant: str,
+        job_id: str,
+        changes: Sequence[Change],
+        *,
+        after: int,
+        before: Transcript,
+        shown: Transcript,
+        entry: AuditEntry,
     ) -> tuple[Correction, ...]:
-        """Store the changes as one edit, the updated search index and the audit entry, in one transaction.
-        `shown` is the corrected transcript. Raises PreconditionFailed unless exactly `after` corrections exist."""
-        utterances = utterance_rows(tenant, shown)
+        """Store the changes as one edit, their rows of the search index and the audit entry, in one transaction.
+        `before` has the first `after` corrections and `shown` has all. Raises PreconditionFailed unless exactly
+        `after` corrections exist."""
+        left, utterances = changed_rows(tenant, before, shown)
         with self._database.writing() as connection:
             lock_present_job(connection, tenant, job_id)
             if _count(connection, job_id) != after:
@@ -44,7 +53,7 @@ class SqlCorrectionStore:
             made = numbered(changes, after=after, key_id=entry.key_id, at=self._database.now)
             rows = [{**correction.model_dump(), "tenant": tenant, "job_id": job_id} for correction in made]
             connection.execute(insert(corrections), rows)
-            write_utterances(connection, job_id, utterances)
+            update_utterances(connection, job_id, left, utterances)
             insert_audit_entry(connection, entry)
             return made
 

@@ -10,6 +10,7 @@ from sqlalchemy import (
     Connection,
     Select,
     and_,
+    bindparam,
     delete,
     func,
     insert,
@@ -25,6 +26,7 @@ from shared.domain.error import InvalidRequest
 from shared.domain.job_record import JobStatus
 from shared.domain.page import Cursor, Page
 from shared.domain.search import Phrase, SearchQuery, SearchResult, fold
+from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript
 from shared.infra.database.engine import Database
 from shared.infra.database.job_rows import lock_present_job
@@ -82,28 +84,52 @@ class SqlTranscriptIndex:
 
 def utterance_rows(tenant: str, transcript: Transcript) -> list[dict[str, Any]]:
     """The rows of the index. Call it before the transaction, which would be open while the words are folded."""
+    return [_row(tenant, transcript.job_id, *one) for one in _named(transcript).values()]
+
+
+def changed_rows(tenant: str, before: Transcript, after: Transcript) -> tuple[list[int], list[dict[str, Any]]]:
+    """The positions in the index that an edit changes or removes, and the rows that take their place."""
+    old, new = _named(before), _named(after)
+    left = [position for position, one in old.items() if new.get(position) != one]
+    rows = [_row(tenant, after.job_id, *one) for position, one in new.items() if old.get(position) != one]
+    return left, rows
+
+
+def _named(transcript: Transcript) -> dict[int, tuple[Utterance, str]]:
+    """The utterances by their index, with the names of their speakers."""
     names = transcript.names
-    return [
-        {
-            "tenant": tenant,
-            "job_id": transcript.job_id,
-            "position": utterance.index,
-            "start": utterance.start,
-            "end": utterance.end,
-            "speaker": _storable(utterance.speaker),
-            "name": _storable(names[utterance.speaker]),
-            "folded_name": fold(names[utterance.speaker]),
-            "text": _storable(utterance.text),
-            "folded": fold(utterance.text),
-            "emotion": str(utterance.emotion.label) if utterance.emotion else None,
-        }
-        for utterance in transcript.utterances
-    ]
+    return {one.index: (one, names[one.speaker]) for one in transcript.utterances}
+
+
+def _row(tenant: str, job_id: str, utterance: Utterance, name: str) -> dict[str, Any]:
+    return {
+        "tenant": tenant,
+        "job_id": job_id,
+        "position": utterance.index,
+        "start": utterance.start,
+        "end": utterance.end,
+        "speaker": _storable(utterance.speaker),
+        "name": _storable(name),
+        "folded_name": fold(name),
+        "text": _storable(utterance.text),
+        "folded": fold(utterance.text),
+        "emotion": str(utterance.emotion.label) if utterance.emotion else None,
+    }
 
 
 def write_utterances(connection: Connection, job_id: str, rows: Sequence[dict[str, Any]]) -> None:
     """Replaces the job's utterances in the index, in the caller's transaction, which must have locked the job's row."""
     connection.execute(delete(search_utterances).where(search_utterances.c.job_id == job_id))
+    if rows:
+        connection.execute(insert(search_utterances), rows)
+
+
+def update_utterances(connection: Connection, job_id: str, left: Sequence[int], rows: Sequence[dict[str, Any]]) -> None:
+    """Replaces single utterances of the job, see `changed_rows`; the caller's transaction must have locked the job."""
+    if left:
+        changed = search_utterances.c.position == bindparam("left")
+        statement = delete(search_utterances).where(search_utterances.c.job_id == job_id, changed)
+        connection.execute(statement, [{"left": position} for position in left])
     if rows:
         connection.execute(insert(search_utterances), rows)
 

@@ -1,0 +1,45 @@
+"""The parsed transcripts that are kept in memory: the same one for the same bytes, within a limit, and not for long."""
+
+from __future__ import annotations
+
+import pytest
+from pydantic import ValidationError
+
+from shared.exports.document import render_json
+from shared.infra.parsed_transcripts import ParsedTranscripts
+from tests.exports.sample import transcript
+
+
+def document(job_id: str) -> bytes:
+    return render_json(transcript().model_copy(update={"job_id": job_id}), emotion=True)
+
+
+def test_the_same_bytes_are_parsed_once_and_others_anew() -> None:
+    parsed, first = ParsedTranscripts(), document("a" * 32)
+    kept = parsed.parse(first)
+    assert kept.job_id == "a" * 32
+    assert parsed.parse(bytes(first)) is kept
+    assert parsed.parse(document("b" * 32)).job_id == "b" * 32
+    with pytest.raises(ValidationError):
+        parsed.parse(first[: len(first) // 2])
+
+
+def test_the_ones_that_were_used_last_stay_within_the_limit() -> None:
+    documents = [document(letter * 32) for letter in "abc"]
+    parsed = ParsedTranscripts(max_bytes=2 * len(documents[0]))
+    first, second = parsed.parse(documents[0]), parsed.parse(documents[1])
+    assert parsed.parse(documents[0]) is first
+    parsed.parse(documents[2])
+    assert parsed.parse(documents[0]) is first
+    assert parsed.parse(documents[1]) is not second
+    small = ParsedTranscripts(max_bytes=len(documents[0]) - 1)
+    assert small.parse(documents[0]) is not small.parse(documents[0])
+
+
+def test_unused_ones_are_forgotten() -> None:
+    parsed, content = ParsedTranscripts(), document("a" * 32)
+    kept = parsed.parse(content)
+    parsed.forget_unused(60.0)
+    assert parsed.parse(content) is kept
+    parsed.forget_unused(0.0)
+    assert parsed.parse(content) is not kept
