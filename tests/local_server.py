@@ -67,7 +67,7 @@ def serving(*replies: Reply, tls: ssl.SSLContext | None = None) -> Iterator[Loca
             self.end_headers()
             self.wfile.write(reply.body)
 
-        do_GET = do_POST = respond  # noqa: N815 - the names are http.server's
+        do_GET = do_POST = do_PUT = respond  # noqa: N815 - the names are http.server's
 
         def log_message(self, *_: object) -> None:
             pass

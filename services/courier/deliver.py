@@ -43,7 +43,7 @@ class Deliverer:
         secrets = [self._sealer.decrypt(sealed, endpoint.id) for sealed in endpoint.signing_secrets(at)]
         began = time.time_ns()
         headers = self._own_header(endpoint) | signed_headers(delivery.id, at, delivery.body, secrets)
-        result = self._send(endpoint.url, delivery.body, headers)
+        result = self._send(endpoint, delivery.body, headers)
         number = delivery.attempts + 1
         self._tracer.record(_trace_span(delivery, number, began, result))
         outcome = decide_outcome(number, at, result, self._chance())
@@ -70,10 +70,10 @@ class Deliverer:
         name, _, value = self._sealer.decrypt(endpoint.header, endpoint.id).partition(": ")
         return {name: value}
 
-    def _send(self, url: str, body: bytes, headers: dict[str, str]) -> AttemptResult:
+    def _send(self, endpoint: WebhookEndpoint, body: bytes, headers: dict[str, str]) -> AttemptResult:
         began = time.monotonic()
         try:
-            answer = self._outbound.post(url, body, headers)
+            answer = self._outbound.post(endpoint.url, body, headers, method=endpoint.payload.method)
         except AddressBlocked:
             return AttemptResult(error=BLOCKED, seconds=time.monotonic() - began)
         except OutboundFailed as failure:

@@ -214,6 +214,16 @@ class IncomingUpload:
             )
         return source
 
+    def _check_uses_recording(self, request: JobRequest) -> None:
+        """An option without effect would change what the client gets without a word."""
+        if self.known_voices and (self.text_only or self.tracks or request.separate_channels):
+            raise InvalidRequest(
+                "Known voices name the speakers of one recording; tracks, channels and transcripts name their own.",
+                hint="Leave `known_voice` out.",
+            )
+        if self.text_only and (request.min_speech is not None or request.max_seconds is not None):
+            raise InvalidRequest("min_speech and max_seconds need a recording.")
+
     def _granted(self, request: JobRequest) -> tuple[JobOptions, Consent | None]:
         return grant_options(
             request,
@@ -228,6 +238,7 @@ class IncomingUpload:
         if callback is None and request.callback_url is not None:
             callback = Callback(request.callback_url)
         recording = self._recording()
+        self._check_uses_recording(request)
         options, consent = self._granted(request)
         job = Job(
             id=self.job_id,

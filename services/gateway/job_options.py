@@ -45,6 +45,8 @@ def grant_options(
         modalities=tuple(modality for modality in Modality if modality in modalities),
         engines=dict(request.engines),
         separate_channels=request.separate_channels,
+        min_speech=request.min_speech,
+        max_seconds=request.max_seconds,
         captions=request.captions,
         purpose=purpose,
     )

@@ -90,7 +90,7 @@ def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader) -> Mapp
         ),
         stage_plan.PUBLISH_TEXT: lambda: Publish(job, stage_plan.PUBLISH_TEXT),
         Decode.spec: lambda: Decode(engines(catalog.DECODER), job, inputs.recording, inputs.tracks),
-        DetectSpeech.spec: lambda: DetectSpeech(engines(catalog.VAD)),
+        DetectSpeech.spec: lambda: DetectSpeech(engines(catalog.VAD), options.min_speech),
         Transcribe.spec: lambda: Transcribe(engines(catalog.ASR), options.language, options.vocabulary),
         ReadPlatformTranscript.spec: lambda: ReadPlatformTranscript(
             cues, uploaded.sha256 if uploaded else "", options.language
@@ -103,7 +103,7 @@ def stage_builders(job: Job, inputs: Inputs, setup: Setup, load: Loader) -> Mapp
             _known_voices(job, inputs, engines),
         ),
         DiarizeTracks.spec: DiarizeTracks,
-        TurnsFromWords.spec: TurnsFromWords,
+        TurnsFromWords.spec: lambda: TurnsFromWords(unused_voices=len(job.known_voices)),
         TrackFaces.spec: lambda: TrackFaces(inputs.recording, engines(catalog.DECODER), engines(catalog.FACES)),
         NoFaces.spec: lambda: NoFaces("off"),
         stage_plan.COMPOSE: Compose,

@@ -35,6 +35,8 @@ class JobOptions(Value):
     # slot -> engine name or name:option, e.g. {"transcriber": "faster-whisper:small"}
     engines: Mapping[str, str] = {}
     separate_channels: bool = False
+    min_speech: float | None = Field(default=None, ge=0, le=1)  # share of the duration; with less, the job fails
+    max_seconds: float | None = Field(default=None, gt=0)  # of a longer recording the job fails
     captions: bool = False  # also make a video with the text and the perceived emotion as captions
     purpose: Purpose | None = None
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from datetime import datetime
 from enum import StrEnum
+from typing import Literal, TypeAlias
 
 from pydantic import Field, JsonValue, field_validator
 
@@ -73,6 +74,9 @@ class NewJob(Value):
         """Check what depends on client input."""
         if len(self.model_dump_json(include={"metadata"})) > MAX_METADATA:
             raise InvalidRequest(f"The metadata exceeds {MAX_METADATA} bytes as JSON.")
+
+
+JobTime: TypeAlias = Literal["created_at", "started_at", "finished_at"]
 
 
 class JobRecord(Value):

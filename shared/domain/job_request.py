@@ -58,6 +58,8 @@ class JobRequest(Value):
     modalities: Annotated[tuple[Modality, ...] | None, BeforeValidator(_words)] = None
     engines: Annotated[Mapping[Slot, Engine], BeforeValidator(_pairs), Field(max_length=16)] = {}
     separate_channels: bool = False
+    min_speech: float | None = Field(default=None, ge=0, le=1, description="Fail if the share of speech is smaller")
+    max_seconds: float | None = Field(default=None, gt=0, description="Fail if the recording is longer")
     captions: bool = Field(default=False, description="Make the captioned video after the transcript is done")
     metadata: Annotated[Mapping[str, JsonValue], BeforeValidator(_json)] = {}
     callback_url: str | None = Field(default=None, max_length=2000, repr=False)

@@ -25,12 +25,17 @@ class PayloadFormat(StrEnum):
     EVENT = "event"
     ASSEMBLYAI = "assemblyai"
     DEEPGRAM = "deepgram"
+    DEEPGRAM_PUT = "deepgram_put"  # the same, sent by PUT
     HUME = "hume"
 
     @property
     def has_transcript(self) -> bool:
         """The gateway makes these deliveries, no event does: the courier reads no transcripts."""
-        return self in (PayloadFormat.DEEPGRAM, PayloadFormat.HUME)
+        return self in (PayloadFormat.DEEPGRAM, PayloadFormat.DEEPGRAM_PUT, PayloadFormat.HUME)
+
+    @property
+    def method(self) -> str:
+        return "PUT" if self is PayloadFormat.DEEPGRAM_PUT else "POST"
 
 
 class EncryptedSecret(Value):

@@ -92,11 +92,11 @@ class Outbound:
         self._resolve_allowed(parse(url))
 
     def post(
-        self, url: str, body: bytes, headers: Mapping[str, str], *, limits: Timeouts = WEBHOOK
+        self, url: str, body: bytes, headers: Mapping[str, str], *, limits: Timeouts = WEBHOOK, method: str = "POST"
     ) -> OutboundResponse:
-        """Sends the body once and does not follow redirects."""
+        """Sends the body once and does not follow redirects; some receivers want PUT."""
         began = time.monotonic()
-        with self._request("POST", parse(url), headers, body, limits) as response:
+        with self._request(method, parse(url), headers, body, limits) as response:
             excerpt = bytearray()
             try:
                 for block in response.iter_stream():

@@ -6,6 +6,7 @@ from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 
+from shared.domain.error import AudioTooLong
 from shared.domain.job import Job
 from shared.domain.stage_plan import DECODE
 from shared.pipeline.stage import WholeStage, Workspace
@@ -30,6 +31,7 @@ class Decode(WholeStage):
             "media": self.job.recording.sha256,
             "tracks": [(track.name, track.sha256) for track in self.job.tracks],
             "separate_channels": self.job.options.separate_channels,
+            **({"max_seconds": limit} if (limit := self.job.options.max_seconds) else {}),
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
@@ -41,6 +43,9 @@ class Decode(WholeStage):
             separate_channels=self.job.options.separate_channels,
             progress=work.progress,
         )
+        limit = self.job.options.max_seconds
+        if limit is not None and probe.duration > limit:
+            raise AudioTooLong(f"The recording is longer than the {limit / 60:g} minutes that the request allows.")
         for warning in probe.warnings:
             work.warn("recording_damaged", warning)
         work.write(probe)

@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.error import InvalidRequest, LeaseLost, NotFound, QuotaExceeded, StateConflict
 from shared.domain.governance import Consent
-from shared.domain.job_record import JobFailure, JobFilter, JobRecord, JobStatus
+from shared.domain.job_record import JobFailure, JobFilter, JobRecord, JobStatus, JobTime
 from shared.domain.page import Cursor
 from shared.domain.retention import RetentionCategory
 from shared.domain.work import Refusal, StageStatus
@@ -102,6 +102,26 @@ def test_newer_jobs_are_the_nearest_ones(store: SqlJobStore, clock: MovableClock
     store.cancel("ours", newer[2].id)
     cancelled = JobFilter(statuses=frozenset({JobStatus.CANCELLED}))
     assert [one.id for one in store.list_newer("ours", than, cancelled, 2)] == [newer[2].id]
+
+
+def test_jobs_are_sorted_by_any_of_their_times(store: SqlJobStore, clock: MovableClock) -> None:
+    records = []
+    for _ in range(3):
+        records.append(store.add("ours", new_job(ONE_STAGE)))
+        clock.move(MINUTE)
+    first, second, third = records
+    store.add("theirs", new_job(ONE_STAGE))
+    for ended in (second, first):
+        store.cancel("ours", ended.id)
+        clock.move(MINUTE)
+
+    def listed(by: JobTime, *, descending: bool, limit: int = 50) -> list[str]:
+        return [one.id for one in store.list_sorted("ours", JobFilter(), limit, by=by, descending=descending)]
+
+    assert listed("created_at", descending=False) == [first.id, second.id, third.id]
+    assert listed("finished_at", descending=False) == [second.id, first.id, third.id], "an unfinished one is last"
+    assert listed("finished_at", descending=True) == [first.id, second.id, third.id]
+    assert listed("created_at", descending=True, limit=1) == [third.id]
 
 
 def test_list_is_filtered_by_status_time_and_digest(store: SqlJobStore, clock: MovableClock) -> None:

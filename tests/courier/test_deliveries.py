@@ -44,6 +44,14 @@ def test_a_callback_of_a_compatible_api_has_its_body_and_its_header(harness: Cou
     assert request.headers["x-proof"] == "a: b"
 
 
+def test_a_callback_is_put_where_its_client_asked_for_it(harness: CourierHarness) -> None:
+    with serving() as server:
+        hook = harness.hook(server.url, payload=PayloadFormat.DEEPGRAM_PUT)
+        harness.deliveries.add(hook, b'{"results": {}}')
+        harness.run_once()
+    assert [(one.method, one.body) for one in server.asked] == [("PUT", b'{"results": {}}')]
+
+
 def test_a_failed_job_is_delivered_with_its_code(harness: CourierHarness) -> None:
     with serving() as server:
         harness.hook(server.url)

@@ -166,6 +166,30 @@ def test_key_defaults_apply_where_the_request_sets_no_option() -> None:
         )
 
 
+def test_known_voices_without_a_use_are_refused(intake: JobIntake) -> None:
+    for tracks, request in ((1, JobRequest()), (0, JobRequest(separate_channels=True))):
+        with intake.receive(OURS) as incoming:
+            incoming.put_recording(None, [MP4])
+            incoming.put_known_voice("Ana", [MP4])
+            for _ in range(tracks):
+                incoming.put_track(None, [MP4])
+            with pytest.raises(InvalidRequest, match="Known voices"):
+                incoming.submit(request)
+    with intake.receive(OURS) as incoming:
+        incoming.put_known_voice("Ana", [MP4])
+        incoming.put_transcript(None, [b"Ana: Hello there\n"])
+        with pytest.raises(InvalidRequest, match="Known voices"):
+            incoming.submit(JobRequest())
+
+
+def test_a_transcript_alone_has_no_recording_to_limit(intake: JobIntake) -> None:
+    for request in (JobRequest(min_speech=0.5), JobRequest(max_seconds=60)):
+        with intake.receive(OURS) as incoming:
+            incoming.put_transcript(None, [b"Ana: Hello there\n"])
+            with pytest.raises(InvalidRequest, match="need a recording"):
+                incoming.submit(request)
+
+
 def test_consent_concerns_what_identifies_people_by_their_body() -> None:
     governance = GovernanceSettings(require_consent=True)
     text = JobRequest(modalities=(Modality.TEXT,))

@@ -6,6 +6,9 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, replace
 from pathlib import Path
 
+import pytest
+
+from shared.domain.error import AudioTooLong
 from shared.domain.job import Job, JobOptions, Source
 from shared.domain.recording import Probe, TrackProbe
 from shared.domain.span import Span
@@ -61,6 +64,16 @@ def test_decode_writes_probe_and_samples_and_forwards_warnings(tmp_path: Path) -
         StageProgressed(stage="decode", fraction=0.5),
         StageWarned(stage="decode", code="recording_damaged", message="It breaks off."),
     ]
+
+
+def test_a_recording_that_is_longer_than_the_request_allows_is_refused(tmp_path: Path) -> None:
+    (tmp_path / "media").write_bytes(b"1234")
+    limited = JOB.model_copy(update={"options": JobOptions(max_seconds=0.9)})
+    stage = Decode(ScriptedDecoder(), limited, tmp_path / "media")
+    with pytest.raises(AudioTooLong, match="longer"):
+        stage.run(Workspace("decode", {}, tmp_path, lambda event: None), ())
+    assert not (tmp_path / "decode.json").exists()
+    assert stage.identity() != Decode(ScriptedDecoder(), JOB, tmp_path / "media").identity()
 
 
 def test_identity_changes_with_every_input() -> None:

@@ -3,7 +3,9 @@ from __future__ import annotations
 from pathlib import Path
 
 import numpy as np
+import pytest
 
+from shared.domain.error import TooLittleSpeech
 from shared.domain.recording import TrackProbe
 from shared.domain.span import Span, span
 from shared.domain.stage_event import StageEvent, StageProgressed
@@ -43,6 +45,22 @@ def test_crosstalk_is_removed_from_a_track(tmp_path: Path) -> None:
     assert [(track.track, track.spans) for track in found(work).tracks] == [
         ("Ana", (span(0, 2),)), ("Ben", (span(2, 4),)),
     ]  # fmt: skip
+
+
+@pytest.mark.parametrize(("share", "enough"), [(0.7, True), (0.8, False)])
+def test_a_recording_needs_the_requested_share_of_speech(tmp_path: Path, share: float, enough: bool) -> None:
+    """Speech of several tracks at one time counts once."""
+    level = tone(2, level=0.3)
+    work = workspace(tmp_path, "detect_speech", decode=probe(4, tracks=TRACKS))
+    write_audio(work, np.concatenate([level, level]), np.concatenate([level, level]), np.concatenate([level, level]))
+    stage = DetectSpeech(ScriptedDetector([span(0, 3)]), share)
+    if enough:
+        stage.run(work, ())
+        assert {track.track for track in found(work).tracks} == {"Ana", "Ben"}
+    else:
+        with pytest.raises(TooLittleSpeech, match="0.75"):
+            stage.run(work, ())
+    assert stage.identity() != DetectSpeech(ScriptedDetector([])).identity()
 
 
 def pieces(samples: Floats, other: Floats) -> list[Span]:

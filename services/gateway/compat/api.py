@@ -41,12 +41,16 @@ def read_options(headers: Headers, fields: Mapping[str, Any]) -> JobRequest:
 
 
 def check_options(given: Mapping[str, Any], *, supported: Collection[str], ignored: Collection[str]) -> list[str]:
-    """Warnings about options that only tune the vendor's model; raises for every other unsupported option."""
-    requested = {name for name, value in given.items() if value not in (None, False, "", [], {}, "false")}
+    """Warnings about options that only tune the vendor's model; raises for every other unsupported option.
+
+    What is switched off is not requested. But a model's option may be on by default, so its `false` gets a warning.
+    """
+    sent = {name: value for name, value in given.items() if value not in (None, "", [], {})}
+    requested = {name for name, value in sent.items() if value not in (False, "false")}
     if unknown := sorted(requested - set(supported) - set(ignored)):
         names = ", ".join(unknown)
         raise UnsupportedOption(f"Not supported: {names}.", hint="Leave it out; docs/compatible-apis.md has the list.")
-    return [f"The option {name} has no effect here." for name in sorted(requested & set(ignored))]
+    return [f"The option {name} has no effect here." for name in sorted(set(sent) & set(ignored))]
 
 
 def first_part(language: str | None) -> str | None:

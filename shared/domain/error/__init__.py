@@ -6,6 +6,8 @@ UndertoneError
 │   ├── NoAudio                 the recording has no audio
 │   ├── EmptyFile               the file has no bytes
 │   ├── MediaTooLarge           exceeds a limit on duration, streams or resolution
+│   │   └── AudioTooLong            longer than the request allows
+│   ├── TooLittleSpeech         a smaller share of speech than the request demands
 │   └── DecodeFailed            the decoder failed
 ├── RequestError            the request cannot be processed
 │   ├── InvalidRequest          options that are invalid or contradict each other

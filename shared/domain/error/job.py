@@ -25,6 +25,14 @@ class MediaTooLarge(RecordingError):
     code = "media_too_large"
 
 
+class AudioTooLong(MediaTooLarge):
+    code = "audio_too_long"
+
+
+class TooLittleSpeech(RecordingError):
+    code = "too_little_speech"
+
+
 class DecodeFailed(RecordingError):
     code = "decode_failed"
 

@@ -11,7 +11,7 @@ from sqlalchemy import Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.engine import Connection
 
 from shared.domain.error import MediaDeleted, NotFound, QuotaExceeded, StateConflict
-from shared.domain.job_record import ErasureRecord, JobFilter, JobRecord, JobStatus, NewJob
+from shared.domain.job_record import ErasureRecord, JobFilter, JobRecord, JobStatus, JobTime, NewJob
 from shared.domain.page import Cursor, Page
 from shared.domain.stage_plan import CAPTION
 from shared.domain.webhook import DeliveryStatus
@@ -115,6 +115,17 @@ class SqlJobStore:
             rows = connection.execute(query).mappings().all()
             by_job = stages_of(connection, [row["id"] for row in rows])
         return [read_job(row, by_job[row["id"]]) for row in reversed(rows)]
+
+    def list_sorted(
+        self, tenant: str, only: JobFilter, limit: int, *, by: JobTime, descending: bool
+    ) -> Sequence[JobRecord]:
+        """The first jobs by one of their times; those that have not come so far are last."""
+        query = _filtered(_visible(tenant), only).order_by(jobs.c[by].is_(None))
+        keys = (column.desc() if descending else column.asc() for column in (jobs.c[by], jobs.c.created_at, jobs.c.id))
+        with self._database.reading() as connection:
+            rows = connection.execute(query.order_by(*keys).limit(min(limit, MAX_PER_PAGE))).mappings().all()
+            by_job = stages_of(connection, [row["id"] for row in rows])
+        return [read_job(row, by_job[row["id"]]) for row in rows]
 
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
         """Cancel the job; raises StateConflict if it has already ended."""

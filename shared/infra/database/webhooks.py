@@ -75,12 +75,12 @@ class SqlEndpointStore:
             rows = connection.execute(query.order_by(endpoints.c.created_at, endpoints.c.id)).mappings()
             return tuple(read_endpoint(row) for row in rows)
 
-    def without_delivery(self, payload: PayloadFormat) -> tuple[WebhookEndpoint, ...]:
-        """The callbacks in this format, of all tenants, whose job has ended and that have no delivery yet."""
+    def without_delivery(self, *payloads: PayloadFormat) -> tuple[WebhookEndpoint, ...]:
+        """The callbacks in these formats, of all tenants, whose job has ended and that have no delivery yet."""
         query = (
             select(endpoints)
             .join(jobs, jobs.c.id == endpoints.c.job_id)
-            .where(endpoints.c.payload == payload, jobs.c.status.in_(ENDED_STATUSES))
+            .where(endpoints.c.payload.in_(payloads), jobs.c.status.in_(ENDED_STATUSES))
             .where(~exists().where(deliveries.c.endpoint_id == endpoints.c.id))
         )
         with self._database.reading() as connection:

@@ -89,11 +89,14 @@ class TurnsFromWords(WholeStage):
 
     spec = TURNS_FROM_WORDS
     engine: str = "platform-transcript"
+    unused_voices: int = 0  # known voices of the job
 
     def identity(self) -> Mapping[str, object]:
         return {"rules": 2}
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
+        if self.unused_voices:
+            work.warn("voices_unused", "The known voices were not used: the transcript names the speakers.")
         words = work.read("transcribe", Transcription).words
         ids: dict[str, str] = {}
         turns: list[SpeakerTurn] = []

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from datetime import timedelta
-
 from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobFailure
 from shared.domain.transcript import Transcript
@@ -13,7 +11,7 @@ from tests.exports.sample import transcript
 from tests.gateway.serving import Gateway
 from tests.service_fakes import held
 
-MINUTE = timedelta(minutes=1)
+NO_AUDIO = JobFailure(code="no_audio", message="It has no sound.")
 
 
 def finish(gateway: Gateway, job_id: str, published: Transcript | None = None, tenant: str = "ours") -> None:
@@ -26,9 +24,9 @@ def finish(gateway: Gateway, job_id: str, published: Transcript | None = None, t
     work.publish(held(work, job_id, record.stages[-1].name), seconds=1)
 
 
-def fail(gateway: Gateway, job_id: str) -> None:
+def fail(gateway: Gateway, job_id: str, failure: JobFailure = NO_AUDIO) -> None:
     work = SqlWorkStore(gateway.database)
-    work.fail(held(work, job_id, "decode"), JobFailure(code="no_audio", message="It has no sound."))
+    work.fail(held(work, job_id, "decode"), failure)
 
 
 def spoken() -> Transcript:

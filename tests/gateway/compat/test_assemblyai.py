@@ -13,6 +13,7 @@ from typing import Any
 import httpx
 import pytest
 
+from shared.domain.job_record import JobFailure
 from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.outbox import SqlOutbox
@@ -208,6 +209,16 @@ def test_a_failed_job_ends_with_its_reason(gateway: Gateway, sdk: Any) -> None:
     assert (failed.status, failed.error) == (aai.TranscriptStatus.error, "It has no sound.")
 
 
+def test_a_recording_with_too_little_speech_is_an_error(gateway: Gateway, sdk: Any) -> None:
+    job = submitted(sdk, speech_threshold=0.5)
+    record = gateway.context.jobs.find("ours", job.id)
+    assert record is not None and record.job.options.min_speech == 0.5
+    fail(gateway, job.id, JobFailure(code="too_little_speech", message="The share of speech is 0.1."))
+    failed = job.wait_for_completion()
+    assert (failed.status, failed.error) == (aai.TranscriptStatus.error, "The share of speech is 0.1.")
+    assert failed.config.speech_threshold == 0.5
+
+
 def test_a_webhook_has_the_vendors_body_and_the_clients_header(gateway: Gateway, sdk: Any) -> None:
     with serving() as receiver:
         job = submitted(
@@ -233,7 +244,6 @@ def test_a_webhook_has_the_vendors_body_and_the_clients_header(gateway: Gateway,
         ({"redact_pii": True, "redact_pii_policies": ["person_name"]}, "redact_pii"),
         ({"auto_chapters": True}, "auto_chapters"),
         ({"summarization": True}, "summarization"),
-        ({"speech_threshold": 0.5}, "speech_threshold"),
         (
             {"webhook_url": "https://a.example/", "webhook_auth_header_name": "Host", "webhook_auth_header_value": "x"},
             "header",
@@ -249,10 +259,11 @@ def test_what_is_not_supported_is_refused_by_name(sdk: Any, config: dict[str, An
 
 
 def test_options_that_tune_the_vendors_model_give_a_warning(gateway: Gateway, sdk: Any) -> None:
-    job = submitted(sdk, punctuate=True, format_text=False, keyterms_prompt=["Undertone"])
+    job = submitted(sdk, disfluencies=True, format_text=False, keyterms_prompt=["Undertone"])
     finish(gateway, job.id)
     shown = job.wait_for_completion().json_response
-    assert shown["metadata"]["warnings"] == [{"message": "The option punctuate has no effect here."}]
+    expected = [f"The option {name} has no effect here." for name in ("disfluencies", "format_text")]
+    assert [one["message"] for one in shown["metadata"]["warnings"]] == expected
     record = gateway.context.jobs.find("ours", job.id)
     assert record is not None and record.job.options.vocabulary == ("Undertone",)
 

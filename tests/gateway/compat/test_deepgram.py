@@ -114,6 +114,16 @@ def test_paragraphs_and_pauses(gateway: Gateway) -> None:
     assert len(said.results.utterances) == 2, "no pause in the sample is that long"
 
 
+def test_an_option_without_effect_gives_a_warning(gateway: Gateway) -> None:
+    said = listened(gateway, punctuate=False, numerals=False, keywords=["Ana:2"])
+    messages = [one["message"] for one in said.metadata.model_dump()["warnings"]]
+    assert messages == [
+        "The option keywords has no effect here.",
+        "The option numerals has no effect here.",
+        "Words are always punctuated.",
+    ]
+
+
 def test_channels_are_kept_apart(gateway: Gateway) -> None:
     said = listened(gateway, multichannel=True, utterances=True, keyterm=["Undertone", "Ana"], language="en-US")
     assert said.metadata.channels == 2
@@ -152,7 +162,14 @@ def test_a_failed_job_is_final_and_a_repeat_joins(gateway: Gateway) -> None:
 
 @pytest.mark.parametrize(
     "options",
-    [{"redact": "pci"}, {"summarize": "v2"}, {"topics": True}, {"detect_entities": True}, {"callback_method": "PUT"}],
+    [
+        {"redact": "pci"},
+        {"summarize": "v2"},
+        {"topics": True},
+        {"detect_entities": True},
+        {"callback_method": "DELETE"},
+        {"extra": "no colon"},
+    ],
 )
 def test_what_is_not_supported_is_refused_by_name(gateway: Gateway, options: dict[str, Any]) -> None:
     with pytest.raises(BAD_REQUEST) as refused, media_of(gateway) as media:
@@ -183,11 +200,14 @@ def test_errors_have_the_vendors_form(gateway: Gateway) -> None:
         assert other.json()["code"] == "invalid_api_key", "only this API takes the scheme Token"
 
 
+@pytest.mark.parametrize("method", ["POST", "PUT"])
 @pytest.mark.parametrize("ended", [finish, fail], ids=["done", "failed"])
-def test_a_callback_gets_the_whole_answer_once(gateway: Gateway, ended: Ends) -> None:
+def test_a_callback_gets_the_whole_answer_once(gateway: Gateway, ended: Ends, method: str) -> None:
     with serving() as receiver, media_of(gateway) as media:
         url = f"{receiver.url.replace('//', '//ana:s3cret@')}/hook"
-        accepted = media.transcribe_file(request=MP4, callback=url, utterances=True, sentiment=True, extra=["room:7"])
+        accepted = media.transcribe_file(
+            request=MP4, callback=url, callback_method=method, utterances=True, sentiment=True, extra=["room:7"]
+        )
         job_id = accepted.request_id
         ended(gateway, job_id)
         outbox = SqlOutbox(gateway.database)
@@ -202,7 +222,7 @@ def test_a_callback_gets_the_whole_answer_once(gateway: Gateway, ended: Ends) ->
         render_callbacks(gateway.context)
         assert len(due) == 1 and outbox.due(limit=5, lease=timedelta(minutes=1), slots=100) == ()
     endpoint, body = due[0].endpoint, json.loads(due[0].delivery.body)
-    assert "s3cret" not in endpoint.url and endpoint.header is not None
+    assert endpoint.payload.method == method and "s3cret" not in endpoint.url and endpoint.header is not None
     header = gateway.context.callbacks.cipher.decrypt(endpoint.header, endpoint.id)
     assert header == "Authorization: Basic YW5hOnMzY3JldA=="
     if ended is fail:

@@ -170,6 +170,11 @@ def test_jobs_are_listed_by_state(gateway: Gateway, batch: Any, recording: Any) 
     (only,) = batch.list_jobs(status=["FAILED"])
     assert (only.job_id, only.state.message) == (failed, "It has no sound.")
     assert batch.list_jobs(limit=1, when="created_before", timestamp_ms=0) == []
+    assert [one.job_id for one in batch.list_jobs(sort_by="ended", direction="asc")] == [failed, queued]
+    assert [one.job_id for one in batch.list_jobs(sort_by="created", direction="asc", limit=1)] == [failed]
+    with pytest.raises(api_error.ApiError) as far:
+        batch.list_jobs(timestamp_ms=10**18)
+    assert far.value.status_code == 400 and "timestamp_ms" in far.value.body["message"]
 
 
 @pytest.mark.parametrize(
@@ -187,6 +192,18 @@ def test_what_is_not_supported_is_refused_by_name(batch: Any, models: dict[str, 
     with pytest.raises(api_error.ApiError) as refused:
         batch.start_inference_job(urls=["https://a.example/a.mp4"], models=types.Models(**models))
     assert refused.value.status_code == 400 and named in refused.value.body["message"]
+
+
+def test_null_is_the_default_except_for_the_transcription(gateway: Gateway, batch: Any) -> None:
+    with serving(Reply(200, body=MP4)) as server:
+        job_id = batch.start_inference_job(
+            urls=[f"{server.url}/a.mp4"], models=None, text=None, callback_url=None, notify=None
+        )
+    assert [one.job_id for one in batch.list_jobs()] == [job_id]
+    for request, named in (({"urls": None}, "recording"), ({"transcription": None}, "transcription")):
+        with pytest.raises(api_error.ApiError) as refused:
+            batch.start_inference_job(**request)
+        assert refused.value.status_code == 400 and named in refused.value.body["message"]
 
 
 def test_errors_have_the_vendors_form(gateway: Gateway, batch: Any, recording: Any) -> None:

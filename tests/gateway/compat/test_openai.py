@@ -16,6 +16,8 @@ import openai
 import pytest
 from openai import OpenAI
 
+from shared.domain.error import AudioTooLong
+from shared.domain.job_record import JobFailure
 from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
@@ -92,6 +94,31 @@ def test_verbose_json_has_every_field_that_clients_require(gateway: Gateway, sdk
     assert said.undertone["warnings"][0] == "The option prompt has no effect here."
 
 
+def test_the_text_names_its_language(gateway: Gateway, sdk: OpenAI) -> None:
+    said = transcribed(gateway, sdk, languages=["en-GB"])
+    record = gateway.context.jobs.find("ours", said.undertone["job_id"])
+    assert record is not None and record.job.options.language == "en"
+    assert [one.code for one in said.languages] == ["en"] and said.undertone["warnings"] == []
+
+
+@pytest.mark.parametrize(
+    ("options", "named"),
+    [
+        ({"languages": ["en", "de"]}, "languages"),
+        ({"timestamp_granularities": ["word"]}, "timestamp_granularities"),
+        ({"known_speaker_names": ["Ana"], "known_speaker_references": [REFERENCE]}, "diarized_json"),
+        ({"temperature": 0, "chunking_strategy": {"type": "server_vad"}}, "temperature"),
+    ],
+)
+def test_an_option_without_effect_gives_a_warning(
+    gateway: Gateway, sdk: OpenAI, options: dict[str, Any], named: str
+) -> None:
+    said = transcribed(gateway, sdk, **options)
+    assert named in " ".join(said.undertone["warnings"])
+    record = gateway.context.jobs.find("ours", said.undertone["job_id"])
+    assert record is not None and record.job.options.language is None
+
+
 def test_diarized_json_names_speakers_by_letters(gateway: Gateway, sdk: OpenAI) -> None:
     said = transcribed(gateway, sdk, response_format="diarized_json", chunking_strategy="auto")
     assert [(one.speaker, one.start) for one in said.segments] == [("A", 0.48), ("B", 3.5)]
@@ -125,6 +152,7 @@ def test_a_stream_sends_segments_and_ends(gateway: Gateway, sdk: OpenAI) -> None
     events = list(transcribed(gateway, sdk, response_format="diarized_json", stream=True))
     kinds = [one.type.removeprefix("transcript.text.") for one in events]
     assert kinds == ["segment", "delta", "segment", "delta", "done"]
+    assert [one.segment_id for one in events if one.type.endswith("delta")] == [events[0].id, events[2].id]
     assert "".join(one.delta for one in events if one.type.endswith("delta")) == events[-1].text
     assert events[0].speaker == "A" and events[0].emotion["label"] == "sadness"
 
@@ -141,6 +169,26 @@ def test_a_failed_job_is_final(gateway: Gateway, sdk: OpenAI) -> None:
         transcribed(gateway, sdk, fail)
     assert (failed.value.code, "no sound" in failed.value.message) == ("no_audio", True)
     assert len(job_ids(gateway)) == 1, "the client does not repeat it"
+
+
+@pytest.mark.parametrize("stream", [False, True])
+def test_a_long_recording_is_refused_for_good(opened: Open, stream: bool) -> None:
+    too_long = JobFailure(code=AudioTooLong.code, message="It is longer than a minute.")
+
+    def end(gateway: Gateway, job_id: str) -> None:
+        fail(gateway, job_id, too_long)
+
+    with (
+        opened(openai_max_minutes=1) as gateway,
+        OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.keys["ours"]) as sdk,
+    ):
+        with pytest.raises(openai.APIError, match="POST /v1/recordings") as refused:
+            list(transcribed(gateway, sdk, end, stream=stream))
+        (job_id,) = job_ids(gateway)
+        record = gateway.context.jobs.find("ours", job_id)
+        assert record is not None and record.job.options.max_seconds == 60
+    assert refused.value.code == "audio_too_long"
+    assert stream or isinstance(refused.value, openai.BadRequestError)
 
 
 def test_a_failed_job_ends_its_stream_with_an_error(gateway: Gateway, sdk: OpenAI) -> None:
@@ -186,6 +234,7 @@ def test_parts_may_come_in_any_order(gateway: Gateway) -> None:
     ("options", "named"),
     [
         ({"response_format": "xml"}, "response_format"),
+        ({"timestamp_granularities": ["sentence"]}, "timestamp_granularities"),
         ({"include": ["logprobs"]}, "include"),
         ({"known_speaker_names": ["Ana"]}, "as many known_speaker_names"),
         ({"known_speaker_references": [REFERENCE]}, "as many known_speaker_names"),

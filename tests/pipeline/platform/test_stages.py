@@ -64,6 +64,13 @@ def test_turns_are_derived_from_named_words(tmp_path: Path) -> None:
     assert stage.identity() == TurnsFromWords().identity()
 
 
+def test_unused_known_voices_give_a_warning(tmp_path: Path) -> None:
+    events: list[StageEvent] = []
+    work = workspace(tmp_path, "diarize", events, transcribe=Transcription(words=(word("one", 0, 0.5, "Ana"),)))
+    TurnsFromWords(unused_voices=1).run(work, ())
+    assert [event.code for event in events if isinstance(event, StageWarned)] == ["voices_unused"]
+
+
 def test_turns_of_platform_speakers_overlap(tmp_path: Path) -> None:
     """Ana speaks on while Ben says a word; a pause in which somebody else speaks ends a turn sooner."""
     words = (

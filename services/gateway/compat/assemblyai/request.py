@@ -53,6 +53,7 @@ class TranscriptRequest(BaseModel):
     language_code: str | None = Field(default=None, max_length=32)
     language_detection: bool | None = None
     sentiment_analysis: bool | None = None
+    speech_threshold: float | None = Field(default=None, ge=0, le=1)
     audio_start_from: int | None = Field(default=None, ge=0)
     audio_end_at: int | None = Field(default=None, ge=0)
     word_boost: list[str] | None = None
@@ -78,6 +79,7 @@ class TranscriptRequest(BaseModel):
             "speakers": self.speakers_expected,
             "max_speakers": None if self.speakers_expected else most,
             "separate_channels": bool(self.multichannel or self.dual_channel),
+            "min_speech": self.speech_threshold,
             "vocabulary": [*(self.keyterms_prompt or ()), *(self.word_boost or ())],
         }
 

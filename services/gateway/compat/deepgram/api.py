@@ -35,7 +35,7 @@ class MediaAddress(Value):
 @router.post(LISTEN)
 async def listen(request: Request, gateway: Gateway, caller: Writer, reader: Reader) -> dict[str, Any]:
     options, warnings = read_query(request.query_params)
-    callback = None if options.callback is None else callback_to(options.callback)
+    callback = None if options.callback is None else callback_to(options.callback, options.callback_method)
     metadata = {} if callback is None else remember(options, warnings, caller)
     job_request, body = options.job_request(request.headers, metadata), gateway.body_of(request)
     is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"

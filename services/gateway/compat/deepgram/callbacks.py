@@ -21,14 +21,15 @@ from shared.infra.web.api_keys import Caller
 METADATA = "deepgram"  # the entry of a job's metadata with what its callback repeats
 
 
-def callback_to(url: str) -> Callback:
+def callback_to(url: str, method: str) -> Callback:
     """Credentials in the URL become a header, which is stored encrypted."""
+    payload = PayloadFormat.DEEPGRAM_PUT if method.upper() == "PUT" else PayloadFormat.DEEPGRAM
     parts = urlsplit(url)
     if parts.username is None:
-        return Callback(url, PayloadFormat.DEEPGRAM)
+        return Callback(url, payload)
     pair = f"{unquote(parts.username)}:{unquote(parts.password or '')}"
     bare = parts._replace(netloc=parts.netloc.rpartition("@")[2]).geturl()
-    return Callback(bare, PayloadFormat.DEEPGRAM, f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
+    return Callback(bare, payload, f"Authorization: Basic {base64.b64encode(pair.encode()).decode()}")
 
 
 def remember(options: ListenOptions, warnings: list[str], caller: Caller) -> dict[str, Any]:
@@ -39,7 +40,7 @@ def remember(options: ListenOptions, warnings: list[str], caller: Caller) -> dic
 
 def render_callbacks(gateway: Context) -> None:
     """Hand the callbacks of ended jobs to the courier; several gateways may do this at once."""
-    for endpoint in gateway.endpoints.without_delivery(PayloadFormat.DEEPGRAM):
+    for endpoint in gateway.endpoints.without_delivery(PayloadFormat.DEEPGRAM, PayloadFormat.DEEPGRAM_PUT):
         gateway.deliveries.add(endpoint, _body(gateway, endpoint))
 
 

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from typing import Any, Literal
+from typing import Annotated, Any, Literal
 
 from pydantic import Field
 from starlette.datastructures import Headers, QueryParams
@@ -40,15 +40,15 @@ class ListenOptions(Value):
     utterances: bool = False
     utt_split: float | None = Field(default=None, gt=0)  # seconds
     paragraphs: bool = False
-    punctuate: bool = False  # without effect: words are always punctuated
-    smart_format: bool = False
+    punctuate: bool = True  # always
+    smart_format: bool = True
     sentiment: bool = False
     multichannel: bool = False
     keyterm: tuple[str, ...] = ()
     tag: tuple[str, ...] = ()
-    extra: tuple[str, ...] = ()  # key:value, returned in the metadata
+    extra: tuple[Annotated[str, Field(pattern=r"^[^:]+:")], ...] = ()  # key:value, returned in the metadata
     callback: str | None = Field(default=None, max_length=2000, exclude=True, repr=False)
-    callback_method: Literal["POST", "post"] = Field(default="POST", exclude=True)
+    callback_method: Literal["POST", "post", "PUT", "put"] = Field(default="POST", exclude=True)
 
     @property
     def speakers(self) -> bool:
@@ -71,4 +71,7 @@ def read_query(query: QueryParams) -> tuple[ListenOptions, list[str]]:
     }
     warnings = check_options(given, supported=ListenOptions.model_fields, ignored=IGNORED)
     known: Mapping[str, Any] = {name: given[name] for name in given if name in ListenOptions.model_fields}
-    return validate(ListenOptions, known), warnings
+    options = validate(ListenOptions, known)
+    if not (options.punctuate and options.smart_format):
+        warnings.append("Words are always punctuated.")
+    return options, warnings

@@ -59,7 +59,7 @@ def show(
             "models": ["undertone"],
             "model_info": {"undertone": {"name": engine, "version": "1", "arch": "undertone"}},
             "tags": list(options.tag),
-            "extra": dict(pair.split(":", 1) for pair in options.extra if ":" in pair),
+            "extra": dict(pair.split(":", 1) for pair in options.extra),
             "warnings": [{"parameter": "", "type": "unsupported", "message": message} for message in warnings],
             "undertone": {"job_id": record.id, "disclosure": transcript.disclosure.model_dump(mode="json")},
         },

@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from collections.abc import Mapping
 from datetime import UTC, datetime
 from functools import partial
 from http import HTTPStatus
@@ -20,7 +21,7 @@ from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, Reader, Writer
 from services.gateway.jobs import find_job
 from shared.domain.error import UndertoneError
-from shared.domain.job_record import JobFilter, JobRecord
+from shared.domain.job_record import JobFilter, JobRecord, JobTime
 from shared.domain.tenant import Scope
 from shared.domain.transcript import Transcript
 from shared.domain.webhook import PayloadFormat, WebhookEndpoint
@@ -32,6 +33,8 @@ from shared.infra.web.dialect import Dialect, Failure
 from shared.infra.web.request_body import Body
 
 JOBS = "/v0/batch/jobs"
+MAX_TIMESTAMP = 253_402_300_799_000  # milliseconds; the end of the year 9999
+SORTS: Mapping[str, JobTime] = {"created": "created_at", "started": "started_at", "ended": "finished_at"}
 Status = Literal["QUEUED", "IN_PROGRESS", "COMPLETED", "FAILED"]
 
 router = APIRouter(include_in_schema=False)
@@ -61,18 +64,18 @@ def list_jobs(
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     status: Annotated[list[Status] | None, Query()] = None,
     when: Literal["created_before", "created_after"] = "created_before",
-    timestamp_ms: int | None = None,
-    sort_by: Literal["created"] = "created",
-    direction: Literal["desc"] = "desc",
+    timestamp_ms: Annotated[int | None, Query(ge=0, le=MAX_TIMESTAMP)] = None,
+    sort_by: Literal["created", "started", "ended"] = "created",
+    direction: Literal["asc", "desc"] = "desc",
 ) -> list[dict[str, Any]]:
-    del sort_by, direction
     at = None if timestamp_ms is None else datetime.fromtimestamp(timestamp_ms / 1000, UTC)
     only = JobFilter(
         statuses=frozenset(ours for ours, theirs in STATUSES.items() if theirs in (status or ())),
         created_before=at if when == "created_before" else None,
         created_from=at if when == "created_after" else None,
     )
-    return [show_details(record) for record in gateway.jobs.list(caller.tenant, only=only, limit=limit).items]
+    found = gateway.jobs.list_sorted(caller.tenant, only, limit, by=SORTS[sort_by], descending=direction == "desc")
+    return [show_details(record) for record in found]
 
 
 @router.get(JOBS + "/{job_id}")

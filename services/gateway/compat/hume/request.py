@@ -62,11 +62,13 @@ class Start(Options):
     ignored = ("notify",)
 
     models: Models | None = None
-    transcription: Transcription = Transcription()
-    urls: list[str] = Field(default=[], max_length=1)
+    transcription: Transcription | None = Transcription()
+    urls: list[str] | None = Field(default=None, max_length=1)
     callback_url: str | None = Field(default=None, max_length=2000)
 
     def check(self) -> None:
+        if self.transcription is None:
+            raise UnsupportedOption("Not supported: transcription null, which turns the transcription off.")
         wanted = self.models or Models()
         for part in (self, wanted, wanted.face, wanted.prosody, wanted.language, self.transcription):
             extra = (part.model_extra if part else None) or {}
@@ -110,7 +112,7 @@ def read_start(
         mode="json", include={"models", "transcription", "urls", "callback_url"}, exclude_none=True
     )
     fields = {
-        "language": first_part(start.transcription.language),
+        "language": first_part(start.transcription.language if start.transcription else None),
         "modalities": start.modalities,
         "metadata": {METADATA: {"request": shown, "source": source}},
     }

@@ -24,7 +24,7 @@ from services.gateway.compat.synchronous import (
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, Reader, Writer
 from services.gateway.job_intake import IncomingUpload
-from shared.domain.error import JobFailed, StateConflict, UndertoneError
+from shared.domain.error import AudioTooLong, JobFailed, StateConflict, UndertoneError
 from shared.domain.job_request import JobRequest
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.dialect import Dialect, Failure
@@ -34,7 +34,7 @@ TRANSCRIPTIONS = "/v1/audio/transcriptions"
 TRANSLATIONS = "/v1/audio/translations"  # its body is not read
 KEEP_ALIVE_SECONDS = 15.0
 KEEP_ALIVE = ": waiting\n\n"
-TYPES = {401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
+TYPES = {400: "invalid_request_error", 401: "authentication_error", 403: "permission_error", 429: "rate_limit_error"}
 
 router = APIRouter(include_in_schema=False)
 
@@ -45,7 +45,7 @@ async def transcribe(request: Request, gateway: Gateway, caller: Writer, reader:
 
     def read(incoming: IncomingUpload) -> JobRequest:
         blocks = incoming.with_heartbeat(body.blocks())
-        return read_form(form, incoming, request.headers.get("content-type", ""), request.headers, blocks)
+        return read_form(form, incoming, request.headers, blocks, gateway.settings.openai_max_minutes * 60 or None)
 
     record = await submit_or_join(gateway, caller, request, read)
     if form.streams:
@@ -70,7 +70,7 @@ async def _stream(gateway: Context, caller: Caller, job_id: str, form: Transcrip
         shown = await anyio.to_thread.run_sync(partial(read_transcript, gateway, caller, job_id, NAME))
     except UndertoneError as error:
         code = error.job_code if isinstance(error, JobFailed) else error.code
-        yield views.event(_error(error.message, "invalid_request_error", code))
+        yield views.event(_error(error.message, TYPES[HTTPStatus.BAD_REQUEST], code))
         return
     for event in views.events(shown, form):
         yield event
@@ -104,12 +104,14 @@ def _model(name: str) -> dict[str, Any]:
 def _write_error(failure: Failure) -> tuple[int, dict[str, Any]]:
     """A failed job is 422 and a full quota 413: the client repeats an upload after 409 and after every 5xx."""
     final = {HTTPStatus.CONFLICT: HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INSUFFICIENT_STORAGE: 413}
-    status = HTTPStatus.BAD_REQUEST if failure.code == StateConflict.code else failure.status
-    kind = "server_error" if failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR else "invalid_request_error"
+    status = HTTPStatus.BAD_REQUEST if failure.code in (StateConflict.code, AudioTooLong.code) else failure.status
+    kind = "server_error" if failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR else TYPES[HTTPStatus.BAD_REQUEST]
     return final.get(HTTPStatus(status), status), _error(failure.message, TYPES.get(status, kind), failure.code)
 
 
 def _error(message: str, kind: str, code: str) -> dict[str, Any]:
+    if code == AudioTooLong.code:
+        message = f"{message} POST /v1/recordings takes longer ones."
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 

@@ -29,7 +29,17 @@ MODELS = (MODEL, *WITHOUT_EMOTION)
 MAX_DATA_HEAD = 200  # bytes of a data URL before its content
 FORMATS = ("json", "text", "srt", "vtt", "verbose_json", "diarized_json")
 KNOWN_NAMES, KNOWN_REFERENCES = "known_speaker_names", "known_speaker_references"
-SUPPORTED = (KNOWN_NAMES, "model", "response_format", "language", "keywords", "timestamp_granularities", "stream")
+GRANULARITIES = ("word", "segment")
+SUPPORTED = (
+    KNOWN_NAMES,
+    "model",
+    "response_format",
+    "language",
+    "languages",
+    "keywords",
+    "timestamp_granularities",
+    "stream",
+)
 IGNORED = ("prompt", "temperature", "chunking_strategy")
 
 
@@ -57,6 +67,12 @@ class TranscriptionForm:
         return self.first("response_format") or "json"
 
     @property
+    def language(self) -> str | None:
+        """Of several languages the recogniser detects one."""
+        languages = self.fields.get("languages", [""])
+        return first_part(self.first("language") or (languages[0] if len(languages) == 1 else ""))
+
+    @property
     def granularities(self) -> Sequence[str]:
         return self.fields.get("timestamp_granularities", ())
 
@@ -66,17 +82,27 @@ class TranscriptionForm:
 
     def warnings(self) -> list[str]:
         given: Mapping[str, Any] = {name: values[0] for name, values in self.fields.items()}
-        return check_options(given, supported=SUPPORTED, ignored=IGNORED)
+        warnings = check_options(given, supported=SUPPORTED, ignored=IGNORED)
+        if self.language is None and len(self.fields.get("languages", ())) > 1:
+            warnings.append("The language is detected; it need not be one of the languages.")
+        if self.granularities and self.response_format != "verbose_json":
+            warnings.append("The option timestamp_granularities has an effect only in verbose_json.")
+        if self.known_names and self.response_format != "diarized_json":
+            warnings.append("Speakers are named only in diarized_json.")
+        return warnings
 
-    def options(self, headers: Headers) -> JobRequest:
+    def options(self, headers: Headers, max_seconds: float | None) -> JobRequest:
         model = self.first("model")
         if model not in MODELS:
             raise UnknownModel(f"There is no such model; use {MODEL}.")
         if self.response_format not in FORMATS:
             raise UnsupportedOption(f"The response_format is one of {', '.join(FORMATS)}.")
+        if not set(self.granularities) <= set(GRANULARITIES):
+            raise UnsupportedOption(f"The timestamp_granularities are {' and '.join(GRANULARITIES)}.")
         self.warnings()
         fields: dict[str, Any] = {
-            "language": first_part(self.first("language")),
+            "language": self.language,
+            "max_seconds": max_seconds,
             "vocabulary": self.fields.get("keywords", ()),
             "modalities": () if model in WITHOUT_EMOTION else None,
         }
@@ -84,12 +110,16 @@ class TranscriptionForm:
 
 
 def read_form(
-    form: TranscriptionForm, incoming: IncomingUpload, content_type: str, headers: Headers, blocks: Iterator[bytes]
+    form: TranscriptionForm,
+    incoming: IncomingUpload,
+    headers: Headers,
+    blocks: Iterator[bytes],
+    max_seconds: float | None,
 ) -> JobRequest:
     """Receive the parts in any order; the recording is stored while it arrives."""
     limits = PartLimits(files=1)
     reader = FieldReader(limits)
-    for part in read_parts(blocks, boundary_of(content_type), limits):
+    for part in read_parts(blocks, boundary_of(headers.get("content-type", "")), limits):
         if part.name == "file":
             incoming.put_recording(part.filename, part.blocks)
         elif part.name.startswith(KNOWN_REFERENCES):  # longer than all other fields together
@@ -105,7 +135,7 @@ def read_form(
         form.fields[KNOWN_NAMES] = names
     named = zip(incoming.known_voices, names, strict=True)
     incoming.known_voices = [voice.model_copy(update={"name": name}) for voice, name in named]
-    return form.options(headers)
+    return form.options(headers, max_seconds)
 
 
 def _data_of(blocks: Iterator[bytes]) -> Iterator[bytes]:

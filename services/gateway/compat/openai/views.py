@@ -43,7 +43,8 @@ def show(shown: VisibleTranscript, form: TranscriptionForm) -> dict[str, Any]:
         },
     }
     if response_format == "json":
-        return common
+        language = shown.transcript.language
+        return {**common, "languages": [{"code": language}] if language else []}
     if response_format == "diarized_json":
         return {
             "task": "transcribe",
@@ -83,7 +84,8 @@ def events(shown: VisibleTranscript, form: TranscriptionForm) -> Iterator[str]:
         if segments:
             yield event(segments[number])
         delta = passage.text if number == 0 else f" {passage.text}"
-        yield event({"type": "transcript.text.delta", "delta": delta})
+        of_segment = {"segment_id": segments[number]["id"]} if segments else {}
+        yield event({"type": "transcript.text.delta", "delta": delta, **of_segment})
     yield event({"type": "transcript.text.done", "text": text_of(passages)})
 
 
