@@ -16,6 +16,7 @@ from shared.engines.weights.model_cards import trusted_weights
 from shared.ports.media import SAMPLE_RATE, Floats
 
 LOUDNESS = 10 ** (-30 / 20)  # quiet speech is amplified to this level; loud speech is not changed
+SIZE = 256  # of one embedding
 WINDOW, LONG = round(1.6 * SAMPLE_RATE), round(2.4 * SAMPLE_RATE)  # samples; the network was trained on such windows
 BATCH = 64
 
@@ -39,23 +40,24 @@ class Ge2eEncoder:
         weights, card = trusted_weights(cls.weights, setup.engines)
         return cls(open_session(weights, setup.threads), card.sha256[:16])
 
-    def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, 256)
+    def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, dim)
         """Embed the clips; shorter ones are padded with silence, so clips of one call should have one length.
 
-        A long clip is embedded as a whole and in windows, and the embedding is the mean of both.
+        A long clip is embedded as a whole and in windows, and the published embedding is the mean of both.
         """
         found = self.embed_whole(clips)
         long = [number for number, clip in enumerate(clips) if len(clip) >= LONG]
         if long:
             windows = [_windows(clips[number]) for number in long]
-            rows = self.embed_whole([window for of_clip in windows for window in of_clip])
+            rows = self.embed_whole([window for of_clip in windows for window in of_clip])[:, :SIZE]
             sums = np.add.reduceat(rows, np.cumsum([0, *map(len, windows[:-1])]), axis=0)
-            found[long] = _unit(found[long] + _unit(sums))
-        return found
+            found[long, :SIZE] = _unit(found[long, :SIZE] + _unit(sums))
+        return _unit(found)
 
-    def embed_whole(self, clips: Sequence[Floats]) -> Floats:  # (clip, 256)
+    def embed_whole(self, clips: Sequence[Floats]) -> Floats:  # (clip, dim)
+        """Embed each clip as a whole; a network with two last layers gives two unit vectors beside each other."""
         found = [self._embed(clips[first : first + BATCH]) for first in range(0, len(clips), BATCH)]
-        return np.concatenate(found) if found else np.zeros((0, 256), dtype=np.float32)
+        return np.concatenate(found) if found else np.zeros((0, SIZE), dtype=np.float32)
 
     def _embed(self, clips: Sequence[Floats]) -> Floats:
         longest = max(len(clip) for clip in clips)
@@ -67,17 +69,14 @@ class Ge2eEncoder:
 
 
 class MoodsEncoder(Ge2eEncoder):
-    """The encoder fine-tuned in this project to recognise a voice in every emotion."""
+    """The published encoder with a second embedding that was trained to recognise a voice in every emotion."""
 
     __slots__ = ()
 
     name = "ge2e-moods"
     weights = "speaker_ge2e_moods"
-    same_voice = 0.67  # of whole clips
+    same_voice = 0.71
     note = None
-
-    def embed(self, clips: Sequence[Floats]) -> Floats:  # (clip, 256)
-        return self.embed_whole(clips)
 
 
 def _windows(clip: Floats) -> list[Floats]:

@@ -12,7 +12,7 @@ from shared.domain.span import Span
 from shared.engines.catalog import SPEAKER, Setup, choose
 from shared.engines.decoder.sound import decode_sound
 from shared.engines.settings import EngineSettings, MediaSettings
-from shared.engines.speaker_ge2e import Ge2eEncoder
+from shared.engines.speaker_ge2e import SIZE, Ge2eEncoder, MoodsEncoder
 from shared.engines.vad_silero import SileroVad
 from shared.ports.engines import SpeakerEncoder
 from shared.ports.media import Audio, Floats
@@ -60,6 +60,14 @@ def test_long_clip_resembles_short_clips_of_its_speaker(meeting: Audio, setup: S
     same = (speakers[:, None] == speakers[None]) & ~np.eye(len(spoken), dtype=bool)
     assert (long @ short.T)[same].mean() > (whole @ short.T)[same].mean() + 0.02
     assert np.linalg.norm(long, axis=1) == pytest.approx(1.0, abs=1e-4)
+
+
+def test_encoder_for_emotions_contains_the_published_embedding(meeting: Audio, setup: Setup) -> None:
+    clips = [meeting.cut(Span(start=start, end=start + length)).samples for start, length in ((1.0, 1.6), (12.0, 4.0))]
+    published = Ge2eEncoder.load(None, setup).embed(clips)
+    both = MoodsEncoder.load(None, setup).embed(clips)
+    assert np.abs(both[:, :SIZE] * np.sqrt(2) - published).max() < 1e-4
+    assert both.shape == (2, 2 * SIZE)
 
 
 def test_empty_and_silent_input_has_finite_embeddings(encoder: SpeakerEncoder) -> None:

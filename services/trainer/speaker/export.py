@@ -28,11 +28,12 @@ def export(run: Path, _data: Path) -> dict[str, Any]:
     metrics["export_max_abs_difference"] = worst_difference(network, target, sample_inputs())
     write_card(
         target, slot="speaker",
-        architecture="GE2E: 3 LSTM of 256 over 40 power mel bands, whose last frame and mean are the input of a "
-        "linear layer trained in this project; ReLU, unit length; 1.49 M parameters",
+        architecture="GE2E: 3 LSTM of 256 over 40 power mel bands; the last frame is the input of the published linear "
+        "layer, last frame and mean are the input of one trained in this project; ReLU, both of unit length; "
+        "1.56 M parameters",
         licence="CC BY-NC-SA 4.0", commercial_use=False,
-        data=[("LibriSpeech train-other-500", "CC BY 4.0", "the LSTM, as published with Resemblyzer"),
-              ("VoxCeleb 1 and 2", "CC BY 4.0", "the LSTM, as published with Resemblyzer"),
+        data=[("LibriSpeech train-other-500", "CC BY 4.0", "LSTM and published layer, from Resemblyzer"),
+              ("VoxCeleb 1 and 2", "CC BY 4.0", "LSTM and published layer, from Resemblyzer"),
               ("LibriSpeech", "CC BY 4.0", ("an utterance of each of 251 speakers, also across simulated rooms; "
               "every eighth held out, 30 in all")),
               ("RAVDESS speech", "CC BY-NC-SA 4.0", "actors 01-16, also across simulated rooms; 17-20 held out"),

@@ -68,14 +68,15 @@ def test_the_initial_embeddings_equal_those_of_the_teacher() -> None:
     seed_everything(0)
     teacher = Ge2e().eval()
     mels = torch.rand(3, 60, BANDS)
-    assert torch.allclose(SpeakerNet.of_teacher(teacher)(mels)[0], teacher(mels), atol=1e-6)
+    published, trained = SpeakerNet.of_teacher(teacher)(mels)[0].split(STATES, dim=1)
+    assert torch.allclose(published, teacher(mels), atol=1e-6) and torch.allclose(trained, published, atol=1e-6)
 
 
 def test_the_export_is_small_and_agrees_with_torch(tmp_path: Path) -> None:
     seed_everything(1)
     network = SpeakerNet().eval()
     write_onnx(network, next(sample_inputs()), {"embedding": {0: "row"}}, tmp_path / "network.onnx")
-    assert (tmp_path / "network.onnx").stat().st_size <= 6_000_000
+    assert (tmp_path / "network.onnx").stat().st_size <= 6_300_000
     assert worst_difference(network, tmp_path / "network.onnx", sample_inputs()) <= 1e-4
 
 
