@@ -17,7 +17,7 @@ from shared.domain.stage_plan import StageSpec
 from shared.domain.value import Value
 from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import LocalSpeakers, Segmentation
-from shared.ports.media import SAMPLE_RATE, Audio, Floats, Frame, Progress
+from shared.ports.media import SAMPLE_RATE, Audio, Floats, Frame, Progress, TrackFile
 
 
 def word(text: str, start: float, end: float, speaker: str | None = None, confidence: float | None = None) -> Word:
@@ -217,7 +217,7 @@ class ScriptedDecoder:
         media: Path,
         into: Path,
         *,
-        tracks: Sequence[tuple[str, Path]],
+        tracks: Sequence[TrackFile],
         separate_channels: bool,
         progress: Progress,
     ) -> Probe:

@@ -12,7 +12,7 @@ from services.worker.stage_factory import Inputs
 from shared.domain.emotion import Modality
 from shared.domain.error import EmptyFile, InvalidRequest, NotFound
 from shared.domain.governance import Purpose, allowed_modalities, parse_purpose
-from shared.domain.job import MAX_TERMS, Job, JobOptions, Source
+from shared.domain.job import MAX_TERMS, Job, JobOptions, Source, Track
 from shared.domain.transcript_format import HEAD, transcript_format
 from shared.infra.settings import GovernanceSettings
 
@@ -96,7 +96,7 @@ def make_job(
         id=source.sha256[:16],
         recording=source,
         text_only=text_only,
-        tracks=tuple(_source(path, name) for name, path in tracks),
+        tracks=tuple(Track(**_source(path, name).model_dump()) for name, path in tracks),
         platform_transcript=_source(platform_transcript) if platform_transcript else None,
         options=options,
     )

@@ -102,7 +102,7 @@ def _read_json(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByU
     return Submission(
         validate(JobRequest, wanted.model_dump(exclude={"url", "upload", "name", "tracks"})),
         (f"url {wanted.url or ''}" if wanted.upload is None else f"upload {wanted.upload}")
-        + "".join(f" track {track.name} {track.url}" for track in wanted.tracks),
+        + "".join(f" track {track.name} {track.start} {track.url}" for track in wanted.tracks),
         partial(_fetch, gateway, incoming, wanted),
         _nothing if wanted.upload is None else partial(gateway.uploads.delete, incoming.caller.tenant, wanted.upload),
     )
@@ -116,7 +116,7 @@ def _fetch(gateway: Context, incoming: IncomingUpload, wanted: JobRequestByUrl) 
     else:
         _put_upload(gateway, incoming, wanted.upload, wanted.name)
     for track in wanted.tracks:
-        download(gateway, incoming, incoming.put_track, track.url, track.name)
+        download(gateway, incoming, partial(incoming.put_track, start=track.start), track.url, track.name)
 
 
 def _put_upload(gateway: Context, incoming: IncomingUpload, upload_id: str, name: str | None = None) -> None:

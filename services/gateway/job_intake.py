@@ -18,7 +18,7 @@ from shared.domain.emotion import Modality
 from shared.domain.error import InvalidRequest, InvalidTranscript, QuotaExceeded, StorageUnavailable, UploadTooLarge
 from shared.domain.file_label import safe_file_label
 from shared.domain.governance import Consent
-from shared.domain.job import Job, JobOptions, Source
+from shared.domain.job import Job, JobOptions, Source, Track
 from shared.domain.job_blobs import job_folder, known_voice_key, platform_transcript_key, recording_key, track_key
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
@@ -107,7 +107,7 @@ class IncomingUpload:
     job_id: str
     bytes_left: int | None = None  # bytes that the tenant may still store
     recording: Source | None = None
-    tracks: list[Source] = field(default_factory=list)
+    tracks: list[Track] = field(default_factory=list)
     platform_transcript: Source | None = None
     known_voices: list[Source] = field(default_factory=list)
     transcript_format: TranscriptFormat | None = None
@@ -139,7 +139,7 @@ class IncomingUpload:
         blob = self._put(recording_key(self.job_id), checked_media(blocks), self.intake.max_bytes)
         self.recording = Source(name=safe_file_label(name, "recording"), sha256=blob.sha256)
 
-    def put_track(self, name: str | None, blocks: Iterable[bytes]) -> None:
+    def put_track(self, name: str | None, blocks: Iterable[bytes], *, start: float = 0.0) -> None:
         if len(self.tracks) >= MAX_TRACKS:
             raise InvalidRequest(f"The request has more than {MAX_TRACKS} tracks.")
         label = safe_file_label(name, f"track {len(self.tracks) + 1}").rsplit(".", 1)[0]
@@ -147,7 +147,7 @@ class IncomingUpload:
             raise InvalidRequest("Two tracks have the same name.", hint="Give each participant one track and one name.")
         key = track_key(self.job_id, len(self.tracks))
         blob = self._put(key, checked_media(blocks), self.intake.max_bytes)
-        self.tracks.append(Source(name=label, sha256=blob.sha256))
+        self.tracks.append(Track(name=label, sha256=blob.sha256, start=start))
 
     def put_transcript(self, name: str | None, blocks: Iterable[bytes]) -> None:
         if self.platform_transcript is not None:
@@ -180,7 +180,8 @@ class IncomingUpload:
     def hashes(self) -> str:
         """The hashes of the received files; file names are included only where they name a speaker."""
         files = (part.sha256 for part in (self.recording, self.platform_transcript) if part)
-        return " ".join([*files, *(f"{part.sha256}:{part.name}" for part in (*self.tracks, *self.known_voices))])
+        tracks = (f"{part.sha256}:{part.name}:{part.start}" for part in self.tracks)
+        return " ".join([*files, *tracks, *(f"{part.sha256}:{part.name}" for part in self.known_voices)])
 
     def find_repeated(self, request: JobRequest) -> JobRecord | None:
         """The job that the same request started recently: a client that repeats an upload waits for it."""

@@ -19,6 +19,17 @@ class Source(Value):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
+# Seconds after the beginning of the recording; negative: what comes before the recording is left out.
+MAX_START = 86400.0
+TrackStart = Annotated[float, Field(ge=-MAX_START, le=MAX_START)]
+
+
+class Track(Source):
+    """The recording of one participant, who is its name."""
+
+    start: TrackStart = 0.0
+
+
 # Letters, digits and the punctuation of names, but no control tokens of a recogniser, such as <|…|>.
 Term = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\w[\w .&'’+/-]*$", max_length=64)]
 MAX_TERMS = 100
@@ -55,7 +66,7 @@ class Job(Value):
 
     id: str = Field(min_length=1)
     recording: Source
-    tracks: tuple[Source, ...] = ()
+    tracks: tuple[Track, ...] = ()
     platform_transcript: Source | None = None
     known_voices: tuple[Source, ...] = ()  # clips of voices, named after their speakers
     text_only: bool = False

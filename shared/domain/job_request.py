@@ -10,7 +10,7 @@ from pydantic_core import from_json
 
 from shared.domain.emotion import Modality
 from shared.domain.governance import Consent, Purpose
-from shared.domain.job import MAX_TERMS, Term
+from shared.domain.job import MAX_TERMS, Term, TrackStart
 from shared.domain.retention import Retention
 from shared.domain.value import Value
 
@@ -82,6 +82,7 @@ class TrackAddress(Value):
 
     url: str = Field(min_length=1, max_length=4000, repr=False)
     name: str | None = Field(default=None, max_length=255)
+    start: TrackStart = Field(default=0.0, description="Seconds after the beginning of the recording")
 
 
 class JobRequestByUrl(JobRequest):

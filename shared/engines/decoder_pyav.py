@@ -14,10 +14,10 @@ from shared.domain.error import DecodeFailed, InvalidRequest
 from shared.domain.recording import Probe
 from shared.domain.span import Span
 from shared.engines.catalog import Setup
-from shared.engines.decoder.protocol import FramesRequest, NamedSource, SoundRequest
+from shared.engines.decoder.protocol import FramesRequest, SoundRequest, TrackSource
 from shared.engines.decoder.sandbox import HINT, sandboxed_child
 from shared.engines.settings import MediaSettings
-from shared.ports.media import Frame, Progress
+from shared.ports.media import Frame, Progress, TrackFile
 
 # Raise this when the same file would give different samples or frames than before.
 VERSION = 2
@@ -41,7 +41,7 @@ class PyAvDecoder:
         media: Path,
         into: Path,
         *,
-        tracks: Sequence[tuple[str, Path]],
+        tracks: Sequence[TrackFile],
         separate_channels: bool,
         progress: Progress,
     ) -> Probe:
@@ -52,13 +52,15 @@ class PyAvDecoder:
             )
         probe: Probe | None = None
         with ExitStack() as files:
-            opened = [files.enter_context(path.open("rb")).fileno() for path in (media, *(path for _, path in tracks))]
+            opened = [
+                files.enter_context(path.open("rb")).fileno() for path in (media, *(track.path for track in tracks))
+            ]
             request = SoundRequest(
                 media=_path_of(opened[0]),
                 into=str(into.resolve()),
                 tracks=tuple(
-                    NamedSource(path=_path_of(number), name=name)
-                    for number, (name, _) in zip(opened[1:], tracks, strict=True)
+                    TrackSource(path=_path_of(number), name=track.name, start=track.start)
+                    for number, track in zip(opened[1:], tracks, strict=True)
                 ),
                 separate_channels=separate_channels,
             )

@@ -10,7 +10,7 @@ from shared.domain.error import AudioTooLong
 from shared.domain.job import Job
 from shared.domain.stage_plan import DECODE
 from shared.pipeline.stage import WholeStage, Workspace
-from shared.ports.media import MediaDecoder
+from shared.ports.media import MediaDecoder, TrackFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,17 +29,19 @@ class Decode(WholeStage):
         return {
             "decoder": self.decoder.fingerprint,
             "media": self.job.recording.sha256,
-            "tracks": [(track.name, track.sha256) for track in self.job.tracks],
+            "tracks": [(track.name, track.sha256, track.start) for track in self.job.tracks],
             "separate_channels": self.job.options.separate_channels,
             **({"max_seconds": limit} if (limit := self.job.options.max_seconds) else {}),
         }
 
     def run(self, work: Workspace, _parts: Sequence[Path], /) -> None:
-        names = (track.name for track in self.job.tracks)
         probe = self.decoder.decode(
             self.media,
             work.folder,
-            tracks=tuple(zip(names, self.tracks, strict=True)),
+            tracks=[
+                TrackFile(track.name, path, track.start)
+                for track, path in zip(self.job.tracks, self.tracks, strict=True)
+            ],
             separate_channels=self.job.options.separate_channels,
             progress=work.progress,
         )

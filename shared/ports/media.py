@@ -59,6 +59,15 @@ class Frame:
     pixels: Bytes  # (row, column, 3), red green blue
 
 
+@dataclass(frozen=True, slots=True)
+class TrackFile:
+    """The file of one participant's track, which starts so many seconds after the recording."""
+
+    name: str
+    path: Path
+    start: float = 0.0
+
+
 class MediaDecoder(Protocol):
     """Decodes media files; durations are measured while decoding, never read from a header."""
 
@@ -72,11 +81,14 @@ class MediaDecoder(Protocol):
         media: Path,
         into: Path,
         *,
-        tracks: Sequence[tuple[str, Path]],
+        tracks: Sequence[TrackFile],
         separate_channels: bool,
         progress: Progress,
     ) -> Probe:
-        """Write `into`/mix.f32 and one `into`/track-N.f32 per track: raw little-endian float32, mono, 16 kHz."""
+        """Write `into`/mix.f32 and one `into`/track-N.f32 per track: raw little-endian float32, mono, 16 kHz.
+
+        Every file begins with the recording.
+        """
         ...
 
     def frames(self, media: Path, within: Sequence[Span], *, per_second: float, longest_side: int) -> Iterator[Frame]:

@@ -13,7 +13,7 @@ from services.cli.main import app
 from services.worker.stage_factory import Inputs, assemble
 from shared.domain.emotion import Modality
 from shared.domain.error import Interrupted, UndertoneError
-from shared.domain.job import Job, JobOptions, Source
+from shared.domain.job import Job, JobOptions, Source, Track
 from shared.domain.transcript import Transcript
 from shared.engines.catalog import Setup
 from shared.exports.document import render_json
@@ -140,7 +140,7 @@ def test_a_job_gets_the_stages_that_fit_it(setup: Setup) -> None:
     assert list(plain)[-1] == "publish"
     assert plain["diarize"].engine == "pyannet+ge2e"
     assert plain["track_faces"].engine == "cascade"
-    track = Source(name="Ana", sha256="b" * 64)
+    track = Track(name="Ana", sha256="b" * 64)
     apart = stages(setup, JobOptions(), Inputs(SAMPLE, tracks=(SAMPLE,)), tracks=(track,))
     assert apart["diarize"].engine == "tracks"
     assert stages(setup, JobOptions(separate_channels=True))["diarize"].engine == "tracks"

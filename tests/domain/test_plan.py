@@ -6,12 +6,13 @@ import pytest
 
 from services.worker.stage_factory import Inputs, assemble
 from shared.domain.emotion import Modality
-from shared.domain.job import Job, JobOptions, Source
+from shared.domain.job import Job, JobOptions, Source, Track
 from shared.domain.stage_plan import STAGES_AFTER_JOB, plan_stages, stage_specs
 from shared.domain.work import PlannedStage, check_plan
 from shared.engines.catalog import Setup
 
 RECORDING = Source(name="meeting.mp4", sha256="0" * 64)
+TRACK = Track(name="Ana", sha256="0" * 64)
 NAMED = "WEBVTT\n\n00:01.000 --> 00:02.000\nAna: hello there\n\n00:03.000 --> 00:04.000\nAna: good bye\n"
 NAMELESS = "WEBVTT\n\n00:01.000 --> 00:02.000\nhello there\n"
 
@@ -19,13 +20,13 @@ KINDS = {
     "plain": Job(id="j", recording=RECORDING),
     "no face": Job(id="j", recording=RECORDING, options=JobOptions(modalities=(Modality.TEXT, Modality.VOICE))),
     "no modality": Job(id="j", recording=RECORDING, options=JobOptions(modalities=())),
-    "tracks": Job(id="j", recording=RECORDING, tracks=(RECORDING,)),
+    "tracks": Job(id="j", recording=RECORDING, tracks=(TRACK,)),
     "channels": Job(id="j", recording=RECORDING, options=JobOptions(separate_channels=True)),
 }
 READ = {
     "platform": Job(id="j", recording=RECORDING, platform_transcript=RECORDING),
     "text alone": Job(id="j", recording=RECORDING, platform_transcript=RECORDING, text_only=True),
-    "platform and tracks": Job(id="j", recording=RECORDING, tracks=(RECORDING,), platform_transcript=RECORDING),
+    "platform and tracks": Job(id="j", recording=RECORDING, tracks=(TRACK,), platform_transcript=RECORDING),
 }
 
 

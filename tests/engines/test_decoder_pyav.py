@@ -20,6 +20,7 @@ from shared.engines.decoder.protocol import SoundRequest
 from shared.engines.decoder.sandbox import sandboxed_child
 from shared.engines.decoder_pyav import PyAvDecoder
 from shared.engines.settings import EngineSettings, MediaSettings
+from shared.ports.media import SAMPLE_RATE, TrackFile
 from tests.media_files import Picture, silence, tone, write_media
 
 PYAV = PyAvDecoder(MediaSettings())
@@ -60,7 +61,8 @@ def test_catalog_selects_pyav() -> None:
 
 def test_mix_and_named_tracks_are_written(tmp_path: Path, into: Path, scratch: Path) -> None:
     shares: list[float] = []
-    tracks = [("Ana", write_media(tmp_path / "1.ogg", tone(2))), ("Ben", write_media(tmp_path / "2.mp3", tone(1)))]
+    ana, ben = write_media(tmp_path / "1.ogg", tone(2)), write_media(tmp_path / "2.mp3", tone(1))
+    tracks = [TrackFile("Ana", ana), TrackFile("Ben", ben)]
     media = write_media(tmp_path / "a.mp4", tone(2), picture=Picture(2))
     probe = PYAV.decode(media, into, tracks=tracks, separate_channels=False, progress=shares.append)
     assert [track.name for track in probe.tracks] == ["Ana", "Ben"]
@@ -71,13 +73,35 @@ def test_mix_and_named_tracks_are_written(tmp_path: Path, into: Path, scratch: P
     assert list(scratch.iterdir()) == []
 
 
+@pytest.mark.parametrize("ending", [".wav", ".webm", ".mp3"])
+def test_tracks_are_aligned_with_the_recording_by_their_start(tmp_path: Path, into: Path, ending: str) -> None:
+    beep = np.concatenate([silence(1), tone(1)])  # it sounds from 1 s to 2 s of its file
+    file = write_media(tmp_path / f"track{ending}", beep)
+    starts = (0.0, 3.25, 0.04, -1.5)
+    tracks = [TrackFile(f"at {start}", file, start) for start in starts]
+    recording = write_media(tmp_path / "a.wav", silence(3))
+    probe = PYAV.decode(recording, into, tracks=tracks, separate_channels=False, progress=lambda _: None)
+    for number, start in enumerate(starts):
+        loud = np.abs(np.fromfile(into / f"track-{number}.f32", dtype="<f4")) > 0.1
+        first, last = np.flatnonzero(loud)[[0, -1]] / SAMPLE_RATE
+        assert first == pytest.approx(max(0.0, 1 + start), abs=0.03), start
+        assert last == pytest.approx(2 + start, abs=0.03), start
+    assert probe.duration == pytest.approx(5.25, abs=0.06), "the meeting lasts until its last track ends"
+
+
+def test_a_track_that_ends_before_the_recording_is_refused_by_name(tmp_path: Path, into: Path) -> None:
+    file = write_media(tmp_path / "a.wav", tone(1))
+    with pytest.raises(DecodeFailed, match="Track 'Ben': The track ends before the recording begins"):
+        PYAV.decode(file, into, tracks=[TrackFile("Ben", file, -2.0)], separate_channels=False, progress=lambda _: None)
+
+
 def test_error_in_a_track_contains_the_track_name(tmp_path: Path, into: Path) -> None:
     video = write_media(tmp_path / "b.mp4", picture=Picture(1))
     with pytest.raises(NoAudio, match="Track 'Ben'"):
         PYAV.decode(
             write_media(tmp_path / "a.wav", tone(1)),
             into,
-            tracks=[("Ben", video)],
+            tracks=[TrackFile("Ben", video)],
             separate_channels=False,
             progress=lambda _: None,
         )
@@ -86,7 +110,7 @@ def test_error_in_a_track_contains_the_track_name(tmp_path: Path, into: Path) ->
 def test_tracks_and_separate_channels_are_rejected_together(tmp_path: Path, into: Path) -> None:
     media = write_media(tmp_path / "a.wav", tone(1))
     with pytest.raises(InvalidRequest):
-        PYAV.decode(media, into, tracks=[("Ana", media)], separate_channels=True, progress=lambda _: None)
+        PYAV.decode(media, into, tracks=[TrackFile("Ana", media)], separate_channels=True, progress=lambda _: None)
 
 
 def test_frames_have_the_requested_rate_and_size(tmp_path: Path) -> None:

@@ -10,8 +10,8 @@ import httpx
 import pytest
 from openai import OpenAI
 
-from tests.journeys.test_serve import Served, served, until
 from tests.running_service import cut, spread
+from tests.served import Served, served, until
 
 __all__ = ["served"]
 pytestmark = [

@@ -10,8 +10,8 @@ from typing import Any
 import httpx
 import pytest
 
-from tests.journeys.test_serve import Served, served, until
 from tests.running_service import cut
+from tests.served import Served, served, until
 
 __all__ = ["served"]
 

@@ -9,13 +9,13 @@ from pathlib import Path
 import pytest
 
 from shared.domain.error import AudioTooLong
-from shared.domain.job import Job, JobOptions, Source
+from shared.domain.job import Job, JobOptions, Source, Track
 from shared.domain.recording import Probe, TrackProbe
 from shared.domain.span import Span
 from shared.domain.stage_event import StageEvent, StageProgressed, StageWarned
 from shared.pipeline.decode import Decode
 from shared.pipeline.stage import Workspace, fingerprint
-from shared.ports.media import Frame, Progress
+from shared.ports.media import Frame, Progress, TrackFile
 
 
 @dataclass(frozen=True, slots=True)
@@ -29,7 +29,7 @@ class ScriptedDecoder:
         media: Path,
         into: Path,
         *,
-        tracks: Sequence[tuple[str, Path]],
+        tracks: Sequence[TrackFile],
         separate_channels: bool,
         progress: Progress,
     ) -> Probe:
@@ -40,7 +40,7 @@ class ScriptedDecoder:
             sample_rate=16_000,
             container="wav",
             audio_codec="pcm",
-            tracks=tuple(TrackProbe(name=f"{name} {path.name}", seconds=1.0) for name, path in tracks),
+            tracks=tuple(TrackProbe(name=f"{one.name} {one.path.name}", seconds=1.0) for one in tracks),
             warnings=self.warnings,
         )
 
@@ -54,7 +54,7 @@ JOB = Job(id="j", recording=Source(name="a.mp4", sha256="a" * 64))
 def test_decode_writes_probe_and_samples_and_forwards_warnings(tmp_path: Path) -> None:
     (tmp_path / "media").write_bytes(b"1234")
     events: list[StageEvent] = []
-    job = JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})
+    job = JOB.model_copy(update={"tracks": (Track(name="Ana", sha256="b" * 64),)})
     stage = Decode(ScriptedDecoder(("It breaks off.",)), job, tmp_path / "media", (tmp_path / "ana.m4a",))
     stage.run(Workspace("decode", {}, tmp_path, events.append), ())
     probe = Probe.model_validate_json((tmp_path / "decode.json").read_bytes())
@@ -81,10 +81,11 @@ def test_identity_changes_with_every_input() -> None:
     others = (
         replace(stage, decoder=ScriptedDecoder(fingerprint="scripted-2")),
         replace(stage, job=JOB.model_copy(update={"recording": Source(name="a.mp4", sha256="c" * 64)})),
-        replace(stage, job=JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})),
+        replace(stage, job=JOB.model_copy(update={"tracks": (Track(name="Ana", sha256="b" * 64),)})),
+        replace(stage, job=JOB.model_copy(update={"tracks": (Track(name="Ana", sha256="b" * 64, start=2.5),)})),
         replace(stage, job=JOB.model_copy(update={"options": JobOptions(separate_channels=True)})),
     )
-    assert len({fingerprint(each, {}) for each in (stage, *others)}) == 5
+    assert len({fingerprint(each, {}) for each in (stage, *others)}) == 6
 
 
 def test_identity_does_not_depend_on_path_or_name() -> None:

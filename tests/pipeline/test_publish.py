@@ -7,7 +7,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from shared.domain.emotion import Modality
-from shared.domain.job import Job, JobOptions, Source
+from shared.domain.job import Job, JobOptions, Source, Track
 from shared.domain.recording import VideoProbe
 from shared.domain.speech import Transcription
 from shared.domain.stage_event import StageWarned
@@ -96,7 +96,7 @@ def test_transcript_without_readings_is_published(tmp_path: Path) -> None:
 def test_decode_forwards_warnings_of_the_decoder(tmp_path: Path) -> None:
     events: list[object] = []
     work = workspace(tmp_path, "decode", events)  # type: ignore[arg-type]
-    job = JOB.model_copy(update={"tracks": (Source(name="Ana", sha256="b" * 64),)})
+    job = JOB.model_copy(update={"tracks": (Track(name="Ana", sha256="b" * 64),)})
     stage = Decode(ScriptedDecoder(found=probe(1, warnings=("It breaks off.",))), job, Path("a.mp4"), (Path("b.wav"),))
     stage.run(work, ())
     assert [event.message for event in events if isinstance(event, StageWarned)] == ["It breaks off."]

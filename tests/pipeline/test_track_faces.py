@@ -16,7 +16,7 @@ from shared.pipeline.artifacts import DetectedFaces, SpeechMap, open_faces
 from shared.pipeline.stage import Workspace
 from shared.pipeline.track_faces import NoFaces, TrackFaces
 from shared.ports.engines import FaceBox
-from shared.ports.media import Frame, Progress
+from shared.ports.media import Frame, Progress, TrackFile
 from tests.synthetic_faces import blank, draw_face
 
 VIDEO = VideoProbe(width=640, height=360, frames_per_second=25)
@@ -38,7 +38,7 @@ class ScriptedVideo:
         media: Path,
         into: Path,
         *,
-        tracks: Sequence[tuple[str, Path]],
+        tracks: Sequence[TrackFile],
         separate_channels: bool,
         progress: Progress,
     ) -> Probe:

@@ -19,6 +19,7 @@ from shared.domain.transcript import Transcript
 from shared.domain.work import StageStatus
 from shared.engines.catalog import Setup
 from shared.infra.blobs_folder import FolderBlobs
+from shared.ports.media import TrackFile
 from tests.fakes import ScriptedDecoder, tone
 from tests.worker.worker_harness import MEDIA, TENANT, WorkerHarness, engines
 
@@ -121,8 +122,8 @@ class DecodesTracks(ScriptedDecoder):
 
     opened: list[bytes] = field(default_factory=list)
 
-    def decode(self, media: Path, into: Path, *, tracks: Sequence[tuple[str, Path]], **more: Any) -> Probe:
-        self.opened += [media.read_bytes(), *(path.read_bytes() for _, path in tracks)]
+    def decode(self, media: Path, into: Path, *, tracks: Sequence[TrackFile], **more: Any) -> Probe:
+        self.opened += [media.read_bytes(), *(track.path.read_bytes() for track in tracks)]
         (into / "track-0.f32").write_bytes(self.samples.astype("<f4").tobytes())
         found = super().decode(media, into, tracks=tracks, **more)
         return found.model_copy(update={"tracks": (TrackProbe(name="Ana", seconds=3.0),)})

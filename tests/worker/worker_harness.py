@@ -16,7 +16,7 @@ from services.worker.engine_cache import EngineCache
 from services.worker.run_stage import StageOutcome, StageRunner
 from services.worker.scratch import Scratch
 from services.worker.settings import WorkerSettings
-from shared.domain.job import Job, JobOptions, Source
+from shared.domain.job import Job, JobOptions, Source, Track
 from shared.domain.job_blobs import platform_transcript_key, recording_key, track_key
 from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.span import span
@@ -136,7 +136,7 @@ class WorkerHarness:
             id=uuid4().hex,
             recording=_source("secret-name.mp4", media or transcript),
             text_only=not media,
-            tracks=(_source("Ana", track),) if track else (),
+            tracks=(Track(**_source("Ana", track).model_dump()),) if track else (),
             platform_transcript=_source("secret-name.vtt", transcript) if transcript else None,
             options=JobOptions(modalities=(), captions=captions),
         )

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Mapping
 from dataclasses import dataclass
 from datetime import datetime
@@ -24,6 +25,9 @@ class RemoteFile(Value):
     object: str | None = Field(default=None, min_length=1, max_length=1024, repr=False)
     path: str | None = Field(default=None, min_length=1, max_length=1024, repr=False)
     name: str | None = Field(default=None, max_length=255, repr=False)
+    authorization: str | None = Field(default=None, repr=False)  # the header of the download
+    begins_at: float | None = None  # seconds on the platform's clock, or from the beginning of the recording
+    ends_at: float | None = None
 
     @model_validator(mode="after")
     def _one_place(self) -> RemoteFile:
@@ -33,16 +37,21 @@ class RemoteFile(Value):
 
 
 class PlatformRecording(Value):
-    """A recording of a platform. Without a mix the first track serves as the recording."""
+    """A recording of a platform, or a transcript that completes one of the same group."""
 
     key: str = Field(min_length=1, repr=False)  # the platform's id; each is imported once
     group: str | None = Field(default=None, repr=False)  # files with the same group become one job
     mix: RemoteFile | None = None
     tracks: tuple[RemoteFile, ...] = Field(default=(), max_length=MAX_TRACKS)
     transcript: RemoteFile | None = None
-    authorization: str | None = Field(default=None, repr=False)  # the header of the downloads
     source: Mapping[str, JsonValue] = {}  # the platform's ids, for the job's metadata
     settle_seconds: float = 0.0  # wait for other files of the group
+
+    @property
+    def main(self) -> RemoteFile | None:
+        """The file that serves as the recording: the mix, or the track that begins first."""
+        known = sorted(self.tracks, key=lambda track: math.inf if track.begins_at is None else track.begins_at)
+        return self.mix or next(iter(known), None)
 
 
 @dataclass(frozen=True, slots=True)

@@ -6,18 +6,27 @@ import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
 from datetime import timedelta
+from functools import partial
 
 import structlog
 
 from services.gateway.connectors.connector import Connector, PlatformRecording, RemoteFile
 from services.gateway.context import Context
 from services.gateway.job_intake import IncomingUpload
-from shared.domain.error import Interrupted, InvalidTranscript, LeaseLost, OutboundFailed, UploadTooLarge
+from shared.domain.error import (
+    Interrupted,
+    InvalidTranscript,
+    LeaseLost,
+    OutboundFailed,
+    TranscriptTooLate,
+    UploadTooLarge,
+)
+from shared.domain.job import MAX_START
 from shared.infra.database.imports import SqlImportStore
 
 log = structlog.get_logger()
 
-LEASE = timedelta(minutes=5)
+LEASE = timedelta(seconds=90)
 RENEW_SECONDS = 20.0
 
 
@@ -50,22 +59,26 @@ class RecordingFiles:
         self,
         gateway: Context,
         connector: Connector,
-        authorization: str | None,
         incoming: IncomingUpload,
         lease: Lease,
     ) -> None:
         self._gateway = gateway
         self._connector = connector
-        self._headers = {} if authorization is None else {"Authorization": authorization}
         self._incoming = incoming
         self._lease = lease
 
     def fetch(self, recording: PlatformRecording) -> None:
-        mix = recording.mix or recording.tracks[0]
-        self._fetch(self._incoming.put_recording, mix, mix.name)
+        main = recording.main
+        if main is None:
+            raise TranscriptTooLate("The platform announced this transcript after the job of its recording began.")
+        self._fetch(self._incoming.put_recording, main, main.name)
         for track in recording.tracks:
+            if main.begins_at is not None and track.ends_at is not None and track.ends_at <= main.begins_at:
+                log.warning("gateway.track_left_out", connector=self._connector.name)  # it ends before the recording
+                continue
+            put = partial(self._incoming.put_track, start=_start(track, main))
             # What follows the last dot of a track's name is removed as the suffix of a file.
-            self._fetch(self._incoming.put_track, track, track.name and f"{track.name}.track")
+            self._fetch(put, track, track.name and f"{track.name}.track")
         if recording.transcript is not None:
             try:
                 self._fetch(self._incoming.put_transcript, recording.transcript, recording.transcript.name)
@@ -77,8 +90,9 @@ class RecordingFiles:
             put(name, self._kept(self._connector.read_own(file)))
             return
         left = self._gateway.max_bytes - self._incoming.size
+        headers = {} if file.authorization is None else {"Authorization": file.authorization}
         try:
-            with self._gateway.outbound.fetching(file.url, self._headers, max_bytes=left) as download:
+            with self._gateway.outbound.fetching(file.url, headers, max_bytes=left) as download:
                 put(name, self._kept(download.blocks))
         except OutboundFailed as error:
             if error.reason == "too_large":
@@ -89,3 +103,10 @@ class RecordingFiles:
         for block in self._incoming.with_heartbeat(blocks):
             self._lease.keep()
             yield block
+
+
+def _start(track: RemoteFile, main: RemoteFile) -> float:
+    """Seconds after the beginning of the recording; 0 if the platform does not tell, or has a wrong clock."""
+    if track.begins_at is None or main.begins_at is None or abs(track.begins_at - main.begins_at) > MAX_START:
+        return 0.0
+    return track.begins_at - main.begins_at

@@ -14,8 +14,8 @@ from services.gateway.connectors.generic import Generic
 from services.gateway.connectors.imports import Imports
 from services.gateway.connectors.jaas import Jaas
 from services.gateway.connectors.livekit import LiveKit
+from services.gateway.connectors.nextcloud import NOTIFICATIONS, Nextcloud, nextcloud_router
 from services.gateway.connectors.nextcloud import PREFIX as NEXTCLOUD
-from services.gateway.connectors.nextcloud import Nextcloud, nextcloud_router
 from services.gateway.connectors.routes import MAX_BODY, PREFIX, path_of, webhook_router
 from services.gateway.connectors.watch import Watch
 from services.gateway.connectors.zoom import Zoom
@@ -53,7 +53,7 @@ def open_connectors(gateway: Context) -> Connectors:
             case Nextcloud():
                 routers.append(nextcloud_router(connector, imports))
                 open_paths.append(NEXTCLOUD)
-                body_limits[NEXTCLOUD.rstrip("/")] = None
+                body_limits |= {NOTIFICATIONS: MAX_BODY, NEXTCLOUD.rstrip("/"): None}  # the first match counts
             case BigBlueButton():
                 chores.append((_search_server(gateway, imports, connector), connector.settings.poll_seconds))
             case Watch():

@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from services.gateway.body_parsers import validate
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import GenericSettings
-from services.gateway.connectors.signatures import is_fresh, require, same
+from services.gateway.connectors.signatures import is_fresh, require, same, single
 from shared.domain.job_request import MAX_TRACKS, TrackAddress
 
 READY = "recording.ready"
@@ -42,10 +42,10 @@ class Generic(WebhookConnector):
 
     def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         """Several signatures are allowed, so that the sender can rotate its secret."""
-        message, timestamp = headers.get("webhook-id", ""), headers.get("webhook-timestamp", "")
+        message, timestamp = single(headers, "webhook-id"), single(headers, "webhook-timestamp")
         digest = hmac.digest(self._key, f"{message}.{timestamp}.".encode() + body, hashlib.sha256)
         expected = f"v1,{base64.b64encode(digest).decode()}"
-        signed = [same(one, expected) for one in headers.get("webhook-signature", "").split(" ")]
+        signed = [same(one, expected) for one in single(headers, "webhook-signature").split(" ")]
         require(any(signed), is_fresh(timestamp, now), 0 < len(message) <= 255)
         event = validate(Event, body)
         if event.type != READY or event.data is None:
@@ -53,8 +53,10 @@ class Generic(WebhookConnector):
         return Received(
             PlatformRecording(
                 key=message,
-                mix=RemoteFile(url=event.data.url, name=event.data.name),
-                tracks=tuple(RemoteFile(url=track.url, name=track.name) for track in event.data.tracks),
+                mix=RemoteFile(url=event.data.url, name=event.data.name, begins_at=0.0),
+                tracks=tuple(
+                    RemoteFile(url=track.url, name=track.name, begins_at=track.start) for track in event.data.tracks
+                ),
                 source={"message": message},
             )
         )

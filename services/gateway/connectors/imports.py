@@ -52,7 +52,8 @@ class Imports:
             next_attempt_at=now + timedelta(seconds=recording.settle_seconds),
             created_at=now,
         )
-        new = self._gateway.imports.add(record, recording.key, recording.group)
+        group = recording.group and f"{connector.name} {recording.group}"  # two platforms may use the same ids
+        new = self._gateway.imports.add(record, recording.key, group)
         self._gateway.announcements.labels(connector.name, "accepted" if new else "repeated").inc()
         log.info("gateway.recording_announced", connector=connector.name, new=new)
         return new
@@ -120,7 +121,7 @@ class Imports:
         caller = self.caller_of(connector)
         with self._gateway.intake.receive(caller, job_id=lease) as incoming:
             held = Lease(self._gateway.imports, lease, self.stopping)
-            files = RecordingFiles(self._gateway, connector, recording.authorization, incoming, held)
+            files = RecordingFiles(self._gateway, connector, incoming, held)
             files.fetch(recording)
             held.renew()
             return incoming.submit(self.request_of(connector, recording.source)).id
@@ -147,7 +148,7 @@ class Imports:
         return jobs.find(tenant, job_id) is not None or jobs.erasure_record(tenant, job_id) is not None
 
     def _recording_of(self, claim: ImportClaim) -> PlatformRecording:
-        """The announced recordings of a group as one: the first mix, and the tracks of all."""
+        """The announced recordings of a group as one: the first mix and transcript, and the tracks of all."""
         cipher = self._gateway.callbacks.cipher
         found = [
             PlatformRecording.model_validate_json(cipher.decrypt(one.content or "", one.id)) for one in claim.records
@@ -155,7 +156,9 @@ class Imports:
         names: set[str | None] = set()
         tracks = [_renamed(track, names) for one in found for track in one.tracks][:MAX_TRACKS]
         mix = next((one.mix for one in found if one.mix), None)
-        return found[0].model_copy(update={"mix": mix, "tracks": tuple(tracks)})
+        transcript = next((one.transcript for one in found if one.transcript), None)
+        first = next((one for one in found if one.main), found[0])
+        return first.model_copy(update={"mix": mix, "tracks": tuple(tracks), "transcript": transcript})
 
     def _fail(self, claim: ImportClaim, code: str, *, final: bool) -> None:
         first = claim.records[0]
@@ -163,11 +166,19 @@ class Imports:
         last = final or tried >= len(DELAYS)
         if last:
             self._mark_failed(claim, code)
+            self._record_failure(first, code)
             self._gateway.imports.finish(claim.lease, error=code, job_id=first.job_id)
         else:
             self._gateway.imports.postpone(claim.lease, now + DELAYS[tried], error=code)
         self._gateway.import_results.labels(first.connector, "failed" if last else "postponed").inc()
         log.warning("gateway.import_failed", connector=first.connector, code=code, attempt=tried + 1, final=last)
+
+    def _record_failure(self, record: ImportRecord, code: str) -> None:
+        caller = Caller(tenant=record.tenant, key_id=None, scopes=frozenset())
+        details = {"connector": record.connector, "error": code}
+        self._gateway.intake.audit.record(
+            caller.audit_entry(self._gateway.clock(), "import.failed", record.id, **details)
+        )
 
     def _mark_failed(self, claim: ImportClaim, code: str) -> None:
         connector = self.connectors.get(claim.records[0].connector)

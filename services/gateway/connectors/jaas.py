@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from services.gateway.body_parsers import validate
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import JaasSettings
-from services.gateway.connectors.signatures import is_fresh, require, same, sign
+from services.gateway.connectors.signatures import is_fresh, require, same, sign, single
 
 UPLOADED = "RECORDING_UPLOADED"
 
@@ -36,7 +36,7 @@ class Jaas(WebhookConnector):
         self.settings = settings
 
     def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
-        given = [pair.strip().partition("=")[::2] for pair in headers.get("x-jaas-signature", "").split(",")]
+        given = [pair.strip().partition("=")[::2] for pair in single(headers, "x-jaas-signature").split(",")]
         timestamp = dict(given).get("t", "")
         secret = self.settings.secret.get_secret_value()
         expected = base64.b64encode(sign(secret, f"{timestamp}.".encode() + body)).decode()

@@ -6,7 +6,7 @@ import base64
 import hashlib
 from collections.abc import Iterator, Sequence
 from datetime import datetime
-from typing import Any
+from typing import Annotated, Any
 from urllib.parse import unquote, urlsplit
 
 from pydantic import BaseModel, Field
@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from services.gateway.body_parsers import validate
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import LiveKitSettings
-from services.gateway.connectors.signatures import read_jwt, require, same
+from services.gateway.connectors.signatures import read_jwt, require, same, single
 from shared.domain.error import InvalidRequest
 from shared.infra.objects_bucket import ObjectsBucket
 
@@ -23,9 +23,15 @@ ENDED = "egress_ended"
 WITH_FILE = ("EGRESS_COMPLETE", "EGRESS_LIMIT_REACHED")
 
 
+NANOSECONDS = 1e9
+Nanoseconds = Annotated[int, Field(ge=0, le=1 << 63)]  # since 1970; 0: unknown
+
+
 class File(BaseModel):
     filename: str = ""
     location: str = Field(default="", repr=False)
+    started_at: Nanoseconds = Field(default=0, alias="startedAt")
+    ended_at: Nanoseconds = Field(default=0, alias="endedAt")
 
 
 class Participant(BaseModel):
@@ -56,7 +62,7 @@ class LiveKit(WebhookConnector):
         self._bucket = bucket
 
     def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
-        claims = read_jwt(headers.get("authorization", ""), self.settings.api_secret.get_secret_value())
+        claims = read_jwt(single(headers, "authorization"), self.settings.api_secret.get_secret_value())
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         require(
             same(str(claims.get("sha256", "")), digest),
@@ -92,20 +98,28 @@ class LiveKit(WebhookConnector):
 
     def _place(self, file: File) -> RemoteFile:
         """A file in the configured bucket is read from it: S3 has no public address for its objects."""
-        address = urlsplit(file.location)
-        host, path = address.netloc, unquote(address.path.lstrip("/"))
-        bucket = self.settings.bucket
-        if bucket:
-            if host.partition(".")[0] == bucket:  # s3://bucket/key, https://bucket.s3.example/key
-                return RemoteFile(object=path, name=file.filename[-255:])
-            if path.startswith(f"{bucket}/"):
-                return RemoteFile(object=path.removeprefix(f"{bucket}/"), name=file.filename[-255:])
-        if address.scheme not in ("http", "https"):
+        key = self._key_in_bucket(file.location)
+        if key is None and urlsplit(file.location).scheme not in ("http", "https"):
             raise InvalidRequest(
                 "The egress stored its file where this service cannot read it.",
                 hint="Set LIVEKIT__BUCKET to the bucket of the egress, and STORAGE__ENDPOINT with its keys.",
             )
-        return RemoteFile(url=file.location, name=file.filename[-255:])
+        return RemoteFile(
+            url=file.location if key is None else None,
+            object=key,
+            name=file.filename[-255:],
+            begins_at=file.started_at / NANOSECONDS or None,
+            ends_at=file.ended_at / NANOSECONDS or None,
+        )
+
+    def _key_in_bucket(self, location: str) -> str | None:
+        address = urlsplit(location)
+        path, bucket = unquote(address.path.lstrip("/")), self.settings.bucket
+        if bucket and address.netloc.partition(".")[0] == bucket:  # s3://bucket/key, https://bucket.s3.example/key
+            return path
+        if bucket and path.startswith(f"{bucket}/"):
+            return path.removeprefix(f"{bucket}/")
+        return None
 
 
 def _is_valid(claims: dict[str, Any], now: datetime) -> bool:

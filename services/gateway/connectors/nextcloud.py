@@ -12,8 +12,9 @@ from starlette.responses import JSONResponse, Response
 
 from services.gateway.connectors.connector import Connector
 from services.gateway.connectors.imports import Imports
+from services.gateway.connectors.refusals import counting_refusals
 from services.gateway.connectors.settings import NextcloudSettings
-from services.gateway.connectors.signatures import require, same, sign
+from services.gateway.connectors.signatures import require, same, sign, single
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway
 from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
@@ -23,6 +24,7 @@ from shared.infra.web.request_body import Body
 
 # The paths of Nextcloud. `request-upload` is missing on purpose: after its 404 the recording server sends one request.
 PREFIX = "/ocs/v2.php/apps/spreed/api/v1/recording/"
+NOTIFICATIONS = f"{PREFIX}backend"
 MIN_RANDOM, MAX_RANDOM = 32, 255
 ANSWER: dict[str, Any] = {"ocs": {"meta": {"status": "ok", "statuscode": 200, "message": "OK"}, "data": []}}
 
@@ -36,9 +38,9 @@ class Nextcloud(Connector):
 
     def verify(self, request: Request, signed: bytes) -> str:
         """The random value of the request: the signature covers nothing else of an upload, so it is used once."""
-        random = request.headers.get("talk-recording-random", "")
+        random = single(request.headers, "talk-recording-random")
         expected = sign(self.settings.secret.get_secret_value(), random.encode() + signed).hex()
-        checksum = request.headers.get("talk-recording-checksum", "")
+        checksum = single(request.headers, "talk-recording-checksum")
         require(same(checksum, expected), MIN_RANDOM <= len(random) <= MAX_RANDOM)
         return random
 
@@ -87,17 +89,21 @@ def nextcloud_router(connector: Nextcloud, imports: Imports) -> APIRouter:
 
     @router.post(PREFIX + "{token}/store")
     async def store(request: Request, gateway: Gateway, token: str) -> Response:
-        random = connector.verify(request, token.encode())
-        if not request.headers.get("content-type", "").startswith("multipart/form-data"):
-            raise UnsupportedContentType("This call takes multipart/form-data.", hint="Send the file in one request.")
+        with counting_refusals(gateway, connector):
+            random = connector.verify(request, token.encode())
+            if not request.headers.get("content-type", "").startswith("multipart/form-data"):
+                hint = "Send the file in one request."
+                raise UnsupportedContentType("This call takes multipart/form-data.", hint=hint)
         work = partial(connector.receive, imports, gateway, request, gateway.body_of(request), token, random)
         await gateway.upload(imports.caller_of(connector), work)
         return JSONResponse(ANSWER, background=BackgroundTask(gateway.send_tickets))
 
-    @router.post(PREFIX + "backend")
-    async def notify(request: Request) -> Response:
+    @router.post(NOTIFICATIONS)
+    async def notify(request: Request, gateway: Gateway) -> Response:
         """Recordings that start, stop or fail need no action."""
-        connector.verify(request, await request.body())
+        body = await request.body()
+        with counting_refusals(gateway, connector):
+            connector.verify(request, body)
         return JSONResponse(ANSWER)
 
     return router

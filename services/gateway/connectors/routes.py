@@ -7,23 +7,20 @@ from functools import partial
 from typing import Annotated
 
 import anyio.to_thread
-import structlog
 from fastapi import APIRouter, Query, Request
-from fastapi.exceptions import RequestValidationError
 from pydantic import BaseModel
 from starlette.responses import JSONResponse, Response
 
 from services.gateway.connectors.connector import WebhookConnector
 from services.gateway.connectors.imports import Imports
+from services.gateway.connectors.refusals import counting_refusals
 from services.gateway.dependencies import Gateway, JobReader
-from shared.domain.error import InvalidSignature, UndertoneError
+from shared.domain.error import InvalidSignature
 from shared.domain.import_record import ImportStatus
 from shared.infra.web.openapi import error_responses
 
 PREFIX = "/v1/connectors"
 MAX_BODY = 1 << 20  # a meeting with many participants has many files
-
-log = structlog.get_logger()
 
 
 class ImportView(BaseModel):
@@ -83,13 +80,8 @@ def webhook_router(connector: WebhookConnector, imports: Imports) -> APIRouter:
         return await anyio.to_thread.run_sync(partial(_receive, request, gateway, body))
 
     def _receive(request: Request, gateway: Gateway, body: bytes) -> Response:
-        try:
+        with counting_refusals(gateway, connector):
             received = connector.read(request.headers, body, gateway.clock())
-        except (UndertoneError, RequestValidationError) as error:
-            code = error.code if isinstance(error, UndertoneError) else "invalid_request"
-            gateway.announcements.labels(connector.name, "refused").inc()
-            log.warning("gateway.announcement_refused", connector=connector.name, code=code)
-            raise
         if received.recording is not None:
             imports.accept(connector, received.recording)
         return JSONResponse({"accepted": True} if received.answer is None else dict(received.answer))

@@ -23,6 +23,9 @@ class ZoomSettings(ConnectorSettings, BaseSettings):
     secret_token: SecretStr = SecretStr("")
     """The secret token of the Zoom app's event subscription; empty: off."""
 
+    transcript_seconds: float = Field(default=0.0, ge=0, le=72000)
+    """Seconds to wait for Zoom's own transcript, which is complete after the recording; 0: begin without it."""
+
 
 class LiveKitSettings(ConnectorSettings, BaseSettings):
     model_config = SettingsConfigDict(env_prefix="LIVEKIT__", frozen=True)

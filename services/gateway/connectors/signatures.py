@@ -3,12 +3,13 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import hmac
 import json
 from datetime import datetime
 from typing import Any
+
+from starlette.datastructures import Headers
 
 from shared.domain.error import InvalidSignature
 
@@ -30,6 +31,12 @@ def require(*conditions: bool) -> None:
             "The webhook's signature is missing, wrong or older than five minutes.",
             hint="Compare the secret in the connector's settings with that at the platform, and both clocks.",
         )
+
+
+def single(headers: Headers, name: str) -> str:
+    """The value of a header that occurs once: of two values, a proxy may have checked the other one."""
+    values = headers.getlist(name)
+    return values[0] if len(values) == 1 else ""
 
 
 def same(given: str, expected: str) -> bool:
@@ -56,6 +63,6 @@ def read_jwt(token: str, secret: str) -> dict[str, Any]:
 def _json(part: str) -> dict[str, Any]:
     try:
         value = json.loads(base64.urlsafe_b64decode(part + "=" * (-len(part) % 4)))
-    except (ValueError, binascii.Error):
+    except (ValueError, RecursionError):
         return {}
     return value if isinstance(value, dict) else {}

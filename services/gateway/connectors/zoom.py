@@ -1,23 +1,29 @@
-"""Zoom: `recording.completed` with its download token, and the validation of the URL."""
+"""Zoom: completed recordings and transcripts with their download token, and the validation of the URL."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from datetime import datetime
+from typing import Annotated
 
-from pydantic import BaseModel, Field
+from pydantic import AwareDatetime, BaseModel, BeforeValidator, Field
 from starlette.datastructures import Headers
 
 from services.gateway.body_parsers import validate
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import ZoomSettings
-from services.gateway.connectors.signatures import is_fresh, require, same, sign
+from services.gateway.connectors.signatures import is_fresh, require, same, sign, single
 from shared.domain.job_request import MAX_TRACKS
 
 VALIDATION = "endpoint.url_validation"
 COMPLETED = "recording.completed"
+TRANSCRIPT_COMPLETED = "recording.transcript_completed"
 # The first kind that a meeting has is its recording: one with video, otherwise the sound alone.
 KINDS = ("MP4", "M4A")
+
+
+# Empty while the recording lasts.
+Instant = Annotated[AwareDatetime | None, BeforeValidator(lambda value: value or None)]
 
 
 class File(BaseModel):
@@ -27,6 +33,8 @@ class File(BaseModel):
     file_name: str = ""
     download_url: str = Field(default="", repr=False)
     status: str = "completed"
+    recording_start: Instant = None
+    recording_end: Instant = None
 
 
 class Meeting(BaseModel):
@@ -55,39 +63,51 @@ class Zoom(WebhookConnector):
         self.settings = settings
 
     def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
-        secret, timestamp = self.settings.secret_token.get_secret_value(), headers.get("x-zm-request-timestamp", "")
+        secret, timestamp = self.settings.secret_token.get_secret_value(), single(headers, "x-zm-request-timestamp")
         expected = "v0=" + sign(secret, f"v0:{timestamp}:".encode() + body).hex()
-        require(same(headers.get("x-zm-signature", ""), expected), is_fresh(timestamp, now))
+        require(same(single(headers, "x-zm-signature"), expected), is_fresh(timestamp, now))
         event = validate(Event, body)
         if event.event == VALIDATION:
             token = event.payload.plain_token
             return Received(answer={"plainToken": token, "encryptedToken": sign(secret, token.encode()).hex()})
-        if event.event != COMPLETED or event.payload.meeting is None:
+        if event.event not in (COMPLETED, TRANSCRIPT_COMPLETED) or event.payload.meeting is None:
             return Received()
-        return Received(_recording(event, event.payload.meeting))
+        return Received(self._recording(event, event.payload.meeting))
+
+    def _recording(self, event: Event, meeting: Meeting) -> PlatformRecording | None:
+        """The files of one meeting. Its transcript may follow in an event of its own, and belongs to the same group."""
+        complete = [file for file in meeting.recording_files if file.status == "completed" and file.download_url]
+        mix = next((file for kind in KINDS for file in complete if file.file_type == kind), None)
+        transcript = next((file for file in complete if file.file_type == "TRANSCRIPT"), None)
+        first = mix if event.event == COMPLETED else transcript
+        if first is None:
+            return None
+        suffix = first.file_extension.lower() or first.file_type.lower()
+        waits = transcript is None and event.event == COMPLETED
+        return PlatformRecording(
+            key=f"{meeting.uuid}/{first.id}",
+            group=meeting.uuid,
+            mix=_remote(event, first, f"zoom.{suffix}") if first is mix else None,
+            tracks=tuple(_tracks(event, meeting.participant_audio_files)) if first is mix else (),
+            transcript=None if transcript is None else _remote(event, transcript, "zoom.vtt"),
+            source={"account_id": event.payload.account_id, "meeting_uuid": meeting.uuid, "file_id": first.id},
+            settle_seconds=self.settings.transcript_seconds if waits else 0.0,
+        )
 
 
-def _recording(event: Event, meeting: Meeting) -> PlatformRecording | None:
-    complete = [file for file in meeting.recording_files if file.status == "completed" and file.download_url]
-    mix = next((file for kind in KINDS for file in complete if file.file_type == kind), None)
-    if mix is None:
-        return None
-    transcript = next((file for file in complete if file.file_type == "TRANSCRIPT"), None)
-    return PlatformRecording(
-        key=f"{meeting.uuid}/{mix.id}",
-        mix=RemoteFile(url=mix.download_url, name=f"zoom.{mix.file_extension.lower() or mix.file_type.lower()}"),
-        tracks=tuple(_tracks(meeting.participant_audio_files)),
-        transcript=None if transcript is None else RemoteFile(url=transcript.download_url, name="zoom.vtt"),
+def _remote(event: Event, file: File, name: str | None) -> RemoteFile:
+    return RemoteFile(
+        url=file.download_url,
+        name=name,
         authorization=f"Bearer {event.download_token}" if event.download_token else None,
-        source={"account_id": event.payload.account_id, "meeting_uuid": meeting.uuid, "file_id": mix.id},
+        begins_at=file.recording_start and file.recording_start.timestamp(),
+        ends_at=file.recording_end and file.recording_end.timestamp(),
     )
 
 
-def _tracks(files: Sequence[File]) -> list[RemoteFile]:
-    """One track for each participant, whose name is the text after the last hyphen of the file's name."""
-    tracks: dict[str, RemoteFile] = {}
+def _tracks(event: Event, files: Sequence[File]) -> Iterator[RemoteFile]:
+    """A track is named after the participant: the text after the last hyphen of the file's name."""
     for file in files[:MAX_TRACKS]:
         if file.download_url:
             name = file.file_name.rpartition("-")[2].strip().removesuffix(f".{file.file_extension.lower()}")
-            tracks.setdefault(name, RemoteFile(url=file.download_url, name=name or None))
-    return list(tracks.values())
+            yield _remote(event, file, name or None)

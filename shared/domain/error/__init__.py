@@ -16,6 +16,7 @@ UndertoneError
 │   ├── IdempotencyKeyReused    an idempotency key that was used for another request
 │   ├── StateConflict           not possible in the current state
 │   │   ├── NotReady                the job has not produced it yet
+│   │   ├── TranscriptTooLate       a platform's transcript that was announced after the job began
 │   │   ├── JobFailed               the job failed; the response carries the job's error code
 │   │   ├── NoEmotionReading        the utterance has no emotion reading to correct
 │   │   ├── EditConflict            somebody else corrected the same utterance or speaker

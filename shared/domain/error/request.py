@@ -36,6 +36,10 @@ class NotReady(StateConflict):
     code = "not_ready"
 
 
+class TranscriptTooLate(StateConflict):
+    code = "transcript_too_late"
+
+
 class JobFailed(StateConflict):
     code = "job_failed"
 

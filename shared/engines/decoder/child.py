@@ -23,22 +23,27 @@ def decode(request: SoundRequest, settings: MediaSettings, out: BinaryIO) -> Non
     """Write mix.f32 and the tracks into the requested folder."""
     into, parts = Path(request.into), 1 + len(request.tracks)
 
-    def decode_one(path: str, file: str, number: int, channels_into: Path | None) -> Probe:
+    def decode_one(path: str, file: str, number: int, channels_into: Path | None, at: float = 0.0) -> Probe:
         def progress(share: float) -> None:
             _send_report(out, Report(progress=(number + share) / parts))
 
-        return decode_sound(path, into / file, settings, channels_into=channels_into, progress=progress)
+        return decode_sound(path, into / file, settings, at=at, channels_into=channels_into, progress=progress)
 
     probe = decode_one(request.media, "mix.f32", 0, into if request.separate_channels else None)
     tracks, warnings = list(probe.tracks), list(probe.warnings)
     for number, track in enumerate(request.tracks):
         try:
-            found = decode_one(track.path, f"track-{number}.f32", number + 1, None)
+            found = decode_one(track.path, f"track-{number}.f32", number + 1, None, track.start)
         except UndertoneError as error:
             raise type(error)(f"Track {track.name!r}: {error.message}", hint=error.hint) from error
         tracks.append(TrackProbe(name=track.name, seconds=found.duration))
         warnings += [f"Track {track.name!r}: {warning}" for warning in found.warnings]
-    _send_report(out, Report(probe=probe.model_copy(update={"tracks": tuple(tracks), "warnings": tuple(warnings)})))
+    found_in_all = {
+        "duration": max(probe.duration, *(track.seconds for track in tracks), 0.0),
+        "tracks": tuple(tracks),
+        "warnings": tuple(warnings),
+    }
+    _send_report(out, Report(probe=probe.model_copy(update=found_in_all)))
 
 
 def frames(request: FramesRequest, settings: MediaSettings, out: BinaryIO) -> None:

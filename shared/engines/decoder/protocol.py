@@ -9,17 +9,18 @@ from shared.domain.span import Span
 from shared.domain.value import Value
 
 
-class NamedSource(Value):
+class TrackSource(Value):
     """A file that the child may read; `name` is the participant's name, never the file name."""
 
     path: str
     name: str
+    start: float = 0.0
 
 
 class SoundRequest(Value):
     media: str
     into: str
-    tracks: tuple[NamedSource, ...] = ()
+    tracks: tuple[TrackSource, ...] = ()
     separate_channels: bool = False
 
 

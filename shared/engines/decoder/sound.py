@@ -39,16 +39,16 @@ class _StreamMixer:
     """Adds one audio stream to the mix and tracks the position of its next sample."""
 
     def __init__(
-        self, stream: Any, mix: BinaryIO, channels: Sequence[BinaryIO], start: float, cap: int, min_rate: int
+        self, stream: Any, mix: BinaryIO, channels: Sequence[BinaryIO], start: float, at: int, cap: int, min_rate: int
     ) -> None:
-        self.at = 0  # samples since the recording's start
+        self.at = at  # samples since the recording's start; negative ones are left out
         self.end = 0  # position after the last written sample; a gap at the end does not count
         self.audible = False
         self.clock_jumped = False
         self._stream = stream
         self._mix, self._channels = mix, channels
         self._start, self._cap, self._min_rate = start, cap, min_rate
-        self._offset = 0
+        self._offset = -at
         self._layout: str | None = None
         self._format: tuple[object, ...] = ()
         self._rate = SAMPLE_RATE
@@ -103,6 +103,12 @@ class _StreamMixer:
                     f"The recording is longer than {self._cap / SAMPLE_RATE / 3600:g} hours.",
                     hint="Cut it, or raise MEDIA__MAX_SECONDS.",
                 )
+            self._pending -= planes.shape[1] / SAMPLE_RATE
+            if self.at < 0:
+                before = min(-self.at, planes.shape[1])
+                planes, self.at = planes[:, before:], self.at + before
+                if self.at < 0:
+                    continue
             sound = planes.mean(axis=0, dtype=np.float32)
             self.audible = self.audible or bool(np.abs(sound).max(initial=0.0) > AUDIBLE)
             _add(self._mix, self.at, sound)
@@ -110,13 +116,15 @@ class _StreamMixer:
                 _add(file, self.at, plane)
             self.at += planes.shape[1]
             self.end = self.at
-            self._pending -= planes.shape[1] / SAMPLE_RATE
 
 
 def decode_sound(
-    path: str, mix: Path, settings: MediaSettings, *, channels_into: Path | None, progress: Progress
+    path: str, mix: Path, settings: MediaSettings, *, at: float = 0.0, channels_into: Path | None, progress: Progress
 ) -> Probe:
-    """Decode the audio of one file and return its probe; the main stream's channels go into `channels_into`."""
+    """Decode the audio of one file and return its probe; the main stream's channels go into `channels_into`.
+
+    The file begins at this time, in seconds after the beginning of the samples that are written.
+    """
     with opened(path, settings) as container:
         streams = _part_of_meeting(container)
         main = streams[0]
@@ -124,7 +132,7 @@ def decode_sound(
         packets = Packets(container, streams)
         promised = promised_end(container, Path(path))
         start, cap = recording_start(container), round(settings.max_seconds * SAMPLE_RATE)
-        limits = start, cap, settings.min_sample_rate
+        limits = start, round(at * SAMPLE_RATE), cap, settings.min_sample_rate
         with mix.open("w+b") as file:
             mixers = {
                 stream.index: _StreamMixer(stream, file, channels if stream is main else (), *limits)
@@ -137,6 +145,8 @@ def decode_sound(
                 for channel in channels:
                     channel.close()
         samples = max(mixer.end for mixer in mixers.values())
+        if samples == 0 and at < 0:
+            raise DecodeFailed("The track ends before the recording begins.", hint="Leave it out, or change its start.")
         if samples == 0:
             raise DecodeFailed("No audio could be decoded from the recording.", hint=HINT)
         clock_jumped = any(mixer.clock_jumped for mixer in mixers.values())
