@@ -49,8 +49,7 @@ from shared.ports.blobs import BlobStore
 log = structlog.get_logger()
 
 RETRY_DELAY = timedelta(seconds=10)  # multiplied by the number of attempts
-DISK_FULL_RETRY_DELAY = timedelta(seconds=60)
-STORAGE_RETRY_DELAY = timedelta(seconds=15)
+STORAGE_RETRY_DELAY = timedelta(seconds=20)  # of a full disk too
 NO_DELAY = timedelta(0)
 OUTAGE_SECONDS = 600.0  # for which a worker waits for the database to record how a stage ended
 PAUSE_SECONDS = 0.5
@@ -130,7 +129,7 @@ class StageRunner:
             case SoftTimeLimitExceeded():
                 outcome = self._handle_cancelled(claim, CancelReason.TIMED_OUT, parts)
             case StorageFull() | OSError(errno=errno.ENOSPC | errno.EDQUOT):
-                outcome = self._requeue(claim, DISK_FULL_RETRY_DELAY, StorageFull.code, counted=False)
+                outcome = self._requeue(claim, STORAGE_RETRY_DELAY, StorageFull.code, counted=False)
             case DatabaseUnavailable():
                 outcome = self._requeue(claim, NO_DELAY, error.code, counted=False)
             case StorageUnavailable():
