@@ -6,7 +6,7 @@ BIN := $(VENV)/bin
 INSTALL := $(BIN)/python requirements/install.py
 
 .DEFAULT_GOAL := help
-.PHONY: help install run demo weights sdks test test-slow attack fuzz check lint coverage compose-test audit sbom bench lock train-setup test-train clean
+.PHONY: help install run demo weights sdks test test-slow attack fuzz chaos check lint coverage compose-test audit sbom bench lock train-setup test-train clean
 
 help: ## List the targets
 	@grep -hE '^[a-z-]+:.*##' $(MAKEFILE_LIST) | sed -E 's/:.*## /\t/' | expand -t 14
@@ -33,6 +33,9 @@ attack: $(VENV)/.dev ## Attack the service on 127.0.0.1, and list what was tried
 
 fuzz: $(VENV)/.dev $(VENV)/.fuzz ## Send mutated files and generated requests for FUZZ_SECONDS each; FUZZ_SEED repeats a run
 	$(BIN)/python -m tests.fuzz
+
+chaos: $(VENV)/.dev $(VENV)/.s3 ## Break the parts of a service under load for CHAOS_SECONDS on each backend; CHAOS_SEED repeats a run
+	$(BIN)/python -m tests.chaos
 
 check: lint sbom coverage ## Check format, lint, types, import contracts, licences and the required test coverage
 
@@ -110,6 +113,12 @@ $(VENV)/.sdks: requirements/sdks.txt $(VENV)/.dev
 
 $(VENV)/.fuzz: requirements/fuzz.txt $(VENV)/.dev
 	@$(INSTALL) $<
+	@touch $@
+
+# A server for tests of S3, whose dependencies must not mix with those of the service.
+$(VENV)/.s3: requirements/s3-server.txt $(VENV)/.default
+	@$(BIN)/python -m venv --clear $(VENV)/s3
+	@$(VENV)/s3/bin/pip --disable-pip-version-check install --quiet --require-hashes -r $<
 	@touch $@
 
 $(VENV)/.oracles: requirements/oracles.txt $(VENV)/.dev

@@ -49,15 +49,20 @@ class _RunningChild:
     started: float = 0.0
     restart_delay: float = FIRST_RESTART_DELAY
     restart_at: float = 0.0
+    last_touch: float = 0.0  # of its heartbeat file, by the wall clock, which may jump
+    touch_seen_at: float = 0.0
 
     def has_exited(self) -> bool:
         return self.process is not None and self.process.poll() is not None
 
     def seconds_without_heartbeat(self) -> float:
-        path, running = self.program.heartbeat, time.monotonic() - self.started
+        path, now = self.program.heartbeat, time.monotonic()
         if path is None:
             return 0.0
-        return min(running, time.time() - path.stat().st_mtime) if path.exists() else running
+        touched = path.stat().st_mtime if path.exists() else 0.0
+        if touched != self.last_touch:
+            self.last_touch, self.touch_seen_at = touched, now
+        return now - max(self.started, self.touch_seen_at)
 
 
 @dataclass(slots=True)

@@ -11,9 +11,9 @@ from shared.infra.ticket_sender import TicketSender
 
 log = structlog.get_logger()
 
-# A message older than this in an empty queue is lost: Redis loses its last second in a crash.
+# A ticket that was sent so long ago is lost unless it waits in the queue: Redis loses its last second in a crash, and a
+# killed worker the message that it had taken. One that a worker has just taken is sent twice; claims are exclusive.
 RESEND_AFTER = timedelta(seconds=15)
-RESEND_AFTER_LONG = timedelta(minutes=30)
 
 
 @dataclass(frozen=True, slots=True)
@@ -21,13 +21,13 @@ class StuckWork:
     tickets: TicketSender
 
     def free(self) -> None:
-        swept = self.tickets.work.sweep(lost_after=RESEND_AFTER if self._all_queues_empty() else RESEND_AFTER_LONG)
+        swept = self.tickets.work.sweep(lost_after=RESEND_AFTER, waiting=self._waiting())
         if swept.freed or swept.poisoned:
             log.info("dispatcher.leases_freed", freed=swept.freed, poisoned=swept.poisoned)
 
-    def _all_queues_empty(self) -> bool:
+    def _waiting(self) -> set[tuple[str, str]]:
         try:
-            return not any(self.tickets.queue.waiting(name) for name in self.tickets.queues)
+            return set().union(*map(self.tickets.queue.waiting_tickets, self.tickets.queues))
         except Exception as error:  # noqa: BLE001 - Redis is unavailable: expired leases are freed anyway
             log.warning("dispatcher.queue_unreachable", error=type(error).__name__)
-            return False
+            return set()

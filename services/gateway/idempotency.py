@@ -37,31 +37,34 @@ RequestKeyHeader = Annotated[RequestKey | None, Depends(_request_key)]
 
 @dataclass(slots=True)
 class IdempotentRequest:
-    """One request: either the first with its key, or `stored` is the response to the first."""
+    """One request: either the first with its key, or `stored` is the response to the first.
+
+    `added_job` is the job of a first request that could not store its response.
+    """
 
     stored: StoredResponse | None = None
+    added_job: str | None = None
     response: StoredResponse | None = None
-    job_id: str | None = None
 
 
 @contextmanager
 def process_once(
-    requests: SqlIdempotencyStore, key: RequestKey | None, fingerprint: str
+    requests: SqlIdempotencyStore, key: RequestKey | None, fingerprint: str, *, job_id: str | None = None
 ) -> Iterator[IdempotentRequest]:
     """Reserves the key before the first lasting effect, and releases it when the request fails."""
     if key is None:
         yield IdempotentRequest()
         return
-    begun = requests.begin(key, fingerprint)
-    if not begun.new and begun.response is None:
+    begun = requests.begin(key, fingerprint, job_id=job_id)
+    if not begun.new and begun.response is None and begun.job_id is None:
         raise IdempotencyKeyInUse(
             "The first request with that Idempotency-Key is still running.", hint="Try again later."
         )
-    one = IdempotentRequest(stored=begun.response)
+    one = IdempotentRequest(stored=begun.response, added_job=begun.job_id)
     try:
         yield one
     finally:
         if one.response is not None:
-            requests.store_response(key, one.response, job_id=one.job_id)
+            requests.store_response(key, one.response, job_id=one.added_job or job_id)
         elif one.stored is None:
             requests.release(key)

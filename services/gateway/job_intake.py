@@ -5,7 +5,7 @@ from __future__ import annotations
 import hashlib
 import time
 from collections.abc import Callable, Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from datetime import datetime, timedelta
 from uuid import uuid4
@@ -15,7 +15,14 @@ from services.gateway.job_options import grant_options
 from services.gateway.media_sniffing import checked_media, checked_transcript, is_short_clip
 from shared.domain.blob import Blob
 from shared.domain.emotion import Modality
-from shared.domain.error import InvalidRequest, InvalidTranscript, QuotaExceeded, StorageUnavailable, UploadTooLarge
+from shared.domain.error import (
+    DatabaseUnavailable,
+    InvalidRequest,
+    InvalidTranscript,
+    QuotaExceeded,
+    StorageUnavailable,
+    UploadTooLarge,
+)
 from shared.domain.file_label import safe_file_label
 from shared.domain.governance import Consent
 from shared.domain.job import Job, JobOptions, Source, Track
@@ -68,16 +75,22 @@ class JobIntake:
         try:
             yield incoming
         finally:
-            if incoming.record is not None or self._discard(incoming):
-                self.incoming_uploads.end(incoming.job_id)
+            with suppress(DatabaseUnavailable):  # the sweep does it later
+                if incoming.record is not None or self._discard(incoming):
+                    self.incoming_uploads.end(incoming.job_id)
 
     def _discard(self, incoming: IncomingUpload) -> bool:
         """Deletes the upload's files; returns False if storage is unavailable, and the sweep deletes them later."""
         try:
-            self.blobs.delete_prefix(incoming.caller.tenant, job_folder(incoming.job_id))
+            self._delete_unused(incoming.caller.tenant, incoming.job_id)
         except StorageUnavailable:
             return False
         return True
+
+    def _delete_unused(self, tenant: str, job_id: str) -> None:
+        """Deletes the files unless they belong to a job: a lost connection does not tell whether it was added."""
+        if self.jobs.find(tenant, job_id) is None and self.jobs.erasure_record(tenant, job_id) is None:
+            self.blobs.delete_prefix(tenant, job_folder(job_id))
 
     def bytes_left(self, tenant: str, size: int) -> int | None:
         """Returns the bytes that the tenant may still store (None: no limit); raises if `size` exceeds them."""
@@ -92,8 +105,7 @@ class JobIntake:
         """Deletes the files of abandoned uploads without a job, and returns the number of abandoned uploads."""
         abandoned = self.incoming_uploads.abandoned(self.clock() - ABANDONED_AFTER)
         for tenant, job_id in abandoned:
-            if self.jobs.find(tenant, job_id) is None and self.jobs.erasure_record(tenant, job_id) is None:
-                self.blobs.delete_prefix(tenant, job_folder(job_id))
+            self._delete_unused(tenant, job_id)
             self.incoming_uploads.end(job_id)
         return len(abandoned)
 

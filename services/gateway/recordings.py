@@ -13,9 +13,11 @@ from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, Writer
 from services.gateway.idempotency import RequestKeyHeader, process_once
 from services.gateway.job_view import AcceptedView, view
+from services.gateway.jobs import find_job
 from services.gateway.openapi import RECORDING_BODIES
 from shared.domain import error as errors
 from shared.domain.idempotency import RequestKey, StoredResponse
+from shared.domain.job_record import JobRecord
 from shared.infra.web.access_log import start_job_trace
 from shared.infra.web.api_keys import Caller
 from shared.infra.web.openapi import error_responses
@@ -60,19 +62,25 @@ def _submit(gateway: Context, request: Request, caller: Caller, key: RequestKey 
     claimed = None if key else body.claimed or 0
     with gateway.intake.receive(caller, claimed) as upload:
         submission = read_submission(gateway, request, body, upload)
-        with process_once(gateway.requests, key, submission.fingerprint) as first:
+        with process_once(gateway.requests, key, submission.fingerprint, job_id=upload.job_id) as first:
             if first.stored is not None:
                 return _repeated(first.stored)
+            if first.added_job is not None:
+                first.response = _stored(gateway, find_job(gateway, caller.tenant, first.added_job))
+                return _repeated(first.response)
             submission.fetch()
-            record = upload.submit(submission.options)
-            shown = AcceptedView.model_validate(view(record, gateway.clock()).model_dump())
-            # The secret is returned once and stored only encrypted.
-            first.response = StoredResponse(status=ACCEPTED, body=shown.model_dump_json().encode())
-            first.job_id = upload.job_id
+            first.response = _stored(gateway, upload.submit(submission.options))
     submission.delete_upload()
     gateway.queued_jobs.inc()
+    shown = AcceptedView.model_validate_json(first.response.body)
+    # The secret is returned once and stored only encrypted.
     accepted = shown.model_copy(update={"callback_secret": upload.callback_secret})
     return _accepted(accepted.model_dump_json().encode(), upload.job_id)
+
+
+def _stored(gateway: Context, record: JobRecord) -> StoredResponse:
+    shown = AcceptedView.model_validate(view(record, gateway.clock()).model_dump())
+    return StoredResponse(status=ACCEPTED, body=shown.model_dump_json().encode())
 
 
 def _accepted(body: bytes, job_id: str) -> Response:

@@ -22,7 +22,15 @@ from services.worker.settings import WorkerSettings
 from services.worker.stage_factory import stage_builders
 from services.worker.stage_files import StageFiles
 from services.worker.stage_timeout import max_attempt_seconds
-from shared.domain.error import LeaseLost, StorageFull, StorageUnavailable, StoredDataMissing, TimedOut, UndertoneError
+from shared.domain.error import (
+    DatabaseUnavailable,
+    LeaseLost,
+    StorageFull,
+    StorageUnavailable,
+    StoredDataMissing,
+    TimedOut,
+    UndertoneError,
+)
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobFailure, JobRecord
 from shared.domain.stage_event import StageEvent, StageProgressed, StageWarned
@@ -41,8 +49,10 @@ from shared.ports.blobs import BlobStore
 log = structlog.get_logger()
 
 RETRY_DELAY = timedelta(seconds=10)  # multiplied by the number of attempts
-DISK_FULL_RETRY_DELAY = timedelta(seconds=60)
+STORAGE_RETRY_DELAY = timedelta(seconds=20)  # of a full disk too
 NO_DELAY = timedelta(0)
+OUTAGE_SECONDS = 600.0  # for which a worker waits for the database to record how a stage ended
+PAUSE_SECONDS = 0.5
 
 
 class StageOutcome(StrEnum):
@@ -119,9 +129,11 @@ class StageRunner:
             case SoftTimeLimitExceeded():
                 outcome = self._handle_cancelled(claim, CancelReason.TIMED_OUT, parts)
             case StorageFull() | OSError(errno=errno.ENOSPC | errno.EDQUOT):
-                outcome = self._requeue(claim, DISK_FULL_RETRY_DELAY, StorageFull.code, counted=False)
+                outcome = self._requeue(claim, STORAGE_RETRY_DELAY, StorageFull.code, counted=False)
+            case DatabaseUnavailable():
+                outcome = self._requeue(claim, NO_DELAY, error.code, counted=False)
             case StorageUnavailable():
-                outcome = self._requeue(claim, DISK_FULL_RETRY_DELAY, error.code, counted=False)
+                outcome = self._requeue(claim, STORAGE_RETRY_DELAY, error.code, counted=False)
             case StoredDataMissing(stage=str(need)) if self.work.rerun_needed(claim, need):
                 log.warning("worker.output_missing", job=claim.job_id, stage=claim.stage, missing=need)
                 outcome = StageOutcome.REQUEUED
@@ -202,14 +214,28 @@ class StageRunner:
 
     def _requeue(self, claim: Claim, delay: timedelta, reason: str, *, counted: bool = True) -> StageOutcome:
         log.warning("worker.stage_requeued", job=claim.job_id, stage=claim.stage, reason=reason, counted=counted)
-        self.work.requeue(claim, delay=delay, counted=counted)
+        _during_outage(partial(self.work.requeue, claim, delay=delay, counted=counted))
         return StageOutcome.REQUEUED
 
     def _retry_or_fail(self, claim: Claim, code: str, message: str, *, retryable: bool) -> StageOutcome:
         if retryable and claim.attempt < MAX_ATTEMPTS:
             return self._requeue(claim, RETRY_DELAY * claim.attempt, code)
-        self.work.fail(claim, JobFailure(code=code, message=message, stage=claim.stage))
+        _during_outage(partial(self.work.fail, claim, JobFailure(code=code, message=message, stage=claim.stage)))
         return StageOutcome.FAILED
+
+
+def _during_outage(change: Callable[[], object]) -> None:
+    """Repeat the change until the database answers: without it the stage would count as one that ended its worker."""
+    until = time.monotonic() + OUTAGE_SECONDS
+    while True:
+        try:
+            change()
+        except DatabaseUnavailable:
+            if time.monotonic() > until:
+                raise
+            time.sleep(PAUSE_SECONDS)
+        else:
+            return
 
 
 def _report(lease: LeaseKeeper, event: StageEvent) -> None:

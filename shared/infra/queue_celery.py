@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import json
+from base64 import b64decode
 from collections.abc import Mapping
 from typing import Any
 
@@ -63,6 +65,12 @@ class CeleryQueue:
             retry_policy=RETRY_POLICY,
         )
 
+    def waiting_tickets(self, queue: str) -> set[tuple[str, str]]:
+        """Job and stage of each message in the queue; without those that a worker has taken."""
+        with self._app.connection_for_read() as connection:
+            messages = connection.default_channel.client.lrange(queue, 0, -1)
+        return {_ticket_in(message) for message in messages}
+
     def waiting(self, queue: str) -> int:
         # A new connection each time would cost more than the query.
         with self._app.connection_for_read() as connection:
@@ -70,3 +78,8 @@ class CeleryQueue:
 
     def close(self) -> None:
         self._app.close()
+
+
+def _ticket_in(message: bytes) -> tuple[str, str]:
+    _, named, _ = json.loads(b64decode(json.loads(message)["body"]))
+    return named["job_id"], named["stage"]

@@ -11,6 +11,7 @@ from shared.domain.idempotency import RequestKey, RequestState, StoredResponse
 from shared.infra.database.engine import Database
 from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.idempotency import SqlIdempotencyStore
+from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
 from tests.contracts.test_database_races import run_concurrently
 from tests.service_fakes import MovableClock, new_job
@@ -56,6 +57,33 @@ def test_killed_request_releases_its_key_after_the_maximum_duration(
     requests.store_response(ONE, ANSWER)
     clock.move(timedelta(hours=3))
     assert requests.begin(ONE, "same").response == ANSWER
+
+
+def test_an_upload_without_a_heartbeat_releases_its_key(
+    requests: SqlIdempotencyStore, database: Database, clock: MovableClock
+) -> None:
+    uploads = SqlIncomingUploadStore(database)
+    uploads.begin("ours", "first")
+    assert requests.begin(ONE, "same", job_id="first").new
+    for _ in range(3):
+        clock.move(timedelta(seconds=40))
+        uploads.heartbeat("first")
+        assert requests.begin(ONE, "same", job_id="second") == RequestState(new=False)
+    clock.move(timedelta(seconds=70))
+    assert requests.begin(ONE, "same", job_id="second").new
+
+
+def test_a_request_that_added_its_job_keeps_its_key(
+    requests: SqlIdempotencyStore, database: Database, clock: MovableClock
+) -> None:
+    """The process or the connection may end between the job and the response; a repeat must not add a second job."""
+    job = SqlJobStore(database).add("ours", new_job())
+    assert requests.begin(ONE, "same", job_id=job.id).new
+    requests.release(ONE)
+    clock.move(timedelta(hours=3))
+    assert requests.begin(ONE, "same", job_id="second") == RequestState(new=False, job_id=job.id)
+    with pytest.raises(IdempotencyKeyReused):
+        requests.begin(ONE, "other", job_id="second")
 
 
 def test_only_one_of_concurrent_repeats_is_processed(requests: SqlIdempotencyStore) -> None:

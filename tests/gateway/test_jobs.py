@@ -210,6 +210,21 @@ def test_a_repeated_request_is_rejected_while_the_first_one_runs(gateway: Gatewa
     assert int(answer.headers["retry-after"]) > 0
 
 
+def test_a_repeated_request_gets_the_job_of_a_first_one_that_was_killed_before_its_response(
+    gateway: Gateway, client: httpx.Client
+) -> None:
+    headers = {"content-type": "video/mp4"}
+    first = client.post("/v1/recordings", content=MP4, headers=headers).json()
+    key = RequestKey(tenant="ours", method="POST", path="/v1/recordings", key="k")
+    fingerprint = digest_of(first["recording"]["sha256"], JobRequest().model_dump_json())
+    gateway.context.requests.begin(key, fingerprint, job_id=first["id"])
+    for _ in range(2):
+        again = client.post("/v1/recordings", content=MP4, headers={**headers, "Idempotency-Key": "k"})
+        assert (again.status_code, again.json()["id"]) == (202, first["id"])
+        assert again.headers["idempotency-replayed"] == "true"
+    assert len(gateway.context.jobs.list("ours").items) == 1 and len(gateway.blobs()) == 1
+
+
 def test_a_repeated_url_is_not_fetched_again(gateway: Gateway, client: httpx.Client) -> None:
     key = {"Idempotency-Key": "k"}
     with serving(Reply(body=MP4)) as other:

@@ -30,6 +30,7 @@ def test_tickets_survive_a_restart(tmp_path: Path) -> None:
             queue = queue_at(url)
             assert (queue.waiting("cpu"), queue.waiting("gpu")) == (expected, 0)
             queue.send(TICKET)
+            assert (queue.waiting_tickets("cpu"), queue.waiting_tickets("gpu")) == ({("j", "decode")}, set())
             queue.close()
 
 

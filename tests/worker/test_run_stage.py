@@ -5,22 +5,24 @@ from __future__ import annotations
 import errno
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from datetime import timedelta
 from pathlib import Path
 from typing import Any
 
 import pytest
 
 from services.worker.run_stage import StageOutcome
-from shared.domain.error import DecodeFailed, EngineFailed, StorageFull, StorageUnavailable
+from shared.domain.error import DatabaseUnavailable, DecodeFailed, EngineFailed, StorageFull, StorageUnavailable
 from shared.domain.job_blobs import job_folder, transcript_key
 from shared.domain.job_record import JobStatus
 from shared.domain.search import SearchQuery
 from shared.domain.speech import Transcription
 from shared.domain.transcript import Transcript
-from shared.domain.work import StageStatus
+from shared.domain.work import Claim, StageStatus, Ticket
 from shared.engines.catalog import Setup
 from shared.infra.database.metrics import SqlMetricsSource
 from shared.infra.database.search import SqlTranscriptIndex
+from shared.infra.database.work import SqlWorkStore
 from tests.fakes import ScriptedTranscriber, word
 from tests.worker.worker_harness import TENANT, WorkerHarness, engines
 
@@ -143,6 +145,7 @@ def test_a_retryable_error_is_tried_three_times(error: Exception, code: str, tmp
     [
         StorageFull("full"),
         StorageUnavailable("unavailable"),
+        DatabaseUnavailable("unavailable"),
         OSError(errno.ENOSPC, "full"),
         OSError(errno.EDQUOT, "full"),
     ],
@@ -157,6 +160,30 @@ def test_a_full_disk_or_unavailable_storage_is_not_counted_as_an_attempt(
         assert harness.runner.run(job_id, "transcribe") is StageOutcome.REQUEUED
         assert harness.stage(job_id, "transcribe").attempts == 0
         harness.later(61)
+    harness.run_all()
+    assert harness.record(job_id).status is JobStatus.DONE
+
+
+def test_a_worker_waits_for_the_database_to_record_how_its_stage_ended(tmp_path: Path, setup: Setup) -> None:
+    """Otherwise its lease would expire, and three outages would count as three crashes."""
+
+    class Failing(SqlWorkStore):
+        outages = 2
+
+        def finish_stage(self, claim: Claim, *, seconds: float) -> tuple[Ticket, ...]:
+            raise DatabaseUnavailable("unavailable")
+
+        def requeue(self, claim: Claim, *, delay: timedelta, counted: bool = True) -> None:
+            if self.outages:
+                self.outages -= 1
+                raise DatabaseUnavailable("unavailable")
+            super().requeue(claim, delay=delay, counted=counted)
+
+    harness = WorkerHarness.at(tmp_path, setup)
+    job_id = harness.submit()
+    store = Failing(harness.database)
+    assert harness.changed(work=store).run(job_id, "decode") is StageOutcome.REQUEUED
+    assert (store.outages, harness.stage(job_id, "decode").attempts) == (0, 0)
     harness.run_all()
     assert harness.record(job_id).status is JobStatus.DONE
 

@@ -58,6 +58,9 @@ class MemoryQueue(CeleryQueue):
     def send(self, ticket: Ticket) -> None:
         self.tickets.append(ticket)
 
+    def waiting_tickets(self, queue: str) -> set[tuple[str, str]]:
+        return {(ticket.job_id, ticket.stage) for ticket in self.tickets if ticket.queue == queue}
+
     def waiting(self, queue: str) -> int:
         return sum(ticket.queue == queue for ticket in self.tickets)
 

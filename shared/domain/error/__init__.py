@@ -60,6 +60,7 @@ UndertoneError
 │   └── EncryptionKeyMissing    stored data was encrypted with a key that the deployment does not have
 ├── StorageFull             no free space
 ├── StorageUnavailable      storage cannot be reached, or rejects the credentials
+│   └── DatabaseUnavailable     the database cannot be reached, is locked, or cannot write
 ├── StoredDataMissing       stored data no longer exists
 └── Interrupted             stopped by the user; finished stages are kept
 """

@@ -29,6 +29,10 @@ class StorageUnavailable(UndertoneError):
     retryable = True
 
 
+class DatabaseUnavailable(StorageUnavailable):
+    code = "database_unavailable"
+
+
 class StoredDataMissing(UndertoneError):
     """Stored data is missing; `stage` is the stage that can produce it again."""
 

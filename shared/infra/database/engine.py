@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool, Pool
 
 from shared.domain.error import InvalidSetting
 from shared.infra.database.migrate import migrate
+from shared.infra.database.unavailable import raising_database_unavailable
 from shared.infra.database.waiting import wait_for_server
 from shared.infra.private_files import FILE_MODE, make_private_file, restrict
 
@@ -44,12 +45,13 @@ class Database:
 
     @contextmanager
     def reading(self) -> Iterator[Connection]:
-        with self._engine.begin() as connection:
+        with raising_database_unavailable(), self._engine.begin() as connection:
             yield connection
 
     @contextmanager
     def writing(self) -> Iterator[Connection]:
-        with self._engine.execution_options(**{WRITES: True}).begin() as connection:
+        writable = self._engine.execution_options(**{WRITES: True})
+        with raising_database_unavailable(), writable.begin() as connection:
             yield connection
 
     def execute_alone(self, change: Update) -> int:
@@ -61,7 +63,8 @@ class Database:
         options: dict[str, Any] = {ALONE: True}
         if self._engine.dialect.name == "postgresql":
             options["isolation_level"] = "AUTOCOMMIT"
-        with self._engine.execution_options(**options).begin() as connection:
+        alone = self._engine.execution_options(**options)
+        with raising_database_unavailable(), alone.begin() as connection:
             return connection.execute(change).rowcount
 
     @contextmanager
@@ -88,7 +91,7 @@ class Database:
         return not blocked
 
     def ask(self) -> None:
-        """Raises the driver's error if the database does not respond."""
+        """Raises DatabaseUnavailable if the database does not respond."""
         with self.reading() as connection:
             connection.execute(text("SELECT 1"))
 

@@ -2,10 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from datetime import datetime, timedelta
 
-from sqlalchemy import ColumnElement, Connection, Subquery, and_, exists, func, or_, select, update
+from sqlalchemy import ColumnElement, Connection, Subquery, and_, exists, func, or_, select, tuple_, update
 
 from shared.domain.job_record import JobStatus, stage_may_run
 from shared.domain.work import MAX_ATTEMPTS, StageStatus, SweepResult, Ticket
@@ -43,13 +43,17 @@ class SqlWorkQueue:
             chosen = _in_fair_order(connection, queue, now, max_waiting - waiting) if waiting < max_waiting else ()
             return tuple(ticket for ticket in chosen if _mark_sent(connection, ticket, now))
 
-    def sweep(self, *, lost_after: timedelta) -> SweepResult:
-        """Free stages with expired leases, fail poisonous jobs, and resend tickets that the queue lost."""
+    def sweep(self, *, lost_after: timedelta, waiting: Collection[tuple[str, str]] = ()) -> SweepResult:
+        """Free stages with expired leases, fail poisonous jobs, and resend tickets that the queue lost.
+
+        `waiting` are the tickets in the queue, as job and stage.
+        """
         now = self._database.now
         with self._database.writing() as connection:
             connection.execute(
                 update(stages)
                 .where(stages.c.status == StageStatus.PENDING, stages.c.enqueued_at <= now - lost_after)
+                .where(tuple_(stages.c.job_id, stages.c.name).not_in(list(waiting)))
                 .values(enqueued_at=None)
             )
         expired = (

@@ -12,6 +12,7 @@ from pydantic import BaseModel
 
 from shared.domain.error import (
     BodyTimeout,
+    DatabaseUnavailable,
     HostNotAllowed,
     InsufficientScope,
     InvalidApiKey,
@@ -36,6 +37,7 @@ COMMON_ERRORS: tuple[type[UndertoneError], ...] = (
     InvalidRequest,
     TooManyRequests,
     RequestTimeout,
+    DatabaseUnavailable,
     UndertoneError,
 )
 REF = "#/components/schemas/{model}"

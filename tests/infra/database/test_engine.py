@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+from contextlib import closing
 from pathlib import Path
 from typing import Any
 
@@ -12,8 +13,9 @@ from alembic.autogenerate import compare_metadata
 from alembic.migration import MigrationContext
 from alembic.script import ScriptDirectory
 from sqlalchemy import text
+from sqlalchemy.exc import OperationalError
 
-from shared.domain.error import InvalidSetting
+from shared.domain.error import DatabaseUnavailable, InvalidSetting
 from shared.infra.database.engine import open_database
 from shared.infra.database.migrate import NEWEST, configuration
 from shared.infra.database.schema_transcripts import FULL_TEXT, metadata
@@ -51,6 +53,18 @@ def test_alembic_is_not_loaded_if_the_schema_is_current(tmp_path: Path) -> None:
         for _ in range(2)
     )
     assert "alembic" in first and "alembic" not in second
+
+
+def test_a_locked_database_is_unavailable_and_a_mistake_is_not(tmp_path: Path) -> None:
+    url = f"sqlite:///{tmp_path / 'undertone.db'}"
+    database = open_database(url)
+    with database.reading() as connection:
+        connection.exec_driver_sql("PRAGMA busy_timeout=0")  # of the one connection that is open
+    with closing(open_database(url)) as other, other.writing(), pytest.raises(DatabaseUnavailable), database.writing():
+        pytest.fail("the database is locked")
+    with pytest.raises(OperationalError), database.writing() as connection:
+        connection.exec_driver_sql("SELECT * FROM missing")
+    database.close()
 
 
 def test_sqlite_is_configured_for_several_processes(tmp_path: Path) -> None:
