@@ -11,16 +11,13 @@ from sqlalchemy.engine import make_url
 
 from shared.engines.catalog import Setup
 from tests.attacks.test_erasure import erase, finished, found
-
-DATA = "UNDERTONE_TEST_POSTGRES_DATA"
-# A checkpoint removes old segments of the log; the first one needs a new segment, to which the log is switched.
-MAINTENANCE = ("VACUUM FULL", "CHECKPOINT", "SELECT pg_switch_wal()", "CHECKPOINT")
+from tests.stores import MAINTENANCE, POSTGRES_DATA
 
 
-@pytest.mark.skipif(DATA not in os.environ, reason=f"no data folder of PostgreSQL (set {DATA})")
+@pytest.mark.skipif(POSTGRES_DATA not in os.environ, reason=f"no data folder of PostgreSQL (set {POSTGRES_DATA})")
 @pytest.mark.parametrize("address", ["postgres"], indirect=True)
 def test_no_byte_of_an_erased_job_remains_after_maintenance(address: str, tmp_path: Path, setup: Setup) -> None:
-    folder = Path(os.environ[DATA])
+    folder = Path(os.environ[POSTGRES_DATA])
     engine = create_engine(make_url(address).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT")
     harness, job_id = finished(tmp_path, setup, address)
     with engine.connect() as connection:
