@@ -22,8 +22,9 @@ from sqlalchemy import create_engine, text
 from sqlalchemy.engine import make_url
 
 from shared.infra.blobs_object import s3_store
+from shared.infra.database.engine import Database
 from shared.infra.settings import StorageSettings
-from shared.infra.storage_factory import open_unencrypted_blobs
+from shared.infra.storage_factory import open_blob_store, open_unencrypted_blobs
 from shared.ports.blobs import BlobStore
 
 POSTGRES = "UNDERTONE_TEST_POSTGRES"
@@ -38,27 +39,34 @@ class Stores:
     folder: Path
     database_url: str
     bucket: dict[str, str]  # the fields of StorageSettings; empty for a folder
+    master_keys: str = ""  # that encrypt the blobs, if any
 
     @property
-    def storage(self) -> StorageSettings:
-        return StorageSettings(folder=self.folder, reserve_mb=0, **self.secret_bucket)
-
-    @property
-    def secret_bucket(self) -> dict[str, Any]:
-        return {name: SecretStr(text) if name.endswith("key") else text for name, text in self.bucket.items()}
+    def settings(self) -> dict[str, Any]:
+        """The fields of StorageSettings."""
+        secret = {name: SecretStr(text) for name, text in self.bucket.items() if name.endswith("key")}
+        keys = SecretStr(self.master_keys)
+        return {"folder": self.folder, "reserve_mb": 0, "encryption_keys": keys, **self.bucket, **secret}
 
     @property
     def environment(self) -> dict[str, str]:
         """The settings of a process that uses these stores."""
         bucket = {f"STORAGE__{name.upper()}": text for name, text in self.bucket.items()}
-        return {"STORAGE__FOLDER": str(self.folder), "DATABASE__URL": self.database_url, **bucket}
+        return {
+            "STORAGE__FOLDER": str(self.folder),
+            "STORAGE__ENCRYPTION_KEYS": self.master_keys,
+            "DATABASE__URL": self.database_url,
+            **bucket,
+        }
 
     @property
     def is_postgres(self) -> bool:
         return self.database_url.startswith("postgresql")
 
-    def blobs(self) -> BlobStore:
-        return open_unencrypted_blobs(self.storage)
+    def blobs(self, database: Database | None = None) -> BlobStore:
+        """The blobs as a service opens them, or without a database as they are stored."""
+        storage = StorageSettings(**self.settings)
+        return open_unencrypted_blobs(storage) if database is None else open_blob_store(storage, database)
 
     def contents(self) -> Iterator[tuple[str, bytes]]:
         """The name and content of everything that the stores keep: files, objects, PostgreSQL's data folder."""
@@ -70,16 +78,23 @@ class Stores:
         for folder in folders:
             yield from ((str(path), path.read_bytes()) for path in folder.rglob("*") if path.is_file())
 
+    def flush(self) -> None:
+        """Writes rows and the statistics of columns to PostgreSQL's files, which it does at any time."""
+        self._execute("ANALYZE", "CHECKPOINT")
+
     def maintain(self) -> None:
         """What docs/operations.md recommends, so that PostgreSQL's files lose what was deleted."""
-        if self.is_postgres:
-            engine = create_engine(
-                make_url(self.database_url).set(drivername="postgresql+psycopg"), isolation_level="AUTOCOMMIT"
-            )
-            with engine.connect() as connection:
-                for statement in MAINTENANCE:
-                    connection.exec_driver_sql(statement)
-            engine.dispose()
+        self._execute(*MAINTENANCE)
+
+    def _execute(self, *statements: str) -> None:
+        if not self.is_postgres:
+            return
+        address = make_url(self.database_url).set(drivername="postgresql+psycopg")
+        engine = create_engine(address, isolation_level="AUTOCOMMIT")
+        with engine.connect() as connection:
+            for statement in statements:
+                connection.exec_driver_sql(statement)
+        engine.dispose()
 
 
 @contextmanager
