@@ -15,6 +15,7 @@ from shared.engines.settings import EngineSettings, MediaSettings
 from shared.engines.weights.description import DEFAULT, find_weights
 from shared.engines.weights.installed import is_intact
 from tests.fakes import WORD_PIECES
+from tests.stores import Stores, opened_stores
 
 # The default logger prints to the present `sys.stdout`; CPython 3.11 crashes where pytest replaces it at that moment.
 structlog.configure(logger_factory=structlog.WriteLoggerFactory())
@@ -51,6 +52,13 @@ def shared_data() -> Path:
 def setup(tmp_path: Path) -> Setup:
     """An engine setup without fetched weights."""
     return Setup(engines=EngineSettings(models_dir=tmp_path / "models", threads=1), media=MediaSettings())
+
+
+@pytest.fixture
+def stores(tmp_path: Path) -> Iterator[Stores]:
+    """SQLite and a folder, or the servers of the environment."""
+    with opened_stores(tmp_path / "state") as opened:
+        yield opened
 
 
 @pytest.fixture

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from datetime import timedelta
 from typing import TYPE_CHECKING
 
@@ -16,7 +16,7 @@ from shared.domain.error import NotFound
 from shared.infra.blobs_counted import HashingReader, storage_full, storage_unavailable
 
 if TYPE_CHECKING:
-    from obstore import GetResult
+    from obstore import GetResult, WritableFile
     from obstore.store import ClientConfig, RetryConfig
 
 Storage = S3Store | MemoryStore | LocalStore
@@ -43,8 +43,12 @@ class ObjectBlobs:
     def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
         counted = HashingReader(blocks, max_bytes)
         path = blob_path(tenant, key)
-        with raising_storage_unavailable():
-            obstore.put(self._storage, path, iter(counted), use_multipart=True, chunk_size=PART)
+        # The blocks may come from another object, and obstore.put would read them where it accepts no call.
+        writer = obstore.open_writer(self._storage, path, buffer_size=PART)
+        with _closing_or_aborting(writer):
+            for block in counted:
+                with raising_storage_unavailable():
+                    writer.write(block)
         return counted.blob
 
     def size(self, tenant: str, key: str) -> int | None:
@@ -90,11 +94,25 @@ def _blocks(response: GetResult) -> Iterator[bytes]:
 
 
 @contextmanager
+def _closing_or_aborting(writer: WritableFile) -> Iterator[None]:
+    try:
+        yield
+    except BaseException as error:
+        with suppress(OSError):  # the error of a write has aborted it
+            writer.__exit__(type(error), error, error.__traceback__)
+        raise
+    with raising_storage_unavailable():
+        writer.close()
+
+
+@contextmanager
 def raising_storage_unavailable() -> Iterator[None]:
     """Maps failed connections, 5xx responses and rejected credentials to storage errors."""
     try:
         yield
-    except (GenericError, PermissionDeniedError, UnauthenticatedError) as error:
+    except FileNotFoundError:
+        raise
+    except (OSError, GenericError, PermissionDeniedError, UnauthenticatedError) as error:  # a writer raises OSError
         full = any(word in str(error) for word in FULL)
         raise (storage_full() if full else storage_unavailable()) from error
 

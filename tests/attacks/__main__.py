@@ -6,6 +6,8 @@ import sys
 
 import pytest
 
+from tests.stores import stores_name
+
 ATTACKS = (
     "tests/attacks",
     "tests/gateway/test_attacks.py",
@@ -35,7 +37,10 @@ class Report:
             file, _, test = name.rpartition("::")
             sys.stdout.write(f"{state:12}{test.removeprefix('test_').replace('_', ' ')}{count}  [{file}]\n")
         failed = sum(not all(outcomes) for outcomes in self.tried.values())
-        sys.stdout.write(f"\n{len(self.tried)} attacks tried, {failed} got through.\n")
+        cases = sum(len(outcomes) for outcomes in self.tried.values())
+        sys.stdout.write(
+            f"\n{len(self.tried)} attacks with {cases} cases tried over {stores_name()}, {failed} got through.\n"
+        )
 
 
 def main() -> int:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -32,7 +31,6 @@ from services.results.settings import FeatureSettings
 from shared.domain.tenant import Scope
 from shared.exports.formats import FORMATS
 from shared.exports.svg import DRAWINGS
-from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
@@ -40,6 +38,7 @@ from shared.infra.secret_encryption import SecretSettings, new_key, new_webhook_
 from shared.infra.settings import StorageSettings
 from shared.infra.web.application import create_application
 from tests.gateway.serving import MemoryQueue
+from tests.stores import Stores
 
 ID = "0" * 32
 SECRET = SecretStr("secret")
@@ -147,19 +146,19 @@ BODIES: dict[str, Any] = {
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(f"sqlite:///{tmp_path / 'u.db'}")
+def database(stores: Stores) -> Iterator[Database]:
+    made = open_database(stores.database_url)
     SqlKeyStore(made).ensure_tenant("ours")
     yield made
     made.close()
 
 
 @pytest.fixture
-def web(database: Database, tmp_path: Path) -> TestClient:
+def web(database: Database, stores: Stores) -> TestClient:
     settings = GatewaySettings(requests_per_minute=100_000)
     deployment = Deployment(
         gateway=settings,
-        storage=StorageSettings(folder=tmp_path / "state", reserve_mb=0),
+        storage=StorageSettings(**stores.settings),
         secrets=SecretSettings(keys=SecretStr(new_key())),
         connectors=ConnectorsSettings(
             zoom=ZoomSettings(secret_token=SECRET),
@@ -174,7 +173,7 @@ def web(database: Database, tmp_path: Path) -> TestClient:
         gateway_service(Context(deployment, database, MemoryQueue())),
         *results_services(
             database,
-            FolderBlobs(tmp_path / "blobs"),
+            stores.blobs(database),
             keyless=False,
             features=FeatureSettings(),
         ),

@@ -5,7 +5,6 @@ from __future__ import annotations
 import hashlib
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from pathlib import Path
 from uuid import uuid4
 
 import numpy as np
@@ -19,6 +18,7 @@ from shared.engines.catalog import Setup
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import Floats, Progress
 from tests.fakes import ScriptedEncoder
+from tests.stores import Stores
 from tests.worker.worker_harness import TENANT, WorkerHarness, engines
 
 MEDIA = b"media"
@@ -71,7 +71,7 @@ class RandomModality:
         return Encoding(self.modality, logits, self.embeddings.next(count), (None,) * count, np.ones(count, np.float32))
 
 
-def test_no_embedding_is_stored(tmp_path: Path, setup: Setup) -> None:
+def test_no_embedding_is_stored(stores: Stores, setup: Setup) -> None:
     embeddings = RecordedEmbeddings()
     slots = {
         **engines(),
@@ -79,7 +79,7 @@ def test_no_embedding_is_stored(tmp_path: Path, setup: Setup) -> None:
         "voice": RandomModality(Modality.VOICE, embeddings),
         "face": RandomModality(Modality.FACE, embeddings),
     }
-    harness = WorkerHarness.at(tmp_path, setup, slots)
+    harness = WorkerHarness.at(stores.folder, setup, slots, stores=stores)
     job = Job(
         id=uuid4().hex,
         recording=Source(name="m.mp4", sha256=hashlib.sha256(MEDIA).hexdigest()),
@@ -92,5 +92,6 @@ def test_no_embedding_is_stored(tmp_path: Path, setup: Setup) -> None:
     assert len(embeddings.made) >= 3, "speaker, voice and face made embeddings"
     stored = {key.rpartition("/")[2] for key in harness.blobs.keys(TENANT, job_folder(job.id))}
     assert {name for name in stored if not name.endswith(".json")} <= {*ARRAYS, "recording"}
-    for path in tmp_path.rglob("*"):
-        assert not (path.is_file() and embeddings.found_in(path.read_bytes())), path
+    stores.flush()
+    for name, content in stores.contents():
+        assert not embeddings.found_in(content), name

@@ -1,12 +1,12 @@
-"""After the erasure of a job no byte of the data folder contains its words, whatever happened to the job before."""
+"""After the erasure of a job no byte of the stores contains its words, whatever happened to the job before."""
 
 from __future__ import annotations
 
 import hashlib
+import re
 import signal
 from collections.abc import Callable, Sequence
 from dataclasses import replace
-from pathlib import Path
 from typing import Any
 from uuid import uuid4
 
@@ -19,7 +19,7 @@ from shared.domain.error import EngineFailed
 from shared.domain.governance import Consent
 from shared.domain.idempotency import RequestKey, StoredResponse
 from shared.domain.job import Job, JobOptions, Source
-from shared.domain.job_blobs import recording_key, transcript_key
+from shared.domain.job_blobs import job_folder, recording_key, transcript_key
 from shared.domain.job_record import JobStatus, NewJob
 from shared.domain.notes import Claim, Notes, NotesRecord, NotesStatus
 from shared.domain.stage_plan import plan_stages
@@ -33,20 +33,24 @@ from shared.infra.database.notes import SqlNotesStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.database.webhooks import SqlEndpointStore
 from shared.infra.retention_settings import RetentionSettings
+from shared.infra.secret_encryption import new_key
 from shared.ports.media import Floats
 from tests.fakes import ScriptedEncoder, ScriptedTranscriber, word
+from tests.stores import Stores
 from tests.worker.worker_harness import TENANT, WorkerHarness, engines
 
 # Lower case, like the words in the search index. Each is unique, so that no other content contains it.
 SPOKEN = [f"quokka{number}zyx" for number in range(200)]
 METADATA, CONSENT, FILE, CALLBACK, ANSWER, MEDIA, CORRECTED, NOTED = (f"canary{number}zyx" for number in range(8))
-CANARIES = [text.encode() for text in (*SPOKEN, METADATA, CONSENT, FILE, CALLBACK, ANSWER, MEDIA, CORRECTED, NOTED)]
+CANARIES = re.compile(rb"(quokka[0-9]+|canary[0-9])zyx", re.IGNORECASE)
 
 
-def found(folder: Path) -> set[bytes]:
-    """The canaries in any file of the folder, with the database's log and temporary files."""
-    contents = [path.read_bytes().lower() for path in folder.rglob("*") if path.is_file()]
-    return {canary for canary in CANARIES if any(canary in content for content in contents)}
+def found(stores: Stores) -> set[bytes]:
+    """The canaries in any file of the folder and of PostgreSQL, with logs and temporary files, and in any object."""
+    kept: set[bytes] = set()
+    for name, content in stores.contents():
+        kept |= {one[0].lower() for one in CANARIES.finditer(f"{name}\n".encode() + content)}
+    return kept
 
 
 class Terminating(ScriptedEncoder):
@@ -57,9 +61,10 @@ class Terminating(ScriptedEncoder):
         return super().embed(clips)
 
 
-def harness_at(folder: Path, setup: Setup, address: str = "", **slots: Any) -> WorkerHarness:
+def harness_at(stores: Stores, setup: Setup, **slots: Any) -> WorkerHarness:
     words = [word(text, 0.3 + 0.01 * number, 0.31 + 0.01 * number) for number, text in enumerate(SPOKEN)]
-    return WorkerHarness.at(folder, setup, {**engines(), "asr": ScriptedTranscriber(words), **slots}, address=address)
+    slots = {**engines(), "asr": ScriptedTranscriber(words), **slots}
+    return WorkerHarness.at(stores.folder, setup, slots, stores=stores)
 
 
 def submit(harness: WorkerHarness) -> str:
@@ -88,9 +93,9 @@ def submit(harness: WorkerHarness) -> str:
     return job.id
 
 
-def finished(folder: Path, setup: Setup, address: str = "") -> tuple[WorkerHarness, str]:
+def finished(stores: Stores, setup: Setup) -> tuple[WorkerHarness, str]:
     """A job that is done, with a correction, notes and a webhook."""
-    harness = harness_at(folder, setup, address)
+    harness = harness_at(stores, setup)
     job_id = submit(harness)
     harness.run_all()
     assert harness.record(job_id).status is JobStatus.DONE
@@ -111,9 +116,9 @@ def finished(folder: Path, setup: Setup, address: str = "") -> tuple[WorkerHarne
     return harness, job_id
 
 
-def failed(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
+def failed(stores: Stores, setup: Setup) -> tuple[WorkerHarness, str]:
     """A job whose last stage failed after its words were stored and indexed."""
-    harness = harness_at(folder, setup)
+    harness = harness_at(stores, setup)
     index = harness.runner.index_transcript
     assert index is not None
 
@@ -130,9 +135,9 @@ def failed(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
     return harness, job_id
 
 
-def stopped(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
+def stopped(stores: Stores, setup: Setup) -> tuple[WorkerHarness, str]:
     """A job whose worker was stopped after the words were transcribed."""
-    harness = harness_at(folder, setup, speaker=Terminating())
+    harness = harness_at(stores, setup, speaker=Terminating())
     job_id = submit(harness)
     harness.until("diarize")
     assert harness.runner.run(job_id, "diarize") is StageOutcome.REQUEUED
@@ -141,12 +146,25 @@ def stopped(folder: Path, setup: Setup) -> tuple[WorkerHarness, str]:
 
 @pytest.mark.parametrize("prepare", [finished, failed, stopped])
 def test_no_byte_of_an_erased_job_remains(
-    tmp_path: Path, setup: Setup, prepare: Callable[[Path, Setup], tuple[WorkerHarness, str]]
+    stores: Stores, setup: Setup, prepare: Callable[[Stores, Setup], tuple[WorkerHarness, str]]
 ) -> None:
-    harness, job_id = prepare(tmp_path, setup)
-    assert len(found(tmp_path)) > len(SPOKEN), "the words are stored before"
+    harness, job_id = prepare(stores, setup)
+    stores.flush()
+    assert len(found(stores)) > len(SPOKEN), "the words are stored before"
     erase(harness, job_id)
-    assert found(tmp_path) == set()
+    stores.maintain()
+    assert found(stores) == set()
+
+
+def test_encrypted_blobs_have_no_words_and_no_names(stores: Stores, setup: Setup) -> None:
+    stores = replace(stores, master_keys=new_key())
+    harness, job_id = finished(stores, setup)
+    stored = list(harness.blobs.keys(TENANT, job_folder(job_id)))
+    assert len(stored) > 5
+    raw = stores.blobs()
+    for key in stored:
+        content = f"{key}\n".encode() + b"".join(raw.read(TENANT, key))
+        assert not CANARIES.search(content), key
 
 
 def erase(harness: WorkerHarness, job_id: str) -> None:

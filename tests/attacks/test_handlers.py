@@ -6,7 +6,6 @@ import threading
 import time
 from collections.abc import Iterator
 from concurrent.futures import ThreadPoolExecutor
-from pathlib import Path
 
 import httpx
 import pytest
@@ -20,6 +19,7 @@ from shared.infra.keys import make_key
 from shared.infra.web import handler_limit
 from shared.infra.web.application import WebService, create_application
 from tests.gateway.serving import running
+from tests.stores import Stores
 
 REQUESTS = 30
 LIMIT_SECONDS = 1.5
@@ -61,10 +61,10 @@ def handlers() -> Iterator[Handlers]:
 
 
 def test_hanging_handlers_of_one_tenant_end_and_leave_threads_to_others(
-    tmp_path: Path, handlers: Handlers, monkeypatch: pytest.MonkeyPatch
+    stores: Stores, handlers: Handlers, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     monkeypatch.setattr(handler_limit, "LIMIT_SECONDS", LIMIT_SECONDS)
-    database = open_database(f"sqlite:///{tmp_path / 'u.db'}")
+    database = open_database(stores.database_url)
     store, texts = SqlKeyStore(database), {}
     for tenant in ("ours", "theirs"):
         store.ensure_tenant(tenant)

@@ -5,7 +5,6 @@ from __future__ import annotations
 import socket
 import time
 from collections.abc import Iterator
-from pathlib import Path
 from threading import Event, Thread
 
 import pytest
@@ -22,6 +21,7 @@ from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_key
 from tests.local_server import serving
+from tests.stores import Stores
 
 HANGING_ENDPOINTS = 40
 SLOTS = 8
@@ -29,8 +29,8 @@ LIMIT_SECONDS = 5.0  # half of the time that one hanging attempt takes
 
 
 @pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    made = open_database(f"sqlite:///{tmp_path / 'undertone.db'}")
+def database(stores: Stores) -> Iterator[Database]:
+    made = open_database(stores.database_url)
     for tenant in ("ours", "theirs"):
         SqlKeyStore(made).ensure_tenant(tenant)
     yield made

@@ -16,19 +16,19 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.service_fakes import ONE_STAGE, new_job
+from tests.stores import Stores
 
 ANSWER_SECONDS = 1.0
 START_SECONDS = 120.0  # on a busy machine
 
 
-def test_a_stage_that_keeps_the_interpreter_lock_is_killed_and_locks_no_database(tmp_path: Path) -> None:
-    address = f"sqlite:///{tmp_path / 'undertone.db'}"
-    database = open_database(address)
+def test_a_stage_that_keeps_the_interpreter_lock_is_killed_and_locks_no_database(stores: Stores) -> None:
+    database = open_database(stores.database_url)
     jobs = SqlJobStore(database)
     for tenant in ("ours", "theirs"):
         SqlKeyStore(database).ensure_tenant(tenant)
     job_id = jobs.add("ours", new_job(ONE_STAGE)).id
-    command = [sys.executable, "-m", "tests.attacks.interpreter_lock_holder", address, job_id]
+    command = [sys.executable, "-m", "tests.attacks.interpreter_lock_holder", stores.database_url, job_id]
     worker = subprocess.Popen(command, stdout=subprocess.PIPE, text=True, cwd=Path(__file__).parents[2])
     try:
         assert worker.stdout is not None and worker.stdout.readline() == "holding\n"

@@ -1,15 +1,12 @@
-"""Database fixtures of the contract tests: SQLite in a file, and PostgreSQL if a server is configured."""
+"""Fixtures of the contract tests: SQLite and a folder, and PostgreSQL and S3 if servers are configured."""
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator
+from contextlib import ExitStack
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
-from sqlalchemy import create_engine, text
-from sqlalchemy.engine import make_url
 
 from shared.domain.job_record import JobRecord
 from shared.infra.database.engine import Database, open_database
@@ -20,8 +17,7 @@ from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.database.work_queue import SqlWorkQueue
 from tests.service_fakes import MovableClock, new_job
-
-POSTGRES = "UNDERTONE_TEST_POSTGRES"
+from tests.stores import Stores, postgres_schema, s3_bucket
 
 
 @pytest.fixture(params=["sqlite", "postgres"])
@@ -30,17 +26,16 @@ def address(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[str]:
     if request.param == "sqlite":
         yield f"sqlite:///{tmp_path / 'undertone.db'}"
         return
-    if POSTGRES not in os.environ:
-        pytest.skip(f"no PostgreSQL server (set {POSTGRES}=postgresql://user:password@host/database)")
-    url = make_url(os.environ[POSTGRES])
-    schema = f"test_{uuid4().hex}"
-    admin = create_engine(url.set(drivername="postgresql+psycopg"))
-    with admin.begin() as connection:
-        connection.execute(text(f"CREATE SCHEMA {schema}"))
-    yield url.update_query_dict({"options": f"-csearch_path={schema}"}).render_as_string(hide_password=False)
-    with admin.begin() as connection:
-        connection.execute(text(f"DROP SCHEMA {schema} CASCADE"))
-    admin.dispose()
+    with postgres_schema() as url:
+        yield url
+
+
+@pytest.fixture(params=["folder", "s3"])
+def stores(request: pytest.FixtureRequest, address: str, tmp_path: Path) -> Iterator[Stores]:
+    """Each database with a folder, and with a bucket."""
+    with ExitStack() as after:
+        bucket = after.enter_context(s3_bucket()) if request.param == "s3" else {}
+        yield Stores(tmp_path, address, bucket)
 
 
 @pytest.fixture

@@ -7,10 +7,9 @@ import hashlib
 import os
 import subprocess
 from collections.abc import Callable, Iterator
-from contextlib import closing
+from contextlib import closing, contextmanager
 from itertools import chain
 from pathlib import Path
-from uuid import uuid4
 
 import pytest
 from obstore.store import LocalStore, MemoryStore
@@ -23,16 +22,18 @@ from shared.infra.database.blob_keys import SqlBlobKeys
 from shared.infra.database.engine import open_database
 from shared.infra.secret_encryption import SecretCipher, new_key
 from shared.ports.blobs import BlobStore
+from tests.stores import Stores, s3_bucket
 
-S3 = "UNDERTONE_TEST_S3"
 BIG = (b"0123456789abcdef" * 65536,) * 20  # 20 MiB: more than one part
 
 
 @pytest.fixture(params=["folder", "memory", "local", "s3", "folder-encrypted", "memory-encrypted", "s3-encrypted"])
 def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]:
     kind, _, encrypted = request.param.partition("-")
-    stored = opened_store(kind, tmp_path)
-    with closing(open_database(f"sqlite:///{tmp_path / 'keys.db'}")) as database:
+    with (
+        opened_store(kind, tmp_path) as stored,
+        closing(open_database(f"sqlite:///{tmp_path / 'keys.db'}")) as database,
+    ):
         keys = SqlBlobKeys(database, SecretCipher([new_key()]))
         yield EncryptedBlobs(stored, keys) if encrypted else stored
     assert not [path for path in tmp_path.rglob("*") if path.is_file() and "key" not in path.name], (
@@ -40,34 +41,23 @@ def store(request: pytest.FixtureRequest, tmp_path: Path) -> Iterator[BlobStore]
     )
 
 
-def opened_store(kind: str, folder: Path) -> BlobStore:
+@contextmanager
+def opened_store(kind: str, folder: Path) -> Iterator[BlobStore]:
     match kind:
         case "folder":
-            return FolderBlobs(folder)
+            yield FolderBlobs(folder)
         case "memory":
-            return ObjectBlobs(MemoryStore())
+            yield ObjectBlobs(MemoryStore())
         case "local":
-            return ObjectBlobs(LocalStore(folder))
+            yield ObjectBlobs(LocalStore(folder))
         case _:
-            return s3_server()
-
-
-def s3_server() -> BlobStore:
-    """Opens the S3-compatible test server in UNDERTONE_TEST_S3=http://key:secret@host:port/bucket."""
-    if S3 not in os.environ:
-        pytest.skip(f"no S3 server (set {S3}=http://key:secret@host:port/bucket)")
-    scheme, _, rest = os.environ[S3].partition("://")
-    keys, _, location = rest.rpartition("@")
-    host, _, bucket = location.partition("/")
-    access, _, secret = keys.partition(":")
-    return ObjectBlobs(
-        s3_store(bucket, endpoint=f"{scheme}://{host}", region="us-east-1", access_key=access, secret_key=secret)
-    )
+            with s3_bucket() as bucket:
+                yield Stores(folder, "", bucket).blobs()
 
 
 @pytest.fixture
 def tenant() -> str:
-    return f"t-{uuid4().hex}"  # the bucket of a server is shared with other test runs
+    return "ours"
 
 
 def put(store: BlobStore, tenant: str, key: str, *blocks: bytes) -> None:
@@ -131,6 +121,14 @@ def test_put_over_the_limit_is_rejected_while_reading(store: BlobStore, tenant: 
         store.put(tenant, "key", endless(), max_bytes=1000)
     assert store.size(tenant, "key") is None
     assert store.put(tenant, "key", (b"x" * 1000,), max_bytes=1000).size == 1000
+
+
+def test_a_blob_can_be_copied_while_it_is_read(store: BlobStore, tenant: str) -> None:
+    put(store, tenant, "key", *BIG)
+    store.put(tenant, "key-copy", store.read(tenant, "key"))
+    store.put(tenant, "key-part", store.read(tenant, "key", start=1))
+    assert b"".join(store.read(tenant, "key-copy")) == b"".join(BIG)
+    assert b"".join(store.read(tenant, "key-part")) == b"".join(BIG)[1:]
 
 
 def test_second_put_replaces_the_blob(store: BlobStore, tenant: str) -> None:

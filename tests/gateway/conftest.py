@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator
 from contextlib import AbstractContextManager, contextmanager
-from pathlib import Path
 from typing import Any
 
 import httpx
@@ -26,13 +25,14 @@ from shared.infra.settings import GovernanceSettings, StorageSettings
 from shared.infra.telemetry import NULL_TRACER, Tracer
 from shared.infra.web.application import create_application
 from tests.gateway.serving import Gateway, MemoryQueue, running
+from tests.stores import Stores
 
 LOCAL: dict[str, Any] = {"allow": ("127.0.0.0/8",), "plain_http": True}
 Open = Callable[..., AbstractContextManager[Gateway]]
 
 
 @pytest.fixture
-def opened(tmp_path: Path) -> Open:
+def opened(stores: Stores) -> Open:
     """Return a factory of gateways with the settings of the test."""
 
     @contextmanager
@@ -47,7 +47,7 @@ def opened(tmp_path: Path) -> Open:
     ) -> Iterator[Gateway]:
         deployment = Deployment(
             gateway=GatewaySettings(**{"port": 0, "events_poll_seconds": 0.05, **settings}),
-            storage=StorageSettings(folder=tmp_path / "state", reserve_mb=1, **(storage or {})),
+            storage=StorageSettings(**(stores.settings | {"reserve_mb": 1} | (storage or {}))),
             governance=GovernanceSettings(**(governance or {})),
             outbound=OutboundSettings(**(LOCAL if outbound is None else outbound)),
             secrets=SecretSettings(keys=SecretStr(new_key())),
@@ -55,7 +55,7 @@ def opened(tmp_path: Path) -> Open:
             queue=QueueSettings(),
             connectors=connectors or ConnectorsSettings(),
         )
-        database = open_database(f"sqlite:///{tmp_path / 'state' / 'undertone.db'}")
+        database = open_database(stores.database_url)
         keys = SqlKeyStore(database)
         texts = {}
         for tenant, scopes in (
@@ -77,7 +77,7 @@ def opened(tmp_path: Path) -> Open:
                 database=database,
                 keys=texts,
                 queue=queue,
-                folder=tmp_path / "state",
+                folder=stores.folder,
             )
         database.close()
 

@@ -20,6 +20,7 @@ from services.gateway.context import Context
 from shared.domain.work import Ticket
 from shared.infra.database.engine import Database
 from shared.infra.queue_celery import CeleryQueue
+from shared.infra.storage_factory import open_bucket
 from shared.infra.web.listener import make_server
 from shared.infra.web.settings import WebSettings
 
@@ -59,7 +60,10 @@ class Gateway:
         return httpx.Client(base_url=self.url, headers=self.headers(tenant) if tenant else {}, timeout=20)
 
     def blobs(self) -> list[str]:
-        """Every file in the blob store, including temporary files."""
+        """Every file in the blob store, including temporary files, or every object of the bucket."""
+        if bucket := self.context.deployment.storage.bucket:
+            found = open_bucket(bucket, self.context.deployment.storage).list("")
+            return sorted(one.key for one in found)
         root = self.folder / "blobs"
         return sorted(path.relative_to(root).as_posix() for path in root.rglob("*") if path.is_file())
 

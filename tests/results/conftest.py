@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import pytest
 from fastapi import FastAPI
@@ -17,7 +16,6 @@ from shared.domain.job_record import JobFailure
 from shared.domain.tenant import Scope
 from shared.domain.transcript import Transcript
 from shared.exports.document import render_json
-from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
@@ -29,6 +27,7 @@ from shared.infra.web.application import create_application
 from shared.ports.blobs import BlobStore
 from tests.exports.sample import transcript
 from tests.service_fakes import ONE_STAGE, MovableClock, held, new_job
+from tests.stores import Stores
 
 READ = frozenset({Scope.TRANSCRIPTS_READ})
 FEEL = READ | {Scope.EMOTIONS_READ}
@@ -41,7 +40,7 @@ class ResultsHarness:
     """The stores behind the service, and API keys for it."""
 
     database: Database
-    blobs: FolderBlobs
+    blobs: BlobStore
     clock: MovableClock
     app: FastAPI
 
@@ -99,11 +98,11 @@ def opened_app(
 
 
 @pytest.fixture
-def harness(tmp_path: Path) -> Iterator[ResultsHarness]:
+def harness(stores: Stores) -> Iterator[ResultsHarness]:
     clock = MovableClock()
-    database = open_database(f"sqlite:///{tmp_path / 'undertone.db'}", clock=clock)
+    database = open_database(stores.database_url, clock=clock)
     for tenant in ("ours", "theirs"):
         SqlKeyStore(database).ensure_tenant(tenant)
-    blobs = FolderBlobs(tmp_path / "blobs")
+    blobs = stores.blobs()
     yield ResultsHarness(database, blobs, clock, opened_app(database, blobs))
     database.close()

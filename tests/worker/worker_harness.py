@@ -23,7 +23,6 @@ from shared.domain.span import span
 from shared.domain.stage_plan import plan_stages
 from shared.domain.work import StageRow, Ticket
 from shared.engines.catalog import Setup, Slot, choose
-from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
@@ -44,6 +43,7 @@ from tests.fakes import (
     word,
 )
 from tests.service_fakes import MovableClock
+from tests.stores import Stores
 
 TENANT = "ours"
 MEDIA = b"a recording"
@@ -92,13 +92,14 @@ class WorkerHarness:
         setup: Setup,
         slots: Mapping[str, Any] | None = None,
         max_seconds: float = 3600,
-        address: str = "",
+        stores: Stores | None = None,
     ) -> WorkerHarness:
         clock = MovableClock()
-        database = open_database(address or f"sqlite:///{folder / 'undertone.db'}", clock=clock)
+        stores = stores or Stores(folder, f"sqlite:///{folder / 'undertone.db'}", {})
+        database = open_database(stores.database_url, clock=clock)
         for tenant in (TENANT, "theirs"):
             SqlKeyStore(database).ensure_tenant(tenant)
-        blobs = FolderBlobs(folder / "blobs")
+        blobs = stores.blobs(database)
         queue, jobs = MemoryQueue(), SqlJobStore(database)
         tickets = TicketSender(SqlWorkQueue(database), queue, max_waiting=4)
         filled = engines() if slots is None else slots

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Callable, Iterable
 from datetime import timedelta
-from pathlib import Path
+from typing import Any
 
 import pytest
 
@@ -14,44 +14,43 @@ from shared.domain.job_blobs import media_folder, recording_key, transcript_key
 from shared.domain.retention import RetentionCategory
 from shared.infra.blob_rotation import BlobRotation, RotatedBlobs
 from shared.infra.blobs_encrypted import EncryptedBlobs
-from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.blob_keys import SqlBlobKeys
-from shared.infra.database.engine import Database, open_database
+from shared.infra.database.engine import Database
 from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.jobs import SqlJobStore
-from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.work import SqlWorkStore
 from shared.infra.secret_encryption import SecretCipher, new_key
+from shared.ports.blobs import BlobStore
 from tests.service_fakes import ONE_STAGE, MovableClock, held, new_job
+from tests.stores import Stores
 
 TENANT, DAY = "ours", timedelta(days=1)
 
 
 @pytest.fixture
-def clock() -> MovableClock:
-    return MovableClock()
+def stored(stores: Stores) -> BlobStore:
+    return stores.blobs()
 
 
-@pytest.fixture
-def database(tmp_path: Path, clock: MovableClock) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'u.db'}", clock=clock)
-    SqlKeyStore(opened).ensure_tenant(TENANT)
-    yield opened
-    opened.close()
+class ChangedBlobs:
+    """A store whose writes are another function."""
+
+    def __init__(self, stored: BlobStore, put: Callable[[str, str, Iterable[bytes]], Blob]) -> None:
+        self._put = put
+        self.probe, self.size, self.read = stored.probe, stored.size, stored.read
+        self.keys, self.delete_prefix = stored.keys, stored.delete_prefix
+
+    def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
+        return self._put(tenant, key, blocks)
 
 
-@pytest.fixture
-def stored(tmp_path: Path) -> FolderBlobs:
-    return FolderBlobs(tmp_path / "blobs")
-
-
-def rotation_of(database: Database, stored: FolderBlobs, *masters: str) -> BlobRotation:
+def rotation_of(database: Database, stored: BlobStore, *masters: str) -> BlobRotation:
     keys = SqlBlobKeys(database, SecretCipher(masters))
     return BlobRotation(database, EncryptedBlobs(stored, keys), keys)
 
 
 @pytest.fixture
-def rotation(database: Database, stored: FolderBlobs) -> BlobRotation:
+def rotation(database: Database, stored: BlobStore) -> BlobRotation:
     return rotation_of(database, stored, new_key())
 
 
@@ -87,9 +86,7 @@ def test_blobs_get_the_new_key_and_the_old_one_is_deleted_a_day_later(
     assert intact(rotation, job_id)
 
 
-def test_a_new_master_key_wraps_every_key_and_the_old_one_can_be_removed(
-    database: Database, stored: FolderBlobs
-) -> None:
+def test_a_new_master_key_wraps_every_key_and_the_old_one_can_be_removed(database: Database, stored: BlobStore) -> None:
     old, new = new_key(), new_key()
     job_id = job_with_blobs(rotation_of(database, stored, old))
     both = rotation_of(database, stored, new, old)
@@ -99,7 +96,7 @@ def test_a_new_master_key_wraps_every_key_and_the_old_one_can_be_removed(
     assert intact(only_new, job_id)
 
 
-def test_files_from_before_the_setting_are_encrypted(rotation: BlobRotation, stored: FolderBlobs) -> None:
+def test_files_from_before_the_setting_are_encrypted(rotation: BlobRotation, stored: BlobStore) -> None:
     job_id = job_with_blobs(rotation)
     for key in (recording_key(job_id), transcript_key(job_id)):
         stored.put(TENANT, key, [key.encode()])
@@ -117,19 +114,17 @@ def test_a_job_that_runs_is_skipped_and_keeps_its_old_key(rotation: BlobRotation
     assert intact(rotation, job_id)
 
 
-def test_an_interrupted_rotation_is_continued(rotation: BlobRotation, stored: FolderBlobs, tmp_path: Path) -> None:
-    class FullAfterOne(FolderBlobs):
-        left = 1
+def test_an_interrupted_rotation_is_continued(rotation: BlobRotation, stored: BlobStore) -> None:
+    left = iter([True])
 
-        def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
-            if not self.left:
-                raise StorageFull("full")
-            self.left -= 1
-            return super().put(tenant, key, blocks, max_bytes=max_bytes)
+    def write_one(*arguments: Any) -> Blob:
+        if not next(left, False):
+            raise StorageFull("full")
+        return stored.put(*arguments)
 
     job_id = job_with_blobs(rotation)
     rotation.keys.create(TENANT)
-    full = EncryptedBlobs(FullAfterOne(tmp_path / "blobs"), rotation.keys)
+    full = EncryptedBlobs(ChangedBlobs(stored, write_one), rotation.keys)
     with pytest.raises(StorageFull):
         BlobRotation(rotation.database, full, rotation.keys).rotate(TENANT)
     assert intact(rotation, job_id)
@@ -148,23 +143,22 @@ def test_files_of_a_destroyed_key_do_not_stop_the_others(rotation: BlobRotation)
 
 @pytest.mark.parametrize("category", [RetentionCategory.MEDIA, None], ids=["media", "job"])
 def test_what_is_erased_meanwhile_is_not_restored(
-    rotation: BlobRotation, stored: FolderBlobs, tmp_path: Path, category: RetentionCategory | None
+    rotation: BlobRotation, stored: BlobStore, category: RetentionCategory | None
 ) -> None:
     job_id = job_with_blobs(rotation)
 
-    class ErasedMeanwhile(FolderBlobs):
-        def put(self, tenant: str, key: str, blocks: Iterable[bytes], *, max_bytes: int | None = None) -> Blob:
-            content = list(blocks)
-            if category is None:
-                SqlJobStore(rotation.database).erase(tenant, job_id, by="test", reason="asked")
-                stored.delete_prefix(tenant, f"jobs/{job_id}")
-            else:
-                SqlErasureStore(rotation.database).mark_deleted(category, tenant, job_id)
-                stored.delete_prefix(tenant, media_folder(job_id))
-            return super().put(tenant, key, content, max_bytes=max_bytes)
+    def erase_and_write(tenant: str, key: str, blocks: Iterable[bytes]) -> Blob:
+        content = list(blocks)
+        if category is None:
+            SqlJobStore(rotation.database).erase(tenant, job_id, by="test", reason="asked")
+            stored.delete_prefix(tenant, f"jobs/{job_id}")
+        else:
+            SqlErasureStore(rotation.database).mark_deleted(category, tenant, job_id)
+            stored.delete_prefix(tenant, media_folder(job_id))
+        return stored.put(tenant, key, content)
 
     rotation.keys.create(TENANT)
-    racing = EncryptedBlobs(ErasedMeanwhile(tmp_path / "blobs"), rotation.keys)
+    racing = EncryptedBlobs(ChangedBlobs(stored, erase_and_write), rotation.keys)
     BlobRotation(rotation.database, racing, rotation.keys).rotate(TENANT)
     left = set(stored.keys(TENANT, f"jobs/{job_id}"))
     assert left == (set() if category is None else {transcript_key(job_id)})

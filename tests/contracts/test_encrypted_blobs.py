@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import random
-from collections.abc import Iterator
 from pathlib import Path
 
 import pytest
@@ -11,22 +10,16 @@ import pytest
 from shared.domain.error import EncryptionKeyMissing, InvalidSetting, StoredDataMissing
 from shared.infra.blob_encryption import CHUNK, HEADER_BYTES, SEALED_CHUNK
 from shared.infra.blobs_encrypted import EncryptedBlobs
-from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.blob_keys import SqlBlobKeys
-from shared.infra.database.engine import Database, open_database
+from shared.infra.database.engine import Database
 from shared.infra.secret_encryption import SecretCipher, new_key
 from shared.infra.settings import StorageSettings
 from shared.infra.storage_factory import open_blob_store
+from shared.ports.blobs import BlobStore
+from tests.stores import Stores
 
 KEY = "jobs/j/media/recording"
 CONTENT = random.Random(1).randbytes(3 * CHUNK + 1000)  # noqa: S311 - test data
-
-
-@pytest.fixture
-def database(tmp_path: Path) -> Iterator[Database]:
-    opened = open_database(f"sqlite:///{tmp_path / 'u.db'}")
-    yield opened
-    opened.close()
 
 
 @pytest.fixture
@@ -35,15 +28,19 @@ def keys(database: Database) -> SqlBlobKeys:
 
 
 @pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "blobs"
+def stored(stores: Stores) -> BlobStore:
+    return stores.blobs()
 
 
 @pytest.fixture
-def blobs(folder: Path, keys: SqlBlobKeys) -> EncryptedBlobs:
-    made = EncryptedBlobs(FolderBlobs(folder), keys)
+def blobs(stored: BlobStore, keys: SqlBlobKeys) -> EncryptedBlobs:
+    made = EncryptedBlobs(stored, keys)
     made.put("ours", KEY, [CONTENT])
     return made
+
+
+def sealed(stored: BlobStore) -> bytes:
+    return b"".join(stored.read("ours", KEY))
 
 
 def content(
@@ -52,12 +49,26 @@ def content(
     return b"".join(blobs.read(tenant, key, start=start, end=end))
 
 
-def test_no_part_of_the_content_or_key_is_stored(blobs: EncryptedBlobs, keys: SqlBlobKeys, tmp_path: Path) -> None:
+def test_no_part_of_the_content_or_key_is_stored(blobs: EncryptedBlobs, keys: SqlBlobKeys, stores: Stores) -> None:
     secret = keys.newest("ours").secret
-    for path in tmp_path.rglob("*"):
-        stored = path.read_bytes() if path.is_file() else b""
-        assert secret not in stored and secret.hex().encode() not in stored
-        assert not any(CONTENT[at : at + 16] in stored for at in range(0, len(CONTENT) - 16, 1009)), path
+    names = []
+    for name, kept in stores.contents():
+        names.append(name)
+        assert secret not in kept and secret.hex().encode() not in kept
+        assert not any(CONTENT[at : at + 16] in kept for at in range(0, len(CONTENT) - 16, 1009)), name
+    assert any(name.endswith(KEY) for name in names)
+
+
+def test_an_upload_in_parts_is_exact_and_has_no_part_of_the_content(blobs: EncryptedBlobs, stored: BlobStore) -> None:
+    """S3 takes parts of 8 MiB, whose borders are not those of chunks."""
+    large = random.Random(2).randbytes((20 << 20) + 1)  # noqa: S311 - test data
+    assert blobs.put("ours", KEY, [large[at : at + (1 << 20)] for at in range(0, len(large), 1 << 20)]).size == len(
+        large
+    )
+    assert content(blobs) == large
+    for border in (8 << 20, 16 << 20):
+        assert content(blobs, start=border - 99, end=border + CHUNK) == large[border - 99 : border + CHUNK]
+    assert not [at for at in range(0, len(large) - 16, 100_003) if large[at : at + 16] in sealed(stored)]
 
 
 def test_every_range_is_exact_at_the_borders_of_chunks(blobs: EncryptedBlobs) -> None:
@@ -67,25 +78,25 @@ def test_every_range_is_exact_at_the_borders_of_chunks(blobs: EncryptedBlobs) ->
             assert content(blobs, start=start, end=end) == CONTENT[start:end], (start, end)
 
 
-def test_the_blobs_of_two_tenants_have_different_keys(blobs: EncryptedBlobs, keys: SqlBlobKeys, folder: Path) -> None:
+def test_the_blobs_of_two_tenants_have_different_keys(
+    blobs: EncryptedBlobs, keys: SqlBlobKeys, stored: BlobStore
+) -> None:
     blobs.put("theirs", KEY, [b"x"])
     assert keys.newest("ours").secret != keys.newest("theirs").secret
-    (folder / "theirs" / KEY).write_bytes((folder / "ours" / KEY).read_bytes())
+    stored.put("theirs", KEY, [sealed(stored)])
     with pytest.raises(EncryptionKeyMissing):
         content(blobs, "theirs")
 
 
 @pytest.mark.parametrize("size", [10, HEADER_BYTES, HEADER_BYTES + 10, HEADER_BYTES + SEALED_CHUNK, -1])
-def test_a_cut_blob_is_detected(blobs: EncryptedBlobs, folder: Path, size: int) -> None:
-    path = folder / "ours" / KEY
-    path.write_bytes(path.read_bytes()[:size])
+def test_a_cut_blob_is_detected(blobs: EncryptedBlobs, stored: BlobStore, size: int) -> None:
+    stored.put("ours", KEY, [sealed(stored)[:size]])
     with pytest.raises(StoredDataMissing):
         content(blobs)
 
 
-def test_swapped_dropped_and_changed_chunks_are_detected(blobs: EncryptedBlobs, folder: Path) -> None:
-    path = folder / "ours" / KEY
-    whole = path.read_bytes()
+def test_swapped_dropped_and_changed_chunks_are_detected(blobs: EncryptedBlobs, stored: BlobStore) -> None:
+    whole = sealed(stored)
     head = whole[:HEADER_BYTES]
     chunks = [whole[at : at + SEALED_CHUNK] for at in range(HEADER_BYTES, len(whole), SEALED_CHUNK)]
     changed = bytes([chunks[1][0] ^ 1]) + chunks[1][1:]
@@ -96,23 +107,22 @@ def test_swapped_dropped_and_changed_chunks_are_detected(blobs: EncryptedBlobs, 
         [chunks[0], changed, *chunks[2:]],
         [*chunks, chunks[-1]],
     ):
-        path.write_bytes(head + b"".join(order))
+        stored.put("ours", KEY, [head, *order])
         with pytest.raises(StoredDataMissing):
             content(blobs)
 
 
-def test_a_blob_that_was_moved_to_another_key_is_detected(blobs: EncryptedBlobs, folder: Path) -> None:
+def test_a_blob_that_was_moved_to_another_key_is_detected(blobs: EncryptedBlobs, stored: BlobStore) -> None:
     other = "jobs/j/transcript.json"
-    (folder / "ours" / other).write_bytes((folder / "ours" / KEY).read_bytes())
+    stored.put("ours", other, [sealed(stored)])
     with pytest.raises(StoredDataMissing):
         content(blobs, key=other)
 
 
-def test_a_range_of_a_damaged_blob_that_is_intact_is_readable(blobs: EncryptedBlobs, folder: Path) -> None:
-    path = folder / "ours" / KEY
-    damaged = bytearray(path.read_bytes())
+def test_a_range_of_a_damaged_blob_that_is_intact_is_readable(blobs: EncryptedBlobs, stored: BlobStore) -> None:
+    damaged = bytearray(sealed(stored))
     damaged[-1] ^= 1
-    path.write_bytes(damaged)
+    stored.put("ours", KEY, [bytes(damaged)])
     assert content(blobs, end=CHUNK) == CONTENT[:CHUNK]
     with pytest.raises(StoredDataMissing):
         content(blobs, start=len(CONTENT) - 1)
@@ -129,7 +139,7 @@ def test_a_blob_that_is_encrypted_again_while_it_is_read_stays_readable(blobs: E
 
 
 def test_destroyed_keys_make_every_blob_unreadable_and_new_blobs_get_a_new_key(
-    blobs: EncryptedBlobs, keys: SqlBlobKeys, database: Database, tmp_path: Path
+    blobs: EncryptedBlobs, keys: SqlBlobKeys, database: Database, stores: Stores
 ) -> None:
     with database.reading() as connection:
         wrapped = str(connection.exec_driver_sql("SELECT wrapped FROM blob_keys").scalar()).encode()
@@ -138,7 +148,8 @@ def test_destroyed_keys_make_every_blob_unreadable_and_new_blobs_get_a_new_key(
     with pytest.raises(EncryptionKeyMissing) as missing:
         content(blobs)
     assert missing.value.code == "encryption_key_missing" and missing.value.hint
-    assert not any(wrapped in path.read_bytes() for path in tmp_path.glob("u.db*")), "a copy of the key remains"
+    stores.maintain()
+    assert not [name for name, kept in stores.contents() if wrapped in kept], "a copy of the key remains"
     blobs.put("ours", KEY, [b"new"])
     assert content(blobs) == b"new"
 
