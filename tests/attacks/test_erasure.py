@@ -103,7 +103,8 @@ def finished(stores: Stores, setup: Setup) -> tuple[WorkerHarness, str]:
     shown = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     change = Change(field=CorrectedField.TEXT, target="0", old=shown.utterances[0].text, new=CORRECTED)
     entry = AuditEntry(tenant=TENANT, at=harness.clock.now, key_id=None, action="transcript.corrected", subject=job_id)
-    SqlCorrectionStore(harness.database).add(TENANT, job_id, [change], after=0, shown=shown, entry=entry)
+    corrections = SqlCorrectionStore(harness.database)
+    corrections.add(TENANT, job_id, [change], after=0, before=shown, shown=shown, entry=entry)
     noted = NotesRecord(
         status=NotesStatus.DONE,
         model="small",

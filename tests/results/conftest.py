@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -97,12 +98,17 @@ def opened_app(
     )
 
 
-@pytest.fixture
-def harness(stores: Stores) -> Iterator[ResultsHarness]:
+@contextmanager
+def open_harness(database_url: str, blobs: BlobStore) -> Iterator[ResultsHarness]:
     clock = MovableClock()
-    database = open_database(stores.database_url, clock=clock)
+    database = open_database(database_url, clock=clock)
     for tenant in ("ours", "theirs"):
         SqlKeyStore(database).ensure_tenant(tenant)
-    blobs = stores.blobs()
     yield ResultsHarness(database, blobs, clock, opened_app(database, blobs))
     database.close()
+
+
+@pytest.fixture
+def harness(stores: Stores) -> Iterator[ResultsHarness]:
+    with open_harness(stores.database_url, stores.blobs()) as opened:
+        yield opened
