@@ -75,7 +75,7 @@ class MoodsEncoder(Ge2eEncoder):
 
     name = "ge2e-moods"
     weights = "speaker_ge2e_moods"
-    same_voice = 0.71
+    same_voice = 0.7
     note = None
 
 
