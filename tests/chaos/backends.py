@@ -134,8 +134,9 @@ class PostgresAndS3(Backend):
         return subprocess.Popen([path, *arguments], user=DATABASE_USER, cwd="/", **more)  # type: ignore[call-overload, no-any-return]
 
     def close(self) -> None:
+        self.database.send_signal(signal.SIGQUIT)
+        self._objects.kill()
         for process in (self.database, self._objects):
-            process.send_signal(signal.SIGQUIT)
             process.wait()
         super().close()
 

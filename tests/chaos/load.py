@@ -8,11 +8,12 @@ import threading
 import time
 from collections import Counter, defaultdict
 from collections.abc import Iterator
+from datetime import UTC, datetime
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
 from typing import Any
 
 import httpx
-from standardwebhooks import Webhook, WebhookVerificationError
+from standardwebhooks import Webhook
 
 ADDRESS = "http://127.0.0.1:8000"
 UPLOADERS = 3
@@ -51,12 +52,13 @@ class Receiver:
 
     def receive(self, body: bytes, headers: dict[str, str]) -> int:
         self.deliveries += 1
-        try:
-            event = Webhook(self.secret).verify(body, headers)
-        except WebhookVerificationError as error:
-            self.forged += "timestamp" not in str(error)  # a fault shifts the clock of the courier
+        number = headers["webhook-id"]
+        # `Webhook.verify` would also compare the time, which a fault shifts.
+        sent_at = datetime.fromtimestamp(int(headers["webhook-timestamp"]), UTC)
+        if Webhook(self.secret).sign(number, sent_at, body.decode()) not in headers["webhook-signature"].split():
+            self.forged += 1
             return 401
-        self.events[event["data"]["job_id"]].add(headers["webhook-id"])
+        self.events[json.loads(body)["data"]["job_id"]].add(number)
         return 204 if self.deliveries % 10 else 503
 
     def close(self) -> None:

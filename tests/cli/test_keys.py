@@ -11,8 +11,9 @@ from typer.testing import CliRunner
 from services.cli.main import app
 from shared.domain.error import InvalidApiKey, NotFound
 from shared.domain.tenant import ApiKey, Scope
-from shared.infra.database.engine import open_database, utc_now
+from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
+from shared.infra.database.server_clock import utc_now
 from shared.infra.keys import ApiKeyVerifier
 from shared.infra.secret_encryption import SecretCipher
 

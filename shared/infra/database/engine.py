@@ -5,7 +5,7 @@ from __future__ import annotations
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
-from datetime import UTC, datetime
+from datetime import datetime
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +16,7 @@ from sqlalchemy.pool import NullPool, Pool
 
 from shared.domain.error import InvalidSetting
 from shared.infra.database.migrate import migrate
+from shared.infra.database.server_clock import ServerClock, utc_now
 from shared.infra.database.unavailable import raising_database_unavailable
 from shared.infra.database.waiting import wait_for_server
 from shared.infra.private_files import FILE_MODE, make_private_file, restrict
@@ -28,16 +29,12 @@ WRITES = "undertone_writes"
 ALONE = "undertone_alone"
 
 
-def utc_now() -> datetime:
-    return datetime.now(UTC)
-
-
 class Database:
     """Opens read and write transactions; SQLite must know the kind before the first statement."""
 
-    def __init__(self, engine: Engine, clock: Clock = utc_now) -> None:
+    def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
         self._engine = engine
-        self.clock = clock
+        self.clock = clock or _clock_of(engine)
 
     @property
     def now(self) -> datetime:
@@ -105,7 +102,7 @@ def acquire_named_lock(connection: Connection, what: str) -> None:
         connection.execute(text("SELECT pg_advisory_xact_lock(:number)"), {"number": zlib.crc32(what.encode())})
 
 
-def open_database(url: str, *, clock: Clock = utc_now, wait_seconds: float = 0.0) -> Database:
+def open_database(url: str, *, clock: Clock | None = None, wait_seconds: float = 0.0) -> Database:
     """Opens the database and migrates it to the newest schema; concurrent migrations are serialised.
 
     Waits up to `wait_seconds` for a server that does not respond yet.
@@ -122,6 +119,14 @@ def open_database(url: str, *, clock: Clock = utc_now, wait_seconds: float = 0.0
 def unpooled_database(url: str) -> Database:
     """Opens a database without pool or migration, for processes that fork and must not share connections."""
     return Database(_engine(url, poolclass=NullPool, seconds=UNPOOLED_SECONDS))
+
+
+def _clock_of(engine: Engine) -> Clock:
+    if engine.dialect.name != "postgresql":
+        return utc_now
+    clock = ServerClock()
+    clock.attach(engine)
+    return clock
 
 
 def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | None = None) -> Engine:
