@@ -102,7 +102,7 @@ RULES: dict[str, Rule] = {
     "HEAD /v1/jobs/{}/media": [READ],
     **{
         key: [READ]
-        for key in ["GET /", "GET /meetings/{}", "GET /meetings/{}/summary", "GET /meetings/{}/utterances/{}"]
+        for key in ["GET /", *(f"GET /meetings/{{}}{page}" for page in ("", "/summary", "/ribbon", "/utterances/{}"))]
     },
     "GET /v1/transcripts/{}/notes": [READ],
     "POST /v1/transcripts/{}/notes": EDIT,
@@ -111,7 +111,9 @@ RULES: dict[str, Rule] = {
     "POST /v1/transcripts/{}/links": EDIT,
     "DELETE /v1/transcripts/{}/links/{}": EDIT,
     # The token of a link stands for a key: tests/attacks/test_share_links.py.
-    **dict.fromkeys(["GET /shared/{}", "GET /shared/{}/media", "HEAD /shared/{}/media"], OPEN),
+    **dict.fromkeys(
+        ["GET /shared/{}", "GET /shared/{}/summary", "GET /shared/{}/media", "HEAD /shared/{}/media"], OPEN
+    ),
     **{f"{method} /shared/{{}}/transcript.{name}": OPEN for name in FORMATS for method in ("GET", "HEAD")},
     **{key: [READ] for key in ["POST /search", "POST /sign-out"]},
     **{f"GET /manage{path}": [HOOKS] for path in ("", "/webhooks", "/webhooks/{}")},

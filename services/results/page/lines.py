@@ -28,20 +28,17 @@ class Line:
 
 
 def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
-    names = {one.id: one.name for one in transcript.speakers}
+    names = transcript.names
     lanes = {one.id: number for number, one in enumerate(transcript.speakers)}
-    open_until: dict[str, float] = {}
-    for one in transcript.utterances:
-        before = [names.get(speaker, speaker) for speaker in _already_speaking(open_until, one)]
-        open_until[one.speaker] = max(open_until.get(one.speaker, 0.0), one.end)
+    for one, overlaps in zip(transcript.utterances, overlaps_of(transcript), strict=True):
         offsets = word_offsets(one.text, one.words)
         yield Line(
             utterance=one,
-            name=names.get(one.speaker, one.speaker),
+            name=names[one.speaker],
             lane=lanes.get(one.speaker, 0),
             times="" if offsets is None else " ".join(str(round((word.start - one.start) * 100)) for word in one.words),
             offsets=offsets or "",
-            overlaps=", ".join(before),
+            overlaps=overlaps,
             doubts=" ".join(
                 str(position)
                 for position, word in enumerate(one.words)
@@ -49,6 +46,15 @@ def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
             ),
             reading=one.emotion if emotion else None,
         )
+
+
+def overlaps_of(transcript: Transcript) -> Iterator[str]:
+    """Of each utterance, the names of those who already speak when it begins."""
+    names = transcript.names
+    open_until: dict[str, float] = {}
+    for one in transcript.utterances:
+        yield ", ".join(names[speaker] for speaker in _already_speaking(open_until, one))
+        open_until[one.speaker] = max(open_until.get(one.speaker, 0.0), one.end)
 
 
 def _already_speaking(open_until: dict[str, float], utterance: Utterance) -> list[str]:

@@ -7,8 +7,8 @@ from starlette.responses import Response
 
 from services.results.media import media_type_of
 from services.results.page.context import Pages, Reader
-from services.results.page.lines import DOUBT, lines_of
-from services.results.page.render import error_page, page
+from services.results.page.lines import DOUBT, lines_of, overlaps_of
+from services.results.page.render import error_page, page, streamed_page
 from services.results.page.ribbon import duration_of, lanes_of
 from services.results.videos import caption_status
 from shared.domain.correction_history import undo_stacks
@@ -43,9 +43,13 @@ def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
         return error_page(error)
     transcripts.record_audit(caller, "transcript.read", job_id, format="page", emotion=shown.emotion)
     transcript = shown.transcript
-    return page(
+    return streamed_page(
         "meeting.html",
         job_id=job_id,
+        readings=f"/meetings/{job_id}/utterances/" if shown.emotion else None,
+        media_url=f"/v1/jobs/{job_id}/media",
+        captions_url=f"/v1/transcripts/{job_id}.vtt",
+        shares_sound=True,
         transcript=transcript,
         lines=lines_of(transcript, emotion=shown.emotion),
         lanes=lanes_of(transcript, emotion=shown.emotion),
@@ -61,6 +65,26 @@ def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
         emotions=EMOTIONS,
         formats=list(FORMATS),
         keyless=pages.keyless,
+    )
+
+
+@router.get("/meetings/{job_id}/ribbon")
+def show_ribbon(pages: Pages, caller: Reader, job_id: str) -> Response:
+    """What depends on who speaks when, of which a script shows the parts after a correction."""
+    try:
+        shown = pages.transcripts.read(caller, job_id)
+    except UndertoneError as error:
+        return error_page(error)
+    pages.transcripts.record_audit(caller, "transcript.read", job_id, format="page", emotion=shown.emotion)
+    transcript = shown.transcript
+    return page(
+        "ribbon_page.html",
+        job_id=job_id,
+        lanes=lanes_of(transcript, emotion=shown.emotion),
+        duration=duration_of(transcript),
+        overlaps=zip(transcript.utterances, overlaps_of(transcript), strict=True),
+        emotion=shown.emotion,
+        emotions=EMOTIONS,
     )
 
 

@@ -4,19 +4,20 @@ from __future__ import annotations
 
 import hashlib
 import mimetypes
-from collections.abc import Mapping
+from collections.abc import Iterable, Iterator, Mapping
 from datetime import datetime
 from http import HTTPStatus
 from pathlib import Path
 
 from fastapi import Request
 from jinja2 import Environment, FileSystemLoader, StrictUndefined
-from starlette.responses import HTMLResponse, Response
+from starlette.responses import HTMLResponse, Response, StreamingResponse
 
 from shared.domain.error import UndertoneError
 
 FOLDER = Path(__file__).parent
 STATIC = "/page"
+PART = 50_000  # characters of a long page that are sent together
 POLICY = "; ".join(
     (
         "default-src 'none'",
@@ -62,6 +63,24 @@ _TEMPLATES.filters.update(clock=clock, utc=utc, percent=lambda share: f"{share:.
 
 def page(template: str, *, status: int = 200, **values: object) -> Response:
     return HTMLResponse(_TEMPLATES.get_template(template).render(**values), status, HEADERS)
+
+
+def streamed_page(template: str, **values: object) -> Response:
+    """Sends the first part of a long page while the rest is rendered."""
+    chunks = _TEMPLATES.get_template(template).generate(**values)
+    return StreamingResponse(_parts(chunks), headers=HEADERS, media_type="text/html")
+
+
+def _parts(chunks: Iterable[str]) -> Iterator[str]:
+    waiting: list[str] = []
+    length = 0
+    for chunk in chunks:
+        waiting.append(chunk)
+        length += len(chunk)
+        if length >= PART:
+            yield "".join(waiting)
+            waiting, length = [], 0
+    yield "".join(waiting)
 
 
 def error_page(error: UndertoneError) -> Response:

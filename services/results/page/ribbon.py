@@ -57,6 +57,25 @@ class Lane:
     def exact_overlaps(self) -> str:
         return _written(self.overlapped)
 
+    @property
+    def paths(self) -> tuple[tuple[str, str], ...]:
+        """What is drawn of each label."""
+        of_label: defaultdict[str, list[Segment]] = defaultdict(list)
+        for one in self.segments:
+            of_label[one.label].append(one)
+        return tuple((label, _path(segments)) for label, segments in of_label.items())
+
+    @property
+    def overlap_path(self) -> str:
+        return _path(self.overlaps)
+
+
+def _path(segments: Iterable[Segment]) -> str:
+    """One path in a square of 1, because the browser needs long for hundreds of elements."""
+    return "".join(
+        f"M{one.start / 100:.5f} 0H{(one.start + one.width) / 100:.5f}v1H{one.start / 100:.5f}z" for one in segments
+    )
+
 
 def _written(pieces: Iterable[Piece]) -> str:
     """Start and end in seconds and the label of each piece, separated by spaces."""

@@ -14,6 +14,7 @@ from shared.domain.tenant import Scope
 from shared.exports.drawings import draw_emotions, draw_talk_time, draw_valence
 from shared.exports.summary import summarize
 from shared.exports.svg import render_svg
+from shared.infra.transcript_reader import VisibleTranscript
 from shared.infra.web.api_keys import Caller
 
 router = APIRouter(include_in_schema=False)
@@ -26,21 +27,29 @@ def show_summary(pages: Pages, caller: Reader, job_id: str) -> Response:
     except UndertoneError as error:
         return error_page(error)
     pages.transcripts.record_audit(caller, "transcript.read", job_id, format="summary page", emotion=shown.emotion)
-    summary = summarize(shown.transcript, emotion=shown.emotion)
     return page(
         "summary.html",
+        **sections_of(shown),
         job_id=job_id,
-        transcript=shown.transcript,
-        texts={one.index: one for one in shown.transcript.utterances},
-        summary=summary,
-        talk=render_svg(draw_talk_time(summary)),
-        emotions=render_svg(draw_emotions(summary)) if shown.emotion else None,
-        valence=render_svg(draw_valence(summary)) if shown.emotion else None,
+        meeting_url=f"/meetings/{job_id}",
         notes=_notes(pages, caller, job_id),
         may_ask=pages.notes.model is not None and caller.has_scope(Scope.RECORDINGS_WRITE),
         corrections=len(pages.transcripts.corrections.list(caller.tenant, job_id)),
         keyless=pages.keyless,
     )
+
+
+def sections_of(shown: VisibleTranscript) -> dict[str, object]:
+    """What `summary_sections.html` shows."""
+    summary = summarize(shown.transcript, emotion=shown.emotion)
+    return {
+        "transcript": shown.transcript,
+        "texts": {one.index: one for one in shown.transcript.utterances},
+        "summary": summary,
+        "talk": render_svg(draw_talk_time(summary)),
+        "emotions": render_svg(draw_emotions(summary)) if shown.emotion else None,
+        "valence": render_svg(draw_valence(summary)) if shown.emotion else None,
+    }
 
 
 @router.post("/meetings/{job_id}/notes")

@@ -1,6 +1,7 @@
 // Sends edits one after the other, shows what they and other people changed, and undoes them.
-import { Problem, byId, fail, request, say, sendJson } from "./api.js";
-import { showRevision } from "./redraw.js";
+import { Problem, byId, fail, parsePage, request, say, sendJson } from "./api.js";
+import { showOverlaps, showRevision } from "./redraw.js";
+import { replaceRibbon } from "./ribbon.js";
 import { meeting } from "./transcript.js";
 
 /** @typedef {{op: string, [field: string]: unknown}} Operation see docs/results.md */
@@ -12,6 +13,11 @@ export const CONFLICT = "Somebody else corrected this meeting in the meantime. Y
 let revision = Number(meeting.dataset.revision);
 let queue = Promise.resolve();
 let waiting = 0;
+let outdated = false; // the ribbon and the notes on overlaps
+let timer = 0;
+const PAUSE_MS = 300; // after an edit; several in a row draw the ribbon once
+// The summary of the meeting in other tabs.
+const others = globalThis.BroadcastChannel ? new BroadcastChannel(`corrections ${meeting.dataset.job}`) : null;
 
 /** @param {() => Promise<Response>} call @returns {Promise<void>} when the page shows the result */
 function enqueue(call) {
@@ -19,12 +25,25 @@ function enqueue(call) {
   const done = queue.then(async () => {
     const state = await (await call()).json();
     revision = state.revision;
-    await showRevision(state);
+    if (await showRevision(state)) outdated = true;
+    clearTimeout(timer);
+    if (outdated) timer = setTimeout(() => showSpeaking().catch(fail), PAUSE_MS);
+    others?.postMessage(revision);
     button("undo").disabled = !state.undo;
     button("redo").disabled = !state.redo;
   });
   queue = done.catch(() => {}).finally(() => waiting--);
   return done;
+}
+
+/** Show the ribbon and the notes on overlaps as they are now. */
+async function showSpeaking() {
+  const seen = revision;
+  const page = await parsePage(await request(`/meetings/${meeting.dataset.job}/ribbon`));
+  if (seen !== revision) return; // a later edit starts this again
+  outdated = false;
+  replaceRibbon(page);
+  await showOverlaps(page);
 }
 
 const button = (/** @type {string} */ id) => /** @type {HTMLButtonElement} */ (byId(id));

@@ -1,6 +1,7 @@
 // Finds words within the meeting; the browser's own search works as well.
 import { byId } from "./api.js";
 import { choose } from "./player.js";
+import { isLate, nextTask } from "./slices.js";
 import { lines, list, textOf } from "./transcript.js";
 
 const form = /** @type {HTMLFormElement} */ (byId("find"));
@@ -10,51 +11,59 @@ if (marks) CSS.highlights.set("found", marks);
 /** @type {number[]} */
 let hits = [];
 let shown = -1;
+let searches = 0;
+let searched = Promise.resolve();
 
 /** Without case and accents; every character keeps its position. @param {string} text */
-const fold = (text) =>
-  Array.from(text.normalize("NFC"), (letter) => letter.normalize("NFD")[0].toLowerCase().slice(0, letter.length) || letter).join("");
+function fold(text) {
+  if (/^[\0-\x7f]*$/.test(text)) return text.toLowerCase();
+  return Array.from(text.normalize("NFC"), (letter) => letter.normalize("NFD")[0].toLowerCase().slice(0, letter.length) || letter).join("");
+}
 
-function search() {
+async function search() {
+  const number = ++searches;
+  const wanted = fold(field.value.trim());
   marks?.clear();
   hits = [];
   shown = -1;
-  const wanted = fold(field.value.trim());
-  if (wanted) {
-    for (let at = 0; at < lines.length; at++) {
-      const text = textOf(at);
-      const folded = fold(text?.data ?? "");
-      let from = folded.indexOf(wanted);
-      if (from >= 0) hits.push(at);
-      for (; from >= 0; from = folded.indexOf(wanted, from + wanted.length)) {
-        if (folded.length !== text.length) break; // letters of several characters: the place is unknown
-        const range = document.createRange();
-        range.setStart(text, from);
-        range.setEnd(text, from + wanted.length);
-        marks?.add(range);
-      }
+  for (let at = 0; wanted && at < lines.length; at++) {
+    if (isLate()) {
+      await nextTask();
+      if (number !== searches) return;
+    }
+    const text = textOf(at);
+    const folded = fold(text?.data ?? "");
+    let from = folded.indexOf(wanted);
+    if (from >= 0) hits.push(at);
+    for (; from >= 0; from = folded.indexOf(wanted, from + wanted.length)) {
+      if (folded.length !== text.length) break; // letters of several characters: the place is unknown
+      marks?.add(new StaticRange({ startContainer: text, startOffset: from, endContainer: text, endOffset: from + wanted.length }));
     }
   }
   byId("find-count").textContent = wanted ? `${hits.length} found` : "";
 }
 
-list.addEventListener("relist", () => form.hidden || search());
+const start = () => (searched = search());
+list.addEventListener("relist", () => form.hidden || start());
 
 export function openFind() {
   form.hidden = false;
   field.focus();
   field.select();
+  start();
 }
 
 function close() {
   form.hidden = true;
+  searches++;
   marks?.clear();
   if (hits[shown] !== undefined) /** @type {HTMLElement} */ (lines[hits[shown]].querySelector("a.at"))?.focus();
 }
 
-field.addEventListener("input", search);
-form.addEventListener("submit", (event) => {
+field.addEventListener("input", start);
+form.addEventListener("submit", async (event) => {
   event.preventDefault();
+  await searched;
   if (!hits.length) return;
   shown = (shown + 1) % hits.length;
   byId("find-count").textContent = `${shown + 1} of ${hits.length}`;

@@ -1,5 +1,6 @@
 // Shows corrected utterances and speakers without loading the page again, in parts so that nothing waits for it.
 import { byId } from "./api.js";
+import { isLate, nextTask } from "./slices.js";
 import { clock, lines, list, meeting, positionOf, relist, replaceText, showName, starts } from "./transcript.js";
 
 /**
@@ -11,23 +12,42 @@ import { clock, lines, list, meeting, positionOf, relist, replaceText, showName,
  *   speakers: Speaker[]}} Revision
  */
 
-const PART = 100; // utterances
-const nextTask = () => new Promise((resolve) => setTimeout(resolve));
+/** Who speaks when, and what is perceived: what the ribbon shows. @param {HTMLElement} line */
+const spokenOf = (line) => [line.dataset.speaker, line.dataset.start, line.dataset.end, line.querySelector(".reading")?.className].join();
 
-/** @param {Revision} state */
+/** @param {Revision} state @returns {Promise<boolean>} whether the ribbon and the notes on overlaps are outdated */
 export async function showRevision(state) {
-  showSpeakers(state.speakers);
+  let outdated = showSpeakers(state.speakers);
   for (const index of state.removed) document.getElementById(`u${index}`)?.remove();
   let moved = state.removed.length > 0;
-  for (let from = 0; from < state.utterances.length; from += PART) {
-    if (from) await nextTask();
-    for (const one of state.utterances.slice(from, from + PART)) {
-      const line = /** @type {HTMLLIElement} */ (document.getElementById(`u${one.index}`) ?? added(one));
-      moved ||= positionOf(line) < 0 || line.dataset.start !== String(one.start) || line.dataset.end !== String(one.end);
-      show(line, one);
-    }
+  for (const one of state.utterances) {
+    if (isLate()) await nextTask();
+    const line = /** @type {HTMLLIElement} */ (document.getElementById(`u${one.index}`) ?? added(one));
+    const before = spokenOf(line);
+    moved ||= positionOf(line) < 0 || line.dataset.start !== String(one.start) || line.dataset.end !== String(one.end);
+    show(line, one);
+    outdated ||= before !== spokenOf(line);
   }
   if (moved) relist();
+  return outdated || moved;
+}
+
+/** Show the notes on overlaps of a page of the service. @param {Document} page */
+export async function showOverlaps(page) {
+  const notes = new Map([...page.querySelectorAll("#overlaps li")].map((one) => [`u${one.getAttribute("data-utterance")}`, one.textContent]));
+  for (const line of lines) {
+    if (isLate()) await nextTask();
+    const note = notes.get(line.id);
+    let shown = line.querySelector(".overlap");
+    line.classList.toggle("overlaps", note !== undefined);
+    if (note === undefined) shown?.remove();
+    else if (!shown) {
+      shown = document.createElement("span");
+      shown.className = "overlap";
+      line.querySelector("p")?.before(shown);
+    }
+    if (shown && note !== undefined && shown.textContent !== note) shown.textContent = note;
+  }
 }
 
 /** A line for a new utterance, behind those that begin before it. @param {Utterance} one */
@@ -85,16 +105,19 @@ const laneOf = (/** @type {string} */ speaker) => rowOf(speaker)?.className ?? "
 /** @returns {string[]} the ids of all speakers, in the order of their keys */
 export const speakers = () => [...rows.querySelectorAll(".name")].map((name) => name.getAttribute("data-name-of") ?? "");
 
-/** @param {Speaker[]} all */
+/** @param {Speaker[]} all @returns {boolean} whether names have changed */
 function showSpeakers(all) {
   const known = new Set(all.map((one) => one.id));
+  const before = [...rows.children].map((row) => row.querySelector(".name")?.textContent).join();
   for (const id of speakers()) if (!known.has(id)) rowOf(id)?.remove();
+  byId("speaker-count").textContent = String(all.length);
   for (const one of all) {
     const row = rowOf(one.id) ?? addedRow(one.id);
     /** @type {HTMLElement} */ (row.querySelector(".facts")).textContent = clock(one.talk_seconds);
     if (nameOf(one.id) !== one.name) showName(one.id, one.name);
     row.querySelector("[data-rename]")?.setAttribute("aria-label", `Rename ${one.name}`);
   }
+  return before !== all.map((one) => one.name).join();
 }
 
 /** @param {string} speaker */

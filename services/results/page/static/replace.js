@@ -2,6 +2,7 @@
 import { byId, say } from "./api.js";
 import { failed } from "./edit.js";
 import { commit, mayEdit } from "./edits.js";
+import { isLate, nextTask } from "./slices.js";
 import { clock, lines, starts, textOf } from "./transcript.js";
 
 const dialog = /** @type {HTMLDialogElement} */ (byId("replace"));
@@ -11,7 +12,7 @@ const all = /** @type {HTMLInputElement} */ (byId("replace-all"));
 const run = /** @type {HTMLButtonElement} */ (byId("replace-run"));
 const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (byId(name));
 
-const PART = 40; // hits that are shown in one task
+const PART = 40; // hits that are added to the list together
 const PAUSE_MS = 150; // after the last key
 /** @typedef {{index: number, at: number, parts: string[], found: string[]}} Hit parts: the text around what was found */
 /** @type {Hit[]} */
@@ -31,15 +32,24 @@ function pattern() {
   return new RegExp(`${whole[0]}${escaped}${whole[1]}`, field("replace-case").checked ? "gu" : "giu");
 }
 
-function preview() {
+/** The next task; false if the preview is no longer wanted. @param {number} number */
+const goOn = async (number) => {
+  await nextTask();
+  return number === search && dialog.open;
+};
+
+/** Nothing can be replaced until every utterance is searched. */
+async function preview() {
   const number = ++search;
   const wanted = pattern();
   const replacement = clean(field("replace-with").value);
+  run.disabled = true;
   hits = [];
   unticked.clear();
   all.checked = true;
   list.replaceChildren();
   for (let at = 0; wanted && at < lines.length; at++) {
+    if (isLate() && !(await goOn(number))) return;
     const text = textOf(at)?.data ?? "";
     const parts = text.split(wanted);
     if (parts.length < 2) continue;
@@ -47,14 +57,10 @@ function preview() {
     if (after && after !== text) hits.push({ index: Number(lines[at].id.slice(1)), at, parts, found: text.match(wanted) ?? [] });
   }
   showCount();
-  let shown = 0;
-  const showPart = () => {
-    if (number !== search || !dialog.open) return;
+  for (let shown = 0; shown < hits.length; shown += PART) {
+    if (isLate() && !(await goOn(number))) return;
     list.append(...hits.slice(shown, shown + PART).map((hit) => row(hit, replacement)));
-    shown += PART;
-    if (shown < hits.length) setTimeout(showPart);
-  };
-  showPart();
+  }
 }
 
 /** @param {Hit} hit @param {string} replacement */
@@ -121,6 +127,7 @@ export function startReplace() {
       showCount();
     } else {
       clearTimeout(timer);
+      run.disabled = true;
       timer = setTimeout(preview, PAUSE_MS);
     }
   });

@@ -10,16 +10,19 @@ const ribbon = byId("lanes");
 const readout = byId("ribbon-now");
 const place = /** @type {HTMLInputElement} */ (byId("zoom-place"));
 const [zoomIn, zoomOut] = /** @type {HTMLButtonElement[]} */ ([byId("zoom-in"), byId("zoom-out")]);
-const lanes = /** @type {SVGSVGElement[]} */ ([...ribbon.querySelectorAll("svg")]);
-const heads = /** @type {SVGLineElement[]} */ ([...ribbon.querySelectorAll("line.now")]);
-const whole = lanes.map((lane) => [...lane.children]); // as the service drew it
 
+/**
+ * @typedef {{start: number, end: number, label: string}} Piece
+ * @typedef {{svg: SVGSVGElement, whole: Element[], head: Element, pieces: Piece[], overlaps: Piece[]}} Lane
+ *   whole: what the service drew; pieces and overlaps: the exact ones, of which a part is drawn larger
+ */
+/** @type {Lane[]} */
+let lanes = [];
 let zoom = 1;
 let from = 0;
 let now = 0;
 const length = () => duration / zoom;
 
-/** @typedef {{start: number, end: number, label: string}} Piece */
 /** @param {string | undefined} text @returns {Piece[]} */
 function piecesOf(text) {
   const parts = (text ?? "").trim().split(" ");
@@ -27,8 +30,14 @@ function piecesOf(text) {
   for (let at = 0; at + 2 < parts.length; at += 3) pieces.push({ start: +parts[at], end: +parts[at + 1], label: parts[at + 2] });
   return pieces;
 }
-/** @type {{pieces: Piece[], overlaps: Piece[]}[] | undefined} parsed when first needed */
-let exact;
+
+function readLanes() {
+  lanes = [...ribbon.querySelectorAll(".lane > svg")].map((one) => {
+    const svg = /** @type {SVGSVGElement} */ (one);
+    const head = /** @type {Element} */ (svg.querySelector("line.now"));
+    return { svg, head, whole: [...svg.children], pieces: piecesOf(svg.dataset.pieces), overlaps: piecesOf(svg.dataset.overlaps) };
+  });
+}
 
 /** What is on the screen; neighbours of one label less than a pixel apart are one. @param {Piece[]} pieces @param {number} pixel seconds */
 function visible(pieces, pixel) {
@@ -43,31 +52,46 @@ function visible(pieces, pixel) {
   return shown;
 }
 
-/** @param {string} name @param {Record<string, string | number>} attributes @param {string} [text] */
-function element(name, attributes, text = "") {
-  const made = document.createElementNS(ribbon.querySelector("svg")?.namespaceURI ?? null, name);
+/** @param {string} name @param {Record<string, string | number>} attributes @param {...(Node | string)} content */
+function element(name, attributes, ...content) {
+  const made = document.createElementNS(lanes[0].svg.namespaceURI, name);
   for (const [key, value] of Object.entries(attributes)) made.setAttribute(key, String(value));
-  made.textContent = text;
+  made.append(...content);
   return made;
 }
 
+/** One path for all pieces, in a square of 1, because hundreds of elements are slow. @param {Piece[]} pieces */
+function pathOf(pieces) {
+  const x = (/** @type {number} */ time) => ((time - from) / length()).toFixed(5);
+  return pieces.map((piece) => `M${x(piece.start)} 0H${x(piece.end)}v1H${x(piece.start)}z`).join("");
+}
+
+/** As the service draws it, see `ribbon.html`. @param {Lane} lane @param {number} at @param {number} width pixels */
+function drawn(lane, at, width) {
+  /** @type {Map<string, Piece[]>} */
+  const byLabel = new Map();
+  const made = [];
+  const texts = [];
+  for (const piece of visible(lane.pieces, length() / width)) {
+    if (!byLabel.get(piece.label)?.push(piece)) byLabel.set(piece.label, [piece]);
+    const start = Math.max(piece.start, from);
+    const room = ((Math.min(piece.end, from + length()) - start) / length()) * width;
+    if (room > LABEL_WIDTH && piece.label !== "unread") texts.push(element("text", { x: `${(100 * (start - from)) / length() + 0.5}%`, y: 13 }, piece.label.slice(0, 3)));
+  }
+  for (const [label, pieces] of byLabel) {
+    const id = `c-${at}-${label}`;
+    made.push(element("clipPath", { id, clipPathUnits: "objectBoundingBox" }, element("path", { d: pathOf(pieces) })));
+    made.push(element("rect", { width: "100%", height: HEIGHT, fill: `url(#p-${label})`, "clip-path": `url(#${id})` }));
+  }
+  const overlaps = visible(lane.overlaps, length() / width);
+  const box = { width: "100%", height: 4, viewBox: "0 0 1 1", preserveAspectRatio: "none" };
+  if (overlaps.length) texts.push(element("svg", box, element("path", { class: "overlap-mark", d: pathOf(overlaps) })));
+  return [...made, ...texts, lane.head];
+}
+
 function draw() {
-  exact ??= lanes.map((lane) => ({ pieces: piecesOf(lane.dataset.pieces), overlaps: piecesOf(lane.dataset.overlaps) }));
-  const percent = 100 / length();
-  const width = lanes[0]?.getBoundingClientRect().width || 1;
-  const box = (/** @type {Piece} */ piece) => ({ x: `${(piece.start - from) * percent}%`, width: `${(piece.end - piece.start) * percent}%` });
-  lanes.forEach((lane, at) => {
-    if (zoom === 1) return lane.replaceChildren(...whole[at]);
-    const drawn = [];
-    for (const piece of visible(exact?.[at].pieces ?? [], length() / width)) {
-      drawn.push(element("rect", { ...box(piece), height: HEIGHT, fill: `url(#p-${piece.label})` }));
-      const start = Math.max(piece.start, from);
-      const room = ((Math.min(piece.end, from + length()) - start) / length()) * width;
-      if (room > LABEL_WIDTH && piece.label !== "unread") drawn.push(element("text", { x: `${(start - from) * percent + 0.5}%`, y: 13 }, piece.label.slice(0, 3)));
-    }
-    for (const piece of visible(exact?.[at].overlaps ?? [], length() / width)) drawn.push(element("rect", { ...box(piece), height: 4, class: "overlap-mark" }));
-    lane.replaceChildren(...drawn, heads[at]);
-  });
+  const width = lanes[0]?.svg.getBoundingClientRect().width || 1;
+  lanes.forEach((lane, at) => lane.svg.replaceChildren(...(zoom === 1 ? lane.whole : drawn(lane, at, width))));
   byId("zoom-shown").textContent = zoom === 1 ? "" : `${clock(from)} to ${clock(from + length())}`;
   place.value = String(zoom === 1 ? 0 : Math.round((1000 * from) / (duration - length())));
   place.disabled = zoomOut.disabled = zoom === 1;
@@ -91,7 +115,7 @@ function scale(factor) {
 
 function moveHeads() {
   const x = `${((100 * (now - from)) / length()).toFixed(2)}%`;
-  for (const head of heads) {
+  for (const { head } of lanes) {
     head.setAttribute("x1", x);
     head.setAttribute("x2", x);
   }
@@ -106,12 +130,20 @@ export function showTime(time, follow) {
 
 /** @param {MouseEvent} event */
 function timeAt(event) {
-  const box = lanes[0]?.getBoundingClientRect();
+  const box = lanes[0]?.svg.getBoundingClientRect();
   return box ? from + (length() * Math.min(Math.max(0, event.clientX - box.left), box.width)) / box.width : 0;
 }
 
 /** @param {(time: number) => void} seek */
 export const onPick = (seek) => ribbon.addEventListener("click", (event) => seek(timeAt(event)));
+
+/** Show the ribbon of a page of the service. @param {Document} page */
+export function replaceRibbon(page) {
+  ribbon.replaceChildren(.../** @type {HTMLElement} */ (page.getElementById("lanes")).children);
+  byId("legend").replaceWith(/** @type {HTMLElement} */ (page.getElementById("legend")));
+  readLanes();
+  draw();
+}
 
 ribbon.addEventListener("pointermove", (event) => {
   const at = lineAt(timeAt(event));
@@ -119,6 +151,7 @@ ribbon.addEventListener("pointermove", (event) => {
   const part = (/** @type {string} */ name) => one?.querySelector(name)?.textContent ?? "";
   readout.textContent = one ? `${clock(starts[at])} ${part(".name")} ${part(".reading")}` : "";
 });
+readLanes();
 byId("zoom").hidden = duration < 2 * SHORTEST;
 zoomIn.addEventListener("click", () => scale(2));
 zoomOut.addEventListener("click", () => scale(0.5));
