@@ -8,7 +8,8 @@ import signal
 import socket
 import subprocess
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Mapping
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -51,7 +52,7 @@ def free_port() -> int:
         return int(probe.getsockname()[1])
 
 
-def start(data: Path, port: int) -> subprocess.Popen[bytes]:
+def start(data: Path, port: int, settings: Mapping[str, str] = {}) -> subprocess.Popen[bytes]:
     environment = {name: value for name, value in os.environ.items() if "__" not in name}
     return subprocess.Popen(
         serve_command(data, port),
@@ -61,6 +62,7 @@ def start(data: Path, port: int) -> subprocess.Popen[bytes]:
             "ENGINES__MODELS_DIR": str(data / "models"),
             "LOG__FORMAT": "json",
             "LOG__LEVEL": "debug",
+            **settings,
         },
         stderr=subprocess.PIPE,
     )
@@ -73,17 +75,23 @@ def until(true: Callable[[], bool], what: str, patience: float = 90.0) -> None:
         time.sleep(0.1)
 
 
+@contextmanager
+def running(data: Path, settings: Mapping[str, str] = {}) -> Iterator[Served]:
+    port = free_port()
+    one = Served(start(data, port, settings), data, port)
+    assert one.process.stderr is not None
+    said = one.process.stderr.readline().decode()
+    assert f"http://127.0.0.1:{port}" in said, said + one.logs()
+    yield one
+    one.process.kill()
+    one.process.wait()
+    one.process.stderr.close()
+
+
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    port = free_port()
-    running = Served(start(tmp_path / "data", port), tmp_path / "data", port)
-    assert running.process.stderr is not None
-    said = running.process.stderr.readline().decode()
-    assert f"http://127.0.0.1:{port}" in said, said + running.logs()
-    yield running
-    running.process.kill()
-    running.process.wait()
-    running.process.stderr.close()
+    with running(tmp_path / "data") as one:
+        yield one
 
 
 def test_a_recording_is_transcribed_although_children_are_killed(served: Served, tmp_path: Path) -> None:
