@@ -15,8 +15,9 @@ from shared.domain.error import InvalidRequest
 from shared.domain.job_request import JobRequest
 from shared.infra.web.dialect import Dialect
 
-# Headers for what no client of these APIs has a field for.
-GOVERNANCE_HEADERS = ("purpose", "consent", "modalities")
+# What no client of these APIs has a field for: headers `Undertone-…`, or fields as clients write nested ones.
+GOVERNANCE = ("purpose", "consent", "modalities")
+GOVERNANCE_FIELDS = tuple(f"undertone[{name}]" for name in GOVERNANCE)
 
 
 @dataclass(frozen=True, slots=True)
@@ -34,9 +35,10 @@ class UnsupportedOption(InvalidRequest):
     http_status = 400
 
 
-def read_options(headers: Headers, fields: Mapping[str, Any]) -> JobRequest:
-    """The native options, with purpose, consent and modalities from the headers `Undertone-…`."""
-    given = {name: headers[f"undertone-{name}"] for name in GOVERNANCE_HEADERS if f"undertone-{name}" in headers}
+def read_options(headers: Headers, fields: Mapping[str, Any], nested: Mapping[str, str] = {}) -> JobRequest:
+    """The native options, with purpose, consent and modalities from headers or from nested fields."""
+    found = {name: headers.get(f"undertone-{name}") or nested.get(f"undertone[{name}]") for name in GOVERNANCE}
+    given = {name: value for name, value in found.items() if value is not None}
     return validate(JobRequest, {name: value for name, value in fields.items() if value is not None} | given)
 
 

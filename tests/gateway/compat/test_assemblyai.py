@@ -181,6 +181,8 @@ def test_a_list_is_read_page_by_page_in_both_directions(gateway: Gateway, sdk: A
     assert [one.id for one in completed.transcripts] == [ids[2]] and completed.transcripts[0].completed
     past = transcriber.list_transcripts(aai.ListTranscriptParameters(created_on="2020-01-01"))
     assert past.transcripts == []
+    with pytest.raises(aai.AssemblyAIError, match="throttled_only"):
+        transcriber.list_transcripts(aai.ListTranscriptParameters(throttled_only=True))
     with pytest.raises(aai.AssemblyAIError, match="limit"):
         transcriber.list_transcripts(aai.ListTranscriptParameters(limit=201))
 
@@ -244,6 +246,7 @@ def test_a_webhook_has_the_vendors_body_and_the_clients_header(gateway: Gateway,
         ({"redact_pii": True, "redact_pii_policies": ["person_name"]}, "redact_pii"),
         ({"auto_chapters": True}, "auto_chapters"),
         ({"summarization": True}, "summarization"),
+        ({"audio_start_from": 2_000, "audio_end_at": 2_000}, "audio_end_at"),
         (
             {"webhook_url": "https://a.example/", "webhook_auth_header_name": "Host", "webhook_auth_header_value": "x"},
             "header",

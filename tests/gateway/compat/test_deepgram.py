@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from contextlib import contextmanager
 from datetime import timedelta
 from typing import Any
@@ -19,7 +18,7 @@ from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.keys import make_key
-from tests.gateway.compat.finished_jobs import fail, finish
+from tests.gateway.compat.finished_jobs import Ends, fail, finish, job_ids, while_ending
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving
 
@@ -29,7 +28,6 @@ api_error = pytest.importorskip("deepgram.core.api_error")
 
 # The SDK imports old names of websockets.
 pytestmark = pytest.mark.filterwarnings("ignore:websockets:DeprecationWarning")
-Ends = Callable[[Gateway, str], None]
 PATH = "/v1/listen"
 BAD_REQUEST = pytest.importorskip("deepgram.errors").BadRequestError
 
@@ -42,25 +40,6 @@ def media_of(gateway: Gateway, key: str | None = None) -> Iterator[Any]:
     with httpx.Client(timeout=60) as connection:
         client = deepgram.DeepgramClient(api_key=key or gateway.keys["ours"], environment=here, httpx_client=connection)
         yield client.listen.v1.media
-
-
-def job_ids(gateway: Gateway) -> list[str]:
-    return [record.id for record in gateway.context.jobs.list("ours").items]
-
-
-def while_ending(gateway: Gateway, ask: Callable[[], Any], end: Ends = finish) -> Any:
-    """What the client gets when the job ends while it waits."""
-
-    def end_first() -> None:
-        assert eventually(lambda: bool(job_ids(gateway)), 20)
-        end(gateway, job_ids(gateway)[0])
-
-    worker = threading.Thread(target=end_first)
-    worker.start()
-    try:
-        return ask()
-    finally:
-        worker.join()
 
 
 def listened(gateway: Gateway, end: Ends = finish, **options: Any) -> Any:
@@ -122,6 +101,14 @@ def test_an_option_without_effect_gives_a_warning(gateway: Gateway) -> None:
         "The option numerals has no effect here.",
         "Words are always punctuated.",
     ]
+
+
+def test_the_query_carries_a_purpose_and_modalities(gateway: Gateway) -> None:
+    nested = {"undertone": {"purpose": "research", "modalities": "text"}}
+    said = listened(gateway, request_options={"additional_query_parameters": nested})
+    record = gateway.context.jobs.find("ours", said.metadata.request_id)
+    assert record is not None
+    assert (record.job.options.purpose, record.job.options.modalities) == ("research", ("text",))
 
 
 def test_channels_are_kept_apart(gateway: Gateway) -> None:

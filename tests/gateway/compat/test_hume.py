@@ -88,9 +88,12 @@ def test_a_file_is_measured(gateway: Gateway, batch: Any, recording: Any) -> Non
         assert sorted(archive.namelist()) == ["predictions.json", "transcript.json", "transcript.vtt"]
 
 
-def test_a_url_is_measured_and_the_default_is_every_model(gateway: Gateway, batch: Any) -> None:
+@pytest.mark.parametrize("request_models", [{}, {"models": types.Models()}], ids=["absent", "empty"])
+def test_a_url_is_measured_and_the_default_is_every_model(
+    gateway: Gateway, batch: Any, request_models: dict[str, Any]
+) -> None:
     with serving(Reply(200, body=MP4)) as server:
-        job_id = batch.start_inference_job(urls=[f"{server.url}/a.mp4"])
+        job_id = batch.start_inference_job(urls=[f"{server.url}/a.mp4"], **request_models)
     record = gateway.context.jobs.find("ours", job_id)
     assert record is not None and record.job.options.modalities == ("text", "voice", "face")
     assert batch.get_job_details(job_id).request.urls == [f"{server.url}/a.mp4"]

@@ -4,11 +4,8 @@ from __future__ import annotations
 
 import base64
 import hashlib
-import io
-import threading
-import wave
-from collections.abc import Callable, Iterator
-from concurrent.futures import ThreadPoolExecutor
+import json
+from collections.abc import Iterator
 from typing import Any
 
 import httpx
@@ -16,22 +13,18 @@ import openai
 import pytest
 from openai import OpenAI
 
-from shared.domain.error import AudioTooLong
-from shared.domain.job_record import JobFailure
 from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
-from tests.gateway.compat.finished_jobs import fail, finish, spoken
+from tests.gateway.compat.finished_jobs import Ends, finish, job_ids, spoken, while_ending
 from tests.gateway.conftest import Open
-from tests.gateway.serving import MP4, WAV, Gateway, eventually
-from tests.service_fakes import ONE_STAGE, new_job
+from tests.gateway.serving import MP4, WAV, Gateway
 
 LONG_WAV = WAV + bytes(range(256)) * 8_000  # 2 MB; longer than a block, and than other form fields may be
 REFERENCE, LONG_REFERENCE = (
     f"data:audio/wav;base64,{base64.b64encode(content).decode()}" for content in (WAV, LONG_WAV)
 )
 PATH = "/v1/audio/transcriptions"
-Ends = Callable[[Gateway, str], None]
 
 
 @pytest.fixture
@@ -40,30 +33,9 @@ def sdk(gateway: Gateway) -> Iterator[OpenAI]:
         yield client
 
 
-@pytest.fixture
-def pool() -> Iterator[ThreadPoolExecutor]:
-    threads = ThreadPoolExecutor(4)
-    yield threads
-    threads.shutdown(wait=False, cancel_futures=True)  # a failed test leaves requests that wait
-
-
-def job_ids(gateway: Gateway) -> list[str]:
-    return [record.id for record in gateway.context.jobs.list("ours").items]
-
-
 def transcribed(gateway: Gateway, sdk: OpenAI, end: Ends = finish, **options: Any) -> Any:
-    """What the client gets when the job ends while it waits."""
-
-    def end_first() -> None:
-        assert eventually(lambda: bool(job_ids(gateway)), 20)
-        end(gateway, job_ids(gateway)[0])
-
-    worker = threading.Thread(target=end_first)
-    worker.start()
-    try:
-        return sdk.audio.transcriptions.create(file=("a.mp4", MP4), **{"model": "undertone-1", **options})
-    finally:
-        worker.join()
+    create = sdk.audio.transcriptions.create
+    return while_ending(gateway, lambda: create(file=("a.mp4", MP4), **{"model": "undertone-1", **options}), end)
 
 
 def test_the_default_is_the_text(gateway: Gateway, sdk: OpenAI) -> None:
@@ -72,6 +44,15 @@ def test_the_default_is_the_text(gateway: Gateway, sdk: OpenAI) -> None:
     record = gateway.context.jobs.find("ours", said.undertone["job_id"])
     assert record is not None and record.job.recording.name == "a.mp4"
     assert (record.job.options.purpose, record.job.options.language) == ("research", "en")
+
+
+def test_nested_fields_carry_purpose_consent_and_modalities(gateway: Gateway, sdk: OpenAI) -> None:
+    consent = json.dumps({"participants_informed": True})
+    nested = {"purpose": "research", "modalities": "text,voice", "consent": consent}
+    said = transcribed(gateway, sdk, extra_body={"undertone": nested})
+    record = gateway.context.jobs.find("ours", said.undertone["job_id"])
+    assert record is not None and record.consent is not None and record.consent.participants_informed
+    assert (record.job.options.purpose, record.job.options.modalities) == ("research", ("text", "voice"))
 
 
 @pytest.mark.parametrize(
@@ -164,62 +145,6 @@ def test_models_of_the_vendor_are_transcribed_without_emotion(gateway: Gateway, 
     assert record.job.options.vocabulary == ("Undertone",)
 
 
-def test_a_failed_job_is_final(gateway: Gateway, sdk: OpenAI) -> None:
-    with pytest.raises(openai.UnprocessableEntityError) as failed:
-        transcribed(gateway, sdk, fail)
-    assert (failed.value.code, "no sound" in failed.value.message) == ("no_audio", True)
-    assert len(job_ids(gateway)) == 1, "the client does not repeat it"
-
-
-@pytest.mark.parametrize("stream", [False, True])
-def test_a_long_recording_is_refused_for_good(opened: Open, stream: bool) -> None:
-    too_long = JobFailure(code=AudioTooLong.code, message="It is longer than a minute.")
-
-    def end(gateway: Gateway, job_id: str) -> None:
-        fail(gateway, job_id, too_long)
-
-    with (
-        opened(openai_max_minutes=1) as gateway,
-        OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.keys["ours"]) as sdk,
-    ):
-        with pytest.raises(openai.APIError, match="POST /v1/recordings") as refused:
-            list(transcribed(gateway, sdk, end, stream=stream))
-        (job_id,) = job_ids(gateway)
-        record = gateway.context.jobs.find("ours", job_id)
-        assert record is not None and record.job.options.max_seconds == 60
-    assert refused.value.code == "audio_too_long"
-    assert stream or isinstance(refused.value, openai.BadRequestError)
-
-
-def test_a_failed_job_ends_its_stream_with_an_error(gateway: Gateway, sdk: OpenAI) -> None:
-    with pytest.raises(openai.APIError, match="no sound"):
-        list(transcribed(gateway, sdk, fail, stream=True))
-
-
-def test_a_repeated_upload_joins_the_running_job(gateway: Gateway, sdk: OpenAI, pool: ThreadPoolExecutor) -> None:
-    def ask(**more: Any) -> Any:
-        return sdk.audio.transcriptions.create(file=("a.mp4", MP4), model="undertone-1", **more)
-
-    with pytest.raises(httpx.ReadTimeout):  # a client that gives up while it waits
-        httpx.post(
-            gateway.url + PATH,
-            files={"file": MP4},
-            data={"model": "undertone-1"},
-            headers=gateway.headers(),
-            timeout=httpx.Timeout(20, read=2.0),
-        )
-    (job_id,) = job_ids(gateway)
-    repeated = pool.submit(ask, response_format="diarized_json")
-    other = pool.submit(ask, language="de")
-    assert eventually(lambda: len(job_ids(gateway)) == 2, 20), "other options are another job"
-    for one in job_ids(gateway):
-        finish(gateway, one)
-    assert repeated.result(20).undertone["job_id"] == job_id
-    assert other.result(20).undertone["job_id"] != job_id
-    assert ask().undertone["job_id"] == job_id, "also when it has just ended"
-    assert len(job_ids(gateway)) == 2
-
-
 def test_parts_may_come_in_any_order(gateway: Gateway) -> None:
     body = b"".join(
         b'--x\r\nContent-Disposition: form-data; name="' + name + b'"\r\n\r\n' + value + b"\r\n"
@@ -235,6 +160,8 @@ def test_parts_may_come_in_any_order(gateway: Gateway) -> None:
     [
         ({"response_format": "xml"}, "response_format"),
         ({"timestamp_granularities": ["sentence"]}, "timestamp_granularities"),
+        ({"extra_body": {"stream": "maybe"}}, "stream"),
+        ({"extra_body": {"undertone": {"colour": "red"}}}, "undertone"),
         ({"include": ["logprobs"]}, "include"),
         ({"known_speaker_names": ["Ana"]}, "as many known_speaker_names"),
         ({"known_speaker_references": [REFERENCE]}, "as many known_speaker_names"),
@@ -268,48 +195,8 @@ def test_errors_have_the_vendors_form(gateway: Gateway, sdk: OpenAI, opened: Ope
     assert job_ids(gateway) == []
 
 
-def test_a_full_quota_is_final_too(opened: Open) -> None:
-    with opened(quota_mb=1) as gateway, OpenAI(base_url=f"{gateway.url}/v1", api_key=gateway.keys["ours"]) as sdk:
-        with pytest.raises(openai.APIStatusError) as full:
-            sdk.audio.transcriptions.create(file=("a.mp4", MP4 + bytes(1 << 20)), model="undertone-1")
-        assert (full.value.status_code, full.value.code) == (413, "quota_exceeded")
-
-
 def test_models_are_listed(sdk: OpenAI) -> None:
     assert [model.id for model in sdk.models.list()][:2] == ["undertone-1", "whisper-1"]
     assert sdk.models.retrieve("whisper-1").owned_by == "undertone"
     with pytest.raises(openai.NotFoundError):
         sdk.models.retrieve("gpt-5")
-
-
-@pytest.mark.parametrize(("seconds", "queue"), [(29.0, "fast"), (31.0, "cpu")])
-def test_a_short_clip_passes_the_full_queue(
-    gateway: Gateway, sdk: OpenAI, pool: ThreadPoolExecutor, seconds: float, queue: str
-) -> None:
-    for _ in range(12):
-        gateway.context.jobs.add("ours", new_job(ONE_STAGE))
-    gateway.context.send_tickets()
-    assert len(gateway.queue.sent) == 8, "the batch queue is full"
-    answer = pool.submit(sdk.audio.transcriptions.create, file=("a.wav", clip(seconds)), model="whisper-1")
-    assert eventually(lambda: len(job_ids(gateway)) == 13, 20)
-    record = gateway.context.jobs.find("ours", job_ids(gateway)[0])
-    assert record is not None and {stage.queue for stage in record.stages} == {queue}
-
-    def sent() -> list[tuple[str, str]]:
-        return [(ticket.stage, ticket.queue) for ticket in gateway.queue.sent if ticket.job_id == record.id]
-
-    if queue == "fast":
-        assert eventually(lambda: sent() == [("decode", "fast"), ("track_faces", "fast")])
-    finish(gateway, record.id)
-    answer.result(20)
-    assert bool(sent()) == (queue == "fast")
-
-
-def clip(seconds: float) -> bytes:
-    content = io.BytesIO()
-    with wave.open(content, "wb") as file:
-        file.setnchannels(1)
-        file.setsampwidth(2)
-        file.setframerate(16_000)
-        file.writeframes(bytes(round(seconds * 32_000)))
-    return content.getvalue()

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 import json
-import threading
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from datetime import UTC, datetime
 from typing import Any
 
@@ -14,7 +13,7 @@ import pytest
 from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.keys import make_key
-from tests.gateway.compat.finished_jobs import fail, finish
+from tests.gateway.compat.finished_jobs import Ends, fail, finish, job_ids, while_ending
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import LocalServer, Reply, serving
@@ -23,7 +22,6 @@ boto3 = pytest.importorskip("boto3", reason="the SDKs are missing (make sdks)")
 config = pytest.importorskip("botocore.config")
 exceptions = pytest.importorskip("botocore.exceptions")
 
-Ends = Callable[[Gateway, str], None]
 PATH = "/endpoints/meetings/invocations"
 OBJECT = {"ETag": '"1"', "Last-Modified": datetime(2026, 11, 1, tzinfo=UTC).strftime("%a, %d %b %Y %H:%M:%S GMT")}
 
@@ -39,25 +37,15 @@ def client_of(gateway: Gateway, key: str | None = None) -> Any:
     )
 
 
-def job_ids(gateway: Gateway) -> list[str]:
-    return [record.id for record in gateway.context.jobs.list("ours").items]
-
-
 def invoked(gateway: Gateway, end: Ends = finish, key: str | None = None, **request: Any) -> Any:
     """What the client gets when the job ends while it waits."""
 
-    def end_first() -> None:
-        assert eventually(lambda: bool(job_ids(gateway)), 20)
-        end(gateway, job_ids(gateway)[0])
-
-    worker = threading.Thread(target=end_first)
-    worker.start()
-    try:
+    def ask() -> Any:
         answer = client_of(gateway, key).invoke_endpoint(EndpointName="meetings", **request)
         assert answer["ContentType"] == "application/json"
         return json.loads(answer["Body"].read())
-    finally:
-        worker.join()
+
+    return while_ending(gateway, ask, end)
 
 
 def test_the_bytes_of_a_recording_are_read(gateway: Gateway) -> None:

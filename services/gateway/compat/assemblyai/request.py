@@ -65,6 +65,8 @@ class TranscriptRequest(BaseModel):
     def warnings(self) -> list[str]:
         least = self.speaker_options and self.speaker_options.min_speakers_expected
         given = {**(self.model_extra or {}), "min_speakers_expected": least}
+        if self.audio_end_at is not None and self.audio_end_at <= (self.audio_start_from or 0):
+            raise UnsupportedOption("The audio_end_at is not after the audio_start_from.")
         return check_options(given, supported=(), ignored=IGNORED)
 
     def echo(self, warnings: list[str]) -> dict[str, Any]:

@@ -12,7 +12,7 @@ from urllib.parse import urlencode, urlsplit
 from fastapi import APIRouter, BackgroundTasks, Query, Request
 
 from services.gateway.body_parsers import download
-from services.gateway.compat.api import read_options
+from services.gateway.compat.api import check_options, read_options
 from services.gateway.compat.assemblyai import views
 from services.gateway.compat.assemblyai.request import TranscriptRequest
 from services.gateway.compat.synchronous import read_transcript
@@ -92,7 +92,9 @@ def list_transcripts(
     created_on: date | None = None,
     before_id: str | None = None,
     after_id: str | None = None,
+    throttled_only: bool = False,
 ) -> dict[str, Any]:
+    check_options({"throttled_only": throttled_only}, supported=(), ignored=())
     day = datetime.combine(created_on, time(), UTC) if created_on else None
     only = JobFilter(
         statuses=frozenset(ours for ours, theirs in views.STATUSES.items() if theirs == status),

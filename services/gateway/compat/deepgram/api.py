@@ -37,7 +37,7 @@ async def listen(request: Request, gateway: Gateway, caller: Writer, reader: Rea
     options, warnings = read_query(request.query_params)
     callback = None if options.callback is None else callback_to(options.callback, options.callback_method)
     metadata = {} if callback is None else remember(options, warnings, caller)
-    job_request, body = options.job_request(request.headers, metadata), gateway.body_of(request)
+    job_request, body = options.job_request(request.headers, request.query_params, metadata), gateway.body_of(request)
     is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
 
     def read(incoming: IncomingUpload) -> JobRequest:

@@ -9,7 +9,7 @@ from pydantic import Field
 from starlette.datastructures import Headers, QueryParams
 
 from services.gateway.body_parsers import validate
-from services.gateway.compat.api import check_options, first_part, read_options
+from services.gateway.compat.api import GOVERNANCE_FIELDS, check_options, first_part, read_options
 from shared.domain.job_request import JobRequest
 from shared.domain.value import Value
 
@@ -54,14 +54,14 @@ class ListenOptions(Value):
     def speakers(self) -> bool:
         return self.diarize or self.diarize_model is not None
 
-    def job_request(self, headers: Headers, metadata: Mapping[str, Any]) -> JobRequest:
+    def job_request(self, headers: Headers, query: QueryParams, metadata: Mapping[str, Any]) -> JobRequest:
         fields = {
             "language": None if self.detect_language else first_part(self.language),
             "vocabulary": self.keyterm,
             "separate_channels": self.multichannel,
             "metadata": metadata,
         }
-        return read_options(headers, fields)
+        return read_options(headers, fields, query)
 
 
 def read_query(query: QueryParams) -> tuple[ListenOptions, list[str]]:
@@ -69,7 +69,7 @@ def read_query(query: QueryParams) -> tuple[ListenOptions, list[str]]:
     given: dict[str, Sequence[str] | str] = {
         name: query.getlist(name) if name in LISTS else query[name] for name in query
     }
-    warnings = check_options(given, supported=ListenOptions.model_fields, ignored=IGNORED)
+    warnings = check_options(given, supported=(*ListenOptions.model_fields, *GOVERNANCE_FIELDS), ignored=IGNORED)
     known: Mapping[str, Any] = {name: given[name] for name in given if name in ListenOptions.model_fields}
     options = validate(ListenOptions, known)
     if not (options.punctuate and options.smart_format):

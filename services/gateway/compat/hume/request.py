@@ -83,12 +83,10 @@ class Start(Options):
 
     @property
     def modalities(self) -> tuple[Modality, ...] | None:
-        """None: all that the deployment allows."""
-        if self.models is None:
-            return None
-        models = self.models
+        """None, if no model is named: all that the deployment allows."""
+        models = self.models or Models()
         chosen = {Modality.TEXT: models.language, Modality.VOICE: models.prosody, Modality.FACE: models.face}
-        return tuple(modality for modality, model in chosen.items() if model is not None)
+        return tuple(modality for modality, model in chosen.items() if model is not None) or None
 
 
 def read_start(

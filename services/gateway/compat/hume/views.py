@@ -72,12 +72,12 @@ def source_of(record: JobRecord) -> dict[str, Any]:
 def show_predictions(record: JobRecord, transcript: Transcript) -> list[dict[str, Any]]:
     source = source_of(record)
     request = requested(record)["request"]
-    asked = request.get("models")
+    asked = request.get("models") or {name: {} for name in MODELS}
     named = bool(request.get("transcription", {}).get("identify_speakers"))
     models: dict[str, Any] = {}
     passages = utterances(transcript)
     for name, modality in MODELS.items():
-        options = {} if asked is None else asked.get(name)
+        options = asked.get(name)
         if options is None or modality not in transcript.disclosure.modalities:
             continue
         if modality is Modality.FACE:

@@ -10,7 +10,7 @@ from typing import Any
 
 from starlette.datastructures import Headers
 
-from services.gateway.compat.api import UnsupportedOption, check_options, first_part, read_options
+from services.gateway.compat.api import GOVERNANCE_FIELDS, UnsupportedOption, check_options, first_part, read_options
 from services.gateway.job_intake import MAX_KNOWN_VOICES, IncomingUpload
 from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
 from shared.domain.error import NotFound
@@ -39,6 +39,7 @@ SUPPORTED = (
     "keywords",
     "timestamp_granularities",
     "stream",
+    *GOVERNANCE_FIELDS,
 )
 IGNORED = ("prompt", "temperature", "chunking_strategy")
 
@@ -53,7 +54,8 @@ class TranscriptionForm:
 
     def add(self, name: str, value: str) -> None:
         """`keywords[]` is a list; `chunking_strategy[type]` belongs to one option."""
-        self.fields.setdefault(name.partition("[")[0], []).append(value)
+        known = name if name in GOVERNANCE_FIELDS else name.partition("[")[0]
+        self.fields.setdefault(known, []).append(value)
 
     def first(self, name: str, default: str = "") -> str:
         return self.fields.get(name, [default])[0]
@@ -97,6 +99,8 @@ class TranscriptionForm:
             raise UnknownModel(f"There is no such model; use {MODEL}.")
         if self.response_format not in FORMATS:
             raise UnsupportedOption(f"The response_format is one of {', '.join(FORMATS)}.")
+        if self.first("stream").lower() not in ("", "true", "false"):
+            raise UnsupportedOption("The option stream is true or false.")
         if not set(self.granularities) <= set(GRANULARITIES):
             raise UnsupportedOption(f"The timestamp_granularities are {' and '.join(GRANULARITIES)}.")
         self.warnings()
@@ -106,7 +110,9 @@ class TranscriptionForm:
             "vocabulary": self.fields.get("keywords", ()),
             "modalities": () if model in WITHOUT_EMOTION else None,
         }
-        return read_options(headers, fields)
+        return read_options(
+            headers, fields, {name: self.first(name) for name in GOVERNANCE_FIELDS if name in self.fields}
+        )
 
 
 def read_form(
