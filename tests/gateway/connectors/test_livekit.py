@@ -49,8 +49,11 @@ def signed(
     return {"Authorization": token, "Content-Type": "application/webhook+json"}
 
 
-def ended(location: str, egress: str = "EG_1", **more: Any) -> bytes:
+def ended(location: str, egress: str = "EG_1", span: tuple[float, float] | None = None, **more: Any) -> bytes:
+    """`span`: when the file begins and ends, in seconds."""
     file = {"filename": "rooms/a b.mp4", "location": location, "size": "1234", "duration": "12500000000"}
+    if span is not None:
+        file |= {name: str(round(at * 1e9)) for name, at in zip(("startedAt", "endedAt"), span, strict=True)}
     info = {"egressId": egress, "roomId": "RM_1", "roomName": "standup", "status": "EGRESS_COMPLETE"}
     event = {"event": "egress_ended", "id": f"EV_{egress}", "createdAt": "1700000000"}
     return json.dumps(event | {"egressInfo": info | {"fileResults": [file]} | more}).encode()
@@ -86,6 +89,39 @@ def test_the_egresses_of_a_room_become_one_job_with_tracks(gateway: Gateway, fil
     for body in bodies:
         assert post(gateway, PATH, body, signed(body)).status_code == 200
     assert len(jobs(gateway)) == 1
+
+
+def test_tracks_begin_when_their_egress_began(gateway: Gateway) -> None:
+    people = {"Ana": (1000.0, 1060.0), "Ben": (1012.5, 1050.0), "Eve": (990.25, 1020.0), "Max": (900.0, 1000.0)}
+    with serving(Reply(body=MP4), *(Reply(body=WAV + name.encode()) for name in people)) as server:
+        for number, (name, span) in enumerate(people.items()):
+            body = ended(f"{server.url}/{name}", f"EG_{number}", span, participant={"identity": name})
+            assert post(gateway, PATH, body, signed(body)).status_code == 200
+        body = ended(f"{server.url}/room", "EG_room", (1000.0, 1060.0))
+        assert post(gateway, PATH, body, signed(body)).status_code == 200
+        (job,) = imported(gateway)
+    starts = {track.name: track.start for track in job.job.tracks}
+    assert starts == {"Ana": 0.0, "Ben": 12.5, "Eve": -9.75}, "Max had left before the recording began"
+
+
+def test_the_earliest_participant_is_the_recording_of_a_room_without_one(gateway: Gateway) -> None:
+    spans = {"Ana": (1003.0, 1060.0), "Ben": (1000.0, 1050.0)}
+    with serving(Reply(body=MP4), Reply(body=WAV), Reply(body=WAV + b"2")) as server:
+        for name, span in spans.items():
+            body = ended(f"{server.url}/{name}", f"EG_{name}", span, participant={"identity": name})
+            post(gateway, PATH, body, signed(body))
+        (job,) = imported(gateway)
+        assert [one.path for one in server.asked] == ["/Ben", "/Ana", "/Ben"]
+    assert {track.name: track.start for track in job.job.tracks} == {"Ana": 3.0, "Ben": 0.0}
+
+
+def test_a_wrong_clock_of_the_server_shifts_no_track(gateway: Gateway) -> None:
+    with serving(Reply(body=MP4), Reply(body=WAV)) as server:
+        for number, (at, more) in enumerate(((1e9, {}), (1e3, {"participant": {"identity": "Ana"}}))):
+            body = ended(f"{server.url}/{number}", f"EG_{number}", (at, 2e9), **more)
+            post(gateway, PATH, body, signed(body))
+        (job,) = imported(gateway)
+    assert [track.start for track in job.job.tracks] == [0.0]
 
 
 def test_files_of_participants_alone_become_a_job(gateway: Gateway, files: LocalServer) -> None:

@@ -36,24 +36,16 @@ def signed(body: bytes, at: float | None = None, secret: str = SECRET) -> dict[s
     return {"x-zm-signature": f"v0={digest}", "x-zm-request-timestamp": timestamp}
 
 
-def completed(server: str, **meeting: Any) -> bytes:
-    files = [
-        {
-            "id": "f1",
-            "file_type": "M4A",
-            "file_extension": "M4A",
-            "download_url": f"{server}/audio",
-            "status": "completed",
-        },
-        {
-            "id": "f2",
-            "file_type": "MP4",
-            "file_extension": "MP4",
-            "download_url": f"{server}/video",
-            "status": "completed",
-        },
+def recording_files(server: str) -> list[dict[str, str]]:
+    return [
+        {"id": "f1", "file_type": "M4A", "file_extension": "M4A", "download_url": f"{server}/audio"},
+        {"id": "f2", "file_type": "MP4", "file_extension": "MP4", "download_url": f"{server}/video"},
         {"id": "f3", "file_type": "TRANSCRIPT", "file_extension": "VTT", "download_url": f"{server}/vtt"},
     ]
+
+
+def completed(server: str, **meeting: Any) -> bytes:
+    files = [file | {"status": "completed"} for file in recording_files(server)]
     people = [
         {
             "id": "p1",
@@ -109,6 +101,77 @@ def test_a_recording_becomes_a_job_with_tracks_and_transcript(gateway: Gateway, 
     assert {one.headers["authorization"] for one in zoom_files.asked} == {f"Bearer {TOKEN}"}
     assert soon(lambda: imports(gateway)[0]["status"] == "done")
     assert imports(gateway)[0]["job_id"] == job.id
+
+
+def test_tracks_begin_when_zoom_began_to_record_the_participant(gateway: Gateway, zoom_files: LocalServer) -> None:
+    event = json.loads(completed(zoom_files.url))
+    meeting = event["payload"]["object"]
+    meeting["recording_files"][1]["recording_start"] = "2026-11-26T10:00:00Z"
+    ana, ben = meeting["participant_audio_files"]
+    ana |= {"recording_start": "2026-11-26T10:00:00Z", "recording_end": "2026-11-26T10:20:00Z"}
+    ben |= {"recording_start": "2026-11-26T11:07:30+01:00", "recording_end": ""}
+    body = json.dumps(event).encode()
+    post(gateway, PATH, body, signed(body))
+    (job,) = imported(gateway)
+    assert {track.name: track.start for track in job.job.tracks} == {"Ana Dr. Silva": 0.0, "Ben": 450.0}
+
+
+def test_a_participant_who_rejoined_has_two_tracks(gateway: Gateway) -> None:
+    with serving(Reply(body=MP4), Reply(body=WAV), Reply(body=WAV + b"2")) as server:
+        file = {"file_name": "Audio only - Ana", "file_extension": "WAV", "download_url": f"{server.url}/ana"}
+        body = completed(
+            server.url, recording_files=recording_files(server.url)[1:2], participant_audio_files=[file, file]
+        )
+        post(gateway, PATH, body, signed(body))
+        (job,) = imported(gateway)
+    assert [track.name for track in job.job.tracks] == ["Ana", "Ana (2)"]
+
+
+def transcribed(server: str) -> bytes:
+    file = {"id": "t1", "file_type": "TRANSCRIPT", "file_extension": "VTT", "download_url": f"{server}/vtt"}
+    meeting = {"uuid": "abc==", "recording_files": [file | {"status": "completed"}]}
+    payload = {"account_id": "acc", "object": meeting}
+    event = {"event": "recording.transcript_completed", "download_token": "token-2", "payload": payload}
+    return json.dumps(event).encode()
+
+
+def test_a_transcript_that_follows_within_the_time_belongs_to_the_job(opened: Open) -> None:
+    settings = ZoomSettings(secret_token=SecretStr(SECRET), tenant="ours", transcript_seconds=600)
+    with (
+        opened(connectors=ConnectorsSettings(zoom=settings)) as gateway,
+        serving(Reply(body=MP4), Reply(body=VTT)) as server,
+    ):
+        body = completed(server.url, recording_files=recording_files(server.url)[:2], participant_audio_files=[])
+        post(gateway, PATH, body, signed(body))
+        assert not jobs(gateway) and imports(gateway)[0]["next_attempt_at"] > imports(gateway)[0]["created_at"]
+        later = transcribed(server.url)
+        for _ in range(2):
+            assert post(gateway, PATH, later, signed(later)).status_code == 200
+        (job,) = imported(gateway)
+        assert job.job.platform_transcript is not None
+        assert job.metadata["source"] == {  # type: ignore[index]
+            "platform": "zoom", "account_id": "acc", "meeting_uuid": "abc==", "file_id": "f2",
+        }  # fmt: skip
+        assert soon(lambda: {one["status"] for one in imports(gateway)} == {"done"})
+        assert {one["job_id"] for one in imports(gateway)} == {job.id} and len(imports(gateway)) == 2
+        tokens = {one.path: one.headers["authorization"] for one in server.asked}
+        assert tokens == {"/video": f"Bearer {TOKEN}", "/vtt": "Bearer token-2"}
+
+
+def test_a_transcript_after_the_job_began_is_recorded_as_too_late(gateway: Gateway) -> None:
+    with serving(Reply(body=MP4), Reply(body=VTT)) as server:
+        body = completed(server.url, recording_files=recording_files(server.url)[:2], participant_audio_files=[])
+        post(gateway, PATH, body, signed(body))
+        (job,) = imported(gateway)
+        later = transcribed(server.url)
+        post(gateway, PATH, later, signed(later))
+        assert soon(lambda: imports(gateway)[0]["status"] == "failed")
+        assert [one.path for one in server.asked] == ["/video"], "it is not even fetched"
+    assert imports(gateway)[0]["error"] == "transcript_too_late" and jobs(gateway) == (job,)
+    with gateway.client() as client:
+        entry = client.get("/v1/audit").json()["items"][0]
+    assert (entry["action"], entry["subject"]) == ("import.failed", imports(gateway)[0]["id"])
+    assert entry["details"] == {"connector": "zoom", "error": "transcript_too_late"}
 
 
 def test_repeated_deliveries_make_one_job(gateway: Gateway, zoom_files: LocalServer) -> None:

@@ -1,4 +1,4 @@
-"""The gateway is killed after it answered a platform, and while it fetches files: one job, and nothing is lost."""
+"""Imports by a whole service: kills of the gateway lose nothing, and words of tracks have the times of the meeting."""
 
 from __future__ import annotations
 
@@ -11,6 +11,7 @@ import signal
 import threading
 import time
 from collections.abc import Callable, Iterator
+from contextlib import ExitStack
 from datetime import timedelta
 from http.server import BaseHTTPRequestHandler
 from pathlib import Path
@@ -19,7 +20,7 @@ import httpx
 import pytest
 
 from tests.local_server import Reply, serving
-from tests.running_service import cut
+from tests.running_service import cut, spread
 from tests.served import Served, serving_undertone, until
 
 api = pytest.importorskip("livekit.api", reason="the SDKs are missing (make sdks)")
@@ -53,9 +54,10 @@ def signed_by_zoom(body: bytes) -> dict[str, str]:
     return {"x-zm-request-timestamp": now, "x-zm-signature": f"v0={digest}"}
 
 
-def livekit(url: str) -> Delivery:
-    egress = {"egressId": "EG_1", "roomId": "RM_1", "status": "EGRESS_COMPLETE"}
-    body = {"event": "egress_ended", "egressInfo": egress | {"fileResults": [{"filename": "a.mp4", "location": url}]}}
+def livekit(url: str, began: float = 0.0, **more: object) -> Delivery:
+    file = {"filename": "a.mp4", "location": url, "startedAt": str(round(began * 1e9))}
+    egress = {"egressId": f"EG_{began}", "roomId": "RM_1", "status": "EGRESS_COMPLETE", "fileResults": [file]}
+    body = {"event": "egress_ended", "egressInfo": egress | more}
     return "livekit", json.dumps(body).encode(), signed_by_livekit
 
 
@@ -147,3 +149,25 @@ def test_a_kill_in_the_middle_of_a_file_loses_nothing(
         deliver(service, delivery)
         assert_one_job(service, recording)
         assert len(files.asked) == 2
+
+
+def test_words_of_tracks_have_the_times_of_the_meeting(service: Served, tmp_path: Path) -> None:
+    """Ana joins 5 s after the recording began; Ben is recorded from 2.5 s before."""
+    meeting = spread(tmp_path / "meeting.wav", (7.0, 12.5), 18.0)
+    ana, ben = spread(tmp_path / "ana.wav", (2.0,), 8.0), spread(tmp_path / "ben.wav", (15.0,), 20.0)
+    began = 1_764_000_000.0
+    files = {
+        meeting: livekit("", began),
+        ana: livekit("", began + 5, participant={"identity": "Ana"}),
+        ben: livekit("", began - 2.5, participant={"identity": "Ben"}),
+    }
+    with ExitStack() as servers:
+        for path, (connector, body, sign) in files.items():
+            url = servers.enter_context(serving(Reply(body=path.read_bytes()))).url
+            deliver(service, (connector, body.replace(b'"location": ""', f'"location": "{url}/a"'.encode()), sign))
+        until(lambda: [one["status"] for one in items(service, "/v1/jobs")] == ["done"], "the job", 180)
+    (job,) = items(service, "/v1/jobs")
+    transcript = httpx.get(f"{service.address}/v1/transcripts/{job['id']}", timeout=30).json()
+    names = {speaker["id"]: speaker["name"] for speaker in transcript["speakers"]}
+    starts = {names[one["speaker"]]: one["start"] for one in reversed(transcript["utterances"])}
+    assert starts == {"Ana": pytest.approx(7.0, abs=0.7), "Ben": pytest.approx(12.5, abs=0.7)}
