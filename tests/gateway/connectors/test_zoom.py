@@ -149,7 +149,7 @@ def test_a_transcript_that_follows_within_the_time_belongs_to_the_job(opened: Op
             assert post(gateway, PATH, later, signed(later)).status_code == 200
         (job,) = imported(gateway)
         assert job.job.platform_transcript is not None
-        assert job.metadata["source"] == {  # type: ignore[index]
+        assert job.metadata["source"] == {
             "platform": "zoom", "account_id": "acc", "meeting_uuid": "abc==", "file_id": "f2",
         }  # fmt: skip
         assert soon(lambda: {one["status"] for one in imports(gateway)} == {"done"})
