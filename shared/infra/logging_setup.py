@@ -5,7 +5,9 @@ from __future__ import annotations
 import logging
 import sys
 import traceback
+from contextlib import suppress
 from types import TracebackType
+from typing import TextIO, cast
 
 import structlog
 from structlog.typing import EventDict, Processor, WrappedLogger
@@ -34,7 +36,7 @@ def configure_logging(settings: LogSettings) -> None:
         processors=[*shared, last],
         wrapper_class=structlog.make_filtering_bound_logger(level),
         # One write call per line: unbuffered print writes the newline separately, so lines of processes could mix.
-        logger_factory=structlog.WriteLoggerFactory(sys.stdout),
+        logger_factory=structlog.WriteLoggerFactory(cast("TextIO", OptionalOutput(sys.stdout))),
     )
     handler = logging.StreamHandler(sys.stdout)
     handler.setFormatter(
@@ -47,6 +49,21 @@ def configure_logging(settings: LogSettings) -> None:
     root = logging.getLogger()
     root.handlers[:] = [handler]
     root.setLevel(max(level, logging.WARNING))  # libraries log addresses and paths below that level
+
+
+class OptionalOutput:
+    """Drops what cannot be written: a full disk must not fail the request or the stage that is logged."""
+
+    def __init__(self, out: TextIO) -> None:
+        self._out = out
+
+    def write(self, text: str) -> None:
+        with suppress(OSError):
+            self._out.write(text)
+
+    def flush(self) -> None:
+        with suppress(OSError):
+            self._out.flush()
 
 
 def redact_exception(_logger: WrappedLogger, _method: str, event: EventDict) -> EventDict:

@@ -24,6 +24,7 @@ from tests.running_service import ROOT, cut
 
 INSIDE = "UNDERTONE_CHAOS_INSIDE"
 RECOVERY_SECONDS = 180.0
+NO_FAULT = "no fault"
 
 
 def say(text: str) -> None:
@@ -52,12 +53,17 @@ def in_time(load: Load, what: str, true: Callable[[], object]) -> bool:
 
 
 def run_faults(load: Load, faults: dict[str, Fault], draw: random.Random, seconds: float) -> int:
-    """Cause the faults in turn until the time is over; return how many were tried."""
-    until, order, tried = time.monotonic() + seconds, list[str](), 0
+    """Cause the faults in turn until the time is over; return how many were tried.
+
+    The first round has no fault: it shows how long the jobs take.
+    """
+    in_time(load, "the first job", lambda: load.ended)
+    until, order, tried = time.monotonic() + seconds, [NO_FAULT], -1
     while time.monotonic() < until:
         order = order or draw.sample(list(faults), len(faults))
         name, before = order.pop(), load.answers.copy()
-        faults[name]()
+        if name != NO_FAULT:
+            faults[name]()
         over = time.monotonic()
         recovered = in_time(load, f"the recovery from: {name}", partial(load.recovered, over))
         seconds_taken = f"{time.monotonic() - over:6.1f} s" if recovered else "not yet"

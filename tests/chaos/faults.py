@@ -116,6 +116,8 @@ def _worker_with_other_clock(backend: Backend, seconds: int, duration: float) ->
     finally:
         worker.kill()
         worker.wait()
+    # Its successor sweeps the scratch folder of the killed one.
+    os.kill(backend.processes("services.worker")[0], signal.SIGTERM)
 
 
 def _database_locked(backend: Backend, seconds: float) -> None:

@@ -17,7 +17,7 @@ from standardwebhooks import Webhook
 
 ADDRESS = "http://127.0.0.1:8000"
 UPLOADERS = 3
-MAX_OPEN = 6  # jobs that have not ended
+MAX_OPEN = 4  # jobs that have not ended
 TEXT = "Anna: We ship the release today.\nBen: Great, I am so happy about that!\n"
 REFUSALS = (503, 507)
 PATIENCE_SECONDS = 150.0

@@ -33,6 +33,15 @@ except ValueError:
 """
 
 
+def test_a_full_disk_does_not_stop_what_is_logged() -> None:
+    program = PROGRAM + "import sys; sys.stderr.write('went on')"
+    with Path("/dev/full").open("w") as full:
+        done = subprocess.run(
+            [sys.executable, "-c", program], cwd=ROOT, check=False, stdout=full, stderr=subprocess.PIPE
+        )
+    assert b"went on" in done.stderr
+
+
 def log_output(**environment: str) -> str:
     done = subprocess.run(
         [sys.executable, "-c", PROGRAM], cwd=ROOT, env=environment, check=True, capture_output=True, text=True
