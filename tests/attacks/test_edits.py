@@ -76,7 +76,7 @@ def test_a_full_transcript_accepts_no_more_corrections(results: ResultsHarness) 
         tenant="ours", at=datetime.now(UTC), key_id="k", action="transcript.corrected", subject=made.job_id
     )
     full = [change] * MAX_CORRECTIONS
-    SqlCorrectionStore(results.database).add("ours", made.job_id, full, after=0, shown=made, entry=entry)
+    SqlCorrectionStore(results.database).add("ours", made.job_id, full, after=0, before=made, shown=made, entry=entry)
     began = time.process_time()
     web = results.web()
     for answer in (

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
@@ -39,7 +41,7 @@ def show_summary(pages: Pages, caller: Reader, job_id: str) -> Response:
     )
 
 
-def sections_of(shown: VisibleTranscript) -> dict[str, object]:
+def sections_of(shown: VisibleTranscript) -> dict[str, Any]:
     """What `summary_sections.html` shows."""
     summary = summarize(shown.transcript, emotion=shown.emotion)
     return {
