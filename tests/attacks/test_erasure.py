@@ -98,7 +98,7 @@ def finished(folder: Path, setup: Setup, address: str = "") -> tuple[WorkerHarne
     shown = Transcript.model_validate_json(b"".join(harness.blobs.read(TENANT, transcript_key(job_id))))
     change = Change(field=CorrectedField.TEXT, target="0", old=shown.utterances[0].text, new=CORRECTED)
     entry = AuditEntry(tenant=TENANT, at=harness.clock.now, key_id=None, action="transcript.corrected", subject=job_id)
-    SqlCorrectionStore(harness.database).add(TENANT, job_id, [change], after=0, shown=shown, entry=entry)
+    SqlCorrectionStore(harness.database).add(TENANT, job_id, [change], after=0, before=shown, shown=shown, entry=entry)
     noted = NotesRecord(
         status=NotesStatus.DONE,
         model="small",

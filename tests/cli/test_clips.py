@@ -63,7 +63,7 @@ def add(database: Database, made: Transcript, emotion: Emotion, *, media: bool) 
         tenant="default", at=datetime.now(UTC), key_id=None, action="transcript.corrected", subject=job_id
     )
     changes, shown = planned(made, *operations), edited(made, *operations)
-    SqlCorrectionStore(database).add("default", job_id, changes, after=0, shown=shown, entry=entry)
+    SqlCorrectionStore(database).add("default", job_id, changes, after=0, before=made, shown=shown, entry=entry)
     return job_id
 
 
