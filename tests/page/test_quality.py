@@ -137,5 +137,16 @@ def test_a_meeting_of_four_hours_opens_and_scrolls(site: Site, tab: Tab, capsys:
             f"{timing['decodedBodySize'] / 1e6:.1f} MB; processor time of the page: opening {opening:.2f} s, "
             f"scrolling {sum(steps) / 20:.3f} s a step, at most {max(steps):.3f} s; {drawn} utterances drawn\n"
         )
+    page.mouse.wheel(0, 100)
+    page.evaluate("scrollTo(0, 100_000)")
+    top = "document.getElementById(%r)?.getBoundingClientRect().top"
+    middle = "[400, 410, 420].map(y => document.elementFromPoint(800, y)?.closest('#lines li')?.id).find(Boolean)"
+    page.wait_for_timeout(500)  # groups that come into view get their real height
+    line = page.evaluate(middle)
+    assert int(line[1:]) > 500
+    place = page.evaluate(top % line)
+    page.reload()
+    wait_for(page, "document.documentElement.dataset.ready")
+    wait_for(page, f"Math.abs({top % line} - {place}) < 5")
     assert drawn < 200
     assert opening < 1.5 and max(steps) < 0.1

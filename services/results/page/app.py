@@ -8,6 +8,7 @@ from starlette.middleware import Middleware
 from services.results.notes import NotesWriter
 from services.results.page import meeting, meetings, shared, sign_in, summary
 from services.results.page.context import PageContext
+from services.results.page.errors import ErrorPages
 from services.results.page.render import FILES, serve_file
 from services.results.page.sign_in import SIGN_IN, SignInRedirect
 from shared.infra.database.engine import Database
@@ -29,5 +30,5 @@ def page_service(database: Database, transcripts: TranscriptReader, notes: Notes
         routers=(meetings.router, meeting.router, shared.router, sign_in.router, summary.router, files),
         checks={},
         open_paths=(SIGN_IN, *FILES),
-        middleware=(Middleware(SignInRedirect),),
+        middleware=(Middleware(ErrorPages), Middleware(SignInRedirect)),
     )

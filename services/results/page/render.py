@@ -85,9 +85,12 @@ def _parts(chunks: Iterable[str]) -> Iterator[str]:
 
 def error_page(error: UndertoneError) -> Response:
     """An internal error shows no message, as it could name a path."""
-    internal = error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR
-    message = "An internal error occurred; the operator's log has the cause." if internal else error.message
-    return page("error.html", status=error.http_status, error=error, message=message)
+    message, hint = error.message, error.hint
+    if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
+        message, hint = "An internal error occurred; the operator's log has the cause.", None
+    elif error.http_status == HTTPStatus.NOT_FOUND:
+        hint = "It was deleted, or it belongs to somebody else."
+    return page("error.html", status=error.http_status, code=error.code, message=message, hint=hint)
 
 
 def static_file(name: str) -> tuple[bytes, Mapping[str, str]]:
