@@ -86,8 +86,9 @@ def ask(client: httpx.Client, clip: bytes) -> float:
     began = time.monotonic()
     said = client.post("/v1/audio/transcriptions", files={"file": ("clip.wav", clip)}, data={"model": "undertone-1"})
     taken = time.monotonic() - began
-    words = len(said.raise_for_status().json()["text"].split())
-    print(f"{SECONDS} s of speech: {taken:.1f} s, {words} words; {count(client, 'queued')} jobs wait", flush=True)
+    words, load = len(said.raise_for_status().json()["text"].split()), os.getloadavg()[0]
+    waiting = count(client, "queued")
+    print(f"{SECONDS} s of speech: {taken:.1f} s, {words} words; {waiting} jobs wait, load {load:.1f}", flush=True)
     return taken
 
 
