@@ -33,7 +33,7 @@ MALFORMED = (
     b"", b"{", b"[]", b"null", b"7", b'"x"', b"\xff\xfe{}", b"{}" * 3, b"NaN", b'{"a":Infinity}',
     b"[" * 100_000, b'{"a":' * 50_000, b"9" * 100_000, b'{"event":"\\ud800"}', b"\0", b"--b\r\n" * 1000,
 )  # fmt: skip
-VALUES = (
+VALUES: tuple[Any, ...] = (
     None, True, -1, 10**400, 1e308, "", "\0", "\ud800", "x" * 70_000, "١٢٣", "²", "https://[", "http://x:99999999/",
     "s3://\ud800/", [], {}, [[[]]], [None] * 40, {"a": {"b": []}},
 )  # fmt: skip

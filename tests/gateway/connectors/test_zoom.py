@@ -149,7 +149,7 @@ def test_a_transcript_that_follows_within_the_time_belongs_to_the_job(opened: Op
             assert post(gateway, PATH, later, signed(later)).status_code == 200
         (job,) = imported(gateway)
         assert job.job.platform_transcript is not None
-        assert job.metadata["source"] == {  # type: ignore[index]
+        assert job.metadata["source"] == {
             "platform": "zoom", "account_id": "acc", "meeting_uuid": "abc==", "file_id": "f2",
         }  # fmt: skip
         assert soon(lambda: {one["status"] for one in imports(gateway)} == {"done"})
@@ -245,3 +245,5 @@ def test_other_events_and_meetings_without_sound_need_no_action(gateway: Gateway
 def test_a_connector_without_its_secret_is_off(opened: Open) -> None:
     with opened() as gateway, gateway.client() as client:
         assert client.post(PATH, content=b"{}").status_code == 404
+        answer = post(gateway, PATH, b"{}", signed(b"{}"))
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_api_key"), "what the platform sees"
