@@ -47,7 +47,7 @@ def clips(
 
 def _corrected(transcripts: TranscriptReader, tenant: str, job_id: str) -> tuple[Transcript, tuple[Correction, ...]]:
     from shared.domain.tenant import Scope  # noqa: PLC0415
-    from shared.infra.web.api_keys import Caller  # noqa: PLC0415
+    from shared.infra.web.authenticator import Caller  # noqa: PLC0415
 
     operator = Caller(tenant=tenant, key_id=None, scopes=frozenset(Scope))
     shown = transcripts.read(operator, job_id)

@@ -14,7 +14,7 @@ from rich.console import Console
 
 from services.cli.table import AsJson, plain_table
 from shared.domain.tenant import ApiKey, Scope
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.settings import DatabaseSettings, StorageSettings
 
 if TYPE_CHECKING:

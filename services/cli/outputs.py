@@ -13,6 +13,7 @@ from pathlib import Path
 
 from shared.domain.error import InvalidRequest
 from shared.domain.stage_event import StageEvent, StageFinished, StageProgressed, StageStarted
+from shared.domain.stage_plan import CAPTION
 from shared.domain.transcript import Transcript
 from shared.engines.captions.video import caption_video
 from shared.engines.catalog import Setup
@@ -101,7 +102,7 @@ class Outputs:
         # Never overwrite the recording itself, which may be in the same folder.
         target = folder / (self.file or f"{media.stem}.captioned.mp4")
         began = time.monotonic()
-        emit(StageStarted(stage="captions"))
+        emit(StageStarted(stage=CAPTION.name))
         caption_video(
             media,
             caption_lines(transcript, emotion=self.emotion),
@@ -109,9 +110,9 @@ class Outputs:
             target,
             burn=self.burn,
             settings=setup.media,
-            progress=lambda share: emit(StageProgressed(stage="captions", fraction=share)),
+            progress=lambda share: emit(StageProgressed(stage=CAPTION.name, fraction=share)),
         )
-        emit(StageFinished(stage="captions", seconds=time.monotonic() - began))
+        emit(StageFinished(stage=CAPTION.name, seconds=time.monotonic() - began))
         return target
 
     def _write_one(self, name: str, folder: Path, transcript: Transcript, media: Path) -> Path:

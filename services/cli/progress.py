@@ -20,7 +20,7 @@ STAGE_LABELS = {
     "compose": "composing utterances",
     "read_emotions": "reading emotions",
     "publish": "writing the transcript",
-    "captions": "rendering captions",
+    "caption": "rendering captions",
 }
 
 

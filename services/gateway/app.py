@@ -53,7 +53,7 @@ ROUTERS = (
     connector_routes.list_router,
 )
 SWEEP_SECONDS = 300.0  # between deletions of expired uploads and of the files that killed processes left
-CHORE_SECONDS = 2.0
+BACKGROUND_SECONDS = 2.0
 IMPORT_SECONDS = 1.0
 PARALLEL_IMPORTS = 3
 
@@ -84,8 +84,10 @@ def gateway_service(context: Context) -> WebService:
         models=(JobRequestByUrl,),
         background=(
             partial(_repeat, (context.intake.sweep, context.uploads.sweep), SWEEP_SECONDS),
-            partial(_repeat, [partial(chore, context) for api in apis for chore in api.chores], CHORE_SECONDS),
-            *(partial(_repeat, [chore], seconds) for chore, seconds in connectors.chores),
+            partial(
+                _repeat, [partial(task, context) for api in apis for task in api.background_tasks], BACKGROUND_SECONDS
+            ),
+            *(partial(_repeat, [task], seconds) for task, seconds in connectors.background_tasks),
             *[partial(_repeat, [connectors.imports.run_due], IMPORT_SECONDS)] * PARALLEL_IMPORTS,
             partial(_stop_at_end, connectors.imports.stopping),
         ),

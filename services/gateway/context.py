@@ -23,7 +23,6 @@ from services.gateway.work_metrics import WorkMetricsCollector
 from shared.domain.error import InvalidSetting, TooManyRequests
 from shared.domain.stage_plan import QUEUES
 from shared.infra.address_rule import OutboundSettings
-from shared.infra.blobs_counted import storage_full, storage_unavailable
 from shared.infra.checks import ReadinessCheck
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.engine import Database
@@ -43,10 +42,11 @@ from shared.infra.queue_celery import CeleryQueue
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretCipher, SecretSettings
 from shared.infra.settings import GovernanceSettings, StorageSettings
+from shared.infra.storage_errors import storage_full, storage_unavailable
 from shared.infra.storage_factory import open_blob_store
 from shared.infra.ticket_sender import TicketSender
 from shared.infra.transcript_reader import open_transcripts
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.rate_limit import ConcurrencyLimit
 from shared.infra.web.request_body import Body, BodyLimits
 

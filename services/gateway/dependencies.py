@@ -8,13 +8,13 @@ from fastapi import Depends, Request
 
 from services.gateway.context import Context
 from shared.domain.tenant import Scope
-from shared.infra.web.api_keys import Caller
 from shared.infra.web.application import context_of
 from shared.infra.web.authentication import caller_of, require_scopes
+from shared.infra.web.authenticator import Caller
 
 Gateway = Annotated[Context, context_of("gateway")]
-Writer = Annotated[Caller, Depends(require_scopes(Scope.RECORDINGS_WRITE))]
-Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
+UploadCaller = Annotated[Caller, Depends(require_scopes(Scope.RECORDINGS_WRITE))]
+TranscriptCaller = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
 WebhookWriter = Annotated[Caller, Depends(require_scopes(Scope.WEBHOOKS_WRITE))]
 Admin = Annotated[Caller, Depends(require_scopes(Scope.ADMIN))]
 

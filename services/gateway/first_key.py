@@ -10,7 +10,7 @@ from pathlib import Path
 from shared.domain.tenant import Scope
 from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.startup import log_format, write_line
 
 ARGUMENT = "--first-key"

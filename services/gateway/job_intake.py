@@ -36,7 +36,7 @@ from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.incoming_uploads import SqlIncomingUploadStore
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.settings import GovernanceSettings
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.ports.blobs import BlobStore
 
 MAX_TRANSCRIPT = 20 << 20

@@ -8,7 +8,7 @@ from shared.domain.governance import Consent, allowed_modalities, parse_purpose
 from shared.domain.job import JobOptions
 from shared.domain.job_request import JobRequest
 from shared.infra.settings import GovernanceSettings
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 
 def grant_options(

@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, BackgroundTasks, Query, Response
 
 from services.gateway.context import Context
-from services.gateway.dependencies import Gateway, JobReader, Writer
+from services.gateway.dependencies import Gateway, JobReader, UploadCaller
 from services.gateway.job_view import JobPage, JobView, view
 from shared.domain.error import InvalidRequest, NotFound, StateConflict
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus
@@ -51,7 +51,7 @@ def list_jobs(
 @router.delete(
     "/v1/jobs/{job_id}", status_code=204, responses=error_responses(NotFound), summary="Cancel and erase a job"
 )
-def erase_job(gateway: Gateway, caller: Writer, job_id: str) -> None:
+def erase_job(gateway: Gateway, caller: UploadCaller, job_id: str) -> None:
     before = gateway.jobs.find(caller.tenant, job_id)
     gateway.jobs.erase(caller.tenant, job_id, by=caller.id, reason="asked")
     if before is not None:  # a repeated DELETE has the same response, but one audit entry
@@ -65,7 +65,7 @@ def erase_job(gateway: Gateway, caller: Writer, job_id: str) -> None:
     summary="Retry the unfinished stages of a failed job",
 )
 def retry_job(
-    gateway: Gateway, caller: Writer, job_id: str, response: Response, after_response: BackgroundTasks
+    gateway: Gateway, caller: UploadCaller, job_id: str, response: Response, after_response: BackgroundTasks
 ) -> JobView:
     record = gateway.jobs.retry(caller.tenant, job_id)
     gateway.record_audit(caller, "job.retried", job_id)

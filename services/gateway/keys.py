@@ -14,7 +14,7 @@ from pydantic import BaseModel, ConfigDict, Field
 from services.gateway.dependencies import Admin, Gateway
 from shared.domain.error import InvalidRequest, NotFound
 from shared.domain.tenant import ApiKey, Scope
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.web.openapi import error_responses
 
 PATH = "/v1/keys"

@@ -10,7 +10,7 @@ from starlette.responses import Response
 
 from services.gateway.body_parsers import read_submission
 from services.gateway.context import Context
-from services.gateway.dependencies import Gateway, Writer
+from services.gateway.dependencies import Gateway, UploadCaller
 from services.gateway.idempotency import RequestKeyHeader, process_once
 from services.gateway.job_view import AcceptedView, view
 from services.gateway.jobs import find_job
@@ -19,7 +19,7 @@ from shared.domain import error as errors
 from shared.domain.idempotency import RequestKey, StoredResponse
 from shared.domain.job_record import JobRecord
 from shared.infra.web.access_log import start_job_trace
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.openapi import error_responses
 from shared.infra.web.request_body import Body
 
@@ -46,7 +46,7 @@ router = APIRouter(tags=["recordings"])
     openapi_extra=RECORDING_BODIES,
     summary="Upload a recording",
 )
-async def add_recording(request: Request, gateway: Gateway, caller: Writer, key: RequestKeyHeader) -> Response:
+async def add_recording(request: Request, gateway: Gateway, caller: UploadCaller, key: RequestKeyHeader) -> Response:
     body = gateway.body_of(request)
     answer = await gateway.upload(caller, partial(_submit, gateway, request, caller, key, body))
     if REPLAYED not in answer.headers:

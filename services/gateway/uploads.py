@@ -10,7 +10,7 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.gateway.context import Context
-from services.gateway.dependencies import Gateway, Writer
+from services.gateway.dependencies import Gateway, UploadCaller
 from services.gateway.openapi import (
     TUS_APPEND,
     TUS_APPENDED,
@@ -35,7 +35,7 @@ from services.gateway.tus_headers import (
 from shared.domain import error as errors
 from shared.domain.error import UnsupportedContentType, UploadTooLarge
 from shared.domain.upload import Upload
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.openapi import error_responses
 
 FIND_ERRORS = (errors.NotFound, errors.UploadExpired, errors.UnsupportedProtocolVersion, errors.StorageUnavailable)
@@ -65,7 +65,7 @@ async def show_protocol(gateway: Gateway) -> Response:
     openapi_extra=TUS_CREATE,
     summary="Create an upload",
 )
-async def create_upload(request: Request, gateway: Gateway, caller: Writer) -> Response:
+async def create_upload(request: Request, gateway: Gateway, caller: UploadCaller) -> Response:
     if "upload-defer-length" in request.headers:
         raise BadHeader("The length of an upload must be known when it is created.", hint="Send Upload-Length.")
     length = number(request.headers, "upload-length")
@@ -92,7 +92,7 @@ def _create(gateway: Context, tenant: str, length: int, metadata: str) -> Upload
     openapi_extra=TUS_FIND,
     summary="Show the offset of an upload",
 )
-def show_upload(gateway: Gateway, caller: Writer, upload_id: str) -> Response:
+def show_upload(gateway: Gateway, caller: UploadCaller, upload_id: str) -> Response:
     upload = gateway.uploads.find(caller.tenant, upload_id)
     headers = _offset_headers(upload) | {"Upload-Length": str(upload.length)}
     if upload.metadata:
@@ -110,7 +110,7 @@ def show_upload(gateway: Gateway, caller: Writer, upload_id: str) -> Response:
     openapi_extra=TUS_APPEND,
     summary="Append bytes to an upload",
 )
-async def append_to_upload(request: Request, gateway: Gateway, caller: Writer, upload_id: str) -> Response:
+async def append_to_upload(request: Request, gateway: Gateway, caller: UploadCaller, upload_id: str) -> Response:
     if content_type_of(request.headers) != CONTENT_TYPE:
         raise UnsupportedContentType(f"The Content-Type of upload data must be {CONTENT_TYPE}.")
     upload = await _append(gateway, request, caller, upload_id, number(request.headers, "upload-offset"))
@@ -131,7 +131,7 @@ async def _append(gateway: Context, request: Request, caller: Caller, upload_id:
     openapi_extra=TUS_FIND,
     summary="Delete an upload",
 )
-def delete_upload(gateway: Gateway, caller: Writer, upload_id: str) -> None:
+def delete_upload(gateway: Gateway, caller: UploadCaller, upload_id: str) -> None:
     gateway.uploads.delete(caller.tenant, upload_id)
 
 

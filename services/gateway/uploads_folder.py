@@ -14,14 +14,14 @@ from uuid import uuid4
 from shared.domain.blob import blob_path
 from shared.domain.error import NotFound, StateConflict, UploadExpired, UploadLocked, UploadTooLarge
 from shared.domain.upload import Upload
-from shared.infra.blobs_counted import (
-    BLOCK,
+from shared.infra.disk import DiskSpace
+from shared.infra.hashing_reader import BLOCK
+from shared.infra.storage_errors import (
     raising_storage_full,
     raising_storage_unavailable,
     storage_full,
     storage_unavailable,
 )
-from shared.infra.disk import DiskSpace
 
 METADATA_FILE, CONTENT = "upload.json", "content"
 EXPIRED_KEPT_FOR = timedelta(days=1)  # during this time an expired upload is reported as expired, not as unknown

@@ -20,7 +20,7 @@ from shared.domain.idempotency import StoredResponse
 from shared.domain.webhook import EventType, WebhookEndpoint, rotate_secrets
 from shared.domain.webhook_template import write_template
 from shared.infra.secret_encryption import new_webhook_secret
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.openapi import error_responses
 
 MAX_ENDPOINTS = 50

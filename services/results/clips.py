@@ -6,14 +6,14 @@ from fastapi import APIRouter, Request
 from starlette.responses import Response
 
 from services.results.content_response import Content
-from services.results.dependencies import Reader, Transcripts
+from services.results.dependencies import TranscriptCaller, Transcripts
 from services.results.views import PATH, add_view, deliver_audited
 from shared.exports.clips import CLIPS, render_clips
 
 router = APIRouter(tags=["corrections"])
 
 
-def view_clips(request: Request, transcripts: Transcripts, caller: Reader, job_id: str) -> Response:
+def view_clips(request: Request, transcripts: Transcripts, caller: TranscriptCaller, job_id: str) -> Response:
     """Needs the scopes `transcripts:read` and `emotions:read`. `undertone clips` also cuts the audio."""
     shown = transcripts.read(caller, job_id, emotion=True)
     content = Content.of(render_clips([(shown.transcript, shown.corrections)]), "text/csv", CLIPS)

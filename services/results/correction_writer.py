@@ -15,7 +15,7 @@ from shared.domain.error import InvalidRequest, PreconditionFailed
 from shared.domain.transcript import Transcript
 from shared.exports.captions import plain
 from shared.infra.transcript_reader import TranscriptReader
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 ATTEMPTS = 5
 

@@ -11,7 +11,7 @@ from starlette.responses import Response
 
 from services.results.content_response import etag_of, matches
 from services.results.correction_writer import CorrectedState, visible_words, write_corrections
-from services.results.dependencies import Editor, Reader, Transcripts
+from services.results.dependencies import Editor, TranscriptCaller, Transcripts
 from services.results.openapi import transcript_responses
 from services.results.views import PATH
 from shared.domain.corrected_transcript import apply_corrections
@@ -31,7 +31,7 @@ from shared.domain.transcript import Speaker
 from shared.domain.value import Value
 from shared.exports.document import render_json
 from shared.infra.transcript_reader import TranscriptReader, VisibleTranscript, visible_corrections
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.openapi import Responses
 
 IfMatch = Annotated[
@@ -63,7 +63,7 @@ def _patched(model: type[Value], description: str, *more: type[UndertoneError]) 
 
 
 @router.get(f"{PATH}/corrections", summary="List the corrections.", responses=transcript_responses())
-def list_corrections(transcripts: Transcripts, caller: Reader, job_id: str) -> Corrections:
+def list_corrections(transcripts: Transcripts, caller: TranscriptCaller, job_id: str) -> Corrections:
     """With author, time and old value, in order. Corrected emotions need the scope `emotions:read`."""
     shown = transcripts.read(caller, job_id)
     transcripts.record_audit(caller, "corrections.read", job_id, emotion=shown.emotion)

@@ -30,7 +30,7 @@ from shared.domain.transcript import Speaker
 from shared.domain.value import Value
 from shared.exports.captions import plain
 from shared.infra.transcript_reader import visible_corrections
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 EDITS = f"{PATH}/edits"
 ERRORS = transcript_responses(EditConflict, NoEmotionReading, NothingToUndo, TooManyCorrections, PreconditionFailed)

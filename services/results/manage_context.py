@@ -16,9 +16,9 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.webhooks import SqlDeliveryStore, SqlEndpointStore
 from shared.infra.retention_settings import RetentionSettings
-from shared.infra.web.api_keys import Caller
 from shared.infra.web.application import context_of
 from shared.infra.web.authentication import require_scopes
+from shared.infra.web.authenticator import Caller
 
 
 @dataclass(frozen=True, slots=True)

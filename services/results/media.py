@@ -10,13 +10,13 @@ from starlette.responses import Response
 
 from services.results.content_response import Content, tag, unchanged
 from services.results.content_response import deliver as deliver_content
-from services.results.dependencies import Reader, Transcripts
+from services.results.dependencies import TranscriptCaller, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import content_responses
 from shared.domain.error import MediaDeleted, NoRecording, RangeNotSatisfiable, StoredDataMissing
 from shared.domain.job_blobs import recording_key
 from shared.infra.transcript_reader import TranscriptReader
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.ports.blobs import BlobStore
 
 PATH = "/v1/jobs/{job_id}/media"
@@ -51,7 +51,7 @@ def _kind(blobs: BlobStore, tenant: str, job_id: str) -> tuple[str, str]:
     return next(((kind, suffix) for start, kind, suffix in SIGNATURES if head.startswith(start)), (UNKNOWN, "bin"))
 
 
-def view_media(request: Request, transcripts: Transcripts, caller: Reader, job_id: str) -> Response:
+def view_media(request: Request, transcripts: Transcripts, caller: TranscriptCaller, job_id: str) -> Response:
     """Supports `Range`; every response with content adds an entry to the audit trail."""
     return deliver_recording(request, transcripts, caller, job_id, "recording.read")
 

@@ -10,7 +10,7 @@ from typing import Annotated
 import structlog
 from fastapi import APIRouter
 
-from services.results.dependencies import Editor, Reader
+from services.results.dependencies import Editor, TranscriptCaller
 from services.results.openapi import transcript_responses
 from services.results.views import PATH
 from shared.domain.error import NotFound, StateConflict, TooManyRequests, UndertoneError
@@ -20,8 +20,8 @@ from shared.domain.transcript import Transcript
 from shared.infra.database.notes import SqlNotesStore
 from shared.infra.language_model import LanguageModel, NotesSettings
 from shared.infra.transcript_reader import TranscriptReader
-from shared.infra.web.api_keys import Caller
 from shared.infra.web.application import context_of
+from shared.infra.web.authenticator import Caller
 
 log = structlog.get_logger()
 
@@ -109,7 +109,7 @@ def request_notes(writer: Writer, caller: Editor, job_id: str) -> NotesRecord:
 
 
 @router.get(f"{PATH}/notes", responses=transcript_responses(), summary="The notes, written by software.")
-def show_notes(writer: Writer, caller: Reader, job_id: str) -> NotesRecord:
+def show_notes(writer: Writer, caller: TranscriptCaller, job_id: str) -> NotesRecord:
     """Each claim names the utterances that it rests on. With `emotion` they need the scope `emotions:read`."""
     record = writer.find(caller, job_id)
     if record is None:

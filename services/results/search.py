@@ -8,7 +8,7 @@ from typing import Annotated
 from fastapi import APIRouter, Query
 from pydantic import AwareDatetime, Field
 
-from services.results.dependencies import Reader, Transcripts
+from services.results.dependencies import TranscriptCaller, Transcripts
 from shared.domain.emotion import Emotion
 from shared.domain.search import SearchQuery, SearchResult, highlight
 from shared.domain.tenant import Scope
@@ -53,7 +53,7 @@ def found_job(job: str | None, found: Sequence[SearchResult]) -> str:
 @router.get("/v1/search", summary="Utterances, of the newest job first.")
 def search(
     transcripts: Transcripts,
-    caller: Reader,
+    caller: TranscriptCaller,
     q: Words = None,
     emotion: Perceived = None,
     speaker: SpeakerFilter = None,

@@ -16,7 +16,7 @@ from services.results.views import View
 from shared.domain.error import MediaDeleted, NotFound, RangeNotSatisfiable
 from shared.domain.share_link import ShareLink
 from shared.exports.formats import FORMATS, Format
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.share_links import PREFIX
 
 PATH = PREFIX + "{token}"

@@ -12,7 +12,7 @@ from pydantic import Field
 from starlette.responses import Response
 
 from services.results.content_response import Content, tag
-from services.results.dependencies import Editor, Reader, Transcripts
+from services.results.dependencies import Editor, TranscriptCaller, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import transcript_responses
 from services.results.views import PATH, Emotion, Original, add_view, deliver_audited
@@ -53,7 +53,7 @@ def _sha256(blobs: BlobStore, tenant: str, key: str, size: int) -> str:
 def view_video(
     request: Request,
     transcripts: Transcripts,
-    caller: Reader,
+    caller: TranscriptCaller,
     job_id: str,
     emotion: Emotion = None,
     original: Original = False,

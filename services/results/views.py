@@ -9,7 +9,7 @@ from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
 from services.results.content_response import Content, deliver, unchanged
-from services.results.dependencies import Reader, Transcripts
+from services.results.dependencies import TranscriptCaller, Transcripts
 from services.results.file_name import file_name
 from services.results.openapi import content_responses
 from shared.domain.error import RangeNotSatisfiable, UndertoneError
@@ -17,7 +17,7 @@ from shared.exports.formats import FORMATS, Format
 from shared.exports.summary import render_summary
 from shared.exports.svg import DRAWINGS
 from shared.infra.transcript_reader import TranscriptReader, VisibleTranscript
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 Emotion = Annotated[
     bool | None,
@@ -53,7 +53,7 @@ def _view(form: Format, *, inline: bool = False) -> View:
     def view(
         request: Request,
         transcripts: Transcripts,
-        caller: Reader,
+        caller: TranscriptCaller,
         job_id: str,
         emotion: Emotion = None,
         original: Original = False,

@@ -13,7 +13,7 @@ from celery import Celery, signals
 
 from services.worker.engine_cache import EngineCache
 from services.worker.heartbeat_step import HeartbeatStep
-from services.worker.progress import PROGRESS
+from services.worker.liveness import LIVENESS
 from services.worker.report_step import ReportStep
 from services.worker.run_stage import StageRunner
 from services.worker.scratch import Scratch
@@ -72,7 +72,7 @@ def make_app(worker: WorkerSettings, queue: QueueSettings, redis: RedisSettings)
 
 def run_stage(job_id: str, stage: str) -> None:
     """The Celery task; its result is stored in the database."""
-    PROGRESS.mark()
+    LIVENESS.mark()
     runner().run(job_id, stage)
 
 

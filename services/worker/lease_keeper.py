@@ -14,7 +14,7 @@ from types import FrameType
 
 import structlog
 
-from services.worker.progress import PROGRESS
+from services.worker.liveness import LIVENESS
 from shared.domain.error import LeaseLost
 from shared.domain.work import Claim
 from shared.infra.database.work import SqlWorkStore
@@ -144,7 +144,7 @@ class LeaseKeeper:
         Native code that keeps the interpreter lock stops every thread of this process, including this one, so nothing
         inside the process could end it. Celery starts a new process; the lease expires and is swept.
         """
-        PROGRESS.mark()
+        LIVENESS.mark()
         signal.setitimer(signal.ITIMER_REAL, max(UNRESPONSIVE_SECONDS, self._lease.total_seconds()))
 
     def _stop(self, reason: CancelReason) -> None:

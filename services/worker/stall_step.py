@@ -13,7 +13,7 @@ from celery import bootsteps
 from redis import ConnectionError as ConnectionLost
 from redis import Redis, RedisError
 
-from services.worker.progress import PROGRESS, Progress
+from services.worker.liveness import LIVENESS, Liveness
 from shared.infra.queue_settings import RedisSettings
 
 log = structlog.get_logger()
@@ -35,7 +35,7 @@ class StallWatch:
         self,
         waiting: Callable[[], int],
         server: Callable[[], str],
-        progress: Progress,
+        progress: Liveness,
         clock: Callable[[], float] = time.monotonic,
     ) -> None:
         self._waiting = waiting
@@ -82,7 +82,7 @@ class StallStep(bootsteps.StartStopStep):  # type: ignore[misc]  # Celery has no
         watch = StallWatch(
             lambda: sum(int(client.llen(queue)) for queue in queues),
             lambda: str(client.info("server")["run_id"]),
-            PROGRESS,
+            LIVENESS,
         )
         self._timer = consumer.timer.call_repeatedly(CHECK_SECONDS, lambda: recover_if_stalled(watch))
 

@@ -31,15 +31,15 @@ what no utterance says. An action names who does what, and by when if that was s
 transcript. Do not say what people feel."""
 
 
-class Claim(Value):
+class NotesClaim(Value):
     text: str
     utterances: tuple[int, ...] = Field(min_length=1, description="Indices of the utterances that it rests on")
 
 
 class Notes(Value):
-    summary: tuple[Claim, ...] = ()
-    decisions: tuple[Claim, ...] = ()
-    actions: tuple[Claim, ...] = ()
+    summary: tuple[NotesClaim, ...] = ()
+    decisions: tuple[NotesClaim, ...] = ()
+    actions: tuple[NotesClaim, ...] = ()
 
     def __add__(self, other: Notes) -> Notes:
         return Notes(
@@ -124,10 +124,10 @@ def read_answer(content: str, sent: Collection[int]) -> Notes:
     )
 
 
-def _supported(claims: Sequence[_Answered], sent: frozenset[int]) -> Iterator[Claim]:
+def _supported(claims: Sequence[_Answered], sent: frozenset[int]) -> Iterator[NotesClaim]:
     for claim in claims[:MAX_CLAIMS]:
         visible = "".join(" " if unicodedata.category(sign)[0] == "C" else sign for sign in claim.text)
         text = " ".join(visible.split())[:MAX_TEXT]
         utterances = tuple(dict.fromkeys(number for number in claim.utterances if number in sent))
         if text and utterances:
-            yield Claim(text=text, utterances=utterances)
+            yield NotesClaim(text=text, utterances=utterances)

@@ -22,7 +22,7 @@ from shared.engines.catalog import Setup
 from shared.engines.hallucination import is_plausible, without_loops
 from shared.engines.speech_chunks import chunk_speech
 from shared.engines.weights.description import Weights, find_weights
-from shared.engines.weights.installed import best_here, require
+from shared.engines.weights.installed import best_here, require_weights
 from shared.engines.word_times import tighten
 from shared.ports.media import Audio, Progress
 
@@ -73,7 +73,7 @@ class FasterWhisper:
 
     @classmethod
     def _of(cls, weights: Weights, setup: Setup) -> FasterWhisper:
-        return cls(require(weights, setup.engines), weights.fingerprint, weights.name, setup.threads)
+        return cls(require_weights(weights, setup.engines), weights.fingerprint, weights.name, setup.threads)
 
     @cached_property
     def _model(self) -> Any:

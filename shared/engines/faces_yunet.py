@@ -15,7 +15,7 @@ from shared.domain.error import EngineFailed, InvalidRequest
 from shared.engines.catalog import Setup
 from shared.engines.runtime import open_session
 from shared.engines.weights.description import find_weights
-from shared.engines.weights.installed import folder_of, require
+from shared.engines.weights.installed import folder_of, require_weights
 from shared.ports.engines import FaceBox
 from shared.ports.media import Bytes, Floats, Frame
 
@@ -42,7 +42,7 @@ class YuNet:
         own = [
             path for path in sorted(folder_of("yunet", setup.engines).glob("*.onnx")) if path.name != file.path
         ]  # an operator's own network
-        return cls(own[0] if own else require(weights, setup.engines) / file.path, setup.threads)
+        return cls(own[0] if own else require_weights(weights, setup.engines) / file.path, setup.threads)
 
     def detect(self, frame: Frame) -> Sequence[FaceBox]:
         picture, scale = _fitted(frame.pixels)

@@ -14,7 +14,7 @@ from shared.domain.error import EngineUnavailable, InvalidRequest
 from shared.engines.catalog import Setup
 from shared.engines.runtime import open_session
 from shared.engines.weights.description import find_weights
-from shared.engines.weights.installed import require
+from shared.engines.weights.installed import require_weights
 from shared.ports.media import Floats
 
 Shape = tuple[int | None, ...]  # None: a dimension of any size
@@ -36,7 +36,7 @@ class PublishedNetwork:
         if option is None:
             weights = find_weights(engine)
             (file,) = weights.files
-            path = require(weights, setup.engines) / file.path
+            path = require_weights(weights, setup.engines) / file.path
         elif "/" not in option:  # options in requests of clients contain no slash, so they never name a file
             raise InvalidRequest(
                 f"{engine} has no option {option!r}; a file is named with its folder, as in ./{option}."

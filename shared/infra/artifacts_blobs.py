@@ -10,7 +10,7 @@ from shared.domain.blob import Blob
 from shared.domain.error import NotFound, StoredDataMissing
 from shared.domain.value import Value
 from shared.infra.artifacts_folder import FolderArtifacts
-from shared.infra.blobs_counted import BLOCK, HashingReader
+from shared.infra.hashing_reader import BLOCK, HashingReader
 from shared.ports.blobs import BlobStore
 
 MANIFEST = "manifest.json"

@@ -10,7 +10,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
 
-from shared.infra.blobs_counted import raising_storage_full
+from shared.infra.storage_errors import raising_storage_full
 
 
 class FolderArtifacts:

@@ -20,8 +20,8 @@ from shared.infra.blob_encryption import (
     encrypt_blocks,
     sealed_chunks,
 )
-from shared.infra.blobs_counted import HashingReader
 from shared.infra.database.blob_keys import SqlBlobKeys
+from shared.infra.hashing_reader import HashingReader
 from shared.ports.blobs import BlobStore
 
 

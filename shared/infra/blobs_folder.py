@@ -12,15 +12,14 @@ from pathlib import Path
 
 from shared.domain.blob import Blob, blob_path
 from shared.domain.error import NotFound
-from shared.infra.blobs_counted import (
-    BLOCK,
-    HashingReader,
+from shared.infra.disk import DiskSpace
+from shared.infra.hashing_reader import BLOCK, HashingReader
+from shared.infra.storage_errors import (
     raising_storage_full,
     raising_storage_unavailable,
     storage_full,
     storage_unavailable,
 )
-from shared.infra.disk import DiskSpace
 
 SCRATCH = ".scratch"
 ABANDONED_SECONDS = 3600

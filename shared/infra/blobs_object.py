@@ -13,7 +13,8 @@ from obstore.store import LocalStore, MemoryStore, S3Store
 
 from shared.domain.blob import Blob, blob_path
 from shared.domain.error import NotFound
-from shared.infra.blobs_counted import HashingReader, storage_full, storage_unavailable
+from shared.infra.hashing_reader import HashingReader
+from shared.infra.storage_errors import storage_full, storage_unavailable
 
 if TYPE_CHECKING:
     from obstore import GetResult, WritableFile

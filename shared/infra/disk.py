@@ -5,7 +5,7 @@ from __future__ import annotations
 import shutil
 from pathlib import Path
 
-from shared.infra.blobs_counted import raising_storage_unavailable
+from shared.infra.storage_errors import raising_storage_unavailable
 
 
 class DiskSpace:

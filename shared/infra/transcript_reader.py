@@ -16,7 +16,6 @@ from shared.domain.job_blobs import transcript_key
 from shared.domain.job_record import JobRecord, JobStatus
 from shared.domain.tenant import Scope
 from shared.domain.transcript import Transcript
-from shared.infra.blobs_counted import storage_unavailable
 from shared.infra.checks import ReadinessCheck
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.corrections import SqlCorrectionStore
@@ -24,7 +23,8 @@ from shared.infra.database.engine import Clock, Database
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.parsed_transcripts import ParsedTranscripts
-from shared.infra.web.api_keys import Caller
+from shared.infra.storage_errors import storage_unavailable
+from shared.infra.web.authenticator import Caller
 from shared.ports.blobs import BlobStore
 
 _ID = re.compile(r"[0-9A-Za-z_-]{1,64}")

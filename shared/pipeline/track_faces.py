@@ -14,7 +14,7 @@ from shared.domain.span import Span, union
 from shared.domain.stage_plan import NO_FACES, TRACK_FACES
 from shared.pipeline.artifacts import FACE, FaceTracks, SpeechMap
 from shared.pipeline.face_crop import CROP, cut_square, mouth_motion, sharpness
-from shared.pipeline.follow_faces import FaceFollower, tiles_of
+from shared.pipeline.face_tracker import FaceFollower, tiles_of
 from shared.pipeline.growing_array import GrowingArray
 from shared.pipeline.stage import WholeStage, Workspace
 from shared.ports.engines import FaceDetector

@@ -33,7 +33,7 @@ from shared.exports.formats import FORMATS
 from shared.exports.svg import DRAWINGS
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.secret_encryption import SecretSettings, new_key, new_webhook_secret
 from shared.infra.settings import StorageSettings
 from shared.infra.web.application import create_application

@@ -10,7 +10,7 @@ import pytest
 from shared.domain.tenant import Scope
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.web.security_headers import HEADERS
 from tests.gateway.conftest import Open
 from tests.gateway.serving import Gateway

@@ -21,7 +21,7 @@ from shared.domain.idempotency import RequestKey, StoredResponse
 from shared.domain.job import Job, JobOptions, Source
 from shared.domain.job_blobs import job_folder, recording_key, transcript_key
 from shared.domain.job_record import JobStatus, NewJob
-from shared.domain.notes import Claim, Notes, NotesRecord, NotesStatus
+from shared.domain.notes import Notes, NotesClaim, NotesRecord, NotesStatus
 from shared.domain.stage_plan import plan_stages
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
@@ -111,7 +111,7 @@ def finished(stores: Stores, setup: Setup) -> tuple[WorkerHarness, str]:
         emotion=False,
         corrections=1,
         requested_at=harness.clock.now,
-        notes=Notes(summary=(Claim(text=NOTED, utterances=(0,)),)),
+        notes=Notes(summary=(NotesClaim(text=NOTED, utterances=(0,)),)),
     )
     SqlNotesStore(harness.database).begin(TENANT, job_id, noted, entry)
     return harness, job_id

@@ -15,7 +15,7 @@ from services.gateway.settings import GatewaySettings
 from shared.domain.tenant import Scope
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.web import handler_limit
 from shared.infra.web.application import WebService, create_application
 from tests.gateway.serving import running

@@ -14,7 +14,7 @@ from shared.domain.tenant import ApiKey, Scope
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.server_clock import utc_now
-from shared.infra.keys import ApiKeyVerifier
+from shared.infra.key_verifier import ApiKeyVerifier
 from shared.infra.secret_encryption import SecretCipher
 
 runner = CliRunner()

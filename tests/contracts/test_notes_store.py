@@ -6,7 +6,7 @@ import pytest
 from sqlalchemy import select
 
 from shared.domain.error import NotFound, StateConflict
-from shared.domain.notes import Claim, Notes, NotesRecord, NotesStatus
+from shared.domain.notes import Notes, NotesClaim, NotesRecord, NotesStatus
 from shared.domain.tenant import AuditEntry
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.engine import Database
@@ -32,7 +32,7 @@ def begun(clock: MovableClock) -> NotesRecord:
 
 
 def done(clock: MovableClock) -> NotesRecord:
-    written = Notes(summary=(Claim(text="a", utterances=(0,)),))
+    written = Notes(summary=(NotesClaim(text="a", utterances=(0,)),))
     return begun(clock).model_copy(update={"status": NotesStatus.DONE, "notes": written, "finished_at": clock.now})
 
 

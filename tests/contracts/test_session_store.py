@@ -10,7 +10,7 @@ from shared.domain.tenant import ApiKey, Scope
 from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.sessions import DURATION, SqlSessionStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from tests.service_fakes import MINUTE, MovableClock
 
 

@@ -18,7 +18,7 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.schema_transcripts import share_links
 from shared.infra.database.share_links import SqlShareLinkStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from tests.service_fakes import MINUTE, MovableClock, new_job
 
 HOUR = timedelta(hours=1)

@@ -6,7 +6,7 @@ import json
 
 import pytest
 
-from shared.domain.notes import MAX_CLAIMS, MAX_TEXT, Claim, Notes, parts, prompt, read_answer
+from shared.domain.notes import MAX_CLAIMS, MAX_TEXT, Notes, NotesClaim, parts, prompt, read_answer
 from shared.domain.transcript import SpeakerNames
 from tests.fakes import reading, utterance
 
@@ -48,13 +48,13 @@ def test_claims_keep_the_utterances_that_exist() -> None:
         decisions=[claim("Decided.", "2")],
     )
     assert read_answer(content, {0, 1, 2}) == Notes(
-        summary=(Claim(text="One.", utterances=(0, 2)),), decisions=(Claim(text="Decided.", utterances=(2,)),)
+        summary=(NotesClaim(text="One.", utterances=(0, 2)),), decisions=(NotesClaim(text="Decided.", utterances=(2,)),)
     )
 
 
 def test_an_answer_in_a_fence_is_read() -> None:
     content = f"Here it is:\n```json\n{answered(actions=[claim('Ana tests.', 0)], mood='fine')}\n```"
-    assert read_answer(content, {0}).actions == (Claim(text="Ana tests.", utterances=(0,)),)
+    assert read_answer(content, {0}).actions == (NotesClaim(text="Ana tests.", utterances=(0,)),)
 
 
 @pytest.mark.parametrize(
@@ -95,6 +95,6 @@ def test_long_meetings_are_sent_in_parts() -> None:
 
 
 def test_notes_of_parts_are_joined() -> None:
-    one = Notes(summary=(Claim(text="a", utterances=(0,)),))
-    two = Notes(summary=(Claim(text="b", utterances=(1,)),), actions=(Claim(text="c", utterances=(1,)),))
+    one = Notes(summary=(NotesClaim(text="a", utterances=(0,)),))
+    two = Notes(summary=(NotesClaim(text="b", utterances=(1,)),), actions=(NotesClaim(text="c", utterances=(1,)),))
     assert [claim.text for claim in (one + two).summary] == ["a", "b"] and (one + two).actions == two.actions

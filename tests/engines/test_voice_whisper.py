@@ -15,7 +15,7 @@ from shared.engines.features.whisper_encoder import WhisperEncoder
 from shared.engines.settings import EngineSettings
 from shared.engines.voice_whisper import FEW, Head, VoiceWhisper, centred
 from shared.engines.weights.description import DEFAULT, find_weights
-from shared.engines.weights.installed import require
+from shared.engines.weights.installed import require_weights
 from shared.engines.weights.model_cards import load_card
 from shared.ports.engines import Encoding, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio, Floats
@@ -105,7 +105,7 @@ def test_without_whisper_the_bundled_network_is_chosen(setup: Setup) -> None:
 
 @pytest.fixture
 def whisper_base(whisper: None) -> str:
-    return str(require(find_weights(DEFAULT), EngineSettings()))
+    return str(require_weights(find_weights(DEFAULT), EngineSettings()))
 
 
 @pytest.mark.weights

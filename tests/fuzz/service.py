@@ -29,7 +29,7 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.webhooks import SqlEndpointStore
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import StorageSettings
 from tests.exports.sample import transcript

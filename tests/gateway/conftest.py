@@ -18,7 +18,7 @@ from shared.domain.tenant import Scope
 from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import GovernanceSettings, StorageSettings

@@ -20,9 +20,9 @@ from shared.domain.tenant import Scope
 from shared.domain.webhook import EventType
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
-from shared.infra.web.api_keys import make_authenticator
+from shared.infra.key_verifier import make_key
 from shared.infra.web.application import create_application
+from shared.infra.web.authenticator import make_authenticator
 from shared.infra.web.system_routes import OPEN_PATHS as SYSTEM_PATHS
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway

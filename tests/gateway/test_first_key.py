@@ -19,7 +19,7 @@ from services.gateway.first_key import make_first_key, show_in_log
 from shared.domain.error import InvalidSetting
 from shared.infra.database.engine import Database, open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import ApiKeyVerifier
+from shared.infra.key_verifier import ApiKeyVerifier
 from shared.infra.secret_encryption import new_key
 from shared.infra.web.listener import bound_sockets
 

@@ -26,7 +26,7 @@ from shared.infra.database.webhooks import SqlEndpointStore
 from shared.infra.outbound import Outbound
 from shared.infra.secret_encryption import SecretCipher, new_key
 from shared.infra.settings import GovernanceSettings
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from tests.service_fakes import MovableClock
 
 MP4 = b"\0\0\0\x18ftypmp42" + bytes(100)

@@ -9,7 +9,7 @@ import pytest
 
 from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from tests.gateway.serving import Gateway
 
 

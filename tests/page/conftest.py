@@ -33,11 +33,11 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.queue_settings import QueueSettings, RedisSettings
 from shared.infra.secret_encryption import SecretSettings, new_key
 from shared.infra.settings import GovernanceSettings, StorageSettings
-from shared.infra.web.api_keys import KEYLESS_TENANT
+from shared.infra.web.authenticator import KEYLESS_TENANT
 from tests.fakes import reading
 from tests.gateway.serving import MemoryQueue, eventually, running
 from tests.service_fakes import ONE_STAGE, held, new_job

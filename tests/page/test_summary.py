@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from playwright.sync_api import expect
 
-from shared.domain.notes import Claim, Notes, NotesRecord, NotesStatus
+from shared.domain.notes import Notes, NotesClaim, NotesRecord, NotesStatus
 from shared.domain.tenant import AuditEntry
 from shared.infra.database.notes import SqlNotesStore
 from tests.page.conftest import OpenTab, Site, standup
@@ -16,8 +16,8 @@ def noted(site: Site) -> str:
     """A meeting with notes as a language model would write them."""
     job_id, now = site.add(standup()), site.database.now
     written = Notes(
-        summary=(Claim(text="The team plans the day and tests a new page.", utterances=(0, 1)),),
-        actions=(Claim(text="Carl sends the report after lunch.", utterances=(2,)),),
+        summary=(NotesClaim(text="The team plans the day and tests a new page.", utterances=(0, 1)),),
+        actions=(NotesClaim(text="Carl sends the report after lunch.", utterances=(2,)),),
     )
     record = NotesRecord(
         status=NotesStatus.DONE, model="small-model", emotion=False, corrections=0, requested_at=now, notes=written

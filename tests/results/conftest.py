@@ -22,7 +22,7 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.database.work import SqlWorkStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.language_model import NotesSettings
 from shared.infra.web.application import create_application
 from shared.ports.blobs import BlobStore

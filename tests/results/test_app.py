@@ -17,7 +17,7 @@ from services.results.page.render import HEADERS as PAGE_HEADERS
 from services.results.page.sign_in import SIGN_IN
 from shared.domain.error import InvalidSetting
 from shared.domain.job_blobs import captioned_key
-from shared.infra.web.api_keys import KEYLESS_TENANT
+from shared.infra.web.authenticator import KEYLESS_TENANT
 from shared.infra.web.problems import MEDIA_TYPE
 from shared.infra.web.security_headers import HEADERS
 from shared.infra.web.system_routes import OPEN_PATHS

@@ -23,7 +23,7 @@ from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.parsed_transcripts import ParsedTranscripts
 from shared.infra.transcript_reader import TranscriptReader
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from tests.exports.documents import text_of
 from tests.exports.sample import ANA
 from tests.results.conftest import ALL, FEEL, READ, ResultsHarness

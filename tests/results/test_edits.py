@@ -12,7 +12,7 @@ from shared.exports.formats import FORMATS
 from shared.infra.database.schema_transcripts import search_utterances
 from shared.infra.database.search import SqlTranscriptIndex
 from shared.infra.transcript_reader import open_transcripts
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from tests.exports.documents import text_of
 from tests.results.conftest import ALL, ResultsHarness
 

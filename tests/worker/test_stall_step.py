@@ -11,7 +11,7 @@ import pytest
 from redis import ConnectionError as RedisUnavailable
 
 from services.worker.app import make_app
-from services.worker.progress import Progress
+from services.worker.liveness import Liveness
 from services.worker.settings import WorkerSettings
 from services.worker.stall_step import (
     RECONNECT_SECONDS,
@@ -29,7 +29,7 @@ class Situation:
     """The number of waiting messages and the time, both set by the test; the progress is real."""
 
     def __init__(self) -> None:
-        self.progress = Progress()
+        self.progress = Liveness()
         self.now = self.progress.last
         self.messages = 1
         self.reachable = True
@@ -65,9 +65,9 @@ def test_an_idle_worker_and_one_without_redis_are_not_stalled() -> None:
 
 def test_progress_of_a_forked_process_is_seen_in_the_main_process() -> None:
     code = (
-        "import os, time; from services.worker.progress import PROGRESS; before = PROGRESS.last; time.sleep(0.01)\n"
-        "if (child := os.fork()) == 0:\n    PROGRESS.mark(); os._exit(0)\n"
-        "os.waitpid(child, 0); raise SystemExit(0 if PROGRESS.last > before else 1)"
+        "import os, time; from services.worker.liveness import LIVENESS; before = LIVENESS.last; time.sleep(0.01)\n"
+        "if (child := os.fork()) == 0:\n    LIVENESS.mark(); os._exit(0)\n"
+        "os.waitpid(child, 0); raise SystemExit(0 if LIVENESS.last > before else 1)"
     )
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[2])
 

@@ -25,7 +25,7 @@ class CompatibleApi:
     router: APIRouter
     dialects: Sequence[Dialect]
     body_limits: Mapping[str, int | None] = field(default_factory=dict)
-    chores: Sequence[Callable[[Context], None]] = ()  # repeated in the background
+    background_tasks: Sequence[Callable[[Context], None]] = ()  # repeated in the background
     open_paths: Collection[str] = ()  # without a key
 
 

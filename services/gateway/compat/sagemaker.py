@@ -19,7 +19,7 @@ from services.gateway.compat.api import CompatibleApi, UnsupportedOption, check_
 from services.gateway.compat.passages import Passage, utterances
 from services.gateway.compat.synchronous import submit_or_join, transcript_when_done
 from services.gateway.context import Context
-from services.gateway.dependencies import Gateway, Reader, Writer
+from services.gateway.dependencies import Gateway, TranscriptCaller, UploadCaller
 from services.gateway.job_intake import IncomingUpload
 from shared.domain.job_request import JobRequest
 from shared.infra.checks import run_checks
@@ -61,7 +61,7 @@ class Invocation(JobRequest):
 
 @router.post(ENDPOINTS + "/{name}/invocations")
 @router.post(INVOCATIONS)
-async def invoke(request: Request, gateway: Gateway, caller: Writer, reader: Reader) -> Response:
+async def invoke(request: Request, gateway: Gateway, caller: UploadCaller, reader: TranscriptCaller) -> Response:
     _check_headers(request.headers)
     body = gateway.body_of(request)
     is_json = request.headers.get("content-type", "").partition(";")[0].strip() == "application/json"
@@ -85,7 +85,7 @@ async def invoke(request: Request, gateway: Gateway, caller: Writer, reader: Rea
 
 @router.post(ENDPOINTS + "/{name}/async-invocations")
 @router.post(ENDPOINTS + "/{name}/invocations-response-stream")
-def refuse(caller: Writer, name: str) -> None:
+def refuse(caller: UploadCaller, name: str) -> None:
     del caller, name
     raise UnsupportedOption("Not supported: asynchronous and streamed invocations.", hint="Use POST /v1/recordings.")
 

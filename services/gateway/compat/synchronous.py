@@ -17,7 +17,7 @@ from shared.domain.job_record import JobRecord
 from shared.domain.job_request import JobRequest
 from shared.infra.transcript_reader import VisibleTranscript
 from shared.infra.web.access_log import start_job_trace
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 
 async def submit_or_join(

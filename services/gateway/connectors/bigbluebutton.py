@@ -14,7 +14,7 @@ from starlette.datastructures import Headers
 
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import BigBlueButtonSettings
-from services.gateway.connectors.signatures import read_jwt, require
+from services.gateway.connectors.signatures import read_jwt, require_signature
 from shared.domain.error import InvalidRequest, OutboundFailed
 from shared.domain.transcript import Transcript
 from shared.exports.subtitles import render_vtt
@@ -46,7 +46,7 @@ class BigBlueButton(WebhookConnector):
         fields = parse_qs(body.decode("ascii", errors="replace"))
         claims = read_jwt(fields.get("signed_parameters", [""])[0], self.settings.secret.get_secret_value())
         record = claims.get("record_id")
-        require(isinstance(record, str) and 0 < len(str(record)) <= 255)
+        require_signature(isinstance(record, str) and 0 < len(str(record)) <= 255)
         return Received(_announced(str(record)))
 
     def search(self, outbound: Outbound, path: str) -> Sequence[PlatformRecording]:

@@ -33,7 +33,7 @@ class Connectors:
     routers: Sequence[APIRouter]
     open_paths: Sequence[str]  # without a key: each request proves its origin by its signature
     body_limits: Mapping[str, int | None]
-    chores: Sequence[tuple[Callable[[], None], float]]  # with the seconds between their runs
+    background_tasks: Sequence[tuple[Callable[[], None], float]]  # with the seconds between their runs
 
 
 def open_connectors(gateway: Context) -> Connectors:
@@ -47,7 +47,7 @@ def open_connectors(gateway: Context) -> Connectors:
     routers = [webhook_router(connector, imports) for connector in webhooks]
     open_paths = [path_of(connector) for connector in webhooks]
     body_limits: dict[str, int | None] = {PREFIX: MAX_BODY}
-    chores: list[tuple[Callable[[], None], float]] = []
+    background_tasks: list[tuple[Callable[[], None], float]] = []
     for connector in connectors:
         match connector:
             case Nextcloud():
@@ -55,11 +55,11 @@ def open_connectors(gateway: Context) -> Connectors:
                 open_paths.append(NEXTCLOUD)
                 body_limits |= {NOTIFICATIONS: MAX_BODY, NEXTCLOUD.rstrip("/"): None}  # the first match counts
             case BigBlueButton():
-                chores.append((_search_server(gateway, imports, connector), connector.settings.poll_seconds))
+                background_tasks.append((_search_server(gateway, imports, connector), connector.settings.poll_seconds))
             case Watch():
                 seconds = BUCKET_SECONDS if connector.settings.bucket else FOLDER_SECONDS
-                chores.append((_search_files(imports, connector), seconds))
-    return Connectors(imports, routers, open_paths, body_limits, chores)
+                background_tasks.append((_search_files(imports, connector), seconds))
+    return Connectors(imports, routers, open_paths, body_limits, background_tasks)
 
 
 def _enabled(gateway: Context) -> Sequence[Connector]:

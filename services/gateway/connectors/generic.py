@@ -13,7 +13,7 @@ from starlette.datastructures import Headers
 from services.gateway.body_parsers import validate
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import GenericSettings
-from services.gateway.connectors.signatures import is_fresh, require, same, single
+from services.gateway.connectors.signatures import is_fresh, require_signature, same, single
 from shared.domain.job_request import MAX_TRACKS, TrackAddress
 
 READY = "recording.ready"
@@ -46,7 +46,7 @@ class Generic(WebhookConnector):
         digest = hmac.digest(self._key, f"{message}.{timestamp}.".encode() + body, hashlib.sha256)
         expected = f"v1,{base64.b64encode(digest).decode()}"
         signed = [same(one, expected) for one in single(headers, "webhook-signature").split(" ")]
-        require(any(signed), is_fresh(timestamp, now), 0 < len(message) <= 255)
+        require_signature(any(signed), is_fresh(timestamp, now), 0 < len(message) <= 255)
         event = validate(Event, body)
         if event.type != READY or event.data is None:
             return Received()

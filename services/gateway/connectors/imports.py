@@ -20,7 +20,7 @@ from shared.domain.import_record import ImportClaim, ImportRecord
 from shared.domain.job_record import JobStatus
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.tenant import Scope
-from shared.infra.web.api_keys import KEYLESS_TENANT, Caller
+from shared.infra.web.authenticator import KEYLESS_TENANT, Caller
 
 log = structlog.get_logger()
 

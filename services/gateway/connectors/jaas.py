@@ -11,7 +11,7 @@ from starlette.datastructures import Headers
 from services.gateway.body_parsers import validate
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import JaasSettings
-from services.gateway.connectors.signatures import is_fresh, require, same, sign, single
+from services.gateway.connectors.signatures import is_fresh, require_signature, same, sign, single
 
 UPLOADED = "RECORDING_UPLOADED"
 
@@ -41,7 +41,7 @@ class Jaas(WebhookConnector):
         secret = self.settings.secret.get_secret_value()
         expected = base64.b64encode(sign(secret, f"{timestamp}.".encode() + body)).decode()
         signed = [same(value, expected) for scheme, value in given if scheme == "v1"]
-        require(any(signed), is_fresh(timestamp, now))
+        require_signature(any(signed), is_fresh(timestamp, now))
         event = validate(Event, body)
         if event.event_type != UPLOADED or not event.data.link:
             return Received()

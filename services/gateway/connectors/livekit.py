@@ -15,7 +15,7 @@ from starlette.datastructures import Headers
 from services.gateway.body_parsers import validate
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import LiveKitSettings
-from services.gateway.connectors.signatures import read_jwt, require, same, single
+from services.gateway.connectors.signatures import read_jwt, require_signature, same, single
 from shared.domain.error import InvalidRequest
 from shared.infra.objects_bucket import ObjectsBucket
 
@@ -64,7 +64,7 @@ class LiveKit(WebhookConnector):
     def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         claims = read_jwt(single(headers, "authorization"), self.settings.api_secret.get_secret_value())
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
-        require(
+        require_signature(
             same(str(claims.get("sha256", "")), digest),
             same(str(claims.get("iss", "")), self.settings.api_key),
             _is_valid(claims, now),

@@ -14,7 +14,7 @@ from services.gateway.connectors.connector import Connector
 from services.gateway.connectors.imports import Imports
 from services.gateway.connectors.refusals import counting_refusals
 from services.gateway.connectors.settings import NextcloudSettings
-from services.gateway.connectors.signatures import require, same, sign, single
+from services.gateway.connectors.signatures import require_signature, same, sign, single
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway
 from services.gateway.multipart_stream import FieldReader, PartLimits, boundary_of, read_parts
@@ -41,7 +41,7 @@ class Nextcloud(Connector):
         random = single(request.headers, "talk-recording-random")
         expected = sign(self.settings.secret.get_secret_value(), random.encode() + signed).hex()
         checksum = single(request.headers, "talk-recording-checksum")
-        require(same(checksum, expected), MIN_RANDOM <= len(random) <= MAX_RANDOM)
+        require_signature(same(checksum, expected), MIN_RANDOM <= len(random) <= MAX_RANDOM)
         return random
 
     def receive(

@@ -21,7 +21,7 @@ def sign(secret: str, content: bytes) -> bytes:
     return hmac.digest(secret.encode(), content, hashlib.sha256)
 
 
-def require(*conditions: bool) -> None:
+def require_signature(*conditions: bool) -> None:
     """Raise one error for every reason, so that the sender of a forged request learns nothing.
 
     The conditions are computed before the call: none of them shortens the time of the answer.
@@ -56,7 +56,7 @@ def read_jwt(token: str, secret: str) -> dict[str, Any]:
     signed, _, signature = token.rpartition(".")
     head, _, payload = signed.partition(".")
     expected = base64.urlsafe_b64encode(sign(secret, signed.encode())).decode().rstrip("=")
-    require(same(signature, expected), _json(head).get("alg") == "HS256")
+    require_signature(same(signature, expected), _json(head).get("alg") == "HS256")
     return _json(payload)
 
 

@@ -12,7 +12,7 @@ from starlette.datastructures import Headers
 from services.gateway.body_parsers import validate
 from services.gateway.connectors.connector import PlatformRecording, Received, RemoteFile, WebhookConnector
 from services.gateway.connectors.settings import ZoomSettings
-from services.gateway.connectors.signatures import is_fresh, require, same, sign, single
+from services.gateway.connectors.signatures import is_fresh, require_signature, same, sign, single
 from shared.domain.job_request import MAX_TRACKS
 
 VALIDATION = "endpoint.url_validation"
@@ -65,7 +65,7 @@ class Zoom(WebhookConnector):
     def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         secret, timestamp = self.settings.secret_token.get_secret_value(), single(headers, "x-zm-request-timestamp")
         expected = "v0=" + sign(secret, f"v0:{timestamp}:".encode() + body).hex()
-        require(same(single(headers, "x-zm-signature"), expected), is_fresh(timestamp, now))
+        require_signature(same(single(headers, "x-zm-signature"), expected), is_fresh(timestamp, now))
         event = validate(Event, body)
         if event.event == VALIDATION:
             token = event.payload.plain_token

@@ -14,7 +14,7 @@ from services.results.page.sign_in import SIGN_IN, SignInRedirect
 from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.sessions import SqlSessionStore
-from shared.infra.keys import ApiKeyVerifier
+from shared.infra.key_verifier import ApiKeyVerifier
 from shared.infra.transcript_reader import TranscriptReader
 from shared.infra.web.application import WebService
 

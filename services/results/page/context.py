@@ -11,11 +11,11 @@ from services.results.notes import NotesWriter
 from shared.domain.error import InvalidApiKey
 from shared.domain.tenant import Scope
 from shared.infra.database.sessions import SqlSessionStore
-from shared.infra.keys import ApiKeyVerifier
+from shared.infra.key_verifier import ApiKeyVerifier
 from shared.infra.transcript_reader import TranscriptReader
-from shared.infra.web.api_keys import Caller, caller_with
 from shared.infra.web.application import context_of
 from shared.infra.web.authentication import require_scopes
+from shared.infra.web.authenticator import Caller, caller_with
 
 
 @dataclass(frozen=True, slots=True)
@@ -42,4 +42,4 @@ class PageContext:
 
 
 Pages = Annotated[PageContext, context_of("page")]
-Reader = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]
+TranscriptCaller = Annotated[Caller, Depends(require_scopes(Scope.TRANSCRIPTS_READ))]

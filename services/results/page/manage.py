@@ -14,7 +14,7 @@ from services.results.page.render import error_page, page
 from shared.domain.error import InvalidRequest, NotFound
 from shared.domain.tenant import AuditFilter, Scope
 from shared.domain.webhook import EventType
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 PATH = "/manage"
 PER_PAGE = 50

@@ -6,7 +6,7 @@ from fastapi import APIRouter
 from starlette.responses import Response
 
 from services.results.media import media_type_of
-from services.results.page.context import Pages, Reader
+from services.results.page.context import Pages, TranscriptCaller
 from services.results.page.lines import DOUBT, lines_of, overlaps_of
 from services.results.page.render import error_page, page, streamed_page
 from services.results.page.ribbon import duration_of, lanes_of
@@ -31,7 +31,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get("/meetings/{job_id}")
-def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
+def show_meeting(pages: Pages, caller: TranscriptCaller, job_id: str) -> Response:
     transcripts = pages.transcripts
     try:
         stored = transcripts.corrections.list(caller.tenant, job_id)  # before reading: the page must not claim more
@@ -69,7 +69,7 @@ def show_meeting(pages: Pages, caller: Reader, job_id: str) -> Response:
 
 
 @router.get("/meetings/{job_id}/ribbon")
-def show_ribbon(pages: Pages, caller: Reader, job_id: str) -> Response:
+def show_ribbon(pages: Pages, caller: TranscriptCaller, job_id: str) -> Response:
     """What depends on who speaks when, of which a script shows the parts after a correction."""
     try:
         shown = pages.transcripts.read(caller, job_id)
@@ -89,7 +89,7 @@ def show_ribbon(pages: Pages, caller: Reader, job_id: str) -> Response:
 
 
 @router.get("/meetings/{job_id}/utterances/{index}")
-def show_reading(pages: Pages, caller: Reader, job_id: str, index: int) -> Response:
+def show_reading(pages: Pages, caller: TranscriptCaller, job_id: str, index: int) -> Response:
     """The readings of one utterance: a page of its own, of which a script shows the main part within the transcript."""
     transcripts = pages.transcripts
     try:

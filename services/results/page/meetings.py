@@ -10,7 +10,7 @@ import anyio.to_thread
 from fastapi import APIRouter, Query, Request
 from starlette.responses import Response
 
-from services.results.page.context import PageContext, Pages, Reader
+from services.results.page.context import PageContext, Pages, TranscriptCaller
 from services.results.page.days import day
 from services.results.page.render import page
 from services.results.search import search
@@ -18,7 +18,7 @@ from shared.domain.emotion import EMOTIONS, Emotion
 from shared.domain.error import InvalidRequest
 from shared.domain.governance import Purpose
 from shared.domain.tenant import Scope
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 PER_PAGE = 50
 ASKED = ("q", "speaker", "emotion", "first", "last")  # fields of the form for searching
@@ -41,7 +41,7 @@ router = APIRouter(include_in_schema=False)
 
 @router.get("/")
 def show_meetings(
-    pages: Pages, caller: Reader, cursor: Annotated[str | None, Query(max_length=500)] = None
+    pages: Pages, caller: TranscriptCaller, cursor: Annotated[str | None, Query(max_length=500)] = None
 ) -> Response:
     found = pages.transcripts.jobs.list(caller.tenant, cursor=cursor, limit=PER_PAGE)
     return page(
@@ -60,7 +60,7 @@ def show_meetings(
 
 
 @router.post("/search")
-async def show_search(request: Request, pages: Pages, caller: Reader) -> Response:
+async def show_search(request: Request, pages: Pages, caller: TranscriptCaller) -> Response:
     """A form and not a link: what people search for stays out of addresses and of the browser's history."""
     form = parse_qs((await request.body()).decode(errors="replace"))
     asked = {name: form.get(name, [""])[0].strip()[:200] for name in ASKED}

@@ -20,7 +20,7 @@ from shared.domain.job_blobs import recording_key
 from shared.domain.share_link import ShareLink
 from shared.exports.formats import FORMATS
 from shared.infra.transcript_reader import VisibleTranscript
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.share_links import PREFIX
 
 router = APIRouter(include_in_schema=False)

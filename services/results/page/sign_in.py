@@ -11,10 +11,10 @@ from starlette.datastructures import Headers
 from starlette.responses import RedirectResponse, Response
 from starlette.types import ASGIApp, Message, Receive, Scope, Send
 
-from services.results.page.context import Pages, Reader
+from services.results.page.context import Pages, TranscriptCaller
 from services.results.page.render import HEADERS, page
 from shared.domain.error import InsufficientScope, InvalidApiKey
-from shared.infra.web.sessions import check_same_origin, session_token, set_cookie
+from shared.infra.web.sessions import check_same_origin, cookie_header, session_token
 
 SIGN_IN = "/sign-in"
 _PAGE = re.compile(r"/(meetings/[0-9A-Za-z_-]{1,64}(/summary)?|manage(/[0-9A-Za-z_-]{1,64}){0,2})?")
@@ -49,7 +49,7 @@ async def sign_in(request: Request, pages: Pages) -> Response:
 
 
 @router.post("/sign-out")
-def sign_out(request: Request, pages: Pages, caller: Reader) -> Response:
+def sign_out(request: Request, pages: Pages, caller: TranscriptCaller) -> Response:
     if (token := session_token(request.headers)) is not None:
         pages.sessions.end(token)
         pages.transcripts.record_audit(caller, "session.ended", caller.id)
@@ -57,7 +57,7 @@ def sign_out(request: Request, pages: Pages, caller: Reader) -> Response:
 
 
 def _redirect(request: Request, target: str, token: str) -> Response:
-    cookie = set_cookie(token, secure=request.url.scheme == "https")
+    cookie = cookie_header(token, secure=request.url.scheme == "https")
     return RedirectResponse(target, 303, {**HEADERS, "Set-Cookie": cookie})
 
 

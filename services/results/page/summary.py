@@ -8,7 +8,7 @@ from fastapi import APIRouter
 from starlette.responses import RedirectResponse, Response
 
 from services.results.dependencies import Editor
-from services.results.page.context import PageContext, Pages, Reader
+from services.results.page.context import PageContext, Pages, TranscriptCaller
 from services.results.page.render import HEADERS, error_page, page
 from shared.domain.error import InsufficientScope, UndertoneError
 from shared.domain.notes import NotesRecord
@@ -17,13 +17,13 @@ from shared.exports.drawings import draw_emotions, draw_talk_time, draw_valence
 from shared.exports.summary import summarize
 from shared.exports.svg import render_svg
 from shared.infra.transcript_reader import VisibleTranscript
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 router = APIRouter(include_in_schema=False)
 
 
 @router.get("/meetings/{job_id}/summary")
-def show_summary(pages: Pages, caller: Reader, job_id: str) -> Response:
+def show_summary(pages: Pages, caller: TranscriptCaller, job_id: str) -> Response:
     try:
         shown = pages.transcripts.read(caller, job_id)
     except UndertoneError as error:

@@ -20,8 +20,8 @@ from shared.engines.decoder.open import find_video, opened
 from shared.engines.decoder_pyav import PyAvDecoder
 from shared.engines.settings import MediaSettings
 from shared.pipeline.artifacts import DetectedFaces
+from shared.pipeline.face_tracker import FaceFollower, tiles_of
 from shared.pipeline.faces_of_speakers import FacesOfSpeakers
-from shared.pipeline.follow_faces import FaceFollower, tiles_of
 from shared.pipeline.track_faces import MAX_SIDE, PER_SECOND, FaceWriter
 from shared.ports.engines import FaceClip, FaceDetector, UtteranceClip
 from shared.ports.media import SAMPLE_RATE, Audio, Floats

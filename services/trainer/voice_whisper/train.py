@@ -20,7 +20,7 @@ from shared.domain.error import InvalidRequest
 from shared.engines.settings import EngineSettings
 from shared.engines.voice_whisper import SIZE, Head, centred
 from shared.engines.weights.description import find_weights
-from shared.engines.weights.installed import require
+from shared.engines.weights.installed import require_weights
 from shared.ports.media import Floats
 
 RATE, DECAY = 6e-3, 0.01
@@ -36,7 +36,7 @@ def train(data: Path, run: Path, recipe: Recipe, start: Initialization = FROM_SC
     """Trains the head and all folds whose metrics the card states; `start` names the folder of a Whisper."""
     if start.freeze:
         raise InvalidRequest("voice-whisper freezes the whole of Whisper; leave out --freeze.")
-    whisper = start.weights or require(find_weights(f"faster-whisper:{SIZE}"), EngineSettings())
+    whisper = start.weights or require_weights(find_weights(f"faster-whisper:{SIZE}"), EngineSettings())
     statistics = read_statistics(data, run / "statistics.npz", whisper / "model.bin")
     parts = fold_parts(statistics.clips)
     fold_metrics: list[dict[str, dict[str, float]]] = []

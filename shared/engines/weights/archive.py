@@ -11,7 +11,7 @@ from shared.domain.error import InvalidRequest
 from shared.engines.settings import EngineSettings
 from shared.engines.weights.description import Weights
 from shared.engines.weights.fetch import partial_folder
-from shared.engines.weights.installed import folder_of, install, require
+from shared.engines.weights.installed import folder_of, install, require_weights
 
 
 def export_weights(chosen: Sequence[Weights], archive: Path, settings: EngineSettings) -> None:
@@ -20,7 +20,7 @@ def export_weights(chosen: Sequence[Weights], archive: Path, settings: EngineSet
     try:
         with tarfile.open(partial, "w", dereference=True) as tar:
             for weights in chosen:
-                folder = require(weights, settings)
+                folder = require_weights(weights, settings)
                 for file in weights.files:
                     tar.add(folder / file.path, f"{folder.name}/{file.path}")
         partial.replace(archive)

@@ -38,7 +38,7 @@ def best_here(slot: str, settings: EngineSettings) -> Weights:
     raise EngineUnavailable(f"No weights for {slot} are in {settings.models_dir}.", hint=find_weights(DEFAULT).hint)
 
 
-def require(weights: Weights, settings: EngineSettings) -> Path:
+def require_weights(weights: Weights, settings: EngineSettings) -> Path:
     """Return the folder of verified weights; raise with the fetch command if they are missing or damaged."""
     weights.check_licence(settings)
     if not is_here(weights, settings):

@@ -21,8 +21,8 @@ from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.telemetry import NULL_TRACER, Tracer
 from shared.infra.web.access_log import AccessLog
-from shared.infra.web.api_keys import make_authenticator
 from shared.infra.web.authentication import Authentication
+from shared.infra.web.authenticator import make_authenticator
 from shared.infra.web.body_limit import BodySizeLimit
 from shared.infra.web.dialect import Dialect, DialectErrors
 from shared.infra.web.handler_limit import HandlerLimit

@@ -14,7 +14,7 @@ from starlette.types import Scope as ASGIScope
 
 from shared.domain.error import UndertoneError
 from shared.domain.tenant import Scope
-from shared.infra.web.api_keys import Authenticator, Caller, key_in
+from shared.infra.web.authenticator import Authenticator, Caller, key_in
 from shared.infra.web.dialect import Dialect, dialect_of
 from shared.infra.web.loopback import check_local
 from shared.infra.web.problems import error_response

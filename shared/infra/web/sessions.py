@@ -21,7 +21,7 @@ def session_token(headers: Mapping[str, str]) -> str | None:
     return token if 0 < len(token) <= MAX_LENGTH else None
 
 
-def set_cookie(token: str, *, secure: bool) -> str:
+def cookie_header(token: str, *, secure: bool) -> str:
     """The Set-Cookie header of a new session, or of an ended one if the token is empty."""
     seconds = int(DURATION.total_seconds()) if token else 0
     transport = "; Secure" if secure else ""

@@ -14,8 +14,8 @@ from starlette.responses import HTMLResponse, JSONResponse, Response
 
 from shared.domain.tenant import Scope
 from shared.infra.checks import ReadinessCheck, run_checks
-from shared.infra.web.api_keys import Caller
 from shared.infra.web.authentication import require_scopes
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.error_page import PATH as ERRORS
 from shared.infra.web.error_page import render_error_page
 from shared.infra.web.openapi import error_responses

@@ -16,7 +16,7 @@ from shared.engines.settings import EngineSettings
 from shared.engines.weights.description import Weights
 from shared.engines.weights.fetch import fetch
 from shared.engines.weights.hub import ANSWER_SECONDS
-from shared.engines.weights.installed import folder_of, is_here, is_intact, require, source_of
+from shared.engines.weights.installed import folder_of, is_here, is_intact, require_weights, source_of
 from tests.engines.weights.sources import FILES, REVISION, Source, described, make_wheels
 
 FETCH = """
@@ -57,7 +57,7 @@ def test_weights_come_from_the_hub_at_the_pinned_revision(source: Source, settin
     reports: list[tuple[int, int]] = []
     folder = fetch(weights, settings, lambda done, total: reports.append((done, total)))
     assert {path.name: path.read_bytes() for path in folder.iterdir() if path.name in FILES} == FILES
-    assert require(weights, settings) == folder
+    assert require_weights(weights, settings) == folder
     assert source_of(weights, settings) == f"{source.url}/maker/tiny-model at {REVISION}"
     assert reports == sorted(reports) and len(reports) > 3
     assert reports[-1] == (weights.bytes, weights.bytes)
@@ -79,9 +79,9 @@ def test_damaged_weights_are_refused_and_fetched_again(source: Source, settings:
     (folder / "model.bin").write_bytes(b"\0" * len(FILES["model.bin"]))
     assert is_here(weights, settings), "a changed file of the right size is found by its hash only"
     with pytest.raises(EngineUnavailable, match=r"damaged: model\.bin"):
-        require(weights, settings)
+        require_weights(weights, settings)
     run(weights, settings)
-    assert require(weights, settings) == folder
+    assert require_weights(weights, settings) == folder
 
 
 def test_a_closed_connection_is_continued(source: Source, settings: EngineSettings) -> None:
@@ -213,7 +213,7 @@ def test_never_fetches_when_the_operator_forbids_it(source: Source, settings: En
 def test_weights_without_commercial_use_are_refused(source: Source, settings: EngineSettings) -> None:
     source.add_to_hub(FILES)
     commercial = settings.model_copy(update={"commercial_only": True})
-    for act in (run, require):
+    for act in (run, require_weights):
         with pytest.raises(EngineUnavailable, match="commercially"):
             act(described(commercial_use=False), commercial)
     assert source.requests == []

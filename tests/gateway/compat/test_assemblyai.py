@@ -17,7 +17,7 @@ from shared.domain.job_record import JobFailure
 from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.outbox import SqlOutbox
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from tests.gateway.compat.finished_jobs import fail, finish
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, Gateway, eventually

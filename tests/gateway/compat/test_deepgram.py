@@ -17,7 +17,7 @@ from shared.domain.webhook import DueDelivery
 from shared.infra.database.erasure import SqlErasureStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.outbox import SqlOutbox
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from tests.gateway.compat.finished_jobs import Ends, fail, finish, job_ids, while_ending
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving

@@ -21,7 +21,7 @@ from shared.domain.transcript import disclose
 from shared.domain.webhook import DueDelivery
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.outbox import SqlOutbox
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from tests.gateway.compat.finished_jobs import fail, finish, spoken
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import Reply, serving

@@ -15,7 +15,7 @@ from openai import OpenAI
 
 from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from tests.gateway.compat.finished_jobs import Ends, finish, job_ids, spoken, while_ending
 from tests.gateway.conftest import Open
 from tests.gateway.serving import MP4, WAV, Gateway

@@ -14,7 +14,7 @@ from pydantic import BaseModel
 from shared.domain.tenant import Scope
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.keys import make_key
+from shared.infra.key_verifier import make_key
 from shared.infra.web.application import WebService, create_application
 from shared.infra.web.authentication import require_scopes
 from shared.infra.web.dialect import Dialect, Failure

@@ -9,7 +9,7 @@ from services.results.page.render import POLICY
 from shared.domain.tenant import Scope
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.web.api_keys import KEYLESS_TENANT
+from shared.infra.web.authenticator import KEYLESS_TENANT
 from shared.infra.web.sessions import COOKIE
 from tests.results.conftest import ALL, READ, ResultsHarness, opened_app
 

@@ -29,11 +29,11 @@ from services.gateway.compat.passages import (
 )
 from services.gateway.compat.synchronous import read_transcript
 from services.gateway.context import Context
-from services.gateway.dependencies import Gateway, Reader
+from services.gateway.dependencies import Gateway, TranscriptCaller
 from services.gateway.jobs import find_job
 from shared.domain.speech import Word
 from shared.infra.transcript_reader import VisibleTranscript
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 PATH = TRANSCRIPTS + "/{job_id}"
 MAX_PHRASE = 5  # words
@@ -43,31 +43,35 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.get(PATH + "/srt", response_class=PlainTextResponse)
-def srt(gateway: Gateway, caller: Reader, job_id: str, chars_per_caption: Characters = CAPTION_CHARACTERS) -> str:
+def srt(
+    gateway: Gateway, caller: TranscriptCaller, job_id: str, chars_per_caption: Characters = CAPTION_CHARACTERS
+) -> str:
     return render_srt(_passages(gateway, caller, job_id)[0], chars_per_caption)
 
 
 @router.get(PATH + "/vtt", response_class=PlainTextResponse)
-def vtt(gateway: Gateway, caller: Reader, job_id: str, chars_per_caption: Characters = CAPTION_CHARACTERS) -> str:
+def vtt(
+    gateway: Gateway, caller: TranscriptCaller, job_id: str, chars_per_caption: Characters = CAPTION_CHARACTERS
+) -> str:
     return render_vtt(_passages(gateway, caller, job_id)[0], chars_per_caption)
 
 
 @router.get(PATH + "/sentences")
-def show_sentences(gateway: Gateway, caller: Reader, job_id: str) -> dict[str, Any]:
+def show_sentences(gateway: Gateway, caller: TranscriptCaller, job_id: str) -> dict[str, Any]:
     passages, shown = _passages(gateway, caller, job_id)
     speakers = bool(requested(find_job(gateway, caller.tenant, job_id)).get("speaker_labels"))
     return _parts("sentences", job_id, sentences(passages), shown, speakers)
 
 
 @router.get(PATH + "/paragraphs")
-def show_paragraphs(gateway: Gateway, caller: Reader, job_id: str) -> dict[str, Any]:
+def show_paragraphs(gateway: Gateway, caller: TranscriptCaller, job_id: str) -> dict[str, Any]:
     passages, shown = _passages(gateway, caller, job_id)
     return _parts("paragraphs", job_id, paragraphs(passages), shown, False)
 
 
 @router.get(PATH + "/word-search")
 def search_words(
-    gateway: Gateway, caller: Reader, job_id: str, words: Annotated[str, Query(min_length=1, max_length=4000)]
+    gateway: Gateway, caller: TranscriptCaller, job_id: str, words: Annotated[str, Query(min_length=1, max_length=4000)]
 ) -> dict[str, Any]:
     passages, _ = _passages(gateway, caller, job_id)
     matches = find_phrases([word for passage in passages for word in passage.words], words.split(","))
@@ -75,7 +79,7 @@ def search_words(
 
 
 @router.get(PATH + "/redacted-audio")
-def show_redacted_audio(caller: Reader, job_id: str) -> None:
+def show_redacted_audio(caller: TranscriptCaller, job_id: str) -> None:
     del caller, job_id
     raise UnsupportedOption("Not supported: redacted audio.")
 

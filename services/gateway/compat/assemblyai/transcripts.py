@@ -17,7 +17,7 @@ from services.gateway.compat.assemblyai import views
 from services.gateway.compat.assemblyai.request import TranscriptRequest
 from services.gateway.compat.synchronous import read_transcript
 from services.gateway.context import Context
-from services.gateway.dependencies import Gateway, Reader, Writer
+from services.gateway.dependencies import Gateway, TranscriptCaller, UploadCaller
 from services.gateway.job_intake import IncomingUpload
 from services.gateway.jobs import erase_job, find_job
 from shared.domain.error import InsufficientScope, NotFound
@@ -25,7 +25,7 @@ from shared.domain.job_record import JobFilter, JobRecord, JobStatus
 from shared.domain.job_request import JobRequest
 from shared.domain.page import Cursor
 from shared.infra.web.access_log import start_job_trace
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 UPLOAD = "/v2/upload"
 TRANSCRIPTS = "/v2/transcript"
@@ -36,7 +36,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.post(UPLOAD)
-async def upload(request: Request, gateway: Gateway, caller: Writer) -> dict[str, str]:
+async def upload(request: Request, gateway: Gateway, caller: UploadCaller) -> dict[str, str]:
     body = gateway.body_of(request)
     expires_at = gateway.clock() + timedelta(hours=gateway.settings.upload_hours)
 
@@ -50,7 +50,7 @@ async def upload(request: Request, gateway: Gateway, caller: Writer) -> dict[str
 
 @router.post(TRANSCRIPTS)
 async def submit(
-    request: Request, gateway: Gateway, caller: Writer, wanted: TranscriptRequest, after_response: BackgroundTasks
+    request: Request, gateway: Gateway, caller: UploadCaller, wanted: TranscriptRequest, after_response: BackgroundTasks
 ) -> dict[str, Any]:
     warnings = wanted.warnings()
     metadata = {views.METADATA: wanted.echo(warnings)}
@@ -86,7 +86,7 @@ def _receive(gateway: Context, incoming: IncomingUpload, url: str) -> None:
 def list_transcripts(
     request: Request,
     gateway: Gateway,
-    caller: Reader,
+    caller: TranscriptCaller,
     limit: Limit = 10,
     status: Literal["queued", "processing", "completed", "error"] | None = None,
     created_on: date | None = None,
@@ -135,7 +135,7 @@ def _position(gateway: Context, caller: Caller, job_id: str) -> Cursor:
 
 
 @router.get(TRANSCRIPTS + "/{job_id}")
-def show(request: Request, gateway: Gateway, caller: Reader, job_id: str) -> dict[str, Any]:
+def show(request: Request, gateway: Gateway, caller: TranscriptCaller, job_id: str) -> dict[str, Any]:
     if gateway.jobs.erasure_record(caller.tenant, job_id) is not None:
         return views.show_deleted(job_id)
     record = find_job(gateway, caller.tenant, job_id)
@@ -148,7 +148,7 @@ def show(request: Request, gateway: Gateway, caller: Reader, job_id: str) -> dic
 
 
 @router.delete(TRANSCRIPTS + "/{job_id}")
-def delete(gateway: Gateway, caller: Writer, job_id: str) -> dict[str, Any]:
+def delete(gateway: Gateway, caller: UploadCaller, job_id: str) -> dict[str, Any]:
     record = gateway.jobs.find(caller.tenant, job_id)
     erase_job(gateway, caller, job_id)
     if record and (own := OWN_UPLOAD.search(views.audio_url(record, ""))):

@@ -15,7 +15,7 @@ from services.gateway.compat.deepgram.callbacks import callback_to, remember, re
 from services.gateway.compat.deepgram.options import read_query
 from services.gateway.compat.deepgram.views import show
 from services.gateway.compat.synchronous import submit_or_join, transcript_when_done
-from services.gateway.dependencies import Gateway, Reader, Writer
+from services.gateway.dependencies import Gateway, TranscriptCaller, UploadCaller
 from services.gateway.job_intake import IncomingUpload
 from shared.domain.job_request import JobRequest
 from shared.domain.value import Value
@@ -33,7 +33,7 @@ class MediaAddress(Value):
 
 
 @router.post(LISTEN)
-async def listen(request: Request, gateway: Gateway, caller: Writer, reader: Reader) -> dict[str, Any]:
+async def listen(request: Request, gateway: Gateway, caller: UploadCaller, reader: TranscriptCaller) -> dict[str, Any]:
     options, warnings = read_query(request.query_params)
     callback = None if options.callback is None else callback_to(options.callback, options.callback_method)
     metadata = {} if callback is None else remember(options, warnings, caller)
@@ -67,5 +67,5 @@ API = CompatibleApi(
     router=router,
     dialects=(Dialect(prefixes=(LISTEN, *OTHERS), write_error=_write_error, key_schemes=("token", "bearer")),),
     body_limits={LISTEN: None},
-    chores=(render_callbacks,),
+    background_tasks=(render_callbacks,),
 )

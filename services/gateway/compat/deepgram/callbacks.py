@@ -16,7 +16,7 @@ from services.gateway.jobs import find_job
 from shared.domain.error import JobFailed, UndertoneError
 from shared.domain.tenant import Scope
 from shared.domain.webhook import PayloadFormat, WebhookEndpoint
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 
 METADATA = "deepgram"  # the entry of a job's metadata with what its callback repeats
 

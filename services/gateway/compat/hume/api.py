@@ -18,7 +18,7 @@ from services.gateway.compat.api import CompatibleApi
 from services.gateway.compat.hume.request import METADATA, read_start
 from services.gateway.compat.hume.views import STATUSES, show_details, show_predictions
 from services.gateway.context import Context
-from services.gateway.dependencies import Gateway, Reader, Writer
+from services.gateway.dependencies import Gateway, TranscriptCaller, UploadCaller
 from services.gateway.jobs import find_job
 from shared.domain.error import UndertoneError
 from shared.domain.job_record import JobFilter, JobRecord, JobTime
@@ -28,7 +28,7 @@ from shared.domain.webhook import PayloadFormat, WebhookEndpoint
 from shared.exports.document import render_json
 from shared.exports.subtitles import render_vtt
 from shared.infra.web.access_log import start_job_trace
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.dialect import Dialect, Failure
 from shared.infra.web.request_body import Body
 
@@ -41,7 +41,9 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.post(JOBS)
-async def start(request: Request, gateway: Gateway, caller: Writer, after_response: BackgroundTasks) -> dict[str, str]:
+async def start(
+    request: Request, gateway: Gateway, caller: UploadCaller, after_response: BackgroundTasks
+) -> dict[str, str]:
     record = await gateway.upload(caller, partial(_submit, gateway, caller, request, gateway.body_of(request)))
     start_job_trace(request, record.id)
     after_response.add_task(gateway.send_tickets)
@@ -60,7 +62,7 @@ def _submit(gateway: Context, caller: Caller, request: Request, body: Body) -> J
 @router.get(JOBS)
 def list_jobs(
     gateway: Gateway,
-    caller: Reader,
+    caller: TranscriptCaller,
     limit: Annotated[int, Query(ge=1, le=200)] = 50,
     status: Annotated[list[Status] | None, Query()] = None,
     when: Literal["created_before", "created_after"] = "created_before",
@@ -79,17 +81,17 @@ def list_jobs(
 
 
 @router.get(JOBS + "/{job_id}")
-def show_job(gateway: Gateway, caller: Reader, job_id: str) -> dict[str, Any]:
+def show_job(gateway: Gateway, caller: TranscriptCaller, job_id: str) -> dict[str, Any]:
     return show_details(find_job(gateway, caller.tenant, job_id))
 
 
 @router.get(JOBS + "/{job_id}/predictions")
-def predictions(gateway: Gateway, caller: Reader, job_id: str) -> list[dict[str, Any]]:
+def predictions(gateway: Gateway, caller: TranscriptCaller, job_id: str) -> list[dict[str, Any]]:
     return show_predictions(find_job(gateway, caller.tenant, job_id), _read(gateway, caller, job_id))
 
 
 @router.get(JOBS + "/{job_id}/artifacts")
-def artifacts(gateway: Gateway, caller: Reader, job_id: str) -> Response:
+def artifacts(gateway: Gateway, caller: TranscriptCaller, job_id: str) -> Response:
     record, transcript = find_job(gateway, caller.tenant, job_id), _read(gateway, caller, job_id)
     content = io.BytesIO()
     with zipfile.ZipFile(content, "w", zipfile.ZIP_DEFLATED) as archive:
@@ -136,5 +138,5 @@ API = CompatibleApi(
     router=router,
     dialects=(Dialect(prefixes=("/v0",), write_error=_write_error, key_header="x-hume-api-key", key_schemes=()),),
     body_limits={JOBS: None},
-    chores=(render_callbacks,),
+    background_tasks=(render_callbacks,),
 )

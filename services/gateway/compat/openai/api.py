@@ -22,11 +22,11 @@ from services.gateway.compat.synchronous import (
     transcript_when_done,
 )
 from services.gateway.context import Context
-from services.gateway.dependencies import Gateway, Reader, Writer
+from services.gateway.dependencies import Gateway, TranscriptCaller, UploadCaller
 from services.gateway.job_intake import IncomingUpload
 from shared.domain.error import AudioTooLong, JobFailed, StateConflict, UndertoneError
 from shared.domain.job_request import JobRequest
-from shared.infra.web.api_keys import Caller
+from shared.infra.web.authenticator import Caller
 from shared.infra.web.dialect import Dialect, Failure
 
 NAME = "openai"
@@ -40,7 +40,7 @@ router = APIRouter(include_in_schema=False)
 
 
 @router.post(TRANSCRIPTIONS)
-async def transcribe(request: Request, gateway: Gateway, caller: Writer, reader: Reader) -> Response:
+async def transcribe(request: Request, gateway: Gateway, caller: UploadCaller, reader: TranscriptCaller) -> Response:
     form, body = TranscriptionForm(), gateway.body_of(request)
 
     def read(incoming: IncomingUpload) -> JobRequest:
@@ -78,19 +78,19 @@ async def _stream(gateway: Context, caller: Caller, job_id: str, form: Transcrip
 
 
 @router.post(TRANSLATIONS)
-async def translate(caller: Writer) -> None:
+async def translate(caller: UploadCaller) -> None:
     del caller
     raise UnsupportedOption("Not supported: translations.", hint=f"Use {TRANSCRIPTIONS}.")
 
 
 @router.get("/v1/models")
-def list_models(caller: Reader) -> dict[str, Any]:
+def list_models(caller: TranscriptCaller) -> dict[str, Any]:
     del caller
     return {"object": "list", "data": [_model(name) for name in MODELS]}
 
 
 @router.get("/v1/models/{model}")
-def show_model(caller: Reader, model: str) -> dict[str, Any]:
+def show_model(caller: TranscriptCaller, model: str) -> dict[str, Any]:
     del caller
     if model not in MODELS:
         raise UnknownModel("There is no such model.")

@@ -15,7 +15,7 @@ from shared.infra.database.engine import Database
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.sessions import SqlSessionStore
 from shared.infra.database.share_links import SqlShareLinkStore
-from shared.infra.keys import ApiKeyVerifier
+from shared.infra.key_verifier import ApiKeyVerifier
 from shared.infra.web.loopback import is_loopback
 from shared.infra.web.settings import WebSettings
 

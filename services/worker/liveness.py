@@ -9,7 +9,7 @@ import time
 _TIME = struct.Struct("d")
 
 
-class Progress:
+class Liveness:
     """Created before the processes are forked; the monotonic clock is the same in all of them."""
 
     def __init__(self) -> None:
@@ -25,4 +25,4 @@ class Progress:
         return float(at)
 
 
-PROGRESS = Progress()
+LIVENESS = Liveness()
