@@ -28,7 +28,7 @@ sys.path.insert(0, str(Path(__file__).parents[1]))
 from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.engine import open_database
 from shared.infra.database.keys import SqlKeyStore
-from shared.infra.web.api_keys import KEYLESS_TENANT
+from shared.infra.web.authenticator import KEYLESS_TENANT
 from tests.page.conftest import FLAGS, ROOT, Site, four_hours
 
 MINUTES = float(sys.argv[1]) if len(sys.argv) > 1 else 10.0

@@ -90,7 +90,7 @@ class Gateway:
             return received
 
 
-def eventually(true: Callable[[], bool], seconds: float = 5) -> bool:
+def eventually(true: Callable[[], bool], seconds: float = 20) -> bool:
     """Wait for an effect that follows the response, such as sending to the queue."""
     deadline = time.monotonic() + seconds
     while not true() and time.monotonic() < deadline:
