@@ -4,7 +4,6 @@ import os
 import signal
 import subprocess
 import sys
-import time
 from pathlib import Path
 
 import pytest
@@ -70,8 +69,7 @@ def test_socket_of_a_folder_with_a_long_path_is_in_a_temporary_folder(tmp_path: 
 def test_server_ends_when_its_parent_is_killed(tmp_path: Path) -> None:
     script = (
         "import pathlib, sys, time\n"
-        "from tests.gateway.serving import eventually
-from tests.local_redis import redis_running\n"
+        "from tests.local_redis import redis_running\n"
         "with redis_running(pathlib.Path(sys.argv[1])):\n    print('up', flush=True)\n    time.sleep(60)\n"
     )
     parent = subprocess.Popen([sys.executable, "-c", script, str(tmp_path / "redis")], stdout=subprocess.PIPE)
