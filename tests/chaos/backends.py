@@ -52,7 +52,7 @@ class Backend:
             "SECRETS__KEYS": new_key(),
             "GATEWAY__REQUESTS_PER_MINUTE": "1000000",
             "STORAGE__RESERVE_MB": "16",
-            "WORKER__LEASE_SECONDS": "10",
+            "WORKER__LEASE_SECONDS": "6",
             "QUEUE__SWEEP_SECONDS": "1",
             "ENGINES__MODELS_DIR": str(folder / "models"),
             "LD_PRELOAD": str(_clock_library(folder)),

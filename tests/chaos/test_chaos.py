@@ -13,7 +13,7 @@ from tests.running_service import ROOT
 
 @pytest.mark.slow
 def test_no_job_is_lost_or_doubled_while_parts_fail() -> None:
-    chosen = {"CHAOS_SEED": "1", "CHAOS_SECONDS": "40", "CHAOS_BACKENDS": "SQLite"}
+    chosen = {"CHAOS_SEED": "1", "CHAOS_SECONDS": "25", "CHAOS_BACKENDS": "SQLite"}
     said = subprocess.run(
         [sys.executable, "-m", "tests.chaos"],
         cwd=ROOT,
