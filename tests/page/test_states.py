@@ -75,6 +75,7 @@ def test_conflicts_and_errors(site: Site, shown: Tab, scheme: str, screen: str) 
     page.keyboard.type("Mine")
     page.keyboard.press("Enter")
     expect(page.locator("#u2 .failure")).to_contain_text("“Theirs”")
+    expect(page.locator("#u2 .failure")).to_be_in_viewport(ratio=1)
     check(page, f"conflict-{suffix}")
     for path, heading in (("/meetings/missing", "There is no such transcript."), ("/manage/missing", "")):
         page.goto(site.url + path)

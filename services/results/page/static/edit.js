@@ -65,6 +65,7 @@ export function edit(at, field = "text") {
       conflict = isConflict(error);
       if (conflict) await refresh().catch(() => {});
       place.textContent = conflict ? explanation(line, stored()) : error instanceof Error ? error.message : "It could not be saved.";
+      place.scrollIntoView({ block: "nearest" });
       return false;
     }
   };

@@ -12,7 +12,7 @@ const all = /** @type {HTMLInputElement} */ (byId("replace-all"));
 const run = /** @type {HTMLButtonElement} */ (byId("replace-run"));
 const field = (/** @type {string} */ name) => /** @type {HTMLInputElement} */ (byId(name));
 
-const PART = 40; // hits that are added to the list together
+const PART = 40; // rows that are added together
 const PAUSE_MS = 150; // after the last key
 /** @typedef {{index: number, at: number, parts: string[], found: string[]}} Hit parts: the text around what was found */
 /** @type {Hit[]} */
@@ -32,12 +32,6 @@ function pattern() {
   return new RegExp(`${whole[0]}${escaped}${whole[1]}`, field("replace-case").checked ? "gu" : "giu");
 }
 
-/** The next task; false if the preview is no longer wanted. @param {number} number */
-const goOn = async (number) => {
-  await nextTask();
-  return number === search && dialog.open;
-};
-
 /** Nothing can be replaced until every utterance is searched. */
 async function preview() {
   const number = ++search;
@@ -49,7 +43,10 @@ async function preview() {
   all.checked = true;
   list.replaceChildren();
   for (let at = 0; wanted && at < lines.length; at++) {
-    if (isLate() && !(await goOn(number))) return;
+    if (isLate()) {
+      await nextTask();
+      if (number !== search) return; // a later preview has begun
+    }
     const text = textOf(at)?.data ?? "";
     const parts = text.split(wanted);
     if (parts.length < 2) continue;
@@ -57,10 +54,14 @@ async function preview() {
     if (after && after !== text) hits.push({ index: Number(lines[at].id.slice(1)), at, parts, found: text.match(wanted) ?? [] });
   }
   showCount();
-  for (let shown = 0; shown < hits.length; shown += PART) {
-    if (isLate() && !(await goOn(number))) return;
-    list.append(...hits.slice(shown, shown + PART).map((hit) => row(hit, replacement)));
-  }
+  showMore();
+}
+
+/** Rows are added when the reader comes near the last one: thousands of them are slow. */
+function showMore() {
+  const shown = list.children.length;
+  const replacement = clean(field("replace-with").value);
+  list.append(...hits.slice(shown, shown + PART).map((hit) => row(hit, replacement)));
 }
 
 /** @param {Hit} hit @param {string} replacement */
@@ -130,6 +131,12 @@ export function startReplace() {
       run.disabled = true;
       timer = setTimeout(preview, PAUSE_MS);
     }
+  });
+  list.addEventListener("scroll", () => {
+    if (list.scrollTop + 2 * list.clientHeight > list.scrollHeight) showMore();
+  });
+  list.addEventListener("focusin", (event) => {
+    if (list.lastElementChild?.contains(/** @type {Node} */ (event.target))) showMore();
   });
   dialog.querySelector("form")?.addEventListener("submit", (event) => {
     if (event.submitter !== run) return;
