@@ -252,7 +252,8 @@ def test_a_webhook_has_the_vendors_body_and_the_clients_header(gateway: Gateway,
             "header",
         ),
         ({"webhook_url": "http://169.254.169.254/"}, "address"),
-        ({"speakers_expected": 900}, "speakers"),
+        ({"speakers_expected": 900}, "speakers_expected"),
+        ({"word_boost": ["<|x|>"]}, "keyterms_prompt"),
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(sdk: Any, config: dict[str, Any], named: str) -> None:
