@@ -7,6 +7,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from fastapi import APIRouter
+from fastapi.exceptions import RequestValidationError
 from starlette.datastructures import Headers
 
 from services.gateway.body_parsers import validate
@@ -35,11 +36,20 @@ class UnsupportedOption(InvalidRequest):
     http_status = 400
 
 
-def read_options(headers: Headers, fields: Mapping[str, Any], nested: Mapping[str, str] = {}) -> JobRequest:
-    """The native options, with purpose, consent and modalities from headers or from nested fields."""
+def read_options(
+    headers: Headers, fields: Mapping[str, Any], nested: Mapping[str, str] = {}, *, names: Mapping[str, str] = {}
+) -> JobRequest:
+    """The native options, with purpose, consent and modalities from headers or from nested fields.
+
+    An error names the client's field; `names` has those that differ.
+    """
     found = {name: headers.get(f"undertone-{name}") or nested.get(f"undertone[{name}]") for name in GOVERNANCE}
     given = {name: value for name, value in found.items() if value is not None}
-    return validate(JobRequest, {name: value for name, value in fields.items() if value is not None} | given)
+    try:
+        return validate(JobRequest, {name: value for name, value in fields.items() if value is not None} | given)
+    except RequestValidationError as error:
+        renamed = [{**one, "loc": tuple(names.get(part, part) for part in one["loc"])} for one in error.errors()]
+        raise RequestValidationError(renamed) from None
 
 
 def check_options(given: Mapping[str, Any], *, supported: Collection[str], ignored: Collection[str]) -> list[str]:

@@ -156,6 +156,7 @@ def test_a_failed_job_is_final_and_a_repeat_joins(gateway: Gateway) -> None:
         {"detect_entities": True},
         {"callback_method": "DELETE"},
         {"extra": "no colon"},
+        {"keyterm": "<|x|>"},
     ],
 )
 def test_what_is_not_supported_is_refused_by_name(gateway: Gateway, options: dict[str, Any]) -> None:
@@ -171,7 +172,8 @@ def test_errors_have_the_vendors_form(gateway: Gateway) -> None:
         {"json": {"url": "file:///etc/passwd"}},
         {"content": b""},
     )
-    with httpx.Client(base_url=gateway.url, headers={"Authorization": f"Token {gateway.keys['ours']}"}) as client:
+    headers = {"Authorization": f"Token {gateway.keys['ours']}"}
+    with httpx.Client(base_url=gateway.url, headers=headers, timeout=60) as client:
         for body in bodies:
             answer = client.post(PATH, **body)
             assert answer.status_code in (400, 403), body

@@ -178,6 +178,11 @@ def test_what_is_not_supported_is_refused_by_name(sdk: OpenAI, options: dict[str
         sdk.audio.transcriptions.create(file=("a.mp4", MP4), model="undertone-1", **options)
 
 
+def test_an_invalid_value_is_refused_by_the_vendors_name(sdk: OpenAI) -> None:
+    with pytest.raises(openai.UnprocessableEntityError, match="keywords"):
+        sdk.audio.transcriptions.create(file=("a.mp4", MP4), model="undertone-1", keywords=["<|x|>"])
+
+
 def test_errors_have_the_vendors_form(gateway: Gateway, sdk: OpenAI, opened: Open) -> None:
     with pytest.raises(openai.UnprocessableEntityError) as unreadable:
         sdk.audio.transcriptions.create(file=("a.txt", b"hello"), model="undertone-1")

@@ -29,6 +29,7 @@ IGNORED = frozenset(
         "temperature",
     }
 )
+NAMES = {"language": "language_code", "speakers": "speakers_expected", "vocabulary": "keyterms_prompt"}
 NEVER_SENT = ("webhook-", "host", "content-length", "content-type", "transfer-encoding", "connection")
 HEADER_NAME = re.compile(r"[!#$%&'*+.^_`|~0-9A-Za-z-]{1,128}")
 HEADER_VALUE = re.compile(r"[\t\x20-\x7e]{1,1000}")

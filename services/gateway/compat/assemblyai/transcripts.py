@@ -14,7 +14,7 @@ from fastapi import APIRouter, BackgroundTasks, Query, Request
 from services.gateway.body_parsers import download
 from services.gateway.compat.api import check_options, read_options
 from services.gateway.compat.assemblyai import views
-from services.gateway.compat.assemblyai.request import TranscriptRequest
+from services.gateway.compat.assemblyai.request import NAMES, TranscriptRequest
 from services.gateway.compat.synchronous import read_transcript
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, TranscriptCaller, UploadCaller
@@ -54,7 +54,7 @@ async def submit(
 ) -> dict[str, Any]:
     warnings = wanted.warnings()
     metadata = {views.METADATA: wanted.echo(warnings)}
-    options = read_options(request.headers, {**wanted.options(), "metadata": metadata})
+    options = read_options(request.headers, {**wanted.options(), "metadata": metadata}, names=NAMES)
     record = await gateway.upload(caller, partial(_submit, gateway, caller, wanted, options))
     start_job_trace(request, record.id)
     after_response.add_task(gateway.send_tickets)

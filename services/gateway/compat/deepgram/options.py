@@ -61,7 +61,7 @@ class ListenOptions(Value):
             "separate_channels": self.multichannel,
             "metadata": metadata,
         }
-        return read_options(headers, fields, query)
+        return read_options(headers, fields, query, names={"vocabulary": "keyterm"})
 
 
 def read_query(query: QueryParams) -> tuple[ListenOptions, list[str]]:

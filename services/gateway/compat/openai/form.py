@@ -110,9 +110,8 @@ class TranscriptionForm:
             "vocabulary": self.fields.get("keywords", ()),
             "modalities": () if model in WITHOUT_EMOTION else None,
         }
-        return read_options(
-            headers, fields, {name: self.first(name) for name in GOVERNANCE_FIELDS if name in self.fields}
-        )
+        nested = {name: self.first(name) for name in GOVERNANCE_FIELDS if name in self.fields}
+        return read_options(headers, fields, nested, names={"vocabulary": "keywords"})
 
 
 def read_form(
