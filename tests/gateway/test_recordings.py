@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import hashlib
 import json
+from typing import Any
 
 import httpx
 import pytest
@@ -130,19 +131,24 @@ def test_a_recording_is_fetched_by_url(gateway: Gateway, client: httpx.Client) -
 
 def test_tracks_are_fetched_by_url(gateway: Gateway, client: httpx.Client) -> None:
     with serving(Reply(body=MP4), Reply(body=WAV), Reply(body=WAV + b"b")) as other:
-        tracks = [{"url": f"{other.url}/Ana.wav?token=t"}, {"url": f"{other.url}/2", "name": "Ben"}]
+        tracks: list[dict[str, Any]] = [
+            {"url": f"{other.url}/Ana.wav?token=t"},
+            {"url": f"{other.url}/2", "name": "Ben", "start": -1.5},
+        ]
         body = {"url": f"{other.url}/all.mp4", "tracks": tracks}
         job_id = accepted(client.post("/v1/recordings", json=body, headers={"Idempotency-Key": "k"}))
         assert [one.path for one in other.asked] == ["/all.mp4", "/Ana.wav?token=t", "/2"]
-        body["tracks"] = tracks[:1]
-        again = client.post("/v1/recordings", json=body, headers={"Idempotency-Key": "k"})
-        assert code(again) == (422, "idempotency_key_reused"), "different tracks make a different request"
+        for changed in (tracks[:1], [tracks[0], tracks[1] | {"start": 1.5}]):
+            again = client.post("/v1/recordings", json=body | {"tracks": changed}, headers={"Idempotency-Key": "k"})
+            assert code(again) == (422, "idempotency_key_reused"), "different tracks make a different request"
+        late = client.post("/v1/recordings", json=body | {"tracks": [tracks[0] | {"start": 86_401}]})
+        assert code(late) == (422, "invalid_request")
         assert len(other.asked) == 3
     record = gateway.context.jobs.find("ours", job_id)
     assert record is not None
-    assert [(track.name, track.sha256) for track in record.job.tracks] == [
-        ("Ana", hashlib.sha256(WAV).hexdigest()),
-        ("Ben", hashlib.sha256(WAV + b"b").hexdigest()),
+    assert [(track.name, track.sha256, track.start) for track in record.job.tracks] == [
+        ("Ana", hashlib.sha256(WAV).hexdigest(), 0.0),
+        ("Ben", hashlib.sha256(WAV + b"b").hexdigest(), -1.5),
     ]
     assert record.stages[3].needs == ("detect_speech",), "the tracks determine who speaks when"
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import threading
 import time
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from datetime import timedelta
 from functools import partial
 
@@ -52,47 +53,42 @@ class Lease:
         self._renewed_at = time.monotonic()
 
 
+@dataclass(frozen=True, slots=True)
 class RecordingFiles:
     """The files of one import; all together have the size limit of one request."""
 
-    def __init__(
-        self,
-        gateway: Context,
-        connector: Connector,
-        incoming: IncomingUpload,
-        lease: Lease,
-    ) -> None:
-        self._gateway = gateway
-        self._connector = connector
-        self._incoming = incoming
-        self._lease = lease
+    gateway: Context
+    connector: Connector
+    incoming: IncomingUpload
+    lease: Lease
 
     def fetch(self, recording: PlatformRecording) -> None:
         main = recording.main
         if main is None:
             raise TranscriptTooLate("The platform announced this transcript after the job of its recording began.")
-        self._fetch(self._incoming.put_recording, main, main.name)
+        self._fetch(self.incoming.put_recording, main, main.name)
         for track in recording.tracks:
-            if main.begins_at is not None and track.ends_at is not None and track.ends_at <= main.begins_at:
-                log.warning("gateway.track_left_out", connector=self._connector.name)  # it ends before the recording
+            start = _start(track, main)
+            if track.begins_at is not None and track.ends_at is not None and track.ends_at - track.begins_at <= -start:
+                log.warning("gateway.track_left_out", connector=self.connector.name)  # it ends before the recording
                 continue
-            put = partial(self._incoming.put_track, start=_start(track, main))
+            put = partial(self.incoming.put_track, start=start)
             # What follows the last dot of a track's name is removed as the suffix of a file.
             self._fetch(put, track, track.name and f"{track.name}.track")
         if recording.transcript is not None:
             try:
-                self._fetch(self._incoming.put_transcript, recording.transcript, recording.transcript.name)
+                self._fetch(self.incoming.put_transcript, recording.transcript, recording.transcript.name)
             except InvalidTranscript:
-                log.warning("gateway.transcript_ignored", connector=self._connector.name)
+                log.warning("gateway.transcript_ignored", connector=self.connector.name)
 
     def _fetch(self, put: Callable[[str | None, Iterator[bytes]], None], file: RemoteFile, name: str | None) -> None:
         if file.url is None:
-            put(name, self._kept(self._connector.read_own(file)))
+            put(name, self._kept(self.connector.read_own(file)))
             return
-        left = self._gateway.max_bytes - self._incoming.size
+        left = self.gateway.max_bytes - self.incoming.size
         headers = {} if file.authorization is None else {"Authorization": file.authorization}
         try:
-            with self._gateway.outbound.fetching(file.url, headers, max_bytes=left) as download:
+            with self.gateway.outbound.fetching(file.url, headers, max_bytes=left) as download:
                 put(name, self._kept(download.blocks))
         except OutboundFailed as error:
             if error.reason == "too_large":
@@ -100,8 +96,8 @@ class RecordingFiles:
             raise
 
     def _kept(self, blocks: Iterable[bytes]) -> Iterator[bytes]:
-        for block in self._incoming.with_heartbeat(blocks):
-            self._lease.keep()
+        for block in self.incoming.with_heartbeat(blocks):
+            self.lease.keep()
             yield block
 
 

@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 
 from fastapi import APIRouter
 from pydantic import SecretStr, ValidationError
 
 from services.gateway.connectors.bigbluebutton import BigBlueButton
-from services.gateway.connectors.connector import Connector, WebhookConnector
+from services.gateway.connectors.connector import Connector, PlatformRecording, WebhookConnector
 from services.gateway.connectors.generic import Generic
 from services.gateway.connectors.imports import Imports
 from services.gateway.connectors.jaas import Jaas
@@ -55,10 +56,13 @@ def open_connectors(gateway: Context) -> Connectors:
                 open_paths.append(NEXTCLOUD)
                 body_limits |= {NOTIFICATIONS: MAX_BODY, NEXTCLOUD.rstrip("/"): None}  # the first match counts
             case BigBlueButton():
-                background_tasks.append((_search_server(gateway, imports, connector), connector.settings.poll_seconds))
+                find = partial(connector.search, gateway.outbound, path_of(connector))
+                background_tasks.append(
+                    (partial(_accept_found, imports, connector, find), connector.settings.poll_seconds)
+                )
             case Watch():
                 seconds = BUCKET_SECONDS if connector.settings.bucket else FOLDER_SECONDS
-                background_tasks.append((_search_files(imports, connector), seconds))
+                background_tasks.append((partial(_accept_found, imports, connector, connector.search), seconds))
     return Connectors(imports, routers, open_paths, body_limits, background_tasks)
 
 
@@ -106,17 +110,6 @@ def _check_options(imports: Imports, connector: Connector) -> None:
         ) from None
 
 
-def _search_files(imports: Imports, connector: Watch) -> Callable[[], None]:
-    def search_watched_files() -> None:
-        for recording in connector.search():
-            imports.accept(connector, recording)
-
-    return search_watched_files
-
-
-def _search_server(gateway: Context, imports: Imports, connector: BigBlueButton) -> Callable[[], None]:
-    def search_bigbluebutton() -> None:
-        for recording in connector.search(gateway.outbound, path_of(connector)):
-            imports.accept(connector, recording)
-
-    return search_bigbluebutton
+def _accept_found(imports: Imports, connector: Connector, search: Callable[[], Iterable[PlatformRecording]]) -> None:
+    for recording in search():
+        imports.accept(connector, recording)

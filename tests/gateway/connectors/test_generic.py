@@ -38,7 +38,7 @@ def signed(
 
 
 def ready(url: str) -> bytes:
-    tracks = [{"url": f"{url}/ana", "name": "Ana"}]
+    tracks = [{"url": f"{url}/ana", "name": "Ana", "start": 2.5}]
     return json.dumps({"type": "recording.ready", "data": {"url": url, "name": "a.mp4", "tracks": tracks}}).encode()
 
 
@@ -49,7 +49,7 @@ def test_a_recording_becomes_one_job(gateway: Gateway) -> None:
             assert post(gateway, PATH, body, signed(body, age=timedelta(seconds=age))).status_code == 200
         (job,) = imported(gateway)
         assert soon(lambda: imports(gateway)[0]["status"] == "done")
-    assert len(jobs(gateway)) == 1 and [track.name for track in job.job.tracks] == ["Ana"]
+    assert len(jobs(gateway)) == 1 and [(track.name, track.start) for track in job.job.tracks] == [("Ana", 2.5)]
     assert job.metadata == {"source": {"platform": "generic", "message": "msg_1"}}
 
 

@@ -118,7 +118,7 @@ def test_the_earliest_participant_is_the_recording_of_a_room_without_one(gateway
 def test_a_wrong_clock_of_the_server_shifts_no_track(gateway: Gateway) -> None:
     with serving(Reply(body=MP4), Reply(body=WAV)) as server:
         for number, (at, more) in enumerate(((1e9, {}), (1e3, {"participant": {"identity": "Ana"}}))):
-            body = ended(f"{server.url}/{number}", f"EG_{number}", (at, 2e9), **more)
+            body = ended(f"{server.url}/{number}", f"EG_{number}", (at, at + 60), **more)
             post(gateway, PATH, body, signed(body))
         (job,) = imported(gateway)
     assert [track.start for track in job.job.tracks] == [0.0]
