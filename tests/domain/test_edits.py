@@ -3,50 +3,26 @@
 from __future__ import annotations
 
 from collections.abc import Callable
-from datetime import UTC, datetime
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
-from hypothesis import strategies as st
 
-from shared.domain.corrected_transcript import CorrectedTranscript, apply_changes, apply_corrections
-from shared.domain.correction import MAX_CORRECTIONS, CorrectedField, Correction, check_limits, numbered
-from shared.domain.correction_history import active_corrections, undo_changes
-from shared.domain.edit import Accept, Edit, Join, Merge, Rename, Replace, SetEmotion, SetSpeaker, SetText, Split
-from shared.domain.edit_plan import MAX_DIVISIONS, EditPlan
-from shared.domain.emotion import Emotion
+from shared.domain.corrected_transcript import apply_changes
+from shared.domain.correction import MAX_CORRECTIONS, check_limits
+from shared.domain.edit import Accept, Edit, Join, Merge, Rename, Replace, SetSpeaker, SetText, Split
+from shared.domain.edit_plan import MAX_DIVISIONS
 from shared.domain.error import (
-    EditConflict,
     InvalidRequest,
     NotFound,
-    NothingToUndo,
     TooManyCorrections,
-    UndertoneError,
 )
 from shared.domain.speech import Word
-from shared.domain.transcript import Transcript
 from shared.domain.utterance_division import split_utterance
+from tests.domain.edited_meeting import meeting, shown
 from tests.editing import edited, planned
 from tests.exports.sample import transcript
-from tests.fakes import reading, turn, utterance
+from tests.fakes import reading, utterance
 from tests.scaling import LIMIT, growth
-
-
-def meeting() -> Transcript:
-    said = (
-        utterance(0, 0, 4, "S1", "We lost the customer"),
-        utterance(1, 4, 6, "S2", "no way"),
-        utterance(2, 6, 8, "S1", "it is true"),
-    )
-    made = transcript(said)
-    turns = (turn("S1", 0, 4, 0.9), turn("S2", 4, 6, 0.8), turn("S1", 6, 8, 0.9))
-    speakers = tuple(one.model_copy(update={"utterances": n}) for one, n in zip(made.speakers, (2, 1), strict=True))
-    return made.model_copy(update={"turns": turns, "speakers": speakers})
-
-
-def shown(given: Transcript) -> list[tuple[int, str, str, float, float]]:
-    return [(one.index, one.speaker, one.text, one.start, one.end) for one in given.utterances]
 
 
 def test_split_keeps_word_times_and_reading() -> None:
@@ -180,115 +156,6 @@ def test_absurd_edits_are_refused() -> None:
         planned(meeting(), *(SetSpeaker(utterances=(0,), name="Zoe") for _ in range(500)))
     with pytest.raises(TooManyCorrections):
         check_limits((), planned(meeting(), SetText(utterance=0, text="x")) * (MAX_CORRECTIONS + 1))
-
-
-class Log:
-    """The corrections of two authors, as the store keeps them."""
-
-    def __init__(self, published: Transcript) -> None:
-        self.published = published
-        self.corrections: tuple[Correction, ...] = ()
-
-    def edit(self, *operations: Any, author: str = "a") -> None:
-        draft = CorrectedTranscript(self.published)
-        for change in active_corrections(self.corrections):
-            draft.apply(change)
-        self._add(EditPlan(draft, self.corrections).changes(operations), author)
-
-    def step(self, step: CorrectedField, author: str = "a") -> None:
-        self._add(undo_changes(self.corrections, author, step), author)
-
-    def _add(self, changes: Any, author: str) -> None:
-        at = datetime(2026, 1, 1, tzinfo=UTC)
-        self.corrections += numbered(changes, after=len(self.corrections), key_id=author, at=at)
-
-    @property
-    def now(self) -> Transcript:
-        return apply_corrections(self.published, self.corrections)
-
-
-def test_undo_and_redo_restore_words_and_times() -> None:
-    log = Log(meeting())
-    states = [log.now]
-    for operation in (
-        SetText(utterance=0, text="Entirely other words than before"),
-        Split(utterance=0, word=2),
-        SetSpeaker(utterances=(3,), name="Zoe"),
-        Merge(speaker="S1", into="S2"),
-        SetEmotion(utterance=0, emotion=Emotion.JOY),
-    ):
-        log.edit(operation)
-        states.append(log.now)
-    for state in reversed(states[:-1]):
-        log.step(CorrectedField.UNDONE)
-        assert log.now == state
-    with pytest.raises(NothingToUndo):
-        log.step(CorrectedField.UNDONE)
-    for state in states[1:]:
-        log.step(CorrectedField.REDONE)
-        assert log.now == state
-    log.step(CorrectedField.UNDONE)
-    log.edit(Rename(speaker="S2", name="Bo"))
-    with pytest.raises(NothingToUndo):
-        log.step(CorrectedField.REDONE)
-
-
-def test_ids_of_undone_edits_are_not_used_again() -> None:
-    log = Log(meeting())
-    log.edit(Split(utterance=0, word=2), SetSpeaker(utterances=(3,), name="Zoe"))
-    log.step(CorrectedField.UNDONE)
-    log.edit(Split(utterance=1, word=1), SetSpeaker(utterances=(4,), name="Max"))
-    assert [one.index for one in log.now.utterances] == [0, 1, 4, 2]
-    assert [one.id for one in log.now.speakers] == ["S1", "S2", "S4"]
-
-
-def test_an_edit_on_which_others_depend_is_not_undone() -> None:
-    log = Log(meeting())
-    log.edit(Split(utterance=0, word=2), SetSpeaker(utterances=(3,), name="Zoe"))
-    log.edit(SetText(utterance=1, text="other"), author="b")
-    log.step(CorrectedField.UNDONE)
-    log.step(CorrectedField.REDONE)
-    log.edit(SetSpeaker(utterances=(1,), speaker="S3"), author="b")
-    with pytest.raises(EditConflict, match="speaker S3"):
-        log.step(CorrectedField.UNDONE)
-    log.step(CorrectedField.UNDONE, author="b")
-    log.step(CorrectedField.UNDONE)
-    log.edit(SetText(utterance=0, text="other"), author="b")
-    with pytest.raises(EditConflict, match="utterance 0"):
-        log.step(CorrectedField.REDONE)
-
-
-SPEAKERS, INDEXES = st.sampled_from(["S1", "S2", "S3", "S4"]), st.integers(0, 6)
-OPERATIONS = st.one_of(
-    st.builds(Split, utterance=INDEXES, word=st.integers(1, 4)),
-    st.builds(Join, utterance=INDEXES),
-    st.builds(Merge, speaker=SPEAKERS, into=SPEAKERS),
-    st.builds(SetSpeaker, utterances=st.tuples(INDEXES), speaker=SPEAKERS),
-    st.builds(SetSpeaker, utterances=st.tuples(INDEXES), name=st.just("Zoe")),
-    st.builds(Rename, speaker=SPEAKERS, name=st.sampled_from("xy")),
-    st.builds(Accept, utterance=INDEXES, words=st.tuples(st.integers(0, 3))),
-    st.sampled_from([CorrectedField.UNDONE, CorrectedField.REDONE]),
-)
-
-
-@settings(max_examples=150)
-@given(st.lists(st.tuples(OPERATIONS, st.sampled_from("ab")), max_size=14))
-def test_no_sequence_of_edits_loses_a_word_or_second(steps: list[tuple[Any, str]]) -> None:
-    log = Log(meeting())
-    for step, author in steps:
-        try:
-            log.step(step, author) if isinstance(step, CorrectedField) else log.edit(step, author=author)
-        except UndertoneError:
-            continue
-    made = log.now
-    said = sorted((word.start, word.text) for one in made.utterances for word in one.words)
-    assert said == sorted((word.start, word.text) for one in meeting().utterances for word in one.words)
-    assert [one.start for one in made.utterances] == sorted(one.start for one in made.utterances)
-    assert " ".join(one.text for one in made.utterances).split() != []
-    known = {one.id for one in made.speakers}
-    assert {one.speaker for one in made.utterances} | {one.speaker for one in made.turns} <= known
-    assert sum(one.utterances for one in made.speakers) == len(made.utterances)
-    assert sum(one.duration for one in made.turns) == pytest.approx(8)
 
 
 def test_edits_apply_in_linear_time() -> None:
