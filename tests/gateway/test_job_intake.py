@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
+from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import pytest
 from pydantic import JsonValue
@@ -12,7 +14,8 @@ from services.gateway.callbacks import CallbackEndpoints
 from services.gateway.job_intake import ABANDONED_AFTER, JobIntake
 from services.gateway.job_options import grant_options
 from shared.domain.emotion import Modality
-from shared.domain.error import InvalidRequest, ModalityNotAllowed, NotFound
+from shared.domain.error import DatabaseUnavailable, InvalidRequest, ModalityNotAllowed, NotFound
+from shared.domain.job_record import JobRecord
 from shared.domain.job_request import JobRequest
 from shared.domain.tenant import Scope
 from shared.infra.address_rule import OutboundSettings
@@ -93,6 +96,21 @@ def test_upload_that_is_not_submitted_is_deleted(intake: JobIntake) -> None:
 def test_submitted_upload_is_kept_after_an_interruption(intake: JobIntake) -> None:
     with pytest.raises(KeyboardInterrupt):
         submit_and_interrupt(intake)
+    (job,) = intake.jobs.list("ours").items
+    assert stored_keys(intake) == [f"jobs/{job.id}/media/recording"]
+
+
+def test_files_of_a_job_are_kept_if_the_connection_was_lost_when_it_was_added(
+    intake: JobIntake, database: Database
+) -> None:
+    class Disconnected(SqlJobStore):
+        def add(self, *arguments: Any, **more: Any) -> JobRecord:
+            super().add(*arguments, **more)
+            raise DatabaseUnavailable("The connection was lost.")
+
+    losing = replace(intake, jobs=Disconnected(database))
+    with pytest.raises(DatabaseUnavailable):
+        submit_and_interrupt(losing)
     (job,) = intake.jobs.list("ours").items
     assert stored_keys(intake) == [f"jobs/{job.id}/media/recording"]
 
