@@ -42,6 +42,8 @@ def test_correcting(site: Site, shown: Tab, scheme: str, screen: str) -> None:
     page.get_by_role("combobox", name="Speaker", exact=True).select_option(label="New speaker…")
     expect(page.get_by_label("Name of the new speaker")).to_be_visible()
     check(page, f"new-speaker-{suffix}")
+    message, panel = (page.locator(one).bounding_box() for one in ("#status", "#selection"))
+    assert message and panel and message["y"] + message["height"] < panel["y"], "the message covers the panel"
 
 
 def test_splitting_and_joining(site: Site, shown: Tab, scheme: str, screen: str) -> None:
