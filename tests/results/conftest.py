@@ -43,6 +43,7 @@ class ResultsHarness:
     blobs: BlobStore
     clock: MovableClock
     app: FastAPI
+    stores: Stores
 
     def key(self, scopes: Collection[Scope] = ALL, tenant: str = "ours") -> str:
         text, key = make_key(tenant, scopes, self.clock.now)
@@ -104,5 +105,5 @@ def harness(stores: Stores) -> Iterator[ResultsHarness]:
     for tenant in ("ours", "theirs"):
         SqlKeyStore(database).ensure_tenant(tenant)
     blobs = stores.blobs()
-    yield ResultsHarness(database, blobs, clock, opened_app(database, blobs))
+    yield ResultsHarness(database, blobs, clock, opened_app(database, blobs), stores)
     database.close()

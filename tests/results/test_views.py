@@ -172,7 +172,7 @@ def test_reading_a_transcript_is_audited_without_content(harness: ResultsHarness
 
 def test_unavailable_storage_is_not_a_missing_transcript(harness: ResultsHarness) -> None:
     made, web = harness.done(), harness.web()
-    folder = harness.blobs._root
+    folder = harness.stores.folder / "blobs"
     renamed = folder.with_name("renamed")
     folder.rename(renamed)
     for path in ("", ".vtt", "/summary", ".mp4", "/corrections"):
@@ -194,7 +194,7 @@ def test_unresponsive_storage_is_waited_for_briefly(harness: ResultsHarness) -> 
             go_on.wait(60)
 
     made = harness.done()
-    web = TestClient(opened_app(harness.database, Hanging(harness.blobs._root)))
+    web = TestClient(opened_app(harness.database, Hanging(harness.stores.folder / "blobs")))
     began = time.monotonic()
     key = {"Authorization": f"Bearer {harness.key()}"}
     assert web.get("/readyz").status_code == 503
