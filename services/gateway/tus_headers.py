@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import re
 from datetime import datetime
 from email.utils import format_datetime
@@ -60,7 +59,7 @@ def read_metadata(text: str) -> dict[str, str]:
         key, _, value = pair.partition(" ")
         try:
             decoded = base64.b64decode(value, validate=True).decode(errors="replace")
-        except binascii.Error:
+        except ValueError:  # also for characters beyond ASCII
             raise BadHeader("A value of Upload-Metadata is not base64.") from None
         if not _KEY.fullmatch(key) or key in metadata:
             raise BadHeader("A key of Upload-Metadata is empty, invalid or repeated.")

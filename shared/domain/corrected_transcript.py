@@ -29,6 +29,9 @@ class CorrectedTranscript:
         self._origins: dict[int, tuple[SpeakerTurn, ...]] = {}  # of changed utterances: who spoke when, as published
         self.names = {one.id: one.name for one in published.speakers}
         self.utterances = {one.index: one for one in published.utterances}
+        # Positions of correct words, and new speakers, are written into words only once: many corrections of a long
+        # utterance would otherwise copy all of its words each time.
+        self.accepted: dict[int, set[int]] = {}
 
     def resolved(self, speaker: str) -> str:
         """The speaker, or the one with whom it was merged."""
@@ -49,17 +52,25 @@ class CorrectedTranscript:
                 del self.names[change.target]
             case CorrectedField.SPLIT:
                 position, index = map(int, change.new.split())
-                first, second = split_utterance(self.utterances[int(change.target)], position, index)
+                first, second = split_utterance(self._with_accepted_words(int(change.target)), position, index)
                 origins = self._origins_of(first.index)
                 self._set(first, _clipped(origins, first.start, first.end))
                 self._set(second, _clipped(origins, second.start, second.end))
             case CorrectedField.JOINED:
-                first, second = self.utterances[int(change.target)], self.utterances[int(change.new)]
+                first, second = map(self._with_accepted_words, (int(change.target), int(change.new)))
                 origins = self._origins_of(first.index) + self._origins_of(second.index)
                 self._set(join_utterances(first, second), origins)
                 del self.utterances[second.index]
-            case _:
+            case CorrectedField.ACCEPTED:
+                index = int(change.target)
+                self._origins_of(index)
+                self.accepted.setdefault(index, set()).update(map(int, change.new.split()))
+            case CorrectedField.SPEAKER:
                 utterance = self.utterances[int(change.target)]
+                moved = utterance.model_copy(update={"speaker": change.new})
+                self._set(moved, self._origins_of(utterance.index))
+            case _:
+                utterance = self._with_accepted_words(int(change.target))
                 self._set(_corrected(utterance, change), self._origins_of(utterance.index))
 
     def _origins_of(self, index: int) -> tuple[SpeakerTurn, ...]:
@@ -72,11 +83,23 @@ class CorrectedTranscript:
         self.utterances[utterance.index] = utterance
         self._origins[utterance.index] = origins
 
+    def _with_accepted_words(self, index: int) -> Utterance:
+        utterance, positions = self.utterances[index], self.accepted.pop(index, ())
+        if not positions:
+            return utterance
+        words = tuple(
+            word.model_copy(update={"confidence": 1.0}) if position in positions else word
+            for position, word in enumerate(utterance.words)
+        )
+        return utterance.model_copy(update={"words": words})
+
     def result(self) -> Transcript:
         """The corrected transcript, with a warning that it was corrected manually."""
         if not self._applied:
             return self._published
         fields = {field for field, _ in self._applied}
+        for index in tuple(self.accepted):
+            self.utterances[index] = self._with_accepted_words(index)
         utterances = tuple(self._with_resolved_speaker(one) for one in self.utterances.values())
         if fields & {CorrectedField.SPLIT, CorrectedField.JOINED}:
             utterances = tuple(sorted(utterances, key=lambda one: (one.start, one.end)))
@@ -94,7 +117,8 @@ class CorrectedTranscript:
 
     def _with_resolved_speaker(self, utterance: Utterance) -> Utterance:
         speaker = self.resolved(utterance.speaker)
-        return utterance if speaker == utterance.speaker else _spoken_by(utterance, speaker)
+        changed = utterance.index in self._origins or speaker != utterance.speaker
+        return _spoken_by(utterance, speaker) if changed else utterance
 
     def _turns(self, utterances: Sequence[Utterance]) -> tuple[SpeakerTurn, ...]:
         before, after = [], []
@@ -157,20 +181,12 @@ def _corrected(utterance: Utterance, change: Change) -> Utterance:
             return utterance.model_copy(update={"text": change.new, "words": words})
         case CorrectedField.EMOTION if utterance.emotion is not None:
             return utterance.model_copy(update={"emotion": human_reading(utterance.emotion, Emotion(change.new))})
-        case CorrectedField.SPEAKER:
-            return _spoken_by(utterance, change.new)
-        case CorrectedField.ACCEPTED:
-            accepted = set(map(int, change.new.split()))
-            words = tuple(
-                word.model_copy(update={"confidence": 1.0}) if position in accepted else word
-                for position, word in enumerate(utterance.words)
-            )
-            return utterance.model_copy(update={"words": words})
     raise ValueError("the correction has no target")
 
 
 def _spoken_by(utterance: Utterance, speaker: str) -> Utterance:
     words = tuple(
-        word if word.speaker is None else word.model_copy(update={"speaker": speaker}) for word in utterance.words
+        word if word.speaker in (None, speaker) else word.model_copy(update={"speaker": speaker})
+        for word in utterance.words
     )
     return utterance.model_copy(update={"speaker": speaker, "words": words})

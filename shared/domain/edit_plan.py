@@ -6,7 +6,7 @@ import re
 from collections.abc import Iterable, Iterator, Sequence
 
 from shared.domain.corrected_transcript import CorrectedTranscript
-from shared.domain.correction import MAX_CHARACTERS, Change, CorrectedField
+from shared.domain.correction import MAX_CHARACTERS, MAX_CORRECTIONS, Change, CorrectedField
 from shared.domain.edit import (
     MAX_TEXT,
     Join,
@@ -25,6 +25,7 @@ from shared.domain.speech import Utterance
 MAX_GAP = 30.0  # seconds between utterances that are joined
 MAX_DIVISIONS = 100  # splits and joins of one edit; each looks at all utterances
 MAX_SPEAKERS = 500
+MAX_COMPARED = 2_000_000_000  # characters of the text times those of what is searched: seconds in the worst case
 
 
 class EditPlan:
@@ -36,15 +37,16 @@ class EditPlan:
         splits = (int(one.new.split()[1]) for one in stored if one.field is CorrectedField.SPLIT)
         self._next_index = max((*draft.utterances, *splits), default=-1) + 1
         self._speakers = {*draft.names, *(one.target for one in stored if one.field is CorrectedField.NAME)}
-        self._divisions = 0
+        self._divisions = self._compared = 0
 
     def changes(self, operations: Iterable[Operation]) -> tuple[Change, ...]:
-        made, characters = [], 0
+        made: list[Change] = []
+        characters = 0
         for operation in operations:
             for change in self._planned(operation):
                 characters += len(change.old) + len(change.new)
-                if characters > MAX_CHARACTERS:
-                    raise TooManyCorrections("The edit changes too much text.", hint="Make smaller edits.")
+                if characters > MAX_CHARACTERS or len(made) == MAX_CORRECTIONS:
+                    raise TooManyCorrections("The edit changes too much.", hint="Make smaller edits.")
                 self.draft.apply(change)
                 made.append(change)
         return tuple(made)
@@ -156,7 +158,8 @@ class EditPlan:
         words = utterance.words
         if max(positions) >= len(words):
             raise InvalidRequest("The utterance has no such word.", hint=f"It has {len(words)} words.")
-        open_ones = sorted({position for position in positions if words[position].confidence != 1.0})
+        accepted = self.draft.accepted.get(utterance.index, ())
+        open_ones = sorted({one for one in positions if words[one].confidence != 1.0 and one not in accepted})
         if open_ones:
             old = " ".join(words[position].text for position in open_ones)
             new = " ".join(map(str, open_ones))
@@ -170,6 +173,9 @@ class EditPlan:
         chosen = operation.utterances
         indexes = tuple(self.draft.utterances) if chosen is None else tuple(dict.fromkeys(chosen))
         for utterance in map(self._utterance, indexes):
+            self._compared += len(utterance.text) * len(operation.find)
+            if self._compared > MAX_COMPARED:
+                raise TooManyCorrections("The edit searches too much text.", hint="Make smaller edits.")
             hits = len(search.findall(utterance.text))
             longer = hits * (len(operation.replacement) - len(operation.find))
             if len(utterance.text) + longer > MAX_TEXT:

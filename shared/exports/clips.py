@@ -10,7 +10,7 @@ from shared.domain.correction import CorrectedField, Correction
 from shared.domain.correction_history import active_corrections
 from shared.domain.speech import Utterance
 from shared.domain.transcript import Transcript
-from shared.exports.captions import plain
+from shared.exports.tables import spreadsheet_cell
 
 CLIPS = "clips.csv"
 COLUMNS = ("path", "label", "speaker", "text", "dialogue", "start", "end")
@@ -45,6 +45,8 @@ def render_clips(meetings: Sequence[tuple[Transcript, Sequence[Correction]]]) ->
     for transcript, corrections in meetings:
         names = transcript.names
         for one, label in corrected_clips(transcript, corrections):
-            name, times = plain(names[one.speaker]), (f"{one.start:.3f}", f"{one.end:.3f}")
-            writer.writerow((clip_path(transcript, one), label, name, plain(one.text), transcript.job_id, *times))
+            name, times = spreadsheet_cell(names[one.speaker]), (f"{one.start:.3f}", f"{one.end:.3f}")
+            writer.writerow(
+                (clip_path(transcript, one), label, name, spreadsheet_cell(one.text), transcript.job_id, *times)
+            )
     return out.getvalue().encode()

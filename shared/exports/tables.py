@@ -20,14 +20,14 @@ def render_csv(transcript: Transcript, *, emotion: bool) -> bytes:
     names = transcript.names
     for utterance in transcript.utterances:
         times = [f"{utterance.start:.3f}", f"{utterance.end:.3f}"]
-        row = [utterance.index, *times, _cell(names[utterance.speaker]), _cell(utterance.text)]
+        row = [utterance.index, *times, spreadsheet_cell(names[utterance.speaker]), spreadsheet_cell(utterance.text)]
         if emotion:
             row += _reading(utterance.emotion) if utterance.emotion else [""] * len(EMOTION_COLUMNS)
         writer.writerow(row)
     return out.getvalue().encode()
 
 
-def _cell(text: str) -> str:
+def spreadsheet_cell(text: str) -> str:
     """Escape a cell that a spreadsheet would run as a formula."""
     text = plain(text)
     return f"'{text}" if text.startswith(("=", "+", "-", "@", "\t", "\r")) else text

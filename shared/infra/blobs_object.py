@@ -25,6 +25,7 @@ Storage = S3Store | MemoryStore | LocalStore
 # obstore returns the server's error as text; these parts of it mean that an S3 server or a disk is full.
 FULL = ("No space left on device", "StorageFull", "QuotaExceeded", "507 Insufficient Storage", "Disk quota exceeded")
 PART = 8 << 20
+PARTS_AT_ONCE = 2  # of one upload, which are in memory; by default they are twelve
 # Retries before a request fails; a request without any response fails after 30 s.
 RETRIES: RetryConfig = {"max_retries": 5, "retry_timeout": timedelta(seconds=30)}
 
@@ -45,7 +46,7 @@ class ObjectBlobs:
         counted = HashingReader(blocks, max_bytes)
         path = blob_path(tenant, key)
         # The blocks may come from another object, and obstore.put would read them where it accepts no call.
-        writer = obstore.open_writer(self._storage, path, buffer_size=PART)
+        writer = obstore.open_writer(self._storage, path, buffer_size=PART, max_concurrency=PARTS_AT_ONCE)
         with _closing_or_aborting(writer):
             for block in counted:
                 with raising_storage_unavailable():

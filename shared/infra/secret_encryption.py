@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import base64
-import binascii
 import hashlib
 import secrets
 from collections.abc import Sequence
@@ -69,7 +68,7 @@ class SecretCipher:
         try:
             raw = base64.b64decode(content, validate=True)
             return self._ciphers[name].decrypt(raw[:NONCE_BYTES], raw[NONCE_BYTES:], context.encode()).decode()
-        except (KeyError, InvalidTag, binascii.Error):
+        except (KeyError, InvalidTag, ValueError):
             raise EncryptionKeyMissing(
                 f"A secret in the database was encrypted with a key that is not in {self._setting}.",
                 hint=f"Add the old key to {self._setting}, after the new one.",
@@ -86,7 +85,7 @@ def _hint(setting: str) -> str:
 def _decoded(key: str, setting: str) -> bytes:
     try:
         raw = base64.b64decode(key, validate=True)
-    except binascii.Error:
+    except ValueError:
         raw = b""
     if len(raw) != KEY_BYTES:
         raise InvalidSetting(f"A key in {setting} is not {KEY_BYTES} bytes as base64.", hint=_hint(setting))

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import time
+from contextlib import suppress
 from datetime import UTC, datetime
 from typing import Any
 
 import pytest
 
 from shared.domain.correction import MAX_CORRECTIONS, Change, CorrectedField
+from shared.domain.edit import Accept, Operation, Replace, SetSpeaker
+from shared.domain.error import TooManyCorrections
 from shared.domain.tenant import AuditEntry
 from shared.domain.transcript import Transcript
 from shared.infra.database.corrections import SqlCorrectionStore
+from tests.editing import edited
 from tests.exports.sample import transcript
 from tests.fakes import utterance
 from tests.results.conftest import ResultsHarness
@@ -66,6 +70,24 @@ def test_a_pattern_cannot_stall_the_service(results: ResultsHarness) -> None:
     answer = edit(results, made.job_id, {"op": "replace", "find": "a" * 199 + "b", "replacement": "(a+)+$"})
     assert answer.status_code == 200
     assert edit(results, made.job_id, {"op": "replace", "find": "(a+)+$", "replacement": ""}).status_code == 200
+    assert time.process_time() - began < BUSY_SECONDS
+
+
+@pytest.mark.parametrize(
+    "operations",
+    [
+        [SetSpeaker(utterances=tuple(range(2000)), name="N")] * 20,
+        [Accept(utterance=0, words=(n,)) for n in range(1000)],
+        [Replace(find="a" * 199 + "b", replacement="", utterances=tuple(range(1, 2000)))] * 1000,
+    ],
+    ids=["speaker", "accept", "replace"],
+)
+def test_many_operations_do_not_copy_or_search_the_text_each_time(operations: list[Operation]) -> None:
+    long = utterance(0, 0, 1, "S1", "a " * 50_000)
+    given = transcript((long, *(utterance(n, n, n + 1, "S1", "aaa " * 100) for n in range(1, 2000))))
+    began = time.process_time()
+    with suppress(TooManyCorrections):
+        edited(given, *operations)
     assert time.process_time() - began < BUSY_SECONDS
 
 

@@ -11,6 +11,7 @@ from shared.domain.transcript import Speaker, Transcript
 from shared.exports.caption_lines import caption_lines
 from shared.exports.formats import FORMATS
 from shared.exports.summary import render_summary
+from shared.exports.svg import DRAWINGS
 from tests.exports.sample import transcript
 from tests.fakes import utterance
 from tests.scaling import LIMIT, growth
@@ -38,13 +39,29 @@ def one_utterance(size: int) -> Transcript:
     return transcript((Utterance(index=0, start=0, end=2, speaker="S1", text="\x07", words=words),))
 
 
+def one_word(size: int) -> Transcript:
+    """It has no place to break a line."""
+    text = "ab" * 200 * size
+    return transcript(
+        (Utterance(index=0, start=0, end=2, speaker="S1", text=text, words=(Word(text=text, start=0, end=2),)),)
+    )
+
+
+def right_to_left(size: int) -> Transcript:
+    """One utterance whose letters are joined and reordered."""
+    text = "\u0634\u0628\u0643\u0629 abc \u202e" * 5 * size
+    words = (Word(text="\u0634", start=0, end=2),)
+    return transcript((Utterance(index=0, start=0, end=2, speaker="S1", text=text, words=words),))
+
+
 RENDERERS = {name: form.render for name, form in FORMATS.items()} | {
     "summary": render_summary,
+    **{f"drawing {name}": drawing.render for name, drawing in DRAWINGS.items()},
     "video": lambda given, *, emotion: caption_lines(given, emotion=emotion),
 }
 
 
-@pytest.mark.parametrize("build", [many_speakers, one_speaker, one_utterance])
+@pytest.mark.parametrize("build", [many_speakers, one_speaker, one_utterance, one_word, right_to_left])
 @pytest.mark.parametrize("name", RENDERERS)
 def test_twice_the_transcript_takes_twice_the_time(name: str, build: Build) -> None:
     def prepare(size: int) -> Callable[[], object]:

@@ -28,7 +28,7 @@ def test_new_key_encrypts_and_old_key_still_decrypts() -> None:
         SecretCipher([new]).decrypt(ciphertext, "c")
 
 
-@pytest.mark.parametrize("ciphertext", ["", "nothing", "abcdefgh.!!!", "abcdefgh.AAAA"])
+@pytest.mark.parametrize("ciphertext", ["", "nothing", "abcdefgh.!!!", "abcdefgh.AAAA", "abcdefgh.ÄÄÄÄ"])
 def test_invalid_ciphertext_is_rejected(ciphertext: str) -> None:
     with pytest.raises(InvalidSetting):
         SecretCipher([new_key()]).decrypt(ciphertext, "c")
@@ -42,7 +42,7 @@ def test_keys_are_read_from_the_environment_and_hidden_in_repr(monkeypatch: pyte
     assert keys[0] not in repr(settings) + str(settings.model_dump())
 
 
-@pytest.mark.parametrize("keys", ["", " , ", "c2hvcnQ=", "no base64!"])
+@pytest.mark.parametrize("keys", ["", " , ", "c2hvcnQ=", "no base64!", "ÄÄÄÄ"])
 def test_invalid_key_is_rejected_with_a_hint(keys: str) -> None:
     with pytest.raises(InvalidSetting) as refused:
         SecretCipher.from_settings(SecretSettings(keys=keys))

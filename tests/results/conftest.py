@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
-from contextlib import contextmanager
 from dataclasses import dataclass
 
 import pytest
@@ -44,6 +43,7 @@ class ResultsHarness:
     blobs: BlobStore
     clock: MovableClock
     app: FastAPI
+    stores: Stores
 
     def key(self, scopes: Collection[Scope] = ALL, tenant: str = "ours") -> str:
         text, key = make_key(tenant, scopes, self.clock.now)
@@ -98,17 +98,12 @@ def opened_app(
     )
 
 
-@contextmanager
-def open_harness(database_url: str, blobs: BlobStore) -> Iterator[ResultsHarness]:
-    clock = MovableClock()
-    database = open_database(database_url, clock=clock)
-    for tenant in ("ours", "theirs"):
-        SqlKeyStore(database).ensure_tenant(tenant)
-    yield ResultsHarness(database, blobs, clock, opened_app(database, blobs))
-    database.close()
-
-
 @pytest.fixture
 def harness(stores: Stores) -> Iterator[ResultsHarness]:
-    with open_harness(stores.database_url, stores.blobs()) as opened:
-        yield opened
+    clock = MovableClock()
+    database = open_database(stores.database_url, clock=clock)
+    for tenant in ("ours", "theirs"):
+        SqlKeyStore(database).ensure_tenant(tenant)
+    blobs = stores.blobs()
+    yield ResultsHarness(database, blobs, clock, opened_app(database, blobs), stores)
+    database.close()

@@ -11,7 +11,8 @@ from services.gateway.compat.assemblyai.exports import find_phrases
 from services.results.content_response import matches
 from services.results.page.lines import MAX_NAMED, lines_of
 from services.results.page.ribbon import lanes_of
-from shared.domain.edit import Rename
+from shared.domain.edit import Accept, Operation, Rename, Replace, SetSpeaker, Split
+from shared.domain.notes import parts, prompt, read_answer
 from shared.domain.search import fold, highlight, parse_phrases
 from shared.domain.speech import Utterance, Word
 from shared.domain.transcript import Transcript
@@ -76,6 +77,52 @@ def test_twice_the_text_takes_twice_the_time(name: str, piece: str) -> None:
         return lambda: TEXTS[name](text)
 
     assert growth(prepare, 1000) < LIMIT
+
+
+EDITS: dict[str, Callable[[int], Operation]] = {
+    "split": lambda size: Split(utterance=0, word=size),
+    "accept": lambda size: Accept(utterance=0, words=tuple(range(min(size, 1000)))),
+    "replace": lambda _: Replace(find="a b a b b", replacement="(a+)+$"),
+    "replace words": lambda _: Replace(find="ab", replacement="", whole_words=True, case=True),
+    "speaker": lambda _: SetSpeaker(utterances=(0,), name="Zoe"),
+}
+
+
+@pytest.mark.parametrize("name", EDITS)
+def test_twice_the_words_take_twice_the_time_in_each_edit(name: str) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        given = transcript((utterance(0, 0, size, "S1", "a b " * size),))
+        return lambda: edited(given, EDITS[name](size))
+
+    assert growth(prepare, 100) < LIMIT
+
+
+ANSWERS: dict[str, str] = {
+    "braces": "{",
+    "claims": '{"text": "x", "utterances": [0]},',
+    "control characters": "\\u0000",
+    "blanks": " ",
+}
+
+
+@pytest.mark.parametrize("piece", ANSWERS)
+def test_twice_the_answer_of_a_language_model_is_read_in_twice_the_time(piece: str) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        repeated = ANSWERS[piece] * size
+        claims = repeated.rstrip(",") if piece == "claims" else f'{{"text": "{repeated}", "utterances": [0]}}'
+        content = f'{{"summary": [{claims}]}}'
+        return lambda: read_answer(content, {0})
+
+    assert growth(prepare, 2000) < LIMIT
+
+
+@pytest.mark.parametrize("build", [many_speakers, one_utterance, unspaced])
+def test_twice_the_transcript_is_sent_to_a_language_model_in_twice_the_time(build: Build) -> None:
+    def prepare(size: int) -> Callable[[], object]:
+        given = build(size)
+        return lambda: [prompt(part, given.names, emotion=True, mark="===") for part in parts(given.utterances, 1000)]
+
+    assert growth(prepare, 200) < LIMIT
 
 
 def test_more_phrases_are_searched_without_a_search_of_all_words() -> None:

@@ -5,8 +5,6 @@ from __future__ import annotations
 import json
 import threading
 import time
-from collections.abc import Iterator
-from pathlib import Path
 from typing import Any
 
 import pytest
@@ -19,7 +17,7 @@ from shared.infra.blobs_folder import FolderBlobs
 from shared.infra.database.audit_log import SqlAuditLog
 from shared.infra.database.jobs import SqlJobStore
 from tests.exports.documents import text_of
-from tests.results.conftest import FEEL, READ, ResultsHarness, open_harness, opened_app
+from tests.results.conftest import FEEL, READ, ResultsHarness, opened_app
 
 
 def at(job_id: str, view: str = "") -> str:
@@ -172,19 +170,9 @@ def test_reading_a_transcript_is_audited_without_content(harness: ResultsHarness
     assert line.key_id and line.address == "testclient"
 
 
-@pytest.fixture
-def folder(tmp_path: Path) -> Path:
-    return tmp_path / "blobs"
-
-
-@pytest.fixture
-def on_folder(tmp_path: Path, folder: Path) -> Iterator[ResultsHarness]:
-    with open_harness(f"sqlite:///{tmp_path / 'undertone.db'}", FolderBlobs(folder)) as opened:
-        yield opened
-
-
-def test_unavailable_storage_is_not_a_missing_transcript(on_folder: ResultsHarness, folder: Path) -> None:
-    made, web = on_folder.done(), on_folder.web()
+def test_unavailable_storage_is_not_a_missing_transcript(harness: ResultsHarness) -> None:
+    made, web = harness.done(), harness.web()
+    folder = harness.stores.folder / "blobs"
     renamed = folder.with_name("renamed")
     folder.rename(renamed)
     for path in ("", ".vtt", "/summary", ".mp4", "/corrections"):
@@ -198,7 +186,7 @@ def test_unavailable_storage_is_not_a_missing_transcript(on_folder: ResultsHarne
         time.sleep(0.05)
 
 
-def test_unresponsive_storage_is_waited_for_briefly(harness: ResultsHarness, folder: Path) -> None:
+def test_unresponsive_storage_is_waited_for_briefly(harness: ResultsHarness) -> None:
     go_on = threading.Event()
 
     class Hanging(FolderBlobs):
@@ -206,7 +194,7 @@ def test_unresponsive_storage_is_waited_for_briefly(harness: ResultsHarness, fol
             go_on.wait(60)
 
     made = harness.done()
-    web = TestClient(opened_app(harness.database, Hanging(folder)))
+    web = TestClient(opened_app(harness.database, Hanging(harness.stores.folder / "blobs")))
     began = time.monotonic()
     key = {"Authorization": f"Bearer {harness.key()}"}
     assert web.get("/readyz").status_code == 503

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import asyncio
 from collections.abc import Callable, Collection, Coroutine, Sequence
 from typing import Any
+from weakref import WeakValueDictionary
 
 import anyio
 import anyio.to_thread
@@ -23,6 +25,7 @@ from shared.infra.web.sessions import SAFE_METHODS, check_same_origin, session_t
 from shared.infra.web.share_links import share_token
 
 THREADS = 8  # apart from those of the handlers, so that slow handlers do not delay authentication
+MAX_RUNNING_PER_KEY = 2  # of these threads, so that a thousand requests of one key do not delay those of another
 
 
 class Authentication:
@@ -43,6 +46,7 @@ class Authentication:
         self._open = frozenset(open_paths)
         self._open_prefixes = tuple(path for path in open_paths if path.endswith("/"))
         self._threads = anyio.CapacityLimiter(THREADS)
+        self._turns: WeakValueDictionary[str, asyncio.Semaphore] = WeakValueDictionary()
         self._dialects = dialects
 
     async def __call__(self, scope: ASGIScope, receive: Receive, send: Send) -> None:
@@ -55,7 +59,8 @@ class Authentication:
             if self._authenticator.keyless:
                 check_local(headers, address)
             if scope["path"] not in self._open and not scope["path"].startswith(self._open_prefixes):
-                caller = await anyio.to_thread.run_sync(self._admit, scope, headers, address, limiter=self._threads)
+                async with self._turn(scope, headers, address):
+                    caller = await anyio.to_thread.run_sync(self._admit, scope, headers, address, limiter=self._threads)
                 scope.setdefault("state", {})["caller"] = caller
             elif scope["method"] not in SAFE_METHODS:  # signing in
                 await anyio.to_thread.run_sync(self._rates.take, "address", client_network(address))
@@ -65,6 +70,15 @@ class Authentication:
             await response(scope, receive, send)
             return
         await self._app(scope, receive, send)
+
+    def _turn(self, scope: ASGIScope, headers: Headers, address: str | None) -> asyncio.Semaphore:
+        """What requests with this key, session or share link wait for; it exists as long as one of them."""
+        key = dialect_of(scope["path"], self._dialects).key_in(headers)
+        sender = share_token(scope["path"]) or key or session_token(headers) or address or ""
+        turn = self._turns.get(sender)
+        if turn is None:
+            turn = self._turns[sender] = asyncio.Semaphore(MAX_RUNNING_PER_KEY)
+        return turn
 
     def _admit(self, scope: ASGIScope, headers: Headers, address: str | None) -> Caller | None:
         self._rates.take("address", client_network(address))

@@ -13,7 +13,7 @@ from shared.domain.error import RequestTimeout
 from shared.infra.web.problems import error_response
 
 LIMIT_SECONDS = 60.0  # until the response starts
-MAX_RUNNING_PER_TENANT = 10  # of the 40 threads in which handlers run
+MAX_RUNNING_PER_TENANT = 4  # of the 40 threads in which handlers run: each competes for the interpreter lock
 
 
 class HandlerLimit:
