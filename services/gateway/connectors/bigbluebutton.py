@@ -40,7 +40,7 @@ class BigBlueButton(WebhookConnector):
         self.settings = settings
         self.wants_captions = settings.captions
 
-    def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
+    def verify_and_read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         """The token has no expiry, so a record is accepted once, and only if the server has it (`locate`)."""
         del headers, now
         fields = parse_qs(body.decode("ascii", errors="replace"))

@@ -88,6 +88,6 @@ class Connector:
 
 
 class WebhookConnector(Connector):
-    def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
+    def verify_and_read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         """Verify the raw body and translate it; raises InvalidSignature, or InvalidRequest for an unknown form."""
         raise NotImplementedError

@@ -40,7 +40,7 @@ class Generic(WebhookConnector):
         secret = settings.secret.get_secret_value().removeprefix(PREFIX)
         self._key = base64.b64decode(secret + "=" * (-len(secret) % 4))
 
-    def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
+    def verify_and_read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         """Several signatures are allowed, so that the sender can rotate its secret."""
         message, timestamp = single(headers, "webhook-id"), single(headers, "webhook-timestamp")
         digest = hmac.digest(self._key, f"{message}.{timestamp}.".encode() + body, hashlib.sha256)

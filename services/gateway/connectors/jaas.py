@@ -35,7 +35,7 @@ class Jaas(WebhookConnector):
     def __init__(self, settings: JaasSettings) -> None:
         self.settings = settings
 
-    def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
+    def verify_and_read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         given = [pair.strip().partition("=")[::2] for pair in single(headers, "x-jaas-signature").split(",")]
         timestamp = dict(given).get("t", "")
         secret = self.settings.secret.get_secret_value()

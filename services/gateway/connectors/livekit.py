@@ -61,7 +61,7 @@ class LiveKit(WebhookConnector):
         self.settings = settings
         self._bucket = bucket
 
-    def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
+    def verify_and_read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         claims = read_jwt(single(headers, "authorization"), self.settings.api_secret.get_secret_value())
         digest = base64.b64encode(hashlib.sha256(body).digest()).decode()
         require_signature(

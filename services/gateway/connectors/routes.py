@@ -81,7 +81,7 @@ def webhook_router(connector: WebhookConnector, imports: Imports) -> APIRouter:
 
     def _receive(request: Request, gateway: Gateway, body: bytes) -> Response:
         with counting_refusals(gateway, connector):
-            received = connector.read(request.headers, body, gateway.clock())
+            received = connector.verify_and_read(request.headers, body, gateway.clock())
         if received.recording is not None:
             imports.accept(connector, received.recording)
         return JSONResponse({"accepted": True} if received.answer is None else dict(received.answer))

@@ -62,7 +62,7 @@ class Zoom(WebhookConnector):
     def __init__(self, settings: ZoomSettings) -> None:
         self.settings = settings
 
-    def read(self, headers: Headers, body: bytes, now: datetime) -> Received:
+    def verify_and_read(self, headers: Headers, body: bytes, now: datetime) -> Received:
         secret, timestamp = self.settings.secret_token.get_secret_value(), single(headers, "x-zm-request-timestamp")
         expected = "v0=" + sign(secret, f"v0:{timestamp}:".encode() + body).hex()
         require_signature(same(single(headers, "x-zm-signature"), expected), is_fresh(timestamp, now))

@@ -142,12 +142,12 @@ def test_a_file_in_the_configured_bucket_is_read_from_it() -> None:
         "https://minio.example:9000/meet/rooms/a%20b.mp4",
     ):
         body = ended(location)
-        received = connector.read(Headers(signed(body)), body, datetime.now(UTC))
+        received = connector.verify_and_read(Headers(signed(body)), body, datetime.now(UTC))
         assert received.recording is not None and received.recording.mix is not None
         assert received.recording.mix.object == "rooms/a b.mp4", location
         assert b"".join(connector.read_own(received.recording.mix)) == MP4
     other = ended("https://elsewhere.example/rooms/a.mp4")
-    received = connector.read(Headers(signed(other)), other, datetime.now(UTC))
+    received = connector.verify_and_read(Headers(signed(other)), other, datetime.now(UTC))
     assert received.recording is not None
     assert received.recording.mix == RemoteFile(url="https://elsewhere.example/rooms/a.mp4", name="rooms/a b.mp4")
 
