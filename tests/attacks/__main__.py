@@ -45,7 +45,7 @@ class Report:
 
 def main() -> int:
     report = Report()
-    status = pytest.main([*ATTACKS, "-q", "--no-header", "-p", "no:cacheprovider"], plugins=[report])
+    status = pytest.main([*ATTACKS, "-q", "--no-header", "-p", "no:cacheprovider", *sys.argv[1:]], plugins=[report])
     report.write()
     return int(status)
 

@@ -6,6 +6,7 @@ import os
 import signal
 import socket
 import subprocess
+import sys
 import threading
 import time
 from collections.abc import Iterator
@@ -28,6 +29,7 @@ from shared.infra.key_verifier import make_key
 from tests.exports.sample import transcript
 from tests.gateway.serving import WAV
 from tests.running_service import ROOT, serve_command
+from tests.served import free_port
 from tests.service_fakes import held, new_job
 from tests.stores import Stores
 
@@ -43,14 +45,20 @@ SECRET_WORD = "wombat77zyx"  # noqa: S105 - no password
 
 @dataclass
 class Probe:
-    """The seconds that each request of the victim took, and its statuses."""
+    """The seconds that each request of the victim took, and its statuses.
+
+    After each, a request to another program on this machine is measured: other work, and the attack itself, whose
+    client is this process, delay that one as well.
+    """
 
     seconds: list[float] = field(default_factory=list)
+    control: list[float] = field(default_factory=list)
     statuses: set[int] = field(default_factory=set)
 
     @property
     def worst(self) -> float:
-        return max(self.seconds)
+        """The longest delay that the service is responsible for."""
+        return max(self.seconds) - max(self.control)
 
 
 @dataclass
@@ -59,6 +67,7 @@ class Served:
     stores: Stores
     port: int
     keys: dict[str, str]
+    control: str  # the address of another program
     victim_job: str = ""
 
     @property
@@ -92,7 +101,10 @@ class Served:
                         status = client.get(f"/v1/jobs/{self.victim_job}").status_code
                     except httpx.HTTPError:
                         status = 0
-                    probe.seconds.append(time.monotonic() - began)
+                    answered = time.monotonic()
+                    httpx.get(self.control)
+                    probe.control.append(time.monotonic() - answered)
+                    probe.seconds.append(answered - began)
                     probe.statuses.add(status)
 
         thread = threading.Thread(target=ask)
@@ -131,9 +143,7 @@ def serving(stores: Stores, **settings: str) -> Iterator[Served]:
             store.ensure_tenant(tenant)
             keys[tenant], key = make_key(tenant, set(Scope) - {Scope.ADMIN}, database.now)
             store.add(key)
-    with socket.socket() as free:
-        free.bind(("127.0.0.1", 0))
-        port = free.getsockname()[1]
+    port, control_port = free_port(), free_port()
     environment = {name: value for name, value in os.environ.items() if "__" not in name} | stores.environment
     environment |= {
         "GATEWAY__KEYLESS": "false",
@@ -145,13 +155,18 @@ def serving(stores: Stores, **settings: str) -> Iterator[Served]:
         **settings,
     }
     process = subprocess.Popen(serve_command(stores.folder, port), cwd=ROOT, env=environment, stderr=subprocess.DEVNULL)
-    served = Served(process, stores, port, keys)
+    command = [sys.executable, "-m", "http.server", str(control_port), "--bind", "127.0.0.1", "-d", "/var/empty"]
+    control = subprocess.Popen(command, stdout=subprocess.DEVNULL, stderr=subprocess.DEVNULL)
+    served = Served(process, stores, port, keys, f"http://127.0.0.1:{control_port}")
     try:
-        wait_until_ready(served)
+        wait_until_ready(f"{served.url}/readyz", httpx.codes.OK, served)
+        wait_until_ready(served.control, httpx.codes.NOT_FOUND, served)
         served.victim_job = served.publish(transcript().model_copy(update={"warnings": (SECRET_WORD,)}), VICTIM)
         yield served
         assert process.poll() is None, "the service has ended"
     finally:
+        control.kill()
+        control.wait()
         process.send_signal(signal.SIGTERM)
         try:
             process.wait(60)
@@ -160,11 +175,11 @@ def serving(stores: Stores, **settings: str) -> Iterator[Served]:
             process.wait()
 
 
-def wait_until_ready(served: Served) -> None:
+def wait_until_ready(url: str, status: int, served: Served) -> None:
     until = time.monotonic() + START_SECONDS
     while True:
         try:
-            if httpx.get(f"{served.url}/readyz").status_code == 200:
+            if httpx.get(url).status_code == status:
                 return
         except httpx.HTTPError:
             pass
