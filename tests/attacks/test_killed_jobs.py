@@ -26,7 +26,8 @@ PART = 48  # bytes that no other content has by chance
 
 @pytest.fixture
 def served(tmp_path: Path) -> Iterator[Served]:
-    with opened_stores(tmp_path / "state") as stores, serving(stores, RETENTION__MEDIA_HOURS="24") as running:
+    settings = {"RETENTION__MEDIA_HOURS": "24", "WORKER__LEASE_SECONDS": "5"}  # erasure waits for the lease's end
+    with opened_stores(tmp_path / "state") as stores, serving(stores, **settings) as running:
         yield running
 
 
@@ -83,7 +84,7 @@ def test_no_byte_of_a_killed_and_erased_job_remains(served: Served, tmp_path: Pa
         "consent": '{"reference": "potoroo4zyx"}',
     }
     with served.client() as client:
-        answer = client.post("/v1/recordings", files={"file": recording.open("rb")}, data=fields)
+        answer = client.post("/v1/recordings", files={"file": (recording.name, recording.read_bytes())}, data=fields)
         assert answer.status_code == 202, answer.text
         path, job_id = answer.headers["location"], answer.json()["id"]
 
