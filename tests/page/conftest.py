@@ -155,7 +155,9 @@ OpenSite = Callable[..., AbstractContextManager[Site]]
 @pytest.fixture
 def opened_site(tmp_path: Path) -> OpenSite:
     @contextmanager
-    def open_site(*, keyless: bool = True, governance: dict[str, Any] | None = None) -> Iterator[Site]:
+    def open_site(
+        *, keyless: bool = True, governance: dict[str, Any] | None = None, outbound: OutboundSettings | None = None
+    ) -> Iterator[Site]:
         database = open_database(f"sqlite:///{tmp_path / 'undertone.db'}")
         tenant = KEYLESS_TENANT if keyless else "ours"
         keys = SqlKeyStore(database)
@@ -167,7 +169,7 @@ def opened_site(tmp_path: Path) -> OpenSite:
             gateway=GatewaySettings(keyless=keyless, requests_per_minute=100_000),
             storage=StorageSettings(folder=tmp_path, reserve_mb=1),
             governance=GovernanceSettings(**(governance or {})),
-            outbound=OutboundSettings(),
+            outbound=outbound or OutboundSettings(),
             secrets=SecretSettings(keys=SecretStr(SECRET_KEY)),
             redis=RedisSettings(),
             queue=QueueSettings(),

@@ -10,10 +10,12 @@ import httpx
 from playwright.sync_api import Page, Route, expect
 
 from shared.domain.job_record import JobFailure
+from shared.infra.address_rule import OutboundSettings
 from shared.infra.database.jobs import SqlJobStore
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.work import SqlWorkStore
 from tests.gateway.serving import eventually
+from tests.local_server import Reply, serving
 from tests.page.conftest import SAMPLE, OpenSite, Site, Tab, standup
 from tests.service_fakes import ONE_STAGE, held, new_job
 
@@ -61,6 +63,32 @@ def test_a_recording_has_its_own_transcript_and_tracks(site: Site, tab: Tab, tmp
     assert record.job.recording.name == "standup.mp4" and len(record.job.options.modalities) == 2
     assert record.consent is not None and record.consent.participants_informed
     assert page.get_by_label("Transcript of the platform").input_value() == ""
+
+
+def test_a_recording_is_fetched_from_an_address(opened_site: OpenSite, tab: Tab) -> None:
+    allowed = OutboundSettings(allow="127.0.0.0/8", plain_http=True)
+    reply = Reply(200, body=SAMPLE.read_bytes())
+    with serving(reply) as host, opened_site(outbound=allowed) as site:
+        page = tab.page
+        page.goto(site.url)
+        page.get_by_text("Options for the next recordings").click()
+        page.get_by_label("Number of speakers").fill("4")
+        page.get_by_label("or from an address").fill("http://[")
+        page.get_by_role("button", name="Fetch").click()
+        expect(page.locator("#address:invalid")).to_be_visible()
+        page.get_by_label("or from an address").fill(f"{host.url}/meetings/monday.mp4")
+        page.keyboard.press("Enter")
+        expect(page.locator("#meetings").get_by_text("monday.mp4")).to_be_visible()
+        expect(page.get_by_label("or from an address")).to_have_value("")
+        (record,) = SqlJobStore(site.database).list(site.tenant).items
+        assert record.job.options.speakers == 4
+        reply.status = 404
+        page.get_by_label("or from an address").fill(f"{host.url}/gone.mp4")
+        page.keyboard.press("Enter")
+        expect(page.get_by_role("alert")).to_contain_text("404")
+        expect(page.get_by_label("or from an address")).to_have_value(f"{host.url}/gone.mp4")
+        page.goto("about:blank")  # it would miss its stream when the service ends
+    tab.problems[:] = [one for one in tab.problems if "502" not in one]  # the answer to a failed download
 
 
 def test_an_upload_is_paused_and_continues_after_a_reload(site: Site, tab: Tab, tmp_path: Path) -> None:

@@ -199,6 +199,20 @@ class Upload {
   }
 }
 
+/** Let the service fetch the recording; it answers when it has it. @param {HTMLFormElement} form */
+async function fetchRecording(form) {
+  const [field, button] = [/** @type {HTMLInputElement} */ (byId("address")), /** @type {HTMLButtonElement} */ (form.querySelector("button"))];
+  button.disabled = true;
+  say("The recording is being fetched.");
+  try {
+    await sendJson("POST", "/v1/recordings", { url: field.value, ...chosenOptions() });
+    field.value = "";
+    say("The recording was fetched and is being transcribed.");
+  } finally {
+    button.disabled = false;
+  }
+}
+
 /** @param {() => Promise<void>} submitted called after a recording became a meeting */
 export function startUploads(submitted) {
   const section = byId("upload");
@@ -217,6 +231,11 @@ export function startUploads(submitted) {
   picker.addEventListener("change", () => {
     add([...(picker.files ?? [])]);
     picker.value = "";
+  });
+  const form = /** @type {HTMLFormElement} */ (byId("fetch"));
+  form.addEventListener("submit", (event) => {
+    event.preventDefault();
+    fetchRecording(form).then(submitted).catch(fail);
   });
   document.addEventListener("dragover", (event) => {
     event.preventDefault();
