@@ -16,7 +16,7 @@ MAX_NAMED = 8  # a platform transcript may name thousands of speakers who all sp
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PageLine:
     utterance: Utterance
     name: str
     lane: int  # the position of the speaker, for its colour
@@ -27,12 +27,12 @@ class Line:
     reading: EmotionReading | None
 
 
-def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
+def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[PageLine]:
     names = transcript.names
     lanes = {one.id: number for number, one in enumerate(transcript.speakers)}
     for one, overlaps in zip(transcript.utterances, overlaps_of(transcript), strict=True):
         offsets = word_offsets(one.text, one.words)
-        yield Line(
+        yield PageLine(
             utterance=one,
             name=names[one.speaker],
             lane=lanes.get(one.speaker, 0),
