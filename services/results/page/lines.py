@@ -1,4 +1,4 @@
-"""The utterances of a transcript as a page shows them: with the times of words, and who speaks at the same time."""
+"""The utterances of a transcript as a page shows them: with the times of words, and the speakers who overlap."""
 
 from __future__ import annotations
 
@@ -22,7 +22,7 @@ class PageLine:
     lane: int  # the position of the speaker, for its colour
     times: str  # start of each word after the start of the utterance, in hundredths of a second
     offsets: str  # start of each word in the text, in UTF-16 units; empty where words are separated by spaces
-    overlaps: str  # who already speaks when this utterance begins
+    overlaps: str  # names of the speakers who already speak when this utterance begins
     doubts: str  # positions of the words that the recogniser was not sure of
     reading: EmotionReading | None
 
@@ -49,7 +49,7 @@ def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[PageLine]:
 
 
 def overlaps_of(transcript: Transcript) -> Iterator[str]:
-    """Of each utterance, the names of those who already speak when it begins."""
+    """For each utterance, the names of the speakers who already speak when it begins."""
     names = transcript.names
     open_until: dict[str, float] = {}
     for one in transcript.utterances:

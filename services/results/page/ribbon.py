@@ -40,13 +40,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """`segments` and `overlaps` are for the whole meeting; a script draws a part of it from what is exact."""
+    """`segments` and `overlaps` are for the whole meeting; a script draws a part of it from the exact times."""
 
     speaker: str
     name: str
     pieces: tuple[RibbonPiece, ...]
     segments: tuple[Segment, ...]
-    overlapped: tuple[RibbonPiece, ...]  # where somebody else speaks as well
+    overlapped: tuple[RibbonPiece, ...]  # parts in which another speaker also speaks
     overlaps: tuple[Segment, ...]
 
     @property
@@ -59,7 +59,7 @@ class Lane:
 
     @property
     def paths(self) -> tuple[tuple[str, str], ...]:
-        """What is drawn of each label."""
+        """The path of each label, in SVG."""
         of_label: defaultdict[str, list[Segment]] = defaultdict(list)
         for one in self.segments:
             of_label[one.label].append(one)
@@ -71,7 +71,7 @@ class Lane:
 
 
 def _path(segments: Iterable[Segment]) -> str:
-    """One path in a square of 1, because the browser needs long for hundreds of elements."""
+    """One SVG path in a unit square, because browsers are slow with hundreds of elements."""
     return "".join(
         f"M{one.start / 100:.5f} 0H{(one.start + one.width) / 100:.5f}v1H{one.start / 100:.5f}z" for one in segments
     )

@@ -1,4 +1,4 @@
-// Clicks in the transcript: a word or a time plays, and the buttons of the chosen utterance act.
+// Handles clicks in the transcript: words and times play, and buttons apply to the chosen utterance.
 import { byId } from "./api.js";
 import { choose, chosenLine, loop, media, seek } from "./player.js";
 import { lines, list, positionOf, starts, textOf, wordOver } from "./transcript.js";
