@@ -1,4 +1,4 @@
-"""The faults: each is a call that causes it, checks that it happened, and returns when it is over."""
+"""The faults. Each is a function that causes the fault, checks that it happened, and returns when it is over."""
 
 from __future__ import annotations
 
