@@ -14,7 +14,7 @@ from shared.infra.database.engine import Database
 from shared.infra.database.schema import idempotency, incoming_uploads, jobs
 
 MAX_DURATION = timedelta(hours=2)  # no request runs longer; a request without a response by then was killed
-MAX_SILENCE = timedelta(minutes=1)  # an upload has a heartbeat every 20 s; later its process is dead or has no database
+MAX_SILENCE = timedelta(minutes=1)  # an upload has a heartbeat every 20 s, unless it was killed or lost the database
 
 
 class SqlIdempotencyStore:
