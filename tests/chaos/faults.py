@@ -116,7 +116,7 @@ def _worker_with_other_clock(backend: Backend, seconds: int, duration: float) ->
     finally:
         worker.kill()
         worker.wait()
-    # Its successor sweeps the scratch folder of the killed one.
+    # The restarted worker deletes the scratch folder of the killed one.
     os.kill(backend.processes("services.worker")[0], signal.SIGTERM)
 
 

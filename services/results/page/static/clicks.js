@@ -51,7 +51,7 @@ export function startClicks(more = {}) {
     const word = character?.node === text ? wordOver(at, character.offset) : undefined;
     if (word) seek(word.start, true);
   });
-  // The buttons are in the chosen utterance only: in each of thousands they would slow the page down.
+  // The buttons exist only in the chosen utterance: in thousands of utterances they would slow the page down.
   list.addEventListener("choose", (event) => lines[positionOf(/** @type {Element} */ (event.target))].append(tools));
   list.addEventListener("focusin", (event) => {
     const at = positionOf(/** @type {Element} */ (event.target));
