@@ -34,7 +34,7 @@ attack: $(VENV)/.dev ## Attack the service on 127.0.0.1, and list what was tried
 fuzz: $(VENV)/.dev $(VENV)/.fuzz ## Send mutated files and generated requests for FUZZ_SECONDS each; FUZZ_SEED repeats a run
 	$(BIN)/python -m tests.fuzz
 
-chaos: $(VENV)/.dev $(VENV)/.s3 ## Break the parts of a service under load for CHAOS_SECONDS on each backend; CHAOS_SEED repeats a run
+chaos: $(VENV)/.dev $(VENV)/.s3 ## Make the parts of a service under load fail for CHAOS_SECONDS on each backend; CHAOS_SEED repeats a run
 	$(BIN)/python -m tests.chaos
 
 check: lint sbom coverage ## Check format, lint, types, import contracts, licences and the required test coverage

@@ -118,7 +118,7 @@ def scroll(page: Page) -> None:
 
 
 def click(page: Page, selector: str) -> None:
-    """Playwright's own search for an element is a long task of the page."""
+    """Playwright's search for an element is itself a long task of the page."""
     box = page.evaluate("one => document.querySelector(one).getBoundingClientRect().toJSON()", selector)
     page.mouse.click(box["x"] + box["width"] / 2, box["y"] + box["height"] / 2)
 

@@ -11,7 +11,7 @@ from pathlib import Path
 
 import numpy as np
 
-from samples.story import CAST, Line
+from samples.story import CAST, ScriptLine
 from shared.domain.emotion import Emotion
 from shared.domain.span import Span
 from shared.ports.media import SAMPLE_RATE, Floats
@@ -47,7 +47,7 @@ PROSODY = {
 class Turn:
     """A line of the story and its time span."""
 
-    line: Line
+    line: ScriptLine
     span: Span
 
 
@@ -58,9 +58,9 @@ class Meeting:
     voices: dict[str, Floats]  # speaker -> that voice alone, as long as `sound`
 
 
-def synthesize_meeting(story: tuple[Line, ...]) -> Meeting:
+def synthesize_meeting(story: tuple[ScriptLine, ...]) -> Meeting:
     """Synthesise every line and place it after the previous one."""
-    spoken: list[tuple[int, Line, Floats]] = []
+    spoken: list[tuple[int, ScriptLine, Floats]] = []
     end = 0
     for line in story:
         clip = speak(line)
@@ -77,7 +77,7 @@ def synthesize_meeting(story: tuple[Line, ...]) -> Meeting:
     return Meeting(turns, sound, voices)
 
 
-def speak(line: Line) -> Floats:
+def speak(line: ScriptLine) -> Floats:
     """Synthesise the sentences of a line with a pause between them, without silence at the ends."""
     prosody = PROSODY[line.emotion]
     breath = np.zeros(round(BREATH * SAMPLE_RATE), dtype=np.float32)

@@ -79,11 +79,11 @@ class Stores:
             yield from ((str(path), path.read_bytes()) for path in folder.rglob("*") if path.is_file())
 
     def flush(self) -> None:
-        """Writes rows and the statistics of columns to PostgreSQL's files, which it does at any time."""
+        """Makes PostgreSQL write rows and column statistics to its files; otherwise it does so at an unknown time."""
         self._execute("ANALYZE", "CHECKPOINT")
 
     def maintain(self) -> None:
-        """What docs/operations.md recommends, so that PostgreSQL's files lose what was deleted."""
+        """Runs the commands of docs/operations.md that remove deleted data from PostgreSQL's files."""
         self._execute(*MAINTENANCE)
 
     def _execute(self, *statements: str) -> None:

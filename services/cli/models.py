@@ -86,7 +86,7 @@ def fetch_model(
     except UndertoneError as error:
         if not optional:
             raise
-        _say(f"{error.message} Undertone goes on without it: English only, at minimal accuracy.")
+        _say(f"{error.message} Undertone continues without it: English only, at minimal accuracy.")
 
 
 def _fetch(weights: Weights, settings: EngineSettings) -> None:

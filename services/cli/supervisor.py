@@ -49,7 +49,7 @@ class _RunningChild:
     started: float = 0.0
     restart_delay: float = FIRST_RESTART_DELAY
     restart_at: float = 0.0
-    last_touch: float = 0.0  # of its heartbeat file, by the wall clock, which may jump
+    last_touch: float = 0.0  # modification time of its heartbeat file, by the wall clock, which may jump
     touch_seen_at: float = 0.0
 
     def has_exited(self) -> bool:

@@ -20,7 +20,6 @@ COLOURS = {
     Emotion.SURPRISE: "cyan",
 }
 SPEAKER_COLOURS = ("bright_cyan", "bright_green", "bright_magenta", "bright_yellow", "bright_blue", "bright_red")
-MODALITY_NAMES = {Modality.TEXT: "words", Modality.VOICE: "voice", Modality.FACE: "face"}
 
 
 def print_transcript(transcript: Transcript, console: Console) -> None:
@@ -78,12 +77,12 @@ def _label(reading: EmotionReading) -> Text:
 def _modalities(reading: EmotionReading) -> Text:
     """The modalities with a reading, coloured by their label; the others are omitted."""
     names = Text()
-    for modality, name in MODALITY_NAMES.items():
+    for modality in Modality:
         modality_reading = reading.modalities.get(modality)
         if (
             modality_reading is not None
             and modality_reading.status is ModalityStatus.OK
             and modality_reading.scores is not None
         ):
-            names.append(f"{name} ", style=COLOURS[modality_reading.scores.label])
+            names.append(f"{modality} ", style=COLOURS[modality_reading.scores.label])
     return names

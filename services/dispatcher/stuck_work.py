@@ -11,8 +11,9 @@ from shared.infra.ticket_sender import TicketSender
 
 log = structlog.get_logger()
 
-# A ticket that was sent so long ago is lost unless it waits in the queue: Redis loses its last second in a crash, and a
-# killed worker the message that it had taken. One that a worker has just taken is sent twice; claims are exclusive.
+# A ticket that was sent longer ago is lost unless it waits in the queue: a crash of Redis loses its last second, and a
+# killed worker loses the message that it had taken. A ticket that a worker has just taken is sent twice, which is
+# harmless, because claims are exclusive.
 RESEND_AFTER = timedelta(seconds=15)
 
 

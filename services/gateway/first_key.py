@@ -30,7 +30,7 @@ def make_first_key(folder: Path, database: Database, show: Callable[[str], objec
     """Show a new key and then store it, if there is none yet; a lock serializes gateways that start together.
 
     A process that is killed between the two has shown a key that is not valid, and the next start shows another.
-    In the other order a key could exist that nobody has seen, and no later start would create another.
+    In the other order a key could exist that was never shown, and no later start would create another.
     """
     lock = os.open(folder / ".first-key", os.O_RDWR | os.O_CREAT | os.O_CLOEXEC, 0o600)
     try:

@@ -37,7 +37,7 @@ RequestKeyHeader = Annotated[RequestKey | None, Depends(_request_key)]
 
 @dataclass(slots=True)
 class IdempotentRequest:
-    """One request: either the first with its key, or `stored` is the response to the first.
+    """One request: the first with its key, or a repeated one, with the stored response to the first.
 
     `added_job` is the job of a first request that could not store its response.
     """

@@ -88,7 +88,7 @@ class JobIntake:
         return True
 
     def _delete_unused(self, tenant: str, job_id: str) -> None:
-        """Deletes the files unless they belong to a job: a lost connection does not tell whether it was added."""
+        """Deletes the files unless they belong to a job: after a lost connection, the job may have been added."""
         if self.jobs.find(tenant, job_id) is None and self.jobs.erasure_record(tenant, job_id) is None:
             self.blobs.delete_prefix(tenant, job_folder(job_id))
 
@@ -228,10 +228,10 @@ class IncomingUpload:
         return source
 
     def _check_uses_recording(self, request: JobRequest) -> None:
-        """An option without effect would change what the client gets without a word."""
+        """Reject options that have no effect; ignoring them would change the result without an error."""
         if self.known_voices and (self.text_only or self.tracks or request.separate_channels):
             raise InvalidRequest(
-                "Known voices name the speakers of one recording; tracks, channels and transcripts name their own.",
+                "Known voices cannot be combined with tracks, channels or a transcript alone, which name the speakers.",
                 hint="Leave `known_voice` out.",
             )
         if self.text_only and (request.min_speech is not None or request.max_seconds is not None):

@@ -43,7 +43,7 @@ class GatewaySettings(WebSettings, BaseSettings):
     """APIs of other services that clients may use unchanged; empty: the native API alone."""
 
     openai_max_minutes: float = Field(default=60.0, ge=0)
-    """Longest recording of the OpenAI route, whose clients give up after ten minutes; 0 means no limit."""
+    """Longest recording of the OpenAI route, whose clients time out after ten minutes; 0 means no limit."""
 
     input_buckets: CommaList[str] = ()
     """Buckets of the object storage from which every tenant may have recordings read, as s3://bucket/key."""

@@ -1,4 +1,4 @@
-"""Writes corrections behind those that are stored, and repeats the attempt if somebody else was faster."""
+"""Writes corrections behind those that are stored, and repeats the attempt if another request was faster."""
 
 from __future__ import annotations
 

@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from services.trainer.datasets.faces import read_faces
-from services.trainer.datasets.lines import Line, read_lines
+from services.trainer.datasets.lines import CorpusLine, read_lines
 from services.trainer.datasets.voices import load_sound, read_clips
 from services.trainer.labels import prior_of
 from services.trainer.metrics import classification_metrics
@@ -73,12 +73,12 @@ class _Dialogues:
     def __init__(self) -> None:
         self.number = 0
 
-    def __call__(self, line: Line) -> int:
+    def __call__(self, line: CorpusLine) -> int:
         self.number += not line.before
         return self.number
 
 
-def _text_clip(number: int, line: Line) -> UtteranceClip:
+def _text_clip(number: int, line: CorpusLine) -> UtteranceClip:
     words = (Word(start=number, end=number + 1, text=line.text or "…"),)
     utterance = Utterance(
         index=number, start=number, end=number + 1, speaker=line.speaker or "S1", text=line.text, words=words
@@ -114,7 +114,7 @@ def _face(encoder: ModalityEncoder, data: Path, layout: str, setup: Setup, progr
     ones = np.ones(FRAMES, dtype=np.float32)
     clips = [
         UtteranceClip(
-            _text_clip(number, Line("", "…", "", (), (), -1)).utterance,
+            _text_clip(number, CorpusLine("", "…", "", (), (), -1)).utterance,
             NO_SOUND,
             FaceClip(ones, np.repeat(crop[None], FRAMES, axis=0), ones, margin=1.0, coverage=1.0),
         )

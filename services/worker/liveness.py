@@ -1,4 +1,4 @@
-"""The time of the last sign of life of a worker's processes, in memory that the main process shares with them."""
+"""The time of the last progress of a worker's processes, in memory that the main process shares with them."""
 
 from __future__ import annotations
 

@@ -49,9 +49,9 @@ from shared.ports.blobs import BlobStore
 log = structlog.get_logger()
 
 RETRY_DELAY = timedelta(seconds=10)  # multiplied by the number of attempts
-STORAGE_RETRY_DELAY = timedelta(seconds=20)  # of a full disk too
+STORAGE_RETRY_DELAY = timedelta(seconds=20)  # also after a full disk
 NO_DELAY = timedelta(0)
-OUTAGE_SECONDS = 600.0  # for which a worker waits for the database to record how a stage ended
+OUTAGE_SECONDS = 600.0  # a worker waits this long for the database to record how a stage ended
 PAUSE_SECONDS = 0.5
 
 
@@ -225,7 +225,7 @@ class StageRunner:
 
 
 def _during_outage(change: Callable[[], object]) -> None:
-    """Repeat the change until the database answers: without it the stage would count as one that ended its worker."""
+    """Repeat the change until the database responds: otherwise the stage would count as one that killed its worker."""
     until = time.monotonic() + OUTAGE_SECONDS
     while True:
         try:

@@ -1,4 +1,4 @@
-"""Recovers a worker that takes no work although work waits in Redis: it reconnects, or ends and is started again."""
+"""Recovers a worker that takes none of the messages in Redis: it reconnects, or exits and is restarted."""
 
 from __future__ import annotations
 
@@ -25,10 +25,10 @@ TIMEOUT_SECONDS = 1.0  # for Redis, because the check runs in the event loop
 
 
 class StallWatch:
-    """A worker counts as alive while its processes report progress or no message waits.
+    """Measures how long messages wait in Redis while no process of this worker reports progress.
 
-    If Redis ends while Celery acknowledges or rejects a message, Celery only logs that, and waits for this message
-    forever. It may also spin in its event loop, with timers that still fire.
+    If Redis stops while Celery acknowledges or rejects a message, Celery only logs the error and waits for this
+    message forever. It may also loop endlessly in its event loop, in which timers still fire.
     """
 
     def __init__(
@@ -46,7 +46,7 @@ class StallWatch:
         self._waiting_since: float | None = None
 
     def seconds_without_progress(self) -> float:
-        """The seconds for which messages have waited without progress."""
+        """Returns for how many seconds messages have waited without progress."""
         try:
             waiting = self._waiting()
         except RedisError:
@@ -60,7 +60,7 @@ class StallWatch:
         return now - max(self._waiting_since, self._progress.last)
 
     def server_changed(self) -> bool:
-        """Whether Redis was started again after the worker had connected."""
+        """Whether Redis was restarted after the worker had connected."""
         try:
             return self._server() != self._first_server
         except RedisError:
@@ -96,7 +96,7 @@ def recover_if_stalled(watch: StallWatch) -> None:
     seconds = watch.seconds_without_progress()
     if seconds > STALL_SECONDS:
         log.error("worker.stalled", seconds=STALL_SECONDS)
-        os.kill(os.getpid(), signal.SIGKILL)  # a regular shutdown would wait for the loop that does not work
+        os.kill(os.getpid(), signal.SIGKILL)  # a regular shutdown would wait for the stalled loop
     if seconds > RECONNECT_SECONDS and watch.server_changed():
         log.warning("worker.reconnects", seconds=round(seconds))
-        raise ConnectionLost("Redis was started again.")  # Celery then leaves its event loop and connects
+        raise ConnectionLost("Redis was started again.")  # Celery then exits its event loop and connects again

@@ -7,7 +7,7 @@ from shared.domain.span import Span
 Colour = tuple[int, int, int]
 
 
-class Line(Span):
+class CaptionLine(Span):
     speaker: str
     text: str
     colour: Colour

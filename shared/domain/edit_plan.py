@@ -46,7 +46,7 @@ class EditPlan:
             for change in self._planned(operation):
                 characters += len(change.old) + len(change.new)
                 if characters > MAX_CHARACTERS or len(made) == MAX_CORRECTIONS:
-                    raise TooManyCorrections("The edit changes too much.", hint="Make smaller edits.")
+                    raise TooManyCorrections("The edit makes too many changes.", hint="Make smaller edits.")
                 self.draft.apply(change)
                 made.append(change)
         return tuple(made)

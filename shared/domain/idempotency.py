@@ -22,7 +22,7 @@ class StoredResponse(Value):
 
 
 class RequestState(Value):
-    """State of a request: new (process it), answered (return the response), or neither (the first still runs).
+    """State of a request: new (process it), answered (return the response), or neither (the first one still runs).
 
     `job_id` is the job of a first request that ended between adding its job and storing its response.
     """

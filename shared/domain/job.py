@@ -19,13 +19,13 @@ class Source(Value):
     sha256: str = Field(pattern=r"^[0-9a-f]{64}$")
 
 
-# Seconds after the beginning of the recording; negative: what comes before the recording is left out.
+# Seconds after the beginning of the recording; with a negative start, the part before the recording is left out.
 MAX_START = 86400.0
 TrackStart = Annotated[float, Field(ge=-MAX_START, le=MAX_START)]
 
 
 class Track(Source):
-    """The recording of one participant, who is its name."""
+    """The recording of one participant; its name is the participant's name."""
 
     start: TrackStart = 0.0
 
@@ -46,8 +46,8 @@ class JobOptions(Value):
     # slot -> engine name or name:option, e.g. {"transcriber": "faster-whisper:small"}
     engines: Mapping[str, str] = {}
     separate_channels: bool = False
-    min_speech: float | None = Field(default=None, ge=0, le=1)  # share of the duration; with less, the job fails
-    max_seconds: float | None = Field(default=None, gt=0)  # of a longer recording the job fails
+    min_speech: float | None = Field(default=None, ge=0, le=1)  # share of the duration; the job fails if less is speech
+    max_seconds: float | None = Field(default=None, gt=0)  # the job of a longer recording fails
     captions: bool = False  # also make a video with the text and the perceived emotion as captions
     purpose: Purpose | None = None
 

@@ -94,7 +94,7 @@ def parts(utterances: Sequence[Utterance], max_characters: int) -> Iterator[tupl
 
 
 def prompt(utterances: Sequence[Utterance], names: SpeakerNames, *, emotion: bool, mark: str) -> list[dict[str, str]]:
-    """The messages for the model; nobody who speaks in the meeting can know the mark."""
+    """The messages for the model; the mark is random, so speakers in the meeting cannot say it."""
     lines = []
     for one in utterances:
         line: dict[str, object] = {"u": one.index, "speaker": names[one.speaker], "text": one.text}

@@ -55,7 +55,7 @@ class Ge2eEncoder:
         return _unit(found)
 
     def embed_whole(self, clips: Sequence[Floats]) -> Floats:  # (clip, dim)
-        """Embed each clip as a whole; a network with two last layers gives two unit vectors beside each other."""
+        """Embed each clip as a whole; a network with two last layers returns two concatenated unit vectors."""
         found = [self._embed(clips[first : first + BATCH]) for first in range(0, len(clips), BATCH)]
         return np.concatenate(found) if found else np.zeros((0, SIZE), dtype=np.float32)
 

@@ -16,7 +16,7 @@ TAIL = 0.4  # seconds by which the alignment ends the last word before a pause t
 
 
 def tighten(words: Sequence[Word], speech: Sequence[Span], within: Span) -> list[Word]:
-    """The same words in ordered speech: none lasts over a pause, the starts ascend, all have a duration in `within`."""
+    """The words with corrected times: none spans a pause, the starts ascend, and all have a duration in `within`."""
     first = bisect_right(speech, within.start, key=lambda span: span.end)
     nearby = speech[first : bisect_left(speech, within.end, key=lambda span: span.start)]
     heard = [piece for span in nearby if (piece := _without_edges(span).clipped(within))] or [within]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.caption import Colour, Line
+from shared.domain.caption import CaptionLine, Colour
 from shared.domain.transcript import Transcript
 from shared.exports.captions import captions
 
@@ -20,11 +20,11 @@ EMOTION_COLOURS: dict[str, Colour] = {
 }
 
 
-def caption_lines(transcript: Transcript, *, emotion: bool) -> tuple[Line, ...]:
+def caption_lines(transcript: Transcript, *, emotion: bool) -> tuple[CaptionLine, ...]:
     numbers = {speaker.name: number for number, speaker in reversed(list(enumerate(transcript.speakers)))}
     made = []
     for caption in captions(transcript, emotion=emotion):
-        line = Line(
+        line = CaptionLine(
             start=caption.start,
             end=caption.end,
             speaker=caption.speaker,

@@ -52,7 +52,7 @@ def configure_logging(settings: LogSettings) -> None:
 
 
 class OptionalOutput:
-    """Drops what cannot be written: a full disk must not fail the request or the stage that is logged."""
+    """Drops lines that cannot be written: a full disk must not fail the request or the stage that writes them."""
 
     def __init__(self, out: TextIO) -> None:
         self._out = out

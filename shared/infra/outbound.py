@@ -94,7 +94,7 @@ class Outbound:
     def post(
         self, url: str, body: bytes, headers: Mapping[str, str], *, limits: Timeouts = WEBHOOK, method: str = "POST"
     ) -> OutboundResponse:
-        """Sends the body once and does not follow redirects; some receivers want PUT."""
+        """Sends the body once and does not follow redirects; some receivers require PUT."""
         began = time.monotonic()
         with self._request(method, parse(url), headers, body, limits) as response:
             excerpt = bytearray()

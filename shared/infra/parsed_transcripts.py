@@ -1,4 +1,4 @@
-"""Keeps the transcripts that were read last in memory, because each edit of a long meeting reads it again."""
+"""Caches recently read transcripts in memory, because each edit of a long meeting reads its transcript again."""
 
 from __future__ import annotations
 
@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from shared.domain.transcript import Transcript
 
 MAX_BYTES = 24_000_000  # of JSON: a meeting of four hours, or many short ones; parsed, they need six times as much
-UNUSED_SECONDS = 300.0  # an erased transcript must not stay in memory for long
+UNUSED_SECONDS = 300.0  # an erased transcript leaves the memory after this time
 SWEEP_SECONDS = 30.0
 
 
@@ -24,12 +24,12 @@ class _Parsed:
 
 
 class ParsedTranscripts:
-    """A transcript is found by the hash of its JSON, so that nobody gets one that the storage does not contain."""
+    """The key of a transcript is the hash of its stored JSON, so an erased or replaced one is never returned."""
 
     def __init__(self, max_bytes: int = MAX_BYTES) -> None:
         self._max_bytes = max_bytes
         self._lock = threading.Lock()
-        self._parsed: OrderedDict[bytes, _Parsed] = OrderedDict()  # the one that was used last at the end
+        self._parsed: OrderedDict[bytes, _Parsed] = OrderedDict()  # least recently used first
 
     def parse(self, content: bytes) -> Transcript:
         key = hashlib.sha256(content).digest()
@@ -46,7 +46,7 @@ class ParsedTranscripts:
         return transcript
 
     def forget_unused(self, seconds: float) -> None:
-        """Forgets what nobody has read for so long."""
+        """Removes the transcripts that were not read for this time."""
         with self._lock:
             oldest = time.monotonic() - seconds
             for key in [key for key, one in self._parsed.items() if one.used <= oldest]:

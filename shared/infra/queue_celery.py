@@ -66,7 +66,7 @@ class CeleryQueue:
         )
 
     def waiting_tickets(self, queue: str) -> set[tuple[str, str]]:
-        """Job and stage of each message in the queue; without those that a worker has taken."""
+        """Job and stage of each message in the queue, except messages that a worker has taken."""
         with self._app.connection_for_read() as connection:
             messages = connection.default_channel.client.lrange(queue, 0, -1)
         return {_ticket_in(message) for message in messages}

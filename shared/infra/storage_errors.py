@@ -34,7 +34,7 @@ def storage_unavailable() -> StorageUnavailable:
 
 @contextmanager
 def raising_storage_unavailable() -> Iterator[None]:
-    """Maps every OSError to a storage error; wrap only calls to the file system of the storage in it."""
+    """Maps every OSError to a storage error; use it only around calls to the storage's file system."""
     try:
         yield
     except OSError as error:

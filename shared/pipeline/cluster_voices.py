@@ -1,4 +1,4 @@
-"""Clusters embeddings by average linkage; voices that speak in the same window count against being one person."""
+"""Clusters embeddings by average linkage; two local voices of one window are evidence of two people."""
 
 from __future__ import annotations
 

@@ -38,7 +38,7 @@ class DetectSpeech(WholeStage):
         if self.min_share and speech < self.min_share * probe.duration:
             raise TooLittleSpeech(
                 f"The share of speech, {speech / probe.duration:.4f}, is below the {self.min_share:g} "
-                "that the request demands."
+                "that the request requires."
             )
         work.write(SpeechMap(tracks=tuple(found)))
 

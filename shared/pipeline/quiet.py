@@ -1,4 +1,4 @@
-"""Finds the pauses in which a recording is as quiet as its background: there, nobody speaks."""
+"""Finds the pauses in which a recording is as quiet as its background, so that nobody speaks in them."""
 
 from __future__ import annotations
 

@@ -61,7 +61,7 @@ class Frame:
 
 @dataclass(frozen=True, slots=True)
 class TrackFile:
-    """The file of one participant's track, which starts so many seconds after the recording."""
+    """The file of one participant's track; `start` is in seconds after the beginning of the recording."""
 
     name: str
     path: Path

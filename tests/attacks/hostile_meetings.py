@@ -37,7 +37,7 @@ HOSTILE_TEXTS = (
 
 
 def named(size: int, names: str, text: str) -> Transcript:
-    """Each utterance has another speaker with this name."""
+    """Each utterance has a different speaker with this name."""
     made = transcript(())
     return Transcript.model_validate(
         made.model_dump(exclude={"turns"})
@@ -172,7 +172,7 @@ def share_links(served: Served) -> Iterator[int]:
 
 
 def transcripts_alone(served: Served) -> Iterator[int]:
-    """Their jobs run while the victim asks; each ends without a server error."""
+    """The jobs run while the victim sends requests; each ends without a server error."""
     cue = "WEBVTT\n\n00:00.000 --> 00:02.000\n"
     many = "\n\n".join(["WEBVTT", *(f"00:00.000 --> 06:00:00.000\n<v A{n}>hello" for n in range(5000))])
     bodies: list[tuple[str, bytes]] = [
@@ -222,7 +222,7 @@ def known_voices(served: Served) -> Iterator[int]:
 
 
 def header(rate: int) -> bytes:
-    """A WAV file of a second's header, whatever the rate."""
+    """The header of a WAV file that declares one second at this rate."""
     size = 32_000
     parts = (b"RIFF", (size + 36).to_bytes(4, "little"), b"WAVEfmt ", (16).to_bytes(4, "little"), b"\1\0\1\0")
     rates = rate.to_bytes(4, "little") + (2 * rate).to_bytes(4, "little")

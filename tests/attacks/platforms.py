@@ -1,4 +1,4 @@
-"""The platforms that send webhooks, each with its own signature, written without the code of the connectors."""
+"""The platforms that send webhooks, with their signatures, implemented independently of the connectors."""
 
 from __future__ import annotations
 
@@ -54,7 +54,7 @@ class Platform:
 
 
 def settings(folder: Path) -> ConnectorsSettings:
-    """Every connector is on."""
+    """Settings that enable every connector."""
     secret = SecretStr(SECRET)
     return ConnectorsSettings(
         zoom=ZoomSettings(secret_token=secret, tenant="ours"),

@@ -1,4 +1,4 @@
-"""`undertone serve` with two tenants: one attacks, and a probe measures how long the other waits meanwhile."""
+"""`undertone serve` with two tenants: one attacks while a probe measures the response times of the other."""
 
 from __future__ import annotations
 
@@ -45,7 +45,7 @@ SECRET_WORD = "wombat77zyx"  # noqa: S105 - no password
 
 @dataclass
 class Probe:
-    """The seconds that each request of the victim took, and its statuses.
+    """The duration in seconds of each request of the victim, and the statuses.
 
     After each, a request to another program on this machine is measured: other work, and the attack itself, whose
     client is this process, delay that one as well.
@@ -118,7 +118,7 @@ class Served:
             thread.join()
 
     def raw(self, sent: bytes, *, seconds: float = 2.0) -> bytes:
-        """Everything that the server answers to these bytes until it closes, or says nothing for this long."""
+        """Everything that the server sends until it closes the connection, or sends nothing for this many seconds."""
         received = b""
         with socket.create_connection(("127.0.0.1", self.port), timeout=seconds) as line:
             try:

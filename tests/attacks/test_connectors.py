@@ -64,7 +64,7 @@ def test_every_connector_is_attacked(gateway: Gateway) -> None:
 
 
 def forgeries(platform: Platform) -> Iterator[tuple[str, Request, tuple[tuple[str, str], ...]]]:
-    """What each forgery is, its request, and headers that it has twice."""
+    """The name and request of each forgery, and the headers that it repeats."""
     message = json.dumps(platform.message("https://files.invalid/a.mp4")).encode()
     body, headers = platform.send(message)
     yield "no signature", (body if platform.header else b"", {}), ()
@@ -130,7 +130,7 @@ def test_signatures_are_compared_in_constant_time(
 
 
 @EACH
-def test_a_replayed_webhook_makes_no_second_import(gateway: Gateway, platform: Platform) -> None:
+def test_a_replayed_webhook_creates_no_second_import(gateway: Gateway, platform: Platform) -> None:
     request = platform.announce()
     if platform.path.endswith("/store"):
         request = platform.send(MP4)
@@ -156,7 +156,7 @@ def replaced(value: Any, path: tuple[Any, ...], by: Any) -> Any:
 
 
 @EACH
-def test_malformed_messages_with_a_right_signature_never_break_the_service(
+def test_malformed_messages_with_a_valid_signature_never_break_the_service(
     gateway: Gateway, platform: Platform
 ) -> None:
     good = platform.message("https://files.invalid/a.mp4")
@@ -184,7 +184,7 @@ def test_oversized_webhooks_are_refused_before_they_are_read(gateway: Gateway, p
 
 
 @EACH
-def test_a_slow_body_is_given_up(gateway: Gateway, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
+def test_a_slow_body_times_out(gateway: Gateway, platform: Platform, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(body_limit, "BODY_TIMEOUT_SECONDS", 0.5)
     head = f"POST {platform.path} HTTP/1.1\r\nHost: 127.0.0.1\r\nContent-Length: 100\r\n\r\n"
     began = time.monotonic()
@@ -251,7 +251,7 @@ BAD_FILES = {
 
 
 @EACH_ADDRESS
-def test_files_that_are_no_recording_make_no_job(opened: Open, tmp_path: Path, platform: Platform) -> None:
+def test_files_that_are_no_recording_create_no_job(opened: Open, tmp_path: Path, platform: Platform) -> None:
     with opened(connectors=settings(tmp_path), max_upload_mb=1) as gateway:
         for what, (reply, status, error) in BAD_FILES.items():
             with serving(reply) as server:

@@ -1,4 +1,4 @@
-"""After the erasure of a job no byte of the stores contains its words, whatever happened to the job before."""
+"""After the erasure of a job no byte of the stores contains its words, in whatever state the job was."""
 
 from __future__ import annotations
 

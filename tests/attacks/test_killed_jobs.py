@@ -1,4 +1,4 @@
-"""After a SIGKILL of its worker and the erasure of its job, no byte of it is left in any place of the service."""
+"""After a worker is killed and its job is erased, no file, object or row of the service contains data of the job."""
 
 from __future__ import annotations
 
@@ -53,7 +53,7 @@ def kill_workers(served: Served) -> int:
 
 
 def parts_of(served: Served, job_id: str) -> set[bytes]:
-    """Parts of every file of the job that no other file can contain: the recording and the decoded sound."""
+    """Bytes that only files of the job can contain: parts of the recording and of the decoded sound."""
     found: set[bytes] = set()
     with closing(open_database(served.stores.database_url)) as database:
         blobs = served.stores.blobs(database)

@@ -1,4 +1,4 @@
-"""Attacks on `undertone serve`: none gives a 5xx, and none makes another tenant wait for more than a second."""
+"""Attacks on `undertone serve`: none causes a 5xx or delays a request of another tenant by more than a second."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""`python -m tests.chaos`: load on the service while its parts fail in turn; prints what went in, came out and broke.
+"""`python -m tests.chaos`: load on the service while its parts fail in turn; prints the counts and the failures.
 
 CHAOS_SECONDS limits the faults on each backend, and CHAOS_SEED repeats their order. CHAOS_BACKENDS and CHAOS_FAULTS
 select some by a part of their names. The logs of a run in which something broke are kept in build/chaos.
@@ -33,7 +33,7 @@ def say(text: str) -> None:
 
 
 def enter_namespaces() -> None:
-    """Start again with mounts, ports and processes of its own, which end with it."""
+    """Restart this program in its own mount, network and process namespaces, which end with it."""
     own = ["unshare", "--mount", "--net", "--pid", "--fork", "--kill-child", "--mount-proc"]
     if os.geteuid():
         own += ["--user", "--map-root-user"]
@@ -43,7 +43,7 @@ def enter_namespaces() -> None:
 
 
 def in_time(load: Load, what: str, true: Callable[[], object]) -> bool:
-    """Wait until it is true; if that takes too long, something is broken."""
+    """Wait until the condition is true; return False and record the failure if that takes too long."""
     try:
         wait_for(what, true, RECOVERY_SECONDS)
     except TimeoutError as error:
@@ -77,7 +77,7 @@ def listed(answers: Counter[tuple[int, str]]) -> str:
 
 
 def check(load: Load, backend: Backend) -> list[str]:
-    """Compare what went in with what came out; return what is wrong."""
+    """Compare the accepted uploads with jobs, transcripts and webhooks; return the differences."""
     in_time(load, "the end of all jobs", lambda: not load.open_jobs)
     uploads = {job["id"]: job["metadata"]["upload"] for job in load.listed()}
     found = {job for job in uploads if load.request("GET", f"/v1/transcripts/{job}").is_success}

@@ -1,4 +1,4 @@
-"""The faults: each is a call that causes it, checks that it happened, and returns when it is over."""
+"""The faults. Each is a function that causes the fault, checks that it happened, and returns when it is over."""
 
 from __future__ import annotations
 
@@ -116,7 +116,7 @@ def _worker_with_other_clock(backend: Backend, seconds: int, duration: float) ->
     finally:
         worker.kill()
         worker.wait()
-    # Its successor sweeps the scratch folder of the killed one.
+    # The restarted worker deletes the scratch folder of the killed one.
     os.kill(backend.processes("services.worker")[0], signal.SIGTERM)
 
 

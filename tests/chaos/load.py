@@ -95,7 +95,7 @@ class Load:
         return set(self.accepted.values()) - set(self.ended)
 
     def request(self, method: str, path: str, content: Any = None, **more: Any) -> httpx.Response:
-        """Repeat a request until it is not refused; every refusal must be temporary and say so."""
+        """Repeat a request until it is not refused; every refusal must be a problem with Retry-After."""
         until = time.monotonic() + PATIENCE_SECONDS
         while time.monotonic() < until:
             try:

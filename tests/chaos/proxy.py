@@ -1,4 +1,4 @@
-"""A TCP proxy in front of a server: it passes everything on, or refuses, delays or cuts connections."""
+"""A TCP proxy in front of a server that forwards all bytes, or refuses, delays or cuts connections."""
 
 from __future__ import annotations
 
@@ -27,7 +27,7 @@ class Proxy:
         self.switch(ProxyMode.PASS)
 
     def switch(self, mode: ProxyMode) -> None:
-        """Change the mode; open connections end, so that the fault concerns them too, unless they hang."""
+        """Change the mode; open connections are closed, so that the fault also affects them, unless they hang."""
         self._mode = mode
         if mode is ProxyMode.HANG:
             self._passing.clear()

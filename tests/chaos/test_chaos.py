@@ -1,4 +1,4 @@
-"""The short form of `make chaos`, whose full form finds more."""
+"""A short run of `make chaos`, with a few of its faults."""
 
 from __future__ import annotations
 

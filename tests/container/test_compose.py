@@ -177,7 +177,7 @@ def test_the_fetch_of_weights_succeeds_without_a_source(fetch: str, tmp_path: Pa
         timeout=60,
     )
     assert done.returncode == 0, done.stderr
-    assert len(done.stderr.splitlines()) == 1 and "Undertone goes on without it" in done.stderr
+    assert len(done.stderr.splitlines()) == 1 and "Undertone continues without it" in done.stderr
 
 
 def test_redis_is_persistent_and_requires_a_password() -> None:

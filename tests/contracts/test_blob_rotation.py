@@ -33,7 +33,7 @@ def stored(stores: Stores) -> BlobStore:
 
 
 class ChangedBlobs:
-    """A store whose writes are another function."""
+    """A store with a replaced write function."""
 
     def __init__(self, stored: BlobStore, put: Callable[[str, str, Iterable[bytes]], Blob]) -> None:
         self._put = put

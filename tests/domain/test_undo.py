@@ -1,4 +1,4 @@
-"""Edits are undone and redone without losing a word or a second."""
+"""Edits are undone and redone without losing words or changing times."""
 
 from __future__ import annotations
 

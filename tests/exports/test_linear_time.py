@@ -1,4 +1,4 @@
-"""Every export takes linear time, whatever a transcript contains."""
+"""Every export takes linear time for every transcript."""
 
 from __future__ import annotations
 

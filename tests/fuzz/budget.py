@@ -9,7 +9,7 @@ import time
 from collections.abc import Iterator
 
 SEED = int(os.environ.get("FUZZ_SEED", "1"))
-SHORT_SECONDS = 2.0  # of each target, where nobody asks for more
+SHORT_SECONDS = 2.0  # of each target, unless FUZZ_SECONDS is set
 SECONDS = float(os.environ.get("FUZZ_SECONDS", SHORT_SECONDS))
 TOKENS = (
     b"\0", b"\xff", b"\xef\xbb\xbf", b"-->", b"<v ", b"</v>", b"&#x110000;", b"&#0;", b"{", b"[", b'"',

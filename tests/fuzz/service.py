@@ -1,4 +1,4 @@
-"""`python -m tests.fuzz.service FOLDER`: the whole API with two tenants, each with a finished job; it calls nobody.
+"""`python -m tests.fuzz.service FOLDER`: the API with two tenants, each with a finished job, and no outbound requests.
 
 It prints one line of JSON, with its address and for each tenant a key, the ids of what it owns, and a secret word.
 """

@@ -33,7 +33,7 @@ except ValueError:
 """
 
 
-def test_a_full_disk_does_not_stop_what_is_logged() -> None:
+def test_a_full_disk_does_not_stop_a_process_that_logs() -> None:
     program = PROGRAM + "import sys; sys.stderr.write('went on')"
     with Path("/dev/full").open("w") as full:
         done = subprocess.run(

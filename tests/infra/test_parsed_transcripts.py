@@ -1,4 +1,4 @@
-"""The parsed transcripts that are kept in memory: the same one for the same bytes, within a limit, and not for long."""
+"""The cache of parsed transcripts: its key, its size limit, and the removal of unused transcripts."""
 
 from __future__ import annotations
 
@@ -14,7 +14,7 @@ def document(job_id: str) -> bytes:
     return render_json(transcript().model_copy(update={"job_id": job_id}), emotion=True)
 
 
-def test_the_same_bytes_are_parsed_once_and_others_anew() -> None:
+def test_the_same_bytes_are_parsed_once_and_other_bytes_again() -> None:
     parsed, first = ParsedTranscripts(), document("a" * 32)
     kept = parsed.parse(first)
     assert kept.job_id == "a" * 32
@@ -24,7 +24,7 @@ def test_the_same_bytes_are_parsed_once_and_others_anew() -> None:
         parsed.parse(first[: len(first) // 2])
 
 
-def test_the_ones_that_were_used_last_stay_within_the_limit() -> None:
+def test_the_last_used_transcripts_are_kept_within_the_limit() -> None:
     documents = [document(letter * 32) for letter in "abc"]
     parsed = ParsedTranscripts(max_bytes=2 * len(documents[0]))
     first, second = parsed.parse(documents[0]), parsed.parse(documents[1])
@@ -36,7 +36,7 @@ def test_the_ones_that_were_used_last_stay_within_the_limit() -> None:
     assert small.parse(documents[0]) is not small.parse(documents[0])
 
 
-def test_unused_ones_are_forgotten() -> None:
+def test_unused_transcripts_are_removed() -> None:
     parsed, content = ParsedTranscripts(), document("a" * 32)
     kept = parsed.parse(content)
     parsed.forget_unused(60.0)

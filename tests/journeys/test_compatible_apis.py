@@ -1,4 +1,4 @@
-"""A recording goes through a running service with the unmodified SDKs of other services: one service for all tests."""
+"""A running service transcribes a recording for the unmodified SDKs of other services; all tests share one service."""
 
 from __future__ import annotations
 

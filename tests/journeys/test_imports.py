@@ -1,4 +1,4 @@
-"""Imports by a whole service: kills of the gateway lose nothing, and words of tracks have the times of the meeting."""
+"""Imports by a whole service: no import is lost when the gateway is killed, and words of tracks have meeting times."""
 
 from __future__ import annotations
 

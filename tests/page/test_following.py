@@ -1,4 +1,4 @@
-"""What follows a correction without a reload: the ribbon, the notes on overlaps, the counts, and the summary."""
+"""Updates after a correction without a reload: the ribbon, the notes on overlaps, the counts, and the summary."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""Accessibility of the states that an action leads to: dialogs, panels, conflicts and errors."""
+"""Accessibility of dialogs, panels, conflicts and errors."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-"""What a page, a search and a compatible API make of a transcript takes linear time, whatever it contains."""
+"""Pages, searches and compatible APIs take linear time for every transcript."""
 
 from __future__ import annotations
 
@@ -89,7 +89,7 @@ EDITS: dict[str, Callable[[int], Operation]] = {
 
 
 @pytest.mark.parametrize("name", EDITS)
-def test_twice_the_words_take_twice_the_time_in_each_edit(name: str) -> None:
+def test_each_edit_of_twice_the_words_takes_twice_the_time(name: str) -> None:
     def prepare(size: int) -> Callable[[], object]:
         given = transcript((utterance(0, 0, size, "S1", "a b " * size),))
         return lambda: edited(given, EDITS[name](size))
@@ -106,7 +106,7 @@ ANSWERS: dict[str, str] = {
 
 
 @pytest.mark.parametrize("piece", ANSWERS)
-def test_twice_the_answer_of_a_language_model_is_read_in_twice_the_time(piece: str) -> None:
+def test_reading_twice_the_answer_of_a_language_model_takes_twice_the_time(piece: str) -> None:
     def prepare(size: int) -> Callable[[], object]:
         repeated = ANSWERS[piece] * size
         claims = repeated.rstrip(",") if piece == "claims" else f'{{"text": "{repeated}", "utterances": [0]}}'
@@ -117,7 +117,7 @@ def test_twice_the_answer_of_a_language_model_is_read_in_twice_the_time(piece: s
 
 
 @pytest.mark.parametrize("build", [many_speakers, one_utterance, unspaced])
-def test_twice_the_transcript_is_sent_to_a_language_model_in_twice_the_time(build: Build) -> None:
+def test_sending_twice_the_transcript_to_a_language_model_takes_twice_the_time(build: Build) -> None:
     def prepare(size: int) -> Callable[[], object]:
         given = build(size)
         return lambda: [prompt(part, given.names, emotion=True, mark="===") for part in parts(given.utterances, 1000)]

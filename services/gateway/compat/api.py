@@ -16,7 +16,7 @@ from shared.domain.error import InvalidRequest
 from shared.domain.job_request import JobRequest
 from shared.infra.web.dialect import Dialect
 
-# What no client of these APIs has a field for: headers `Undertone-…`, or fields as clients write nested ones.
+# Options without a field in these APIs: clients send headers `Undertone-…`, or nested fields.
 GOVERNANCE = ("purpose", "consent", "modalities")
 GOVERNANCE_FIELDS = tuple(f"undertone[{name}]" for name in GOVERNANCE)
 
@@ -41,7 +41,7 @@ def read_options(
 ) -> JobRequest:
     """The native options, with purpose, consent and modalities from headers or from nested fields.
 
-    An error names the client's field; `names` has those that differ.
+    An error names the client's field; `names` maps native names to the client's where they differ.
     """
     found = {name: headers.get(f"undertone-{name}") or nested.get(f"undertone[{name}]") for name in GOVERNANCE}
     given = {name: value for name, value in found.items() if value is not None}
@@ -55,7 +55,7 @@ def read_options(
 def check_options(given: Mapping[str, Any], *, supported: Collection[str], ignored: Collection[str]) -> list[str]:
     """Warnings about options that only tune the vendor's model; raises for every other unsupported option.
 
-    What is switched off is not requested. But a model's option may be on by default, so its `false` gets a warning.
+    An option with the value false is not requested. An ignored one may be on by default, so its `false` gets a warning.
     """
     sent = {name: value for name, value in given.items() if value not in (None, "", [], {})}
     requested = {name for name, value in sent.items() if value not in (False, "false")}

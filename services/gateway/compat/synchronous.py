@@ -34,7 +34,7 @@ async def submit_or_join(
         gateway.require_storage()
         with gateway.intake.receive(caller, claimed) as incoming:
             options = read(incoming)
-            if callback is not None:  # nobody waits for the answer
+            if callback is not None:  # no client waits for the answer
                 return incoming.submit(options, callback), True
             repeated = incoming.find_repeated(options)
             if repeated is not None:

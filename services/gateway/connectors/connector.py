@@ -25,7 +25,7 @@ class RemoteFile(Value):
     object: str | None = Field(default=None, min_length=1, max_length=1024, repr=False)
     path: str | None = Field(default=None, min_length=1, max_length=1024, repr=False)
     name: str | None = Field(default=None, max_length=255, repr=False)
-    authorization: str | None = Field(default=None, repr=False)  # the header of the download
+    authorization: str | None = Field(default=None, repr=False)  # the Authorization header of the download
     begins_at: float | None = None  # seconds on the platform's clock, or from the beginning of the recording
     ends_at: float | None = None
 
@@ -83,7 +83,7 @@ class Connector:
         """Show the reason where the recording is."""
 
     def send_captions(self, recording: PlatformRecording, transcript: Transcript, outbound: Outbound) -> None:
-        """Send the finished transcript back, for a connector that wants captions."""
+        """Send the finished transcript back, for a connector whose platform accepts captions."""
         raise NotImplementedError
 
 

@@ -102,7 +102,7 @@ class RecordingFiles:
 
 
 def _start(track: RemoteFile, main: RemoteFile) -> float:
-    """Seconds after the beginning of the recording; 0 if the platform does not tell, or has a wrong clock."""
+    """Seconds after the beginning of the recording; 0 if the platform sends no time, or its clock is wrong."""
     if track.begins_at is None or main.begins_at is None or abs(track.begins_at - main.begins_at) > MAX_START:
         return 0.0
     return track.begins_at - main.begins_at

@@ -42,7 +42,7 @@ class Imports:
         self.stopping = threading.Event()
 
     def accept(self, connector: Connector, recording: PlatformRecording) -> bool:
-        """Store the recording, so that it survives this process; returns False if it was announced before."""
+        """Store the recording, so that a restart does not lose it; returns False if it was announced before."""
         now, new_id = self._gateway.clock(), uuid4().hex
         record = ImportRecord(
             id=new_id,
@@ -148,7 +148,7 @@ class Imports:
         return jobs.find(tenant, job_id) is not None or jobs.erasure_record(tenant, job_id) is not None
 
     def _recording_of(self, claim: ImportClaim) -> PlatformRecording:
-        """The announced recordings of a group as one: the first mix and transcript, and the tracks of all."""
+        """Merge the announced recordings of a group: the first mix and transcript, and all tracks."""
         cipher = self._gateway.callbacks.cipher
         found = [
             PlatformRecording.model_validate_json(cipher.decrypt(one.content or "", one.id)) for one in claim.records

@@ -20,7 +20,7 @@ def counting_refusals(gateway: Context, connector: Connector) -> Iterator[None]:
     try:
         try:
             yield
-        except ValueError:  # of a value that fits its type but not a recording, such as a URL of megabytes
+        except ValueError:  # a value that has the right type but is invalid in a recording, such as a URL of megabytes
             raise InvalidRequest("The webhook describes a recording in an unknown form.") from None
     except (UndertoneError, RequestValidationError) as error:
         code = error.code if isinstance(error, UndertoneError) else InvalidRequest.code

@@ -24,7 +24,7 @@ class ZoomSettings(ConnectorSettings, BaseSettings):
     """The secret token of the Zoom app's event subscription; empty: off."""
 
     transcript_seconds: float = Field(default=0.0, ge=0, le=72000)
-    """Seconds to wait for Zoom's own transcript, which is complete after the recording; 0: begin without it."""
+    """Seconds to wait for the transcript that Zoom completes after the recording; 0: begin without it."""
 
 
 class LiveKitSettings(ConnectorSettings, BaseSettings):

@@ -22,7 +22,7 @@ def sign(secret: str, content: bytes) -> bytes:
 
 
 def require_signature(*conditions: bool) -> None:
-    """Raise one error for every reason, so that the sender of a forged request learns nothing.
+    """Raise one error for every reason, so that the response does not tell a forger what is wrong.
 
     The conditions are computed before the call: none of them shortens the time of the answer.
     """
@@ -34,7 +34,7 @@ def require_signature(*conditions: bool) -> None:
 
 
 def single(headers: Headers, name: str) -> str:
-    """The value of a header that occurs once: of two values, a proxy may have checked the other one."""
+    """The value of a header that occurs once; of two values, a proxy may have checked the other one."""
     values = headers.getlist(name)
     return values[0] if len(values) == 1 else ""
 

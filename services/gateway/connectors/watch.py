@@ -30,7 +30,7 @@ class Watch(Connector):
         self._announced: set[str] = set()
 
     def search(self) -> Iterator[PlatformRecording]:
-        """The complete files that this process has not announced; the store knows those of others."""
+        """The complete files that this process has not announced; the store contains those of other processes."""
         for recording in (*self._in_folder(), *self._in_bucket()):
             if recording.key not in self._announced:
                 yield recording
@@ -48,7 +48,7 @@ class Watch(Connector):
         file = recording.mix
         if file and file.path and self._folder:
             target = self._folder / f"{file.path}{REASON}"
-            part = target.with_name(f".{target.name}.part")  # nobody reads half a reason
+            part = target.with_name(f".{target.name}.part")  # renamed when complete, so no reader gets half a reason
             part.write_bytes(content)
             part.replace(target)
         elif file and file.object and self._bucket:

@@ -22,7 +22,7 @@ TRANSCRIPT_COMPLETED = "recording.transcript_completed"
 KINDS = ("MP4", "M4A")
 
 
-# Empty while the recording lasts.
+# The string is empty until the recording ends.
 Instant = Annotated[AwareDatetime | None, BeforeValidator(lambda value: value or None)]
 
 
@@ -75,7 +75,7 @@ class Zoom(WebhookConnector):
         return Received(self._recording(event, event.payload.meeting))
 
     def _recording(self, event: Event, meeting: Meeting) -> PlatformRecording | None:
-        """The files of one meeting. Its transcript may follow in an event of its own, and belongs to the same group."""
+        """The files of one meeting. Its transcript may arrive in a separate event, and belongs to the same group."""
         complete = [file for file in meeting.recording_files if file.status == "completed" and file.download_url]
         mix = next((file for kind in KINDS for file in complete if file.file_type == kind), None)
         transcript = next((file for file in complete if file.file_type == "TRANSCRIPT"), None)

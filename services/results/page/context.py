@@ -1,4 +1,4 @@
-"""What the pages depend on, and who sees them."""
+"""The dependencies of the pages, and their authentication."""
 
 from __future__ import annotations
 

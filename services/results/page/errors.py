@@ -1,4 +1,4 @@
-"""Shows the error of an address that a browser opens as a page, with the code and the hint of the problem."""
+"""Renders errors as pages in a browser, with the code and the hint of the problem."""
 
 from __future__ import annotations
 
@@ -10,11 +10,11 @@ from starlette.types import ASGIApp, Message, Receive, Scope, Send
 from services.results.page.render import page
 from shared.infra.web.problems import MEDIA_TYPE
 
-API = "/v1/"  # its errors are problems for every client
+API = "/v1/"  # responds with problems to every client
 
 
 class ErrorPages:
-    """Middleware around authentication, because that refuses requests before a page is asked."""
+    """Middleware around authentication, because authentication rejects requests before they reach a route."""
 
     def __init__(self, app: ASGIApp) -> None:
         self._app = app

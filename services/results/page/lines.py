@@ -1,4 +1,4 @@
-"""The utterances of a transcript as a page shows them: with the times of words, and who speaks at the same time."""
+"""The utterances of a transcript as a page shows them: with the times of words, and the speakers who overlap."""
 
 from __future__ import annotations
 
@@ -16,23 +16,23 @@ MAX_NAMED = 8  # a platform transcript may name thousands of speakers who all sp
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class PageLine:
     utterance: Utterance
     name: str
     lane: int  # the position of the speaker, for its colour
     times: str  # start of each word after the start of the utterance, in hundredths of a second
     offsets: str  # start of each word in the text, in UTF-16 units; empty where words are separated by spaces
-    overlaps: str  # who already speaks when this utterance begins
+    overlaps: str  # names of the speakers who already speak when this utterance begins
     doubts: str  # positions of the words that the recogniser was not sure of
     reading: EmotionReading | None
 
 
-def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
+def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[PageLine]:
     names = transcript.names
     lanes = {one.id: number for number, one in enumerate(transcript.speakers)}
     for one, overlaps in zip(transcript.utterances, overlaps_of(transcript), strict=True):
         offsets = word_offsets(one.text, one.words)
-        yield Line(
+        yield PageLine(
             utterance=one,
             name=names[one.speaker],
             lane=lanes.get(one.speaker, 0),
@@ -49,7 +49,7 @@ def lines_of(transcript: Transcript, *, emotion: bool) -> Iterator[Line]:
 
 
 def overlaps_of(transcript: Transcript) -> Iterator[str]:
-    """Of each utterance, the names of those who already speak when it begins."""
+    """For each utterance, the names of the speakers who already speak when it begins."""
     names = transcript.names
     open_until: dict[str, float] = {}
     for one in transcript.utterances:

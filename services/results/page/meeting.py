@@ -70,7 +70,7 @@ def show_meeting(pages: Pages, caller: TranscriptCaller, job_id: str) -> Respons
 
 @router.get("/meetings/{job_id}/ribbon")
 def show_ribbon(pages: Pages, caller: TranscriptCaller, job_id: str) -> Response:
-    """What depends on who speaks when, of which a script shows the parts after a correction."""
+    """The ribbon and the notes on overlaps, which a script inserts into the page after a correction."""
     try:
         shown = pages.transcripts.read(caller, job_id)
     except UndertoneError as error:

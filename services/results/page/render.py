@@ -66,7 +66,7 @@ def page(template: str, *, status: int = 200, **values: object) -> Response:
 
 
 def streamed_page(template: str, **values: object) -> Response:
-    """Sends the first part of a long page while the rest is rendered."""
+    """Sends a long page in parts while the rest is rendered."""
     chunks = _TEMPLATES.get_template(template).generate(**values)
     return StreamingResponse(_parts(chunks), headers=HEADERS, media_type="text/html")
 
@@ -89,7 +89,7 @@ def error_page(error: UndertoneError) -> Response:
     if error.http_status == HTTPStatus.INTERNAL_SERVER_ERROR:
         message, hint = "An internal error occurred; the operator's log has the cause.", None
     elif error.http_status == HTTPStatus.NOT_FOUND:
-        hint = "It was deleted, or it belongs to somebody else."
+        hint = "It was deleted, or it belongs to another tenant."
     return page("error.html", status=error.http_status, code=error.code, message=message, hint=hint)
 
 

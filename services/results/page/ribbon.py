@@ -19,7 +19,7 @@ OVERLAP = "overlap"
 
 
 @dataclass(frozen=True, slots=True)
-class Piece:
+class RibbonPiece:
     """A part of a turn with one label."""
 
     start: float
@@ -40,13 +40,13 @@ class Segment:
 
 @dataclass(frozen=True, slots=True)
 class Lane:
-    """`segments` and `overlaps` are for the whole meeting; a script draws a part of it from what is exact."""
+    """`segments` and `overlaps` are for the whole meeting; a script draws a part of it from the exact times."""
 
     speaker: str
     name: str
-    pieces: tuple[Piece, ...]
+    pieces: tuple[RibbonPiece, ...]
     segments: tuple[Segment, ...]
-    overlapped: tuple[Piece, ...]  # where somebody else speaks as well
+    overlapped: tuple[RibbonPiece, ...]  # parts in which another speaker also speaks
     overlaps: tuple[Segment, ...]
 
     @property
@@ -59,7 +59,7 @@ class Lane:
 
     @property
     def paths(self) -> tuple[tuple[str, str], ...]:
-        """What is drawn of each label."""
+        """The path of each label, in SVG."""
         of_label: defaultdict[str, list[Segment]] = defaultdict(list)
         for one in self.segments:
             of_label[one.label].append(one)
@@ -71,13 +71,13 @@ class Lane:
 
 
 def _path(segments: Iterable[Segment]) -> str:
-    """One path in a square of 1, because the browser needs long for hundreds of elements."""
+    """One SVG path in a unit square, because browsers are slow with hundreds of elements."""
     return "".join(
         f"M{one.start / 100:.5f} 0H{(one.start + one.width) / 100:.5f}v1H{one.start / 100:.5f}z" for one in segments
     )
 
 
-def _written(pieces: Iterable[Piece]) -> str:
+def _written(pieces: Iterable[RibbonPiece]) -> str:
     """Start and end in seconds and the label of each piece, separated by spaces."""
     return " ".join(f"{one.start:.2f} {one.end:.2f} {one.label}" for one in pieces)
 
@@ -103,7 +103,7 @@ def lanes_of(transcript: Transcript, *, emotion: bool) -> tuple[Lane, ...]:
     return tuple(lanes)
 
 
-def _pieces(turns: Iterable[Span], utterances: Sequence[Utterance], *, emotion: bool) -> Iterator[Piece]:
+def _pieces(turns: Iterable[Span], utterances: Sequence[Utterance], *, emotion: bool) -> Iterator[RibbonPiece]:
     """The turns, cut where the reading changes; both are in order of start."""
     first = 0
     for turn in turns:
@@ -118,11 +118,11 @@ def _pieces(turns: Iterable[Span], utterances: Sequence[Utterance], *, emotion: 
             if start >= end:
                 continue
             if edge < start:
-                yield Piece(edge, start, UNREAD)
-            yield Piece(start, end, str(one.emotion.label) if emotion and one.emotion else UNREAD)
+                yield RibbonPiece(edge, start, UNREAD)
+            yield RibbonPiece(start, end, str(one.emotion.label) if emotion and one.emotion else UNREAD)
             edge = end
         if edge < turn.end:
-            yield Piece(edge, turn.end, UNREAD)
+            yield RibbonPiece(edge, turn.end, UNREAD)
 
 
 def _crowded(spoken: Iterable[Sequence[Span]]) -> tuple[Span, ...]:
@@ -136,17 +136,17 @@ def _crowded(spoken: Iterable[Sequence[Span]]) -> tuple[Span, ...]:
     return union(found)
 
 
-def _within(spans: Iterable[Span], others: Sequence[Span]) -> Iterator[Piece]:
+def _within(spans: Iterable[Span], others: Sequence[Span]) -> Iterator[RibbonPiece]:
     """The parts of the spans that are in the others; both are disjoint and in order."""
     for span in spans:
         for position in range(bisect_right(others, span.start, key=lambda one: one.end), len(others)):
             other = others[position]
             if other.start >= span.end:
                 break
-            yield Piece(max(span.start, other.start), min(span.end, other.end), OVERLAP)
+            yield RibbonPiece(max(span.start, other.start), min(span.end, other.end), OVERLAP)
 
 
-def _segments(pieces: Iterable[Piece], duration: float) -> Iterator[Segment]:
+def _segments(pieces: Iterable[RibbonPiece], duration: float) -> Iterator[Segment]:
     """The pieces on a grid of steps; equal neighbours are one segment."""
     step = duration / STEPS
     labels: defaultdict[int, Counter[str]] = defaultdict(Counter)

@@ -1,4 +1,4 @@
-"""The pages of a shared meeting, for anyone who has its link: read-only, and nothing but this meeting."""
+"""The pages of a shared meeting, which need only its link: read-only, without other meetings."""
 
 from __future__ import annotations
 

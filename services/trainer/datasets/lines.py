@@ -16,7 +16,7 @@ CONTEXT = 3  # number of previous turns in the network's input
 
 
 @dataclass(frozen=True, slots=True)
-class Line:
+class CorpusLine:
     corpus: str
     text: str
     speaker: str
@@ -34,11 +34,11 @@ class Row(NamedTuple):
     sentiment: str = ""
 
 
-def read_lines(path: Path, layout: str) -> list[Line]:
+def read_lines(path: Path, layout: str) -> list[CorpusLine]:
     return list({"meld": _meld, "emorynlp": _emorynlp, "goemotions": _goemotions, "csv": _csv}[layout](path))
 
 
-def _meld(path: Path) -> Iterator[Line]:
+def _meld(path: Path) -> Iterator[CorpusLine]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
             Row(row["Dialogue_ID"], row["Speaker"], row["Utterance"], row["Emotion"], row["Sentiment"])
@@ -46,10 +46,10 @@ def _meld(path: Path) -> Iterator[Line]:
         ]
     for row, before in _with_context(rows):
         sentiment = SENTIMENT_NUMBER[Sentiment(row.sentiment)]
-        yield Line("meld", row.text, row.speaker, before, (NUMBER[Emotion(row.label)],), sentiment)
+        yield CorpusLine("meld", row.text, row.speaker, before, (NUMBER[Emotion(row.label)],), sentiment)
 
 
-def _emorynlp(path: Path) -> Iterator[Line]:
+def _emorynlp(path: Path) -> Iterator[CorpusLine]:
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
             Row(
@@ -62,10 +62,10 @@ def _emorynlp(path: Path) -> Iterator[Line]:
         ]
     for row, before in _with_context(rows):
         label = EMORYNLP[row.label]
-        yield Line("emorynlp", row.text, row.speaker, before, (NUMBER[label],), _sentiment([label]))
+        yield CorpusLine("emorynlp", row.text, row.speaker, before, (NUMBER[label],), _sentiment([label]))
 
 
-def _goemotions(path: Path) -> Iterator[Line]:
+def _goemotions(path: Path) -> Iterator[CorpusLine]:
     """Tab-separated text, label indices and id; `labels.txt` beside it names the indices: Ekman's seven or all 28."""
     names = (path.parent / "labels.txt").read_text(encoding="utf-8").split()
     for line in path.read_text(encoding="utf-8").splitlines():
@@ -74,10 +74,10 @@ def _goemotions(path: Path) -> Iterator[Line]:
         emotions = [EKMAN_OF_GOEMOTIONS[names[mark]] if len(names) > 7 else Emotion(names[mark]) for mark in fine]
         text = text.replace("[NAME]", "someone").replace("[RELIGION]", "religion")
         labels = tuple(sorted({NUMBER[emotion] for emotion in emotions}))
-        yield Line("goemotions", text, "", (), labels, _sentiment(emotions), fine if len(names) > 7 else ())
+        yield CorpusLine("goemotions", text, "", (), labels, _sentiment(emotions), fine if len(names) > 7 else ())
 
 
-def _csv(path: Path) -> Iterator[Line]:
+def _csv(path: Path) -> Iterator[CorpusLine]:
     """Columns text and label; dialogue and speaker are optional."""
     with path.open(encoding="utf-8", newline="") as file:
         rows = [
@@ -86,7 +86,7 @@ def _csv(path: Path) -> Iterator[Line]:
         ]
     for row, before in _with_context(rows):
         label = Emotion(row.label)
-        yield Line("csv", row.text, row.speaker, before, (NUMBER[label],), _sentiment([label]))
+        yield CorpusLine("csv", row.text, row.speaker, before, (NUMBER[label],), _sentiment([label]))
 
 
 def _with_context(rows: list[Row]) -> Iterator[tuple[Row, tuple[tuple[str, str], ...]]]:

@@ -13,7 +13,7 @@ from tokenizers import Tokenizer
 from torch import Tensor, nn
 from torch.nn import functional as F  # noqa: N812  # its name everywhere
 
-from services.trainer.datasets.lines import Line, read_lines
+from services.trainer.datasets.lines import CorpusLine, read_lines
 from services.trainer.labels import UNKNOWN, prior
 from services.trainer.metrics import classification_metrics
 from shared.engines.features.text_pair import pair, stack
@@ -34,8 +34,8 @@ def strip_punctuation(text: str) -> str:
 @dataclass
 class TextTask:
     tokenizer: Tokenizer
-    train: dict[str, list[Line]]  # by corpus
-    dev: dict[str, list[Line]]
+    train: dict[str, list[CorpusLine]]  # by corpus
+    dev: dict[str, list[CorpusLine]]
     seed: int
     rows_per_epoch: int = 48_000
 
@@ -102,7 +102,7 @@ class TextTask:
             "sentiment_prior": torch.stack([one for _, one in adjust]),
         }  # fmt: skip
 
-    def _augmented(self, line: Line) -> tuple[list[int], int]:
+    def _augmented(self, line: CorpusLine) -> tuple[list[int], int]:
         before = () if random.random() < NO_CONTEXT else line.before
         transform = strip_punctuation if random.random() < UNPUNCTUATED else str
         words = transform(line.text).split()
@@ -135,7 +135,9 @@ class TextTask:
         decisive = [metrics["meld weighted_f1"], metrics["meld macro_f1"], metrics["goemotions macro_f1"]]
         return float(np.mean(decisive)), metrics
 
-    def logits(self, network: nn.Module, lines: Sequence[Line], transform: type[str] | object = str) -> np.ndarray:
+    def logits(
+        self, network: nn.Module, lines: Sequence[CorpusLine], transform: type[str] | object = str
+    ) -> np.ndarray:
         pairs = [
             pair(
                 self.tokenizer,

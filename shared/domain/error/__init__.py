@@ -7,7 +7,7 @@ UndertoneError
 │   ├── EmptyFile               the file has no bytes
 │   ├── MediaTooLarge           exceeds a limit on duration, streams or resolution
 │   │   └── AudioTooLong            longer than the request allows
-│   ├── TooLittleSpeech         a smaller share of speech than the request demands
+│   ├── TooLittleSpeech         a smaller share of speech than the request requires
 │   └── DecodeFailed            the decoder failed
 ├── RequestError            the request cannot be processed
 │   ├── InvalidRequest          options that are invalid or contradict each other

@@ -9,7 +9,7 @@ from pathlib import Path
 import numpy as np
 from PIL import Image, ImageDraw, ImageFont
 
-from shared.domain.caption import Line
+from shared.domain.caption import CaptionLine
 from shared.ports.media import Bytes
 
 # Bundled font: Pillow's default has no accents. Missing characters are drawn as boxes, not left out.
@@ -18,7 +18,7 @@ NOTICE_SECONDS = 5.0
 MAX_LINES = 4  # two overlapping speakers, two lines each
 
 
-def draw(pixels: Bytes, time: float, lines: Sequence[Line], notice: str) -> Bytes:  # (row, column, 3)
+def draw(pixels: Bytes, time: float, lines: Sequence[CaptionLine], notice: str) -> Bytes:  # (row, column, 3)
     """Draw the captions of that time into the frame, and the notice in the first seconds."""
     height, width = pixels.shape[:2]
     said = tuple(line for line in lines if line.start <= time < max(line.end, line.start + 0.4))[-2:]
@@ -42,7 +42,7 @@ def _blend(pixels: Bytes, layer: tuple[int, Bytes]) -> Bytes:
 
 
 @lru_cache(maxsize=8)
-def _lower_third(width: int, height: int, lines: tuple[Line, ...]) -> tuple[int, Bytes]:
+def _lower_third(width: int, height: int, lines: tuple[CaptionLine, ...]) -> tuple[int, Bytes]:
     """Return the top row and the RGBA image of the lower third; cached for all frames that show the same lines."""
     size = max(11, height // 20)
     words, names = _font(size), _font(max(10, round(size * 0.8)))
@@ -65,7 +65,9 @@ def _lower_third(width: int, height: int, lines: tuple[Line, ...]) -> tuple[int,
     return top, np.asarray(box)[: height - top]
 
 
-def _draw_emotion(pen: ImageDraw.ImageDraw, line: Line, font: ImageFont.FreeTypeFont, *, right: int, y: int) -> None:
+def _draw_emotion(
+    pen: ImageDraw.ImageDraw, line: CaptionLine, font: ImageFont.FreeTypeFont, *, right: int, y: int
+) -> None:
     label = f"{line.emotion} {line.confidence:.0%}"
     left = right - pen.textlength(label, font=font)
     radius = font.size / 4

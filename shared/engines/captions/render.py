@@ -11,7 +11,7 @@ import av.container
 import numpy as np
 from av.audio.resampler import AudioResampler
 
-from shared.domain.caption import Line
+from shared.domain.caption import CaptionLine
 from shared.domain.error import NoAudio
 from shared.engines.captions.drawing import draw
 from shared.engines.captions.request import CaptionRequest
@@ -171,7 +171,7 @@ def _add_track(
         following = next(waiting, None)
 
 
-def _subtitle_packets(lines: Sequence[Line], stream: Any) -> Iterator[Any]:
+def _subtitle_packets(lines: Sequence[CaptionLine], stream: Any) -> Iterator[Any]:
     """Yield subtitle packets without overlap: two bytes of length, then the text."""
     ordered = sorted(lines, key=lambda line: line.start)
     for number, line in enumerate(ordered):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from shared.domain.caption import Line
+from shared.domain.caption import CaptionLine
 from shared.domain.value import Value
 
 
@@ -11,4 +11,4 @@ class CaptionRequest(Value):
     into: str
     burn: bool
     notice: str
-    lines: tuple[Line, ...]
+    lines: tuple[CaptionLine, ...]

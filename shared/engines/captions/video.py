@@ -6,7 +6,7 @@ import tempfile
 from collections.abc import Sequence
 from pathlib import Path
 
-from shared.domain.caption import Line
+from shared.domain.caption import CaptionLine
 from shared.engines.captions.request import CaptionRequest
 from shared.engines.decoder.sandbox import sandboxed_child
 from shared.engines.settings import MediaSettings
@@ -15,7 +15,7 @@ from shared.ports.media import Progress
 
 def caption_video(
     media: Path,
-    lines: Sequence[Line],
+    lines: Sequence[CaptionLine],
     notice: str,
     target: Path,
     *,

@@ -129,7 +129,7 @@ def sandboxed_child(
 
 
 def die_with_parent(parent: int) -> None:
-    """Kill this process when its parent dies; called in the child."""
+    """Kill this process when its parent exits; called in the child."""
     ctypes.CDLL(None, use_errno=True).prctl(PR_SET_PDEATHSIG, signal.SIGKILL)
     if os.getppid() != parent:  # the parent died before prctl took effect
         os.kill(os.getpid(), signal.SIGKILL)

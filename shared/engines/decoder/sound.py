@@ -123,7 +123,7 @@ def decode_sound(
 ) -> Probe:
     """Decode the audio of one file and return its probe; the main stream's channels go into `channels_into`.
 
-    The file begins at this time, in seconds after the beginning of the samples that are written.
+    `at` is the time of the file's first sample, in seconds after the beginning of the written samples.
     """
     with opened(path, settings) as container:
         streams = _part_of_meeting(container)

@@ -23,7 +23,7 @@ class Windows:
     length: int
     hop: int  # from one window to the next, whole frames
     step: int  # from one frame to the next
-    field: int  # that one frame sees; it stands for the middle of them
+    field: int  # samples that one frame covers; its time is the middle of them
 
     def with_speech(self, audio: Audio, speech: Sequence[Span]) -> list[int]:
         """The first samples, multiples of the step, of the windows; the last window ends with the recording."""

@@ -37,7 +37,7 @@ class WhisperEncoder:
 
     @property
     def mark(self) -> Floats:
-        """Values that tell one Whisper from another; quantisation does not change them."""
+        """Values that distinguish Whisper models; quantisation does not change them."""
         return self._tensors["encoder/conv1/bias"]
 
     def encode(self, mel: Floats) -> Floats:  # (frame, band) to (layer, moment, width); a moment is two frames

@@ -30,7 +30,7 @@ ALONE = "undertone_alone"
 
 
 class Database:
-    """Opens read and write transactions; SQLite must know the kind before the first statement."""
+    """Opens read and write transactions; SQLite needs the kind before the first statement."""
 
     def __init__(self, engine: Engine, clock: Clock | None = None) -> None:
         self._engine = engine

@@ -14,7 +14,7 @@ from shared.infra.database.engine import Database
 from shared.infra.database.schema import idempotency, incoming_uploads, jobs
 
 MAX_DURATION = timedelta(hours=2)  # no request runs longer; a request without a response by then was killed
-MAX_SILENCE = timedelta(minutes=1)  # an upload has a heartbeat every 20 s; one without was killed, or lost the database
+MAX_SILENCE = timedelta(minutes=1)  # an upload has a heartbeat every 20 s, unless it was killed or lost the database
 
 
 class SqlIdempotencyStore:
@@ -26,7 +26,7 @@ class SqlIdempotencyStore:
     def begin(self, request: RequestKey, fingerprint: str, *, job_id: str | None = None) -> RequestState:
         """Reserve the key or return its state; raises IdempotencyKeyReused if it was used for another request.
 
-        `job_id` names the upload that this request handles, whose heartbeat shows that it still runs.
+        `job_id` is the upload that this request handles; its heartbeat shows that the request still runs.
         """
         now = self._database.now
         row = request.model_dump() | {"fingerprint": fingerprint, "created_at": now, "job_id": job_id}

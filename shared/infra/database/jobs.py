@@ -119,7 +119,7 @@ class SqlJobStore:
     def list_sorted(
         self, tenant: str, only: JobFilter, limit: int, *, by: JobTime, descending: bool
     ) -> Sequence[JobRecord]:
-        """The first jobs by one of their times; those that have not come so far are last."""
+        """The first jobs by one of their times; jobs without this time are last."""
         query = _filtered(_visible(tenant), only).order_by(jobs.c[by].is_(None))
         keys = (column.desc() if descending else column.asc() for column in (jobs.c[by], jobs.c.created_at, jobs.c.id))
         with self._database.reading() as connection:

@@ -88,7 +88,7 @@ def utterance_rows(tenant: str, transcript: Transcript) -> list[dict[str, Any]]:
 
 
 def changed_rows(tenant: str, before: Transcript, after: Transcript) -> tuple[list[int], list[dict[str, Any]]]:
-    """The positions in the index that an edit changes or removes, and the rows that take their place."""
+    """The positions in the index that an edit changes or removes, and the rows that replace them."""
     old, new = _named(before), _named(after)
     left = [position for position, one in old.items() if new.get(position) != one]
     rows = [_row(tenant, after.job_id, *one) for position, one in new.items() if old.get(position) != one]

@@ -1,4 +1,4 @@
-"""The time of the database server, on which all machines of a deployment agree although their clocks differ."""
+"""The time of the database server, which all machines of a deployment use, because their own clocks may differ."""
 
 from __future__ import annotations
 
@@ -9,7 +9,7 @@ from typing import Any
 from sqlalchemy import Engine, event
 from sqlalchemy.exc import DisconnectionError
 
-VALID_SECONDS = 60.0  # after which the server is asked again
+VALID_SECONDS = 60.0  # after this, the server's time is read again
 
 
 def utc_now() -> datetime:
@@ -17,7 +17,7 @@ def utc_now() -> datetime:
 
 
 class ServerClock:
-    """Asks PostgreSQL when a connection is taken from the pool, and counts with a clock that never jumps."""
+    """Reads PostgreSQL's time when a connection is taken from the pool, and adds the time of a monotonic clock."""
 
     def __init__(self) -> None:
         self._answer: tuple[datetime, float] | None = None

@@ -33,7 +33,7 @@ def raising_database_unavailable() -> Iterator[None]:
     except (DBAPIError, NoConnectionFree) as error:
         if not _is_outage(error):
             raise
-        log.warning("database.unavailable", error=_name(error))  # never its text, which could contain an address
+        log.warning("database.unavailable", error=_name(error))  # without its text, which could contain an address
         raise DatabaseUnavailable(
             "The database cannot be used at the moment.", hint="Try again later; the operator's log has the cause."
         ) from error

@@ -72,7 +72,7 @@ class Authentication:
         await self._app(scope, receive, send)
 
     def _turn(self, scope: ASGIScope, headers: Headers, address: str | None) -> asyncio.Semaphore:
-        """What requests with this key, session or share link wait for; it exists as long as one of them."""
+        """The semaphore of requests with this key, session or share link; it exists while one of them does."""
         key = dialect_of(scope["path"], self._dialects).key_in(headers)
         sender = share_token(scope["path"]) or key or session_token(headers) or address or ""
         turn = self._turns.get(sender)

@@ -47,8 +47,10 @@ class HandlerLimit:
             await _respond_late(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send, slot: ExitStack, *, until: float) -> bool:
-        """Run the handler; return False if the response has not started at `until`. The handler then goes on unheard,
-        because a cancelled one would no longer count while its thread still runs."""
+        """Run the handler; return False if the response has not started at `until`.
+
+        The handler then continues and its response is dropped: a cancelled one would not count while its thread runs.
+        """
         started, abandoned = asyncio.Event(), False
 
         async def send_in_time(message: Message) -> None:

@@ -26,7 +26,7 @@ MAX_HEADERS = 32 * 1024
 MAX_CONNECTIONS = 2000
 TICK_SECONDS = 1.0  # also the resolution of the Date header
 HUNG_SECONDS = 60.0
-SWITCH_SECONDS = 0.001  # until a thread that computes lets another one run; by default 5 ms, so requests wait longer
+SWITCH_SECONDS = 0.001  # of Python's thread switch interval; with the default of 5 ms, requests wait longer
 
 
 class HeaderTimeoutProtocol(H11Protocol):

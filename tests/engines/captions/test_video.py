@@ -8,7 +8,7 @@ import av
 import numpy as np
 import pytest
 
-from shared.domain.caption import Line
+from shared.domain.caption import CaptionLine
 from shared.domain.error import NoAudio, UnsupportedMedia
 from shared.engines.captions.drawing import draw
 from shared.engines.captions.render import render
@@ -21,8 +21,8 @@ from tests.exports.sample import transcript
 from tests.media_files import Picture, tone, write_media
 
 LINES = (
-    Line(start=0.5, end=1.5, speaker="Ana Müller", text="We lost it.", colour=(124, 214, 255)),
-    Line(
+    CaptionLine(start=0.5, end=1.5, speaker="Ana Müller", text="We lost it.", colour=(124, 214, 255)),
+    CaptionLine(
         start=1.0, end=1.8, speaker="Ben", text="Oh " * 60, colour=(144, 238, 144),
         emotion="sadness", confidence=0.6, emotion_colour=(86, 140, 236),
     ),
@@ -34,7 +34,7 @@ def recording(path: Path, *, picture: bool = True) -> Path:
     return path
 
 
-def request(media: Path, into: Path, *, burn: bool = True, lines: tuple[Line, ...] = LINES) -> CaptionRequest:
+def request(media: Path, into: Path, *, burn: bool = True, lines: tuple[CaptionLine, ...] = LINES) -> CaptionRequest:
     return CaptionRequest(media=str(media), into=str(into), burn=burn, notice="Perceived emotion.", lines=lines)
 
 

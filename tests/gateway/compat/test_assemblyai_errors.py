@@ -1,4 +1,4 @@
-"""What AssemblyAI's route refuses, and how it says so to the unmodified Python SDK."""
+"""Errors of AssemblyAI's route, received by the unmodified Python SDK."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ UNKNOWN = "0" * 32
         ({"word_boost": ["<|x|>"]}, "keyterms_prompt"),
     ],
 )
-def test_what_is_not_supported_is_refused_by_name(sdk: Any, config: dict[str, Any], named: str) -> None:
+def test_unsupported_options_are_refused_by_name(sdk: Any, config: dict[str, Any], named: str) -> None:
     with pytest.raises(aai.TranscriptError, match=named) as refused:
         submitted(sdk, **config)
     assert refused.value.status_code in (400, 403)
@@ -52,7 +52,7 @@ def test_options_that_tune_the_vendors_model_give_a_warning(gateway: Gateway, sd
     assert record is not None and record.job.options.vocabulary == ("Undertone",)
 
 
-def test_errors_have_the_vendors_form_and_tenants_stay_apart(gateway: Gateway, sdk: Any) -> None:
+def test_errors_have_the_vendors_form_and_tenants_are_separate(gateway: Gateway, sdk: Any) -> None:
     job = submitted(sdk)
     mine = {"authorization": gateway.keys["ours"]}
     theirs = {"authorization": gateway.keys["theirs"]}

@@ -159,7 +159,7 @@ def test_a_failed_job_is_final_and_a_repeat_joins(gateway: Gateway) -> None:
         {"keyterm": "<|x|>"},
     ],
 )
-def test_what_is_not_supported_is_refused_by_name(gateway: Gateway, options: dict[str, Any]) -> None:
+def test_unsupported_options_are_refused_by_name(gateway: Gateway, options: dict[str, Any]) -> None:
     with pytest.raises(BAD_REQUEST) as refused, media_of(gateway) as media:
         media.transcribe_file(request=MP4, **options)
     assert next(iter(options)) in refused.value.body["err_msg"] and job_ids(gateway) == []

@@ -191,7 +191,7 @@ def test_jobs_are_listed_by_state(gateway: Gateway, batch: Any, recording: Any) 
         ({"language": {"granularity": "word"}}, "granularity"),
     ],
 )
-def test_what_is_not_supported_is_refused_by_name(batch: Any, models: dict[str, Any], named: str) -> None:
+def test_unsupported_options_are_refused_by_name(batch: Any, models: dict[str, Any], named: str) -> None:
     with pytest.raises(api_error.ApiError) as refused:
         batch.start_inference_job(urls=["https://a.example/a.mp4"], models=types.Models(**models))
     assert refused.value.status_code == 400 and named in refused.value.body["message"]

@@ -173,7 +173,7 @@ def test_parts_may_come_in_any_order(gateway: Gateway) -> None:
         ),
     ],
 )
-def test_what_is_not_supported_is_refused_by_name(sdk: OpenAI, options: dict[str, Any], named: str) -> None:
+def test_unsupported_options_are_refused_by_name(sdk: OpenAI, options: dict[str, Any], named: str) -> None:
     with pytest.raises(openai.BadRequestError, match=named):
         sdk.audio.transcriptions.create(file=("a.mp4", MP4), model="undertone-1", **options)
 

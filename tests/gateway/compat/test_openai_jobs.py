@@ -1,4 +1,4 @@
-"""Jobs behind OpenAI's route: failed, repeated and abandoned ones, and those that pass a full queue."""
+"""Jobs of OpenAI's route: failed, repeated and abandoned jobs, and jobs that bypass a full queue."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def pool() -> Iterator[ThreadPoolExecutor]:
 
 
 def post(gateway: Gateway, patience: float, tenant: str = "ours", stream: bool = False) -> httpx.Response:
-    """The answer for a client that gives up when nothing has come for so many seconds."""
+    """The response to a client with this read timeout in seconds."""
     return httpx.post(
         gateway.url + PATH,
         files={"file": MP4},
@@ -51,7 +51,7 @@ def test_a_failed_job_is_final(gateway: Gateway, sdk: OpenAI) -> None:
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_long_recording_is_refused_for_good(opened: Open, stream: bool) -> None:
+def test_a_long_recording_is_refused_permanently(opened: Open, stream: bool) -> None:
     too_long = JobFailure(code=AudioTooLong.code, message="It is longer than a minute.")
 
     def end(gateway: Gateway, job_id: str) -> None:
@@ -76,7 +76,7 @@ def test_a_failed_job_ends_its_stream_with_an_error(gateway: Gateway, sdk: OpenA
 
 
 @pytest.mark.parametrize("stream", [False, True])
-def test_a_client_that_is_gone_frees_its_place(gateway: Gateway, stream: bool) -> None:
+def test_a_disconnected_client_releases_its_slot(gateway: Gateway, stream: bool) -> None:
     gateway.context.waiting_requests = ConcurrencyLimit(1, "requests that wait")
     for _ in range(2):
         with pytest.raises(httpx.ReadTimeout):
@@ -86,7 +86,7 @@ def test_a_client_that_is_gone_frees_its_place(gateway: Gateway, stream: bool) -
     assert eventually(lambda: "We lost" in post(gateway, patience=20, stream=stream).text)
 
 
-def test_the_same_upload_of_another_tenant_is_its_own_job(gateway: Gateway, pool: ThreadPoolExecutor) -> None:
+def test_the_same_upload_of_another_tenant_is_a_separate_job(gateway: Gateway, pool: ThreadPoolExecutor) -> None:
     answers = {tenant: pool.submit(post, gateway, 20, tenant) for tenant in ("ours", "theirs")}
 
     def ids() -> dict[str, list[str]]:

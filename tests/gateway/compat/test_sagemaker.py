@@ -152,7 +152,7 @@ def test_a_failed_job_is_a_model_error(gateway: Gateway) -> None:
         ({"Body": b"hello", "ContentType": "text/plain"}, "recording"),
     ],
 )
-def test_what_is_not_supported_is_refused_by_name(gateway: Gateway, more: dict[str, Any], named: str) -> None:
+def test_unsupported_options_are_refused_by_name(gateway: Gateway, more: dict[str, Any], named: str) -> None:
     client = client_of(gateway)
     with pytest.raises(client.exceptions.ValidationError, match=named):
         client.invoke_endpoint(EndpointName="meetings", **{"Body": MP4, **more})

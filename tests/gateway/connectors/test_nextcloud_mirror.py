@@ -1,4 +1,4 @@
-"""The nginx configuration of docs/connectors.md as written, in front of a Nextcloud and beside the gateway."""
+"""The nginx configuration of docs/connectors.md, in front of a simulated Nextcloud and the gateway."""
 
 from __future__ import annotations
 
@@ -35,7 +35,7 @@ def gateway(opened: Open) -> Iterator[Gateway]:
 
 
 def configuration(folder: Path, port: int, gateway: Gateway, nextcloud: LocalServer) -> str:
-    """The documented text; only the addresses differ, and a plain proxy stands for PHP."""
+    """The documented text with other addresses, and a plain proxy instead of PHP."""
     (block,) = re.findall(r"```nginx\n(.*?)```", DOCUMENT.read_text(), re.DOTALL)
     upstream, server, php = re.split(r"\n# in the [^\n]*\n", block)
     upstream = upstream.replace("undertone.example.org:443", gateway.url.removeprefix("http://"))

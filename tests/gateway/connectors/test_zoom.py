@@ -246,4 +246,4 @@ def test_a_connector_without_its_secret_is_off(opened: Open) -> None:
     with opened() as gateway, gateway.client() as client:
         assert client.post(PATH, content=b"{}").status_code == 404
         answer = post(gateway, PATH, b"{}", signed(b"{}"))
-        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_api_key"), "what the platform sees"
+        assert (answer.status_code, answer.json()["code"]) == (401, "invalid_api_key"), "the response to the platform"

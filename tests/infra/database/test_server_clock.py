@@ -1,4 +1,4 @@
-"""Deadlines on PostgreSQL use the server's time, so a worker with a wrong clock neither loses nor keeps its stages."""
+"""Deadlines on PostgreSQL use the server's time, so the leases of a worker with a wrong clock are correct."""
 
 from __future__ import annotations
 
@@ -23,7 +23,7 @@ class ScriptedConnection:
         """Nothing to undo."""
 
 
-def test_the_time_is_that_of_the_server_and_goes_on() -> None:
+def test_the_time_is_that_of_the_server_and_advances() -> None:
     clock = ServerClock()
     clock.ask(ScriptedConnection())
     first, second = clock(), clock()

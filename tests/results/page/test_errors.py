@@ -1,4 +1,4 @@
-"""Errors of addresses that a browser opens: pages with the code and the hint of the problem."""
+"""Errors in a browser: pages with the code and the hint of the problem."""
 
 from __future__ import annotations
 
@@ -37,12 +37,12 @@ def test_a_browser_gets_a_page_and_a_program_a_problem(
         assert problem.json()["code"] == code
 
 
-def test_the_api_answers_browsers_with_problems(harness: ResultsHarness) -> None:
+def test_the_api_returns_problems_to_browsers(harness: ResultsHarness) -> None:
     answer = harness.web().get("/v1/transcripts/missing", headers=BROWSER)
     assert (answer.status_code, answer.headers["content-type"]) == (404, "application/problem+json")
 
 
-def test_what_is_no_error_passes_unchanged(harness: ResultsHarness) -> None:
+def test_a_response_without_an_error_is_unchanged(harness: ResultsHarness) -> None:
     made, web = harness.done(), harness.web()
     for path in (f"/meetings/{made.job_id}", "/page/page.css"):
         assert web.get(path, headers=BROWSER).content == web.get(path).content

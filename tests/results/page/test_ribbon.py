@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from services.results.page.ribbon import Piece, Segment, lanes_of
+from services.results.page.ribbon import RibbonPiece, Segment, lanes_of
 from shared.domain.speech import SpeakerTurn
 from tests.exports.sample import transcript
 from tests.results.page.test_lines import said
@@ -29,10 +29,10 @@ def test_a_turn_has_the_readings_of_what_was_said_in_it() -> None:
     made = transcript((spoken,)).model_copy(update={"turns": (turn(10, 13), turn(13.5, 20))})
     (ana,) = lanes_of(made, emotion=True)
     assert ana.pieces == (
-        Piece(10, 12, "unread"),
-        Piece(12, 13, "sadness"),
-        Piece(13.5, 14, "sadness"),
-        Piece(14, 20, "unread"),
+        RibbonPiece(10, 12, "unread"),
+        RibbonPiece(12, 13, "sadness"),
+        RibbonPiece(13.5, 14, "sadness"),
+        RibbonPiece(14, 20, "unread"),
     )
     assert {piece.label for piece in lanes_of(made, emotion=False)[0].pieces} == {"unread"}
 
@@ -41,7 +41,7 @@ def test_overlaps_are_in_the_lanes_of_all_who_speak() -> None:
     turns = (turn(0, 10), turn(4, 6, "S2"), turn(9, 12, "S2"), turn(11, 11.5), turn(20, 21), turn(21, 22, "S2"))
     made = transcript((said(0, 0, 10), said(1, 4, 12, "S2"))).model_copy(update={"turns": turns})
     ana, ben = lanes_of(made, emotion=True)
-    both = (Piece(4, 6, "overlap"), Piece(9, 10, "overlap"), Piece(11, 11.5, "overlap"))
+    both = (RibbonPiece(4, 6, "overlap"), RibbonPiece(9, 10, "overlap"), RibbonPiece(11, 11.5, "overlap"))
     assert (ana.overlapped, ben.overlapped) == (both, both)
     assert [segment.label for segment in ana.overlaps] == ["overlap"] * 3
 

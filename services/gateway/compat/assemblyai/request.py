@@ -67,7 +67,7 @@ class TranscriptRequest(BaseModel):
         least = self.speaker_options and self.speaker_options.min_speakers_expected
         given = {**(self.model_extra or {}), "min_speakers_expected": least}
         if self.audio_end_at is not None and self.audio_end_at <= (self.audio_start_from or 0):
-            raise UnsupportedOption("The audio_end_at is not after the audio_start_from.")
+            raise UnsupportedOption("audio_end_at must be later than audio_start_from.")
         return check_options(given, supported=(), ignored=IGNORED)
 
     def echo(self, warnings: list[str]) -> dict[str, Any]:

@@ -83,7 +83,7 @@ class Start(Options):
 
     @property
     def modalities(self) -> tuple[Modality, ...] | None:
-        """None, if no model is named: all that the deployment allows."""
+        """None if no model is named: every modality that the deployment allows."""
         models = self.models or Models()
         chosen = {Modality.TEXT: models.language, Modality.VOICE: models.prosody, Modality.FACE: models.face}
         return tuple(modality for modality, model in chosen.items() if model is not None) or None

@@ -111,7 +111,7 @@ def _write_error(failure: Failure) -> tuple[int, dict[str, Any]]:
 
 def _error(message: str, kind: str, code: str) -> dict[str, Any]:
     if code == AudioTooLong.code:
-        message = f"{message} POST /v1/recordings takes longer ones."
+        message = f"{message} POST /v1/recordings accepts longer ones."
     return {"error": {"message": message, "type": kind, "param": None, "code": code}}
 
 

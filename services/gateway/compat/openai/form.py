@@ -70,7 +70,7 @@ class TranscriptionForm:
 
     @property
     def language(self) -> str | None:
-        """Of several languages the recogniser detects one."""
+        """The language of the recording; empty if several are named, because the recogniser then detects it."""
         languages = self.fields.get("languages", [""])
         return first_part(self.first("language") or (languages[0] if len(languages) == 1 else ""))
 
@@ -100,9 +100,9 @@ class TranscriptionForm:
         if self.response_format not in FORMATS:
             raise UnsupportedOption(f"The response_format is one of {', '.join(FORMATS)}.")
         if self.first("stream").lower() not in ("", "true", "false"):
-            raise UnsupportedOption("The option stream is true or false.")
+            raise UnsupportedOption("The option stream must be true or false.")
         if not set(self.granularities) <= set(GRANULARITIES):
-            raise UnsupportedOption(f"The timestamp_granularities are {' and '.join(GRANULARITIES)}.")
+            raise UnsupportedOption(f"The option timestamp_granularities accepts only {' and '.join(GRANULARITIES)}.")
         self.warnings()
         fields: dict[str, Any] = {
             "language": self.language,

@@ -52,7 +52,7 @@ export const byId = (id) => /** @type {any} */ (document.getElementById(id));
 const SHOWN_MS = 10000;
 let clearing = 0;
 
-/** Tell the reader what happened. @param {string} text */
+/** Show a message. @param {string} text */
 export function say(text) {
   clearTimeout(clearing);
   byId("alert").textContent = "";
@@ -60,7 +60,7 @@ export function say(text) {
   clearing = setTimeout(() => (byId("status").textContent = ""), SHOWN_MS);
 }
 
-/** Tell the reader what failed; the message stays until the reader goes on. @param {unknown} error */
+/** Show an error; the message stays until the reader's next action. @param {unknown} error */
 export function fail(error) {
   byId("status").textContent = "";
   byId("alert").textContent = error instanceof Error ? error.message : String(error);

@@ -1,4 +1,4 @@
-// Clicks in the transcript: a word or a time plays, and the buttons of the chosen utterance act.
+// Handles clicks in the transcript: words and times play, and buttons apply to the chosen utterance.
 import { byId } from "./api.js";
 import { choose, chosenLine, loop, media, seek } from "./player.js";
 import { lines, list, positionOf, starts, textOf, wordOver } from "./transcript.js";
@@ -51,7 +51,7 @@ export function startClicks(more = {}) {
     const word = character?.node === text ? wordOver(at, character.offset) : undefined;
     if (word) seek(word.start, true);
   });
-  // The buttons are in the chosen utterance only: in each of thousands they would slow the page down.
+  // The buttons exist only in the chosen utterance: in thousands of utterances they would slow the page down.
   list.addEventListener("choose", (event) => lines[positionOf(/** @type {Element} */ (event.target))].append(tools));
   list.addEventListener("focusin", (event) => {
     const at = positionOf(/** @type {Element} */ (event.target));

@@ -1,4 +1,4 @@
-// Corrects an utterance in place and saves by itself; a conflict with somebody else's correction loses no text.
+// Corrects an utterance in place and saves automatically; a conflict with another author's correction loses no text.
 import { byId, fail, say } from "./api.js";
 import { CONFLICT, commit, isConflict, mayEdit, refresh } from "./edits.js";
 import { choose, media } from "./player.js";

@@ -36,11 +36,11 @@ function enqueue(call) {
   return done;
 }
 
-/** Show the ribbon and the notes on overlaps as they are now. */
+/** Fetch the ribbon and the notes on overlaps again, and show them. */
 async function showSpeaking() {
   const seen = revision;
   const page = await parsePage(await request(`/meetings/${meeting.dataset.job}/ribbon`));
-  if (seen !== revision) return; // a later edit starts this again
+  if (seen !== revision) return; // a later edit has started another run
   outdated = false;
   replaceRibbon(page);
   await showOverlaps(page);

@@ -41,7 +41,7 @@ function show() {
   text.textContent = names.length > 1 ? `${names.length} meetings are deleted.` : names.length ? `${names[0]} is deleted.` : "";
 }
 
-/** The time runs while nobody is about to undo. @param {boolean} runs */
+/** Start the timers again, or stop them while the pointer or the focus is on the bar. @param {boolean} runs */
 function runTimers(runs) {
   for (const [job, one] of waiting) {
     clearTimeout(one.timer);
@@ -65,5 +65,5 @@ byId("undo-button").addEventListener("click", () => {
 });
 for (const event of ["pointerenter", "focusin"]) bar.addEventListener(event, () => runTimers(false));
 for (const event of ["pointerleave", "focusout"]) bar.addEventListener(event, () => runTimers(true));
-// Whoever leaves the page has not undone it.
+// Leaving the page confirms the deletions that were not undone.
 addEventListener("pagehide", () => [...waiting.keys()].forEach((job) => erase(job, { keepalive: true })));

@@ -12,7 +12,7 @@ import { clock, lines, list, meeting, positionOf, relist, replaceText, showName,
  *   speakers: Speaker[]}} Revision
  */
 
-/** Who speaks when, and what is perceived: what the ribbon shows. @param {HTMLElement} line */
+/** The values of an utterance that the ribbon shows. @param {HTMLElement} line */
 const spokenOf = (line) => [line.dataset.speaker, line.dataset.start, line.dataset.end, line.querySelector(".reading")?.className].join();
 
 /** @param {Revision} state @returns {Promise<boolean>} whether the ribbon and the notes on overlaps are outdated */
@@ -32,7 +32,7 @@ export async function showRevision(state) {
   return outdated || moved;
 }
 
-/** Show the notes on overlaps of a page of the service. @param {Document} page */
+/** Replace the notes on overlaps by those of a page from the service. @param {Document} page */
 export async function showOverlaps(page) {
   const notes = new Map([...page.querySelectorAll("#overlaps li")].map((one) => [`u${one.getAttribute("data-utterance")}`, one.textContent]));
   for (const line of lines) {

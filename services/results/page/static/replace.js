@@ -32,7 +32,7 @@ function pattern() {
   return new RegExp(`${whole[0]}${escaped}${whole[1]}`, field("replace-case").checked ? "gu" : "giu");
 }
 
-/** Nothing can be replaced until every utterance is searched. */
+/** The button stays disabled until every utterance is searched. */
 async function preview() {
   const number = ++search;
   const wanted = pattern();
@@ -57,7 +57,7 @@ async function preview() {
   showMore();
 }
 
-/** Rows are added when the reader comes near the last one: thousands of them are slow. */
+/** Rows are added when the reader scrolls near the last one, because thousands of rows are slow. */
 function showMore() {
   const shown = list.children.length;
   const replacement = clean(field("replace-with").value);

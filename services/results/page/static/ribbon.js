@@ -14,7 +14,7 @@ const [zoomIn, zoomOut] = /** @type {HTMLButtonElement[]} */ ([byId("zoom-in"), 
 /**
  * @typedef {{start: number, end: number, label: string}} Piece
  * @typedef {{svg: SVGSVGElement, whole: Element[], head: Element, pieces: Piece[], overlaps: Piece[]}} Lane
- *   whole: what the service drew; pieces and overlaps: the exact ones, of which a part is drawn larger
+ *   whole: the elements that the service rendered; pieces and overlaps: exact times, to draw a part larger
  */
 /** @type {Lane[]} */
 let lanes = [];
@@ -60,13 +60,13 @@ function element(name, attributes, ...content) {
   return made;
 }
 
-/** One path for all pieces, in a square of 1, because hundreds of elements are slow. @param {Piece[]} pieces */
+/** One path for all pieces, in a unit square, because hundreds of elements are slow. @param {Piece[]} pieces */
 function pathOf(pieces) {
   const x = (/** @type {number} */ time) => ((time - from) / length()).toFixed(5);
   return pieces.map((piece) => `M${x(piece.start)} 0H${x(piece.end)}v1H${x(piece.start)}z`).join("");
 }
 
-/** As the service draws it, see `ribbon.html`. @param {Lane} lane @param {number} at @param {number} width pixels */
+/** Draws the same elements as `ribbon.html`. @param {Lane} lane @param {number} at @param {number} width pixels */
 function drawn(lane, at, width) {
   /** @type {Map<string, Piece[]>} */
   const byLabel = new Map();
@@ -137,7 +137,7 @@ function timeAt(event) {
 /** @param {(time: number) => void} seek */
 export const onPick = (seek) => ribbon.addEventListener("click", (event) => seek(timeAt(event)));
 
-/** Show the ribbon of a page of the service. @param {Document} page */
+/** Replace the ribbon by that of a page from the service. @param {Document} page */
 export function replaceRibbon(page) {
   ribbon.replaceChildren(.../** @type {HTMLElement} */ (page.getElementById("lanes")).children);
   byId("legend").replaceWith(/** @type {HTMLElement} */ (page.getElementById("legend")));

@@ -1,4 +1,4 @@
-// A shared meeting: read, heard and searched like any other, and never changed.
+// The page of a shared meeting: reading, playback and search, without editing.
 import { startClicks } from "./clicks.js";
 import "./find.js";
 import { startKeys } from "./keys.js";

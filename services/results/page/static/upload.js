@@ -52,7 +52,7 @@ const keyOf = (/** @type {File} */ file) => `${file.name}-${file.size}-${file.la
 /** @type {Set<string>} keys of the uploads on the page: a file that is chosen again is not sent twice */
 const active = new Set();
 
-/** When somebody signs out, the next reader of this browser sees no names of files. */
+/** Sign-out removes the names of files, so that the next user of this browser cannot read them. */
 export const forgetUploads = () => localStorage.removeItem(MEMORY);
 
 class Upload {
