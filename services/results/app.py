@@ -51,4 +51,5 @@ def results_services(
         routers=(retention_routes.router, manage.router),
         checks={},
     )
-    return api, links, written, page_service(database, transcripts, writer, keyless=keyless), managed
+    pages = page_service(database, transcripts, writer, features.retention, keyless=keyless)
+    return api, links, written, pages, managed

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
 from datetime import timedelta
 from enum import StrEnum
 
@@ -32,3 +33,11 @@ class Retention(Value):
             RetentionCategory.TRANSCRIPT: None if self.transcript_days is None else 24 * self.transcript_days,
         }[category]
         return None if hours is None else timedelta(hours=hours)
+
+
+def shortest_period(
+    category: RetentionCategory, deployment: timedelta | None, own: Iterable[Retention | None]
+) -> timedelta | None:
+    """The period that applies: the shortest of the deployment's and those of a tenant and a job."""
+    periods = (deployment, *(one.period_of(category) for one in own if one is not None))
+    return min((period for period in periods if period is not None), default=None)

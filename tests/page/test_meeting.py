@@ -3,11 +3,15 @@
 from __future__ import annotations
 
 import re
+from datetime import datetime, timedelta
 
 import httpx
 from playwright.sync_api import Page, expect
 
+from shared.domain.retention import Retention
 from shared.domain.speech import SpeakerTurn
+from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.retention import SqlRetentionStore
 from tests.page.conftest import Site, Tab, standup, wait_for
 
 LIT = "[...CSS.highlights.get('now')].map(String).join()"
@@ -256,6 +260,17 @@ def test_a_screen_reader_hears_who_speaks_when(site: Site, tab: Tab) -> None:
     said = standup().utterances[3]
     assert heard.index("0:1") < heard.index(NAMES[said.speaker]) < heard.index(said.text[:20])
     assert "listitem" in heard
+
+
+def test_the_page_says_when_the_recording_is_deleted(site: Site, tab: Tab) -> None:
+    job_id = site.add(standup())
+    SqlRetentionStore(site.database).set(site.tenant, Retention(media_hours=2))
+    finished = SqlJobStore(site.database).list(site.tenant).items[0].finished_at
+    assert finished is not None
+    page = tab.open_meeting(site, job_id)
+    expect(page.locator(".player")).to_contain_text("The recording is deleted on")
+    shown = page.locator(".player time").get_attribute("datetime")
+    assert shown is not None and datetime.fromisoformat(shown) == finished + timedelta(hours=2)
 
 
 def test_a_video_has_captions(site: Site, tab: Tab) -> None:

@@ -3,15 +3,20 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from datetime import datetime
 from typing import Annotated
 
 from fastapi import Depends
 
 from services.results.notes import NotesWriter
 from shared.domain.error import InvalidApiKey
+from shared.domain.job_record import JobRecord
+from shared.domain.retention import RetentionCategory, shortest_period
 from shared.domain.tenant import Scope
+from shared.infra.database.retention import SqlRetentionStore
 from shared.infra.database.sessions import SqlSessionStore
 from shared.infra.key_verifier import ApiKeyVerifier
+from shared.infra.retention_settings import RetentionSettings
 from shared.infra.transcript_reader import TranscriptReader
 from shared.infra.web.application import context_of
 from shared.infra.web.authentication import require_scopes
@@ -24,10 +29,19 @@ class PageContext:
     notes: NotesWriter
     sessions: SqlSessionStore
     verifier: ApiKeyVerifier | None  # None: the service needs no keys
+    periods: SqlRetentionStore
+    retention: RetentionSettings
 
     @property
     def keyless(self) -> bool:
         return self.verifier is None
+
+    def media_expires_at(self, record: JobRecord) -> datetime | None:
+        """When the recording of a finished job is deleted."""
+        category = RetentionCategory.MEDIA
+        own = (self.periods.find(record.tenant), record.retention)
+        period = shortest_period(category, self.retention.periods[category], own)
+        return record.finished_at + period if record.finished_at and period is not None else None
 
     def sign_in(self, text: str, address: str | None) -> str:
         """The token of a new session with the rights of this API key."""

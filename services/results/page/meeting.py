@@ -58,6 +58,7 @@ def show_meeting(pages: Pages, caller: TranscriptCaller, job_id: str) -> Respons
         revision=len(stored),
         stacks=undo_stacks(stored, caller.key_id),
         media=kind,
+        media_expires_at=pages.media_expires_at(record) if media else None,
         text_only=record.job.text_only,
         caption=caption_status(record) if transcript.recording.has_video else "no_video",
         may_edit=caller.has_scope(Scope.RECORDINGS_WRITE),

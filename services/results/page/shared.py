@@ -64,6 +64,7 @@ def _meeting(pages: PageContext, caller: Caller, link: ShareLink, shown: Visible
         duration=duration_of(shown.transcript),
         text_only=transcripts.record(caller, link.job_id).job.text_only,
         media=media_type_of(transcripts.blobs, caller.tenant, link.job_id) if media else None,
+        media_expires_at=None,
         media_url=f"{base}/media",
         captions_url=f"{base}/transcript.vtt",
         shares_sound=link.sound,

@@ -8,7 +8,7 @@ from typing import Any
 from sqlalchemy import ColumnElement, delete, exists, or_, select, true, update
 
 from shared.domain.job_record import ErasureRecord, JobStatus
-from shared.domain.retention import Retention, RetentionCategory
+from shared.domain.retention import Retention, RetentionCategory, shortest_period
 from shared.domain.stage_plan import STAGES_AFTER_JOB
 from shared.domain.work import StageStatus
 from shared.infra.database.engine import Database
@@ -71,8 +71,8 @@ class SqlErasureStore:
         """
         now = self._database.now
         # Tenants and jobs may have shorter periods than the deployment, so check each of these periods.
-        own = or_(jobs.c.retention.is_not(None), tenants.c.retention.is_not(None))
-        candidates = own if period is None else or_(own, jobs.c.finished_at <= now - period)
+        shorter = or_(jobs.c.retention.is_not(None), tenants.c.retention.is_not(None))
+        candidates = shorter if period is None else or_(shorter, jobs.c.finished_at <= now - period)
         query = (
             select(jobs.c.tenant, jobs.c.id, jobs.c.finished_at, jobs.c.retention, tenants.c.retention)
             .join(tenants, tenants.c.id == jobs.c.tenant)
@@ -88,8 +88,8 @@ class SqlErasureStore:
         found: list[tuple[str, str]] = []
         with self._database.reading() as connection:
             for tenant, job_id, finished_at, *written in connection.execute(query.order_by(jobs.c.finished_at)):
-                shorter = [Retention.model_validate_json(text).period_of(category) for text in written if text]
-                shortest = min((time for time in (period, *shorter) if time is not None), default=None)
+                own = [Retention.model_validate_json(text) for text in written if text]
+                shortest = shortest_period(category, period, own)
                 if shortest is not None and finished_at <= now - shortest:
                     found.append((tenant, job_id))
                     if len(found) == limit:

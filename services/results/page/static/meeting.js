@@ -9,6 +9,7 @@ import { here, startKeys } from "./keys.js";
 import "./place.js";
 import { openReplace, startReplace } from "./replace.js";
 import { assign, clearSelection, extend, select, startSpeakers } from "./speakers.js";
+import { showLocalTimes } from "./times.js";
 import { lines, meeting } from "./transcript.js";
 
 /** Show or hide the readings of an utterance below it. @param {number} at */
@@ -25,6 +26,7 @@ async function showReading(at) {
 }
 const toggleReading = (/** @type {number} */ at) => showReading(at).catch(fail);
 
+for (const player of document.querySelectorAll(".player")) showLocalTimes(player);
 startEdits();
 startSpeakers();
 startReplace();
