@@ -102,8 +102,15 @@ def _model(name: str) -> dict[str, Any]:
 
 
 def _write_error(failure: Failure) -> tuple[int, dict[str, Any]]:
-    """A failed job is 422 and a full quota 413: the client repeats an upload after 409 and after every 5xx."""
-    final = {HTTPStatus.CONFLICT: HTTPStatus.UNPROCESSABLE_ENTITY, HTTPStatus.INSUFFICIENT_STORAGE: 413}
+    """An invalid request is 400, as the vendor's.
+
+    A failed job is 422 and a full quota 413: the client repeats an upload after 409 and after every 5xx.
+    """
+    final = {
+        HTTPStatus.UNPROCESSABLE_ENTITY: HTTPStatus.BAD_REQUEST,
+        HTTPStatus.CONFLICT: HTTPStatus.UNPROCESSABLE_ENTITY,
+        HTTPStatus.INSUFFICIENT_STORAGE: HTTPStatus.REQUEST_ENTITY_TOO_LARGE,
+    }
     status = HTTPStatus.BAD_REQUEST if failure.code in (StateConflict.code, AudioTooLong.code) else failure.status
     kind = "server_error" if failure.status >= HTTPStatus.INTERNAL_SERVER_ERROR else TYPES[HTTPStatus.BAD_REQUEST]
     return final.get(HTTPStatus(status), status), _error(failure.message, TYPES.get(status, kind), failure.code)
