@@ -137,8 +137,7 @@ def test_a_correction_of_an_older_version_is_rejected(harness: ResultsHarness) -
 
 def test_concurrent_corrections_build_on_each_other(harness: ResultsHarness) -> None:
     made = harness.done()
-    web = harness.web()
-    with ThreadPoolExecutor(4) as pool:
+    with harness.web() as web, ThreadPoolExecutor(4) as pool:  # in one event loop, as a server has it
         answers = list(
             pool.map(
                 lambda number: web.patch(at(made.job_id, "/utterances/0"), json={"text": f"Take {number}."}), range(4)
