@@ -8,7 +8,7 @@ import secrets
 from collections.abc import Callable, Collection
 from datetime import datetime
 
-from shared.domain.error import InsufficientScope, InvalidApiKey
+from shared.domain.error import InvalidApiKey
 from shared.domain.tenant import ApiKey, Scope
 from shared.infra.database.keys import SqlKeyStore
 
@@ -52,13 +52,6 @@ class ApiKeyVerifier:
             )
         self._store.record_use(found.id)
         return found
-
-
-def require_scope(key: ApiKey, scope: Scope) -> None:
-    if not key.has_scope(scope):
-        raise InsufficientScope(
-            f"This call requires a key with the scope {scope}.", hint="Create one with `undertone keys create`."
-        )
 
 
 def _hash(secret: str) -> str:
