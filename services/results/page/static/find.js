@@ -57,6 +57,7 @@ function close() {
   form.hidden = true;
   searches++;
   marks?.clear();
+  field.blur(); // at once: a hidden field keeps the focus, and so the next keys, until the browser draws again
   if (hits[shown] !== undefined) /** @type {HTMLElement} */ (lines[hits[shown]].querySelector("a.at"))?.focus();
 }
 
