@@ -117,7 +117,14 @@ def running(app: FastAPI, host: str = "127.0.0.1") -> Iterator[str]:
         port = line.getsockname()[1]
         server = make_server(app, WebSettings(host=host, port=port))
         server.config.timeout_graceful_shutdown = 1
-        thread = threading.Thread(target=lambda: asyncio.run(server.serve(sockets=[line])), daemon=True)
+
+        async def serve() -> None:
+            await server.serve(sockets=[line])
+            for connection in list(server.server_state.connections):
+                connection.transport.abort()  # as the end of a process does; what stays open fails a later test
+            await asyncio.sleep(0)  # the loop closes their sockets
+
+        thread = threading.Thread(target=lambda: asyncio.run(serve()), daemon=True)
         thread.start()
         deadline = time.monotonic() + 10
         while not server.started:
