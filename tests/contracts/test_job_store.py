@@ -16,7 +16,7 @@ from shared.domain.work import Refusal, StageStatus
 from shared.infra.database.columns import metadata
 from shared.infra.database.engine import Database
 from shared.infra.database.erasure import SqlErasureStore
-from shared.infra.database.jobs import SqlJobStore
+from shared.infra.database.jobs import MAX_PER_PAGE, SqlJobStore
 from shared.infra.database.work import SqlWorkStore
 from tests.service_fakes import MINUTE, ONE_STAGE, MovableClock, held, new_job
 
@@ -115,13 +115,18 @@ def test_jobs_are_sorted_by_any_of_their_times(store: SqlJobStore, clock: Movabl
         store.cancel("ours", ended.id)
         clock.move(MINUTE)
 
-    def listed(by: JobTime, *, descending: bool, limit: int = 50) -> list[str]:
-        return [one.id for one in store.list_sorted("ours", JobFilter(), limit, by=by, descending=descending)]
+    def listed(by: JobTime, *, descending: bool) -> list[str]:
+        return [one.id for one in store.list_sorted("ours", JobFilter(), by=by, descending=descending)]
 
     assert listed("created_at", descending=False) == [first.id, second.id, third.id]
     assert listed("finished_at", descending=False) == [second.id, first.id, third.id], "an unfinished one is last"
     assert listed("finished_at", descending=True) == [first.id, second.id, third.id]
-    assert listed("created_at", descending=True, limit=1) == [third.id]
+
+
+def test_sorted_jobs_are_read_in_pages(store: SqlJobStore) -> None:
+    added = {store.add("ours", new_job(ONE_STAGE)).id for _ in range(MAX_PER_PAGE + 1)}
+    listed = [one.id for one in store.list_sorted("ours", JobFilter(), by="created_at", descending=False)]
+    assert len(listed) == len(added) and set(listed) == added
 
 
 def test_list_is_filtered_by_status_time_and_digest(store: SqlJobStore, clock: MovableClock) -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from datetime import datetime
 from typing import Any
 
@@ -85,9 +85,14 @@ class SqlJobStore:
             return _stored(connection, tenant)
 
     def find(self, tenant: str, job_id: str) -> JobRecord | None:
+        return self.find_all(tenant, [job_id]).get(job_id)
+
+    def find_all(self, tenant: str, job_ids: Sequence[str]) -> Mapping[str, JobRecord]:
+        """Those of the jobs that exist, by their ids."""
         with self._database.reading() as connection:
-            row = connection.execute(_visible(tenant).where(jobs.c.id == job_id)).mappings().one_or_none()
-            return None if row is None else read_job(row, stages_of(connection, [job_id])[job_id])
+            rows = connection.execute(_visible(tenant).where(jobs.c.id.in_(job_ids))).mappings().all()
+            by_job = stages_of(connection, [row["id"] for row in rows])
+        return {row["id"]: read_job(row, by_job[row["id"]]) for row in rows}
 
     def list(
         self, tenant: str, *, only: JobFilter | None = None, cursor: str | None = None, limit: int = 50
@@ -116,16 +121,19 @@ class SqlJobStore:
             by_job = stages_of(connection, [row["id"] for row in rows])
         return [read_job(row, by_job[row["id"]]) for row in reversed(rows)]
 
-    def list_sorted(
-        self, tenant: str, only: JobFilter, limit: int, *, by: JobTime, descending: bool
-    ) -> Sequence[JobRecord]:
-        """The first jobs by one of their times; jobs without this time are last."""
+    def list_sorted(self, tenant: str, only: JobFilter, *, by: JobTime, descending: bool) -> Iterator[JobRecord]:
+        """The jobs by one of their times; jobs without this time are last. Read in pages, so stop early."""
         query = _filtered(_visible(tenant), only).order_by(jobs.c[by].is_(None))
         keys = (column.desc() if descending else column.asc() for column in (jobs.c[by], jobs.c.created_at, jobs.c.id))
-        with self._database.reading() as connection:
-            rows = connection.execute(query.order_by(*keys).limit(min(limit, MAX_PER_PAGE))).mappings().all()
-            by_job = stages_of(connection, [row["id"] for row in rows])
-        return [read_job(row, by_job[row["id"]]) for row in rows]
+        query, seen = query.order_by(*keys).limit(MAX_PER_PAGE), 0
+        while True:
+            with self._database.reading() as connection:
+                rows = connection.execute(query.offset(seen)).mappings().all()
+                by_job = stages_of(connection, [row["id"] for row in rows])
+            yield from (read_job(row, by_job[row["id"]]) for row in rows)
+            if len(rows) < MAX_PER_PAGE:
+                return
+            seen += len(rows)
 
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
         """Cancel the job; raises StateConflict if it has already ended."""

@@ -23,7 +23,8 @@ from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.key_verifier import make_key
 from tests.gateway.compat.finished_jobs import fail, finish, spoken
-from tests.gateway.serving import MP4, Gateway, eventually
+from tests.gateway.conftest import Open
+from tests.gateway.serving import MP4, WAV, Gateway, clean, eventually
 from tests.local_server import Reply, serving
 
 hume = pytest.importorskip("hume", reason="the SDKs are missing (make sdks)")
@@ -154,6 +155,71 @@ def test_a_callback_gets_the_predictions_once(gateway: Gateway, batch: Any, reco
         f"{gateway.url}{PATH}/{job_id}/predictions", headers={"X-Hume-Api-Key": gateway.keys["ours"]}
     ).json()
     assert body["predictions"] == shown
+
+
+def test_several_recordings_are_one_job(gateway: Gateway, batch: Any, recording: Any, tmp_path: Path) -> None:
+    other = tmp_path / "b.wav"
+    other.write_bytes(WAV)
+    with serving() as receiver, serving(Reply(200, body=MP4)) as media, other.open("rb") as second:
+        request = wanted(urls=[f"{media.url}/c.mp4"], callback_url=f"{receiver.url}/hook")
+        job_id = batch.start_inference_job_from_local_file(file=[recording, second], json=request)
+        details = batch.get_job_details(job_id)
+        assert [one.filename for one in details.request.files] == ["a.mp4", "b.wav"]
+        assert details.request.urls == [f"{media.url}/c.mp4"] and details.state.status == "QUEUED"
+        jobs = sorted(gateway.context.jobs.list("ours").items, key=lambda one: one.job.recording.name)
+        assert [one.job.recording.name for one in jobs] == ["a.mp4", "b.wav", "c.mp4"] and jobs[0].id == job_id
+        assert [one.job_id for one in batch.list_jobs(status=["QUEUED"])] == [job_id], "the others are part of it"
+        finish(gateway, job_id)
+        fail(gateway, jobs[1].id)
+        assert batch.get_job_details(job_id).state.status == "IN_PROGRESS"
+        assert batch.list_jobs(status=["COMPLETED"]) == []
+        render_callbacks(gateway.context)
+        assert SqlOutbox(gateway.database).due(limit=5, lease=timedelta(minutes=1), slots=100) == ()
+        with pytest.raises(api_error.ApiError) as early:
+            batch.get_job_predictions(job_id)
+        assert early.value.status_code == 400
+        finish(gateway, jobs[2].id)
+        state = batch.get_job_details(job_id).state
+        assert (state.status, state.num_predictions, state.num_errors) == ("COMPLETED", 2, 1)
+        first, failed, third = batch.get_job_predictions(job_id)
+        assert (failed.error, failed.results, failed.source.filename) == ("It has no sound.", None, "b.wav")
+        assert first.results.predictions[0].file == "a.mp4" and third.source.url.endswith("/c.mp4")
+        with zipfile.ZipFile(io.BytesIO(b"".join(batch.get_job_artifacts(job_id)))) as archive:
+            assert "1/transcript.vtt" in archive.namelist() and "2/transcript.vtt" not in archive.namelist()
+        render_callbacks(gateway.context)
+        (due,) = SqlOutbox(gateway.database).due(limit=5, lease=timedelta(minutes=1), slots=100)
+        assert len(json.loads(due.delivery.body)["predictions"]) == 3
+        gateway.context.jobs.erase("ours", jobs[1].id, by="test", reason="asked")
+        assert len(batch.get_job_predictions(job_id)) == 2
+
+
+def test_without_space_for_all_recordings_none_is_kept(opened: Open) -> None:
+    with opened(quota_mb=1) as gateway:
+        half = MP4 + bytes(600_000)
+        files = [("file", ("a.mp4", half)), ("file", ("b.mp4", half + b"b"))]
+        form = httpx.Request("POST", gateway.url, files=files)
+        headers = {"X-Hume-Api-Key": gateway.keys["ours"], "Content-Type": form.headers["Content-Type"]}
+        response = httpx.post(gateway.url + PATH, content=iter([form.read()]), headers=headers)  # of unknown length
+        assert response.status_code == 413 and "quota of 1 MB" in response.json()["message"], response.text
+        assert eventually(lambda: clean(gateway))
+
+
+def test_a_refused_callback_leaves_no_job(gateway: Gateway, batch: Any, recording: Any) -> None:
+    with serving(Reply(200, body=MP4)) as media:
+        request = wanted(urls=[f"{media.url}/c.mp4"], callback_url="http://169.254.169.254/hook")
+        with pytest.raises(api_error.ApiError) as refused:
+            batch.start_inference_job_from_local_file(file=[recording], json=request)
+    assert refused.value.status_code == 400
+    assert gateway.context.jobs.list("ours").items == ()
+
+
+@pytest.mark.parametrize("metadata", [{"hume": {}}, {"hume": {"source": 1, "others": 5}}, {"hume": "x"}])
+def test_metadata_of_another_client_do_no_harm(gateway: Gateway, batch: Any, metadata: dict[str, Any]) -> None:
+    with gateway.client() as client:
+        options = {"metadata": json.dumps(metadata)}
+        added = client.post("/v1/recordings", files={"file": ("a.mp4", MP4)}, data=options)
+        assert added.status_code == 202, added.text
+    assert [one.job_id for one in batch.list_jobs()] == [added.json()["id"]]
 
 
 def test_a_callback_needs_the_scope_of_what_it_gets(gateway: Gateway) -> None:

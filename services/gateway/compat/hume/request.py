@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Iterator
-from typing import Any, ClassVar
+from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass, field
+from typing import Any, ClassVar, Literal
 
 from fastapi import Request
 from pydantic import BaseModel, ConfigDict, Field
@@ -14,14 +15,14 @@ from services.gateway.callbacks import Callback
 from services.gateway.compat.api import UnsupportedOption, check_options, first_part, read_options
 from services.gateway.context import Context
 from services.gateway.job_intake import IncomingUpload
-from services.gateway.multipart_stream import PartLimits, boundary_of, read_parts
+from services.gateway.multipart_stream import FormPart, PartLimits, boundary_of, read_parts
 from shared.domain.emotion import Modality
 from shared.domain.job_request import JobRequest
-from shared.domain.tenant import Scope
 from shared.domain.webhook import PayloadFormat
 from shared.infra.web.request_body import Body
 
 METADATA = "hume"  # the entry of a job's metadata with its request
+MAX_SOURCES = 100  # recordings of one request; each becomes a job
 GRANULARITIES = (None, "utterance", "conversational_turn")
 
 
@@ -63,7 +64,7 @@ class Start(Options):
 
     models: Models | None = None
     transcription: Transcription | None = Transcription()
-    urls: list[str] | None = Field(default=None, max_length=1)
+    urls: list[str] | None = Field(default=None, max_length=MAX_SOURCES)
     callback_url: str | None = Field(default=None, max_length=2000)
 
     def check(self) -> None:
@@ -89,48 +90,109 @@ class Start(Options):
         return tuple(modality for modality, model in chosen.items() if model is not None) or None
 
 
-def read_start(
-    gateway: Context, request: Request, body: Body, incoming: IncomingUpload
-) -> tuple[JobRequest, Callback | None]:
-    """Receive the recording, as a part or from its URL; the part `json` may come in any form."""
+class StoredRequest(BaseModel):
+    models: dict[str, dict[str, Any]] = {}
+    transcription: dict[str, Any] = {}
+    callback_url: str | None = None
+
+
+class StoredSource(BaseModel):
+    type: Literal["url", "file"]
+    url: str | None = None
+    filename: str | None = None
+    md5sum: str | None = None
+
+    def show(self) -> dict[str, Any]:
+        return self.model_dump(exclude_none=True)
+
+
+class StoredMember(BaseModel):
+    """What a job's metadata contain about its request and the other recordings of it."""
+
+    request: StoredRequest = StoredRequest()
+    source: StoredSource
+    others: tuple[str, ...] = Field(default=(), max_length=MAX_SOURCES)  # of the first job: the ids of the other jobs
+    first: str | None = None  # of the other jobs
+
+
+@dataclass(frozen=True, slots=True)
+class ReceivedSource:
+    incoming: IncomingUpload
+    source: StoredSource
+
+
+@dataclass(slots=True)
+class Sources:
+    """The recordings of one request."""
+
+    receive: Callable[[], IncomingUpload]
+    received: list[ReceivedSource] = field(default_factory=list)
+
+    def download(self, gateway: Context, url: str) -> None:
+        incoming = self._next()
+        download(gateway, incoming, lambda name, blocks: self._put(incoming, name, blocks), url, None)
+        self.received.append(ReceivedSource(incoming, StoredSource(type="url", url=url)))
+
+    def read_file(self, part: FormPart) -> None:
+        incoming, md5 = self._next(), hashlib.md5(usedforsecurity=False)
+        self._put(incoming, part.filename, incoming.with_heartbeat(_hashed(part.blocks, md5)))
+        source = StoredSource(type="file", filename=part.filename or "", md5sum=md5.hexdigest())
+        self.received.append(ReceivedSource(incoming, source))
+
+    def _next(self) -> IncomingUpload:
+        if len(self.received) == MAX_SOURCES:
+            raise UnsupportedOption(f"Not supported: more than {MAX_SOURCES} recordings in one job.")
+        incoming = self.receive()
+        if incoming.bytes_left is not None:
+            incoming.bytes_left -= sum(one.incoming.size for one in self.received)
+        return incoming
+
+    def _put(self, incoming: IncomingUpload, name: str | None, blocks: Iterator[bytes]) -> None:
+        for one in self.received:  # they wait for this one
+            blocks = one.incoming.with_heartbeat(blocks)
+        incoming.put_recording(name, blocks)
+
+
+def read_start(gateway: Context, request: Request, body: Body, sources: Sources) -> Start:
+    """Receive the recordings, as parts or from their URLs; the part `json` may come in any form."""
     content_type = request.headers.get("content-type", "")
-    blocks = incoming.with_heartbeat(body.blocks())
     if content_type.partition(";")[0].strip() == "multipart/form-data":
-        start, source = _read_form(incoming, boundary_of(content_type), blocks)
+        start = _read_form(sources, boundary_of(content_type), body.blocks())
     else:
-        start = validate(Start, read_whole(blocks))
-        start.check()
-        source = None
-    if start.urls:
-        download(gateway, incoming, incoming.put_recording, start.urls[0], None)
-        source = {"type": "url", "url": start.urls[0]}
-    if start.callback is not None:  # it gets the predictions
-        incoming.caller.require_scope(Scope.EMOTIONS_READ)
-    shown = start.model_dump(
-        mode="json", include={"models", "transcription", "urls", "callback_url"}, exclude_none=True
-    )
+        start = validate(Start, read_whole(body.blocks()))
+    start.check()
+    for url in start.urls or ():
+        sources.download(gateway, url)
+    if not sources.received:
+        raise UnsupportedOption("The request has no recording. Send one as the part `file`, or name it in `urls`.")
+    return start
+
+
+def job_request(
+    request: Request, start: Start, source: StoredSource, *, others: Iterable[str] = (), first: str | None = None
+) -> JobRequest:
+    """The job of one recording."""
+    asked = start.model_dump(mode="json", include={"models", "transcription", "callback_url"}, exclude_none=True)
+    member = StoredMember(request=StoredRequest.model_validate(asked), source=source, others=tuple(others), first=first)
     fields = {
         "language": first_part(start.transcription.language if start.transcription else None),
         "modalities": start.modalities,
-        "metadata": {METADATA: {"request": shown, "source": source}},
+        "metadata": {METADATA: member.model_dump(mode="json", exclude_defaults=True)},
     }
-    return read_options(request.headers, fields), start.callback
+    return read_options(request.headers, fields)
 
 
-def _read_form(incoming: IncomingUpload, boundary: str, blocks: Iterator[bytes]) -> tuple[Start, dict[str, Any] | None]:
-    start, source = Start(), None
-    for part in read_parts(blocks, boundary, PartLimits(files=2)):
+def _read_form(sources: Sources, boundary: str, blocks: Iterator[bytes]) -> Start:
+    start = Start()
+    for part in read_parts(blocks, boundary, PartLimits(parts=MAX_SOURCES + 1, files=MAX_SOURCES + 1)):
         if part.name == "json":
             content = read_whole(part.blocks)
             start = Start() if content.strip() in (b"", b"null") else validate(Start, content)
         elif part.name == "file":
-            md5 = hashlib.md5(usedforsecurity=False)
-            incoming.put_recording(part.filename, _hashed(part.blocks, md5))
-            source = {"type": "file", "filename": part.filename or "", "md5sum": md5.hexdigest()}
+            sources.read_file(part)
         else:
             raise UnsupportedOption(f"Not supported: {part.name}.")
-    start.check()
-    return start, source
+    return start
 
 
 def _hashed(blocks: Iterator[bytes], digest: Any) -> Iterator[bytes]:

@@ -3,10 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from datetime import datetime
 from typing import Any
 
-from services.gateway.compat.hume.request import METADATA
+from pydantic import ValidationError
+
+from services.gateway.compat.hume.request import METADATA, StoredMember, StoredSource
 from services.gateway.compat.passages import Passage, utterances
 from shared.domain.emotion import Emotion, EmotionReading, Modality, Sentiment
 from shared.domain.job_record import JobRecord, JobStatus
@@ -24,56 +27,81 @@ FRAMES_PER_SECOND = 3.0  # the vendor's default
 LEVELS = {Sentiment.NEGATIVE: "123", Sentiment.NEUTRAL: "456", Sentiment.POSITIVE: "789"}
 
 
-def requested(record: JobRecord) -> Mapping[str, Any]:
+@dataclass(frozen=True, slots=True)
+class Batch:
+    """The jobs of one request, one for each recording; the first has the batch's id."""
+
+    records: Sequence[JobRecord]
+
+    @property
+    def id(self) -> str:
+        return self.records[0].id
+
+    @property
+    def status(self) -> str:
+        statuses = {STATUSES[record.status] for record in self.records}
+        if statuses & {"QUEUED", "IN_PROGRESS"}:
+            return "QUEUED" if statuses == {"QUEUED"} else "IN_PROGRESS"
+        return "COMPLETED" if "COMPLETED" in statuses else "FAILED"
+
+
+def stored(record: JobRecord) -> StoredMember:
     """What the client asked for; a job of another API has every model."""
-    own: Any = record.metadata.get(METADATA)
-    return own if isinstance(own, dict) else {"request": {}, "source": None}
+    try:
+        return StoredMember.model_validate(record.metadata.get(METADATA))
+    except ValidationError:
+        source = StoredSource(type="file", filename=record.job.recording.name, md5sum="")
+        return StoredMember(source=source)
 
 
-def show_details(record: JobRecord) -> dict[str, Any]:
-    request, source = requested(record)["request"], source_of(record)
-    files = [source] if source["type"] == "file" else []
+def show_details(batch: Batch) -> dict[str, Any]:
+    request = stored(batch.records[0]).request
+    sources = [stored(record).source for record in batch.records]
     return {
         "type": "INFERENCE",
-        "job_id": record.id,
+        "job_id": batch.id,
         "request": {
-            "models": request.get("models", {}),
-            "transcription": request.get("transcription", {}),
-            "urls": request.get("urls", []),
-            "files": [{name: value for name, value in one.items() if name != "type"} for one in files],
+            "models": request.models,
+            "transcription": request.transcription,
+            "urls": [one.url for one in sources if one.type == "url"],
+            "files": [one.model_dump(include={"filename", "md5sum"}) for one in sources if one.type == "file"],
             "text": [],
-            "callback_url": request.get("callback_url"),
+            "callback_url": request.callback_url,
             "notify": False,
         },
-        "state": _state(record),
+        "state": _state(batch),
     }
 
 
-def _state(record: JobRecord) -> dict[str, Any]:
-    status = STATUSES[record.status]
-    created = _stamp(record.created_at)
-    started = _stamp(record.started_at) if record.started_at else created
-    state: dict[str, Any] = {"status": status, "created_timestamp_ms": created}
+def _state(batch: Batch) -> dict[str, Any]:
+    records, status = batch.records, batch.status
+    created = records[0].created_at
+    state: dict[str, Any] = {"status": status, "created_timestamp_ms": _stamp(created)}
     if status != "QUEUED":
-        state["started_timestamp_ms"] = started
-    if record.finished_at is not None:
-        state["ended_timestamp_ms"] = _stamp(record.finished_at)
+        started = min((one.started_at for one in records if one.started_at), default=created)
+        state["started_timestamp_ms"] = _stamp(started)
+    if status in ("COMPLETED", "FAILED"):
+        state["ended_timestamp_ms"] = _stamp(max(one.finished_at or created for one in records))
     if status == "COMPLETED":
-        state |= {"num_predictions": 1, "num_errors": 0}
+        done = sum(one.status is JobStatus.DONE for one in records)
+        state |= {"num_predictions": done, "num_errors": len(records) - done}
     if status == "FAILED":
-        state["message"] = record.error.message if record.error else "cancelled"
+        state["message"] = failure(records[0])
     return state
 
 
-def source_of(record: JobRecord) -> dict[str, Any]:
-    return requested(record)["source"] or {"type": "file", "filename": record.job.recording.name, "md5sum": ""}
+def failure(record: JobRecord) -> str:
+    return record.error.message if record.error else "cancelled"
 
 
-def show_predictions(record: JobRecord, transcript: Transcript) -> list[dict[str, Any]]:
-    source = source_of(record)
-    request = requested(record)["request"]
-    asked = request.get("models") or {name: {} for name in MODELS}
-    named = bool(request.get("transcription", {}).get("identify_speakers"))
+def show_failed(record: JobRecord) -> dict[str, Any]:
+    return {"source": stored(record).source.show(), "error": failure(record), "results": None}
+
+
+def show_predictions(record: JobRecord, transcript: Transcript) -> dict[str, Any]:
+    member = stored(record)
+    asked = member.request.models or {name: {} for name in MODELS}
+    named = bool(member.request.transcription.get("identify_speakers"))
     models: dict[str, Any] = {}
     passages = utterances(transcript)
     for name, modality in MODELS.items():
@@ -84,10 +112,11 @@ def show_predictions(record: JobRecord, transcript: Transcript) -> list[dict[str
             models[name] = {"metadata": None, "grouped_predictions": _faces(passages, options)}
             continue
         groups = _groups(passages, modality, options, named or bool(options.get("identify_speakers")))
-        metadata = {"confidence": 1.0, "detected_language": transcript.language}
-        models[name] = {"metadata": metadata, "grouped_predictions": groups}
-    prediction = {"file": source.get("filename") or source.get("url"), "file_type": "video", "models": models}
-    return [{"source": source, "error": None, "results": {"errors": [], "predictions": [prediction]}}]
+        detected = {"confidence": 1.0, "detected_language": transcript.language}
+        models[name] = {"metadata": detected, "grouped_predictions": groups}
+    file = member.source.filename or member.source.url
+    prediction = {"file": file, "file_type": "video", "models": models}
+    return {"source": member.source.show(), "error": None, "results": {"errors": [], "predictions": [prediction]}}
 
 
 def _faces(passages: Sequence[Passage], options: Mapping[str, Any]) -> list[dict[str, Any]]:
