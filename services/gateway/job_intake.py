@@ -27,7 +27,7 @@ from shared.domain.file_label import safe_file_label
 from shared.domain.governance import Consent
 from shared.domain.job import Job, JobOptions, Source, Track
 from shared.domain.job_blobs import job_folder, known_voice_key, platform_transcript_key, recording_key, track_key
-from shared.domain.job_record import JobFilter, JobRecord, JobStatus, NewJob
+from shared.domain.job_record import JobRecord, NewJob
 from shared.domain.job_request import MAX_TRACKS, JobRequest
 from shared.domain.stage_plan import plan_stages
 from shared.domain.transcript_format import TranscriptFormat
@@ -195,16 +195,6 @@ class IncomingUpload:
         tracks = (f"{part.sha256}:{part.name}:{part.start}" for part in self.tracks)
         return " ".join([*files, *tracks, *(f"{part.sha256}:{part.name}" for part in self.known_voices)])
 
-    def find_repeated(self, request: JobRequest) -> JobRecord | None:
-        """The job that the same request started recently: a client that repeats an upload waits for it."""
-        options, _ = self._granted(request)
-        only = JobFilter(
-            statuses=frozenset({JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE}),
-            created_from=self.intake.clock() - REPEATED_WITHIN,
-            digest=digest_of(self.hashes, options.model_dump_json()),
-        )
-        return next(iter(self.intake.jobs.list(self.caller.tenant, only=only, limit=1).items), None)
-
     def is_short_clip(self) -> bool:
         blocks = self.intake.blobs.read(self.caller.tenant, recording_key(self.job_id))
         return not self.tracks and is_short_clip(next(iter(blocks), b""), self.size)
@@ -246,8 +236,14 @@ class IncomingUpload:
             known_voices=bool(self.known_voices),
         )
 
-    def submit(self, request: JobRequest, callback: Callback | None = None, *, fast: bool = False) -> JobRecord:
-        """Queues the job with its stages and callback; the files are then kept."""
+    def submit(
+        self, request: JobRequest, callback: Callback | None = None, *, fast: bool = False, join: bool = False
+    ) -> JobRecord:
+        """Queues the job with its stages and callback; the files are then kept.
+
+        With `join`, returns the job that the same request started recently: a client that repeats an upload waits for
+        it.
+        """
         if callback is None and request.callback_url is not None:
             callback = Callback(request.callback_url)
         recording = self._recording()
@@ -279,7 +275,10 @@ class IncomingUpload:
                 new,
                 max_stored=self.intake.max_stored_bytes,
                 reserved=self.intake.reserved_bytes(self.caller.tenant) - self.released,
+                repeated_since=self.intake.clock() - REPEATED_WITHIN if join else None,
             )
+            if record.id != self.job_id:
+                return record
             self.record, self.callback_secret = record, secret
         self.intake.audit.record(
             self.caller.audit_entry(

@@ -241,3 +241,21 @@ def test_concurrent_jobs_do_not_share_the_last_quota_bytes(store: SqlJobStore) -
     with ThreadPoolExecutor(6) as threads:
         assert sum(threads.map(add, range(6))) == 2
     assert store.stored_bytes("ours") == 80
+
+
+def test_concurrent_repetitions_of_a_request_are_one_job(store: SqlJobStore, clock: MovableClock) -> None:
+    def add(tenant: str = "ours", digest: str = "same", minutes: int = 60) -> str:
+        since = clock() - minutes * MINUTE
+        return store.add(tenant, new_job(ONE_STAGE, digest=digest), repeated_since=since).id
+
+    with ThreadPoolExecutor(6) as threads:
+        (first,) = set(threads.map(lambda _: add(), range(6)))
+    others = {add(digest="other"), add("theirs"), store.add("ours", new_job(ONE_STAGE, digest="same")).id}
+    assert len(others) == 3 and first not in others
+    store.erase("ours", first, by="k1", reason="requested")
+    assert add() in others, "the newest one is joined"
+    clock.move(2 * MINUTE)
+    assert add(minutes=1) not in {first, *others}
+    failed = add(digest="cancelled")
+    store.cancel("ours", failed)
+    assert add(digest="cancelled") != failed

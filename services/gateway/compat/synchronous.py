@@ -36,10 +36,8 @@ async def submit_or_join(
             options = read(incoming)
             if callback is not None:  # no client waits for the answer
                 return incoming.submit(options, callback), True
-            repeated = incoming.find_repeated(options)
-            if repeated is not None:
-                return repeated, False
-            return incoming.submit(options, fast=incoming.is_short_clip()), True
+            record = incoming.submit(options, fast=incoming.is_short_clip(), join=True)
+            return record, record.id == incoming.job_id
 
     record, new = await gateway.upload(caller, receive)
     if new:

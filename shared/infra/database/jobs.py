@@ -34,6 +34,7 @@ from shared.infra.database.schema import deliveries, jobs, outbox, stages
 
 DELETED_STATUSES = tuple(status for status in JobStatus if status.deleted)
 MAX_PER_PAGE = 200
+NOT_FAILED = frozenset({JobStatus.QUEUED, JobStatus.RUNNING, JobStatus.DONE})
 
 
 class SqlJobStore:
@@ -42,11 +43,20 @@ class SqlJobStore:
     def __init__(self, database: Database) -> None:
         self._database = database
 
-    def add(self, tenant: str, new: NewJob, *, max_stored: int | None = None, reserved: int = 0) -> JobRecord:
+    def add(
+        self,
+        tenant: str,
+        new: NewJob,
+        *,
+        max_stored: int | None = None,
+        reserved: int = 0,
+        repeated_since: datetime | None = None,
+    ) -> JobRecord:
         """Store the job and its stages as queued, in one transaction.
 
         Raises QuotaExceeded if the tenant's recordings and `reserved` bytes would exceed `max_stored` bytes, also with
-        concurrent calls.
+        concurrent calls. With `repeated_since`, a job with the same digest that was added since then, and did not
+        fail, is returned instead.
         """
         new.check()
         now = self._database.now
@@ -54,11 +64,15 @@ class SqlJobStore:
             _planned(new.job.id, stage, position, None if stage.needs else now)
             for position, stage in enumerate(new.stages)
         ]
-        # Serialised, because two concurrent jobs could otherwise both use the last free bytes of the quota.
-        writing = (
-            self._database.writing() if max_stored is None else self._database.writing_exclusively(f"stored {tenant}")
-        )
+        # Serialised, because two concurrent jobs could otherwise both use the last free bytes, or both be the first.
+        alone = max_stored is not None or repeated_since is not None
+        writing = self._database.writing_exclusively(f"stored {tenant}") if alone else self._database.writing()
         with writing as connection:
+            if repeated_since is not None:
+                only = JobFilter(statuses=NOT_FAILED, created_from=repeated_since, digest=new.digest)
+                repeated = _filtered(_visible(tenant), only).order_by(jobs.c.created_at.desc()).limit(1)
+                if (row := connection.execute(repeated).mappings().one_or_none()) is not None:
+                    return load_job(connection, row["id"])
             if max_stored is not None and _stored(connection, tenant) + reserved + new.media_bytes > max_stored:
                 raise QuotaExceeded(max_stored)
             connection.execute(
