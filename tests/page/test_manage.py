@@ -215,6 +215,16 @@ def test_retention_periods_are_shortened_after_a_confirmation(site: Site, tab: T
     expect(hours).to_have_value("2")
 
 
+def test_the_retention_form_does_nothing_without_scripts(site: Site, open_tab: OpenTab) -> None:
+    page = open_tab(java_script_enabled=False).page
+    page.goto(f"{site.url}/manage/retention")
+    page.get_by_label("The whole meeting").fill("30")
+    page.keyboard.press("Enter")
+    page.get_by_role("link", name="All meetings").click()
+    page.go_back()
+    assert page.url == f"{site.url}/manage/retention"
+
+
 def test_the_audit_trail_is_filtered(site: Site, tab: Tab) -> None:
     job_id, page = site.add(standup()), tab.page
     tab.open_meeting(site, job_id)
