@@ -33,6 +33,7 @@ class RecordingView(BaseModel):
 
 class JobView(BaseModel):
     id: str
+    name: str = Field(description="Of the meeting: its recording's, unless it was renamed")
     status: JobStatus
     progress: float = Field(ge=0, le=1)
     seconds_left: float | None = Field(default=None, description="Seconds, estimated from what has been done so far")
@@ -65,6 +66,7 @@ def view(record: JobRecord, now: datetime) -> JobView:
     done = record.status is JobStatus.DONE
     return JobView(
         id=record.id,
+        name=record.job.title,
         status=record.status,
         progress=1.0 if done else round(record.progress, 4),
         seconds_left=_seconds_left(record, seconds),

@@ -1,4 +1,4 @@
-"""Jobs over HTTP: show, list, erase, retry."""
+"""Jobs over HTTP: show, list, rename, erase, retry."""
 
 from __future__ import annotations
 
@@ -6,12 +6,15 @@ from datetime import datetime
 from typing import Annotated
 
 from fastapi import APIRouter, BackgroundTasks, Query, Response
+from pydantic import BaseModel, Field
 
 from services.gateway.context import Context
 from services.gateway.dependencies import Gateway, JobReader, UploadCaller
 from services.gateway.job_view import JobPage, JobView, view
 from shared.domain.error import InvalidRequest, NotFound, StateConflict
+from shared.domain.job import MAX_NAME
 from shared.domain.job_record import JobFilter, JobRecord, JobStatus
+from shared.exports.captions import plain
 from shared.infra.web.openapi import error_responses
 
 router = APIRouter(tags=["jobs"])
@@ -46,6 +49,21 @@ def list_jobs(
     page = gateway.jobs.list(caller.tenant, only=only, cursor=cursor, limit=limit)
     now = gateway.clock()
     return JobPage(items=tuple(view(record, now) for record in page.items), next_cursor=page.next_cursor)
+
+
+class JobChanges(BaseModel):
+    name: str = Field(min_length=1, max_length=MAX_NAME, description="The new name of the meeting")
+
+
+@router.patch("/v1/jobs/{job_id}", responses=error_responses(NotFound), summary="Rename a meeting")
+def rename_job(gateway: Gateway, caller: UploadCaller, job_id: str, changes: JobChanges) -> JobView:
+    """Pages, exports and lists show the new name; the recording's own name stays in `recording`."""
+    name = plain(changes.name)
+    if not name:
+        raise InvalidRequest("The name has no visible characters.")
+    record = gateway.jobs.rename(caller.tenant, job_id, name)
+    gateway.record_audit(caller, "job.renamed", job_id)
+    return view(record, gateway.clock())
 
 
 @router.delete(

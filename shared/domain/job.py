@@ -33,6 +33,7 @@ class Track(Source):
 # Letters, digits and the punctuation of names, but no control tokens of a recogniser, such as <|…|>.
 Term = Annotated[str, StringConstraints(strip_whitespace=True, pattern=r"^\w[\w .&'’+/-]*$", max_length=64)]
 MAX_TERMS = 100
+MAX_NAME = 200  # characters
 
 
 class JobOptions(Value):
@@ -71,3 +72,8 @@ class Job(Value):
     known_voices: tuple[Source, ...] = ()  # clips of voices, named after their speakers
     text_only: bool = False
     options: JobOptions = JobOptions()
+    name: str | None = Field(default=None, min_length=1, max_length=MAX_NAME)  # of the meeting, if it was renamed
+
+    @property
+    def title(self) -> str:
+        return self.name or self.recording.name

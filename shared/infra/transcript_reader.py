@@ -75,7 +75,7 @@ class TranscriptReader:
         except NotFound:
             self.record(caller, job_id)  # raises NotFound if the job was erased meanwhile
             raise StoredDataMissing("The transcript is no longer in storage.", hint="Run the job again.") from None
-        return self.parsed.parse(content)
+        return _renamed(self.parsed.parse(content), record.job.name)
 
     def record(self, caller: Caller, job_id: str) -> JobRecord:
         """Raise the same error for another tenant's job, an erased job and a missing job."""
@@ -87,6 +87,12 @@ class TranscriptReader:
     def record_audit(self, caller: Caller, action: str, subject: str, **details: JsonValue) -> None:
         """Write the audit entry before the response: data whose access cannot be logged is not returned."""
         self.audit.record(caller.audit_entry(self.clock(), action, subject, **details))
+
+
+def _renamed(transcript: Transcript, name: str | None) -> Transcript:
+    if name is None:
+        return transcript
+    return transcript.model_copy(update={"recording": transcript.recording.model_copy(update={"name": name})})
 
 
 def open_transcripts(database: Database, blobs: BlobStore) -> TranscriptReader:

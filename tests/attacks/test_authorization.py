@@ -66,6 +66,7 @@ RULES: dict[str, Rule] = {
     "GET /v1/jobs/events": [WRITE, READ],
     "GET /v1/jobs/{}": [WRITE, READ],
     "GET /v1/jobs/{}/events": [WRITE, READ],
+    "PATCH /v1/jobs/{}": [WRITE],
     "DELETE /v1/jobs/{}": [WRITE],
     "POST /v1/jobs/{}/retry": [WRITE],
     "GET /v1/webhooks": [HOOKS],

@@ -48,6 +48,21 @@ def test_a_job_shows_its_progress_and_its_error(gateway: Gateway, client: httpx.
     assert failed["stages"][0]["seconds"] == 1.5 and failed["finished_at"] is not None
 
 
+def test_a_meeting_is_renamed(client: httpx.Client, stranger: httpx.Client) -> None:
+    path = f"/v1/jobs/{submit(client)}"
+    before = client.get(path).json()
+    assert before["name"] == before["recording"]["name"]
+    renamed = client.patch(path, json={"name": " Weekly\n 3/4 \x07"})
+    assert (renamed.status_code, renamed.json()["name"]) == (200, "Weekly 3/4")
+    assert client.get("/v1/jobs").json()["items"] == [{**before, "name": "Weekly 3/4"}]
+    assert client.patch(path, json={"name": "\x00"}).json()["code"] == "invalid_request"
+    for unfit in ({"name": ""}, {"name": "a" * 201}, {}):
+        assert client.patch(path, json=unfit).status_code == 422
+    assert stranger.patch(path, json={"name": "Theirs"}).status_code == 404
+    client.delete(path)
+    assert client.patch(path, json={"name": "Again"}).status_code == 404
+
+
 def test_a_failed_job_can_be_retried_and_a_queued_one_cannot(gateway: Gateway, client: httpx.Client) -> None:
     job_id = submit(client)
     conflict = client.post(f"/v1/jobs/{job_id}/retry")

@@ -157,6 +157,23 @@ def test_speakers_get_real_names_everywhere(site: Site, tab: Tab) -> None:
     assert httpx.get(f"{site.url}/v1/transcripts/{job_id}.vtt").text.count("Anna") >= 2
 
 
+def test_the_meeting_is_renamed_everywhere(site: Site, tab: Tab) -> None:
+    job_id = site.add(standup())
+    page = tab.open_meeting(site, job_id)
+    page.get_by_role("button", name="Rename", exact=True).click()
+    expect(page.get_by_label("Name of the meeting")).to_have_value("standup.mp4")
+    page.get_by_label("Name of the meeting").fill("Weekly <1>")
+    page.keyboard.press("Enter")
+    expect(page.get_by_role("heading", name="Weekly <1>")).to_be_visible()
+    expect(page).to_have_title("Weekly <1> – Undertone")
+    page.reload()
+    expect(page.get_by_role("heading", name="Weekly <1>")).to_be_visible()
+    page.get_by_role("link", name="All meetings").click()
+    expect(page.get_by_role("link", name="Weekly <1>")).to_be_visible()
+    exported = httpx.get(f"{site.url}/v1/transcripts/{job_id}.md")
+    assert "# Weekly \\<1\\>" in exported.text and "Weekly" in exported.headers["content-disposition"]
+
+
 def test_readings_of_the_modalities_are_shown_side_by_side(site: Site, tab: Tab) -> None:
     page = tab.open_meeting(site, site.add(standup()))
     page.locator("#u5 a.reading").click()

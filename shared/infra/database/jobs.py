@@ -11,6 +11,7 @@ from sqlalchemy import Select, func, insert, literal, select, tuple_, update
 from sqlalchemy.engine import Connection
 
 from shared.domain.error import MediaDeleted, NotFound, QuotaExceeded, StateConflict
+from shared.domain.job import Job
 from shared.domain.job_record import ErasureRecord, JobFilter, JobRecord, JobStatus, JobTime, NewJob
 from shared.domain.page import Cursor, Page
 from shared.domain.stage_plan import CAPTION
@@ -148,6 +149,14 @@ class SqlJobStore:
             if len(rows) < MAX_PER_PAGE:
                 return
             seen += len(rows)
+
+    def rename(self, tenant: str, job_id: str, name: str) -> JobRecord:
+        """Give the meeting another name than its recording's."""
+        with self._database.writing() as connection:
+            row = lock_present_job(connection, tenant, job_id)
+            renamed = Job.model_validate_json(row["request"]).model_copy(update={"name": name})
+            connection.execute(update(jobs).where(jobs.c.id == job_id).values(request=renamed.model_dump_json()))
+            return load_job(connection, job_id)
 
     def cancel(self, tenant: str, job_id: str) -> JobRecord:
         """Cancel the job; raises StateConflict if it has already ended."""

@@ -10,6 +10,7 @@ import "./place.js";
 import { openReplace, startReplace } from "./replace.js";
 import { assign, clearSelection, extend, select, startSpeakers } from "./speakers.js";
 import { showLocalTimes } from "./times.js";
+import { startTitle } from "./title.js";
 import { lines, meeting } from "./transcript.js";
 
 /** Show or hide the readings of an utterance below it. @param {number} at */
@@ -28,6 +29,7 @@ const toggleReading = (/** @type {number} */ at) => showReading(at).catch(fail);
 
 for (const player of document.querySelectorAll(".player")) showLocalTimes(player);
 startEdits();
+startTitle();
 startSpeakers();
 startReplace();
 startDoubts();
