@@ -52,7 +52,7 @@ def test_a_meeting_is_read_heard_corrected_and_exported(transcript: str, tab: Ta
     wait_for(page, f"document.getElementById('media').currentTime > {last['start'] + 0.2}")
     expect(page.locator(f"#u{last['index']}")).to_have_attribute("aria-current", "true")
     correct(page, last["index"], "These words are corrected.")
-    page.get_by_role("button", name="Rename").first.click()
+    page.locator("[data-rename]").first.click()
     page.get_by_label("Name", exact=True).fill("Zoë")
     page.keyboard.press("Enter")
     expect(page.get_by_role("status")).to_have_text("Zoë is the new name.")
