@@ -8,6 +8,7 @@ from pathlib import Path
 
 import pytest
 import structlog
+from hypothesis import settings
 from tokenizers import Tokenizer, models, normalizers, pre_tokenizers
 
 from shared.engines.catalog import Setup
@@ -19,6 +20,8 @@ from tests.stores import Stores, opened_stores
 
 # The default logger prints to the present `sys.stdout`; CPython 3.11 crashes where pytest replaces it at that moment.
 structlog.configure(logger_factory=structlog.WriteLoggerFactory())
+settings.register_profile("busy machines", deadline=None)  # an example may take longer than 200 ms there
+settings.load_profile("busy machines")
 HERE = EngineSettings()  # the weights of this machine, which only `whisper` uses
 
 

@@ -8,7 +8,7 @@ from importlib.util import find_spec
 from pathlib import Path
 
 import pytest
-from hypothesis import assume, given, settings
+from hypothesis import assume, given
 from hypothesis import strategies as st
 
 from services.cli.scoring import by_speaker, errors_with_speakers, normalise
@@ -102,7 +102,6 @@ def test_wer_counts_words_and_cpwer_also_speakers(tmp_path: Path) -> None:
 
 
 @pytest.mark.skipif(find_spec("meeteval") is None, reason="make check installs meeteval; it needs a C++ compiler")
-@settings(deadline=None)  # the first call imports meeteval
 @given(
     *[st.lists(st.tuples(st.sampled_from("ABC"), st.lists(st.sampled_from("uvw"), max_size=6)), max_size=5)] * 2,
 )

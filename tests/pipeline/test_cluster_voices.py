@@ -131,7 +131,7 @@ def test_same_rows_give_the_same_voices() -> None:
     assert np.array_equal(find(embeddings), find(embeddings))
 
 
-@settings(max_examples=30, deadline=None)
+@settings(max_examples=30)
 @given(st.lists(st.integers(0, 3), min_size=2, max_size=25), st.data())
 def test_merging_keeps_every_row_in_one_group(voices: list[int], data: st.DataObject) -> None:
     embeddings = np.eye(8, dtype=np.float32)[voices] + np.float32(0.1)

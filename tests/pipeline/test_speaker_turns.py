@@ -113,7 +113,7 @@ def test_time_without_windows_has_no_turns() -> None:
     assert placed(turns(windows, [[0.9], [0.9]], [span(0, 35)])) == [("S1", 0, 4), ("S1", 21, 24)]
 
 
-@settings(max_examples=40, deadline=None)
+@settings(max_examples=40)
 @given(st.integers(0, 2**32 - 1), st.integers(1, 4))
 def test_turns_of_one_speaker_are_in_order_and_do_not_overlap(seed: int, speakers: int) -> None:
     draw = np.random.default_rng(seed)
