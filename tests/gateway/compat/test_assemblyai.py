@@ -6,7 +6,6 @@ import asyncio
 import json
 import subprocess
 import sys
-from collections.abc import Iterator
 from datetime import timedelta
 from typing import Any
 
@@ -18,30 +17,14 @@ from shared.domain.tenant import Scope
 from shared.infra.database.keys import SqlKeyStore
 from shared.infra.database.outbox import SqlOutbox
 from shared.infra.key_verifier import make_key
+from tests.gateway.compat.assemblyai_sdk import aai, sdk, submitted
 from tests.gateway.compat.finished_jobs import fail, finish
 from tests.gateway.serving import MP4, Gateway, eventually
 from tests.local_server import serving
 
-aai = pytest.importorskip("assemblyai", reason="the SDKs are missing (make sdks)")
-
+__all__ = ["sdk"]
 # The SDK calls pydantic by its old names.
 pytestmark = pytest.mark.filterwarnings("ignore::pydantic.warnings.PydanticDeprecatedSince20")
-
-
-@pytest.fixture
-def sdk(gateway: Gateway) -> Iterator[Any]:
-    yield from opened_sdk(gateway, gateway.keys["ours"])
-
-
-def opened_sdk(gateway: Gateway, key: str) -> Iterator[Any]:
-    client = aai.Client(settings=aai.Settings(base_url=gateway.url, api_key=key, polling_interval=0.1))
-    yield client
-    client.http_client.close()
-
-
-def submitted(client: Any, **config: Any) -> Any:
-    transcriber = aai.Transcriber(client=client)
-    return transcriber.submit(transcriber.upload_file(MP4), config=aai.TranscriptionConfig(**config))
 
 
 def test_a_recording_is_uploaded_submitted_polled_and_read(gateway: Gateway, sdk: Any) -> None:

@@ -7,12 +7,10 @@ from typing import Any
 import httpx
 import pytest
 
+from tests.gateway.compat.assemblyai_sdk import aai, sdk, submitted
 from tests.gateway.compat.finished_jobs import finish
-from tests.gateway.compat.test_assemblyai import sdk, submitted
 from tests.gateway.conftest import Open
 from tests.gateway.serving import Gateway
-
-aai = pytest.importorskip("assemblyai", reason="the SDKs are missing (make sdks)")
 
 __all__ = ["sdk"]
 # The SDK calls pydantic by its old names.
