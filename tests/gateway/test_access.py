@@ -31,6 +31,7 @@ from tests.service_fakes import new_job
 UNKNOWN = "0" * 32
 OPEN_PATHS = (*SYSTEM_PATHS, SCHEMA)
 BODIES: dict[tuple[str, str], dict[str, Any]] = {
+    ("PATCH", "/v1/jobs/{job_id}"): {"json": {"name": "Weekly"}},
     ("PATCH", "/v1/webhooks/{endpoint_id}"): {"json": {"enabled": True}},
     ("PATCH", "/v1/uploads/{upload_id}"): {
         "content": b"x",
