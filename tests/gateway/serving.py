@@ -93,9 +93,9 @@ class Gateway:
 def eventually(true: Callable[[], bool], seconds: float = 20) -> bool:
     """Wait for an effect that follows the response, such as sending to the queue."""
     deadline = time.monotonic() + seconds
-    while not true() and time.monotonic() < deadline:
+    while not (found := true()) and time.monotonic() < deadline:
         time.sleep(0.01)
-    return true()
+    return found
 
 
 def logged(capfd: pytest.CaptureFixture[str], event: str, times: int = 1) -> str:

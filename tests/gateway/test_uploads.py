@@ -142,7 +142,7 @@ def test_an_unfinished_upload_cannot_be_used_as_a_recording(client: httpx.Client
 
 
 def test_a_deleted_or_expired_upload_returns_410(opened: Open) -> None:
-    with opened(upload_hours=1e-6) as gateway, gateway.client() as client:
+    with opened(upload_hours=1e-9) as gateway, gateway.client() as client:
         path = begin(client, 10)
         deleted = client.head(path, headers=TUS)
         assert deleted.status_code == 410 and "upload-offset" not in deleted.headers
