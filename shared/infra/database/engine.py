@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import sqlite3
+import time
 import zlib
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
@@ -23,6 +25,7 @@ from shared.infra.private_files import FILE_MODE, make_private_file, restrict
 
 Clock = Callable[[], datetime]
 BUSY_MS = 30_000
+RETRY_SECONDS = 0.01
 CHECKPOINT_BUSY_MS = 200  # a checkpoint that waits for readers blocks writers
 UNPOOLED_SECONDS = 5  # connection timeout in seconds of an unpooled connection
 WRITES = "undertone_writes"
@@ -157,12 +160,27 @@ def _engine(url: str, *, poolclass: type[Pool] | None = None, seconds: int | Non
             raise InvalidSetting(f"{other} databases are not supported.", hint="Use SQLite or PostgreSQL.")
 
 
+def _start_log(connection: sqlite3.Connection) -> None:
+    """Starts write-ahead logging; SQLite itself does not wait while another process does so in a new file."""
+    until = time.monotonic() + BUSY_MS / 1000
+    while True:
+        try:
+            connection.execute("PRAGMA journal_mode=WAL")
+        except sqlite3.OperationalError as error:
+            if error.sqlite_errorcode != sqlite3.SQLITE_BUSY or time.monotonic() > until:
+                raise
+            time.sleep(RETRY_SECONDS)
+        else:
+            return
+
+
 def _sqlite(engine: Engine) -> Engine:
     @event.listens_for(engine, "connect")
     def _connected(connection: Any, _record: Any) -> None:
         connection.isolation_level = None  # the driver starts its own transactions too late and excludes DDL
-        waits = f"busy_timeout={BUSY_MS}"
-        for pragma in (waits, "journal_mode=WAL", "synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
+        connection.execute(f"PRAGMA busy_timeout={BUSY_MS}")
+        _start_log(connection)
+        for pragma in ("synchronous=NORMAL", "foreign_keys=ON", "secure_delete=ON"):
             connection.execute(f"PRAGMA {pragma}")
 
     @event.listens_for(engine, "begin")
